@@ -1,0 +1,351 @@
+//! AVFormatContext that reads: probing, opening, packets, seeking.
+//!
+//! Inputs are untrusted. The demuxer is chosen here, from a list; nothing that a file says can make libav open
+//! another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open` denies.
+
+use super::{
+    avio::{ReadDevice, ReadIo},
+    c_string, check, dict, error, log,
+    packet::Packet,
+    stream::Stream,
+    string,
+};
+use crate::{Control, Error, ErrorKind, Result, time::Rational};
+use ffmpeg_sys_next as ff;
+use std::{
+    ffi::{c_char, c_int},
+    ptr::{self, NonNull},
+};
+
+/// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat, hls, dash,
+/// sdp, rtsp, sap, imf, vobsub), what reads a pattern of files or a device (image2, lavfi), and single images.
+const DEMUXERS: &[&str] = &[
+    "3g2", "3gp", "aac", "ac3", "aiff", "alp", "amr", "amrnb", "amrwb", "ape", "apm", "aptx", "asf", "ast", "au", "av1",
+    "avi", "caf", "cavsvideo", "dfpwm", "dirac", "dnxhd", "dsf", "dts", "dtshd", "dv", "eac3", "evc", "f4v", "flac", "flv",
+    "g722", "g723_1", "g729", "gxf", "h261", "h263", "h264", "hevc", "iff", "ilbc", "ircam", "ivf", "kux", "live_flv", "loas",
+    "m4a", "m4v", "matroska", "mj2", "mjpeg", "mlp", "mov", "mp3", "mp4", "mpc", "mpc8", "mpeg", "mpegts", "mpegvideo", "mxf",
+    "nsv", "nut", "obu", "ogg", "oma", "rm", "roq", "rso", "sbc", "sox", "swf", "tak", "truehd", "tta", "usm", "vc1",
+    "vc1test", "voc", "vvc", "w64", "wav", "webm", "wtv", "wv", "xwma", "yuv4mpegpipe",
+];
+
+/// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
+const PADDING: usize = 32;
+const FIRST_PROBE: usize = 2048;
+const LAST_PROBE: usize = 1 << 20;
+
+/// A demuxer that the list allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Demuxer(NonNull<ff::AVInputFormat>);
+
+// SAFETY: a static, immutable description inside libavformat.
+unsafe impl Send for Demuxer {}
+// SAFETY: as above.
+unsafe impl Sync for Demuxer {}
+
+impl Demuxer {
+    /// Finds out what the bytes are. `read` fills its buffer from the source's start and returns how much there was.
+    pub(crate) fn probe(file_name: &str, mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Self> {
+        // A name decides between formats that look alike (raw streams); one with a NUL can't be told to libav.
+        let name = c_string(file_name).unwrap_or_default();
+        let mut size = FIRST_PROBE;
+        loop {
+            let mut bytes = vec![0; size.saturating_add(PADDING)];
+            let filled = read(bytes.get_mut(..size).unwrap_or_default())?.min(size);
+            let last = filled < size || size >= LAST_PROBE;
+            let data = ff::AVProbeData {
+                filename: name.as_ptr(),
+                buf: bytes.as_mut_ptr(),
+                buf_size: c_int::try_from(filled).unwrap_or(0),
+                mime_type: ptr::null(),
+            };
+            let mut score = 0;
+            // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live during the call.
+            let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
+            let good = score > if last { 0 } else { ff::AVPROBE_SCORE_MAX / 4 };
+            if let Some(found) = NonNull::new(found.cast_mut()).filter(|_| good) {
+                return Self(found).allowed();
+            }
+            if last {
+                return Err(match filled {
+                    0 => Error::corrupt("the source is empty"),
+                    _ => Error::corrupt("this is not media that libav knows").advise("check that it is an audio or video file"),
+                });
+            }
+            size = size.saturating_mul(4);
+        }
+    }
+
+    fn allowed(self) -> Result<Self> {
+        let name = self.name();
+        if name.split(',').any(|name| DEMUXERS.contains(&name)) {
+            return Ok(self);
+        }
+        let long = self.long_name();
+        let why = if name.contains("pipe") || name.starts_with("image2") || name == "gif" || name == "apng" || name == "ico" {
+            "an image is neither cut nor joined"
+        } else {
+            "avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
+        };
+        Err(Error::unsupported(format!("this is {long} ({name}): {why}")))
+    }
+
+    /// libav's short names, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+    pub(crate) fn name(self) -> String {
+        // SAFETY: static strings of a static description.
+        unsafe { string(self.0.as_ref().name) }
+    }
+
+    pub(crate) fn long_name(self) -> String {
+        // SAFETY: as in `name`.
+        unsafe { string(self.0.as_ref().long_name) }
+    }
+
+    /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
+    pub(crate) fn is_mov(self) -> bool {
+        self.name().split(',').any(|name| name == "mp4")
+    }
+}
+
+/// A chapter, in the file's own ticks.
+#[derive(Clone, Debug)]
+pub(crate) struct RawChapter {
+    pub start: i64,
+    pub end: i64,
+    pub base: Rational,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// How a context is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenOptions {
+    /// Timestamps as the sample tables have them: MP4's edit lists are applied by us.
+    pub ignore_edit_lists: bool,
+    /// No parsers, and no guessed timestamps: packets are what the container stores.
+    pub raw: bool,
+    pub max_streams: usize,
+}
+
+/// An opened demuxer.
+pub(crate) struct Input {
+    // Dropped in this order: libav frees its context, which still reads through `io`.
+    context: Context,
+    io: ReadIo,
+}
+
+struct Context(NonNull<ff::AVFormatContext>);
+
+// SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
+unsafe impl Send for Context {}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let mut pointer = self.0.as_ptr();
+        // SAFETY: self owns the context, opened or not; custom I/O is left alone (AVFMT_FLAG_CUSTOM_IO).
+        unsafe { ff::avformat_close_input(&raw mut pointer) };
+    }
+}
+
+impl Input {
+    pub(crate) fn open(
+        device: Box<dyn ReadDevice>,
+        demuxer: Demuxer,
+        options: OpenOptions,
+        control: Control,
+    ) -> Result<Self> {
+        log::clear();
+        let mut io = ReadIo::new(device, control)?;
+        // SAFETY: allocates, or returns NULL.
+        let Some(mut context) = NonNull::new(unsafe { ff::avformat_alloc_context() }) else {
+            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a format context"));
+        };
+        let mut settings = dict::Dict::new();
+        settings.set("format_whitelist", &demuxer.name())?;
+        // A name that no protocol has: nothing is on the list.
+        settings.set("protocol_whitelist", "none")?;
+        settings.set("max_streams", &options.max_streams.min(1 << 20).to_string())?;
+        if options.ignore_edit_lists && demuxer.is_mov() {
+            settings.set("ignore_editlist", "1")?;
+        }
+        let mut pointer = {
+            // SAFETY: freshly allocated, and nobody else has it.
+            let c = unsafe { context.as_mut() };
+            c.pb = io.as_ptr();
+            c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
+            if options.raw {
+                c.flags |= ff::AVFMT_FLAG_NOPARSE | ff::AVFMT_FLAG_NOFILLIN;
+            }
+            c.io_open = Some(deny);
+            context.as_ptr()
+        };
+        // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
+        // the context and leaves NULL; `io` outlives both outcomes.
+        let code = unsafe {
+            ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.0.as_ptr(), settings.as_mut())
+        };
+        let opened = NonNull::new(pointer).filter(|_| code >= 0).map(Context);
+        if let Some(failure) = io.take_error() {
+            drop(opened);
+            return Err(failure);
+        }
+        match opened {
+            Some(context) => Ok(Self { context, io }),
+            None => {
+                let error = error(code, &format!("opening {}", demuxer.long_name()));
+                Err(match error.kind() {
+                    ErrorKind::Corrupt if demuxer.is_mov() => error.advise(
+                        "its index (the moov box) is missing or damaged: the recording or the download was not finished",
+                    ),
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    fn get(&self) -> &ff::AVFormatContext {
+        // SAFETY: live as long as self.
+        unsafe { self.context.0.as_ref() }
+    }
+
+    fn as_ptr(&self) -> *mut ff::AVFormatContext {
+        self.context.0.as_ptr()
+    }
+
+    pub(crate) fn io(&mut self) -> &mut ReadIo {
+        &mut self.io
+    }
+
+    /// Reads on until libav knows the streams' parameters (avformat_find_stream_info). Parsers and decoders may run.
+    pub(crate) fn find_stream_info(&mut self) -> Result<()> {
+        // SAFETY: the context is open and ours.
+        let code = unsafe { ff::avformat_find_stream_info(self.as_ptr(), ptr::null_mut()) };
+        self.settle(code, "reading the streams' parameters").map(drop)
+    }
+
+    pub(crate) fn stream_count(&self) -> usize {
+        usize::try_from(self.get().nb_streams).unwrap_or(0)
+    }
+
+    fn raw_stream(&self, index: usize) -> Result<*mut ff::AVStream> {
+        if index >= self.stream_count() {
+            return Err(Error::new(ErrorKind::Bug, format!("there is no stream {index}")));
+        }
+        // SAFETY: the index was checked against the array's length.
+        Ok(unsafe { *self.get().streams.add(index) })
+    }
+
+    pub(crate) fn stream(&self, index: usize) -> Result<Stream> {
+        let stream = self.raw_stream(index)?;
+        // SAFETY: a live stream of our context.
+        unsafe { Stream::copy_of(stream) }.map_err(|e| e.in_stream(index))
+    }
+
+    /// Leaves a stream's packets out, or takes them in.
+    pub(crate) fn keep(&mut self, index: usize, keep: bool) -> Result<()> {
+        use ff::AVDiscard::{AVDISCARD_ALL, AVDISCARD_DEFAULT};
+        let stream = self.raw_stream(index)?;
+        // SAFETY: a live stream of our context; `discard` is a public field.
+        unsafe { (*stream).discard = if keep { AVDISCARD_DEFAULT } else { AVDISCARD_ALL } };
+        Ok(())
+    }
+
+    /// Microseconds.
+    pub(crate) fn duration(&self) -> Option<i64> {
+        Some(self.get().duration).filter(|d| *d != ff::AV_NOPTS_VALUE && *d > 0)
+    }
+
+    /// Microseconds.
+    pub(crate) fn start(&self) -> Option<i64> {
+        Some(self.get().start_time).filter(|t| *t != ff::AV_NOPTS_VALUE)
+    }
+
+    pub(crate) fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(self.get().bit_rate).ok().filter(|rate| *rate > 0)
+    }
+
+    pub(crate) fn metadata(&self) -> Vec<(String, String)> {
+        // SAFETY: the context's dictionary is live.
+        unsafe { dict::pairs(self.get().metadata) }
+    }
+
+    pub(crate) fn chapters(&self) -> Vec<RawChapter> {
+        let count = usize::try_from(self.get().nb_chapters).unwrap_or(0);
+        (0..count)
+            .map(|i| {
+                // SAFETY: the context has `nb_chapters` live chapters.
+                let chapter = unsafe { &**self.get().chapters.add(i) };
+                RawChapter {
+                    start: chapter.start,
+                    end: chapter.end,
+                    base: Rational::new(chapter.time_base.num, chapter.time_base.den).unwrap_or(Rational { num: 1, den: 1000 }),
+                    // SAFETY: the chapter's dictionary is live.
+                    metadata: unsafe { dict::pairs(chapter.metadata) },
+                }
+            })
+            .collect()
+    }
+
+    /// The dts of each keyframe in the demuxer's index, in ticks. For MP4 it is complete.
+    pub(crate) fn indexed_keyframes(&self, index: usize) -> Result<Vec<i64>> {
+        let stream = self.raw_stream(index)?;
+        // SAFETY: a live stream; the entries are valid until the next call that takes the stream or its context.
+        unsafe {
+            let count = ff::avformat_index_get_entries_count(stream);
+            let mut found = Vec::new();
+            for i in 0..count {
+                let entry = ff::avformat_index_get_entry(stream, i);
+                if !entry.is_null() && (*entry).flags() & ff::AVINDEX_KEYFRAME != 0 {
+                    found.push((*entry).timestamp);
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an error, never
+    /// the end.
+    pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool> {
+        packet.clear();
+        // SAFETY: both are live and ours.
+        let code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+        if code == ff::AVERROR_EOF {
+            return self.io.take_error().map_or(Ok(false), Err);
+        }
+        self.settle(code, "reading a packet").map(|_| true)
+    }
+
+    /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow.
+    pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<()> {
+        let index = c_int::try_from(index).unwrap_or(-1);
+        // SAFETY: the context is live and ours.
+        let code = unsafe { ff::avformat_seek_file(self.as_ptr(), index, i64::MIN, ticks, ticks, 0) };
+        self.settle(code, "seeking").map(drop)
+    }
+
+    /// Goes back to the first byte, for demuxers whose seeking is by guess.
+    pub(crate) fn rewind(&mut self) -> Result<()> {
+        // SAFETY: the context is live and ours.
+        let code = unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD) };
+        self.settle(code, "seeking to the start").map(drop)
+    }
+
+    /// What a callback failed with goes before what libav made of it.
+    fn settle(&mut self, code: c_int, doing: &str) -> Result<c_int> {
+        match self.io.take_error() {
+            Some(error) => Err(error),
+            None => check(code, doing),
+        }
+    }
+}
+
+/// `AVFormatContext.io_open`: no demuxer opens anything that the caller did not name.
+unsafe extern "C" fn deny(
+    _context: *mut ff::AVFormatContext,
+    pb: *mut *mut ff::AVIOContext,
+    _url: *const c_char,
+    _flags: c_int,
+    _options: *mut *mut ff::AVDictionary,
+) -> c_int {
+    // SAFETY: libav hands over where to put the context.
+    unsafe { *pb = ptr::null_mut() };
+    -libc::EPERM
+}

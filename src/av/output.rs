@@ -1,0 +1,270 @@
+//! AVFormatContext that writes: streams, header, packets, trailer.
+
+use super::{
+    avio::{WriteDevice, WriteIo},
+    c_string, check, dict::Dict,
+    input::RawChapter,
+    log,
+    packet::Packet,
+    stream::Stream,
+    string,
+};
+use crate::{Control, Error, ErrorKind, Result, time::Rational};
+use ffmpeg_sys_next as ff;
+use std::{
+    ffi::{c_char, c_int},
+    ptr::{self, NonNull},
+};
+
+/// A muxer, by libav's short name.
+#[derive(Clone, Copy)]
+pub(crate) struct Muxer(NonNull<ff::AVOutputFormat>);
+
+// SAFETY: a static, immutable description inside libavformat.
+unsafe impl Send for Muxer {}
+// SAFETY: as above.
+unsafe impl Sync for Muxer {}
+
+impl Muxer {
+    pub(crate) fn find(name: &str) -> Result<Self> {
+        // m4a is what people and files call libav's `ipod`; likewise the others.
+        let name = match name {
+            "m4a" | "m4v" | "m4b" => "ipod",
+            "mkv" => "matroska",
+            "ts" | "m2ts" => "mpegts",
+            "aac" => "adts",
+            other => other,
+        };
+        let c_name = c_string(name)?;
+        // SAFETY: the name is a C string; the result is static or NULL.
+        let found = unsafe { ff::av_guess_format(c_name.as_ptr(), ptr::null(), ptr::null()) };
+        let Some(found) = NonNull::new(found.cast_mut()) else {
+            return Err(Error::unsupported(format!("libav has no container called '{name}'")).advise("try mp4, mkv, ts, mp3, wav…"));
+        };
+        // SAFETY: a static description.
+        if unsafe { found.as_ref() }.flags & ff::AVFMT_NOFILE != 0 {
+            // hls, dash, image2, segment, devices: they open files by names of their own.
+            return Err(Error::unsupported(format!("'{name}' writes files of its own naming, not one output")));
+        }
+        Ok(Self(found))
+    }
+
+    fn get(&self) -> &ff::AVOutputFormat {
+        // SAFETY: static.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn name(self) -> String {
+        // SAFETY: a static string.
+        unsafe { string(self.get().name) }
+    }
+
+    /// Whether this is one of the containers of libav's movenc.c, whose tables avrope rewrites.
+    pub(crate) fn is_mov(self) -> bool {
+        matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
+    }
+
+    /// Whether dts may stay the same from one packet to the next.
+    pub(crate) fn allows_equal_dts(self) -> bool {
+        self.get().flags & ff::AVFMT_TS_NONSTRICT != 0
+    }
+
+    pub(crate) fn fits(self, stream: &Stream) -> Option<bool> {
+        if let Some(fits) = stream.fits_known(self) {
+            return Some(fits);
+        }
+        // SAFETY: static.
+        unsafe { stream.fits(self.0.as_ptr()) }
+    }
+}
+
+impl Stream {
+    /// Where libav's table says nothing, or muxes what no player reads.
+    fn fits_known(&self, muxer: Muxer) -> Option<bool> {
+        let codec = self.codec();
+        match muxer.name().as_str() {
+            "mpegts" => Some(matches!(
+                codec.as_str(),
+                "mpeg1video" | "mpeg2video" | "mpeg4" | "h264" | "hevc" | "vvc" | "cavs" | "vc1" | "dirac" | "mp1" | "mp2" | "mp3"
+                    | "aac" | "aac_latm" | "ac3" | "eac3" | "dts" | "truehd" | "opus" | "s302m" | "dvb_subtitle" | "dvb_teletext"
+                    | "hdmv_pgs_subtitle" | "timed_id3" | "smpte_klv"
+            )),
+            "matroska" => (self.kind() == super::stream::StreamKind::Data).then_some(false),
+            _ => None,
+        }
+    }
+}
+
+/// A muxer at work. Made, given streams, then header, packets, trailer. Dropped at any point it frees all.
+pub(crate) struct Output {
+    // Dropped in this order: libav frees its context, which still writes through `io`.
+    context: Context,
+    io: WriteIo,
+    muxer: Muxer,
+    interleave: bool,
+}
+
+struct Context(NonNull<ff::AVFormatContext>);
+
+// SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
+unsafe impl Send for Context {}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: self owns the context. Custom I/O is left alone; what the muxer allocated since its header goes too.
+        unsafe { ff::avformat_free_context(self.0.as_ptr()) };
+    }
+}
+
+impl Output {
+    /// With `direct`, payload reaches the device by the packets' own pointers. With `interleave`, libav sorts the
+    /// packets of the streams by dts; without, they go out in the order they come.
+    pub(crate) fn new(muxer: Muxer, device: Box<dyn WriteDevice>, control: Control, direct: bool, interleave: bool) -> Result<Self> {
+        log::clear();
+        let io = WriteIo::new(device, control, direct)?;
+        let mut pointer = ptr::null_mut();
+        // SAFETY: the format is static; libav allocates the context.
+        let code = unsafe {
+            ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), ptr::null())
+        };
+        check(code, "making an output context")?;
+        let Some(mut context) = NonNull::new(pointer) else {
+            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a format context"));
+        };
+        // SAFETY: freshly made, and nobody else has it.
+        let c = unsafe { context.as_mut() };
+        c.pb = io.as_ptr();
+        c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
+        c.io_open = Some(deny);
+        Ok(Self { context: Context(context), io, muxer, interleave })
+    }
+
+    fn as_ptr(&self) -> *mut ff::AVFormatContext {
+        self.context.0.as_ptr()
+    }
+
+    pub(crate) fn io(&mut self) -> &mut WriteIo {
+        &mut self.io
+    }
+
+    /// Adds a stream like `template`; `tag` overrides the codec tag.
+    pub(crate) fn add_stream(&mut self, template: &Stream, tag: Option<[u8; 4]>) -> Result<usize> {
+        // SAFETY: the context is live and its header not written; the template's fields are deep-copied.
+        unsafe {
+            let stream = ff::avformat_new_stream(self.as_ptr(), ptr::null());
+            if stream.is_null() {
+                return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a stream"));
+            }
+            let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
+            template.write_to(stream, tag)?;
+            Ok(usize::try_from((*stream).index).unwrap_or(0))
+        }
+    }
+
+    pub(crate) fn set_metadata(&mut self, pairs: &[(String, String)]) -> Result<()> {
+        let new = Dict::from_pairs(pairs)?.into_raw();
+        // SAFETY: the context is live; the old dictionary is freed before the new one takes its place.
+        unsafe {
+            let c = self.context.0.as_mut();
+            ff::av_dict_free(&raw mut c.metadata);
+            c.metadata = new;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter) -> Result<()> {
+        let metadata = Dict::from_pairs(&chapter.metadata)?;
+        // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by av_dynarray_add,
+        // so avformat_free_context frees both. The struct's size is part of the ABI that the bindings were made from.
+        unsafe {
+            let new = ff::av_mallocz(std::mem::size_of::<ff::AVChapter>()).cast::<ff::AVChapter>();
+            if new.is_null() {
+                return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a chapter"));
+            }
+            (*new).id = id;
+            (*new).start = chapter.start;
+            (*new).end = chapter.end;
+            (*new).time_base = ff::AVRational { num: chapter.base.num, den: chapter.base.den };
+            (*new).metadata = metadata.into_raw();
+            let c = self.context.0.as_mut();
+            let mut count = c_int::try_from(c.nb_chapters).unwrap_or(c_int::MAX);
+            ff::av_dynarray_add((&raw mut c.chapters).cast(), &raw mut count, new.cast());
+            c.nb_chapters = u32::try_from(count).unwrap_or(0) as _;
+        }
+        Ok(())
+    }
+
+    /// Writes the header. Options that the muxer does not know are errors.
+    pub(crate) fn write_header(&mut self, options: &[(String, String)]) -> Result<()> {
+        let mut dict = Dict::from_pairs(options)?;
+        // SAFETY: the context is live and has its streams.
+        let code = unsafe { ff::avformat_write_header(self.as_ptr(), dict.as_mut()) };
+        let name = self.muxer.name();
+        self.settle(code, &format!("writing the header of {name}"))?;
+        if let Some((key, _)) = dict.pairs().first() {
+            return Err(Error::invalid(format!("the container {name} has no option '{key}'")));
+        }
+        Ok(())
+    }
+
+    /// The time base that the muxer chose for a stream; known after the header.
+    pub(crate) fn time_base(&self, index: usize) -> Result<Rational> {
+        // SAFETY: the context is live.
+        let c = unsafe { self.context.0.as_ref() };
+        if index >= usize::try_from(c.nb_streams).unwrap_or(0) {
+            return Err(Error::new(ErrorKind::Bug, format!("there is no output stream {index}")));
+        }
+        // SAFETY: the index was checked; streams of a live context are live.
+        let base = unsafe { (**c.streams.add(index)).time_base };
+        Rational::new(base.num, base.den).ok_or_else(|| Error::new(ErrorKind::Bug, "a muxer chose a time base of 0"))
+    }
+
+    /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead of a copy.
+    /// Returns how many bytes arrived there by reference.
+    pub(crate) fn write(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<u64> {
+        if let Some(origin) = origin {
+            self.io.set_current(packet.address(), packet.size(), origin);
+        }
+        // SAFETY: both are live and ours. av_interleaved_write_frame takes the reference over and leaves the packet
+        // blank; av_write_frame leaves it as it was.
+        let code = unsafe {
+            if self.interleave {
+                ff::av_interleaved_write_frame(self.as_ptr(), packet.as_ptr())
+            } else {
+                ff::av_write_frame(self.as_ptr(), packet.as_ptr())
+            }
+        };
+        let shared = self.io.end_current();
+        self.settle(code, "writing a packet")?;
+        Ok(shared)
+    }
+
+    /// Ends the file. The muxer must not be given anything afterwards.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        // SAFETY: the header is written, and this is called once: self is used up.
+        let code = unsafe { ff::av_write_trailer(self.as_ptr()) };
+        // A trailer may return more than 0 on success.
+        self.settle(code, "writing the trailer")?;
+        self.io.flush()
+    }
+
+    fn settle(&mut self, code: c_int, doing: &str) -> Result<c_int> {
+        match self.io.take_error() {
+            Some(error) => Err(error),
+            None => check(code, doing),
+        }
+    }
+}
+
+/// `AVFormatContext.io_open`: a muxer opens nothing by name.
+unsafe extern "C" fn deny(
+    _context: *mut ff::AVFormatContext,
+    pb: *mut *mut ff::AVIOContext,
+    _url: *const c_char,
+    _flags: c_int,
+    _options: *mut *mut ff::AVDictionary,
+) -> c_int {
+    // SAFETY: libav hands over where to put the context.
+    unsafe { *pb = ptr::null_mut() };
+    -libc::EPERM
+}

@@ -1,0 +1,171 @@
+//! AVPacket: coded bytes with timestamps.
+
+use super::buffer::BufferRef;
+use crate::{Error, ErrorKind, Result};
+use ffmpeg_sys_next as ff;
+use std::ptr::NonNull;
+
+/// An owned packet. Timestamps are ticks of its stream's time base; libav's AV_NOPTS_VALUE is None here.
+pub(crate) struct Packet(NonNull<ff::AVPacket>);
+
+// SAFETY: a packet owns its fields, and the buffer that it references has an atomic count.
+unsafe impl Send for Packet {}
+
+impl Packet {
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: allocates, or returns NULL.
+        NonNull::new(unsafe { ff::av_packet_alloc() })
+            .map(Self)
+            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a packet"))
+    }
+
+    fn get(&self) -> &ff::AVPacket {
+        // SAFETY: live as long as self.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ff::AVPacket {
+        self.0.as_ptr()
+    }
+
+    /// A second packet that shares this one's bytes.
+    pub(crate) fn share(&self) -> Result<Self> {
+        let copy = Self::new()?;
+        // SAFETY: both packets are live, and the new one is empty.
+        super::check(unsafe { ff::av_packet_ref(copy.as_ptr(), self.as_ptr()) }, "sharing a packet")?;
+        Ok(copy)
+    }
+
+    pub(crate) fn stream(&self) -> usize {
+        usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn pts(&self) -> Option<i64> {
+        known(self.get().pts)
+    }
+
+    pub(crate) fn dts(&self) -> Option<i64> {
+        known(self.get().dts)
+    }
+
+    /// 0 where it is not known.
+    pub(crate) fn duration(&self) -> i64 {
+        self.get().duration.max(0)
+    }
+
+    /// Where the payload lies in the source, as the demuxer says.
+    pub(crate) fn pos(&self) -> Option<u64> {
+        u64::try_from(self.get().pos).ok()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.get().size).unwrap_or(0)
+    }
+
+    pub(crate) fn is_key(&self) -> bool {
+        self.get().flags & ff::AV_PKT_FLAG_KEY != 0
+    }
+
+    /// The demuxer got fewer bytes than the packet has.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.get().flags & ff::AV_PKT_FLAG_CORRUPT != 0
+    }
+
+    /// Whether the payload is encrypted, so that a copy could not be played.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        let mut size = 0;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+        // SAFETY: the packet is live; the result is only compared with NULL.
+        !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
+    }
+
+    /// Whether the demuxer changes the codec's parameters with this packet (several sample descriptions in one track).
+    pub(crate) fn changes_parameters(&self) -> bool {
+        let mut size = 0;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        // SAFETY: as in `is_encrypted`.
+        !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
+    }
+
+    /// The address of the payload: what a direct read is compared with.
+    pub(crate) fn address(&self) -> usize {
+        self.get().data.addr()
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        let packet = self.get();
+        if packet.data.is_null() {
+            return &[];
+        }
+        // SAFETY: libav keeps `size` bytes at `data` alive as long as the packet is not unreferenced, and that takes
+        // `&mut self`. An elided read leaves bytes that nobody has written: callers ask for `data` only after
+        // `take_over` or `fill`.
+        unsafe { std::slice::from_raw_parts(packet.data, self.size()) }
+    }
+
+    /// Replaces the payload by the first `size()` bytes of a shared buffer.
+    pub(crate) fn take_over(&mut self, bytes: &BufferRef) -> Result<()> {
+        if bytes.len() < self.size() {
+            return Err(Error::new(ErrorKind::Bug, "the shared buffer is shorter than the packet"));
+        }
+        // SAFETY: a new reference, or NULL.
+        let new = unsafe { ff::av_buffer_ref(bytes.as_ptr()) };
+        if new.is_null() {
+            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a buffer reference"));
+        }
+        // SAFETY: the packet is live and ours alone; the old buffer is given back before it is replaced, and the new
+        // one has at least `size` bytes.
+        unsafe {
+            let packet = self.0.as_mut();
+            ff::av_buffer_unref(&raw mut packet.buf);
+            packet.buf = new;
+            packet.data = (*new).data;
+        }
+        Ok(())
+    }
+
+    /// Writes the payload anew: for a read that was elided and then needed after all.
+    pub(crate) fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+        let size = self.size();
+        if size == 0 {
+            return Ok(());
+        }
+        // SAFETY: the packet is live and ours alone.
+        super::check(unsafe { ff::av_packet_make_writable(self.as_ptr()) }, "making a packet writable")?;
+        // SAFETY: the packet is writable now, so its `size` bytes are referenced by nobody else; they are given a
+        // value before they are shown to safe code.
+        let bytes = unsafe {
+            std::ptr::write_bytes(self.get().data, 0, size);
+            std::slice::from_raw_parts_mut(self.get().data, size)
+        };
+        write(bytes)
+    }
+
+    pub(crate) fn set_times(&mut self, pts: i64, dts: i64, duration: i64) {
+        // SAFETY: live, and ours alone.
+        let packet = unsafe { self.0.as_mut() };
+        (packet.pts, packet.dts, packet.duration, packet.pos) = (pts, dts, duration, -1);
+    }
+
+    pub(crate) fn set_stream(&mut self, index: usize) {
+        // SAFETY: live, and ours alone.
+        unsafe { self.0.as_mut() }.stream_index = i32::try_from(index).unwrap_or(i32::MAX);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: live, and ours alone.
+        unsafe { ff::av_packet_unref(self.as_ptr()) };
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        let mut pointer = self.0.as_ptr();
+        // SAFETY: self owns the packet, and it is not used afterwards.
+        unsafe { ff::av_packet_free(&raw mut pointer) };
+    }
+}
+
+fn known(ticks: i64) -> Option<i64> {
+    (ticks != ff::AV_NOPTS_VALUE).then_some(ticks)
+}

@@ -1,0 +1,428 @@
+//! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must carry.
+
+use super::{check, dict, string};
+use crate::{Error, ErrorKind, Result, time::Rational};
+use ffmpeg_sys_next as ff;
+use std::ptr::NonNull;
+
+/// The kinds of stream that libav tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StreamKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+    /// Subtitles, as text or pictures.
+    Subtitle,
+    /// Timed data of other kinds.
+    Data,
+    /// A file that the container carries, such as a font.
+    Attachment,
+    /// libav does not say.
+    Unknown,
+}
+
+/// Owned codec parameters. Immutable once shared.
+struct Parameters(NonNull<ff::AVCodecParameters>);
+
+// SAFETY: plain data that is owned, and not changed through a shared reference.
+unsafe impl Send for Parameters {}
+// SAFETY: as above.
+unsafe impl Sync for Parameters {}
+
+impl Parameters {
+    fn copy_of(other: *const ff::AVCodecParameters) -> Result<Self> {
+        // SAFETY: allocates, or returns NULL.
+        let new = NonNull::new(unsafe { ff::avcodec_parameters_alloc() })
+            .map(Self)
+            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for codec parameters"))?;
+        // SAFETY: both are live; the copy is deep.
+        check(unsafe { ff::avcodec_parameters_copy(new.0.as_ptr(), other) }, "copying codec parameters")?;
+        Ok(new)
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        let mut pointer = self.0.as_ptr();
+        // SAFETY: self owns the parameters, and they are not used afterwards.
+        unsafe { ff::avcodec_parameters_free(&raw mut pointer) };
+    }
+}
+
+/// Everything about a stream that a muxer is told: a deep copy that outlives the context it came from.
+pub(crate) struct Stream {
+    parameters: Parameters,
+    /// Side data of the stream itself (a display matrix, HDR metadata); from FFmpeg 6.1 on it is in the parameters.
+    side_data: Vec<(SideDataType, Vec<u8>)>,
+    disposition: i32,
+    aspect: ff::AVRational,
+    frame_rate: ff::AVRational,
+    real_frame_rate: ff::AVRational,
+    time_base: Rational,
+    id: i32,
+    start: Option<i64>,
+    duration: Option<i64>,
+    frames: u64,
+    hidden: bool,
+    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) picture: Option<super::packet::Packet>,
+}
+
+// SAFETY: `picture` is never changed after it was taken, and sharing it only counts up an atomic reference; the rest is
+// plain data.
+unsafe impl Sync for Stream {}
+
+type SideDataType = ff::AVPacketSideDataType;
+
+impl Stream {
+    /// # Safety
+    /// `stream` is a live stream of a context that nobody else uses during the call.
+    pub(super) unsafe fn copy_of(stream: *const ff::AVStream) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        let s = unsafe { &*stream };
+        let has_picture = s.disposition & ff::AV_DISPOSITION_ATTACHED_PIC != 0 && !s.attached_pic.data.is_null();
+        let picture = if has_picture {
+            let packet = super::packet::Packet::new()?;
+            // SAFETY: both packets are live, and the new one is empty.
+            check(unsafe { ff::av_packet_ref(packet.as_ptr(), &raw const s.attached_pic) }, "keeping the cover art")?;
+            Some(packet)
+        } else {
+            None
+        };
+        Ok(Self {
+            parameters: Parameters::copy_of(s.codecpar)?,
+            // SAFETY: the caller's promise.
+            side_data: unsafe { side_data(stream) },
+            disposition: s.disposition,
+            aspect: s.sample_aspect_ratio,
+            frame_rate: s.avg_frame_rate,
+            real_frame_rate: s.r_frame_rate,
+            time_base: Rational::new(s.time_base.num, s.time_base.den).unwrap_or(Rational { num: 1, den: 90_000 }),
+            id: s.id,
+            start: (s.start_time != ff::AV_NOPTS_VALUE).then_some(s.start_time),
+            duration: (s.duration > 0).then_some(s.duration),
+            frames: u64::try_from(s.nb_frames).unwrap_or(0),
+            hidden: s.discard == ff::AVDiscard::AVDISCARD_ALL,
+            // SAFETY: the stream's dictionary is live.
+            metadata: unsafe { dict::pairs(s.metadata) },
+            picture,
+        })
+    }
+
+    fn get(&self) -> &ff::AVCodecParameters {
+        // SAFETY: live as long as self.
+        unsafe { self.parameters.0.as_ref() }
+    }
+
+    pub(crate) fn kind(&self) -> StreamKind {
+        use ff::AVMediaType::{
+            AVMEDIA_TYPE_ATTACHMENT, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_DATA, AVMEDIA_TYPE_SUBTITLE, AVMEDIA_TYPE_VIDEO,
+        };
+        match self.get().codec_type {
+            AVMEDIA_TYPE_VIDEO => StreamKind::Video,
+            AVMEDIA_TYPE_AUDIO => StreamKind::Audio,
+            AVMEDIA_TYPE_SUBTITLE => StreamKind::Subtitle,
+            AVMEDIA_TYPE_DATA => StreamKind::Data,
+            AVMEDIA_TYPE_ATTACHMENT => StreamKind::Attachment,
+            _ => StreamKind::Unknown,
+        }
+    }
+
+    /// libav's name for the codec, such as `h264`.
+    pub(crate) fn codec(&self) -> String {
+        // SAFETY: avcodec_get_name answers with a static string for every id.
+        unsafe { string(ff::avcodec_get_name(self.get().codec_id)) }
+    }
+
+    /// The codec profile's name, if the stream says one.
+    pub(crate) fn profile(&self) -> Option<String> {
+        // SAFETY: answers with a static string or NULL.
+        let name = unsafe { string(ff::avcodec_profile_name(self.get().codec_id, self.get().profile)) };
+        (!name.is_empty()).then_some(name)
+    }
+
+    pub(crate) fn level(&self) -> Option<i32> {
+        Some(self.get().level).filter(|level| *level > 0)
+    }
+
+    /// The codec tag of the container, such as `avc1`, if it is one of four printable characters.
+    pub(crate) fn tag(&self) -> Option<String> {
+        let tag = self.get().codec_tag.to_le_bytes();
+        tag.iter().all(|b| b.is_ascii_graphic() || *b == b' ').then(|| String::from_utf8_lossy(&tag).into_owned())
+    }
+
+    pub(crate) fn extradata(&self) -> &[u8] {
+        let p = self.get();
+        match usize::try_from(p.extradata_size) {
+            // SAFETY: the parameters keep `extradata_size` bytes there, and are not changed.
+            Ok(len) if len > 0 && !p.extradata.is_null() => unsafe { std::slice::from_raw_parts(p.extradata, len) },
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn time_base(&self) -> Rational {
+        self.time_base
+    }
+
+    /// The container's own number for it: MP4's track id, MPEG-TS's pid.
+    pub(crate) fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// The first pts in ticks, where the container says it or libav has looked.
+    pub(crate) fn start(&self) -> Option<i64> {
+        self.start
+    }
+
+    /// The length in ticks, where the container says it or libav has looked.
+    pub(crate) fn duration(&self) -> Option<i64> {
+        self.duration
+    }
+
+    /// Frames that the container counts; 0 if it does not.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// libav set the stream aside: a QuickTime chapter track, whose content is in the chapters.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
+    pub(crate) fn is_picture(&self) -> bool {
+        self.disposition & ff::AV_DISPOSITION_ATTACHED_PIC != 0
+    }
+
+    /// The set dispositions by libav's names (`default`, `forced`, `attached_pic`…).
+    pub(crate) fn dispositions(&self) -> Vec<String> {
+        (0..31)
+            .map(|bit| 1 << bit)
+            .filter(|flag| self.disposition & flag != 0)
+            // SAFETY: answers with a static string, or NULL for a bit without a name.
+            .map(|flag| unsafe { string(ff::av_disposition_to_string(flag)) })
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
+    pub(crate) fn size(&self) -> Option<(u32, u32)> {
+        let (w, h) = (u32::try_from(self.get().width).ok()?, u32::try_from(self.get().height).ok()?);
+        (w > 0 && h > 0).then_some((w, h))
+    }
+
+    pub(crate) fn pixel_format(&self) -> Option<String> {
+        (self.kind() == StreamKind::Video).then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt)).flatten()
+    }
+
+    pub(crate) fn sample_format(&self) -> Option<String> {
+        (self.kind() == StreamKind::Audio).then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt)).flatten()
+    }
+
+    pub(crate) fn frame_rate(&self) -> Option<Rational> {
+        positive(self.frame_rate).or_else(|| positive(self.real_frame_rate))
+    }
+
+    /// Pixel width by pixel height.
+    pub(crate) fn aspect(&self) -> Option<Rational> {
+        positive(self.aspect).or_else(|| positive(self.get().sample_aspect_ratio))
+    }
+
+    pub(crate) fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(self.get().bit_rate).ok().filter(|rate| *rate > 0)
+    }
+
+    pub(crate) fn sample_rate(&self) -> Option<u32> {
+        u32::try_from(self.get().sample_rate).ok().filter(|rate| *rate > 0)
+    }
+
+    /// Samples in a coded audio frame; 0 where that varies or is not known.
+    pub(crate) fn frame_size(&self) -> u32 {
+        u32::try_from(self.get().frame_size).unwrap_or(0)
+    }
+
+    pub(crate) fn channels(&self) -> Option<u32> {
+        u32::try_from(self.get().ch_layout.nb_channels).ok().filter(|n| *n > 0)
+    }
+
+    /// libav's description of the channel layout, such as `stereo` or `5.1`.
+    pub(crate) fn channel_layout(&self) -> Option<String> {
+        self.channels()?;
+        let mut text = [0; 128];
+        // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
+        unsafe {
+            let layout = &raw const self.get().ch_layout;
+            let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
+            (written > 0).then(|| string(text.as_ptr()))
+        }
+    }
+
+    pub(crate) fn color(&self) -> [(&'static str, Option<String>); 4] {
+        let p = self.get();
+        // SAFETY: each function answers with a static string, or NULL for a value that it does not know.
+        unsafe {
+            [
+                ("range", known(string(ff::av_color_range_name(p.color_range)))),
+                ("primaries", known(string(ff::av_color_primaries_name(p.color_primaries)))),
+                ("transfer", known(string(ff::av_color_transfer_name(p.color_trc)))),
+                ("space", known(string(ff::av_color_space_name(p.color_space)))),
+            ]
+        }
+    }
+
+    /// Degrees that a player turns the picture by, counter-clockwise, -180 to 180, from the display matrix.
+    pub(crate) fn rotation(&self) -> Option<f64> {
+        let matrix = self.side_data_of(ff::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)?;
+        let mut values = [0i32; 9];
+        for (value, bytes) in values.iter_mut().zip(matrix.chunks_exact(4)) {
+            *value = i32::from_ne_bytes(bytes.try_into().ok()?);
+        }
+        if matrix.len() < 36 {
+            return None;
+        }
+        // SAFETY: the function reads nine values, and there are nine.
+        let angle = unsafe { ff::av_display_rotation_get(values.as_ptr()) };
+        (!angle.is_nan()).then_some(angle)
+    }
+
+    fn side_data_of(&self, kind: SideDataType) -> Option<Vec<u8>> {
+        #[cfg(libav_6_1)]
+        {
+            let p = self.get();
+            // SAFETY: the array belongs to the live parameters; the result is NULL or one of its entries.
+            unsafe {
+                let found = ff::av_packet_side_data_get(p.coded_side_data, p.nb_coded_side_data, kind);
+                (!found.is_null()).then(|| std::slice::from_raw_parts((*found).data, (*found).size).to_vec())
+            }
+        }
+        #[cfg(not(libav_6_1))]
+        self.side_data.iter().find(|(k, _)| *k == kind).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// What differs between two streams that are to be joined in one track, as `property: this against that`.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        let (a, b) = (self.get(), other.get());
+        let differs = |what: &str, a: String, b: String| (a != b).then(|| format!("{what}: {a} against {b}"));
+        let size = |p: &ff::AVCodecParameters| format!("{}x{}", p.width, p.height);
+        differs("codec", self.codec(), other.codec())
+            .or_else(|| differs("picture size", size(a), size(b)))
+            .or_else(|| differs("sample rate", a.sample_rate.to_string(), b.sample_rate.to_string()))
+            .or_else(|| differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string()))
+            .or_else(|| differs("rotation", format!("{:?}", self.rotation()), format!("{:?}", other.rotation())))
+            .or_else(|| {
+                (self.extradata() != other.extradata()).then(|| {
+                    let len = |bytes: &[u8]| format!("{} bytes", bytes.len());
+                    let (a, b) = (len(self.extradata()), len(other.extradata()));
+                    let how = if a == b { "same length, other content".into() } else { format!("{a} against {b}") };
+                    format!("codec configuration (the encoder's parameter sets): {how}")
+                })
+            })
+    }
+
+    /// Fills a new stream of an output.
+    ///
+    /// # Safety
+    /// `to` is a live stream of an output context whose header is not written.
+    pub(super) unsafe fn write_to(&self, to: *mut ff::AVStream, tag: u32) -> Result<()> {
+        // SAFETY: the caller's promise; the parameters are deep-copied.
+        unsafe {
+            check(ff::avcodec_parameters_copy((*to).codecpar, self.parameters.0.as_ptr()), "copying codec parameters")?;
+            (*(*to).codecpar).codec_tag = tag;
+            (*to).disposition = self.disposition;
+            (*to).sample_aspect_ratio = self.aspect;
+            (*to).avg_frame_rate = self.frame_rate;
+            (*to).r_frame_rate = self.real_frame_rate;
+            (*to).time_base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
+            (*to).metadata = super::dict::Dict::from_pairs(&self.metadata)?.into_raw();
+        }
+        #[cfg(not(libav_6_1))]
+        for (kind, bytes) in &self.side_data {
+            // SAFETY: the stream is live; the new side data has as many bytes as are copied into it.
+            unsafe {
+                let data = ff::av_stream_new_side_data(to, *kind, bytes.len());
+                if data.is_null() {
+                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for side data"));
+                }
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// The tag to ask the muxer for, as ffmpeg chooses it: the source's own if the container knows it for this codec or
+    /// knows none, else 0, which lets the muxer choose.
+    ///
+    /// # Safety
+    /// `format` is a live (static) muxer description.
+    pub(super) unsafe fn tag_for(&self, format: *const ff::AVOutputFormat) -> u32 {
+        let p = self.get();
+        // SAFETY: the caller's promise; the tag tables are static.
+        unsafe {
+            let tags = (*format).codec_tag;
+            let mut other = 0;
+            let keeps = tags.is_null()
+                || ff::av_codec_get_id(tags, p.codec_tag) == p.codec_id
+                || ff::av_codec_get_tag2(tags, p.codec_id, &raw mut other) == 0;
+            if keeps { p.codec_tag } else { 0 }
+        }
+    }
+
+    /// What libav's table says about this codec in that container: yes, no, or None where it has no table.
+    ///
+    /// # Safety
+    /// `format` is a live (static) muxer description.
+    pub(super) unsafe fn fits(&self, format: *const ff::AVOutputFormat) -> Option<bool> {
+        // SAFETY: the caller's promise.
+        match unsafe { ff::avformat_query_codec(format, self.get().codec_id, ff::FF_COMPLIANCE_NORMAL) } {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+fn known(name: String) -> Option<String> {
+    (!name.is_empty() && name != "unknown" && name != "reserved").then_some(name)
+}
+
+fn positive(value: ff::AVRational) -> Option<Rational> {
+    Rational::new(value.num, value.den).filter(|r| r.num > 0 && r.den > 0)
+}
+
+/// The names of pixel and sample formats. A number that this libav does not know must not become a Rust enum.
+fn name_of<F>(number: i32, name: unsafe extern "C" fn(F) -> *const std::ffi::c_char, format: fn(i32) -> Option<F>) -> Option<String> {
+    // SAFETY: `format` gives valid values alone; the functions answer with a static string or NULL.
+    format(number).map(|format| unsafe { string(name(format)) }).and_then(known)
+}
+
+fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
+    // AV_PIX_FMT_NB is that of the header the bindings were made from, so every number below it is a variant.
+    // SAFETY: the number is inside the enum's range, which has no gaps.
+    (number >= 0 && number < ff::AVPixelFormat::AV_PIX_FMT_NB as i32).then(|| unsafe { std::mem::transmute(number) })
+}
+
+fn sample_fmt(number: i32) -> Option<ff::AVSampleFormat> {
+    // SAFETY: as in `pix_fmt`.
+    (number >= 0 && number < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32).then(|| unsafe { std::mem::transmute(number) })
+}
+
+/// # Safety
+/// `stream` is live.
+#[cfg(not(libav_6_1))]
+unsafe fn side_data(stream: *const ff::AVStream) -> Vec<(SideDataType, Vec<u8>)> {
+    let mut found = Vec::new();
+    // SAFETY: the stream has `nb_side_data` entries, each with `size` bytes.
+    unsafe {
+        for i in 0..usize::try_from((*stream).nb_side_data).unwrap_or(0) {
+            let entry = &*(*stream).side_data.add(i);
+            found.push((entry.type_, std::slice::from_raw_parts(entry.data, entry.size).to_vec()));
+        }
+    }
+    found
+}
+
+#[cfg(libav_6_1)]
+unsafe fn side_data(_stream: *const ff::AVStream) -> Vec<(SideDataType, Vec<u8>)> {
+    Vec::new()
+}

@@ -1,0 +1,234 @@
+//! The timestamps of one output track: from the clocks of its sources, one part after the other, to one that only goes
+//! forward; and what of the track is shown when.
+
+use crate::{
+    av::{packet::Packet, stream::StreamKind},
+    media::Span,
+    time::{Rational, Timestamp, convert},
+};
+use std::collections::VecDeque;
+
+/// A stretch of the output's timeline that shows a stretch of the track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// On the output's presentation clock.
+    pub at: Timestamp,
+    pub len: Timestamp,
+    /// Where in the track, in ticks from its first dts.
+    pub media: i64,
+}
+
+impl Shown {
+    fn end(&self) -> Timestamp {
+        self.at.plus(self.len)
+    }
+}
+
+/// What had to be repaired in a track's timestamps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Repairs {
+    pub missing_pts: u64,
+    pub missing_dts: u64,
+    pub backward_dts: u64,
+}
+
+pub(super) struct Clock {
+    kind: StreamKind,
+    /// The muxer's time base.
+    base: Rational,
+    /// Samples in a coded audio frame, in ticks of `base`; 0 where it varies.
+    frame: i64,
+    /// Whether dts may stay the same.
+    equal_dts: bool,
+    last_dts: Option<i64>,
+    /// The source's dts that the current part's offset was made from, and what it became.
+    anchor: Option<(i64, i64)>,
+    /// Where the next part begins, at the least.
+    next: i64,
+    shown: Vec<Shown>,
+    /// The starts and ends of the last packets, in source ticks: for joins on frame boundaries.
+    starts: VecDeque<i64>,
+    ends: VecDeque<i64>,
+    pub(super) repairs: Repairs,
+    last_duration: i64,
+    last_source_dts: Option<i64>,
+}
+
+/// Packet boundaries that are kept.
+const KEPT: usize = 256;
+
+impl Clock {
+    pub(super) fn new(kind: StreamKind, base: Rational, sample_rate: Option<u32>, frame_size: u32, equal_dts: bool) -> Self {
+        let rate = sample_rate.and_then(|rate| i32::try_from(rate).ok()).unwrap_or(0);
+        let frame = match Rational::new(1, rate) {
+            Some(samples) if kind == StreamKind::Audio => convert(frame_size.into(), samples, base),
+            _ => 0,
+        };
+        Self {
+            kind,
+            base,
+            frame,
+            equal_dts,
+            last_dts: None,
+            anchor: None,
+            next: 0,
+            shown: Vec::new(),
+            starts: VecDeque::new(),
+            ends: VecDeque::new(),
+            repairs: Repairs::default(),
+            last_duration: 0,
+            last_source_dts: None,
+        }
+    }
+
+    pub(super) fn base(&self) -> Rational {
+        self.base
+    }
+
+    pub(super) fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
+    /// When the last stretch ends that is shown so far.
+    pub(super) fn shown_end(&self) -> Timestamp {
+        self.shown.last().map_or(Timestamp::ZERO, Shown::end)
+    }
+
+    /// A new part begins: its first packet goes right behind what was written, or later if a gap is to be shown.
+    pub(super) fn begin_part(&mut self) {
+        self.anchor = None;
+        self.last_source_dts = None;
+        self.starts.clear();
+        self.ends.clear();
+    }
+
+    /// Fills in what the source left out, as libav's generated timestamps do; (pts, dts, duration) in source ticks.
+    fn complete(&mut self, packet: &Packet) -> (i64, i64, i64) {
+        let (pts, dts) = (packet.pts(), packet.dts());
+        let duration = if packet.duration() > 0 { packet.duration() } else { self.last_duration };
+        let guess = self.last_source_dts.map(|last| last.saturating_add(self.last_duration.max(1)));
+        let dts = dts.unwrap_or_else(|| {
+            self.repairs.missing_dts = self.repairs.missing_dts.saturating_add(1);
+            match (pts, guess) {
+                (Some(pts), Some(guess)) => pts.min(guess),
+                (pts, guess) => pts.or(guess).unwrap_or(0),
+            }
+        });
+        let pts = pts.unwrap_or_else(|| {
+            self.repairs.missing_pts = self.repairs.missing_pts.saturating_add(1);
+            dts
+        });
+        if let Some(last) = self.last_source_dts {
+            let step = dts.saturating_sub(last);
+            if packet.duration() > 0 || step > 0 {
+                self.last_duration = if packet.duration() > 0 { packet.duration() } else { step };
+            }
+        } else {
+            self.last_duration = duration;
+        }
+        self.last_source_dts = Some(dts);
+        (pts, dts, duration)
+    }
+
+    /// On a track with an edit list: dts run on from what was written, whatever the source's are. Sets the packet's
+    /// times.
+    pub(super) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
+        let (pts, dts, duration) = self.complete(packet);
+        let (source, out) = *self.anchor.get_or_insert((dts, self.next));
+        let to_out = |ticks: i64| convert(ticks.saturating_sub(source), from, self.base).saturating_add(out);
+        let times = (to_out(pts), to_out(dts));
+        self.finish(packet, times, (pts, dts, duration), from);
+    }
+
+    /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the output's.
+    pub(super) fn place_at(&mut self, packet: &mut Packet, from: Rational, shift: Timestamp) {
+        let (pts, dts, duration) = self.complete(packet);
+        let to_out = |ticks: i64| Timestamp::from_ticks(ticks, from).plus(shift).ticks(self.base);
+        let times = (to_out(pts), to_out(dts));
+        self.finish(packet, times, (pts, dts, duration), from);
+    }
+
+    fn finish(&mut self, packet: &mut Packet, (mut pts, mut dts): (i64, i64), source: (i64, i64, i64), from: Rational) {
+        let mut duration = convert(source.2, from, self.base);
+        if self.frame > 0 {
+            // A container that counts in milliseconds rounds each packet of sound; its frames are all of one length
+            // (av_rescale_delta).
+            let slack = convert(1, from, self.base).saturating_add(1);
+            let expected = self.last_dts.map(|last| last.saturating_add(self.frame));
+            if let Some(expected) = expected.filter(|expected| slack > 2 && dts.saturating_sub(*expected).abs() <= slack) {
+                pts = pts.saturating_add(expected.saturating_sub(dts));
+                dts = expected;
+            }
+            if duration == 0 || duration.saturating_sub(self.frame).abs() <= slack {
+                duration = self.frame;
+            }
+        }
+        if let Some(last) = self.last_dts {
+            let least = if self.equal_dts { last } else { last.saturating_add(1) };
+            if dts < least {
+                // Where parts meet, frames may overlap by a fraction of one; inside a part it is a fault of the source.
+                self.repairs.backward_dts = self.repairs.backward_dts.saturating_add(1);
+                dts = least;
+            }
+        }
+        pts = pts.max(dts);
+        self.last_dts = Some(dts);
+        self.next = self.next.max(dts.saturating_add(duration.max(1)));
+        for (list, time) in [(&mut self.starts, source.0), (&mut self.ends, source.0.saturating_add(source.2))] {
+            if list.len() == KEPT && self.kind == StreamKind::Audio {
+                list.pop_front();
+            }
+            if list.len() < KEPT {
+                list.push_back(time);
+            }
+        }
+        packet.set_times(pts, dts, duration);
+    }
+
+    /// The start of a packet that lies nearest to a source time.
+    pub(super) fn nearest_start(&self, to: i64) -> Option<i64> {
+        self.starts.iter().copied().min_by_key(|start| start.abs_diff(to))
+    }
+
+    /// The end of a packet that lies nearest to a source time.
+    pub(super) fn nearest_end(&self, to: i64) -> Option<i64> {
+        self.ends.iter().copied().min_by_key(|end| end.abs_diff(to))
+    }
+
+    /// States that a span of the part's source is shown from `at` on for `len`.
+    pub(super) fn show(&mut self, span: Span, at: Timestamp, len: Timestamp, from: Rational) {
+        let Some((source, out)) = self.anchor else { return };
+        let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
+        if len > Timestamp::ZERO {
+            self.shown.push(Shown { at, len, media });
+        }
+    }
+
+    /// Leaves room for a gap on the output's clock before the part that is about to begin: the last packet so far is
+    /// shown that much longer. Edit lists have no empty entries in the middle that every player knows.
+    pub(super) fn stretch_to(&mut self, at: Timestamp) {
+        let Some(last) = self.shown.last_mut() else { return };
+        let gap = at.minus(last.end());
+        if gap <= Timestamp::ZERO {
+            return;
+        }
+        last.len = last.len.plus(gap);
+        let end = last.media.saturating_add(last.len.ticks(self.base));
+        self.next = self.next.max(end);
+    }
+
+    /// Joins neighbours that show what already follows in the track.
+    pub(super) fn merge_contiguous(&mut self) {
+        let base = self.base;
+        let mut merged: Vec<Shown> = Vec::with_capacity(self.shown.len());
+        for shown in self.shown.drain(..) {
+            match merged.last_mut() {
+                Some(last) if last.end() == shown.at && Timestamp::from_ticks(shown.media.saturating_sub(last.media), base) == last.len => {
+                    last.len = last.len.plus(shown.len);
+                }
+                _ => merged.push(shown),
+            }
+        }
+        self.shown = merged;
+    }
+}

@@ -1,0 +1,413 @@
+//! One part of an output: packets from a source's stretch of time to the muxer.
+
+use super::{
+    leadin::{self, LeadIn, Need, Read},
+    target::Target,
+};
+use crate::{
+    Control, Error, ErrorKind, Media, Report, Result,
+    av::{packet::Packet, stream::StreamKind},
+    job::Stage,
+    media::{Demux, Payloads, Span},
+    time::{Rational, Timestamp},
+};
+
+/// A stretch of a source's presentation clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub from: Timestamp,
+    /// [`Timestamp::MAX`]: the source's end.
+    pub to: Timestamp,
+    /// Begin at the keyframe at or before `from`, and show it. Else the exact range is shown, by an edit list.
+    pub from_keyframe: bool,
+    /// Let sound begin and end between two of its frames where parts meet, so that players that know no partial frames
+    /// stay in sync; the picture decides the length.
+    pub whole_frames: bool,
+    /// This is the output's last part.
+    pub last: bool,
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    /// On the source's presentation clock.
+    pub from: Timestamp,
+    /// Its length on the output's clock.
+    pub len: Timestamp,
+}
+
+/// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
+const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
+/// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
+const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
+/// Packets between two reports of progress.
+const REPORT_EVERY: u64 = 256;
+
+/// Copies one part to the target's end. `streams[i]` is the source's stream for the target's track i; `placed` is where
+/// the part begins on the output's clock, and `total` what progress counts up to.
+pub(super) fn part(
+    media: &Media,
+    streams: &[usize],
+    target: &mut Target,
+    part: Part,
+    placed: Timestamp,
+    total: Timestamp,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Copied> {
+    let mut loan = media.demux(control)?;
+    let outcome = {
+        let demux = loan.get()?;
+        let mut copy = Copy { media, target, part, placed, total, report, control, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
+        let outcome = copy.run(demux, streams);
+        copy.report.bytes_read = copy.report.bytes_read.saturating_add(demux.take_bytes_read());
+        outcome
+    };
+    if outcome.is_err() {
+        loan.spoil();
+    }
+    let copied = outcome.map_err(|e| if e.source_name().is_none() && e.kind() == ErrorKind::Corrupt { e.named(media.source().name()) } else { e })?;
+    // A source that was changed meanwhile is seen here at the latest.
+    media.source().check_unchanged()?;
+    Ok(copied)
+}
+
+/// A source's stream on its way to a track.
+struct Lane {
+    stream: usize,
+    track: usize,
+    kind: StreamKind,
+    base: Rational,
+    /// What of it is shown, on the file's clock.
+    spans: Vec<Span>,
+    /// The last tick that is shown, not included.
+    until: i64,
+    done: bool,
+    /// The first packet at or after this pts is the first that is kept; for tracks without an edit list.
+    keep_from: i64,
+    /// Reordered packets that may turn out to lie behind the end.
+    held: Vec<Read>,
+    /// The latest end of a packet, in ticks.
+    seen_end: Option<i64>,
+    /// Packets that are presented before this one, which began the part, lack what they refer to.
+    leading_before: Option<i64>,
+    written: u64,
+}
+
+struct Copy<'a> {
+    media: &'a Media,
+    target: &'a mut Target,
+    part: Part,
+    placed: Timestamp,
+    total: Timestamp,
+    report: &'a mut Report,
+    control: &'a Control,
+    lanes: Vec<Lane>,
+    /// From the file's clock to the output's.
+    shift: Timestamp,
+    count: u64,
+}
+
+impl Copy<'_> {
+    fn run(&mut self, demux: &mut Demux, streams: &[usize]) -> Result<Copied> {
+        let start = self.media.start();
+        let from = self.part.from.plus(start);
+        let to = if self.part.to == Timestamp::MAX { self.part.to } else { self.part.to.plus(start) };
+        let primary = self.media.primary(streams).ok_or_else(|| Error::new(ErrorKind::Bug, "a part without streams"))?;
+        self.open_lanes(streams, primary, from, to);
+        let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
+        let payloads = self.target.payloads(self.media, &moving);
+        demux.begin(&moving, payloads, self.control)?;
+        self.target.set_source(self.media.source());
+        self.write_pictures(streams)?;
+
+        let needs: Vec<Need> = self.lanes.iter().filter_map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?)).collect();
+        if needs.first().is_none_or(|need| need.stream != primary) {
+            return Err(Error::invalid("the range shows nothing of the source's main stream"));
+        }
+        let everything = self.part.from == Timestamp::ZERO;
+        let lead = leadin::read(self.media, demux, &needs, everything, self.control)?;
+        let shown_from = self.begin(&lead, from, everything);
+        self.shift = self.placed.minus(shown_from);
+        for (packet, origin) in lead.packets {
+            self.take(packet, origin)?;
+        }
+        while !self.is_done() {
+            let mut packet = Packet::new()?;
+            match demux.read(&mut packet)? {
+                None => break,
+                Some(origin) => self.take(packet, origin)?,
+            }
+            if payloads == Payloads::Read || self.count % 64 == 0 {
+                self.control.check()?;
+            }
+        }
+        for lane in 0..self.lanes.len() {
+            self.release(lane, false)?;
+        }
+        let len = self.length(shown_from, to);
+        self.state(shown_from, len);
+        Ok(Copied { from: shown_from.minus(start), len })
+    }
+
+    fn is_picture(&self, stream: usize) -> bool {
+        self.media.streams().get(stream).is_some_and(|s| s.picture.is_some())
+    }
+
+    /// The primary stream's lane goes first.
+    fn open_lanes(&mut self, streams: &[usize], primary: usize, from: Timestamp, to: Timestamp) {
+        for (track, stream) in streams.iter().copied().enumerate() {
+            if self.is_picture(stream) {
+                continue;
+            }
+            let (Some(s), Some(timeline)) = (self.media.streams().get(stream), self.media.timeline(stream)) else { continue };
+            let spans = timeline.clip(from, to);
+            let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
+            let lane = Lane {
+                stream,
+                track,
+                kind: s.kind(),
+                base: timeline.base,
+                until: until.unwrap_or(i64::MIN),
+                done: spans.is_empty(),
+                spans,
+                keep_from: i64::MIN,
+                held: Vec::new(),
+                seen_end: None,
+                leading_before: None,
+                written: 0,
+            };
+            if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
+        }
+        for lane in &self.lanes {
+            if let Some(track) = self.target.tracks.get_mut(lane.track) {
+                track.clock.stretch_to(self.placed);
+                track.clock.begin_part();
+            }
+        }
+    }
+
+    /// A cover goes into the output once, in front of everything.
+    fn write_pictures(&mut self, streams: &[usize]) -> Result<()> {
+        for (track, stream) in streams.iter().enumerate() {
+            let picture = self.media.streams().get(*stream).and_then(|s| s.picture.as_ref());
+            let fresh = self.target.tracks.get(track).is_some_and(|track| track.packets == 0);
+            if let Some(picture) = picture.filter(|_| fresh) {
+                let mut packet = picture.share()?;
+                packet.set_times(0, 0, 0);
+                self.target.write(track, &mut packet, None, self.report)?;
+                // Cover art is metadata, not payload.
+                let size = packet.size().max(picture.size()) as u64;
+                self.report.payload_copied = self.report.payload_copied.saturating_sub(size);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles where the part begins on the file's clock.
+    fn begin(&mut self, lead: &LeadIn, from: Timestamp, everything: bool) -> Timestamp {
+        let exact = self.target.has_edit_lists();
+        let Some(primary) = self.lanes.first() else { return from };
+        let is_video = primary.kind == StreamKind::Video;
+        let key = lead.begins.and_then(|pts| primary.spans.first().map(|span| span.shown_at(pts, primary.base)));
+        let shown_from = match key {
+            // A keyframe that an edit list hides can be shown only where the list goes.
+            Some(key) if self.part.from_keyframe && !everything && is_video => key.max(self.media.start()).min(from),
+            _ => from,
+        };
+        let begun = self.placed > Timestamp::ZERO;
+        for lane in &mut self.lanes {
+            if shown_from < from && let Some(timeline) = self.media.timeline(lane.stream) {
+                let end = lane.spans.last().map_or(Timestamp::MAX, Span::shown_end);
+                lane.spans = timeline.clip(shown_from, end);
+            }
+            let Some(first) = lane.spans.first() else { continue };
+            if !exact && (!everything || begun) {
+                // No edit list will hide what comes before.
+                lane.keep_from = first.media_at(shown_from, lane.base);
+            }
+        }
+        // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
+        let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
+        if let Some(lane) = self.lanes.first_mut().filter(|_| is_video && !everything) {
+            let codec = self.media.streams().get(lane.stream).map(crate::av::stream::Stream::codec).unwrap_or_default();
+            if begun || !exact || !decoder_knows(&codec) {
+                lane.leading_before = lead.begins;
+            }
+        }
+        shown_from
+    }
+
+    fn is_done(&self) -> bool {
+        // Subtitles and data come when they come; they do not keep a part open.
+        let waits = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
+        let any = self.lanes.iter().any(|lane| waits(&lane));
+        self.lanes.iter().filter(|lane| !any || waits(lane)).all(|lane| lane.done)
+    }
+
+    fn take(&mut self, packet: Packet, origin: Option<u64>) -> Result<()> {
+        let exact = self.target.has_edit_lists();
+        let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else { return Ok(()) };
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        if packet.changes_parameters() && lane.written > 0 && exact {
+            let error = Error::unsupported("the codec's parameters change in mid-stream (several sample descriptions)");
+            return Err(error.in_stream(lane.stream).advise("cut before or after the change, or transcode"));
+        }
+        let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
+        if let Some(dts) = dts
+            && dts >= lane.until
+        {
+            lane.done = true;
+        }
+        if lane.leading_before.is_some_and(|key| pts.is_some_and(|pts| pts < key)) {
+            return Ok(());
+        }
+        if lane.kind == StreamKind::Video && packet.is_key() && lane.written > 0 {
+            lane.leading_before = None;
+        }
+        let beyond = |limit: Timestamp| pts.is_some_and(|pts| pts.saturating_sub(limit.ticks(lane.base)) >= lane.until);
+        if exact {
+            // Behind the end of everything else, or too far behind: left out.
+            if lane.done && (beyond(BEYOND) || lane.spans.is_empty()) {
+                return Ok(());
+            }
+            return self.emit(index, packet, origin);
+        }
+        if lane.kind == StreamKind::Video {
+            if lane.written == 0 && lane.held.is_empty() && !packet.is_key() && !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO {
+                return Ok(());
+            }
+            // Only what something inside the range was coded after is kept of what lies behind it.
+            if beyond(Timestamp::ZERO) {
+                if !lane.done {
+                    lane.held.push((packet, origin));
+                }
+                return Ok(());
+            }
+            self.release(index, true)?;
+            return self.emit(index, packet, origin);
+        }
+        // Sound and the rest: a packet belongs to the side on which more of it lies.
+        let half = packet.duration() / 2;
+        let middle = pts.map(|pts| pts.saturating_add(half));
+        let late = middle.is_some_and(|middle| middle >= lane.until);
+        let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
+        let early = match lane.kind {
+            StreamKind::Audio => middle.is_some_and(|middle| middle < lane.keep_from),
+            _ => ends.is_some_and(|ends| ends <= lane.keep_from && packet.duration() > 0),
+        };
+        if late || early { Ok(()) } else { self.emit(index, packet, origin) }
+    }
+
+    /// Writes or drops what was held back.
+    fn release(&mut self, index: usize, keep: bool) -> Result<()> {
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        for (packet, origin) in std::mem::take(&mut lane.held) {
+            if keep {
+                self.emit(index, packet, origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, index: usize, mut packet: Packet, origin: Option<u64>) -> Result<()> {
+        let exact = self.target.has_edit_lists();
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        if packet.size() == 0 {
+            // Nothing to show; libav's muxers make of it what they like.
+            self.report.warn(format!("stream {}: empty packets are left out", lane.stream));
+            return Ok(());
+        }
+        let Some(track) = self.target.tracks.get_mut(lane.track) else { return Ok(()) };
+        let time = packet.pts().or(packet.dts());
+        let end = time.map(|time| time.saturating_add(packet.duration().max(1)));
+        lane.seen_end = lane.seen_end.max(end);
+        lane.written = lane.written.saturating_add(1);
+        if exact {
+            track.clock.place_behind(&mut packet, lane.base);
+        } else {
+            let span = lane.spans.iter().rev().find(|span| time.is_some_and(|time| time >= span.media)).or(lane.spans.first());
+            let offset = span.map_or(Timestamp::ZERO, |span| span.shown.minus(Timestamp::from_ticks(span.media, lane.base)));
+            track.clock.place_at(&mut packet, lane.base, self.shift.plus(offset));
+        }
+        let (primary, base, stream) = (index == 0, lane.base, lane.stream);
+        let spans_first = lane.spans.first().copied();
+        let track = lane.track;
+        self.target.write(track, &mut packet, origin, self.report).map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(stream) })?;
+        self.count = self.count.saturating_add(1);
+        if primary && self.count % REPORT_EVERY < 2
+            && let (Some(time), Some(span)) = (time, spans_first)
+        {
+            let done = span.shown_at(time, base).plus(self.shift);
+            let of = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
+            let total = if self.total == Timestamp::MAX { 0 } else { of(self.total) };
+            self.control.report(Stage::Copy, of(done).min(total.max(of(done).min(total))), total)?;
+        }
+        Ok(())
+    }
+
+    /// When a lane's content ends on the file's clock.
+    fn end_of(&self, lane: &Lane) -> Option<Timestamp> {
+        let last = lane.spans.last()?;
+        let seen = lane.seen_end.map(|end| last.shown_at(end, lane.base));
+        match last.shown_end() {
+            Timestamp::MAX => seen,
+            end if lane.written == 0 => Some(end),
+            // The edit list's word, as far as there is media for it.
+            end => Some(seen.map_or(end, |seen| if self.media.is_indexed() { end } else { end.min(seen) })),
+        }
+    }
+
+    fn length(&self, from: Timestamp, to: Timestamp) -> Timestamp {
+        let played = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
+        let any = self.lanes.iter().any(|lane| played(&lane));
+        let ends = self.lanes.iter().filter(|lane| !any || played(lane)).filter_map(|lane| self.end_of(lane));
+        let latest = ends.max().unwrap_or(from);
+        let end = match self.lanes.first().filter(|lane| lane.kind == StreamKind::Video).and_then(|lane| self.end_of(lane)) {
+            // Where parts meet, the padding of the last frame of sound is no reason to hold a picture.
+            Some(video) if self.part.whole_frames && latest.minus(video) <= PADDING => video,
+            _ => latest,
+        };
+        let end = if to == Timestamp::MAX { end } else { end.min(to) };
+        // A range inside the media is as long as was asked, though a last frame ends earlier by a rounding.
+        let inside = to != Timestamp::MAX && self.media.duration().is_none_or(|d| to <= d.plus(self.media.start()));
+        (if inside { to } else { end }).minus(from).max(Timestamp::ZERO)
+    }
+
+    /// States in the tracks' edit lists what of the part is shown.
+    fn state(&mut self, from: Timestamp, len: Timestamp) {
+        let to = from.plus(len);
+        let (placed, part) = (self.placed, self.part);
+        for lane in &self.lanes {
+            let Some(track) = self.target.tracks.get_mut(lane.track).filter(|_| lane.written > 0) else { continue };
+            let clock = &mut track.clock;
+            if part.whole_frames && lane.kind == StreamKind::Audio && lane.spans.len() == 1 {
+                let Some(span) = lane.spans.first().copied() else { continue };
+                whole_frames(clock, span, lane, from, placed, len, part.last);
+                continue;
+            }
+            for span in lane.spans.iter().filter_map(|span| span.clip(from, to, lane.base)) {
+                clock.show(span, placed.plus(span.shown.minus(from)), span.len, lane.base);
+            }
+        }
+    }
+}
+
+/// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames lie. The
+/// rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
+fn whole_frames(clock: &mut super::clock::Clock, span: Span, lane: &Lane, from: Timestamp, placed: Timestamp, len: Timestamp, last: bool) {
+    let first = clock.shown().is_empty();
+    // The sound so far may end a little before or after the place where the picture of this part begins.
+    let (end, begins) = (clock.shown_end(), placed.plus(span.shown.minus(from)));
+    let at = if first || begins.minus(end).nanos().abs() > PADDING.nanos() { begins } else { end };
+    let wanted = span.media_at(span.shown.plus(at.minus(begins)), lane.base);
+    let start = if first { wanted } else { clock.nearest_start(wanted).unwrap_or(wanted) };
+    let part_end = placed.plus(len);
+    // What the source's own edit list ends, ends here too.
+    let own_end = span.shown_end().min(from.plus(len)).minus(from).plus(placed);
+    let target_end = if last { own_end } else { part_end };
+    let wanted_end = start.saturating_add(target_end.minus(at).ticks(lane.base));
+    let stop = if last { wanted_end } else { clock.nearest_end(wanted_end).unwrap_or(wanted_end) };
+    let shown_len = Timestamp::from_ticks(stop.saturating_sub(start), lane.base);
+    clock.show(Span { shown: span.shown, len: shown_len, media: start }, at, shown_len, lane.base);
+}

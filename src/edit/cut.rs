@@ -1,0 +1,227 @@
+//! [`cut`]: one or more ranges of a source.
+
+use super::{
+    Clip, Job,
+    copy::{self, Part},
+    target::Target,
+};
+use crate::{
+    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp, av::input::RawChapter, job::ReportRange,
+    time::Rational,
+};
+use serde::{Deserialize, Serialize};
+
+/// How a cut meets a range that does not begin at a keyframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CutMode {
+    /// Starts at the keyframe at or before `from`, and shows it from there.
+    Keyframe,
+    /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range and track.
+    Edit,
+    /// Frame-exact, re-encoding only the partial GOPs at the seams. Not there yet: it answers Unsupported.
+    Smart,
+    /// Re-encodes everything. Not there yet: it answers Unsupported.
+    Encode,
+}
+
+impl CutMode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keyframe => "keyframe",
+            Self::Edit => "edit",
+            Self::Smart => "smart",
+            Self::Encode => "encode",
+        }
+    }
+}
+
+/// What to cut, and into what.
+///
+/// ```
+/// use avrope::{Cut, TimeRange};
+/// let cut = Cut::new().keep(TimeRange::secs(10.0, 20.0)?).keep(TimeRange::secs(40.0, 50.0)?).format("mp4");
+/// # Ok::<(), avrope::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cut {
+    keep: Vec<TimeRange>,
+    mode: Option<CutMode>,
+    format: Option<String>,
+}
+
+impl Cut {
+    /// Nothing yet: at least one range must follow.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps this range, behind the ones that were given before. Ranges are taken as given: they may overlap, repeat, or
+    /// go back. An end beyond the source's is taken for its end, with a warning.
+    #[must_use]
+    pub fn keep(mut self, range: TimeRange) -> Self {
+        self.keep.push(range);
+        self
+    }
+
+    /// How. Without it `edit` where the container has edit lists, else `keyframe`; the Report says which.
+    #[must_use]
+    pub fn mode(mut self, mode: CutMode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`). Without it the output's name decides, or
+    /// else the source's container is kept.
+    #[must_use]
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+}
+
+/// Cuts ranges out of a media, into a rope.
+///
+/// ```no_run
+/// use avrope::{Control, Cut, Media, SaveOptions, Source, TimeRange, cut};
+/// let media = Media::open(Source::open("talk.mp4")?)?;
+/// let clip = cut(&media, &Cut::new().keep(TimeRange::secs(10.0, 20.0)?), &Control::default())?;
+/// clip.rope.save("clip.mp4", SaveOptions::new(), &Control::default())?;
+/// # Ok::<(), avrope::Error>(())
+/// ```
+///
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for ranges that are empty, reversed, negative or outside,
+/// [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do it, and what reading fails with.
+pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
+    super::to_rope(&CutJob { media, settings }, "cut", control)
+}
+
+/// Cuts ranges out of a media, into a sink.
+pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
+    super::to_sink(&CutJob { media, settings }, "cut", sink, control)
+}
+
+struct CutJob<'a> {
+    media: &'a Media,
+    settings: &'a Cut,
+}
+
+impl Job for CutJob<'_> {
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.media.source().clone()]
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&self) -> String {
+        super::format_like(self.media)
+    }
+
+    fn shares(&self) -> bool {
+        self.media.payloads() != crate::media::Payloads::Read
+    }
+
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
+    }
+}
+
+impl CutJob<'_> {
+    fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let mode = self.mode(target)?;
+        report.mode = Some(mode.name().into());
+        if mode == CutMode::Keyframe && self.settings.mode.is_none() {
+            report.warn(format!("{} has no edit lists: the cut begins at the keyframe at or before each range", target.muxer.name()));
+        }
+        report.input_bytes = self.media.source().len().unwrap_or(0);
+        report.bytes_read = self.media.bytes_read();
+        let ranges = self.ranges(report)?;
+        if !self.media.source().is_seekable() {
+            return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
+                .advise("save it to a file, or read it into memory with Source::spool"));
+        }
+        let chapters = chapters(self.media, &ranges);
+        target.open(self.media, &chapters, report)?;
+        let streams = target.templates.clone();
+        let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
+        let mut placed = Timestamp::ZERO;
+        for (i, range) in ranges.iter().enumerate() {
+            let last = i.saturating_add(1) == ranges.len();
+            let part = Part { from: range.from, to: range.to, from_keyframe: mode == CutMode::Keyframe, whole_frames: false, last };
+            let copied = copy::part(self.media, &streams, target, part, placed, total, report, control)?;
+            if let Some(asked) = report.ranges.get_mut(i) {
+                asked.actual_from = copied.from;
+                asked.actual_to = copied.from.plus(copied.len);
+            }
+            placed = placed.plus(copied.len);
+        }
+        report.duration_s = placed.secs();
+        Ok(())
+    }
+
+    fn mode(&self, target: &Target) -> Result<CutMode> {
+        let edits = target.has_edit_lists();
+        match self.settings.mode {
+            None if edits => Ok(CutMode::Edit),
+            None => Ok(CutMode::Keyframe),
+            Some(CutMode::Edit) if !edits => {
+                let message = format!("mode edit needs a container with edit lists, and {} has none", target.muxer.name());
+                Err(Error::unsupported(message).advise("use mp4 or mov, or mode keyframe"))
+            }
+            Some(mode @ (CutMode::Smart | CutMode::Encode)) => {
+                let message = format!("mode {} is not there yet", mode.name());
+                Err(Error::unsupported(message).advise("use mode edit (exact, by an edit list) or keyframe"))
+            }
+            Some(mode) => Ok(mode),
+        }
+    }
+
+    /// The ranges, judged against the source.
+    fn ranges(&self, report: &mut Report) -> Result<Vec<TimeRange>> {
+        if self.settings.keep.is_empty() {
+            return Err(Error::invalid("no range was given").advise("say what to keep"));
+        }
+        let mut ranges = Vec::new();
+        for range in &self.settings.keep {
+            range.check()?;
+            report.ranges.push(ReportRange::exact(*range));
+            let mut range = *range;
+            if let Some(duration) = self.media.duration() {
+                if range.from >= duration {
+                    return Err(Error::invalid(format!("cut {range}: the range begins after the end, which is at {duration}")));
+                }
+                if range.to > duration {
+                    if range.to != Timestamp::MAX {
+                        report.warn(format!("the range {range} ends after the source, which is {duration} long; it is cut there"));
+                    }
+                    range.to = duration;
+                }
+            }
+            ranges.push(range);
+        }
+        Ok(ranges)
+    }
+}
+
+/// The chapters that lie in the ranges, clipped to them, on the output's clock.
+fn chapters(media: &Media, ranges: &[TimeRange]) -> Vec<RawChapter> {
+    let base = Rational { num: 1, den: 1_000_000 };
+    let mut found = Vec::new();
+    let mut placed = Timestamp::ZERO;
+    for range in ranges {
+        for chapter in media.chapters() {
+            let on_clock = |ticks: i64| Timestamp::from_ticks(ticks, chapter.base).minus(media.start());
+            let (start, end) = (on_clock(chapter.start).max(range.from), on_clock(chapter.end).min(range.to));
+            if start < end {
+                let out = |t: Timestamp| t.minus(range.from).plus(placed).ticks(base);
+                found.push(RawChapter { start: out(start), end: out(end), base, metadata: chapter.metadata.clone() });
+            }
+        }
+        placed = placed.plus(range.duration());
+    }
+    found
+}

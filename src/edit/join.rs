@@ -1,0 +1,150 @@
+//! [`join`]: sources with like streams, one behind the other.
+
+use super::{
+    Clip, Job,
+    copy::{self, Part},
+    target::Target,
+};
+use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+
+/// How to join.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Join {
+    format: Option<String>,
+}
+
+impl Join {
+    /// Into the container that the output's name says, or else the first source's own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`).
+    #[must_use]
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+}
+
+/// Joins sources with like streams without touching their payload, into a rope. They are opened one after the other: a
+/// join of thousands holds a few descriptors at a time.
+///
+/// Sound stays within half of its frame of the picture at every seam, however many there are.
+///
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does not match the
+/// first: the message says which property of which stream differs.
+///
+/// ```no_run
+/// use avrope::{Control, Join, SaveOptions, Source, join};
+/// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
+/// let clip = join(&parts, &Join::new(), &Control::default())?;
+/// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;
+/// # Ok::<(), avrope::Error>(())
+/// ```
+pub fn join(sources: &[Source], settings: &Join, control: &Control) -> Result<Clip> {
+    super::to_rope(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", control)
+}
+
+/// Joins sources with like streams, into a sink.
+pub fn join_to(sources: &[Source], settings: &Join, sink: Sink, control: &Control) -> Result<Report> {
+    super::to_sink(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", sink, control)
+}
+
+struct JoinJob<'a> {
+    sources: &'a [Source],
+    settings: &'a Join,
+    first: OnceLock<Result<Media, String>>,
+    control: &'a Control,
+}
+
+impl Job for JoinJob<'_> {
+    fn inputs(&self) -> Vec<Source> {
+        self.sources.to_vec()
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&self) -> String {
+        self.first().map_or_else(|_| "mp4".into(), |media| super::format_like(&media))
+    }
+
+    fn shares(&self) -> bool {
+        self.first().is_ok_and(|media| media.payloads() != crate::media::Payloads::Read)
+    }
+
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let first = self.first()?;
+        let mut placed = Timestamp::ZERO;
+        target.open(&first, &super::remux::all_chapters(&first), report)?;
+        let kept = target.templates.clone();
+        for (i, source) in self.sources.iter().enumerate() {
+            control.check()?;
+            // The first is open; the others are closed again as soon as they are copied.
+            let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
+            let streams = if i == 0 { kept.clone() } else { matching(&first, &media, &kept, report)? };
+            report.input_bytes = report.input_bytes.saturating_add(source.len().unwrap_or(0));
+            report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
+            let last = i.saturating_add(1) == self.sources.len();
+            let part = Part { from: Timestamp::ZERO, to: Timestamp::MAX, from_keyframe: false, whole_frames: true, last };
+            let copied = copy::part(&media, &streams, target, part, placed, Timestamp::MAX, report, control)
+                .map_err(|e| e.named(source.name()))?;
+            placed = placed.plus(copied.len);
+        }
+        for track in &mut target.tracks {
+            track.clock.merge_contiguous();
+        }
+        report.duration_s = placed.secs();
+        Ok(())
+    }
+}
+
+impl JoinJob<'_> {
+    fn first(&self) -> Result<Media> {
+        let source = self.sources.first().ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
+        if let Some(Ok(media)) = self.first.get() {
+            return Ok(media.clone());
+        }
+        let media = Media::open_with(source.clone(), self.control)?;
+        let _ = self.first.set(Ok(media.clone()));
+        Ok(media)
+    }
+}
+
+/// For each kept stream of the first source, the stream of another one that continues it.
+fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -> Result<Vec<usize>> {
+    let mut taken: Vec<usize> = Vec::new();
+    for i in kept {
+        let Some(like) = first.streams().get(*i) else { continue };
+        let candidates = || other.streams().iter().enumerate().filter(|(j, s)| !taken.contains(j) && s.kind() == like.kind() && s.is_picture() == like.is_picture());
+        // The same kinds in the same order; the first of the kind that is left.
+        let Some((j, stream)) = candidates().next() else {
+            if matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture() {
+                let message = format!("it has no stream like stream {i} ({:?}, {}) of {}", like.kind(), like.codec(), first.source().name());
+                return Err(Error::invalid(message).named(other.source().name()).advise("join sources with like streams"));
+            }
+            report.warn(format!("{} has no stream like stream {i} ({})", other.source().name(), like.codec()));
+            taken.push(usize::MAX);
+            continue;
+        };
+        if !like.is_picture()
+            && let Some(what) = like.difference(stream)
+        {
+            let message = format!("it does not match {}: {what}", first.source().name());
+            return Err(Error::invalid(message).named(other.source().name()).in_stream(j).advise("a join copies, so all inputs need the same encoding"));
+        }
+        taken.push(j);
+    }
+    let extra = other.streams().iter().enumerate().filter(|(j, s)| {
+        !taken.contains(j) && matches!(s.kind(), StreamKind::Video | StreamKind::Audio) && !s.is_picture() && !s.is_hidden()
+    });
+    for (j, stream) in extra {
+        report.warn(format!("{}: stream {j} ({}) is left out: the first input has none like it", other.source().name(), stream.codec()));
+    }
+    Ok(taken)
+}

@@ -1,0 +1,184 @@
+//! Where a part begins: the packets before its first shown instant that decoding needs.
+
+use crate::{
+    Control, Error, ErrorKind, Media, Result,
+    av::{packet::Packet, stream::StreamKind},
+    media::{Demux, Span},
+    time::{Rational, Timestamp},
+};
+
+/// A packet that was read ahead, and where its payload lies in the source.
+pub(super) type Read = (Packet, Option<u64>);
+
+/// What is needed of one stream.
+pub(super) struct Need {
+    pub stream: usize,
+    pub kind: StreamKind,
+    pub base: Rational,
+    /// The first instant that is shown, in ticks.
+    pub from: i64,
+    /// How much before it decoding must begin, in ticks.
+    pub preroll: i64,
+}
+
+impl Need {
+    pub(super) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
+        let s = media.streams().get(stream)?;
+        let preroll = Timestamp::from_nanos(preroll(&s.codec(), s.sample_rate()));
+        Some(Self { stream, kind: s.kind(), base: s.time_base(), from: first.media, preroll: preroll.ticks(s.time_base()) })
+    }
+}
+
+/// How long before a sound decoders must begin so that it comes out right, in nanoseconds: overlap of the transform, and
+/// MP3's bit reservoir (ISO/IEC 14496-3, 11172-3; RFC 7845 section 4.6 for Opus).
+fn preroll(codec: &str, sample_rate: Option<u32>) -> i64 {
+    let rate = i64::from(sample_rate.unwrap_or(48_000)).max(1);
+    let samples = |n: i64| n.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(0);
+    match codec {
+        "aac" => samples(1024),
+        "mp3" | "mp2" => samples(1152 * 10),
+        "opus" => 80_000_000,
+        "vorbis" => samples(8192),
+        "ac3" | "eac3" => samples(1536),
+        _ => 0,
+    }
+}
+
+/// What precedes the shown part, and the time at which its video can begin.
+pub(super) struct LeadIn {
+    pub packets: Vec<Read>,
+    /// The primary stream's first packet: its pts in ticks.
+    pub begins: Option<i64>,
+}
+
+/// Libav's seeks are exact in these containers, or near enough to go on from; in others timestamps after a seek are a
+/// guess, so they are read from the start.
+fn seeks_well(media: &Media) -> bool {
+    let known = ["mov", "matroska", "flv", "avi", "wav", "w64", "aiff", "au", "caf", "mpegts", "mpeg", "ogg", "asf", "mxf", "nut"];
+    media.demuxer().name().split(',').any(|name| known.contains(&name))
+}
+
+/// Positions the demuxer and reads up to the shown part. `needs` has the primary stream's first.
+pub(super) fn read(media: &Media, demux: &mut Demux, needs: &[Need], everything: bool, control: &Control) -> Result<LeadIn> {
+    let streams: Vec<usize> = needs.iter().map(|need| need.stream).collect();
+    let Some(primary) = needs.first() else { return Err(Error::new(ErrorKind::Bug, "a part without streams")) };
+    if everything {
+        media.to_start(demux, &streams)?;
+        return Ok(LeadIn { packets: Vec::new(), begins: None });
+    }
+    if !media.source().is_seekable() {
+        return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
+            .named(media.source().name())
+            .advise("save it to a file, or read it into memory with Source::spool"));
+    }
+    // The sound may have to begin before the picture does.
+    let early = needs.iter().map(|need| Timestamp::from_ticks(need.preroll, need.base)).max().unwrap_or(Timestamp::ZERO);
+    let mut at = primary.from.saturating_sub(early.ticks(primary.base));
+    let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
+    let mut from_start = !seeks_well(media);
+    loop {
+        if from_start || demux.seek(primary.stream, at).is_err() {
+            control.check()?;
+            from_start = true;
+            media.to_start(demux, &streams)?;
+        }
+        let mut packets = Vec::new();
+        collect(demux, primary, &mut packets, control)?;
+        let key = begin_of(&packets, primary);
+        let first = packets.iter().find_map(|(packet, _)| (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?);
+        if key.is_none() && !from_start {
+            // The seek went past the keyframe that is needed: go back further.
+            at = at.min(first.unwrap_or(at)).saturating_sub(back);
+            back = back.saturating_mul(4);
+            from_start = back > i64::MAX / 8 || Timestamp::from_ticks(at, primary.base) < media.start().minus(Timestamp::from_nanos(10_000_000_000));
+            continue;
+        }
+        return Ok(trim(packets, needs, key));
+    }
+}
+
+/// Reads until the primary stream has come to the shown part.
+fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: &Control) -> Result<()> {
+    let mut keys = KeyWindow { best: None };
+    loop {
+        control.check()?;
+        let mut packet = Packet::new()?;
+        let Some(origin) = demux.read(&mut packet)? else { return Ok(()) };
+        let reached = packet.stream() == primary.stream && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
+        keys.note(&packet, primary, packets.len());
+        packets.push((packet, origin));
+        if reached {
+            return Ok(());
+        }
+        // What lies a keyframe and more back is not needed; a stream without an index would pile up here.
+        if let Some(start) = keys.droppable(packets.len()) {
+            let kept = packets.split_off(start);
+            *packets = kept;
+            keys.best = keys.best.map(|best| best.saturating_sub(start));
+        }
+    }
+}
+
+struct KeyWindow {
+    best: Option<usize>,
+}
+
+impl KeyWindow {
+    /// Packets that are kept before the keyframe: sound that belongs to it may come earlier.
+    const MARGIN: usize = 2048;
+
+    fn note(&mut self, packet: &Packet, primary: &Need, index: usize) {
+        if packet.stream() == primary.stream && packet.is_key() && packet.pts().or(packet.dts()).is_some_and(|pts| pts <= primary.from) {
+            self.best = Some(index);
+        }
+    }
+
+    fn droppable(&self, len: usize) -> Option<usize> {
+        let start = self.best?.saturating_sub(Self::MARGIN);
+        (start > Self::MARGIN && len > 8 * Self::MARGIN).then_some(start)
+    }
+}
+
+/// The last packet of a stream from which decoding reaches the shown part.
+fn begin_of(packets: &[Read], need: &Need) -> Option<usize> {
+    packets.iter().rposition(|(packet, _)| {
+        let reaches = |time: i64| time <= need.from.saturating_sub(if need.kind == StreamKind::Audio { need.preroll } else { 0 });
+        packet.stream() == need.stream && packet.is_key() && packet.pts().or(packet.dts()).is_some_and(reaches)
+    })
+}
+
+/// Keeps what the shown part needs, and what lies between: the packets stay one run of the file.
+fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
+    let video = |need: &Need| need.kind == StreamKind::Video;
+    let primary = needs.first();
+    // No keyframe before the range at all: the first one there is.
+    let first_key = |need: &Need| packets.iter().position(|(p, _)| p.stream() == need.stream && p.is_key());
+    let begin = key.or_else(|| primary.and_then(first_key)).unwrap_or(0);
+    let begins = packets.get(begin).and_then(|(packet, _)| packet.pts().or(packet.dts()));
+    let starts: Vec<usize> = needs
+        .iter()
+        .enumerate()
+        .map(|(i, need)| match need.kind {
+            _ if i == 0 => begin,
+            StreamKind::Video => begin_of(&packets, need).or_else(|| first_key(need)).unwrap_or(0),
+            StreamKind::Audio if primary.is_none_or(|p| !video(p)) => begin_of(&packets, need).unwrap_or(0),
+            // Sound with a picture: from the picture's keyframe on, and before it what the decoder needs.
+            StreamKind::Audio => {
+                let least = need.from.saturating_sub(need.preroll);
+                let wanted = packets.iter().position(|(p, _)| {
+                    let end = p.pts().or(p.dts()).map(|pts| pts.saturating_add(p.duration()));
+                    p.stream() == need.stream && end.is_some_and(|end| end > least)
+                });
+                wanted.unwrap_or(begin).min(begin)
+            }
+            // A subtitle may have begun long ago and still be shown.
+            _ => begin_of(&packets, need).unwrap_or(begin).min(begin),
+        })
+        .collect();
+    let wanted = |index: usize, packet: &Packet| {
+        let start = needs.iter().position(|need| need.stream == packet.stream()).and_then(|i| starts.get(i));
+        start.is_some_and(|start| index >= *start)
+    };
+    let packets = packets.into_iter().enumerate().filter(|(i, (packet, _))| wanted(*i, packet)).map(|(_, read)| read);
+    LeadIn { packets: packets.collect(), begins }
+}

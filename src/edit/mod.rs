@@ -1,0 +1,170 @@
+//! Operations that copy: [`cut`], [`join`] and [`remux`].
+//!
+//! All three are one machine. An output is a list of *parts*; a part is a stretch of one source's presentation clock.
+//! `copy.rs` takes a part's packets from the demuxer to the muxer, `clock.rs` puts their timestamps on the output's
+//! timeline, and `moov.rs` and `layout.rs` state in MP4's own tables what of it is shown.
+
+mod clock;
+mod copy;
+mod cut;
+mod join;
+mod layout;
+mod leadin;
+mod moov;
+mod remux;
+mod target;
+
+pub use cut::{Cut, CutMode, cut, cut_to};
+pub use join::{Join, join, join_to};
+pub use remux::{Remux, remux, remux_to};
+
+use crate::{
+    Control, Error, Media, Report, Result, Rope,
+    io::{PartialFile, Sink, SinkKind, avio::StreamDevice},
+    job::Stage,
+};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+use target::{Destination, Target};
+
+/// What an operation made, in memory: the result's bytes (mostly slices of the source) and what happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Clip {
+    /// The result.
+    pub rope: Rope,
+    /// What happened.
+    pub report: Report,
+}
+
+/// An operation that writes its packets to a target that somebody else chose.
+trait Job {
+    /// The sources, for the check that none of them is the output.
+    fn inputs(&self) -> Vec<crate::Source>;
+    /// The container that was asked for.
+    fn format(&self) -> Option<&str>;
+    /// The container if none was asked for and no file name tells.
+    fn default_format(&self) -> String;
+    /// Whether all payload can be shared, so that a rope of the result is small.
+    fn shares(&self) -> bool;
+    /// Does it.
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()>;
+}
+
+/// Runs a job into a rope.
+fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let rope = build(job, &format, &mut report, control)?;
+    finish(&mut report, rope.len(), begun);
+    Ok(Clip { rope, report })
+}
+
+fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
+    let mut target = Target::new(format, Destination::Rope, control)?;
+    job.run(&mut target, report, control)?;
+    let rope = target.into_rope(report)?;
+    report.segments = rope.segments().len();
+    Ok(rope)
+}
+
+/// Runs a job into a sink.
+fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let written = match sink.into_kind() {
+        SinkKind::File { path, overwrite } => to_file(job, &path, overwrite, &mut report, control)?,
+        SinkKind::Channel(chunks) => {
+            let device = StreamDevice::Channel { chunks, pending: bytes::BytesMut::new() };
+            to_stream(job, device, &mut report, control)?
+        }
+        SinkKind::Writer(writer) => to_stream(job, StreamDevice::Writer(writer), &mut report, control)?,
+    };
+    finish(&mut report, written, begun);
+    Ok(report)
+}
+
+fn to_file(job: &impl Job, path: &Path, overwrite: bool, report: &mut Report, control: &Control) -> Result<u64> {
+    let name = path.display().to_string();
+    if job.inputs().iter().any(|source| source.is_file_at(path)) {
+        return Err(Error::invalid("the output is one of the inputs").named(&name).advise("choose another name"));
+    }
+    let format = match job.format() {
+        Some(format) => format.to_owned(),
+        None => format_for(path).map_err(|e| e.named(&name))?,
+    };
+    // Before any work: an output that can't be written is known at once.
+    let file = PartialFile::create(path, overwrite)?;
+    if job.shares() && target::is_mov(&format) {
+        let rope = build(job, &format, report, control)?;
+        drop(file);
+        rope.save(path, crate::SaveOptions::new().overwrite(overwrite), control)?;
+        return Ok(rope.len());
+    }
+    let mut target = Target::new(&format, Destination::File(file), control)?;
+    job.run(&mut target, report, control)?;
+    let file = target.into_file(report)?;
+    let len = file.len();
+    file.publish()?;
+    Ok(len)
+}
+
+fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control: &Control) -> Result<u64> {
+    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let device = Arc::new(Mutex::new(device));
+    if target::is_mov(&format) {
+        // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
+        let rope = build(job, &format, report, control)?;
+        let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent: u64 = 0;
+        for chunk in rope.chunks() {
+            let chunk = chunk?;
+            sent = sent.saturating_add(chunk.len() as u64);
+            device.send(chunk, control)?;
+            control.report(Stage::Save, sent, rope.len())?;
+        }
+        device.flush(control)?;
+        return Ok(rope.len());
+    }
+    let mut target = Target::new(&format, Destination::Stream(device.clone()), control)?;
+    job.run(&mut target, report, control)?;
+    let written = target.into_stream(report)?;
+    device.lock().unwrap_or_else(PoisonError::into_inner).flush(control)?;
+    Ok(written)
+}
+
+fn finish(report: &mut Report, len: u64, begun: Instant) {
+    report.output_bytes = len;
+    report.wall_ms = begun.elapsed().as_secs_f64() * 1e3;
+}
+
+/// The container for an output file's name.
+fn format_for(path: &Path) -> Result<String> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    crate::av::muxer_for(&name).ok_or_else(|| {
+        Error::invalid("its ending does not say which container is meant").advise("name one (--format mp4, or an ending such as .mp4)")
+    })
+}
+
+/// The container for a result without a name: the source's own kind.
+fn format_like(media: &Media) -> String {
+    let demuxer = media.demuxer().name();
+    let ending = std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());
+    let audio_only = media.streams().iter().all(|s| s.kind() != crate::StreamKind::Video || s.is_picture());
+    let format = match (demuxer.split(',').next().unwrap_or_default(), ending.as_deref()) {
+        ("mov", Some("mov" | "qt")) => "mov",
+        ("mov", _) if audio_only => "ipod",
+        ("mov", _) => "mp4",
+        ("matroska", Some("webm")) => "webm",
+        ("matroska", _) => "matroska",
+        ("mpeg", _) => "vob",
+        ("aac", _) => "adts",
+        ("mpegvideo", _) => "mpeg2video",
+        (other, _) => other,
+    };
+    if crate::av::output::Muxer::find(format).is_ok() { format.into() } else { "mp4".into() }
+}

@@ -1,0 +1,106 @@
+//! [`remux`]: the same packets in another container.
+
+use super::{
+    Clip, Job,
+    copy::{self, Part},
+    target::Target,
+};
+use crate::{Control, Media, Report, Result, Sink, Source, Timestamp, av::input::RawChapter, time::Rational};
+use serde::{Deserialize, Serialize};
+
+/// Into what to remux.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Remux {
+    format: Option<String>,
+}
+
+impl Remux {
+    /// Into the container that the output's name says, or else the source's own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`).
+    #[must_use]
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+}
+
+/// Puts a media's packets into another container, in a rope.
+pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip> {
+    super::to_rope(&RemuxJob { media, settings }, "remux", control)
+}
+
+/// Puts a media's packets into another container, in a sink. The source may be a stream; with a container that needs no
+/// seeking (`ts`, `mkv`, `adts`…) and a channel or writer, memory stays bounded however long it goes on.
+///
+/// ```no_run
+/// use avrope::{Control, Media, Remux, Sink, Source, remux_to};
+/// let (chunks, receiver) = crossbeam_channel::bounded(16);
+/// let media = Media::open(Source::from_reader(std::io::stdin(), "stdin"))?;
+/// std::thread::spawn(move || remux_to(&media, &Remux::new().format("ts"), Sink::channel(chunks), &Control::default()));
+/// for chunk in receiver {
+///     println!("{} bytes", chunk.len());
+/// }
+/// # Ok::<(), avrope::Error>(())
+/// ```
+pub fn remux_to(media: &Media, settings: &Remux, sink: Sink, control: &Control) -> Result<Report> {
+    super::to_sink(&RemuxJob { media, settings }, "remux", sink, control)
+}
+
+struct RemuxJob<'a> {
+    media: &'a Media,
+    settings: &'a Remux,
+}
+
+impl Job for RemuxJob<'_> {
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.media.source().clone()]
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&self) -> String {
+        super::format_like(self.media)
+    }
+
+    fn shares(&self) -> bool {
+        self.media.payloads() != crate::media::Payloads::Read
+    }
+
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
+    }
+}
+
+impl RemuxJob<'_> {
+    fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        report.input_bytes = self.media.source().len().unwrap_or(0);
+        report.bytes_read = self.media.bytes_read();
+        target.open(self.media, &all_chapters(self.media), report)?;
+        let streams = target.templates.clone();
+        let part = Part { from: Timestamp::ZERO, to: Timestamp::MAX, from_keyframe: false, whole_frames: false, last: true };
+        let total = self.media.duration().unwrap_or(Timestamp::MAX);
+        let copied = copy::part(self.media, &streams, target, part, Timestamp::ZERO, total, report, control)?;
+        report.duration_s = copied.len.secs();
+        Ok(())
+    }
+}
+
+/// A media's chapters on the presentation clock.
+pub(super) fn all_chapters(media: &Media) -> Vec<RawChapter> {
+    let base = Rational { num: 1, den: 1_000_000 };
+    let on_clock = |ticks: i64, from: Rational| Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).ticks(base);
+    let chapter = |c: &RawChapter| RawChapter {
+        start: on_clock(c.start, c.base),
+        end: on_clock(c.end, c.base),
+        base,
+        metadata: c.metadata.clone(),
+    };
+    media.chapters().iter().map(chapter).collect()
+}

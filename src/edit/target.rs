@@ -1,0 +1,292 @@
+//! The output of a copy: the muxer, where its bytes go, and its tracks.
+
+use super::{
+    clock::Clock,
+    layout,
+};
+use crate::{
+    Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
+    av::{
+        input::RawChapter,
+        output::{Muxer, Output},
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
+    io::{
+        PartialFile,
+        avio::{FileDevice, NullDevice, RopeDevice, StreamDevice, StreamOut},
+    },
+    job::DroppedStream,
+    media::Payloads,
+};
+use std::sync::{Arc, Mutex};
+
+/// Where the bytes of an output go.
+pub(super) enum Destination {
+    Rope,
+    File(PartialFile),
+    Stream(Arc<Mutex<StreamDevice>>),
+}
+
+enum Device {
+    Rope(RopeDevice),
+    File(FileDevice),
+    Stream(StreamOut),
+}
+
+/// One track of the output.
+pub(super) struct Track {
+    /// Its index in the output.
+    pub index: usize,
+    pub clock: Clock,
+    pub packets: u64,
+}
+
+pub(super) struct Target {
+    pub muxer: Muxer,
+    pub tracks: Vec<Track>,
+    device: Device,
+    output: Option<Output>,
+    control: Control,
+    written: u64,
+    /// The streams that were copied into the tracks, for comparison when more sources follow.
+    pub templates: Vec<usize>,
+}
+
+/// Whether a container of this name is one of MP4's kin.
+pub(super) fn is_mov(format: &str) -> bool {
+    Muxer::find(format).is_ok_and(Muxer::is_mov)
+}
+
+impl Target {
+    pub(super) fn new(format: &str, destination: Destination, control: &Control) -> Result<Self> {
+        let device = match destination {
+            Destination::Rope => Device::Rope(RopeDevice::new(control.limit().memory)),
+            Destination::File(file) => Device::File(FileDevice::new(file)),
+            Destination::Stream(device) => Device::Stream(StreamOut { device, control: control.clone() }),
+        };
+        Ok(Self {
+            muxer: Muxer::find(format)?,
+            tracks: Vec::new(),
+            device,
+            output: None,
+            control: control.clone(),
+            written: 0,
+            templates: Vec::new(),
+        })
+    }
+
+    /// Whether ranges are stated by edit lists.
+    pub(super) fn has_edit_lists(&self) -> bool {
+        self.muxer.is_mov()
+    }
+
+    /// How this target can take the payload of these streams of a source.
+    pub(super) fn payloads(&self, media: &Media, streams: &[usize]) -> Payloads {
+        if !matches!(self.device, Device::Rope(_)) || !self.muxer.is_mov() {
+            return Payloads::Read;
+        }
+        match media.payloads() {
+            Payloads::Named if !streams.iter().all(|i| media.streams().get(*i).is_some_and(|s| s.is_picture() || is_blind(s))) => Payloads::Shared,
+            other => other,
+        }
+    }
+
+    /// Chooses the streams that the container can hold, and opens the output with a track for each.
+    pub(super) fn open(&mut self, media: &Media, chapters: &[RawChapter], report: &mut Report) -> Result<()> {
+        let mut chosen = Vec::new();
+        for (i, stream) in media.streams().iter().enumerate() {
+            let is_timecode = stream.tag().as_deref() == Some("tmcd") && self.muxer.is_mov();
+            if stream.is_hidden() || is_timecode {
+                // Its content is in the chapters; in the metadata, from which the muxer makes a track anew.
+                continue;
+            }
+            if self.muxer.fits(stream) == Some(false) || stream.kind() == StreamKind::Unknown {
+                self.drop_stream(i, stream, "it can't hold this codec", report);
+            } else {
+                chosen.push(i);
+            }
+        }
+        // A trial first: a header that fails half-way must not reach the sink.
+        if chosen.is_empty() || self.trial(media, &chosen).is_err() {
+            chosen = self.choose_one_by_one(media, &chosen, report)?;
+        }
+        self.begin(media, &chosen, chapters)?;
+        self.templates = chosen;
+        Ok(())
+    }
+
+    fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
+        let (codec, name) = (stream.codec(), self.muxer.name());
+        report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
+        report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
+    }
+
+    /// Finds by trial what fits together, where libav's tables did not tell.
+    fn choose_one_by_one(&self, media: &Media, candidates: &[usize], report: &mut Report) -> Result<Vec<usize>> {
+        let mut kept = Vec::new();
+        let mut last = None;
+        // The stream that matters most goes first: containers for one stream keep that.
+        let primary = media.primary(candidates);
+        let order = primary.into_iter().chain(candidates.iter().copied().filter(|i| Some(*i) != primary));
+        for i in order {
+            let trial: Vec<usize> = kept.iter().copied().chain([i]).collect();
+            match self.trial(media, &trial) {
+                Ok(()) => kept = trial,
+                Err(error) => {
+                    if let Some(stream) = media.streams().get(i) {
+                        let why = error.log().last().cloned().unwrap_or_else(|| "its muxer refuses this stream".into());
+                        self.drop_stream(i, stream, &why, report);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        if kept.is_empty() {
+            let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
+            let message = format!("{} can hold none of the streams ({})", self.muxer.name(), codecs.join(", "));
+            let error = Error::unsupported(message).named(media.source().name());
+            let log = last.map(|e| e.log().to_vec()).unwrap_or_default();
+            return Err(error.advise("choose another container, such as mp4 or mkv").with_log(log));
+        }
+        kept.sort_unstable();
+        Ok(kept)
+    }
+
+    fn trial(&self, media: &Media, streams: &[usize]) -> Result<()> {
+        let mut output = Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
+        for i in streams {
+            if let Some(stream) = media.streams().get(*i) {
+                output.add_stream(stream, self.tag(media, stream))?;
+            }
+        }
+        output.write_header(&self.options())
+    }
+
+    /// Apple's players know HEVC as `hvc1` alone; sources outside MP4 have no tag to keep.
+    fn tag(&self, media: &Media, stream: &Stream) -> Option<[u8; 4]> {
+        (self.muxer.is_mov() && stream.codec() == "hevc" && !media.demuxer().is_mov()).then_some(*b"hvc1")
+    }
+
+    fn options(&self) -> Vec<(String, String)> {
+        // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
+        vec![("strict".into(), "experimental".into())]
+    }
+
+    fn begin(&mut self, media: &Media, streams: &[usize], chapters: &[RawChapter]) -> Result<()> {
+        let direct = matches!(self.device, Device::Rope(_)) && self.muxer.is_mov();
+        let device: Box<dyn crate::av::avio::WriteDevice> = match &self.device {
+            Device::Rope(device) => Box::new(device.clone()),
+            Device::File(device) => Box::new(device.clone()),
+            Device::Stream(device) => Box::new(device.clone()),
+        };
+        let mut output = Output::new(self.muxer, device, self.control.clone(), direct, !self.muxer.is_mov())?;
+        let mut indexes = Vec::new();
+        for i in streams {
+            if let Some(stream) = media.streams().get(*i) {
+                indexes.push((output.add_stream(stream, self.tag(media, stream))?, stream));
+            }
+        }
+        // These describe the source's container.
+        let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
+        let metadata: Vec<_> = media.metadata().iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
+        output.set_metadata(&metadata)?;
+        for (id, chapter) in chapters.iter().enumerate() {
+            output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+        }
+        output.write_header(&self.options())?;
+        let mut tracks = Vec::new();
+        for (index, stream) in indexes {
+            let base = output.time_base(index)?;
+            let equal = self.muxer.allows_equal_dts();
+            let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
+            tracks.push(Track { index, clock, packets: 0 });
+        }
+        (self.tracks, self.output) = (tracks, Some(output));
+        Ok(())
+    }
+
+    /// The source of the packets that follow.
+    pub(super) fn set_source(&self, source: &Source) {
+        if let Device::Rope(device) = &self.device {
+            device.set_source(source);
+        }
+    }
+
+    /// Writes a packet, whose times are set, to a track.
+    pub(super) fn write(&mut self, track: usize, packet: &mut Packet, origin: Option<u64>, report: &mut Report) -> Result<()> {
+        let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        let size = packet.size() as u64;
+        packet.set_stream(track.index);
+        let shared = output.write(packet, origin)?;
+        track.packets = track.packets.saturating_add(1);
+        self.written = self.written.saturating_add(size);
+        report.packets = report.packets.saturating_add(1);
+        report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
+        report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
+        if report.packets > self.control.limit().packets {
+            let message = format!("more than {} packets", self.control.limit().packets);
+            return Err(Error::new(ErrorKind::LimitExceeded, message));
+        }
+        Ok(())
+    }
+
+    /// Ends the muxer's work.
+    fn end(&mut self, report: &mut Report) -> Result<()> {
+        for (track, stream) in self.tracks.iter().zip(&self.templates) {
+            let repairs = track.clock.repairs;
+            for (count, what) in [
+                (repairs.missing_pts, "packets had no pts; it was made from the dts"),
+                (repairs.missing_dts, "packets had no dts; it was estimated"),
+                (repairs.backward_dts, "packets had a dts that repeats or goes back; it was moved forward"),
+            ] {
+                if count > 0 {
+                    report.warn(format!("stream {stream}: {count} {what}"));
+                }
+            }
+        }
+        if self.tracks.iter().all(|track| track.packets == 0) {
+            return Err(Error::corrupt("there is not a single packet in it"));
+        }
+        let output = self.output.take().ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        output.finish()
+    }
+
+    pub(super) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
+        self.end(report)?;
+        let Device::Rope(device) = &self.device else { return Err(Error::new(ErrorKind::Bug, "this is no rope")) };
+        let rope = device.take().finish();
+        if self.muxer.is_mov() { layout::moov_first(&rope, &self.tracks) } else { Ok(rope) }
+    }
+
+    pub(super) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
+        self.end(report)?;
+        let Device::File(device) = &self.device else { return Err(Error::new(ErrorKind::Bug, "this is no file")) };
+        let mut file = device.take()?;
+        if self.muxer.is_mov() && !layout::moov_first_in_file(&mut file, &self.tracks)? {
+            report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");
+        }
+        Ok(file)
+    }
+
+    pub(super) fn into_stream(mut self, report: &mut Report) -> Result<u64> {
+        self.end(report)?;
+        Ok(self.written)
+    }
+}
+
+/// Whether the MP4 muxer passes this codec's packets on without a look inside (movenc.c: ff_mov_write_packet and
+/// mov_check_bitstream), and the demuxer delivers the file's own bytes (mov.c: mov_read_packet). AAC's first two bytes are
+/// looked at for an ADTS header, and zeros are none.
+fn is_blind(stream: &Stream) -> bool {
+    let config = stream.extradata().first();
+    match stream.codec().as_str() {
+        // avcC and hvcC begin with their version, 1; Annex B begins with 0 and is rewritten.
+        "h264" | "hevc" => config == Some(&1),
+        "aac" => config.is_some(),
+        "alac" | "flac" | "opus" | "mpeg4" | "mov_text" => true,
+        codec => codec.starts_with("pcm_"),
+    }
+}

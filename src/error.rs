@@ -1,0 +1,197 @@
+//! The one error type: a kind to act on, and a message that says what, where, why and what to do.
+
+use std::fmt;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure an [`Error`] is: the part that a program can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller asked for something that makes no sense: an empty range, an output equal to its input.
+    InvalidArgument,
+    /// A file or stream that was named is not there.
+    NotFound,
+    /// The request is sensible, but this container, codec or build can't do it.
+    Unsupported,
+    /// The input's bytes are damaged, incomplete, or not media at all.
+    Corrupt,
+    /// Reading or writing failed: permissions, a full disk, a source that changed under way.
+    Io,
+    /// The job's [`CancelToken`](crate::CancelToken) was set.
+    Cancelled,
+    /// The job's deadline passed.
+    DeadlineExceeded,
+    /// One of the job's [`Limits`](crate::Limits) was reached.
+    LimitExceeded,
+    /// What is needed is in use: a stream that is read already.
+    Busy,
+    /// A hardware device that was asked for can't be had.
+    Hardware,
+    /// A defect of this crate, or a callback of the caller's that panicked.
+    Bug,
+}
+
+impl ErrorKind {
+    fn words(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "invalid argument",
+            Self::NotFound => "not found",
+            Self::Unsupported => "unsupported",
+            Self::Corrupt => "corrupt input",
+            Self::Io => "input or output failed",
+            Self::Cancelled => "cancelled",
+            Self::DeadlineExceeded => "deadline exceeded",
+            Self::LimitExceeded => "limit exceeded",
+            Self::Busy => "busy",
+            Self::Hardware => "hardware unavailable",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// Why an operation failed.
+///
+/// [`kind`](Error::kind) is for programs; the message (`Display`) is for people and names the source and, where they
+/// apply, the stream, followed by what to do about it. Example:
+/// `clip.mp4: cut 10 s..5 s: the range ends before it begins`.
+#[derive(Debug, thiserror::Error)]
+#[error("{inner}")]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    name: Option<String>,
+    stream: Option<usize>,
+    advice: Option<String>,
+    log: Vec<String>,
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}: ")?;
+        }
+        if let Some(stream) = self.stream {
+            write!(f, "stream {stream}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(advice) = &self.advice {
+            write!(f, "; {advice}")?;
+        }
+        // libav's last words are the most specific ones; the rest is in `log()`.
+        if let Some(last) = self.log.last() {
+            write!(f, " (libav: {last})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// An error of this kind. A caller's own [`ReadAt`](crate::ReadAt) or processor may make one, too.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { inner: Box::new(Inner { kind, message: message.into(), name: None, stream: None, advice: None, log: Vec::new() }) }
+    }
+
+    /// The part that a program can act on.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The name of the source or output that the error is about.
+    pub fn source_name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
+    /// The index of the stream that the error is about.
+    pub fn stream(&self) -> Option<usize> {
+        self.inner.stream
+    }
+
+    /// What libav logged on the way to this error, oldest first. Empty unless [`log::capture`](crate::log::capture)
+    /// is on.
+    pub fn log(&self) -> &[String] {
+        &self.inner.log
+    }
+
+    /// Names the source, unless a more specific name is there already.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.inner.name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    pub(crate) fn in_stream(mut self, index: usize) -> Self {
+        self.inner.stream.get_or_insert(index);
+        self
+    }
+
+    /// What to do about it.
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.inner.advice.get_or_insert_with(|| advice.into());
+        self
+    }
+
+    pub(crate) fn with_log(mut self, lines: Vec<String>) -> Self {
+        if self.inner.log.is_empty() {
+            self.inner.log = lines;
+        }
+        self
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, format!("{what}: {error}"))
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => std::io::ErrorKind::NotFound,
+            ErrorKind::InvalidArgument => std::io::ErrorKind::InvalidInput,
+            ErrorKind::Corrupt => std::io::ErrorKind::InvalidData,
+            ErrorKind::DeadlineExceeded => std::io::ErrorKind::TimedOut,
+            ErrorKind::Unsupported => std::io::ErrorKind::Unsupported,
+            _ => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_source_stream_cause_and_remedy() {
+        let error = Error::invalid("the range ends before it begins").in_stream(1).named("clip.mp4").advise("swap the times");
+        assert_eq!(error.to_string(), "clip.mp4: stream 1: the range ends before it begins; swap the times");
+        assert_eq!(error.named("other").source_name(), Some("clip.mp4"), "the first name is the most specific one");
+    }
+}

@@ -1,0 +1,113 @@
+//! A file as a source: a path and an identity. It holds no descriptor while nobody reads it.
+
+use crate::{Error, ErrorKind, Result};
+use std::{
+    fs::{File, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What tells a file from another one, and from itself after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+pub(crate) struct FileSource {
+    from: From,
+    identity: Identity,
+}
+
+enum From {
+    /// Opened when it is needed, and checked each time.
+    Path(PathBuf),
+    /// Given to us open: it may have no name, so it stays open.
+    Open(Arc<File>),
+}
+
+impl FileSource {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("cannot open", &e))?;
+        let identity = Self::check_kind(&file)?;
+        Ok(Self { from: From::Path(path.to_owned()), identity })
+    }
+
+    pub(crate) fn from_open(file: File) -> Result<Self> {
+        let identity = Self::check_kind(&file)?;
+        Ok(Self { from: From::Open(Arc::new(file)), identity })
+    }
+
+    fn check_kind(file: &File) -> Result<Identity> {
+        let metadata = file.metadata().map_err(|e| Error::io("cannot read its size", &e))?;
+        if metadata.is_dir() {
+            return Err(Error::invalid("this is a directory").advise("name a file"));
+        }
+        if !metadata.is_file() {
+            return Err(Error::invalid("this is no regular file").advise("read it as a stream (Source::from_reader; '-' on the command line)"));
+        }
+        Ok(Identity::of(&metadata))
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.identity.size
+    }
+
+    /// A descriptor for a while, if the file is still the one that it was.
+    pub(crate) fn descriptor(&self) -> Result<Arc<File>> {
+        let file = match &self.from {
+            From::Path(path) => Arc::new(File::open(path).map_err(|e| Error::io("cannot open", &e))?),
+            From::Open(file) => file.clone(),
+        };
+        self.check(&file)?;
+        Ok(file)
+    }
+
+    /// An error if the file has changed since it was opened first.
+    pub(crate) fn check(&self, file: &File) -> Result<()> {
+        let metadata = file.metadata().map_err(|e| Error::io("cannot check for changes", &e))?;
+        self.compare(&metadata)
+    }
+
+    /// An error if the path leads to another file now, or the file has changed.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        let metadata = match &self.from {
+            From::Path(path) => std::fs::metadata(path),
+            From::Open(file) => file.metadata(),
+        };
+        self.compare(&metadata.map_err(|e| Error::io("cannot check for changes", &e))?)
+    }
+
+    fn compare(&self, metadata: &Metadata) -> Result<()> {
+        let (was, is) = (self.identity, Identity::of(metadata));
+        let what = if was == is {
+            return Ok(());
+        } else if (was.device, was.inode) != (is.device, is.inode) {
+            "it was replaced by another file".to_owned()
+        } else if was.size != is.size {
+            format!("its size went from {} to {} bytes", was.size, is.size)
+        } else {
+            "it was written to".to_owned()
+        };
+        Err(Error::new(ErrorKind::Io, format!("the file changed while it was a source: {what}")))
+    }
+
+    /// Whether this is the same file as the one at `path`.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (self.identity.device, self.identity.inode))
+    }
+}

@@ -1,0 +1,369 @@
+//! The way of a rope into a file: shared by the file system where it can be, copied by the kernel where not.
+
+#![allow(unsafe_code)]
+
+use super::{
+    Rope,
+    rope::{Descriptors, Piece, Slice},
+};
+use crate::{Control, Error, Result, job::Stage};
+use std::{
+    fs::File,
+    io::Write,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::{FileExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// Copied between two looks at cancel and deadline.
+const STEP: u64 = 16 << 20;
+/// Below this a read and a write are cheaper than asking the file system to share.
+const SMALL: u64 = 64 << 10;
+
+/// How a rope is saved.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SaveOptions {
+    /// Take the place of an existing file. Without it an existing file is an error.
+    pub overwrite: bool,
+}
+
+impl SaveOptions {
+    /// An existing file is an error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Take the place of an existing file.
+    #[must_use]
+    pub fn overwrite(mut self, on: bool) -> Self {
+        self.overwrite = on;
+        self
+    }
+}
+
+/// A file in the making: it has a temporary name until it is complete, and goes away if it never is.
+pub(crate) struct PartialFile {
+    file: NamedTempFile,
+    path: PathBuf,
+    overwrite: bool,
+    len: u64,
+}
+
+impl PartialFile {
+    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        let named = |e: Error| e.named(&path.display().to_string());
+        match std::fs::symlink_metadata(path) {
+            Ok(m) if m.is_dir() => return Err(named(Error::invalid("this is a directory").advise("name a file"))),
+            Ok(_) if !overwrite => return Err(named(exists())),
+            // Renaming over a device or a pipe would replace it by a file.
+            Ok(m) if !m.is_file() && !m.is_symlink() => {
+                return Err(named(Error::invalid("this is no regular file").advise("write to it as a stream (Sink::writer)")));
+            }
+            _ => {}
+        }
+        // A link is followed, as a plain write would follow it.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        // The umask takes away from this what it takes from every new file.
+        let permissions = std::fs::metadata(&path).map_or_else(|_| PermissionsExt::from_mode(0o666), |m| m.permissions());
+        builder.prefix(".avrope-").suffix(".part").permissions(permissions);
+        let file = builder.tempfile_in(folder).map_err(|e| {
+            let io = e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error);
+            Error::io(&format!("cannot create a file in {}", folder.display()), &io).named(&path.display().to_string())
+        })?;
+        Ok(Self { file, path, overwrite, len: 0 })
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        self.file.as_file().write_all_at(bytes, at).map_err(|e| self.failed(&e))?;
+        self.len = self.len.max(at.saturating_add(bytes.len() as u64));
+        Ok(())
+    }
+
+    pub(crate) fn read_at(&self, at: u64, len: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        super::source::read_exact_at(self.file.as_file(), at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn truncate(&mut self, len: u64) -> Result<()> {
+        self.file.as_file().set_len(len).map_err(|e| self.failed(&e))?;
+        self.len = len;
+        Ok(())
+    }
+
+    /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a copy
+    /// (fallocate(2), FALLOC_FL_INSERT_RANGE: ext4 and XFS).
+    pub(crate) fn insert_front(&mut self, len: u64) -> bool {
+        let Ok(amount) = libc::off_t::try_from(len) else { return false };
+        let descriptor = self.file.as_file().as_raw_fd();
+        // SAFETY: a live descriptor and three numbers.
+        #[cfg(target_os = "linux")]
+        let done = unsafe { libc::fallocate(descriptor, libc::FALLOC_FL_INSERT_RANGE, 0, amount) } == 0;
+        #[cfg(not(target_os = "linux"))]
+        let done = (descriptor, amount).1 < 0;
+        if done {
+            self.len = self.len.saturating_add(len);
+        }
+        done
+    }
+
+    pub(crate) fn block_size(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        self.file.as_file().metadata().map_or(4096, |m| m.blksize().max(512))
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn publish(self) -> Result<()> {
+        let name = self.path.display().to_string();
+        let done = if self.overwrite { self.file.persist(&self.path) } else { self.file.persist_noclobber(&self.path) };
+        done.map(drop).map_err(|e| {
+            let error = if e.error.kind() == std::io::ErrorKind::AlreadyExists { exists() } else { Error::io("cannot give the file its name", &e.error) };
+            error.named(&name)
+        })
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Error {
+        Error::io("writing failed", error).named(&self.path.display().to_string())
+    }
+}
+
+fn exists() -> Error {
+    Error::invalid("the output exists already").advise("choose another name, or ask to overwrite it (--force)")
+}
+
+impl Rope {
+    /// Saves the rope as a file, under a temporary name until it is complete. What the file system can share with the
+    /// sources is shared (reflinks on XFS, btrfs…), what it can't is copied inside the kernel.
+    ///
+    /// Errors leave nothing behind; among them: a file that is there already (see [`SaveOptions::overwrite`]), a file that
+    /// is a source of this rope, a full disk, and a source that changed.
+    pub fn save(&self, path: impl AsRef<Path>, options: SaveOptions, control: &Control) -> Result<()> {
+        let path = path.as_ref();
+        if self.is_made_of(path) {
+            return Err(Error::invalid("the output is one of the inputs").named(&path.display().to_string()).advise("choose another name"));
+        }
+        let mut file = PartialFile::create(path, options.overwrite)?;
+        self.save_into(&mut file, control)?;
+        file.publish()
+    }
+
+    fn save_into(&self, to: &mut PartialFile, control: &Control) -> Result<()> {
+        let mut files = Descriptors::default();
+        let block = to.block_size();
+        let mut shares = true;
+        for piece in self.pieces() {
+            control.check()?;
+            control.report(Stage::Save, piece.start, self.len())?;
+            let source = match &piece.bytes {
+                Slice::Shared { source, at } if piece.len >= SMALL => files.of(source)?.map(|file| (file, source, *at)),
+                _ => None,
+            };
+            let Some((from, source, at)) = source else {
+                self.copy_plain(piece, to, control)?;
+                continue;
+            };
+            let mut copy = Copy { from: &from, from_at: at, to_at: piece.start, len: piece.len, total: self.len() };
+            // The blocks in the middle can be shared if both sides begin at the same place in a block.
+            let head = at.next_multiple_of(block).saturating_sub(at).min(piece.len);
+            if shares && head == piece.start.next_multiple_of(block).saturating_sub(piece.start).min(piece.len) {
+                let middle = piece.len.saturating_sub(head).checked_div(block).unwrap_or(0).saturating_mul(block);
+                let whole = (copy.from_at.saturating_add(head), copy.to_at.saturating_add(head));
+                if middle > 0 && reflink(&from, whole.0, to.file.as_file(), whole.1, middle) {
+                    to.len = to.len.max(whole.1.saturating_add(middle));
+                    let tail = copy.after(head.saturating_add(middle));
+                    copy.len = head;
+                    copy.run(to, control)?;
+                    tail.run(to, control)?;
+                    continue;
+                }
+                shares = middle == 0;
+            }
+            copy.run(to, control).map_err(|e| if e.source_name().is_none() { e.named(source.name()) } else { e })?;
+        }
+        // Whatever changed a source while it was copied is seen here at the latest.
+        for piece in self.pieces() {
+            if let Slice::Shared { source, .. } = &piece.bytes {
+                source.check_unchanged()?;
+            }
+        }
+        control.report(Stage::Save, self.len(), self.len())
+    }
+
+    fn copy_plain(&self, piece: &Piece, to: &mut PartialFile, control: &Control) -> Result<()> {
+        let mut at = piece.start;
+        for chunk in self.slice(piece.start..piece.end())?.chunks() {
+            control.check()?;
+            let chunk = chunk?;
+            to.write_at(at, &chunk)?;
+            at = at.saturating_add(chunk.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the bytes of files
+    /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to).
+    pub fn write_to_fd(&self, to: impl AsFd, control: &Control) -> Result<()> {
+        let to = File::from(to.as_fd().try_clone_to_owned().map_err(|e| Error::io("cannot duplicate the descriptor", &e))?);
+        let mut files = Descriptors::default();
+        for piece in self.pieces() {
+            control.check()?;
+            let shared = match &piece.bytes {
+                Slice::Shared { source, at } if piece.len >= SMALL => files.of(source)?.map(|file| (file, source, *at)),
+                _ => None,
+            };
+            let mut sent = 0;
+            if let Some((from, source, at)) = shared {
+                sent = send(&from, at, &to, piece.len, control).map_err(|e| e.named(source.name()))?;
+            }
+            let rest = piece.start.saturating_add(sent)..piece.end();
+            for chunk in self.slice(rest)?.chunks() {
+                control.check()?;
+                (&to).write_all(&chunk?).map_err(|e| Error::io("writing failed", &e))?;
+            }
+        }
+        files.check()
+    }
+}
+
+struct Copy<'a> {
+    from: &'a File,
+    from_at: u64,
+    to_at: u64,
+    len: u64,
+    total: u64,
+}
+
+impl Copy<'_> {
+    fn after(&self, skip: u64) -> Self {
+        Self {
+            from: self.from,
+            from_at: self.from_at.saturating_add(skip),
+            to_at: self.to_at.saturating_add(skip),
+            len: self.len.saturating_sub(skip),
+            total: self.total,
+        }
+    }
+
+    fn run(&self, to: &mut PartialFile, control: &Control) -> Result<()> {
+        let mut done = 0;
+        let mut by_kernel = true;
+        while done < self.len {
+            control.check()?;
+            control.report(Stage::Save, self.to_at.saturating_add(done), self.total)?;
+            let (from_at, to_at) = (self.from_at.saturating_add(done), self.to_at.saturating_add(done));
+            let step = self.len.saturating_sub(done).min(STEP);
+            let copied = if by_kernel { copy_range(self.from, from_at, to.file.as_file(), to_at, step) } else { Ok(0) };
+            let copied = match copied {
+                Ok(0) => {
+                    // Nothing: the source ended (which the read says), or the kernel can't copy here.
+                    by_kernel = false;
+                    let small = usize::try_from(step.min(1 << 20)).unwrap_or(0);
+                    let mut bytes = vec![0; small];
+                    super::source::read_exact_at(self.from, from_at, &mut bytes)?;
+                    to.write_at(to_at, &bytes)?;
+                    small as u64
+                }
+                Ok(copied) => copied,
+                Err(error) => return Err(to.failed(&error)),
+            };
+            done = done.saturating_add(copied);
+            to.len = to.len.max(self.to_at.saturating_add(done));
+        }
+        Ok(())
+    }
+}
+
+/// Lets two files share blocks (ioctl_ficlonerange(2)); false where they can't.
+fn reflink(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let range = libc::file_clone_range { src_fd: i64::from(from.as_raw_fd()), src_offset: from_at, src_length: len, dest_offset: to_at };
+        // SAFETY: two live descriptors, and a struct of the kernel's layout that lives during the call.
+        unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE as _, &raw const range) == 0 }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, from_at, to, to_at, len);
+        false
+    }
+}
+
+/// copy_file_range(2); 0 where the kernel can't do it between these two files.
+fn copy_range(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> std::io::Result<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let (Ok(mut from_at), Ok(mut to_at), Ok(len)) = (i64::try_from(from_at), i64::try_from(to_at), usize::try_from(len)) else {
+            return Ok(0);
+        };
+        loop {
+            // SAFETY: two live descriptors and two positions that live during the call.
+            let copied = unsafe {
+                libc::copy_file_range(from.as_raw_fd(), &raw mut from_at, to.as_raw_fd(), &raw mut to_at, len, 0)
+            };
+            if let Ok(copied) = u64::try_from(copied) {
+                return Ok(copied);
+            }
+            let error = std::io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EXDEV | libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EBADF | libc::EPERM) => return Ok(0),
+                _ => return Err(error),
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, from_at, to, to_at, len);
+        Ok(0)
+    }
+}
+
+/// sendfile(2) as far as it goes; the rest is the caller's.
+fn send(from: &File, at: u64, to: &File, len: u64, control: &Control) -> Result<u64> {
+    let mut done = 0;
+    #[cfg(target_os = "linux")]
+    while done < len {
+        control.check()?;
+        let Ok(mut offset) = i64::try_from(at.saturating_add(done)) else { break };
+        let step = usize::try_from(len.saturating_sub(done).min(1 << 20)).unwrap_or(0);
+        // SAFETY: two live descriptors and a position that lives during the call.
+        let sent = unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut offset, step) };
+        match u64::try_from(sent) {
+            Ok(0) => break,
+            Ok(sent) => done = done.saturating_add(sent),
+            Err(_) => {
+                let error = std::io::Error::last_os_error();
+                match error.raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    // This kind of descriptor, or one that does not block: the plain way knows what to do.
+                    Some(libc::EINVAL | libc::ENOSYS | libc::EAGAIN) => break,
+                    _ => return Err(Error::io("writing failed", &error)),
+                }
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (from, at, to, len, control);
+    Ok(done)
+}
+
+/// Tells the kernel not to read ahead around a demuxer's reads: the payload's pages stay out of memory.
+pub(super) fn advise_random(file: &File) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: a live descriptor; the call is a hint.
+    unsafe {
+        libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}

@@ -1,0 +1,415 @@
+//! [`Source`]: where bytes come from.
+
+use super::{FileSource, Hints, Rope, RopeReader, readahead::ReadAhead};
+use crate::{Error, ErrorKind, Result};
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use std::{
+    fmt,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Something with a length that can be read anywhere: an object store, a file over HTTP ranges, a database.
+///
+/// Reads go through a read-ahead ([`Hints`]), so that opening a file costs a few requests and not one a box. A panic in
+/// one of these calls ends the operation with [`ErrorKind::Bug`].
+pub trait ReadAt: Send + Sync {
+    /// The length in bytes. It must not change.
+    fn len(&self) -> u64;
+
+    /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 only at the end. Fewer than asked are fine.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize>;
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How it likes to be read.
+    fn hints(&self) -> Hints {
+        Hints::default()
+    }
+}
+
+/// Where bytes come from. Cheap to clone; clones are the same source.
+///
+/// | made by | bytes come by | may change under way |
+/// |---|---|---|
+/// | [`open`](Self::open), [`from_file`](Self::from_file) | `pread`, `copy_file_range`, reflinks | yes: that is an error |
+/// | [`from_bytes`](Self::from_bytes), [`from_rope`](Self::from_rope) | memory; what the rope points to | no |
+/// | [`map`](Self::map) (unsafe) | a mapping of the file | the caller vouches that not |
+/// | [`from_read_at`](Self::from_read_at), [`from_seekable`](Self::from_seekable) | the caller's `read_at`, with read-ahead | must not |
+/// | [`from_reader`](Self::from_reader), [`from_channel`](Self::from_channel) | a stream: once, in order | |
+#[derive(Clone)]
+pub struct Source(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    File(FileSource),
+    Memory(Bytes),
+    Rope(Rope),
+    ReadAt(ReadAhead),
+    Stream(Mutex<Option<Box<dyn Read + Send>>>),
+}
+
+impl Source {
+    fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self(Arc::new(Inner { name: name.into(), kind }))
+    }
+
+    /// A regular file. No descriptor is held while nothing reads it, so thousands of sources may be open at once; each
+    /// time it is opened again its device, inode, size and modification time are compared, and a difference is an error.
+    ///
+    /// Errors: [`NotFound`](ErrorKind::NotFound), [`Io`](ErrorKind::Io), and
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a directory, pipe or device.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let file = FileSource::open(path).map_err(|e| e.named(&name))?;
+        Ok(Self::new(name, Kind::File(file)))
+    }
+
+    /// A regular file that is open already, perhaps without a name. Its descriptor is held as long as the source.
+    pub fn from_file(file: File, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let file = FileSource::from_open(file).map_err(|e| e.named(&name))?;
+        Ok(Self::new(name, Kind::File(file)))
+    }
+
+    /// Bytes in memory.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::new("bytes", Kind::Memory(bytes.into()))
+    }
+
+    /// A rope, such as an earlier clip that was never saved. Slices of it point to what the rope points to.
+    pub fn from_rope(rope: Rope) -> Self {
+        Self::new("rope", Kind::Rope(rope))
+    }
+
+    /// A file as memory: its bytes can be had without a system call or a copy.
+    ///
+    /// # Safety
+    /// Nobody changes or truncates the file while this source, or anything that was made from it, lives. A truncation
+    /// would end the process with a signal (SIGBUS), a change would be undefined behaviour.
+    #[allow(unsafe_code)]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        let name = path.as_ref().display().to_string();
+        // SAFETY: the caller's promise is the same.
+        let bytes = unsafe { super::map::map(path.as_ref()) }.map_err(|e| e.named(&name))?;
+        Ok(Self::new(name, Kind::Memory(bytes)))
+    }
+
+    /// Anything that can be read anywhere.
+    pub fn from_read_at(device: impl ReadAt + 'static, name: impl Into<String>) -> Self {
+        Self::new(name, Kind::ReadAt(ReadAhead::new(Box::new(device))))
+    }
+
+    /// Anything that can seek. Its length is asked once.
+    pub fn from_seekable(mut device: impl Read + Seek + Send + 'static, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let len = device.seek(SeekFrom::End(0)).map_err(|e| Error::io("cannot find its length", &e).named(&name))?;
+        Ok(Self::from_read_at(Seekable { len, device: Mutex::new(device) }, name))
+    }
+
+    /// A stream: it is read once, in order, by one operation. What needs to seek (a cut, an MP4 with its index at the
+    /// end) says so; [`spool`](Self::spool) reads it into memory first.
+    pub fn from_reader(reader: impl Read + Send + 'static, name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Stream(Mutex::new(Some(Box::new(reader)))))
+    }
+
+    /// A stream of chunks; it ends when all senders are gone.
+    pub fn from_channel(chunks: Receiver<Bytes>, name: impl Into<String>) -> Self {
+        Self::from_reader(ChannelReader { chunks, rest: Bytes::new() }, name)
+    }
+
+    /// Reads a stream to its end into memory. An error if it has more than `limit` bytes.
+    pub fn spool(reader: impl Read, limit: u64, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let mut bytes = Vec::new();
+        let read = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|e| Error::io("reading the stream failed", &e).named(&name))?;
+        if bytes.len() as u64 > limit {
+            let message = format!("the stream has more than {limit} bytes");
+            return Err(Error::new(ErrorKind::LimitExceeded, message).named(&name).advise("save it to a file first"));
+        }
+        Ok(Self::new(name, Kind::Memory(bytes.into())))
+    }
+
+    /// What messages call it: the path, or what the caller named it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Gives the source another name for messages.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self::new(name, inner.kind),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// The length in bytes; None for a stream.
+    #[allow(clippy::len_without_is_empty, reason = "a stream's emptiness shows only when it is read")]
+    pub fn len(&self) -> Option<u64> {
+        match &self.0.kind {
+            Kind::File(file) => Some(file.len()),
+            Kind::Memory(bytes) => Some(bytes.len() as u64),
+            Kind::Rope(rope) => Some(rope.len()),
+            Kind::ReadAt(device) => Some(device.len()),
+            Kind::Stream(_) => None,
+        }
+    }
+
+    /// Whether it can be read anywhere and again.
+    pub fn is_seekable(&self) -> bool {
+        self.len().is_some()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn is_file_at(&self, path: &Path) -> bool {
+        match &self.0.kind {
+            Kind::File(file) => file.is_at(path),
+            Kind::Rope(rope) => rope.is_made_of(path),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn as_file(&self) -> Option<&FileSource> {
+        match &self.0.kind {
+            Kind::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_rope(&self) -> Option<&Rope> {
+        match &self.0.kind {
+            Kind::Rope(rope) => Some(rope),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_memory(&self) -> Option<&Bytes> {
+        match &self.0.kind {
+            Kind::Memory(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// An error if the source is a file that has changed since it was opened.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        self.as_file().map_or(Ok(()), |file| file.check_in_place().map_err(|e| e.named(self.name())))
+    }
+
+    pub(crate) fn reader(&self) -> SourceReader {
+        SourceReader { source: self.clone(), open: Open::Nothing, pos: 0 }
+    }
+
+    /// Bytes of it, in one piece; `file` is its descriptor, where it is a file.
+    pub(crate) fn fetch(&self, at: u64, len: usize, file: Option<&File>) -> Result<Bytes> {
+        let named = |e: Error| e.named(self.name());
+        match &self.0.kind {
+            Kind::Memory(bytes) => {
+                let start = usize::try_from(at).unwrap_or(usize::MAX);
+                let end = start.saturating_add(len);
+                if end > bytes.len() {
+                    return Err(named(shorter(at, bytes.len() as u64)));
+                }
+                Ok(bytes.slice(start..end))
+            }
+            Kind::ReadAt(device) => device.fetch(at, len).map_err(named),
+            Kind::File(source) => {
+                let opened;
+                let file = if let Some(file) = file {
+                    file
+                } else {
+                    opened = source.descriptor().map_err(named)?;
+                    &opened
+                };
+                let mut bytes = vec![0; len];
+                read_exact_at(file, at, &mut bytes).map_err(named)?;
+                Ok(bytes.into())
+            }
+            Kind::Rope(rope) => {
+                let mut bytes = vec![0; len];
+                rope.read_exact_at(at, &mut bytes)?;
+                Ok(bytes.into())
+            }
+            Kind::Stream(_) => Err(named(Error::new(ErrorKind::Bug, "a slice of a stream can't be read again"))),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.0.name).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl From<Bytes> for Source {
+    fn from(bytes: Bytes) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Source {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl From<Rope> for Source {
+    fn from(rope: Rope) -> Self {
+        Self::from_rope(rope)
+    }
+}
+
+pub(super) fn shorter(at: u64, len: u64) -> Error {
+    Error::new(ErrorKind::Io, format!("the source ended at byte {at}, though it is {len} bytes long: it was cut short while it was read"))
+}
+
+pub(super) fn forged(read: usize, room: usize) -> Error {
+    Error::new(ErrorKind::Bug, format!("the source says that it read {read} bytes into a buffer of {room}"))
+}
+
+pub(super) fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> Result<()> {
+    file.read_exact_at(into, at).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => shorter(at, at.saturating_add(into.len() as u64)),
+        _ => Error::io("reading failed", &e),
+    })
+}
+
+/// A position-free reader of a source, for one demuxer context: it keeps a descriptor while it is in use.
+pub(crate) struct SourceReader {
+    source: Source,
+    open: Open,
+    /// How far a stream has been read.
+    pos: u64,
+}
+
+enum Open {
+    Nothing,
+    File(Arc<File>),
+    Rope(RopeReader),
+    Stream(Box<dyn Read + Send>),
+}
+
+impl SourceReader {
+    pub(crate) fn len(&self) -> Option<u64> {
+        self.source.len()
+    }
+
+    /// Gives the descriptor back; the next read opens the file again and checks that it is the same.
+    pub(crate) fn rest(&mut self) {
+        if !matches!(self.open, Open::Stream(_)) {
+            self.open = Open::Nothing;
+        }
+    }
+
+    /// Up to `into.len()` bytes at `at`; 0 at the end.
+    pub(crate) fn read(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
+        self.read_unnamed(at, into).map_err(|e| e.named(self.source.name()))
+    }
+
+    fn read_unnamed(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
+        let source = self.source.clone();
+        let left = source.len().map_or(u64::MAX, |len| len.saturating_sub(at));
+        let want = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
+        let Some(into) = into.get_mut(..want).filter(|into| !into.is_empty()) else { return Ok(0) };
+        match &source.0.kind {
+            Kind::Memory(bytes) => {
+                let start = usize::try_from(at).unwrap_or(usize::MAX);
+                into.copy_from_slice(bytes.get(start..start.saturating_add(want)).unwrap_or_default());
+                Ok(want)
+            }
+            Kind::ReadAt(device) => device.read(at, into),
+            Kind::File(file) => {
+                if matches!(self.open, Open::Nothing) {
+                    let file = file.descriptor()?;
+                    super::save::advise_random(&file);
+                    self.open = Open::File(file);
+                }
+                let Open::File(file) = &self.open else { return Err(Error::new(ErrorKind::Bug, "no descriptor")) };
+                read_exact_at(file, at, into)?;
+                Ok(want)
+            }
+            Kind::Rope(rope) => {
+                if matches!(self.open, Open::Nothing) {
+                    self.open = Open::Rope(rope.reader());
+                }
+                let Open::Rope(reader) = &mut self.open else { return Err(Error::new(ErrorKind::Bug, "no rope reader")) };
+                reader.read_exact_at(at, into)?;
+                Ok(want)
+            }
+            Kind::Stream(reader) => {
+                if matches!(self.open, Open::Nothing) {
+                    let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let busy = || Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
+                    self.open = Open::Stream(taken.ok_or_else(|| busy().advise("a stream serves one operation"))?);
+                }
+                let Open::Stream(reader) = &mut self.open else { return Err(Error::new(ErrorKind::Bug, "no stream")) };
+                if at != self.pos {
+                    return Err(Error::unsupported("a stream can't be read at another place"));
+                }
+                let read = loop {
+                    match reader.read(into) {
+                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                        other => break other.map_err(|e| Error::io("reading the stream failed", &e))?,
+                    }
+                };
+                if read > want {
+                    return Err(forged(read, want));
+                }
+                self.pos = self.pos.saturating_add(read as u64);
+                Ok(read)
+            }
+        }
+    }
+}
+
+struct Seekable<T> {
+    len: u64,
+    device: Mutex<T>,
+}
+
+impl<T: Read + Seek + Send> ReadAt for Seekable<T> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        let mut device = self.device.lock().map_err(|_| std::io::Error::other("an earlier read panicked"))?;
+        device.seek(SeekFrom::Start(offset))?;
+        device.read(buf)
+    }
+}
+
+struct ChannelReader {
+    chunks: Receiver<Bytes>,
+    rest: Bytes,
+}
+
+impl Read for ChannelReader {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.chunks.recv() {
+                Ok(chunk) => self.rest = chunk,
+                Err(_) => return Ok(0),
+            }
+        }
+        let len = self.rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&self.rest.split_to(len));
+        Ok(len)
+    }
+}

@@ -1,0 +1,287 @@
+//! What every operation takes and gives back: [`Control`] in, [`Report`] out.
+
+use crate::{Error, ErrorKind, Result, TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Stops a job from another thread. Clones share one state; once cancelled it stays so.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// A token that is not cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every operation that holds a clone of this token ends with [`ErrorKind::Cancelled`] at its next read, write or
+    /// packet. Safe to call from a signal handler's thread.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`cancel`](Self::cancel) was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Done so far: packets' presentation time in [`Stage::Copy`], bytes in [`Stage::Save`].
+    pub done: u64,
+    /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
+    pub total: u64,
+}
+
+/// The stages that a job reports progress in, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Packets go from source to muxer; the unit is nanoseconds of media.
+    Copy,
+    /// The result is written to its file; the unit is bytes.
+    Save,
+}
+
+/// What a job may use up. Reaching one is [`ErrorKind::LimitExceeded`], never a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Streams of one source. Default 1000, libav's own limit.
+    pub streams: usize,
+    /// Packets that one job writes. Default 2^40.
+    pub packets: u64,
+    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices do not count. Default 4 GiB.
+    pub memory: u64,
+    /// Pixels of a video frame (width times height). Default 2^28, as 16384x16384.
+    pub pixels: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 1000, packets: 1 << 40, memory: 4 << 30, pixels: 1 << 28 }
+    }
+}
+
+type ProgressFn = dyn Fn(Progress) + Send + Sync;
+
+/// What the caller holds over a job: cancel, deadline, progress, limits. `Control::default()` is none of them.
+///
+/// ```
+/// use avrope::{CancelToken, Control};
+/// use std::time::Duration;
+///
+/// let token = CancelToken::new();
+/// let control = Control::new().cancel(token.clone()).timeout(Duration::from_secs(30));
+/// token.cancel();
+/// assert!(control.check().is_err());
+/// ```
+#[derive(Clone, Default)]
+pub struct Control {
+    cancel: Option<CancelToken>,
+    deadline: Option<Instant>,
+    progress: Option<Arc<ProgressFn>>,
+    limits: Limits,
+    verify: bool,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("cancel", &self.cancel)
+            .field("deadline", &self.deadline)
+            .field("progress", &self.progress.is_some())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// No cancel, no deadline, no progress, the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the job when this token is cancelled.
+    #[must_use]
+    pub fn cancel(mut self, token: CancelToken) -> Self {
+        self.cancel = Some(token);
+        self
+    }
+
+    /// Ends the job at this instant.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Ends the job after this time from now. A time that is too long to be a date is no deadline.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.deadline = Instant::now().checked_add(timeout);
+        self
+    }
+
+    /// Called on the job's own thread, a few times a second of media at the most. A panic in it fails the job with
+    /// [`ErrorKind::Bug`].
+    #[must_use]
+    pub fn progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(callback));
+        self
+    }
+
+    /// What the job may use up.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// For debugging: every payload that was taken over by reference is read as well and compared with what the
+    /// demuxer would have delivered. A difference is [`ErrorKind::Bug`].
+    #[must_use]
+    pub fn verify_payload(mut self, on: bool) -> Self {
+        self.verify = on;
+        self
+    }
+
+    /// An error if the job is cancelled or late. Operations call it often; a caller's own [`ReadAt`](crate::ReadAt)
+    /// may call it as well.
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::new(ErrorKind::Cancelled, "the job was cancelled"));
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::new(ErrorKind::DeadlineExceeded, "the job's deadline passed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn limit(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn verifies(&self) -> bool {
+        self.verify
+    }
+
+    /// Tells the caller how far the job is. The caller's panic becomes an error here, before it can cross C.
+    pub(crate) fn report(&self, stage: Stage, done: u64, total: u64) -> Result<()> {
+        let Some(callback) = &self.progress else { return Ok(()) };
+        let call = std::panic::AssertUnwindSafe(|| callback(Progress { stage, done, total }));
+        std::panic::catch_unwind(call).map_err(|_| Error::new(ErrorKind::Bug, "the progress callback panicked"))
+    }
+}
+
+/// One range of a cut: what was asked for, and what the output shows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportRange {
+    /// Asked: the first instant that is in.
+    pub from: Timestamp,
+    /// Asked: the first instant that is out.
+    pub to: Timestamp,
+    /// Shown: in mode `keyframe` the time of the keyframe at or before `from`.
+    pub actual_from: Timestamp,
+    /// Shown: the end of the range or of the source, whichever is first.
+    pub actual_to: Timestamp,
+}
+
+impl ReportRange {
+    /// A range that is shown just as it was asked for.
+    pub(crate) fn exact(range: TimeRange) -> Self {
+        Self { from: range.from, to: range.to, actual_from: range.from, actual_to: range.to }
+    }
+}
+
+/// What happened, in numbers. Its JSON names are stable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Report {
+    /// `cut`, `join`, `remux`.
+    pub operation: String,
+    /// How a cut was done: `keyframe`, `edit`. None for other operations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The ranges of a cut.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<ReportRange>,
+    /// Bytes of all inputs together; 0 for a stream, whose length is not known.
+    pub input_bytes: u64,
+    /// Bytes that were read from the inputs to build the result. Saving and serving it are not in it.
+    pub bytes_read: u64,
+    /// Bytes of the result.
+    pub output_bytes: u64,
+    /// Payload bytes of the result that are slices of an input.
+    pub payload_shared: u64,
+    /// Payload bytes that went through our memory to build the result.
+    pub payload_copied: u64,
+    /// Segments of the result's Rope; 0 if there is none.
+    pub segments: usize,
+    /// Packets in the result.
+    pub packets: u64,
+    /// Presented duration of the result in seconds.
+    pub duration_s: f64,
+    /// Wall time of the operation in milliseconds.
+    pub wall_ms: f64,
+    /// Streams of the inputs that are not in the result, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped_streams: Vec<DroppedStream>,
+    /// What was dropped, changed or repaired.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+}
+
+/// A stream that did not make it into the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DroppedStream {
+    /// Its index in the input.
+    pub index: usize,
+    /// Its codec by libav's name.
+    pub codec: String,
+    /// Why.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_ends_jobs() {
+        assert!(Control::default().check().is_ok());
+        let late = Control::new().timeout(Duration::ZERO);
+        assert_eq!(late.check().unwrap_err().kind(), ErrorKind::DeadlineExceeded);
+        assert!(Control::new().timeout(Duration::MAX).check().is_ok());
+    }
+
+    #[test]
+    fn a_panicking_progress_callback_is_an_error() {
+        let control = Control::new().progress(|_| panic!("caller's bug"));
+        assert_eq!(control.report(Stage::Copy, 0, 0).unwrap_err().kind(), ErrorKind::Bug);
+    }
+}

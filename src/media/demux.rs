@@ -1,0 +1,148 @@
+//! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers them becomes
+//! a name for those bytes.
+
+use crate::{
+    Control, Error, Result, Source,
+    av::{buffer::BufferRef, input::Input, packet::Packet},
+    io::avio::SharedReader,
+};
+
+/// How an operation wants its packets' payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payloads {
+    /// In memory.
+    Read,
+    /// In memory, and with the place in the source where the same bytes are, so that a rope can refer to them.
+    Shared,
+    /// As a place in the source alone: the bytes are not read, and what the packet shows are zeros. Only for muxers that
+    /// do not look into them.
+    Named,
+}
+
+/// A borrowed demuxer context.
+pub(crate) struct Demux {
+    pub(super) input: Input,
+    pub(super) reader: SharedReader,
+    pub(super) source: Source,
+    payloads: Payloads,
+    verify: bool,
+    zeros: Option<BufferRef>,
+    bytes_read: u64,
+}
+
+/// The least size of the zeros that named packets show.
+const ZEROS: usize = 16 << 20;
+
+impl Demux {
+    pub(super) fn new(input: Input, reader: SharedReader, source: Source) -> Self {
+        Self { input, reader, source, payloads: Payloads::Read, verify: false, zeros: None, bytes_read: 0 }
+    }
+
+    /// For a new operation.
+    pub(crate) fn begin(&mut self, keep: &[usize], payloads: Payloads, control: &Control) -> Result<()> {
+        for index in 0..self.input.stream_count() {
+            self.input.keep(index, keep.contains(&index))?;
+        }
+        self.verify = control.verifies();
+        self.payloads = payloads;
+        let elide = payloads == Payloads::Named && !self.verify;
+        let io = self.input.io();
+        io.set_control(control.clone());
+        io.set_direct(payloads != Payloads::Read, elide);
+        Ok(())
+    }
+
+    /// The next packet, in the order of the file, and where its payload lies in the source if it may be referred to.
+    /// None at the end.
+    pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<Option<Option<u64>>> {
+        self.read_unnamed(packet).map_err(|e| e.named(self.source.name()))
+    }
+
+    fn read_unnamed(&mut self, packet: &mut Packet) -> Result<Option<Option<u64>>> {
+        self.input.io().take_direct();
+        if !self.input.read(packet)? {
+            if self.input.io().take_ran_out() {
+                return Err(truncated(self.source.len()));
+            }
+            return Ok(None);
+        }
+        if packet.is_encrypted() {
+            let error = Error::unsupported("the stream is encrypted, and a copy of it could not be played");
+            return Err(error.in_stream(packet.stream()));
+        }
+        if self.payloads == Payloads::Read {
+            return Ok(Some(None));
+        }
+        if packet.is_corrupt() || self.input.io().take_ran_out() {
+            return Err(truncated(self.source.len()).in_stream(packet.stream()));
+        }
+        let direct = self.input.io().take_direct();
+        let same = direct.filter(|d| d.address == packet.address() && d.len == packet.size() && Some(d.at) == packet.pos());
+        match (same, direct) {
+            (Some(read), _) => {
+                if self.verify {
+                    self.compare(packet, read.at)?;
+                }
+                if self.payloads == Payloads::Named {
+                    self.name(packet)?;
+                }
+                Ok(Some(Some(read.at)))
+            }
+            // libav made something else of it, and needs the bytes.
+            (None, Some(read)) if read.elided => {
+                let (source, at) = (&self.source, read.at);
+                let len = read.len;
+                packet.fill(|into| match into.get_mut(..len) {
+                    Some(into) => {
+                        into.copy_from_slice(&source.fetch(at, len, None)?);
+                        Ok(())
+                    }
+                    None => Err(Error::unsupported("the demuxer changed a packet that was not read")),
+                })?;
+                self.bytes_read = self.bytes_read.saturating_add(len as u64);
+                Ok(Some(None))
+            }
+            _ => Ok(Some(None)),
+        }
+    }
+
+    /// Shows zeros instead of bytes that were never read.
+    fn name(&mut self, packet: &mut Packet) -> Result<()> {
+        let size = packet.size();
+        if self.zeros.as_ref().is_none_or(|zeros| zeros.len() < size) {
+            let len = size.max(ZEROS).next_power_of_two();
+            // Never written to, so these cost address space and at most a page.
+            let map = memmap2::MmapOptions::new().len(len).map_anon().and_then(memmap2::MmapMut::make_read_only);
+            let map = map.map_err(|e| Error::io("no address space", &e))?;
+            self.zeros = Some(BufferRef::lend(map)?);
+        }
+        self.zeros.as_ref().map_or(Ok(()), |zeros| packet.take_over(zeros))
+    }
+
+    fn compare(&self, packet: &Packet, at: u64) -> Result<()> {
+        if self.source.fetch(at, packet.size(), None)? == packet.data() {
+            return Ok(());
+        }
+        let message = format!("the packet at byte {at} is not what the demuxer delivers");
+        Err(Error::new(crate::ErrorKind::Bug, message).in_stream(packet.stream()))
+    }
+
+    /// Goes to the last keyframe of this stream at or before a timestamp.
+    pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<()> {
+        self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
+    }
+
+    pub(crate) fn rewind(&mut self) -> Result<()> {
+        self.input.rewind().map_err(|e| e.named(self.source.name()))
+    }
+
+    /// Bytes that were read from the source since the last call.
+    pub(crate) fn take_bytes_read(&mut self) -> u64 {
+        std::mem::take(&mut self.bytes_read).saturating_add(self.input.io().take_bytes_read())
+    }
+}
+
+fn truncated(len: Option<u64>) -> Error {
+    let len = len.map_or_else(String::new, |len| format!(" of {len} bytes"));
+    Error::corrupt(format!("the index points past the end{len}: the file was cut short")).advise("fetch or copy it again")
+}

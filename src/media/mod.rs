@@ -1,0 +1,15 @@
+//! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
+
+mod demux;
+mod info;
+pub(crate) mod mp4;
+mod open;
+mod pool;
+mod probe;
+mod timeline;
+
+pub use info::{Chapter, Color, MediaInfo, StreamInfo};
+pub use open::Media;
+
+pub(crate) use demux::{Demux, Payloads};
+pub(crate) use timeline::{Span, Timeline};

@@ -1,0 +1,200 @@
+//! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
+//! edit lists.
+
+use crate::{Error, ErrorKind, Result};
+
+/// More boxes, or larger tables, than this are taken for an attack.
+const BOXES: usize = 1 << 20;
+const EDIT_LIST: u64 = 16 << 20;
+
+/// What a file's `moov` says, apart from the sample tables.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    /// Ticks a second of the movie header.
+    pub movie_scale: u32,
+    pub tracks: Vec<Track>,
+    /// There may be `moof` boxes: samples are not all in `moov`.
+    pub fragmented: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Track {
+    pub id: u32,
+    /// Ticks a second of the media.
+    pub media_scale: u32,
+    /// In media ticks.
+    pub media_duration: u64,
+    /// None: there is no edit list, and the media is presented as it is.
+    pub edits: Option<Vec<Edit>>,
+}
+
+/// One entry of an edit list (8.6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edit {
+    /// In ticks of the movie; 0 in a fragmented file for all that follows.
+    pub duration: u64,
+    /// Composition time in ticks of the media; None for an empty edit.
+    pub media: Option<i64>,
+}
+
+/// Reads exactly so many bytes at a place.
+type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<()> + 'a;
+
+/// A box: its type, and where its content begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub kind: [u8; 4],
+    pub start: u64,
+    pub content: u64,
+    pub end: u64,
+}
+
+/// The boxes between two places, in order.
+pub(crate) fn boxes(read: &mut Read<'_>, from: u64, to: u64, mut each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>) -> Result<()> {
+    let mut at = from;
+    for _ in 0..BOXES {
+        if to.saturating_sub(at) < 8 {
+            return Ok(());
+        }
+        let mut head = [0; 8];
+        read(at, &mut head)?;
+        let [a, b, c, d, kind @ ..] = head;
+        let small = u32::from_be_bytes([a, b, c, d]);
+        let (size, header) = match small {
+            0 => (to.saturating_sub(at), 8),
+            1 => {
+                let mut large = [0; 8];
+                if to.saturating_sub(at) < 16 {
+                    return Ok(());
+                }
+                read(at.saturating_add(8), &mut large)?;
+                (u64::from_be_bytes(large), 16)
+            }
+            small => (u64::from(small), 8),
+        };
+        if size < header {
+            return Ok(());
+        }
+        // A box that is longer than what holds it is cut there, as libav does it.
+        let end = at.saturating_add(size).min(to);
+        if !each(read, Place { kind, start: at, content: at.saturating_add(header), end })? {
+            return Ok(());
+        }
+        at = end;
+    }
+    Err(Error::new(ErrorKind::LimitExceeded, format!("more than {BOXES} boxes")))
+}
+
+impl Tables {
+    /// Reads them from a file of `len` bytes; None if there is no `moov`.
+    pub(crate) fn read(read: &mut Read<'_>, len: u64) -> Result<Option<Self>> {
+        let mut found = None;
+        boxes(read, 0, len, |read, place| {
+            if &place.kind == b"moov" {
+                found = Some(Self::movie(read, place)?);
+            }
+            Ok(found.is_none())
+        })?;
+        Ok(found)
+    }
+
+    fn movie(read: &mut Read<'_>, moov: Place) -> Result<Self> {
+        let mut tables = Self::default();
+        boxes(read, moov.content, moov.end, |read, place| {
+            match &place.kind {
+                b"mvhd" => tables.movie_scale = header(read, place)?.0,
+                b"mvex" => tables.fragmented = true,
+                b"trak" => tables.tracks.push(Track::read(read, place)?),
+                _ => {}
+            }
+            Ok(true)
+        })?;
+        Ok(tables)
+    }
+}
+
+impl Track {
+    fn read(read: &mut Read<'_>, trak: Place) -> Result<Self> {
+        let mut track = Self::default();
+        boxes(read, trak.content, trak.end, |read, place| {
+            match &place.kind {
+                b"tkhd" => {
+                    let mut version = [0; 1];
+                    read(place.content, &mut version)?;
+                    let at = if version == [1] { 20 } else { 12 };
+                    track.id = number(read, place.content.saturating_add(at))?;
+                }
+                b"edts" => boxes(read, place.content, place.end, |read, place| {
+                    if &place.kind == b"elst" {
+                        track.edits = Some(edit_list(read, place)?);
+                    }
+                    Ok(true)
+                })?,
+                b"mdia" => boxes(read, place.content, place.end, |read, place| {
+                    if &place.kind == b"mdhd" {
+                        (track.media_scale, track.media_duration) = header(read, place)?;
+                    }
+                    Ok(&place.kind != b"mdhd")
+                })?,
+                _ => {}
+            }
+            Ok(true)
+        })?;
+        Ok(track)
+    }
+}
+
+/// Time scale and duration of a `mvhd` or `mdhd`; an unknown duration (all ones) is 0.
+fn header(read: &mut Read<'_>, place: Place) -> Result<(u32, u64)> {
+    let mut version = [0; 1];
+    read(place.content, &mut version)?;
+    let after = |by: u64| place.content.saturating_add(by);
+    if version == [1] {
+        let scale = number(read, after(20))?;
+        let mut duration = [0; 8];
+        read(after(24), &mut duration)?;
+        let duration = u64::from_be_bytes(duration);
+        Ok((scale, if duration == u64::MAX { 0 } else { duration }))
+    } else {
+        let duration = number(read, after(16))?;
+        Ok((number(read, after(12))?, if duration == u32::MAX { 0 } else { duration.into() }))
+    }
+}
+
+fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
+    let mut bytes = [0; 4];
+    read(at, &mut bytes)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
+    let size = place.end.saturating_sub(place.content);
+    if size > EDIT_LIST {
+        return Err(Error::new(ErrorKind::LimitExceeded, format!("an edit list of {size} bytes")));
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+    read(place.content, &mut bytes)?;
+    let Some((head, entries)) = bytes.split_first_chunk::<8>() else { return Ok(Vec::new()) };
+    let [version, _, _, _, count @ ..] = *head;
+    let count = usize::try_from(u32::from_be_bytes(count)).unwrap_or(usize::MAX);
+    let edits = if version == 1 {
+        let parse = |entry: &[u8; 20]| {
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *entry;
+            Edit {
+                duration: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+                media: Some(i64::from_be_bytes([i, j, k, l, m, n, o, p])).filter(|media| *media >= 0),
+            }
+        };
+        entries.as_chunks::<20>().0.iter().take(count).map(parse).collect()
+    } else {
+        let parse = |entry: &[u8; 12]| {
+            let [a, b, c, d, e, f, g, h, ..] = *entry;
+            Edit {
+                duration: u32::from_be_bytes([a, b, c, d]).into(),
+                media: Some(i64::from(i32::from_be_bytes([e, f, g, h]))).filter(|media| *media >= 0),
+            }
+        };
+        entries.as_chunks::<12>().0.iter().take(count).map(parse).collect()
+    };
+    Ok(edits)
+}

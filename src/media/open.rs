@@ -1,0 +1,419 @@
+//! [`Media`]: an opened source.
+
+use super::{
+    Demux, MediaInfo, StreamInfo, Timeline,
+    demux::Payloads,
+    info::Chapter,
+    mp4,
+    pool::{Loan, Pool},
+};
+use crate::{
+    Control, Error, ErrorKind, Result, Source,
+    av::{
+        input::{Demuxer, Input, OpenOptions, RawChapter},
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
+    io::avio::SharedReader,
+    time::{Rational, Timestamp},
+};
+use std::{fmt, sync::Arc};
+
+/// An opened, indexed source. `Send + Sync`, cheap to clone: one Media serves many operations, also from many threads
+/// at once, and what opening costs is paid once.
+///
+/// ```no_run
+/// use avrope::{Media, Source};
+/// let media = Media::open(Source::open("clip.mp4")?)?;
+/// println!("{} streams, {:?}", media.info().streams.len(), media.info().duration);
+/// # Ok::<(), avrope::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Media(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub source: Source,
+    pub demuxer: Demuxer,
+    pub options: OpenOptions,
+    pub streams: Vec<Stream>,
+    pub timelines: Vec<Timeline>,
+    pub chapters: Vec<RawChapter>,
+    pub metadata: Vec<(String, String)>,
+    /// On the file's clock.
+    pub start: Timestamp,
+    /// On the presentation clock.
+    pub end: Option<Timestamp>,
+    pub fragmented: bool,
+    pub info: MediaInfo,
+    pub bytes_read: u64,
+    pub pool: Pool,
+}
+
+impl Media {
+    /// Opens a source: finds out what it is and reads its index. No payload is read for MP4; other containers may need a
+    /// look at their first packets.
+    ///
+    /// Errors: [`Corrupt`](ErrorKind::Corrupt) if it is no media or its index is missing or damaged,
+    /// [`Unsupported`](ErrorKind::Unsupported) for images and for playlists and other files that name other files, and
+    /// what the source's reads fail with.
+    pub fn open(source: Source) -> Result<Self> {
+        Self::open_with(source, &Control::default())
+    }
+
+    /// The same, with cancel, deadline and limits.
+    pub fn open_with(source: Source, control: &Control) -> Result<Self> {
+        let name = source.name().to_owned();
+        open(source, control).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
+    }
+
+    /// What is in it, as far as the container's header says. See [`probe`](Self::probe) for more.
+    pub fn info(&self) -> &MediaInfo {
+        &self.0.info
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.0.source
+    }
+
+    /// The presented length, where it is known.
+    pub fn duration(&self) -> Option<Timestamp> {
+        self.0.end
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(crate) fn demuxer(&self) -> Demuxer {
+        self.0.demuxer
+    }
+
+    pub(crate) fn streams(&self) -> &[Stream] {
+        &self.0.streams
+    }
+
+    pub(crate) fn timeline(&self, stream: usize) -> Option<&Timeline> {
+        self.0.timelines.get(stream)
+    }
+
+    /// The file's clock at presentation time 0.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.0.start
+    }
+
+    pub(crate) fn chapters(&self) -> &[RawChapter] {
+        &self.0.chapters
+    }
+
+    pub(crate) fn metadata(&self) -> &[(String, String)] {
+        &self.0.metadata
+    }
+
+    /// Bytes that opening has read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.0.bytes_read
+    }
+
+    /// The stream that decides where a cut may begin: the first video that moves, else the first sound.
+    pub(crate) fn primary(&self, among: &[usize]) -> Option<usize> {
+        let first = |kind| {
+            among.iter().copied().find(|i| self.0.streams.get(*i).is_some_and(|s| s.kind() == kind && !s.is_picture()))
+        };
+        first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
+    }
+
+    /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a fragmented MP4.
+    pub(crate) fn payloads(&self) -> Payloads {
+        match (self.is_indexed(), self.0.demuxer.is_mov() && self.0.options.raw) {
+            (true, _) => Payloads::Named,
+            (false, true) => Payloads::Shared,
+            (false, false) => Payloads::Read,
+        }
+    }
+
+    /// A non-fragmented MP4 or MOV that can be read anywhere: its index has every packet.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented
+    }
+
+    /// A demuxer context for one operation.
+    pub(crate) fn demux(&self, control: &Control) -> Result<Loan<'_>> {
+        let inner = &*self.0;
+        inner.source.check_unchanged()?;
+        inner.pool.borrow(control, || {
+            if !inner.source.is_seekable() {
+                let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
+                return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
+            }
+            context(&inner.source, inner.demuxer, inner.options, control).map_err(|e| e.named(inner.source.name()))
+        })
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media").field("source", &self.0.source).field("format", &self.0.info.format).finish_non_exhaustive()
+    }
+}
+
+/// Opens one demuxer context.
+pub(super) fn context(source: &Source, demuxer: Demuxer, options: OpenOptions, control: &Control) -> Result<Demux> {
+    let reader = SharedReader::new(source);
+    let mut input = Input::open(Box::new(reader.clone()), demuxer, options, control.clone())?;
+    if !options.raw {
+        input.find_stream_info()?;
+    }
+    Ok(Demux::new(input, reader, source.clone()))
+}
+
+fn open(source: Source, control: &Control) -> Result<Inner> {
+    control.check()?;
+    let mut reader = source.reader();
+    let mut own_reads: u64 = 0;
+    let seekable = source.is_seekable();
+    // What is read of a stream to see what it is must be given to the demuxer as well.
+    let (source, demuxer) = if seekable {
+        let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
+            let mut filled = 0;
+            while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match reader.read(filled as u64, rest)? {
+                    0 => break,
+                    read => filled = filled.saturating_add(read),
+                }
+            }
+            own_reads = own_reads.saturating_add(filled as u64);
+            Ok(filled)
+        })?;
+        (source, demuxer)
+    } else {
+        probe_stream(source, control)?
+    };
+    let tables = if demuxer.is_mov() && seekable {
+        let mut read = |at: u64, into: &mut [u8]| {
+            control.check()?;
+            own_reads = own_reads.saturating_add(into.len() as u64);
+            read_exact(&mut reader, at, into)
+        };
+        mp4::Tables::read(&mut read, source.len().unwrap_or(0))?
+    } else {
+        None
+    };
+    drop(reader);
+    let options = OpenOptions { ignore_edit_lists: tables.is_some(), raw: tables.is_some(), max_streams: control.limit().streams };
+    let mut demux = context(&source, demuxer, options, control)?;
+    let streams = (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
+    check_limits(&streams, control)?;
+    let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
+    let timelines: Vec<_> = streams
+        .iter()
+        .map(|stream| {
+            let track = tables.as_ref().and_then(|t| {
+                let track = t.tracks.iter().find(|track| i32::try_from(track.id) == Ok(stream.id()));
+                track.filter(|_| !stream.is_picture()).map(|track| (track, t.movie_scale))
+            });
+            match track {
+                Some((track, scale)) => Timeline::from_edits(track, scale, fragmented, stream.time_base()),
+                None => Timeline::plain(stream.time_base()),
+            }
+        })
+        .collect();
+    let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
+    let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let bytes_read = demux.take_bytes_read().saturating_add(own_reads);
+    demux.reader.rest();
+    let inner = Inner {
+        chapters: demux.input.chapters(),
+        metadata: demux.input.metadata(),
+        source,
+        demuxer,
+        options,
+        streams,
+        timelines,
+        start,
+        end,
+        fragmented,
+        info,
+        bytes_read,
+        pool: Pool::default(),
+    };
+    inner.pool.put(demux);
+    Ok(inner)
+}
+
+/// A stream's first bytes are looked at and then put back in front of it.
+fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> {
+    let name = source.name().to_owned();
+    let mut reader = source.reader();
+    let mut head = Vec::new();
+    let demuxer = Demuxer::probe(&file_name(&name), |into| {
+        while head.len() < into.len() {
+            control.check()?;
+            let mut chunk = vec![0; into.len().saturating_sub(head.len())];
+            match reader.read(head.len() as u64, &mut chunk)? {
+                0 => break,
+                read => head.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+            }
+        }
+        let filled = head.len().min(into.len());
+        if let (Some(into), Some(head)) = (into.get_mut(..filled), head.get(..filled)) {
+            into.copy_from_slice(head);
+        }
+        Ok(filled)
+    })?;
+    let rest = StreamRest { at: head.len() as u64, reader };
+    Ok((Source::from_reader(std::io::Read::chain(std::io::Cursor::new(head), rest), name), demuxer))
+}
+
+struct StreamRest {
+    reader: crate::io::SourceReader,
+    at: u64,
+}
+
+impl std::io::Read for StreamRest {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(self.at, buf)?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
+    }
+}
+
+fn read_exact(reader: &mut crate::io::SourceReader, at: u64, into: &mut [u8]) -> Result<()> {
+    let mut filled = 0;
+    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(at.saturating_add(filled as u64), rest)? {
+            0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
+            read => filled = filled.saturating_add(read),
+        }
+    }
+    Ok(())
+}
+
+/// libav's probing looks at a name's ending; folders are not its business.
+fn file_name(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn check_limits(streams: &[Stream], control: &Control) -> Result<()> {
+    let limits = control.limit();
+    if streams.len() > limits.streams {
+        let message = format!("{} streams, and the limit is {}", streams.len(), limits.streams);
+        return Err(Error::new(ErrorKind::LimitExceeded, message));
+    }
+    for (i, stream) in streams.iter().enumerate() {
+        if let Some((w, h)) = stream.size()
+            && u64::from(w).saturating_mul(u64::from(h)) > limits.pixels
+        {
+            let message = format!("{w}x{h} pixels, and the limit is {} in all", limits.pixels);
+            return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(i));
+        }
+    }
+    if streams.is_empty() {
+        return Err(Error::corrupt("there are no streams in it"));
+    }
+    Ok(())
+}
+
+/// Start on the file's clock, and end on the presentation clock.
+fn extent(
+    demux: &mut Demux,
+    streams: &[Stream],
+    timelines: &[Timeline],
+    tables: Option<&mp4::Tables>,
+    control: &Control,
+) -> Result<(Timestamp, Option<Timestamp>)> {
+    let micros = Rational { num: 1, den: 1_000_000 };
+    let played = |stream: &Stream| matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture();
+    let Some(tables) = tables else {
+        let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
+        return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
+    };
+    let any = streams.iter().any(played);
+    let counted: Vec<_> = (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
+    // Without an edit list the first frame need not be shown at 0.
+    let mut first: Vec<Option<i64>> = vec![None; streams.len()];
+    let edited = |i: usize| {
+        let id = streams.get(i).map(Stream::id);
+        tables.tracks.iter().any(|track| i32::try_from(track.id).ok() == id && track.edits.is_some())
+    };
+    if counted.iter().any(|i| !edited(*i)) {
+        first_times(demux, &counted, &mut first, !tables.fragmented, control)?;
+    }
+    let starts = counted.iter().filter_map(|i| {
+        let timeline = timelines.get(*i)?;
+        let span = timeline.spans.first()?;
+        let first = first.get(*i).copied().flatten().filter(|_| !edited(*i));
+        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base).max(span.shown)))
+    });
+    let start = starts.min().unwrap_or(Timestamp::ZERO);
+    let ends = counted.iter().filter_map(|i| timelines.get(*i)).map(Timeline::end);
+    let end = ends.max().filter(|end| *end != Timestamp::MAX);
+    let end = end.or_else(|| demux.input.duration().map(|t| Timestamp::from_ticks(t, micros)));
+    Ok((start, end.map(|end| end.minus(start))))
+}
+
+/// The first pts of these streams, as far as the first packets tell.
+fn first_times(demux: &mut Demux, streams: &[usize], first: &mut [Option<i64>], elide: bool, control: &Control) -> Result<()> {
+    const LOOK: usize = 512;
+    demux.begin(streams, if elide { Payloads::Named } else { Payloads::Read }, control)?;
+    let mut packet = Packet::new()?;
+    let mut missing = streams.len();
+    for _ in 0..LOOK {
+        if missing == 0 || demux.read(&mut packet)?.is_none() {
+            break;
+        }
+        if let (Some(slot), Some(pts)) = (first.get_mut(packet.stream()), packet.pts()) {
+            missing = missing.saturating_sub(usize::from(slot.is_none()));
+            *slot = Some(slot.map_or(pts, |known| known.min(pts)));
+        }
+    }
+    Ok(())
+}
+
+fn describe(
+    source: &Source,
+    demuxer: Demuxer,
+    input: &Input,
+    streams: &[Stream],
+    timelines: &[Timeline],
+    start: Timestamp,
+    end: Option<Timestamp>,
+) -> MediaInfo {
+    let ended = |t: Timestamp| (t != Timestamp::MAX).then(|| t.minus(start));
+    let stream_info = streams.iter().zip(timelines).enumerate().map(|(i, (stream, timeline))| {
+        let base = stream.time_base();
+        let (from, to) = if demuxer.is_mov() {
+            (Some(timeline.start().minus(start)), ended(timeline.end()))
+        } else {
+            let from = stream.start().map(|t| Timestamp::from_ticks(t, base).minus(start));
+            let len = stream.duration().map(|t| Timestamp::from_ticks(t, base));
+            (from, from.zip(len).map(|(from, len)| from.plus(len)))
+        };
+        let duration = from.zip(to).map(|(from, to)| to.minus(from)).filter(|_| !stream.is_picture());
+        StreamInfo { start_time: from.filter(|_| !stream.is_picture()), duration, ..StreamInfo::of(i, stream) }
+    });
+    let size = source.len();
+    let secs = end.map(Timestamp::secs).filter(|secs| *secs > 0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a quotient of positive numbers")]
+    let average = size.zip(secs).map(|(size, secs)| (size as f64 * 8.0 / secs) as u64);
+    MediaInfo {
+        name: source.name().to_owned(),
+        format: demuxer.name(),
+        format_name: demuxer.long_name(),
+        size,
+        duration: end,
+        start_time: start,
+        bit_rate: input.bit_rate().or(average),
+        metadata: input.metadata().into_iter().collect(),
+        streams: stream_info.collect(),
+        chapters: input.chapters().iter().map(|chapter| chapter_info(chapter, start)).collect(),
+    }
+}
+
+fn chapter_info(chapter: &RawChapter, start: Timestamp) -> Chapter {
+    Chapter {
+        start: Timestamp::from_ticks(chapter.start, chapter.base).minus(start),
+        end: Timestamp::from_ticks(chapter.end, chapter.base).minus(start),
+        title: chapter.metadata.iter().find(|(key, _)| key == "title").map(|(_, title)| title.clone()),
+    }
+}

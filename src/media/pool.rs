@@ -1,0 +1,87 @@
+//! The demuxer contexts of one media: each operation borrows one, and as many are opened as run at once, up to a bound.
+
+use super::Demux;
+use crate::{Control, Result};
+use std::{
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Contexts of one media at once. Each holds its own copy of the index.
+const MOST: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Pool {
+    state: Mutex<State>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Demux>,
+    lent: usize,
+}
+
+/// A context on loan: it goes back when this is dropped, unless it is spoilt.
+pub(crate) struct Loan<'a> {
+    pool: &'a Pool,
+    demux: Option<Demux>,
+    spoilt: bool,
+}
+
+impl Pool {
+    pub(super) fn put(&self, demux: Demux) {
+        self.lock().idle.push(demux);
+    }
+
+    /// An idle context, or a new one, or the next that comes back.
+    pub(super) fn borrow(&self, control: &Control, open: impl FnOnce() -> Result<Demux>) -> Result<Loan<'_>> {
+        let mut state = self.lock();
+        loop {
+            control.check()?;
+            if let Some(demux) = state.idle.pop() {
+                state.lent = state.lent.saturating_add(1);
+                return Ok(Loan { pool: self, demux: Some(demux), spoilt: false });
+            }
+            if state.lent < MOST {
+                state.lent = state.lent.saturating_add(1);
+                drop(state);
+                // From here on the place is taken, and dropping the loan gives it back.
+                let mut loan = Loan { pool: self, demux: None, spoilt: false };
+                loan.demux = Some(open()?);
+                return Ok(loan);
+            }
+            let waited = self.returned.wait_timeout(state, Duration::from_millis(20));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loan<'_> {
+    pub(crate) fn get(&mut self) -> Result<&mut Demux> {
+        self.demux.as_mut().ok_or_else(|| crate::Error::new(crate::ErrorKind::Bug, "a loan without a context"))
+    }
+
+    /// The operation failed: nobody should have this context again.
+    pub(crate) fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let back = self.demux.take().filter(|_| !self.spoilt);
+        if let Some(demux) = &back {
+            demux.reader.rest();
+        }
+        let mut state = self.pool.lock();
+        state.lent = state.lent.saturating_sub(1);
+        state.idle.extend(back);
+        drop(state);
+        self.pool.returned.notify_one();
+    }
+}

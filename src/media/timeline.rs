@@ -1,0 +1,125 @@
+//! How a stream's own time lies on the presentation clock: MP4's edit lists as spans; for every other container one
+//! span that goes on and on.
+
+use super::mp4;
+use crate::time::{Rational, Timestamp};
+
+/// A stretch of media and when it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// On the file's clock (0 is MP4's movie start, or timestamp 0); the presentation clock begins at the media's start.
+    pub shown: Timestamp,
+    /// [`Timestamp::MAX`] if it has no end.
+    pub len: Timestamp,
+    /// Where it begins in the media: ticks of the stream.
+    pub media: i64,
+}
+
+impl Span {
+    pub(crate) fn shown_end(&self) -> Timestamp {
+        self.shown.plus(self.len)
+    }
+
+    /// The media time that is shown at an instant of this span.
+    pub(crate) fn media_at(&self, shown: Timestamp, base: Rational) -> i64 {
+        if shown == Timestamp::MAX {
+            return i64::MAX;
+        }
+        self.media.saturating_add(shown.minus(self.shown).ticks(base))
+    }
+
+    /// When a media time is shown, were the span to go on to it.
+    pub(crate) fn shown_at(&self, media: i64, base: Rational) -> Timestamp {
+        self.shown.plus(Timestamp::from_ticks(media.saturating_sub(self.media), base))
+    }
+
+    /// The part of it that is shown between two instants.
+    pub(crate) fn clip(&self, from: Timestamp, to: Timestamp, base: Rational) -> Option<Self> {
+        let (start, end) = (self.shown.max(from), self.shown_end().min(to));
+        let len = if end == Timestamp::MAX { end } else { end.minus(start) };
+        (start < end).then(|| Self { shown: start, len, media: self.media_at(start, base) })
+    }
+}
+
+/// The spans of a stream, in the order they are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeline {
+    pub spans: Vec<Span>,
+    pub base: Rational,
+}
+
+impl Timeline {
+    /// Timestamps as they are.
+    pub(crate) fn plain(base: Rational) -> Self {
+        Self { spans: vec![Span { shown: Timestamp::ZERO, len: Timestamp::MAX, media: 0 }], base }
+    }
+
+    /// As an edit list says (ISO/IEC 14496-12, 8.6.6).
+    pub(crate) fn from_edits(track: &mp4::Track, movie_scale: u32, fragmented: bool, base: Rational) -> Self {
+        let scale = i32::try_from(movie_scale).ok().filter(|scale| *scale > 0).unwrap_or(1000);
+        let movie = Rational { num: 1, den: scale };
+        let media_len = if fragmented || track.media_duration == 0 {
+            Timestamp::MAX
+        } else {
+            Timestamp::from_ticks(i64::try_from(track.media_duration).unwrap_or(i64::MAX), base)
+        };
+        let Some(edits) = track.edits.as_ref().filter(|edits| edits.iter().any(|edit| edit.media.is_some())) else {
+            return Self { spans: vec![Span { shown: Timestamp::ZERO, len: media_len, media: 0 }], base };
+        };
+        let mut spans = Vec::new();
+        // Ends are rounded, not lengths: errors do not add up.
+        let mut ticks: i64 = 0;
+        for (i, edit) in edits.iter().enumerate() {
+            let shown = Timestamp::from_ticks(ticks, movie);
+            ticks = ticks.saturating_add(i64::try_from(edit.duration).unwrap_or(i64::MAX));
+            let mut len = Timestamp::from_ticks(ticks, movie).minus(shown);
+            let Some(media) = edit.media else { continue };
+            if edit.duration == 0 {
+                // The rest of the media: only the last entry can mean that.
+                if i.saturating_add(1) < edits.len() {
+                    continue;
+                }
+                len = media_len.minus(Timestamp::from_ticks(if media_len == Timestamp::MAX { 0 } else { media }, base));
+            }
+            spans.push(Span { shown, len, media });
+        }
+        Self { spans, base }
+    }
+
+    /// When the stream is first shown.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.spans.first().map_or(Timestamp::ZERO, |span| span.shown)
+    }
+
+    pub(crate) fn end(&self) -> Timestamp {
+        self.spans.iter().map(Span::shown_end).max().unwrap_or(Timestamp::ZERO)
+    }
+
+    /// What is shown between two instants.
+    pub(crate) fn clip(&self, from: Timestamp, to: Timestamp) -> Vec<Span> {
+        self.spans.iter().filter_map(|span| span.clip(from, to, self.base)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_lists_become_spans() {
+        let edits = vec![
+            mp4::Edit { duration: 500, media: None },
+            mp4::Edit { duration: 2000, media: Some(1024) },
+            mp4::Edit { duration: 1000, media: Some(480_000) },
+        ];
+        let track = mp4::Track { id: 1, media_scale: 48_000, media_duration: 1_000_000, edits: Some(edits) };
+        let timeline = Timeline::from_edits(&track, 1000, false, Rational { num: 1, den: 48_000 });
+        let seconds = |s: f64| Timestamp::from_secs(s).unwrap();
+        assert_eq!(timeline.start(), seconds(0.5));
+        assert_eq!(timeline.end(), seconds(3.5));
+        let part = timeline.clip(seconds(1.0), seconds(3.0));
+        assert_eq!(part.len(), 2);
+        assert_eq!(part[0], Span { shown: seconds(1.0), len: seconds(1.5), media: 1024 + 24_000 });
+        assert_eq!(part[1], Span { shown: seconds(2.5), len: seconds(0.5), media: 480_000 });
+    }
+}
