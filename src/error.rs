@@ -101,7 +101,16 @@ impl fmt::Display for Inner {
 impl Error {
     /// An error of this kind. A caller's own [`ReadAt`](crate::ReadAt) or processor may make one, too.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, message: message.into(), name: None, stream: None, advice: None, log: Vec::new() }) }
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                name: None,
+                stream: None,
+                advice: None,
+                log: Vec::new(),
+            }),
+        }
     }
 
     /// The part that a program can act on.
@@ -190,8 +199,15 @@ mod tests {
 
     #[test]
     fn message_names_source_stream_cause_and_remedy() {
-        let error = Error::invalid("the range ends before it begins").in_stream(1).named("clip.mp4").advise("swap the times");
+        let error = Error::invalid("the range ends before it begins")
+            .in_stream(1)
+            .named("clip.mp4")
+            .advise("swap the times");
         assert_eq!(error.to_string(), "clip.mp4: stream 1: the range ends before it begins; swap the times");
-        assert_eq!(error.named("other").source_name(), Some("clip.mp4"), "the first name is the most specific one");
+        assert_eq!(
+            error.named("other").source_name(),
+            Some("clip.mp4"),
+            "the first name is the most specific one"
+        );
     }
 }

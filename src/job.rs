@@ -181,9 +181,12 @@ impl Control {
 
     /// Tells the caller how far the job is. The caller's panic becomes an error here, before it can cross C.
     pub(crate) fn report(&self, stage: Stage, done: u64, total: u64) -> Result<()> {
-        let Some(callback) = &self.progress else { return Ok(()) };
+        let Some(callback) = &self.progress else {
+            return Ok(());
+        };
         let call = std::panic::AssertUnwindSafe(|| callback(Progress { stage, done, total }));
-        std::panic::catch_unwind(call).map_err(|_| Error::new(ErrorKind::Bug, "the progress callback panicked"))
+        std::panic::catch_unwind(call)
+            .map_err(|_| Error::new(ErrorKind::Bug, "the progress callback panicked"))
     }
 }
 

@@ -1,19 +1,83 @@
-//! avrope
-#![deny(unsafe_code)]
+//! avrope is an in-process media engine over libav (FFmpeg's libraries): cut, join and remux inside the caller's process.
+//! Bytes in, bytes out. A payload byte that need not change is neither read nor copied: it passes from input to output as
+//! a slice of its source.
+//!
+//! ```no_run
+//! use avrope::{Control, Cut, Media, SaveOptions, Source, TimeRange, cut};
+//!
+//! fn main() -> avrope::Result<()> {
+//!     let control = Control::default();
+//!     let media = Media::open(Source::open("talk.mp4")?)?;
+//!     let range = TimeRange::secs(10.0, 20.0)?;
+//!     let clip = cut(&media, &Cut::new().keep(range), &control)?;
+//!     println!("{} packets, {} bytes copied", clip.report.packets, clip.report.payload_copied);
+//!     clip.rope.save("clip.mp4", SaveOptions::new(), &control)
+//! }
+//! ```
+//!
+//! # Nouns
+//!
+//! - [`Source`]: where bytes come from: a file, memory, anything with `read_at`, a stream.
+//! - [`Rope`]: a sequence of byte slices that reads as one. A clip is a rope: a few owned header bytes and a few slices of
+//!   the source, resolved when it is read, sent or saved.
+//! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
+//! - [`cut`], [`join`], [`remux`]: operations. They return a [`Clip`] (rope and report), or write to a [`Sink`] (`cut_to`…).
+//! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
+//! - [`Report`]: what happened, in numbers.
+//!
+//! # Time
+//!
+//! A [`TimeRange`] is `[from, to)` on the presentation clock, 0 being the source's start time; a time is rounded to the
+//! nearest tick of the stream.
+//!
+//! # Files and trust
+//!
+//! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a host. A
+//! file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. There are no globals;
+//! libav's log callback, which belongs to the process, is taken only by [`log::capture`].
+//!
+//! # Features
+//!
+//! - `cli` (default): the command line. An embedder turns it off with `default-features = false`.
+//! - `tracing`: a span for every operation.
+
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+#![deny(missing_docs)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 mod av;
 mod edit;
 mod error;
 mod io;
 mod job;
 mod media;
+#[doc(hidden)]
 pub mod synth;
 mod time;
+
 pub use av::stream::StreamKind;
-pub use edit::*;
+pub use edit::{Clip, Cut, CutMode, Join, Remux, cut, cut_to, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
-pub use io::*;
-pub use media::*;
-pub use job::*;
+pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
+pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
+pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
-/// log
-pub mod log { pub use crate::av::log::capture; }
+
+/// libav's log, on request.
+pub mod log {
+    pub use crate::av::log::capture;
+}
+
+/// The version of libavformat that this build runs with, such as `59.27.100` (FFmpeg 5.1).
+pub fn libav_version() -> String {
+    av::version()
+}

@@ -59,11 +59,13 @@ impl Timestamp {
     }
 
     /// From ticks of a time base, rounded to the nearest nanosecond.
+    #[expect(clippy::arithmetic_side_effects, reason = "64 + 32 + 30 bits fit into 127")]
     pub(crate) fn from_ticks(ticks: i64, base: Rational) -> Self {
         Self(rescale(i128::from(ticks) * i128::from(base.num) * NANOS, i128::from(base.den)))
     }
 
     /// To ticks of a time base, rounded to the nearest tick.
+    #[expect(clippy::arithmetic_side_effects, reason = "64 + 32 + 30 bits fit into 127")]
     pub(crate) fn ticks(self, base: Rational) -> i64 {
         rescale(i128::from(self.0) * i128::from(base.den), i128::from(base.num) * NANOS)
     }
@@ -95,7 +97,9 @@ impl FromStr for Timestamp {
 
     /// Seconds (`90.5`) or `HH:MM:SS.mmm` (also `MM:SS`).
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::invalid(format!("'{text}' is not a time")).advise("give seconds (90.5) or HH:MM:SS.mmm");
+        let wrong = || {
+            Error::invalid(format!("'{text}' is not a time")).advise("give seconds (90.5) or HH:MM:SS.mmm")
+        };
         let (sign, rest) = match text.strip_prefix('-') {
             Some(rest) => (-1.0, rest),
             None => (1.0, text),
@@ -106,9 +110,13 @@ impl FromStr for Timestamp {
         }
         let mut seconds = 0.0;
         for (i, field) in fields.iter().enumerate() {
-            let last = i + 1 == fields.len();
+            let last = i.saturating_add(1) == fields.len();
             let plain = !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit() || (last && b == b'.'));
-            let value: f64 = if plain { field.parse().map_err(|_| wrong())? } else { return Err(wrong()) };
+            let value: f64 = if plain {
+                field.parse().map_err(|_| wrong())?
+            } else {
+                return Err(wrong());
+            };
             if i > 0 && value >= 60.0 {
                 return Err(wrong());
             }
@@ -202,6 +210,7 @@ impl fmt::Display for Rational {
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "64 + 32 + 32 bits, signs aside, fit into 127")]
 /// Ticks of one time base in another, rounded to nearest (av_rescale_q).
 pub(crate) fn convert(ticks: i64, from: Rational, to: Rational) -> i64 {
     rescale(
@@ -212,9 +221,10 @@ pub(crate) fn convert(ticks: i64, from: Rational, to: Rational) -> i64 {
 
 /// `numerator / denominator` rounded to nearest, halves away from zero (AV_ROUND_NEAR_INF), clamped to i64.
 fn rescale(numerator: i128, denominator: i128) -> i64 {
-    let (numerator, denominator) = if denominator < 0 { (-numerator, -denominator) } else { (numerator, denominator) };
+    let sign = denominator.signum();
+    let (numerator, denominator) = (numerator.saturating_mul(sign), denominator.saturating_mul(sign));
     let half = denominator / 2;
-    let shifted = if numerator < 0 { numerator - half } else { numerator + half };
+    let shifted = if numerator < 0 { numerator.saturating_sub(half) } else { numerator.saturating_add(half) };
     let quotient = shifted.checked_div(denominator).unwrap_or(0);
     i64::try_from(quotient).unwrap_or(if quotient < 0 { i64::MIN } else { i64::MAX })
 }
@@ -225,10 +235,29 @@ mod tests {
 
     #[test]
     fn parses_seconds_and_clock_times() {
-        for (text, nanos) in [("90.5", 90_500_000_000), ("00:01:30.5", 90_500_000_000), ("1:30", 90_000_000_000), ("-2", -2_000_000_000), ("0", 0)] {
+        for (text, nanos) in [
+            ("90.5", 90_500_000_000),
+            ("00:01:30.5", 90_500_000_000),
+            ("1:30", 90_000_000_000),
+            ("-2", -2_000_000_000),
+            ("0", 0),
+        ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().nanos(), nanos, "{text}");
         }
-        for text in ["", ":", "1:2:3:4", "nan", "inf", "1e3", "1:75", "+5", "0x10", "1:-2", "12:30:", "99999999999999999999"] {
+        for text in [
+            "",
+            ":",
+            "1:2:3:4",
+            "nan",
+            "inf",
+            "1e3",
+            "1:75",
+            "+5",
+            "0x10",
+            "1:-2",
+            "12:30:",
+            "99999999999999999999",
+        ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

@@ -66,7 +66,10 @@ impl Common {
         let outcome = match self.control.check() {
             Ok(()) => catch_unwind(AssertUnwindSafe(|| run(self))).unwrap_or_else(|panic| {
                 self.poisoned = true;
-                let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+                let text = panic
+                    .downcast_ref::<&str>()
+                    .map(ToString::to_string)
+                    .or_else(|| panic.downcast_ref::<String>().cloned());
                 // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here would cross C.
                 std::mem::forget(panic);
                 let text = text.unwrap_or_else(|| "no message".into());
@@ -121,7 +124,8 @@ impl<S> Context<S> {
                 // Whatever libav does, nobody ever reads bytes without a value.
                 std::ptr::write_bytes(buffer, 0, BUFFER as usize);
                 let opaque = state.as_ptr().cast();
-                let pb = ff::avio_alloc_context(buffer, BUFFER, c_int::from(writes), opaque, read, write, seek);
+                let pb =
+                    ff::avio_alloc_context(buffer, BUFFER, c_int::from(writes), opaque, read, write, seek);
                 if let Some(pb) = NonNull::new(pb) {
                     return Ok(Self { pb, state });
                 }
@@ -173,7 +177,16 @@ impl ReadIo {
         let len = device.len();
         let seek: SeekFn = if len.is_some() { Some(read_seek) } else { None };
         let common = Common { pos: 0, control, error: None, poisoned: false };
-        let state = ReadState { common, device, len, pb: std::ptr::null_mut(), elide: false, last: None, ran_out: false, bytes_read: 0 };
+        let state = ReadState {
+            common,
+            device,
+            len,
+            pb: std::ptr::null_mut(),
+            elide: false,
+            last: None,
+            ran_out: false,
+            bytes_read: 0,
+        };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
         context.state().pb = context.pb.as_ptr();
         Ok(Self(context))
@@ -218,10 +231,6 @@ impl ReadIo {
         error
     }
 
-    pub(crate) fn is_poisoned(&mut self) -> bool {
-        self.0.state().common.poisoned
-    }
-
     /// Bytes that the device delivered to libav since the last call.
     pub(crate) fn take_bytes_read(&mut self) -> u64 {
         std::mem::take(&mut self.0.state().bytes_read)
@@ -232,14 +241,17 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     // SAFETY: `opaque` is the ReadState that the owning Context keeps alive; libav calls from one thread at a time,
     // and the owner holds no reference while libav runs.
     let state = unsafe { &mut *opaque.cast::<ReadState>() };
-    let Ok(size) = usize::try_from(size) else { return -libc::EINVAL };
+    let Ok(size) = usize::try_from(size) else {
+        return -libc::EINVAL;
+    };
     if size == 0 || into.is_null() {
         return ff::AVERROR_EOF;
     }
     // SAFETY: `pb` is the context that is calling.
     let buffer = unsafe { (*state.pb).buffer };
     // A pointer that is not AVIO's buffer is the caller's own: with `direct`, a packet's.
-    let buffered = into.addr() >= buffer.addr() && into.addr() < buffer.addr().saturating_add(BUFFER as usize);
+    let buffered =
+        into.addr() >= buffer.addr() && into.addr() < buffer.addr().saturating_add(BUFFER as usize);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
     let outcome = state.common.guard(|common| {
         if elide {
@@ -267,7 +279,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
         }
         Ok(read) => {
             if !buffered {
-                state.last = Some(DirectRead { address: into.addr(), len: read, at: state.common.pos, elided: elide });
+                state.last =
+                    Some(DirectRead { address: into.addr(), len: read, at: state.common.pos, elided: elide });
             }
             if !elide {
                 state.bytes_read = state.bytes_read.saturating_add(read as u64);
@@ -369,7 +382,9 @@ unsafe extern "C" fn write(opaque: *mut c_void, data: Out, size: c_int) -> c_int
     // SAFETY: as in `read`.
     let state = unsafe { &mut *opaque.cast::<WriteState>() };
     // FFmpeg 5.1 may call with nothing to write.
-    let Some(len) = usize::try_from(size).ok().filter(|len| *len > 0) else { return 0 };
+    let Some(len) = usize::try_from(size).ok().filter(|len| *len > 0) else {
+        return 0;
+    };
     // SAFETY: libav promises `size` readable bytes at `data`.
     let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
     let origin = state.current.and_then(|(start, packet, origin)| {

@@ -21,8 +21,9 @@ impl BufferRef {
         let opaque = Box::into_raw(owner).cast::<c_void>();
         // SAFETY: `data` stays where it is while the boxed owner lives, and that is until `release::<T>` runs. The
         // flag keeps libav from writing through the pointer.
-        let buffer =
-            unsafe { ff::av_buffer_create(data, len, Some(release::<T>), opaque, ff::AV_BUFFER_FLAG_READONLY as i32) };
+        let buffer = unsafe {
+            ff::av_buffer_create(data, len, Some(release::<T>), opaque, ff::AV_BUFFER_FLAG_READONLY)
+        };
         NonNull::new(buffer).map(Self).ok_or_else(|| {
             // SAFETY: libav did not take the pointer, so it is still ours, and it came from Box::into_raw above.
             drop(unsafe { Box::from_raw(opaque.cast::<T>()) });
@@ -85,7 +86,8 @@ mod tests {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
                     // SAFETY: a new reference to the same live buffer.
-                    let other = BufferRef(NonNull::new(unsafe { ff::av_buffer_ref(buffer.as_ptr()) }).unwrap());
+                    let other =
+                        BufferRef(NonNull::new(unsafe { ff::av_buffer_ref(buffer.as_ptr()) }).unwrap());
                     std::thread::spawn(move || drop(other))
                 })
                 .collect();

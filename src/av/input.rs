@@ -20,12 +20,93 @@ use std::{
 /// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat, hls, dash,
 /// sdp, rtsp, sap, imf, vobsub), what reads a pattern of files or a device (image2, lavfi), and single images.
 const DEMUXERS: &[&str] = &[
-    "3g2", "3gp", "aac", "ac3", "aiff", "alp", "amr", "amrnb", "amrwb", "ape", "apm", "aptx", "asf", "ast", "au", "av1",
-    "avi", "caf", "cavsvideo", "dfpwm", "dirac", "dnxhd", "dsf", "dts", "dtshd", "dv", "eac3", "evc", "f4v", "flac", "flv",
-    "g722", "g723_1", "g729", "gxf", "h261", "h263", "h264", "hevc", "iff", "ilbc", "ircam", "ivf", "kux", "live_flv", "loas",
-    "m4a", "m4v", "matroska", "mj2", "mjpeg", "mlp", "mov", "mp3", "mp4", "mpc", "mpc8", "mpeg", "mpegts", "mpegvideo", "mxf",
-    "nsv", "nut", "obu", "ogg", "oma", "rm", "roq", "rso", "sbc", "sox", "swf", "tak", "truehd", "tta", "usm", "vc1",
-    "vc1test", "voc", "vvc", "w64", "wav", "webm", "wtv", "wv", "xwma", "yuv4mpegpipe",
+    "3g2",
+    "3gp",
+    "aac",
+    "ac3",
+    "aiff",
+    "alp",
+    "amr",
+    "amrnb",
+    "amrwb",
+    "ape",
+    "apm",
+    "aptx",
+    "asf",
+    "ast",
+    "au",
+    "av1",
+    "avi",
+    "caf",
+    "cavsvideo",
+    "dfpwm",
+    "dirac",
+    "dnxhd",
+    "dsf",
+    "dts",
+    "dtshd",
+    "dv",
+    "eac3",
+    "evc",
+    "f4v",
+    "flac",
+    "flv",
+    "g722",
+    "g723_1",
+    "g729",
+    "gxf",
+    "h261",
+    "h263",
+    "h264",
+    "hevc",
+    "iff",
+    "ilbc",
+    "ircam",
+    "ivf",
+    "kux",
+    "live_flv",
+    "loas",
+    "m4a",
+    "m4v",
+    "matroska",
+    "mj2",
+    "mjpeg",
+    "mlp",
+    "mov",
+    "mp3",
+    "mp4",
+    "mpc",
+    "mpc8",
+    "mpeg",
+    "mpegts",
+    "mpegvideo",
+    "mxf",
+    "nsv",
+    "nut",
+    "obu",
+    "ogg",
+    "oma",
+    "rm",
+    "roq",
+    "rso",
+    "sbc",
+    "sox",
+    "swf",
+    "tak",
+    "truehd",
+    "tta",
+    "usm",
+    "vc1",
+    "vc1test",
+    "voc",
+    "vvc",
+    "w64",
+    "wav",
+    "webm",
+    "wtv",
+    "wv",
+    "xwma",
+    "yuv4mpegpipe",
 ];
 
 /// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
@@ -68,7 +149,8 @@ impl Demuxer {
             if last {
                 return Err(match filled {
                     0 => Error::corrupt("the source is empty"),
-                    _ => Error::corrupt("this is not media that libav knows").advise("check that it is an audio or video file"),
+                    _ => Error::corrupt("this is not media that libav knows")
+                        .advise("check that it is an audio or video file"),
                 });
             }
             size = size.saturating_mul(4);
@@ -81,7 +163,12 @@ impl Demuxer {
             return Ok(self);
         }
         let long = self.long_name();
-        let why = if name.contains("pipe") || name.starts_with("image2") || name == "gif" || name == "apng" || name == "ico" {
+        let why = if name.contains("pipe")
+            || name.starts_with("image2")
+            || name == "gif"
+            || name == "apng"
+            || name == "ico"
+        {
             "an image is neither cut nor joined"
         } else {
             "avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
@@ -276,29 +363,13 @@ impl Input {
                 RawChapter {
                     start: chapter.start,
                     end: chapter.end,
-                    base: Rational::new(chapter.time_base.num, chapter.time_base.den).unwrap_or(Rational { num: 1, den: 1000 }),
+                    base: Rational::new(chapter.time_base.num, chapter.time_base.den)
+                        .unwrap_or(Rational { num: 1, den: 1000 }),
                     // SAFETY: the chapter's dictionary is live.
                     metadata: unsafe { dict::pairs(chapter.metadata) },
                 }
             })
             .collect()
-    }
-
-    /// The dts of each keyframe in the demuxer's index, in ticks. For MP4 it is complete.
-    pub(crate) fn indexed_keyframes(&self, index: usize) -> Result<Vec<i64>> {
-        let stream = self.raw_stream(index)?;
-        // SAFETY: a live stream; the entries are valid until the next call that takes the stream or its context.
-        unsafe {
-            let count = ff::avformat_index_get_entries_count(stream);
-            let mut found = Vec::new();
-            for i in 0..count {
-                let entry = ff::avformat_index_get_entry(stream, i);
-                if !entry.is_null() && (*entry).flags() & ff::AVINDEX_KEYFRAME != 0 {
-                    found.push((*entry).timestamp);
-                }
-            }
-            Ok(found)
-        }
     }
 
     /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an error, never
@@ -324,7 +395,9 @@ impl Input {
     /// Goes back to the first byte, for demuxers whose seeking is by guess.
     pub(crate) fn rewind(&mut self) -> Result<()> {
         // SAFETY: the context is live and ours.
-        let code = unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD) };
+        let code = unsafe {
+            ff::av_seek_frame(self.as_ptr(), -1, 0, ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD)
+        };
         self.settle(code, "seeking to the start").map(drop)
     }
 

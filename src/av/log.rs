@@ -62,7 +62,9 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     // A panic must not cross C; there is nobody to tell about one here.
     let _ = std::panic::catch_unwind(|| {
         let _ = LINES.try_with(|lines| {
-            let Ok(mut lines) = lines.try_borrow_mut() else { return };
+            let Ok(mut lines) = lines.try_borrow_mut() else {
+                return;
+            };
             lines.partial.push_str(&line);
             // libav logs long lines in pieces; the last one ends with a line feed.
             while let Some(end) = lines.partial.find('\n') {

@@ -2,7 +2,8 @@
 
 use super::{
     avio::{WriteDevice, WriteIo},
-    c_string, check, dict::Dict,
+    c_string, check,
+    dict::Dict,
     input::RawChapter,
     log,
     packet::Packet,
@@ -39,12 +40,15 @@ impl Muxer {
         // SAFETY: the name is a C string; the result is static or NULL.
         let found = unsafe { ff::av_guess_format(c_name.as_ptr(), ptr::null(), ptr::null()) };
         let Some(found) = NonNull::new(found.cast_mut()) else {
-            return Err(Error::unsupported(format!("libav has no container called '{name}'")).advise("try mp4, mkv, ts, mp3, wav…"));
+            return Err(Error::unsupported(format!("libav has no container called '{name}'"))
+                .advise("try mp4, mkv, ts, mp3, wav…"));
         };
         // SAFETY: a static description.
         if unsafe { found.as_ref() }.flags & ff::AVFMT_NOFILE != 0 {
             // hls, dash, image2, segment, devices: they open files by names of their own.
-            return Err(Error::unsupported(format!("'{name}' writes files of its own naming, not one output")));
+            return Err(Error::unsupported(format!(
+                "'{name}' writes files of its own naming, not one output"
+            )));
         }
         Ok(Self(found))
     }
@@ -85,9 +89,31 @@ impl Stream {
         match muxer.name().as_str() {
             "mpegts" => Some(matches!(
                 codec.as_str(),
-                "mpeg1video" | "mpeg2video" | "mpeg4" | "h264" | "hevc" | "vvc" | "cavs" | "vc1" | "dirac" | "mp1" | "mp2" | "mp3"
-                    | "aac" | "aac_latm" | "ac3" | "eac3" | "dts" | "truehd" | "opus" | "s302m" | "dvb_subtitle" | "dvb_teletext"
-                    | "hdmv_pgs_subtitle" | "timed_id3" | "smpte_klv"
+                "mpeg1video"
+                    | "mpeg2video"
+                    | "mpeg4"
+                    | "h264"
+                    | "hevc"
+                    | "vvc"
+                    | "cavs"
+                    | "vc1"
+                    | "dirac"
+                    | "mp1"
+                    | "mp2"
+                    | "mp3"
+                    | "aac"
+                    | "aac_latm"
+                    | "ac3"
+                    | "eac3"
+                    | "dts"
+                    | "truehd"
+                    | "opus"
+                    | "s302m"
+                    | "dvb_subtitle"
+                    | "dvb_teletext"
+                    | "hdmv_pgs_subtitle"
+                    | "timed_id3"
+                    | "smpte_klv"
             )),
             "matroska" => (self.kind() == super::stream::StreamKind::Data).then_some(false),
             _ => None,
@@ -119,7 +145,13 @@ impl Drop for Context {
 impl Output {
     /// With `direct`, payload reaches the device by the packets' own pointers. With `interleave`, libav sorts the
     /// packets of the streams by dts; without, they go out in the order they come.
-    pub(crate) fn new(muxer: Muxer, device: Box<dyn WriteDevice>, control: Control, direct: bool, interleave: bool) -> Result<Self> {
+    pub(crate) fn new(
+        muxer: Muxer,
+        device: Box<dyn WriteDevice>,
+        control: Control,
+        direct: bool,
+        interleave: bool,
+    ) -> Result<Self> {
         log::clear();
         let io = WriteIo::new(device, control, direct)?;
         let mut pointer = ptr::null_mut();
@@ -143,10 +175,6 @@ impl Output {
         self.context.0.as_ptr()
     }
 
-    pub(crate) fn io(&mut self) -> &mut WriteIo {
-        &mut self.io
-    }
-
     /// Adds a stream like `template`; `tag` overrides the codec tag.
     pub(crate) fn add_stream(&mut self, template: &Stream, tag: Option<[u8; 4]>) -> Result<usize> {
         // SAFETY: the context is live and its header not written; the template's fields are deep-copied.
@@ -157,6 +185,7 @@ impl Output {
             }
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag)?;
+            fill_frame_size((*stream).codecpar);
             Ok(usize::try_from((*stream).index).unwrap_or(0))
         }
     }
@@ -216,7 +245,8 @@ impl Output {
         }
         // SAFETY: the index was checked; streams of a live context are live.
         let base = unsafe { (**c.streams.add(index)).time_base };
-        Rational::new(base.num, base.den).ok_or_else(|| Error::new(ErrorKind::Bug, "a muxer chose a time base of 0"))
+        Rational::new(base.num, base.den)
+            .ok_or_else(|| Error::new(ErrorKind::Bug, "a muxer chose a time base of 0"))
     }
 
     /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead of a copy.
@@ -239,6 +269,15 @@ impl Output {
         Ok(shared)
     }
 
+    /// Puts bytes between two packets that belong to neither: in MP4, the packets before and behind are in different
+    /// chunks then. The muxer does not count them, so its mdat's size is too small by as much.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) -> Result<()> {
+        let len = c_int::try_from(bytes.len()).unwrap_or(0);
+        // SAFETY: the context is live, and the bytes live during the call.
+        unsafe { ff::avio_write((*self.as_ptr()).pb, bytes.as_ptr(), len) };
+        self.settle(0, "writing a gap").map(drop)
+    }
+
     /// Ends the file. The muxer must not be given anything afterwards.
     pub(crate) fn finish(mut self) -> Result<()> {
         // SAFETY: the header is written, and this is called once: self is used up.
@@ -253,6 +292,18 @@ impl Output {
             Some(error) => Err(error),
             None => check(code, doing),
         }
+    }
+}
+
+/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told.
+///
+/// # Safety
+/// `parameters` are live, and nobody else uses them during the call.
+unsafe fn fill_frame_size(parameters: *mut ff::AVCodecParameters) {
+    // SAFETY: the caller's promise.
+    let parameters = unsafe { &mut *parameters };
+    if parameters.frame_size == 0 && parameters.codec_id == ff::AVCodecID::AV_CODEC_ID_AAC {
+        parameters.frame_size = 1024;
     }
 }
 

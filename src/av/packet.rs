@@ -32,7 +32,8 @@ impl Packet {
     pub(crate) fn share(&self) -> Result<Self> {
         let copy = Self::new()?;
         // SAFETY: both packets are live, and the new one is empty.
-        super::check(unsafe { ff::av_packet_ref(copy.as_ptr(), self.as_ptr()) }, "sharing a packet")?;
+        let code = unsafe { ff::av_packet_ref(copy.as_ptr(), self.as_ptr()) };
+        super::check(code, "sharing a packet")?;
         Ok(copy)
     }
 
@@ -131,7 +132,8 @@ impl Packet {
             return Ok(());
         }
         // SAFETY: the packet is live and ours alone.
-        super::check(unsafe { ff::av_packet_make_writable(self.as_ptr()) }, "making a packet writable")?;
+        let code = unsafe { ff::av_packet_make_writable(self.as_ptr()) };
+        super::check(code, "making a packet writable")?;
         // SAFETY: the packet is writable now, so its `size` bytes are referenced by nobody else; they are given a
         // value before they are shown to safe code.
         let bytes = unsafe {

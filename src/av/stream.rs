@@ -39,7 +39,8 @@ impl Parameters {
             .map(Self)
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for codec parameters"))?;
         // SAFETY: both are live; the copy is deep.
-        check(unsafe { ff::avcodec_parameters_copy(new.0.as_ptr(), other) }, "copying codec parameters")?;
+        let code = unsafe { ff::avcodec_parameters_copy(new.0.as_ptr(), other) };
+        check(code, "copying codec parameters")?;
         Ok(new)
     }
 }
@@ -83,11 +84,13 @@ impl Stream {
     pub(super) unsafe fn copy_of(stream: *const ff::AVStream) -> Result<Self> {
         // SAFETY: the caller's promise.
         let s = unsafe { &*stream };
-        let has_picture = s.disposition & ff::AV_DISPOSITION_ATTACHED_PIC != 0 && !s.attached_pic.data.is_null();
+        let has_picture =
+            s.disposition & ff::AV_DISPOSITION_ATTACHED_PIC != 0 && !s.attached_pic.data.is_null();
         let picture = if has_picture {
             let packet = super::packet::Packet::new()?;
             // SAFETY: both packets are live, and the new one is empty.
-            check(unsafe { ff::av_packet_ref(packet.as_ptr(), &raw const s.attached_pic) }, "keeping the cover art")?;
+            let code = unsafe { ff::av_packet_ref(packet.as_ptr(), &raw const s.attached_pic) };
+            check(code, "keeping the cover art")?;
             Some(packet)
         } else {
             None
@@ -100,7 +103,8 @@ impl Stream {
             aspect: s.sample_aspect_ratio,
             frame_rate: s.avg_frame_rate,
             real_frame_rate: s.r_frame_rate,
-            time_base: Rational::new(s.time_base.num, s.time_base.den).unwrap_or(Rational { num: 1, den: 90_000 }),
+            time_base: Rational::new(s.time_base.num, s.time_base.den)
+                .unwrap_or(Rational { num: 1, den: 90_000 }),
             id: s.id,
             start: (s.start_time != ff::AV_NOPTS_VALUE).then_some(s.start_time),
             duration: (s.duration > 0).then_some(s.duration),
@@ -119,7 +123,8 @@ impl Stream {
 
     pub(crate) fn kind(&self) -> StreamKind {
         use ff::AVMediaType::{
-            AVMEDIA_TYPE_ATTACHMENT, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_DATA, AVMEDIA_TYPE_SUBTITLE, AVMEDIA_TYPE_VIDEO,
+            AVMEDIA_TYPE_ATTACHMENT, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_DATA, AVMEDIA_TYPE_SUBTITLE,
+            AVMEDIA_TYPE_VIDEO,
         };
         match self.get().codec_type {
             AVMEDIA_TYPE_VIDEO => StreamKind::Video,
@@ -151,14 +156,18 @@ impl Stream {
     /// The codec tag of the container, such as `avc1`, if it is one of four printable characters.
     pub(crate) fn tag(&self) -> Option<String> {
         let tag = self.get().codec_tag.to_le_bytes();
-        tag.iter().all(|b| b.is_ascii_graphic() || *b == b' ').then(|| String::from_utf8_lossy(&tag).into_owned())
+        tag.iter()
+            .all(|b| b.is_ascii_graphic() || *b == b' ')
+            .then(|| String::from_utf8_lossy(&tag).into_owned())
     }
 
     pub(crate) fn extradata(&self) -> &[u8] {
         let p = self.get();
         match usize::try_from(p.extradata_size) {
             // SAFETY: the parameters keep `extradata_size` bytes there, and are not changed.
-            Ok(len) if len > 0 && !p.extradata.is_null() => unsafe { std::slice::from_raw_parts(p.extradata, len) },
+            Ok(len) if len > 0 && !p.extradata.is_null() => unsafe {
+                std::slice::from_raw_parts(p.extradata, len)
+            },
             _ => &[],
         }
     }
@@ -213,11 +222,15 @@ impl Stream {
     }
 
     pub(crate) fn pixel_format(&self) -> Option<String> {
-        (self.kind() == StreamKind::Video).then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt)).flatten()
+        (self.kind() == StreamKind::Video)
+            .then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt))
+            .flatten()
     }
 
     pub(crate) fn sample_format(&self) -> Option<String> {
-        (self.kind() == StreamKind::Audio).then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt)).flatten()
+        (self.kind() == StreamKind::Audio)
+            .then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt))
+            .flatten()
     }
 
     pub(crate) fn frame_rate(&self) -> Option<Rational> {
@@ -308,13 +321,18 @@ impl Stream {
         differs("codec", self.codec(), other.codec())
             .or_else(|| differs("picture size", size(a), size(b)))
             .or_else(|| differs("sample rate", a.sample_rate.to_string(), b.sample_rate.to_string()))
-            .or_else(|| differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string()))
-            .or_else(|| differs("rotation", format!("{:?}", self.rotation()), format!("{:?}", other.rotation())))
+            .or_else(|| {
+                differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string())
+            })
+            .or_else(|| {
+                differs("rotation", format!("{:?}", self.rotation()), format!("{:?}", other.rotation()))
+            })
             .or_else(|| {
                 (self.extradata() != other.extradata()).then(|| {
                     let len = |bytes: &[u8]| format!("{} bytes", bytes.len());
                     let (a, b) = (len(self.extradata()), len(other.extradata()));
-                    let how = if a == b { "same length, other content".into() } else { format!("{a} against {b}") };
+                    let how =
+                        if a == b { "same length, other content".into() } else { format!("{a} against {b}") };
                     format!("codec configuration (the encoder's parameter sets): {how}")
                 })
             })
@@ -327,7 +345,10 @@ impl Stream {
     pub(super) unsafe fn write_to(&self, to: *mut ff::AVStream, tag: u32) -> Result<()> {
         // SAFETY: the caller's promise; the parameters are deep-copied.
         unsafe {
-            check(ff::avcodec_parameters_copy((*to).codecpar, self.parameters.0.as_ptr()), "copying codec parameters")?;
+            check(
+                ff::avcodec_parameters_copy((*to).codecpar, self.parameters.0.as_ptr()),
+                "copying codec parameters",
+            )?;
             (*(*to).codecpar).codec_tag = tag;
             (*to).disposition = self.disposition;
             (*to).sample_aspect_ratio = self.aspect;
@@ -391,7 +412,11 @@ fn positive(value: ff::AVRational) -> Option<Rational> {
 }
 
 /// The names of pixel and sample formats. A number that this libav does not know must not become a Rust enum.
-fn name_of<F>(number: i32, name: unsafe extern "C" fn(F) -> *const std::ffi::c_char, format: fn(i32) -> Option<F>) -> Option<String> {
+fn name_of<F>(
+    number: i32,
+    name: unsafe extern "C" fn(F) -> *const std::ffi::c_char,
+    format: fn(i32) -> Option<F>,
+) -> Option<String> {
     // SAFETY: `format` gives valid values alone; the functions answer with a static string or NULL.
     format(number).map(|format| unsafe { string(name(format)) }).and_then(known)
 }
@@ -399,12 +424,14 @@ fn name_of<F>(number: i32, name: unsafe extern "C" fn(F) -> *const std::ffi::c_c
 fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
     // AV_PIX_FMT_NB is that of the header the bindings were made from, so every number below it is a variant.
     // SAFETY: the number is inside the enum's range, which has no gaps.
-    (number >= 0 && number < ff::AVPixelFormat::AV_PIX_FMT_NB as i32).then(|| unsafe { std::mem::transmute(number) })
+    (number >= 0 && number < ff::AVPixelFormat::AV_PIX_FMT_NB as i32)
+        .then(|| unsafe { std::mem::transmute(number) })
 }
 
 fn sample_fmt(number: i32) -> Option<ff::AVSampleFormat> {
     // SAFETY: as in `pix_fmt`.
-    (number >= 0 && number < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32).then(|| unsafe { std::mem::transmute(number) })
+    (number >= 0 && number < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32)
+        .then(|| unsafe { std::mem::transmute(number) })
 }
 
 /// # Safety

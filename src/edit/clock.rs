@@ -33,7 +33,6 @@ pub(super) struct Repairs {
 }
 
 pub(super) struct Clock {
-    kind: StreamKind,
     /// The muxer's time base.
     base: Rational,
     /// Samples in a coded audio frame, in ticks of `base`; 0 where it varies.
@@ -46,8 +45,9 @@ pub(super) struct Clock {
     /// Where the next part begins, at the least.
     next: i64,
     shown: Vec<Shown>,
-    /// The starts and ends of the last packets, in source ticks: for joins on frame boundaries.
-    starts: VecDeque<i64>,
+    /// The starts of the part's first packets and the ends of its last ones, in source ticks: for joins on frame
+    /// boundaries.
+    starts: Vec<i64>,
     ends: VecDeque<i64>,
     pub(super) repairs: Repairs,
     last_duration: i64,
@@ -58,14 +58,19 @@ pub(super) struct Clock {
 const KEPT: usize = 256;
 
 impl Clock {
-    pub(super) fn new(kind: StreamKind, base: Rational, sample_rate: Option<u32>, frame_size: u32, equal_dts: bool) -> Self {
+    pub(super) fn new(
+        kind: StreamKind,
+        base: Rational,
+        sample_rate: Option<u32>,
+        frame_size: u32,
+        equal_dts: bool,
+    ) -> Self {
         let rate = sample_rate.and_then(|rate| i32::try_from(rate).ok()).unwrap_or(0);
         let frame = match Rational::new(1, rate) {
             Some(samples) if kind == StreamKind::Audio => convert(frame_size.into(), samples, base),
             _ => 0,
         };
         Self {
-            kind,
             base,
             frame,
             equal_dts,
@@ -73,7 +78,7 @@ impl Clock {
             anchor: None,
             next: 0,
             shown: Vec::new(),
-            starts: VecDeque::new(),
+            starts: Vec::new(),
             ends: VecDeque::new(),
             repairs: Repairs::default(),
             last_duration: 0,
@@ -148,14 +153,22 @@ impl Clock {
         self.finish(packet, times, (pts, dts, duration), from);
     }
 
-    fn finish(&mut self, packet: &mut Packet, (mut pts, mut dts): (i64, i64), source: (i64, i64, i64), from: Rational) {
+    fn finish(
+        &mut self,
+        packet: &mut Packet,
+        (mut pts, mut dts): (i64, i64),
+        source: (i64, i64, i64),
+        from: Rational,
+    ) {
         let mut duration = convert(source.2, from, self.base);
         if self.frame > 0 {
             // A container that counts in milliseconds rounds each packet of sound; its frames are all of one length
             // (av_rescale_delta).
             let slack = convert(1, from, self.base).saturating_add(1);
             let expected = self.last_dts.map(|last| last.saturating_add(self.frame));
-            if let Some(expected) = expected.filter(|expected| slack > 2 && dts.saturating_sub(*expected).abs() <= slack) {
+            if let Some(expected) =
+                expected.filter(|expected| slack > 2 && dts.saturating_sub(*expected).abs() <= slack)
+            {
                 pts = pts.saturating_add(expected.saturating_sub(dts));
                 dts = expected;
             }
@@ -174,14 +187,14 @@ impl Clock {
         pts = pts.max(dts);
         self.last_dts = Some(dts);
         self.next = self.next.max(dts.saturating_add(duration.max(1)));
-        for (list, time) in [(&mut self.starts, source.0), (&mut self.ends, source.0.saturating_add(source.2))] {
-            if list.len() == KEPT && self.kind == StreamKind::Audio {
-                list.pop_front();
-            }
-            if list.len() < KEPT {
-                list.push_back(time);
-            }
+        // The first starts and the last ends: seams are looked for nowhere else.
+        if self.starts.len() < KEPT {
+            self.starts.push(source.0);
         }
+        if self.ends.len() == KEPT {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(source.0.saturating_add(source.2));
         packet.set_times(pts, dts, duration);
     }
 
@@ -223,7 +236,11 @@ impl Clock {
         let mut merged: Vec<Shown> = Vec::with_capacity(self.shown.len());
         for shown in self.shown.drain(..) {
             match merged.last_mut() {
-                Some(last) if last.end() == shown.at && Timestamp::from_ticks(shown.media.saturating_sub(last.media), base) == last.len => {
+                Some(last)
+                    if last.end() == shown.at
+                        && Timestamp::from_ticks(shown.media.saturating_sub(last.media), base)
+                            == last.len =>
+                {
                     last.len = last.len.plus(shown.len);
                 }
                 _ => merged.push(shown),

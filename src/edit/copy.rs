@@ -43,32 +43,37 @@ const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 /// Packets between two reports of progress.
 const REPORT_EVERY: u64 = 256;
 
-/// Copies one part to the target's end. `streams[i]` is the source's stream for the target's track i; `placed` is where
-/// the part begins on the output's clock, and `total` what progress counts up to.
+/// What all parts of an operation share.
+pub(super) struct Session<'a> {
+    pub target: &'a mut Target,
+    pub report: &'a mut Report,
+    pub control: &'a Control,
+    /// Where the next part begins on the output's clock.
+    pub placed: Timestamp,
+    /// What progress counts up to; [`Timestamp::MAX`] if that is not known.
+    pub total: Timestamp,
+}
+
+/// Copies one part to the target's end. `streams[i]` is the source's stream for the target's track i.
 pub(super) fn part(
+    session: &mut Session<'_>,
     media: &Media,
     streams: &[usize],
-    target: &mut Target,
     part: Part,
-    placed: Timestamp,
-    total: Timestamp,
-    report: &mut Report,
-    control: &Control,
 ) -> Result<Copied> {
-    let mut loan = media.demux(control)?;
-    let outcome = {
-        let demux = loan.get()?;
-        let mut copy = Copy { media, target, part, placed, total, report, control, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
-        let outcome = copy.run(demux, streams);
-        copy.report.bytes_read = copy.report.bytes_read.saturating_add(demux.take_bytes_read());
-        outcome
-    };
+    let mut loan = media.demux(session.control)?;
+    let demux = loan.get()?;
+    let mut copy = Copy { session, media, part, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
+    let outcome = copy.run(demux, streams);
+    let read = demux.take_bytes_read();
+    session.report.bytes_read = session.report.bytes_read.saturating_add(read);
     if outcome.is_err() {
         loan.spoil();
     }
-    let copied = outcome.map_err(|e| if e.source_name().is_none() && e.kind() == ErrorKind::Corrupt { e.named(media.source().name()) } else { e })?;
+    let copied = outcome?;
     // A source that was changed meanwhile is seen here at the latest.
     media.source().check_unchanged()?;
+    session.placed = session.placed.plus(copied.len);
     Ok(copied)
 }
 
@@ -94,41 +99,45 @@ struct Lane {
     written: u64,
 }
 
-struct Copy<'a> {
-    media: &'a Media,
-    target: &'a mut Target,
+struct Copy<'s, 'a> {
+    session: &'s mut Session<'a>,
+    media: &'s Media,
     part: Part,
-    placed: Timestamp,
-    total: Timestamp,
-    report: &'a mut Report,
-    control: &'a Control,
     lanes: Vec<Lane>,
     /// From the file's clock to the output's.
     shift: Timestamp,
     count: u64,
 }
 
-impl Copy<'_> {
+impl Copy<'_, '_> {
     fn run(&mut self, demux: &mut Demux, streams: &[usize]) -> Result<Copied> {
         let start = self.media.start();
         let from = self.part.from.plus(start);
         let to = if self.part.to == Timestamp::MAX { self.part.to } else { self.part.to.plus(start) };
-        let primary = self.media.primary(streams).ok_or_else(|| Error::new(ErrorKind::Bug, "a part without streams"))?;
+        let primary = self
+            .media
+            .primary(streams)
+            .ok_or_else(|| Error::new(ErrorKind::Bug, "a part without streams"))?;
         self.open_lanes(streams, primary, from, to);
         let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
-        let payloads = self.target.payloads(self.media, &moving);
-        demux.begin(&moving, payloads, self.control)?;
-        self.target.set_source(self.media.source());
+        let payloads = self.session.target.payloads(self.media, &moving);
+        demux.begin(&moving, payloads, self.session.control)?;
+        self.session.target.begin_part()?;
+        self.session.target.set_source(self.media.source());
         self.write_pictures(streams)?;
 
-        let needs: Vec<Need> = self.lanes.iter().filter_map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?)).collect();
+        let needs: Vec<Need> = self
+            .lanes
+            .iter()
+            .filter_map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?))
+            .collect();
         if needs.first().is_none_or(|need| need.stream != primary) {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         }
         let everything = self.part.from == Timestamp::ZERO;
-        let lead = leadin::read(self.media, demux, &needs, everything, self.control)?;
+        let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
-        self.shift = self.placed.minus(shown_from);
+        self.shift = self.session.placed.minus(shown_from);
         for (packet, origin) in lead.packets {
             self.take(packet, origin)?;
         }
@@ -138,8 +147,8 @@ impl Copy<'_> {
                 None => break,
                 Some(origin) => self.take(packet, origin)?,
             }
-            if payloads == Payloads::Read || self.count % 64 == 0 {
-                self.control.check()?;
+            if payloads == Payloads::Read || self.count.is_multiple_of(64) {
+                self.session.control.check()?;
             }
         }
         for lane in 0..self.lanes.len() {
@@ -160,7 +169,10 @@ impl Copy<'_> {
             if self.is_picture(stream) {
                 continue;
             }
-            let (Some(s), Some(timeline)) = (self.media.streams().get(stream), self.media.timeline(stream)) else { continue };
+            let (Some(s), Some(timeline)) = (self.media.streams().get(stream), self.media.timeline(stream))
+            else {
+                continue;
+            };
             let spans = timeline.clip(from, to);
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
             let lane = Lane {
@@ -180,8 +192,8 @@ impl Copy<'_> {
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
         for lane in &self.lanes {
-            if let Some(track) = self.target.tracks.get_mut(lane.track) {
-                track.clock.stretch_to(self.placed);
+            if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
+                track.clock.stretch_to(self.session.placed);
                 track.clock.begin_part();
             }
         }
@@ -191,14 +203,14 @@ impl Copy<'_> {
     fn write_pictures(&mut self, streams: &[usize]) -> Result<()> {
         for (track, stream) in streams.iter().enumerate() {
             let picture = self.media.streams().get(*stream).and_then(|s| s.picture.as_ref());
-            let fresh = self.target.tracks.get(track).is_some_and(|track| track.packets == 0);
+            let fresh = self.session.target.tracks.get(track).is_some_and(|track| track.packets == 0);
             if let Some(picture) = picture.filter(|_| fresh) {
                 let mut packet = picture.share()?;
                 packet.set_times(0, 0, 0);
-                self.target.write(track, &mut packet, None, self.report)?;
+                self.session.target.write(track, &mut packet, None, self.session.report)?;
                 // Cover art is metadata, not payload.
                 let size = packet.size().max(picture.size()) as u64;
-                self.report.payload_copied = self.report.payload_copied.saturating_sub(size);
+                self.session.report.payload_copied = self.session.report.payload_copied.saturating_sub(size);
             }
         }
         Ok(())
@@ -206,18 +218,25 @@ impl Copy<'_> {
 
     /// Settles where the part begins on the file's clock.
     fn begin(&mut self, lead: &LeadIn, from: Timestamp, everything: bool) -> Timestamp {
-        let exact = self.target.has_edit_lists();
-        let Some(primary) = self.lanes.first() else { return from };
+        let exact = self.session.target.has_edit_lists();
+        let Some(primary) = self.lanes.first() else {
+            return from;
+        };
         let is_video = primary.kind == StreamKind::Video;
-        let key = lead.begins.and_then(|pts| primary.spans.first().map(|span| span.shown_at(pts, primary.base)));
+        let key =
+            lead.begins.and_then(|pts| primary.spans.first().map(|span| span.shown_at(pts, primary.base)));
         let shown_from = match key {
             // A keyframe that an edit list hides can be shown only where the list goes.
-            Some(key) if self.part.from_keyframe && !everything && is_video => key.max(self.media.start()).min(from),
+            Some(key) if self.part.from_keyframe && !everything && is_video => {
+                key.max(self.media.start()).min(from)
+            }
             _ => from,
         };
-        let begun = self.placed > Timestamp::ZERO;
+        let begun = self.session.placed > Timestamp::ZERO;
         for lane in &mut self.lanes {
-            if shown_from < from && let Some(timeline) = self.media.timeline(lane.stream) {
+            if shown_from < from
+                && let Some(timeline) = self.media.timeline(lane.stream)
+            {
                 let end = lane.spans.last().map_or(Timestamp::MAX, Span::shown_end);
                 lane.spans = timeline.clip(shown_from, end);
             }
@@ -230,7 +249,12 @@ impl Copy<'_> {
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
         let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
         if let Some(lane) = self.lanes.first_mut().filter(|_| is_video && !everything) {
-            let codec = self.media.streams().get(lane.stream).map(crate::av::stream::Stream::codec).unwrap_or_default();
+            let codec = self
+                .media
+                .streams()
+                .get(lane.stream)
+                .map(crate::av::stream::Stream::codec)
+                .unwrap_or_default();
             if begun || !exact || !decoder_knows(&codec) {
                 lane.leading_before = lead.begins;
             }
@@ -246,11 +270,17 @@ impl Copy<'_> {
     }
 
     fn take(&mut self, packet: Packet, origin: Option<u64>) -> Result<()> {
-        let exact = self.target.has_edit_lists();
-        let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else { return Ok(()) };
-        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        let exact = self.session.target.has_edit_lists();
+        let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else {
+            return Ok(());
+        };
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(());
+        };
         if packet.changes_parameters() && lane.written > 0 && exact {
-            let error = Error::unsupported("the codec's parameters change in mid-stream (several sample descriptions)");
+            let error = Error::unsupported(
+                "the codec's parameters change in mid-stream (several sample descriptions)",
+            );
             return Err(error.in_stream(lane.stream).advise("cut before or after the change, or transcode"));
         }
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
@@ -265,7 +295,9 @@ impl Copy<'_> {
         if lane.kind == StreamKind::Video && packet.is_key() && lane.written > 0 {
             lane.leading_before = None;
         }
-        let beyond = |limit: Timestamp| pts.is_some_and(|pts| pts.saturating_sub(limit.ticks(lane.base)) >= lane.until);
+        let beyond = |limit: Timestamp| {
+            pts.is_some_and(|pts| pts.saturating_sub(limit.ticks(lane.base)) >= lane.until)
+        };
         if exact {
             // Behind the end of everything else, or too far behind: left out.
             if lane.done && (beyond(BEYOND) || lane.spans.is_empty()) {
@@ -274,7 +306,12 @@ impl Copy<'_> {
             return self.emit(index, packet, origin);
         }
         if lane.kind == StreamKind::Video {
-            if lane.written == 0 && lane.held.is_empty() && !packet.is_key() && !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO {
+            if lane.written == 0
+                && lane.held.is_empty()
+                && !packet.is_key()
+                && !self.media.demuxer().is_mov()
+                && self.part.from > Timestamp::ZERO
+            {
                 return Ok(());
             }
             // Only what something inside the range was coded after is kept of what lies behind it.
@@ -301,7 +338,9 @@ impl Copy<'_> {
 
     /// Writes or drops what was held back.
     fn release(&mut self, index: usize, keep: bool) -> Result<()> {
-        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(());
+        };
         for (packet, origin) in std::mem::take(&mut lane.held) {
             if keep {
                 self.emit(index, packet, origin)?;
@@ -311,39 +350,68 @@ impl Copy<'_> {
     }
 
     fn emit(&mut self, index: usize, mut packet: Packet, origin: Option<u64>) -> Result<()> {
-        let exact = self.target.has_edit_lists();
-        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        let exact = self.session.target.has_edit_lists();
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(());
+        };
         if packet.size() == 0 {
             // Nothing to show; libav's muxers make of it what they like.
-            self.report.warn(format!("stream {}: empty packets are left out", lane.stream));
+            self.session.report.warn(format!("stream {}: empty packets are left out", lane.stream));
             return Ok(());
         }
-        let Some(track) = self.target.tracks.get_mut(lane.track) else { return Ok(()) };
+        let Some(track) = self.session.target.tracks.get_mut(lane.track) else {
+            return Ok(());
+        };
         let time = packet.pts().or(packet.dts());
         let end = time.map(|time| time.saturating_add(packet.duration().max(1)));
         lane.seen_end = lane.seen_end.max(end);
+        let overshoot =
+            end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);
+        let overshoot = overshoot.and_then(|end| lane.spans.last().map(|span| span.shown_at(end, lane.base)));
         lane.written = lane.written.saturating_add(1);
         if exact {
             track.clock.place_behind(&mut packet, lane.base);
         } else {
-            let span = lane.spans.iter().rev().find(|span| time.is_some_and(|time| time >= span.media)).or(lane.spans.first());
-            let offset = span.map_or(Timestamp::ZERO, |span| span.shown.minus(Timestamp::from_ticks(span.media, lane.base)));
+            let span = lane
+                .spans
+                .iter()
+                .rev()
+                .find(|span| time.is_some_and(|time| time >= span.media))
+                .or(lane.spans.first());
+            let offset = span.map_or(Timestamp::ZERO, |span| {
+                span.shown.minus(Timestamp::from_ticks(span.media, lane.base))
+            });
             track.clock.place_at(&mut packet, lane.base, self.shift.plus(offset));
         }
-        let (primary, base, stream) = (index == 0, lane.base, lane.stream);
+        let (primary, base, stream, number) = (index == 0, lane.base, lane.stream, lane.track);
         let spans_first = lane.spans.first().copied();
-        let track = lane.track;
-        self.target.write(track, &mut packet, origin, self.report).map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(stream) })?;
+        if let Some(end) = overshoot {
+            self.extend_sound(end);
+        }
+        self.session
+            .target
+            .write(number, &mut packet, origin, self.session.report)
+            .map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(stream) })?;
         self.count = self.count.saturating_add(1);
-        if primary && self.count % REPORT_EVERY < 2
+        if primary
+            && self.count % REPORT_EVERY < 2
             && let (Some(time), Some(span)) = (time, spans_first)
         {
             let done = span.shown_at(time, base).plus(self.shift);
             let of = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
-            let total = if self.total == Timestamp::MAX { 0 } else { of(self.total) };
-            self.control.report(Stage::Copy, of(done).min(total.max(of(done).min(total))), total)?;
+            let total = if self.session.total == Timestamp::MAX { 0 } else { of(self.session.total) };
+            self.session.control.report(Stage::Copy, of(done).min(total.max(of(done).min(total))), total)?;
         }
         Ok(())
+    }
+
+    /// The picture goes on a little behind the range, because of what its last frames refer to: so does the sound.
+    fn extend_sound(&mut self, to: Timestamp) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio && !lane.done) {
+            if let Some(span) = lane.spans.last() {
+                lane.until = lane.until.max(span.media_at(to, lane.base));
+            }
+        }
     }
 
     /// When a lane's content ends on the file's clock.
@@ -363,26 +431,44 @@ impl Copy<'_> {
         let any = self.lanes.iter().any(|lane| played(&lane));
         let ends = self.lanes.iter().filter(|lane| !any || played(lane)).filter_map(|lane| self.end_of(lane));
         let latest = ends.max().unwrap_or(from);
-        let end = match self.lanes.first().filter(|lane| lane.kind == StreamKind::Video).and_then(|lane| self.end_of(lane)) {
+        let end = match self
+            .lanes
+            .first()
+            .filter(|lane| lane.kind == StreamKind::Video)
+            .and_then(|lane| self.end_of(lane))
+        {
             // Where parts meet, the padding of the last frame of sound is no reason to hold a picture.
             Some(video) if self.part.whole_frames && latest.minus(video) <= PADDING => video,
             _ => latest,
         };
+        if !self.session.target.has_edit_lists()
+            && let Some(video) = self.lanes.first().filter(|lane| lane.kind == StreamKind::Video)
+            && let (Some(seen), Some(span)) = (video.seen_end, video.spans.last())
+        {
+            // What is in the container is shown.
+            return span.shown_at(seen, video.base).max(end.min(to)).minus(from).max(Timestamp::ZERO);
+        }
         let end = if to == Timestamp::MAX { end } else { end.min(to) };
         // A range inside the media is as long as was asked, though a last frame ends earlier by a rounding.
-        let inside = to != Timestamp::MAX && self.media.duration().is_none_or(|d| to <= d.plus(self.media.start()));
+        let inside =
+            to != Timestamp::MAX && self.media.duration().is_none_or(|d| to <= d.plus(self.media.start()));
         (if inside { to } else { end }).minus(from).max(Timestamp::ZERO)
     }
 
     /// States in the tracks' edit lists what of the part is shown.
     fn state(&mut self, from: Timestamp, len: Timestamp) {
         let to = from.plus(len);
-        let (placed, part) = (self.placed, self.part);
+        let (placed, part) = (self.session.placed, self.part);
         for lane in &self.lanes {
-            let Some(track) = self.target.tracks.get_mut(lane.track).filter(|_| lane.written > 0) else { continue };
+            let Some(track) = self.session.target.tracks.get_mut(lane.track).filter(|_| lane.written > 0)
+            else {
+                continue;
+            };
             let clock = &mut track.clock;
             if part.whole_frames && lane.kind == StreamKind::Audio && lane.spans.len() == 1 {
-                let Some(span) = lane.spans.first().copied() else { continue };
+                let Some(span) = lane.spans.first().copied() else {
+                    continue;
+                };
                 whole_frames(clock, span, lane, from, placed, len, part.last);
                 continue;
             }
@@ -395,7 +481,15 @@ impl Copy<'_> {
 
 /// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames lie. The
 /// rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
-fn whole_frames(clock: &mut super::clock::Clock, span: Span, lane: &Lane, from: Timestamp, placed: Timestamp, len: Timestamp, last: bool) {
+fn whole_frames(
+    clock: &mut super::clock::Clock,
+    span: Span,
+    lane: &Lane,
+    from: Timestamp,
+    placed: Timestamp,
+    len: Timestamp,
+    last: bool,
+) {
     let first = clock.shown().is_empty();
     // The sound so far may end a little before or after the place where the picture of this part begins.
     let (end, begins) = (clock.shown_end(), placed.plus(span.shown.minus(from)));

@@ -2,12 +2,12 @@
 
 use super::{
     Clip, Job,
-    copy::{self, Part},
+    copy::{self, Part, Session},
     target::Target,
 };
 use crate::{
-    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp, av::input::RawChapter, job::ReportRange,
-    time::Rational,
+    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp, av::input::RawChapter,
+    job::ReportRange, time::Rational,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +135,10 @@ impl CutJob<'_> {
         let mode = self.mode(target)?;
         report.mode = Some(mode.name().into());
         if mode == CutMode::Keyframe && self.settings.mode.is_none() {
-            report.warn(format!("{} has no edit lists: the cut begins at the keyframe at or before each range", target.muxer.name()));
+            report.warn(format!(
+                "{} has no edit lists: the cut begins at the keyframe at or before each range",
+                target.muxer.name()
+            ));
         }
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
@@ -148,18 +151,23 @@ impl CutJob<'_> {
         target.open(self.media, &chapters, report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
-        let mut placed = Timestamp::ZERO;
+        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
         for (i, range) in ranges.iter().enumerate() {
             let last = i.saturating_add(1) == ranges.len();
-            let part = Part { from: range.from, to: range.to, from_keyframe: mode == CutMode::Keyframe, whole_frames: false, last };
-            let copied = copy::part(self.media, &streams, target, part, placed, total, report, control)?;
-            if let Some(asked) = report.ranges.get_mut(i) {
+            let part = Part {
+                from: range.from,
+                to: range.to,
+                from_keyframe: mode == CutMode::Keyframe,
+                whole_frames: false,
+                last,
+            };
+            let copied = copy::part(&mut session, self.media, &streams, part)?;
+            if let Some(asked) = session.report.ranges.get_mut(i) {
                 asked.actual_from = copied.from;
                 asked.actual_to = copied.from.plus(copied.len);
             }
-            placed = placed.plus(copied.len);
         }
-        report.duration_s = placed.secs();
+        session.report.duration_s = session.placed.secs();
         Ok(())
     }
 
@@ -169,7 +177,10 @@ impl CutJob<'_> {
             None if edits => Ok(CutMode::Edit),
             None => Ok(CutMode::Keyframe),
             Some(CutMode::Edit) if !edits => {
-                let message = format!("mode edit needs a container with edit lists, and {} has none", target.muxer.name());
+                let message = format!(
+                    "mode edit needs a container with edit lists, and {} has none",
+                    target.muxer.name()
+                );
                 Err(Error::unsupported(message).advise("use mp4 or mov, or mode keyframe"))
             }
             Some(mode @ (CutMode::Smart | CutMode::Encode)) => {
@@ -192,7 +203,9 @@ impl CutJob<'_> {
             let mut range = *range;
             if let Some(duration) = self.media.duration() {
                 if range.from >= duration {
-                    return Err(Error::invalid(format!("cut {range}: the range begins after the end, which is at {duration}")));
+                    return Err(Error::invalid(format!(
+                        "cut {range}: the range begins after the end, which is at {duration}"
+                    )));
                 }
                 if range.to > duration {
                     if range.to != Timestamp::MAX {
@@ -218,7 +231,12 @@ fn chapters(media: &Media, ranges: &[TimeRange]) -> Vec<RawChapter> {
             let (start, end) = (on_clock(chapter.start).max(range.from), on_clock(chapter.end).min(range.to));
             if start < end {
                 let out = |t: Timestamp| t.minus(range.from).plus(placed).ticks(base);
-                found.push(RawChapter { start: out(start), end: out(end), base, metadata: chapter.metadata.clone() });
+                found.push(RawChapter {
+                    start: out(start),
+                    end: out(end),
+                    base,
+                    metadata: chapter.metadata.clone(),
+                });
             }
         }
         placed = placed.plus(range.duration());

@@ -2,7 +2,7 @@
 
 use super::{
     Clip, Job,
-    copy::{self, Part},
+    copy::{self, Part, Session},
     target::Target,
 };
 use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp};
@@ -80,33 +80,42 @@ impl Job for JoinJob<'_> {
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let first = self.first()?;
-        let mut placed = Timestamp::ZERO;
         target.open(&first, &super::remux::all_chapters(&first), report)?;
         let kept = target.templates.clone();
+        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total: Timestamp::MAX };
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
             let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
-            let streams = if i == 0 { kept.clone() } else { matching(&first, &media, &kept, report)? };
+            let streams =
+                if i == 0 { kept.clone() } else { matching(&first, &media, &kept, session.report)? };
+            let report = &mut *session.report;
             report.input_bytes = report.input_bytes.saturating_add(source.len().unwrap_or(0));
             report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
             let last = i.saturating_add(1) == self.sources.len();
-            let part = Part { from: Timestamp::ZERO, to: Timestamp::MAX, from_keyframe: false, whole_frames: true, last };
-            let copied = copy::part(&media, &streams, target, part, placed, Timestamp::MAX, report, control)
-                .map_err(|e| e.named(source.name()))?;
-            placed = placed.plus(copied.len);
+            let part = Part {
+                from: Timestamp::ZERO,
+                to: Timestamp::MAX,
+                from_keyframe: false,
+                whole_frames: true,
+                last,
+            };
+            copy::part(&mut session, &media, &streams, part).map_err(|e| e.named(source.name()))?;
         }
-        for track in &mut target.tracks {
+        for track in &mut session.target.tracks {
             track.clock.merge_contiguous();
         }
-        report.duration_s = placed.secs();
+        session.report.duration_s = session.placed.secs();
         Ok(())
     }
 }
 
 impl JoinJob<'_> {
     fn first(&self) -> Result<Media> {
-        let source = self.sources.first().ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
+        let source = self
+            .sources
+            .first()
+            .ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
         if let Some(Ok(media)) = self.first.get() {
             return Ok(media.clone());
         }
@@ -120,15 +129,32 @@ impl JoinJob<'_> {
 fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -> Result<Vec<usize>> {
     let mut taken: Vec<usize> = Vec::new();
     for i in kept {
-        let Some(like) = first.streams().get(*i) else { continue };
-        let candidates = || other.streams().iter().enumerate().filter(|(j, s)| !taken.contains(j) && s.kind() == like.kind() && s.is_picture() == like.is_picture());
+        let Some(like) = first.streams().get(*i) else {
+            continue;
+        };
+        let candidates = || {
+            other.streams().iter().enumerate().filter(|(j, s)| {
+                !taken.contains(j) && s.kind() == like.kind() && s.is_picture() == like.is_picture()
+            })
+        };
         // The same kinds in the same order; the first of the kind that is left.
         let Some((j, stream)) = candidates().next() else {
             if matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture() {
-                let message = format!("it has no stream like stream {i} ({:?}, {}) of {}", like.kind(), like.codec(), first.source().name());
-                return Err(Error::invalid(message).named(other.source().name()).advise("join sources with like streams"));
+                let message = format!(
+                    "it has no stream like stream {i} ({:?}, {}) of {}",
+                    like.kind(),
+                    like.codec(),
+                    first.source().name()
+                );
+                return Err(Error::invalid(message)
+                    .named(other.source().name())
+                    .advise("join sources with like streams"));
             }
-            report.warn(format!("{} has no stream like stream {i} ({})", other.source().name(), like.codec()));
+            report.warn(format!(
+                "{} has no stream like stream {i} ({})",
+                other.source().name(),
+                like.codec()
+            ));
             taken.push(usize::MAX);
             continue;
         };
@@ -136,15 +162,25 @@ fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -
             && let Some(what) = like.difference(stream)
         {
             let message = format!("it does not match {}: {what}", first.source().name());
-            return Err(Error::invalid(message).named(other.source().name()).in_stream(j).advise("a join copies, so all inputs need the same encoding"));
+            return Err(Error::invalid(message)
+                .named(other.source().name())
+                .in_stream(j)
+                .advise("a join copies, so all inputs need the same encoding"));
         }
         taken.push(j);
     }
     let extra = other.streams().iter().enumerate().filter(|(j, s)| {
-        !taken.contains(j) && matches!(s.kind(), StreamKind::Video | StreamKind::Audio) && !s.is_picture() && !s.is_hidden()
+        !taken.contains(j)
+            && matches!(s.kind(), StreamKind::Video | StreamKind::Audio)
+            && !s.is_picture()
+            && !s.is_hidden()
     });
     for (j, stream) in extra {
-        report.warn(format!("{}: stream {j} ({}) is left out: the first input has none like it", other.source().name(), stream.codec()));
+        report.warn(format!(
+            "{}: stream {j} ({}) is left out: the first input has none like it",
+            other.source().name(),
+            stream.codec()
+        ));
     }
     Ok(taken)
 }

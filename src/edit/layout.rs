@@ -37,15 +37,23 @@ fn edits(tracks: &[Track]) -> Vec<TrackEdits<'_>> {
 }
 
 impl Layout {
-    fn find(read: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>, len: u64) -> Result<Self> {
+    /// `filled`: what the mdat is longer than its header says.
+    fn find(read: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>, len: u64, filled: u64) -> Result<Self> {
         let (mut ftyp, mut mdat, mut moov) = (None, None, None);
         mp4::boxes(read, 0, len, |_, place| {
             match &place.kind {
                 b"ftyp" => ftyp = Some(place),
-                b"mdat" => mdat = Some(place),
-                b"moov" => moov = Some(place),
+                b"mdat" => {
+                    let end = place.end.saturating_add(filled).min(len);
+                    mdat = Some(mp4::Place { end, ..place });
+                    return Ok(false);
+                }
                 _ => {}
             }
+            Ok(true)
+        })?;
+        mp4::boxes(read, mdat.map_or(len, |mdat| mdat.end), len, |_, place| {
+            moov = Some(place).filter(|place| &place.kind == b"moov").or(moov);
             Ok(true)
         })?;
         match (ftyp, mdat, moov) {
@@ -63,9 +71,9 @@ struct Move {
 }
 
 /// Puts the moov in front, with the tracks' edit lists.
-pub(super) fn moov_first(rope: &Rope, tracks: &[Track]) -> Result<Rope> {
+pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<Rope> {
     let mut reader = rope.reader();
-    let layout = Layout::find(&mut |at, into| reader.read_exact_at(at, into), rope.len())?;
+    let layout = Layout::find(&mut |at, into| reader.read_exact_at(at, into), rope.len(), filled)?;
     let size = |place: mp4::Place| usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0);
     let mut bytes = vec![0; size(layout.moov)];
     reader.read_exact_at(layout.moov.start, &mut bytes)?;
@@ -77,12 +85,13 @@ pub(super) fn moov_first(rope: &Rope, tracks: &[Track]) -> Result<Rope> {
     moov.move_chunks(&|offset| offset, true)?;
     let moov_len = moov.len() as u64;
     let headers = ftyp_len.saturating_add(moov_len);
-    let wide = headers.saturating_add(payload.end.saturating_sub(payload.start)).saturating_add(1 << 24) > u32::MAX.into();
+    let wide = headers.saturating_add(payload.end.saturating_sub(payload.start)).saturating_add(1 << 24)
+        > u32::MAX.into();
     if !wide {
         moov.move_chunks(&|offset| offset, false)?;
     }
     let headers = ftyp_len.saturating_add(moov.len() as u64);
-    let plan = Plan::new(rope, payload.clone(), headers);
+    let plan = Plan::new(rope, payload.clone(), headers, &moov.chunks()?);
     moov.move_chunks(&|offset| plan.moved(offset), wide)?;
 
     let mut out = Builder::new(u64::MAX);
@@ -114,12 +123,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(rope: &Rope, payload: std::ops::Range<u64>, headers: u64) -> Self {
-        // Runs of pieces that stay together: a large slice of a file begins a new one.
+    /// `chunks`: where chunks begin, in order.
+    fn new(rope: &Rope, payload: std::ops::Range<u64>, headers: u64, chunks: &[u64]) -> Self {
+        // Runs of pieces that stay together. A large slice of a file begins a new one, but never inside of a chunk.
         let mut runs: Vec<(u64, u64, Option<u64>)> = Vec::new();
         rope.visit(payload.start, payload.end, |piece| {
             let start = payload.start.saturating_add(piece.start);
             let source = piece.file_offset().filter(|_| piece.len >= LARGE);
+            let source = source.filter(|_| chunks.binary_search(&start).is_ok());
             match runs.last_mut() {
                 Some((_, len, _)) if source.is_none() => *len = len.saturating_add(piece.len),
                 _ => runs.push((start, piece.len, source)),
@@ -128,7 +139,9 @@ impl Plan {
         let most = runs.iter().map(|(_, len, _)| len.saturating_add(BLOCK)).fold(0, u64::saturating_add);
         let wide_mdat = most.saturating_add(16) > u32::MAX.into();
         let header = if wide_mdat { 16 } else { 8 };
-        let misfit = |at: u64, source: Option<u64>| source.map_or(0, |source| source.wrapping_sub(at) & BLOCK.saturating_sub(1));
+        let misfit = |at: u64, source: Option<u64>| {
+            source.map_or(0, |source| source.wrapping_sub(at) & BLOCK.saturating_sub(1))
+        };
         let first = headers.saturating_add(header);
         let mut free = 0;
         let mut at = first;
@@ -161,7 +174,9 @@ impl Plan {
             header.extend_from_slice(b"mdat");
             header.extend_from_slice(&self.mdat_len.saturating_add(16).to_be_bytes());
         } else {
-            header.extend_from_slice(&u32::try_from(self.mdat_len.saturating_add(8)).unwrap_or(0).to_be_bytes());
+            header.extend_from_slice(
+                &u32::try_from(self.mdat_len.saturating_add(8)).unwrap_or(0).to_be_bytes(),
+            );
             header.extend_from_slice(b"mdat");
         }
         header.into()
@@ -178,6 +193,7 @@ pub(super) fn moov_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> Re
             Ok(())
         },
         len,
+        0,
     )?;
     let size = |place: mp4::Place| usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0);
     let mut moov = Moov::parse(&file.read_at(layout.moov.start, size(layout.moov))?)?;

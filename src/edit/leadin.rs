@@ -25,7 +25,13 @@ impl Need {
     pub(super) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
         let s = media.streams().get(stream)?;
         let preroll = Timestamp::from_nanos(preroll(&s.codec(), s.sample_rate()));
-        Some(Self { stream, kind: s.kind(), base: s.time_base(), from: first.media, preroll: preroll.ticks(s.time_base()) })
+        Some(Self {
+            stream,
+            kind: s.kind(),
+            base: s.time_base(),
+            from: first.media,
+            preroll: preroll.ticks(s.time_base()),
+        })
     }
 }
 
@@ -54,14 +60,25 @@ pub(super) struct LeadIn {
 /// Libav's seeks are exact in these containers, or near enough to go on from; in others timestamps after a seek are a
 /// guess, so they are read from the start.
 fn seeks_well(media: &Media) -> bool {
-    let known = ["mov", "matroska", "flv", "avi", "wav", "w64", "aiff", "au", "caf", "mpegts", "mpeg", "ogg", "asf", "mxf", "nut"];
+    let known = [
+        "mov", "matroska", "flv", "avi", "wav", "w64", "aiff", "au", "caf", "mpegts", "mpeg", "ogg", "asf",
+        "mxf", "nut",
+    ];
     media.demuxer().name().split(',').any(|name| known.contains(&name))
 }
 
 /// Positions the demuxer and reads up to the shown part. `needs` has the primary stream's first.
-pub(super) fn read(media: &Media, demux: &mut Demux, needs: &[Need], everything: bool, control: &Control) -> Result<LeadIn> {
+pub(super) fn read(
+    media: &Media,
+    demux: &mut Demux,
+    needs: &[Need],
+    everything: bool,
+    control: &Control,
+) -> Result<LeadIn> {
     let streams: Vec<usize> = needs.iter().map(|need| need.stream).collect();
-    let Some(primary) = needs.first() else { return Err(Error::new(ErrorKind::Bug, "a part without streams")) };
+    let Some(primary) = needs.first() else {
+        return Err(Error::new(ErrorKind::Bug, "a part without streams"));
+    };
     if everything {
         media.to_start(demux, &streams)?;
         return Ok(LeadIn { packets: Vec::new(), begins: None });
@@ -72,7 +89,11 @@ pub(super) fn read(media: &Media, demux: &mut Demux, needs: &[Need], everything:
             .advise("save it to a file, or read it into memory with Source::spool"));
     }
     // The sound may have to begin before the picture does.
-    let early = needs.iter().map(|need| Timestamp::from_ticks(need.preroll, need.base)).max().unwrap_or(Timestamp::ZERO);
+    let early = needs
+        .iter()
+        .map(|need| Timestamp::from_ticks(need.preroll, need.base))
+        .max()
+        .unwrap_or(Timestamp::ZERO);
     let mut at = primary.from.saturating_sub(early.ticks(primary.base));
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
     let mut from_start = !seeks_well(media);
@@ -85,12 +106,16 @@ pub(super) fn read(media: &Media, demux: &mut Demux, needs: &[Need], everything:
         let mut packets = Vec::new();
         collect(demux, primary, &mut packets, control)?;
         let key = begin_of(&packets, primary);
-        let first = packets.iter().find_map(|(packet, _)| (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?);
+        let first = packets.iter().find_map(|(packet, _)| {
+            (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
+        });
         if key.is_none() && !from_start {
             // The seek went past the keyframe that is needed: go back further.
             at = at.min(first.unwrap_or(at)).saturating_sub(back);
             back = back.saturating_mul(4);
-            from_start = back > i64::MAX / 8 || Timestamp::from_ticks(at, primary.base) < media.start().minus(Timestamp::from_nanos(10_000_000_000));
+            from_start = back > i64::MAX / 8
+                || Timestamp::from_ticks(at, primary.base)
+                    < media.start().minus(Timestamp::from_nanos(10_000_000_000));
             continue;
         }
         return Ok(trim(packets, needs, key));
@@ -103,8 +128,11 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: 
     loop {
         control.check()?;
         let mut packet = Packet::new()?;
-        let Some(origin) = demux.read(&mut packet)? else { return Ok(()) };
-        let reached = packet.stream() == primary.stream && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
+        let Some(origin) = demux.read(&mut packet)? else {
+            return Ok(());
+        };
+        let reached = packet.stream() == primary.stream
+            && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
         keys.note(&packet, primary, packets.len());
         packets.push((packet, origin));
         if reached {
@@ -128,7 +156,10 @@ impl KeyWindow {
     const MARGIN: usize = 2048;
 
     fn note(&mut self, packet: &Packet, primary: &Need, index: usize) {
-        if packet.stream() == primary.stream && packet.is_key() && packet.pts().or(packet.dts()).is_some_and(|pts| pts <= primary.from) {
+        if packet.stream() == primary.stream
+            && packet.is_key()
+            && packet.pts().or(packet.dts()).is_some_and(|pts| pts <= primary.from)
+        {
             self.best = Some(index);
         }
     }
@@ -142,8 +173,12 @@ impl KeyWindow {
 /// The last packet of a stream from which decoding reaches the shown part.
 fn begin_of(packets: &[Read], need: &Need) -> Option<usize> {
     packets.iter().rposition(|(packet, _)| {
-        let reaches = |time: i64| time <= need.from.saturating_sub(if need.kind == StreamKind::Audio { need.preroll } else { 0 });
-        packet.stream() == need.stream && packet.is_key() && packet.pts().or(packet.dts()).is_some_and(reaches)
+        let reaches = |time: i64| {
+            time <= need.from.saturating_sub(if need.kind == StreamKind::Audio { need.preroll } else { 0 })
+        };
+        packet.stream() == need.stream
+            && packet.is_key()
+            && packet.pts().or(packet.dts()).is_some_and(reaches)
     })
 }
 
@@ -179,6 +214,7 @@ fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
         let start = needs.iter().position(|need| need.stream == packet.stream()).and_then(|i| starts.get(i));
         start.is_some_and(|start| index >= *start)
     };
-    let packets = packets.into_iter().enumerate().filter(|(i, (packet, _))| wanted(*i, packet)).map(|(_, read)| read);
+    let packets =
+        packets.into_iter().enumerate().filter(|(i, (packet, _))| wanted(*i, packet)).map(|(_, read)| read);
     LeadIn { packets: packets.collect(), begins }
 }

@@ -88,10 +88,18 @@ fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<
     Ok(report)
 }
 
-fn to_file(job: &impl Job, path: &Path, overwrite: bool, report: &mut Report, control: &Control) -> Result<u64> {
+fn to_file(
+    job: &impl Job,
+    path: &Path,
+    overwrite: bool,
+    report: &mut Report,
+    control: &Control,
+) -> Result<u64> {
     let name = path.display().to_string();
     if job.inputs().iter().any(|source| source.is_file_at(path)) {
-        return Err(Error::invalid("the output is one of the inputs").named(&name).advise("choose another name"));
+        return Err(Error::invalid("the output is one of the inputs")
+            .named(&name)
+            .advise("choose another name"));
     }
     let format = match job.format() {
         Some(format) => format.to_owned(),
@@ -146,14 +154,16 @@ fn finish(report: &mut Report, len: u64, begun: Instant) {
 fn format_for(path: &Path) -> Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     crate::av::muxer_for(&name).ok_or_else(|| {
-        Error::invalid("its ending does not say which container is meant").advise("name one (--format mp4, or an ending such as .mp4)")
+        Error::invalid("its ending does not say which container is meant")
+            .advise("name one (--format mp4, or an ending such as .mp4)")
     })
 }
 
 /// The container for a result without a name: the source's own kind.
 fn format_like(media: &Media) -> String {
     let demuxer = media.demuxer().name();
-    let ending = std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());
+    let ending =
+        std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());
     let audio_only = media.streams().iter().all(|s| s.kind() != crate::StreamKind::Video || s.is_picture());
     let format = match (demuxer.split(',').next().unwrap_or_default(), ending.as_deref()) {
         ("mov", Some("mov" | "qt")) => "mov",

@@ -39,7 +39,11 @@ impl Moov {
 
     /// Replaces the edit lists, and the durations that follow from them.
     pub(super) fn set_edits(&mut self, tracks: &[TrackEdits<'_>]) -> Result<()> {
-        let old = self.0.child(b"mvhd").map(|header| header.number(if header.version() == 1 { 20 } else { 12 })).ok_or_else(damaged)??;
+        let old = self
+            .0
+            .child(b"mvhd")
+            .map(|header| header.number(if header.version() == 1 { 20 } else { 12 }))
+            .ok_or_else(damaged)??;
         let scale = movie_scale(tracks);
         let movie = Rational::new(1, i32::try_from(scale).unwrap_or(1000)).ok_or_else(damaged)?;
         let mut longest: u64 = 0;
@@ -55,7 +59,8 @@ impl Moov {
                 // A track that the muxer made by itself: chapters, a time code.
                 None => {
                     let duration = header.track_duration()?;
-                    let rescaled = u128::from(duration).saturating_mul(scale.into()).checked_div(old.max(1).into());
+                    let rescaled =
+                        u128::from(duration).saturating_mul(scale.into()).checked_div(old.max(1).into());
                     trak.rescale_edit_list(old, scale)?;
                     rescaled.and_then(|d| u64::try_from(d).ok()).unwrap_or(duration)
                 }
@@ -69,12 +74,28 @@ impl Moov {
     /// Moves all chunk offsets; 64-bit tables take the place of 32-bit ones where an offset does not fit.
     pub(super) fn move_chunks(&mut self, to: &dyn Fn(u64) -> u64, wide: bool) -> Result<()> {
         for trak in self.0.boxes_mut().iter_mut().filter(|node| &node.kind == b"trak") {
-            let Some(table) = trak.child_mut(b"mdia").and_then(|n| n.child_mut(b"minf")).and_then(|n| n.child_mut(b"stbl")) else { continue };
+            let Some(table) =
+                trak.child_mut(b"mdia").and_then(|n| n.child_mut(b"minf")).and_then(|n| n.child_mut(b"stbl"))
+            else {
+                continue;
+            };
             for node in table.boxes_mut() {
                 node.move_chunks(to, wide)?;
             }
         }
         Ok(())
+    }
+
+    /// Where all chunks begin, in order.
+    pub(super) fn chunks(&self) -> Result<Vec<u64>> {
+        let mut all = Vec::new();
+        for trak in self.0.boxes().iter().filter(|node| &node.kind == b"trak") {
+            for node in trak.sample_tables() {
+                all.extend(node.chunk_offsets()?.unwrap_or_default());
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
     }
 
     /// Its size in bytes.
@@ -99,7 +120,8 @@ fn parse(mut bytes: &[u8], depth: usize) -> Result<Vec<Node>> {
         let [a, b, c, d, kind @ ..] = *head;
         let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         // libav writes no box of 64-bit size into a moov.
-        let (content, next) = size.checked_sub(8).and_then(|len| rest.split_at_checked(len)).ok_or_else(damaged)?;
+        let (content, next) =
+            size.checked_sub(8).and_then(|len| rest.split_at_checked(len)).ok_or_else(damaged)?;
         let content = if CONTAINERS.contains(&&kind) && depth < CONTAINERS.len() {
             Content::Boxes(parse(content, depth.saturating_add(1))?)
         } else {
@@ -141,6 +163,19 @@ impl Node {
             Content::Boxes(nodes) => nodes,
             Content::Bytes(_) => &mut [],
         }
+    }
+
+    fn boxes(&self) -> &[Self] {
+        match &self.content {
+            Content::Boxes(nodes) => nodes,
+            Content::Bytes(_) => &[],
+        }
+    }
+
+    /// A track's sample tables (8.5.1).
+    fn sample_tables(&self) -> &[Self] {
+        let table = self.child(b"mdia").and_then(|n| n.child(b"minf")).and_then(|n| n.child(b"stbl"));
+        table.map_or(&[], Self::boxes)
     }
 
     fn child(&self, kind: &[u8; 4]) -> Option<&Self> {
@@ -191,7 +226,11 @@ impl Node {
     fn set_header(&mut self, duration: u64, own: &[u8; 4], reserved: usize) -> Result<()> {
         let (wide, bytes) = (self.version() == 1, self.bytes());
         let flags = bytes.get(1..4).ok_or_else(damaged)?;
-        let (created, changed) = if wide { (self.wide_number(4)?, self.wide_number(12)?) } else { (self.number(4)?.into(), self.number(8)?.into()) };
+        let (created, changed) = if wide {
+            (self.wide_number(4)?, self.wide_number(12)?)
+        } else {
+            (self.number(4)?.into(), self.number(8)?.into())
+        };
         let after = if wide { 32_usize } else { 20 }.saturating_add(reserved);
         let rest = bytes.get(after..).ok_or_else(damaged)?;
         let mut new = Vec::with_capacity(bytes.len().saturating_add(12));
@@ -220,7 +259,8 @@ impl Node {
 
     /// elst (8.6.6), in place of what is there, behind the tkhd.
     fn set_edit_list(&mut self, entries: &[(u64, i64)]) {
-        let wide = entries.iter().any(|(len, media)| u32::try_from(*len).is_err() || i32::try_from(*media).is_err());
+        let wide =
+            entries.iter().any(|(len, media)| u32::try_from(*len).is_err() || i32::try_from(*media).is_err());
         let mut list = vec![u8::from(wide), 0, 0, 0];
         list.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_be_bytes());
         for (len, media) in entries {
@@ -236,7 +276,9 @@ impl Node {
         }
         let mut edts = Vec::new();
         Self { kind: *b"elst", content: Content::Bytes(list) }.write(&mut edts);
-        let Content::Boxes(boxes) = &mut self.content else { return };
+        let Content::Boxes(boxes) = &mut self.content else {
+            return;
+        };
         boxes.retain(|node| &node.kind != b"edts");
         let behind = boxes.iter().position(|node| &node.kind == b"tkhd").map_or(0, |i| i.saturating_add(1));
         if !entries.is_empty() {
@@ -246,9 +288,13 @@ impl Node {
 
     /// Keeps an edit list, in another movie time scale.
     fn rescale_edit_list(&mut self, old: u32, new: u32) -> Result<()> {
-        let Some(edts) = self.child(b"edts") else { return Ok(()) };
+        let Some(edts) = self.child(b"edts") else {
+            return Ok(());
+        };
         let inner = parse(edts.bytes(), CONTAINERS.len())?;
-        let Some(list) = inner.iter().find(|node| &node.kind == b"elst") else { return Ok(()) };
+        let Some(list) = inner.iter().find(|node| &node.kind == b"elst") else {
+            return Ok(());
+        };
         let count = usize::try_from(list.number(4)?).unwrap_or(0);
         let mut entries = Vec::new();
         for i in 0..count {
@@ -266,12 +312,20 @@ impl Node {
         Ok(())
     }
 
+    /// The entries of a stco or co64 (8.7.5); None for other boxes.
+    fn chunk_offsets(&self) -> Result<Option<Vec<u64>>> {
+        let entries = || self.bytes().get(8..).ok_or_else(damaged);
+        Ok(match &self.kind {
+            b"stco" => {
+                Some(entries()?.as_chunks::<4>().0.iter().map(|b| u32::from_be_bytes(*b).into()).collect())
+            }
+            b"co64" => Some(entries()?.as_chunks::<8>().0.iter().map(|b| u64::from_be_bytes(*b)).collect()),
+            _ => None,
+        })
+    }
+
     fn move_chunks(&mut self, to: &dyn Fn(u64) -> u64, wide: bool) -> Result<()> {
-        let offsets: Vec<u64> = match &self.kind {
-            b"stco" => self.bytes().get(8..).ok_or_else(damaged)?.as_chunks::<4>().0.iter().map(|b| u32::from_be_bytes(*b).into()).collect(),
-            b"co64" => self.bytes().get(8..).ok_or_else(damaged)?.as_chunks::<8>().0.iter().map(|b| u64::from_be_bytes(*b)).collect(),
-            _ => return Ok(()),
-        };
+        let Some(offsets) = self.chunk_offsets()? else { return Ok(()) };
         let mut table = vec![0; 4];
         table.extend_from_slice(&u32::try_from(offsets.len()).map_err(|_| damaged())?.to_be_bytes());
         for offset in offsets {
@@ -291,7 +345,10 @@ impl Node {
 /// Ticks a second in which all the tracks' own ticks are whole numbers, if such a number is small enough.
 fn movie_scale(tracks: &[TrackEdits<'_>]) -> u32 {
     const MOST: u64 = 100_000_000;
-    let scales = tracks.iter().filter(|track| !track.shown.is_empty() && track.base.num == 1).filter_map(|track| u64::try_from(track.base.den).ok());
+    let scales = tracks
+        .iter()
+        .filter(|track| !track.shown.is_empty() && track.base.num == 1)
+        .filter_map(|track| u64::try_from(track.base.den).ok());
     let mut common: u64 = 1000;
     let mut finest: u64 = 1000;
     for scale in scales.filter(|scale| *scale > 0) {

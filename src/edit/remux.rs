@@ -2,7 +2,7 @@
 
 use super::{
     Clip, Job,
-    copy::{self, Part},
+    copy::{self, Part, Session},
     target::Target,
 };
 use crate::{Control, Media, Report, Result, Sink, Source, Timestamp, av::input::RawChapter, time::Rational};
@@ -84,10 +84,17 @@ impl RemuxJob<'_> {
         report.bytes_read = self.media.bytes_read();
         target.open(self.media, &all_chapters(self.media), report)?;
         let streams = target.templates.clone();
-        let part = Part { from: Timestamp::ZERO, to: Timestamp::MAX, from_keyframe: false, whole_frames: false, last: true };
+        let part = Part {
+            from: Timestamp::ZERO,
+            to: Timestamp::MAX,
+            from_keyframe: false,
+            whole_frames: false,
+            last: true,
+        };
         let total = self.media.duration().unwrap_or(Timestamp::MAX);
-        let copied = copy::part(self.media, &streams, target, part, Timestamp::ZERO, total, report, control)?;
-        report.duration_s = copied.len.secs();
+        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
+        let copied = copy::part(&mut session, self.media, &streams, part)?;
+        session.report.duration_s = copied.len.secs();
         Ok(())
     }
 }
@@ -95,7 +102,9 @@ impl RemuxJob<'_> {
 /// A media's chapters on the presentation clock.
 pub(super) fn all_chapters(media: &Media) -> Vec<RawChapter> {
     let base = Rational { num: 1, den: 1_000_000 };
-    let on_clock = |ticks: i64, from: Rational| Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).ticks(base);
+    let on_clock = |ticks: i64, from: Rational| {
+        Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).ticks(base)
+    };
     let chapter = |c: &RawChapter| RawChapter {
         start: on_clock(c.start, c.base),
         end: on_clock(c.end, c.base),

@@ -1,9 +1,6 @@
 //! The output of a copy: the muxer, where its bytes go, and its tracks.
 
-use super::{
-    clock::Clock,
-    layout,
-};
+use super::{clock::Clock, layout};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
     av::{
@@ -34,6 +31,9 @@ enum Device {
     Stream(StreamOut),
 }
 
+/// What lies between two parts.
+const FILL: [u8; 8] = [0; 8];
+
 /// One track of the output.
 pub(super) struct Track {
     /// Its index in the output.
@@ -49,6 +49,8 @@ pub(super) struct Target {
     output: Option<Output>,
     control: Control,
     written: u64,
+    /// Bytes between parts that the muxer does not know of.
+    filled: u64,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
     pub templates: Vec<usize>,
 }
@@ -72,6 +74,7 @@ impl Target {
             output: None,
             control: control.clone(),
             written: 0,
+            filled: 0,
             templates: Vec::new(),
         })
     }
@@ -87,7 +90,13 @@ impl Target {
             return Payloads::Read;
         }
         match media.payloads() {
-            Payloads::Named if !streams.iter().all(|i| media.streams().get(*i).is_some_and(|s| s.is_picture() || is_blind(s))) => Payloads::Shared,
+            Payloads::Named
+                if !streams
+                    .iter()
+                    .all(|i| media.streams().get(*i).is_some_and(|s| s.is_picture() || is_blind(s))) =>
+            {
+                Payloads::Shared
+            }
             other => other,
         }
     }
@@ -123,7 +132,12 @@ impl Target {
     }
 
     /// Finds by trial what fits together, where libav's tables did not tell.
-    fn choose_one_by_one(&self, media: &Media, candidates: &[usize], report: &mut Report) -> Result<Vec<usize>> {
+    fn choose_one_by_one(
+        &self,
+        media: &Media,
+        candidates: &[usize],
+        report: &mut Report,
+    ) -> Result<Vec<usize>> {
         let mut kept = Vec::new();
         let mut last = None;
         // The stream that matters most goes first: containers for one stream keep that.
@@ -135,7 +149,11 @@ impl Target {
                 Ok(()) => kept = trial,
                 Err(error) => {
                     if let Some(stream) = media.streams().get(i) {
-                        let why = error.log().last().cloned().unwrap_or_else(|| "its muxer refuses this stream".into());
+                        let why = error
+                            .log()
+                            .last()
+                            .cloned()
+                            .unwrap_or_else(|| "its muxer refuses this stream".into());
                         self.drop_stream(i, stream, &why, report);
                     }
                     last = Some(error);
@@ -144,7 +162,8 @@ impl Target {
         }
         if kept.is_empty() {
             let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
-            let message = format!("{} can hold none of the streams ({})", self.muxer.name(), codecs.join(", "));
+            let message =
+                format!("{} can hold none of the streams ({})", self.muxer.name(), codecs.join(", "));
             let error = Error::unsupported(message).named(media.source().name());
             let log = last.map(|e| e.log().to_vec()).unwrap_or_default();
             return Err(error.advise("choose another container, such as mp4 or mkv").with_log(log));
@@ -154,7 +173,8 @@ impl Target {
     }
 
     fn trial(&self, media: &Media, streams: &[usize]) -> Result<()> {
-        let mut output = Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
+        let mut output =
+            Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
         for i in streams {
             if let Some(stream) = media.streams().get(*i) {
                 output.add_stream(stream, self.tag(media, stream))?;
@@ -189,7 +209,8 @@ impl Target {
         }
         // These describe the source's container.
         let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
-        let metadata: Vec<_> = media.metadata().iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
+        let metadata: Vec<_> =
+            media.metadata().iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {
             output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
@@ -213,8 +234,27 @@ impl Target {
         }
     }
 
+    /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
+    /// them to where their source's blocks fit.
+    pub(super) fn begin_part(&mut self) -> Result<()> {
+        let begun = self.tracks.iter().any(|track| track.packets > 0);
+        match (&self.device, self.output.as_mut()) {
+            (Device::Rope(_), Some(output)) if begun && self.muxer.is_mov() => {
+                self.filled = self.filled.saturating_add(FILL.len() as u64);
+                output.fill(&FILL)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a packet, whose times are set, to a track.
-    pub(super) fn write(&mut self, track: usize, packet: &mut Packet, origin: Option<u64>, report: &mut Report) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        origin: Option<u64>,
+        report: &mut Report,
+    ) -> Result<()> {
         let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
             return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
         };
@@ -250,20 +290,25 @@ impl Target {
         if self.tracks.iter().all(|track| track.packets == 0) {
             return Err(Error::corrupt("there is not a single packet in it"));
         }
-        let output = self.output.take().ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        let output =
+            self.output.take().ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
         output.finish()
     }
 
     pub(super) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
         self.end(report)?;
-        let Device::Rope(device) = &self.device else { return Err(Error::new(ErrorKind::Bug, "this is no rope")) };
+        let Device::Rope(device) = &self.device else {
+            return Err(Error::new(ErrorKind::Bug, "this is no rope"));
+        };
         let rope = device.take().finish();
-        if self.muxer.is_mov() { layout::moov_first(&rope, &self.tracks) } else { Ok(rope) }
+        if self.muxer.is_mov() { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
     }
 
     pub(super) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
         self.end(report)?;
-        let Device::File(device) = &self.device else { return Err(Error::new(ErrorKind::Bug, "this is no file")) };
+        let Device::File(device) = &self.device else {
+            return Err(Error::new(ErrorKind::Bug, "this is no file"));
+        };
         let mut file = device.take()?;
         if self.muxer.is_mov() && !layout::moov_first_in_file(&mut file, &self.tracks)? {
             report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");

@@ -114,7 +114,9 @@ const CHUNK: usize = 64 * 1024;
 impl StreamDevice {
     pub(crate) fn write_all(&mut self, bytes: &[u8], control: &Control) -> Result<()> {
         match self {
-            Self::Writer(writer) => writer.write_all(bytes).map_err(|e| Error::io("writing to the sink failed", &e)),
+            Self::Writer(writer) => {
+                writer.write_all(bytes).map_err(|e| Error::io("writing to the sink failed", &e))
+            }
             Self::Channel { pending, .. } => {
                 pending.extend_from_slice(bytes);
                 if pending.len() < CHUNK { Ok(()) } else { self.flush(control) }
@@ -144,7 +146,9 @@ impl StreamDevice {
 
     /// Waits for room, and looks at cancel and deadline while it waits.
     fn push(&mut self, mut chunk: Bytes, control: &Control) -> Result<()> {
-        let Self::Channel { chunks, .. } = self else { return Ok(()) };
+        let Self::Channel { chunks, .. } = self else {
+            return Ok(());
+        };
         if chunk.is_empty() {
             return Ok(());
         }

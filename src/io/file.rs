@@ -58,7 +58,8 @@ impl FileSource {
             return Err(Error::invalid("this is a directory").advise("name a file"));
         }
         if !metadata.is_file() {
-            return Err(Error::invalid("this is no regular file").advise("read it as a stream (Source::from_reader; '-' on the command line)"));
+            return Err(Error::invalid("this is no regular file")
+                .advise("read it as a stream (Source::from_reader; '-' on the command line)"));
         }
         Ok(Identity::of(&metadata))
     }
@@ -108,6 +109,7 @@ impl FileSource {
 
     /// Whether this is the same file as the one at `path`.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (self.identity.device, self.identity.inode))
+        std::fs::metadata(path)
+            .is_ok_and(|m| (m.dev(), m.ino()) == (self.identity.device, self.identity.inode))
     }
 }

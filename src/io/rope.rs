@@ -66,7 +66,9 @@ impl Piece {
                 let to = from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(bytes.len());
                 Slice::Owned(bytes.slice(from..to))
             }
-            Slice::Shared { source, at } => Slice::Shared { source: source.clone(), at: at.saturating_add(skip) },
+            Slice::Shared { source, at } => {
+                Slice::Shared { source: source.clone(), at: at.saturating_add(skip) }
+            }
         };
         Self { start, len, bytes }
     }
@@ -99,7 +101,8 @@ impl Rope {
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let len = bytes.len() as u64;
-        let pieces = if len == 0 { Vec::new() } else { vec![Piece { start: 0, len, bytes: Slice::Owned(bytes) }] };
+        let pieces =
+            if len == 0 { Vec::new() } else { vec![Piece { start: 0, len, bytes: Slice::Owned(bytes) }] };
         Self::from_pieces(pieces)
     }
 
@@ -142,7 +145,10 @@ impl Rope {
             Bound::Unbounded => self.len(),
         };
         if from > to || to > self.len() {
-            return Err(Error::invalid(format!("bytes {from}..{to} are not inside a rope of {} bytes", self.len())));
+            return Err(Error::invalid(format!(
+                "bytes {from}..{to} are not inside a rope of {} bytes",
+                self.len()
+            )));
         }
         let mut pieces = Vec::new();
         self.visit(from, to, |piece| pieces.push(piece));
@@ -155,7 +161,11 @@ impl Rope {
         for piece in self.0.pieces.iter().skip(first).take_while(|piece| piece.start < to) {
             let (start, end) = (piece.start.max(from), piece.end().min(to));
             if start < end {
-                each(piece.part(start.saturating_sub(piece.start), end.saturating_sub(start), start.saturating_sub(from)));
+                each(piece.part(
+                    start.saturating_sub(piece.start),
+                    end.saturating_sub(start),
+                    start.saturating_sub(from),
+                ));
             }
         }
     }
@@ -194,7 +204,8 @@ impl Rope {
         {
             return Ok(bytes);
         }
-        let len = usize::try_from(self.len()).map_err(|_| Error::new(ErrorKind::LimitExceeded, "the rope is larger than memory can be"))?;
+        let len = usize::try_from(self.len())
+            .map_err(|_| Error::new(ErrorKind::LimitExceeded, "the rope is larger than memory can be"))?;
         let mut bytes = vec![0; len];
         self.read_exact_at(0, &mut bytes)?;
         Ok(bytes.into())
@@ -240,7 +251,9 @@ pub(crate) struct Descriptors(Vec<(Source, Arc<File>)>);
 impl Descriptors {
     /// The descriptor of a source that is a file; None for other sources.
     pub(crate) fn of(&mut self, source: &Source) -> Result<Option<Arc<File>>> {
-        let Some(file) = source.as_file() else { return Ok(None) };
+        let Some(file) = source.as_file() else {
+            return Ok(None);
+        };
         if let Some(i) = self.0.iter().position(|(held, _)| held.is_same(source)) {
             // The last used goes to the end.
             let entry = self.0.remove(i);
@@ -286,7 +299,10 @@ impl RopeReader {
     pub(crate) fn read_exact_at(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
         let to = at.saturating_add(into.len() as u64);
         if to > self.rope.len() {
-            return Err(Error::invalid(format!("bytes {at}..{to} are not inside a rope of {} bytes", self.rope.len())));
+            return Err(Error::invalid(format!(
+                "bytes {at}..{to} are not inside a rope of {} bytes",
+                self.rope.len()
+            )));
         }
         let rope = self.rope.clone();
         let mut outcome = Ok(());
@@ -305,7 +321,9 @@ impl RopeReader {
             into.copy_from_slice(&bytes);
             return Ok(());
         }
-        let Slice::Shared { source, at } = &piece.bytes else { return Ok(()) };
+        let Slice::Shared { source, at } = &piece.bytes else {
+            return Ok(());
+        };
         match self.files.of(source)? {
             Some(file) => read_exact_at(&file, *at, into).map_err(|e| e.named(source.name())),
             None => {
@@ -331,7 +349,9 @@ impl RopeReader {
         let bytes = match in_memory(&piece) {
             Some(bytes) => bytes,
             None => {
-                let Slice::Shared { source, at } = &piece.bytes else { return Ok(None) };
+                let Slice::Shared { source, at } = &piece.bytes else {
+                    return Ok(None);
+                };
                 let file = self.files.of(source)?;
                 let want = usize::try_from(piece.len.min(CHUNK)).unwrap_or(0);
                 source.fetch(*at, want, file.as_deref())?
@@ -357,7 +377,9 @@ impl Seek for RopeReader {
             SeekFrom::Current(by) => self.pos.checked_add_signed(by),
             SeekFrom::End(by) => self.rope.len().checked_add_signed(by),
         };
-        self.pos = to.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidInput, "a position before the start"))?;
+        self.pos = to.ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "a position before the start")
+        })?;
         Ok(self.pos)
     }
 }
@@ -419,7 +441,8 @@ impl Builder {
         self.owned = self.owned.saturating_add(by);
         if self.owned > self.memory {
             let message = format!("the result would hold more than {} bytes in memory", self.memory);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).advise("write to a file instead, or raise Limits::memory"));
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .advise("write to a file instead, or raise Limits::memory"));
         }
         Ok(())
     }
@@ -464,7 +487,9 @@ impl Builder {
             return Err(Error::new(ErrorKind::Bug, "payload was written out of order"));
         }
         let end = origin.checked_add(len).filter(|end| source.len().is_none_or(|len| *end <= len));
-        let Some(end) = end else { return Err(Error::new(ErrorKind::Bug, "payload beyond the source's end")) };
+        let Some(end) = end else {
+            return Err(Error::new(ErrorKind::Bug, "payload beyond the source's end"));
+        };
         match source.as_rope() {
             None => self.push_shared(source, origin, len),
             Some(rope) => {
@@ -496,7 +521,8 @@ impl Builder {
     }
 
     fn push_shared(&mut self, source: Source, at: u64, len: u64) {
-        if let Some(Draft { len: have, bytes: DraftBytes::Shared { source: last, at: start }, .. }) = self.pieces.last_mut()
+        if let Some(Draft { len: have, bytes: DraftBytes::Shared { source: last, at: start }, .. }) =
+            self.pieces.last_mut()
             && start.saturating_add(*have) == at
             && last.is_same(&source)
         {
@@ -531,7 +557,11 @@ impl Builder {
                     let after = skip.saturating_add(here as u64);
                     let (start, len) = (piece.start, piece.len);
                     let parts = [
-                        Draft { start, len: skip, bytes: DraftBytes::Shared { source: source.clone(), at: origin } },
+                        Draft {
+                            start,
+                            len: skip,
+                            bytes: DraftBytes::Shared { source: source.clone(), at: origin },
+                        },
                         Draft { start: pos, len: here as u64, bytes: DraftBytes::Owned(rest.to_vec()) },
                         Draft {
                             start: start.saturating_add(after),
@@ -582,7 +612,8 @@ mod tests {
         builder.write(6, b"xyz").unwrap();
         let rope = builder.finish();
         assert_eq!(&rope.to_bytes().unwrap()[..], b"heAD\x0a\x0bxyz\x0f\x10\x11\x12\x13tail");
-        let segments: Vec<_> = rope.segments().map(|s| (s.offset, s.len, s.source.map(|(_, at)| at))).collect();
+        let segments: Vec<_> =
+            rope.segments().map(|s| (s.offset, s.len, s.source.map(|(_, at)| at))).collect();
         assert_eq!(segments, [(0, 4, None), (4, 2, Some(10)), (6, 3, None), (9, 5, Some(15)), (14, 4, None)]);
     }
 

@@ -57,11 +57,16 @@ impl PartialFile {
     pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self> {
         let named = |e: Error| e.named(&path.display().to_string());
         match std::fs::symlink_metadata(path) {
-            Ok(m) if m.is_dir() => return Err(named(Error::invalid("this is a directory").advise("name a file"))),
+            Ok(m) if m.is_dir() => {
+                return Err(named(Error::invalid("this is a directory").advise("name a file")));
+            }
             Ok(_) if !overwrite => return Err(named(exists())),
             // Renaming over a device or a pipe would replace it by a file.
             Ok(m) if !m.is_file() && !m.is_symlink() => {
-                return Err(named(Error::invalid("this is no regular file").advise("write to it as a stream (Sink::writer)")));
+                return Err(named(
+                    Error::invalid("this is no regular file")
+                        .advise("write to it as a stream (Sink::writer)"),
+                ));
             }
             _ => {}
         }
@@ -70,11 +75,13 @@ impl PartialFile {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // The umask takes away from this what it takes from every new file.
-        let permissions = std::fs::metadata(&path).map_or_else(|_| PermissionsExt::from_mode(0o666), |m| m.permissions());
+        let permissions =
+            std::fs::metadata(&path).map_or_else(|_| PermissionsExt::from_mode(0o666), |m| m.permissions());
         builder.prefix(".avrope-").suffix(".part").permissions(permissions);
         let file = builder.tempfile_in(folder).map_err(|e| {
             let io = e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error);
-            Error::io(&format!("cannot create a file in {}", folder.display()), &io).named(&path.display().to_string())
+            Error::io(&format!("cannot create a file in {}", folder.display()), &io)
+                .named(&path.display().to_string())
         })?;
         Ok(Self { file, path, overwrite, len: 0 })
     }
@@ -104,7 +111,9 @@ impl PartialFile {
     /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a copy
     /// (fallocate(2), FALLOC_FL_INSERT_RANGE: ext4 and XFS).
     pub(crate) fn insert_front(&mut self, len: u64) -> bool {
-        let Ok(amount) = libc::off_t::try_from(len) else { return false };
+        let Ok(amount) = libc::off_t::try_from(len) else {
+            return false;
+        };
         let descriptor = self.file.as_file().as_raw_fd();
         // SAFETY: a live descriptor and three numbers.
         #[cfg(target_os = "linux")]
@@ -125,9 +134,17 @@ impl PartialFile {
     /// Gives the file its name.
     pub(crate) fn publish(self) -> Result<()> {
         let name = self.path.display().to_string();
-        let done = if self.overwrite { self.file.persist(&self.path) } else { self.file.persist_noclobber(&self.path) };
+        let done = if self.overwrite {
+            self.file.persist(&self.path)
+        } else {
+            self.file.persist_noclobber(&self.path)
+        };
         done.map(drop).map_err(|e| {
-            let error = if e.error.kind() == std::io::ErrorKind::AlreadyExists { exists() } else { Error::io("cannot give the file its name", &e.error) };
+            let error = if e.error.kind() == std::io::ErrorKind::AlreadyExists {
+                exists()
+            } else {
+                Error::io("cannot give the file its name", &e.error)
+            };
             error.named(&name)
         })
     }
@@ -138,7 +155,8 @@ impl PartialFile {
 }
 
 fn exists() -> Error {
-    Error::invalid("the output exists already").advise("choose another name, or ask to overwrite it (--force)")
+    Error::invalid("the output exists already")
+        .advise("choose another name, or ask to overwrite it (--force)")
 }
 
 impl Rope {
@@ -150,7 +168,9 @@ impl Rope {
     pub fn save(&self, path: impl AsRef<Path>, options: SaveOptions, control: &Control) -> Result<()> {
         let path = path.as_ref();
         if self.is_made_of(path) {
-            return Err(Error::invalid("the output is one of the inputs").named(&path.display().to_string()).advise("choose another name"));
+            return Err(Error::invalid("the output is one of the inputs")
+                .named(&path.display().to_string())
+                .advise("choose another name"));
         }
         let mut file = PartialFile::create(path, options.overwrite)?;
         self.save_into(&mut file, control)?;
@@ -165,18 +185,24 @@ impl Rope {
             control.check()?;
             control.report(Stage::Save, piece.start, self.len())?;
             let source = match &piece.bytes {
-                Slice::Shared { source, at } if piece.len >= SMALL => files.of(source)?.map(|file| (file, source, *at)),
+                Slice::Shared { source, at } if piece.len >= SMALL => {
+                    files.of(source)?.map(|file| (file, source, *at))
+                }
                 _ => None,
             };
             let Some((from, source, at)) = source else {
                 self.copy_plain(piece, to, control)?;
                 continue;
             };
-            let mut copy = Copy { from: &from, from_at: at, to_at: piece.start, len: piece.len, total: self.len() };
+            let mut copy =
+                Copy { from: &from, from_at: at, to_at: piece.start, len: piece.len, total: self.len() };
             // The blocks in the middle can be shared if both sides begin at the same place in a block.
             let head = at.next_multiple_of(block).saturating_sub(at).min(piece.len);
-            if shares && head == piece.start.next_multiple_of(block).saturating_sub(piece.start).min(piece.len) {
-                let middle = piece.len.saturating_sub(head).checked_div(block).unwrap_or(0).saturating_mul(block);
+            if shares
+                && head == piece.start.next_multiple_of(block).saturating_sub(piece.start).min(piece.len)
+            {
+                let middle =
+                    piece.len.saturating_sub(head).checked_div(block).unwrap_or(0).saturating_mul(block);
                 let whole = (copy.from_at.saturating_add(head), copy.to_at.saturating_add(head));
                 if middle > 0 && reflink(&from, whole.0, to.file.as_file(), whole.1, middle) {
                     to.len = to.len.max(whole.1.saturating_add(middle));
@@ -188,7 +214,8 @@ impl Rope {
                 }
                 shares = middle == 0;
             }
-            copy.run(to, control).map_err(|e| if e.source_name().is_none() { e.named(source.name()) } else { e })?;
+            copy.run(to, control)
+                .map_err(|e| if e.source_name().is_none() { e.named(source.name()) } else { e })?;
         }
         // Whatever changed a source while it was copied is seen here at the latest.
         for piece in self.pieces() {
@@ -213,12 +240,16 @@ impl Rope {
     /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the bytes of files
     /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to).
     pub fn write_to_fd(&self, to: impl AsFd, control: &Control) -> Result<()> {
-        let to = File::from(to.as_fd().try_clone_to_owned().map_err(|e| Error::io("cannot duplicate the descriptor", &e))?);
+        let to = File::from(
+            to.as_fd().try_clone_to_owned().map_err(|e| Error::io("cannot duplicate the descriptor", &e))?,
+        );
         let mut files = Descriptors::default();
         for piece in self.pieces() {
             control.check()?;
             let shared = match &piece.bytes {
-                Slice::Shared { source, at } if piece.len >= SMALL => files.of(source)?.map(|file| (file, source, *at)),
+                Slice::Shared { source, at } if piece.len >= SMALL => {
+                    files.of(source)?.map(|file| (file, source, *at))
+                }
                 _ => None,
             };
             let mut sent = 0;
@@ -262,7 +293,11 @@ impl Copy<'_> {
             control.report(Stage::Save, self.to_at.saturating_add(done), self.total)?;
             let (from_at, to_at) = (self.from_at.saturating_add(done), self.to_at.saturating_add(done));
             let step = self.len.saturating_sub(done).min(STEP);
-            let copied = if by_kernel { copy_range(self.from, from_at, to.file.as_file(), to_at, step) } else { Ok(0) };
+            let copied = if by_kernel {
+                copy_range(self.from, from_at, to.file.as_file(), to_at, step)
+            } else {
+                Ok(0)
+            };
             let copied = match copied {
                 Ok(0) => {
                     // Nothing: the source ended (which the read says), or the kernel can't copy here.
@@ -287,7 +322,12 @@ impl Copy<'_> {
 fn reflink(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> bool {
     #[cfg(target_os = "linux")]
     {
-        let range = libc::file_clone_range { src_fd: i64::from(from.as_raw_fd()), src_offset: from_at, src_length: len, dest_offset: to_at };
+        let range = libc::file_clone_range {
+            src_fd: i64::from(from.as_raw_fd()),
+            src_offset: from_at,
+            src_length: len,
+            dest_offset: to_at,
+        };
         // SAFETY: two live descriptors, and a struct of the kernel's layout that lives during the call.
         unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE as _, &raw const range) == 0 }
     }
@@ -302,13 +342,22 @@ fn reflink(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> bool {
 fn copy_range(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> std::io::Result<u64> {
     #[cfg(target_os = "linux")]
     {
-        let (Ok(mut from_at), Ok(mut to_at), Ok(len)) = (i64::try_from(from_at), i64::try_from(to_at), usize::try_from(len)) else {
+        let (Ok(mut from_at), Ok(mut to_at), Ok(len)) =
+            (i64::try_from(from_at), i64::try_from(to_at), usize::try_from(len))
+        else {
             return Ok(0);
         };
         loop {
             // SAFETY: two live descriptors and two positions that live during the call.
             let copied = unsafe {
-                libc::copy_file_range(from.as_raw_fd(), &raw mut from_at, to.as_raw_fd(), &raw mut to_at, len, 0)
+                libc::copy_file_range(
+                    from.as_raw_fd(),
+                    &raw mut from_at,
+                    to.as_raw_fd(),
+                    &raw mut to_at,
+                    len,
+                    0,
+                )
             };
             if let Ok(copied) = u64::try_from(copied) {
                 return Ok(copied);
@@ -316,7 +365,9 @@ fn copy_range(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> std
             let error = std::io::Error::last_os_error();
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                Some(libc::EXDEV | libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EBADF | libc::EPERM) => return Ok(0),
+                Some(
+                    libc::EXDEV | libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EBADF | libc::EPERM,
+                ) => return Ok(0),
                 _ => return Err(error),
             }
         }
@@ -334,7 +385,9 @@ fn send(from: &File, at: u64, to: &File, len: u64, control: &Control) -> Result<
     #[cfg(target_os = "linux")]
     while done < len {
         control.check()?;
-        let Ok(mut offset) = i64::try_from(at.saturating_add(done)) else { break };
+        let Ok(mut offset) = i64::try_from(at.saturating_add(done)) else {
+            break;
+        };
         let step = usize::try_from(len.saturating_sub(done).min(1 << 20)).unwrap_or(0);
         // SAFETY: two live descriptors and a position that lives during the call.
         let sent = unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut offset, step) };

@@ -46,7 +46,9 @@ impl Sink {
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            SinkKind::File { path, overwrite } => f.debug_struct("File").field("path", path).field("overwrite", overwrite).finish(),
+            SinkKind::File { path, overwrite } => {
+                f.debug_struct("File").field("path", path).field("overwrite", overwrite).finish()
+            }
             SinkKind::Channel(_) => f.write_str("Channel"),
             SinkKind::Writer(_) => f.write_str("Writer"),
         }

@@ -113,9 +113,14 @@ impl Source {
     }
 
     /// Anything that can seek. Its length is asked once.
-    pub fn from_seekable(mut device: impl Read + Seek + Send + 'static, name: impl Into<String>) -> Result<Self> {
+    pub fn from_seekable(
+        mut device: impl Read + Seek + Send + 'static,
+        name: impl Into<String>,
+    ) -> Result<Self> {
         let name = name.into();
-        let len = device.seek(SeekFrom::End(0)).map_err(|e| Error::io("cannot find its length", &e).named(&name))?;
+        let len = device
+            .seek(SeekFrom::End(0))
+            .map_err(|e| Error::io("cannot find its length", &e).named(&name))?;
         Ok(Self::from_read_at(Seekable { len, device: Mutex::new(device) }, name))
     }
 
@@ -138,7 +143,9 @@ impl Source {
         read.map_err(|e| Error::io("reading the stream failed", &e).named(&name))?;
         if bytes.len() as u64 > limit {
             let message = format!("the stream has more than {limit} bytes");
-            return Err(Error::new(ErrorKind::LimitExceeded, message).named(&name).advise("save it to a file first"));
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .named(&name)
+                .advise("save it to a file first"));
         }
         Ok(Self::new(name, Kind::Memory(bytes.into())))
     }
@@ -246,7 +253,9 @@ impl Source {
                 rope.read_exact_at(at, &mut bytes)?;
                 Ok(bytes.into())
             }
-            Kind::Stream(_) => Err(named(Error::new(ErrorKind::Bug, "a slice of a stream can't be read again"))),
+            Kind::Stream(_) => {
+                Err(named(Error::new(ErrorKind::Bug, "a slice of a stream can't be read again")))
+            }
         }
     }
 }
@@ -276,7 +285,12 @@ impl From<Rope> for Source {
 }
 
 pub(super) fn shorter(at: u64, len: u64) -> Error {
-    Error::new(ErrorKind::Io, format!("the source ended at byte {at}, though it is {len} bytes long: it was cut short while it was read"))
+    Error::new(
+        ErrorKind::Io,
+        format!(
+            "the source ended at byte {at}, though it is {len} bytes long: it was cut short while it was read"
+        ),
+    )
 }
 
 pub(super) fn forged(read: usize, room: usize) -> Error {
@@ -326,7 +340,9 @@ impl SourceReader {
         let source = self.source.clone();
         let left = source.len().map_or(u64::MAX, |len| len.saturating_sub(at));
         let want = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
-        let Some(into) = into.get_mut(..want).filter(|into| !into.is_empty()) else { return Ok(0) };
+        let Some(into) = into.get_mut(..want).filter(|into| !into.is_empty()) else {
+            return Ok(0);
+        };
         match &source.0.kind {
             Kind::Memory(bytes) => {
                 let start = usize::try_from(at).unwrap_or(usize::MAX);
@@ -340,7 +356,9 @@ impl SourceReader {
                     super::save::advise_random(&file);
                     self.open = Open::File(file);
                 }
-                let Open::File(file) = &self.open else { return Err(Error::new(ErrorKind::Bug, "no descriptor")) };
+                let Open::File(file) = &self.open else {
+                    return Err(Error::new(ErrorKind::Bug, "no descriptor"));
+                };
                 read_exact_at(file, at, into)?;
                 Ok(want)
             }
@@ -348,17 +366,23 @@ impl SourceReader {
                 if matches!(self.open, Open::Nothing) {
                     self.open = Open::Rope(rope.reader());
                 }
-                let Open::Rope(reader) = &mut self.open else { return Err(Error::new(ErrorKind::Bug, "no rope reader")) };
+                let Open::Rope(reader) = &mut self.open else {
+                    return Err(Error::new(ErrorKind::Bug, "no rope reader"));
+                };
                 reader.read_exact_at(at, into)?;
                 Ok(want)
             }
             Kind::Stream(reader) => {
                 if matches!(self.open, Open::Nothing) {
                     let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    let busy = || Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
-                    self.open = Open::Stream(taken.ok_or_else(|| busy().advise("a stream serves one operation"))?);
+                    let busy =
+                        || Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
+                    self.open =
+                        Open::Stream(taken.ok_or_else(|| busy().advise("a stream serves one operation"))?);
                 }
-                let Open::Stream(reader) = &mut self.open else { return Err(Error::new(ErrorKind::Bug, "no stream")) };
+                let Open::Stream(reader) = &mut self.open else {
+                    return Err(Error::new(ErrorKind::Bug, "no stream"));
+                };
                 if at != self.pos {
                     return Err(Error::unsupported("a stream can't be read at another place"));
                 }
@@ -409,7 +433,10 @@ impl Read for ChannelReader {
             }
         }
         let len = self.rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&self.rest.split_to(len));
-        Ok(len)
+        let (chunk, into) = (self.rest.split_to(len), buf.get_mut(..len));
+        into.map_or(Ok(0), |into| {
+            into.copy_from_slice(&chunk);
+            Ok(len)
+        })
     }
 }

@@ -77,7 +77,9 @@ impl Demux {
             return Err(truncated(self.source.len()).in_stream(packet.stream()));
         }
         let direct = self.input.io().take_direct();
-        let same = direct.filter(|d| d.address == packet.address() && d.len == packet.size() && Some(d.at) == packet.pos());
+        let same = direct.filter(|d| {
+            d.address == packet.address() && d.len == packet.size() && Some(d.at) == packet.pos()
+        });
         match (same, direct) {
             (Some(read), _) => {
                 if self.verify {
@@ -112,7 +114,8 @@ impl Demux {
         if self.zeros.as_ref().is_none_or(|zeros| zeros.len() < size) {
             let len = size.max(ZEROS).next_power_of_two();
             // Never written to, so these cost address space and at most a page.
-            let map = memmap2::MmapOptions::new().len(len).map_anon().and_then(memmap2::MmapMut::make_read_only);
+            let map =
+                memmap2::MmapOptions::new().len(len).map_anon().and_then(memmap2::MmapMut::make_read_only);
             let map = map.map_err(|e| Error::io("no address space", &e))?;
             self.zeros = Some(BufferRef::lend(map)?);
         }
@@ -144,5 +147,6 @@ impl Demux {
 
 fn truncated(len: Option<u64>) -> Error {
     let len = len.map_or_else(String::new, |len| format!(" of {len} bytes"));
-    Error::corrupt(format!("the index points past the end{len}: the file was cut short")).advise("fetch or copy it again")
+    Error::corrupt(format!("the index points past the end{len}: the file was cut short"))
+        .advise("fetch or copy it again")
 }

@@ -1,6 +1,9 @@
 //! The description of a source, for people and programs.
 
-use crate::{av::stream::{Stream, StreamKind}, time::{Rational, Timestamp}};
+use crate::{
+    av::stream::{Stream, StreamKind},
+    time::{Rational, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

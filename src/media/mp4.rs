@@ -50,7 +50,12 @@ pub(crate) struct Place {
 }
 
 /// The boxes between two places, in order.
-pub(crate) fn boxes(read: &mut Read<'_>, from: u64, to: u64, mut each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>) -> Result<()> {
+pub(crate) fn boxes(
+    read: &mut Read<'_>,
+    from: u64,
+    to: u64,
+    mut each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
+) -> Result<()> {
     let mut at = from;
     for _ in 0..BOXES {
         if to.saturating_sub(at) < 8 {
@@ -174,7 +179,9 @@ fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
     read(place.content, &mut bytes)?;
-    let Some((head, entries)) = bytes.split_first_chunk::<8>() else { return Ok(Vec::new()) };
+    let Some((head, entries)) = bytes.split_first_chunk::<8>() else {
+        return Ok(Vec::new());
+    };
     let [version, _, _, _, count @ ..] = *head;
     let count = usize::try_from(u32::from_be_bytes(count)).unwrap_or(usize::MAX);
     let edits = if version == 1 {

@@ -118,7 +118,10 @@ impl Media {
     /// The stream that decides where a cut may begin: the first video that moves, else the first sound.
     pub(crate) fn primary(&self, among: &[usize]) -> Option<usize> {
         let first = |kind| {
-            among.iter().copied().find(|i| self.0.streams.get(*i).is_some_and(|s| s.kind() == kind && !s.is_picture()))
+            among
+                .iter()
+                .copied()
+                .find(|i| self.0.streams.get(*i).is_some_and(|s| s.kind() == kind && !s.is_picture()))
         };
         first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
     }
@@ -146,19 +149,28 @@ impl Media {
                 let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
                 return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
             }
-            context(&inner.source, inner.demuxer, inner.options, control).map_err(|e| e.named(inner.source.name()))
+            context(&inner.source, inner.demuxer, inner.options, control)
+                .map_err(|e| e.named(inner.source.name()))
         })
     }
 }
 
 impl fmt::Debug for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Media").field("source", &self.0.source).field("format", &self.0.info.format).finish_non_exhaustive()
+        f.debug_struct("Media")
+            .field("source", &self.0.source)
+            .field("format", &self.0.info.format)
+            .finish_non_exhaustive()
     }
 }
 
 /// Opens one demuxer context.
-pub(super) fn context(source: &Source, demuxer: Demuxer, options: OpenOptions, control: &Control) -> Result<Demux> {
+pub(super) fn context(
+    source: &Source,
+    demuxer: Demuxer,
+    options: OpenOptions,
+    control: &Control,
+) -> Result<Demux> {
     let reader = SharedReader::new(source);
     let mut input = Input::open(Box::new(reader.clone()), demuxer, options, control.clone())?;
     if !options.raw {
@@ -200,9 +212,14 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         None
     };
     drop(reader);
-    let options = OpenOptions { ignore_edit_lists: tables.is_some(), raw: tables.is_some(), max_streams: control.limit().streams };
+    let options = OpenOptions {
+        ignore_edit_lists: tables.is_some(),
+        raw: tables.is_some(),
+        max_streams: control.limit().streams,
+    };
     let mut demux = context(&source, demuxer, options, control)?;
-    let streams = (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
+    let streams =
+        (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
     check_limits(&streams, control)?;
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let timelines: Vec<_> = streams
@@ -323,13 +340,16 @@ fn extent(
     control: &Control,
 ) -> Result<(Timestamp, Option<Timestamp>)> {
     let micros = Rational { num: 1, den: 1_000_000 };
-    let played = |stream: &Stream| matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture();
+    let played = |stream: &Stream| {
+        matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
+    };
     let Some(tables) = tables else {
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
         return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
     };
     let any = streams.iter().any(played);
-    let counted: Vec<_> = (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
+    let counted: Vec<_> =
+        (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
     // Without an edit list the first frame need not be shown at 0.
     let mut first: Vec<Option<i64>> = vec![None; streams.len()];
     let edited = |i: usize| {
@@ -353,7 +373,13 @@ fn extent(
 }
 
 /// The first pts of these streams, as far as the first packets tell.
-fn first_times(demux: &mut Demux, streams: &[usize], first: &mut [Option<i64>], elide: bool, control: &Control) -> Result<()> {
+fn first_times(
+    demux: &mut Demux,
+    streams: &[usize],
+    first: &mut [Option<i64>],
+    elide: bool,
+    control: &Control,
+) -> Result<()> {
     const LOOK: usize = 512;
     demux.begin(streams, if elide { Payloads::Named } else { Payloads::Read }, control)?;
     let mut packet = Packet::new()?;
@@ -390,11 +416,19 @@ fn describe(
             (from, from.zip(len).map(|(from, len)| from.plus(len)))
         };
         let duration = from.zip(to).map(|(from, to)| to.minus(from)).filter(|_| !stream.is_picture());
-        StreamInfo { start_time: from.filter(|_| !stream.is_picture()), duration, ..StreamInfo::of(i, stream) }
+        StreamInfo {
+            start_time: from.filter(|_| !stream.is_picture()),
+            duration,
+            ..StreamInfo::of(i, stream)
+        }
     });
     let size = source.len();
     let secs = end.map(Timestamp::secs).filter(|secs| *secs > 0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a quotient of positive numbers")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a quotient of positive numbers"
+    )]
     let average = size.zip(secs).map(|(size, secs)| (size as f64 * 8.0 / secs) as u64);
     MediaInfo {
         name: source.name().to_owned(),

@@ -63,7 +63,9 @@ impl Pool {
 
 impl Loan<'_> {
     pub(crate) fn get(&mut self) -> Result<&mut Demux> {
-        self.demux.as_mut().ok_or_else(|| crate::Error::new(crate::ErrorKind::Bug, "a loan without a context"))
+        self.demux
+            .as_mut()
+            .ok_or_else(|| crate::Error::new(crate::ErrorKind::Bug, "a loan without a context"))
     }
 
     /// The operation failed: nobody should have this context again.

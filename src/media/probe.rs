@@ -27,7 +27,11 @@ impl Media {
                 *known = StreamInfo { start_time: known.start_time, duration: known.duration, ..found };
             }
         }
-        let moving = |s: &StreamInfo| s.kind == StreamKind::Video && s.width.is_some() && !s.disposition.iter().any(|d| d == "attached_pic");
+        let moving = |s: &StreamInfo| {
+            s.kind == StreamKind::Video
+                && s.width.is_some()
+                && !s.disposition.iter().any(|d| d == "attached_pic")
+        };
         let videos: Vec<usize> = info.streams.iter().filter(|s| moving(s)).map(|s| s.index).collect();
         let keyframes = self.keyframes(&videos, control).map_err(named)?;
         for (index, times) in videos.into_iter().zip(keyframes) {
@@ -54,7 +58,13 @@ impl Media {
         Ok(found)
     }
 
-    fn scan(&self, demux: &mut super::Demux, streams: &[usize], found: &mut [Vec<Timestamp>], control: &Control) -> Result<()> {
+    fn scan(
+        &self,
+        demux: &mut super::Demux,
+        streams: &[usize],
+        found: &mut [Vec<Timestamp>],
+        control: &Control,
+    ) -> Result<()> {
         let payloads = if self.is_indexed() { Payloads::Named } else { Payloads::Read };
         demux.begin(streams, payloads, control)?;
         self.to_start(demux, streams)?;
@@ -63,8 +73,13 @@ impl Media {
             control.check()?;
             let slot = streams.iter().position(|s| *s == packet.stream());
             let time = packet.pts().or(packet.dts());
-            let (Some(times), Some(pts), true) = (slot.and_then(|i| found.get_mut(i)), time, packet.is_key()) else { continue };
-            let Some(timeline) = self.timeline(packet.stream()) else { continue };
+            let (Some(times), Some(pts), true) = (slot.and_then(|i| found.get_mut(i)), time, packet.is_key())
+            else {
+                continue;
+            };
+            let Some(timeline) = self.timeline(packet.stream()) else {
+                continue;
+            };
             // An edit list may show a frame several times, or never.
             for span in &timeline.spans {
                 let shown = span.shown_at(pts, timeline.base);
@@ -78,7 +93,9 @@ impl Media {
 
     /// Puts a context that was used before to the first packet.
     pub(crate) fn to_start(&self, demux: &mut super::Demux, streams: &[usize]) -> Result<()> {
-        let Some(primary) = self.primary(streams).filter(|_| self.source().is_seekable()) else { return Ok(()) };
+        let Some(primary) = self.primary(streams).filter(|_| self.source().is_seekable()) else {
+            return Ok(());
+        };
         if self.demuxer().is_mov() {
             // In MP4 each stream goes to its sample at or before the time; the earliest time there is means the first.
             return demux.seek(primary, i64::MIN / 4);

@@ -63,7 +63,8 @@ impl Timeline {
         } else {
             Timestamp::from_ticks(i64::try_from(track.media_duration).unwrap_or(i64::MAX), base)
         };
-        let Some(edits) = track.edits.as_ref().filter(|edits| edits.iter().any(|edit| edit.media.is_some())) else {
+        let Some(edits) = track.edits.as_ref().filter(|edits| edits.iter().any(|edit| edit.media.is_some()))
+        else {
             return Self { spans: vec![Span { shown: Timestamp::ZERO, len: media_len, media: 0 }], base };
         };
         let mut spans = Vec::new();
@@ -79,7 +80,8 @@ impl Timeline {
                 if i.saturating_add(1) < edits.len() {
                     continue;
                 }
-                len = media_len.minus(Timestamp::from_ticks(if media_len == Timestamp::MAX { 0 } else { media }, base));
+                len = media_len
+                    .minus(Timestamp::from_ticks(if media_len == Timestamp::MAX { 0 } else { media }, base));
             }
             spans.push(Span { shown, len, media });
         }

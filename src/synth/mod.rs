@@ -133,11 +133,7 @@ impl Default for Video {
     /// `testsrc2`, 320×180 at 30 frames a second, H.264 (`mpeg4` where libx264 is missing), a keyframe every
     /// second, two B-frames.
     fn default() -> Self {
-        let encoder = if has_encoder("libx264") {
-            "libx264"
-        } else {
-            "mpeg4"
-        };
+        let encoder = if has_encoder("libx264") { "libx264" } else { "mpeg4" };
         Video {
             source: VideoSource::Testsrc2,
             encoder: encoder.to_owned(),
@@ -173,16 +169,8 @@ impl Spec {
     pub fn demo(duration: f64) -> Self {
         Spec {
             duration,
-            video: Some(Video {
-                size: (1280, 720),
-                gop: 60,
-                bit_rate: Some(8_000_000),
-                ..Video::default()
-            }),
-            audio: vec![Audio {
-                bit_rate: Some(128_000),
-                ..Audio::default()
-            }],
+            video: Some(Video { size: (1280, 720), gop: 60, bit_rate: Some(8_000_000), ..Video::default() }),
+            audio: vec![Audio { bit_rate: Some(128_000), ..Audio::default() }],
             ..Spec::default()
         }
     }
@@ -209,15 +197,8 @@ pub fn flash_and_beep(duration: f64, rate: (i32, i32), every_seconds: f64) -> Sp
     );
     Spec {
         duration,
-        video: Some(Video {
-            source: VideoSource::Graph(video),
-            rate,
-            ..Video::default()
-        }),
-        audio: vec![Audio {
-            source: AudioSource::Graph(audio),
-            ..Audio::default()
-        }],
+        video: Some(Video { source: VideoSource::Graph(video), rate, ..Video::default() }),
+        audio: vec![Audio { source: AudioSource::Graph(audio), ..Audio::default() }],
         ..Spec::default()
     }
 }

@@ -61,11 +61,7 @@ impl Track {
         let refused = |e| failed(format!("audio track, {}", audio.encoder))(e);
         let codec = find(&audio.encoder)?;
         // The encoder's favourite; one that has no list takes what it is given.
-        let favourite = codec
-            .audio()
-            .map_err(refused)?
-            .formats()
-            .and_then(|mut f| f.next());
+        let favourite = codec.audio().map_err(refused)?.formats().and_then(|mut f| f.next());
         let sample = favourite.unwrap_or(format::Sample::I16(format::sample::Type::Packed));
         let layout = ChannelLayout::default(audio.channels as i32);
         let mut context = codec::Context::new_with_codec(codec);
@@ -77,9 +73,7 @@ impl Track {
         if let Some(bit_rate) = audio.bit_rate {
             encoder.set_bit_rate(bit_rate);
         }
-        let encoder = encoder
-            .open_with(options(&[], &[], global_header))
-            .map_err(refused)?;
+        let encoder = encoder.open_with(options(&[], &[], global_header)).map_err(refused)?;
         let frame_size = encoder.frame_size();
 
         let source = match &audio.source {
@@ -100,15 +94,7 @@ impl Track {
 
     fn new(graph: filter::Graph, encoder: encoder::Encoder, packet_duration: i64, is_video: bool) -> Self {
         let time_base = encoder.time_base();
-        Track {
-            graph,
-            encoder,
-            time_base,
-            packet_duration,
-            is_video,
-            at: 0.0,
-            done: false,
-        }
+        Track { graph, encoder, time_base, packet_duration, is_video, at: 0.0, done: false }
     }
 
     /// Gives the encoder the graph's next frame, or its end.
@@ -149,11 +135,8 @@ fn graph(sink: &str, chain: &str) -> Result<filter::Graph, Error> {
 }
 
 fn find(name: &str) -> Result<Codec, Error> {
-    let missing = || {
-        Error::Failed(format!(
-            "this libav has no encoder {name}: choose another, or install it"
-        ))
-    };
+    let missing =
+        || Error::Failed(format!("this libav has no encoder {name}: choose another, or install it"));
     encoder::find_by_name(name).ok_or_else(missing)
 }
 
@@ -161,18 +144,13 @@ fn find(name: &str) -> Result<Codec, Error> {
 fn fast_and_regular(encoder: &str) -> &'static [(&'static str, &'static str)] {
     match encoder {
         "libx264" => &[("preset", "veryfast"), ("sc_threshold", "0")],
-        "libx265" => &[
-            ("preset", "veryfast"),
-            ("x265-params", "log-level=error:scenecut=0:open-gop=0"),
-        ],
+        "libx265" => &[("preset", "veryfast"), ("x265-params", "log-level=error:scenecut=0:open-gop=0")],
         "libvpx" | "libvpx-vp9" => &[("deadline", "realtime"), ("cpu-used", "8"), ("row-mt", "1")],
         "libaom-av1" => &[("usage", "realtime"), ("cpu-used", "8"), ("row-mt", "1")],
         "libsvtav1" => &[("preset", "10")],
-        "mpeg1video" | "mpeg2video" | "mpeg4" => &[
-            ("sc_threshold", "1000000000"),
-            ("mpv_flags", "+strict_gop"),
-            ("flags", "+cgop"),
-        ],
+        "mpeg1video" | "mpeg2video" | "mpeg4" => {
+            &[("sc_threshold", "1000000000"), ("mpv_flags", "+strict_gop"), ("flags", "+cgop")]
+        }
         _ => &[],
     }
 }

@@ -54,18 +54,14 @@ fn write(spec: &Spec, path: &Path, progress: &mut dyn FnMut(f64) -> bool) -> Res
     let mut tracks = Vec::new();
     if let Some(video) = &spec.video {
         let track = Track::video(video, spec.duration, global_header)?;
-        let mut stream = output
-            .add_stream_with(&track.encoder)
-            .map_err(failed("video track"))?;
+        let mut stream = output.add_stream_with(&track.encoder).map_err(failed("video track"))?;
         stream.set_time_base(track.time_base);
         stream.set_avg_frame_rate(video.rate);
         tracks.push(track);
     }
     for audio in &spec.audio {
         let track = Track::audio(audio, spec.duration, global_header)?;
-        let mut stream = output
-            .add_stream_with(&track.encoder)
-            .map_err(failed("audio track"))?;
+        let mut stream = output.add_stream_with(&track.encoder).map_err(failed("audio track"))?;
         stream.set_time_base(track.time_base);
         if let Some(language) = &audio.language {
             stream.set_metadata(Dictionary::from_iter([("language", language.as_str())]));
@@ -85,11 +81,10 @@ fn write(spec: &Spec, path: &Path, progress: &mut dyn FnMut(f64) -> bool) -> Res
     // Always the track that lags most: the muxer has little to hold back, whatever the duration.
     let open = |tracks: &[Track]| {
         let open = tracks.iter().enumerate().filter(|(_, t)| !t.done);
-        open.min_by(|(_, a), (_, b)| a.at.total_cmp(&b.at))
-            .map(|(index, _)| index)
+        open.min_by(|(_, a), (_, b)| a.at.total_cmp(&b.at)).map(|(index, _)| index)
     };
     while let Some(index) = open(&tracks) {
-        let track = &mut tracks[index];
+        let Some(track) = tracks.get_mut(index) else { break };
         track.step(&mut frame)?;
         drain(index, track, &mut output)?;
         reached = reached.max(track.at);
@@ -104,9 +99,7 @@ fn write(spec: &Spec, path: &Path, progress: &mut dyn FnMut(f64) -> bool) -> Res
 
 /// Hands what the encoder has ready to the muxer, which interleaves it by dts.
 fn drain(index: usize, track: &mut Track, output: &mut format::context::Output) -> Result<(), Error> {
-    const AGAIN: ff::Error = ff::Error::Other {
-        errno: ff::error::EAGAIN,
-    };
+    const AGAIN: ff::Error = ff::Error::Other { errno: ff::error::EAGAIN };
     let stream_base = output.stream(index).map_or(track.time_base, |s| s.time_base());
     let mut packet = Packet::empty();
     loop {
@@ -128,10 +121,7 @@ fn drain(index: usize, track: &mut Track, output: &mut format::context::Output) 
 /// Ranges that libav would answer with less, and NULs in strings, at which ffmpeg-next would panic.
 fn check(spec: &Spec) -> Result<(), Error> {
     if !(spec.duration > 0.0 && spec.duration <= 1e6) {
-        return invalid(format!(
-            "duration {} s: expected more than 0, at most 1000000",
-            spec.duration
-        ));
+        return invalid(format!("duration {} s: expected more than 0, at most 1000000", spec.duration));
     }
     if spec.video.is_none() && spec.audio.is_empty() {
         return invalid("neither video nor audio: there is nothing to make".to_owned());
@@ -145,9 +135,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
         }
         if num < 1 || den < 1 || i32::try_from(gop).unwrap_or(0) < 1 || video.b_frames > 16 {
             let b_frames = video.b_frames;
-            return invalid(format!(
-                "video rate {num}/{den}, GOP {gop}, {b_frames} B-frames: out of range"
-            ));
+            return invalid(format!("video rate {num}/{den}, GOP {gop}, {b_frames} B-frames: out of range"));
         }
         strings.extend([video.encoder.as_str(), &video.pixel_format]);
         if let VideoSource::Graph(graph) = &video.source {
@@ -158,9 +146,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
     for audio in &spec.audio {
         let (rate, channels) = (audio.sample_rate, audio.channels);
         if !(1..=768_000).contains(&rate) || !(1..=8).contains(&channels) {
-            return invalid(format!(
-                "audio of {rate} Hz, {channels} channels: expected 1 to 768000, 1 to 8"
-            ));
+            return invalid(format!("audio of {rate} Hz, {channels} channels: expected 1 to 768000, 1 to 8"));
         }
         strings.push(&audio.encoder);
         strings.extend(audio.language.as_deref());
