@@ -155,9 +155,11 @@ impl Output {
         log::clear();
         let io = WriteIo::new(device, control, direct)?;
         let mut pointer = ptr::null_mut();
-        // SAFETY: the format is static; libav allocates the context.
+        // Nothing is opened by this name, but movenc.c warns about other endings.
+        let name = if muxer.name() == "ipod" { c"output.m4a" } else { c"" };
+        // SAFETY: the format is static and the name a C string; libav allocates the context.
         let code = unsafe {
-            ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), ptr::null())
+            ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), name.as_ptr())
         };
         check(code, "making an output context")?;
         let Some(mut context) = NonNull::new(pointer) else {

@@ -9,7 +9,7 @@ use crate::{
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
     media::{Demux, Payloads, Span},
-    time::{Rational, Timestamp},
+    time::{Rational, Timestamp, convert},
 };
 
 /// A stretch of a source's presentation clock.
@@ -54,13 +54,47 @@ pub(super) struct Session<'a> {
     pub total: Timestamp,
 }
 
-/// Copies one part to the target's end. `streams[i]` is the source's stream for the target's track i.
+/// Copies a part to the target's end. `streams[i]` is the source's stream for the target's track i.
+///
+/// A source with an edit list of several entries keeps them in a container with edit lists. In another one, each entry
+/// is a part of its own, from the keyframe at or before it.
 pub(super) fn part(
     session: &mut Session<'_>,
     media: &Media,
     streams: &[usize],
     part: Part,
 ) -> Result<Copied> {
+    let start = media.start();
+    let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(start) };
+    let primary = media.primary(streams).and_then(|primary| media.timeline(primary));
+    let spans = primary.map(|timeline| timeline.clip(part.from.plus(start), to)).unwrap_or_default();
+    let in_order = spans.is_sorted_by(|a, b| a.media_at(a.shown_end(), base_of(primary)) <= b.media);
+    if spans.len() < 2 || (session.target.has_edit_lists() && in_order) {
+        return one(session, media, streams, part);
+    }
+    if !session.target.has_edit_lists() {
+        session.report.warn(
+            "the source shows several stretches by an edit list; without one, each begins at its keyframe",
+        );
+    }
+    let mut whole: Option<Copied> = None;
+    for (i, span) in spans.iter().enumerate() {
+        let last = i.saturating_add(1) == spans.len();
+        let (from, to) = (span.shown.minus(start), span.shown_end().minus(start));
+        let from_keyframe = part.from_keyframe || !session.target.has_edit_lists();
+        let copied =
+            one(session, media, streams, Part { from, to, from_keyframe, last: part.last && last, ..part })?;
+        let so_far = whole.get_or_insert(Copied { from: copied.from, len: Timestamp::ZERO });
+        so_far.len = so_far.len.plus(copied.len);
+    }
+    whole.ok_or_else(|| Error::new(ErrorKind::Bug, "a part without spans"))
+}
+
+fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
+    timeline.map_or(Rational { num: 1, den: 1 }, |timeline| timeline.base)
+}
+
+fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) -> Result<Copied> {
     let mut loan = media.demux(session.control)?;
     let demux = loan.get()?;
     let mut copy = Copy { session, media, part, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
@@ -94,9 +128,28 @@ struct Lane {
     held: Vec<Read>,
     /// The latest end of a packet, in ticks.
     seen_end: Option<i64>,
+    /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.
+    typical: i64,
+    last_dts: Option<i64>,
     /// Packets that are presented before this one, which began the part, lack what they refer to.
     leading_before: Option<i64>,
     written: u64,
+}
+
+impl Lane {
+    /// A packet's duration, in ticks; at least 1.
+    fn lasts(&mut self, packet: &Packet) -> i64 {
+        let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));
+        self.last_dts = packet.dts().or(self.last_dts);
+        let known = Some(packet.duration()).filter(|duration| *duration > 0);
+        self.typical = known.or(step).filter(|ticks| *ticks > 0).unwrap_or(self.typical);
+        self.typical.max(1)
+    }
+}
+
+/// One frame at this rate, in ticks.
+fn frame_ticks(rate: Rational, base: Rational) -> i64 {
+    Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base))
 }
 
 struct Copy<'s, 'a> {
@@ -134,7 +187,9 @@ impl Copy<'_, '_> {
         if needs.first().is_none_or(|need| need.stream != primary) {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         }
-        let everything = self.part.from == Timestamp::ZERO;
+        // From the first packet on, unless an edit list hides some that no edit list of the output could.
+        let hides = !self.session.target.has_edit_lists() && self.media.is_edited();
+        let everything = self.part.from == Timestamp::ZERO && !hides;
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
@@ -186,6 +241,8 @@ impl Copy<'_, '_> {
                 keep_from: i64::MIN,
                 held: Vec::new(),
                 seen_end: None,
+                typical: s.frame_rate().map_or(1, |rate| frame_ticks(rate, timeline.base)),
+                last_dts: None,
                 leading_before: None,
                 written: 0,
             };
@@ -228,20 +285,20 @@ impl Copy<'_, '_> {
         let shown_from = match key {
             // A keyframe that an edit list hides can be shown only where the list goes.
             Some(key) if self.part.from_keyframe && !everything && is_video => {
-                key.max(self.media.start()).min(from)
+                let earliest = if exact { self.media.start() } else { Timestamp::from_nanos(i64::MIN) };
+                key.max(earliest).min(from)
             }
             _ => from,
         };
         let begun = self.session.placed > Timestamp::ZERO;
+        // The source's own beginning: what lies before 0 there (a codec's priming) is kept.
+        let fresh = self.part.from == Timestamp::ZERO && shown_from == from;
         for lane in &mut self.lanes {
-            if shown_from < from
-                && let Some(timeline) = self.media.timeline(lane.stream)
-            {
-                let end = lane.spans.last().map_or(Timestamp::MAX, Span::shown_end);
-                lane.spans = timeline.clip(shown_from, end);
+            let Some(first) = lane.spans.first_mut() else { continue };
+            if shown_from < from && first.shown == from {
+                first.begin_at(shown_from, lane.base);
             }
-            let Some(first) = lane.spans.first() else { continue };
-            if !exact && (!everything || begun) {
+            if !exact && (begun || !fresh) {
                 // No edit list will hide what comes before.
                 lane.keep_from = first.media_at(shown_from, lane.base);
             }
@@ -363,7 +420,7 @@ impl Copy<'_, '_> {
             return Ok(());
         };
         let time = packet.pts().or(packet.dts());
-        let end = time.map(|time| time.saturating_add(packet.duration().max(1)));
+        let end = time.map(|time| time.saturating_add(lane.lasts(&packet)));
         lane.seen_end = lane.seen_end.max(end);
         let overshoot =
             end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);

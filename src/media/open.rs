@@ -135,6 +135,11 @@ impl Media {
         }
     }
 
+    /// Whether edit lists may hide some of what is in it.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.0.demuxer.is_mov() && self.0.options.raw
+    }
+
     /// A non-fragmented MP4 or MOV that can be read anywhere: its index has every packet.
     pub(crate) fn is_indexed(&self) -> bool {
         self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented

@@ -28,6 +28,13 @@ impl Span {
         self.media.saturating_add(shown.minus(self.shown).ticks(base))
     }
 
+    /// Lets it begin earlier, by as much media.
+    pub(crate) fn begin_at(&mut self, shown: Timestamp, base: Rational) {
+        let media = self.media_at(shown, base);
+        let len = if self.len == Timestamp::MAX { self.len } else { self.shown_end().minus(shown) };
+        *self = Self { shown, len, media };
+    }
+
     /// When a media time is shown, were the span to go on to it.
     pub(crate) fn shown_at(&self, media: i64, base: Rational) -> Timestamp {
         self.shown.plus(Timestamp::from_ticks(media.saturating_sub(self.media), base))

@@ -1,1 +1,103 @@
-fn main() {}
+//! The command line: thin over the library. It parses, connects files and pipes, and puts reports into words.
+
+#![deny(unsafe_code)]
+
+mod args;
+mod demo;
+mod inout;
+mod probe;
+mod progress;
+mod text;
+mod work;
+
+use args::{Cli, Command};
+use avrope::{CancelToken, Control, ErrorKind};
+use std::{io::Write, process::ExitCode};
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// From the library.
+    Job(avrope::Error),
+    /// Our own words.
+    Said(String),
+    /// Whoever reads our standard output has enough: nothing is left to say.
+    PipeClosed,
+}
+
+impl From<avrope::Error> for Failure {
+    fn from(error: avrope::Error) -> Self {
+        Self::Job(error)
+    }
+}
+
+impl Failure {
+    /// A failed write to standard output.
+    fn stdout(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::PipeClosed,
+            _ => Self::Said(format!("writing to standard output failed: {error}")),
+        }
+    }
+}
+
+type Outcome<T = ()> = Result<T, Failure>;
+
+const FAILED: u8 = 1;
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    avrope::log::capture();
+    let cli = Cli::from_command_line();
+    let token = CancelToken::new();
+    if let Err(error) = listen(&token) {
+        complain(&format!("cannot listen for Ctrl-C: {error}"));
+        return FAILED.into();
+    }
+    let mut control = Control::new().cancel(token.clone());
+    if let Some(timeout) = cli.command.common().timeout {
+        control = control.timeout(timeout);
+    }
+    let outcome = match &cli.command {
+        Command::Probe(args) => probe::run(args, &control),
+        Command::Cut(args) => work::cut(args, &control),
+        Command::Join(args) => work::join(args, &control),
+        Command::Remux(args) => work::remux(args, &control),
+        Command::Demo(args) => demo::run(args, &control),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whatever broke first on the way out: the reason is the signal.
+        Err(_) if token.is_cancelled() => {
+            complain("interrupted");
+            INTERRUPTED.into()
+        }
+        Err(failure) => {
+            match failure {
+                // A pipe that was given up at the deadline says that reading failed.
+                Failure::Job(error) if error.kind() == ErrorKind::Io => {
+                    complain(&control.check().err().unwrap_or(error).to_string());
+                }
+                Failure::Job(error) => complain(&error.to_string()),
+                Failure::Said(message) => complain(&message),
+                Failure::PipeClosed => {}
+            }
+            FAILED.into()
+        }
+    }
+}
+
+/// The first signal asks all work to end, and it cleans up; the second one ends the process.
+fn listen(token: &CancelToken) -> Result<(), ctrlc::Error> {
+    let token = token.clone();
+    ctrlc::set_handler(move || {
+        if token.is_cancelled() {
+            std::process::exit(INTERRUPTED.into());
+        }
+        token.cancel();
+    })
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "avrope: {}", text::plain(message));
+}

@@ -1,0 +1,234 @@
+//! What can be said on the command line.
+
+use avrope::{CutMode, TimeRange, Timestamp};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Cut, join and remux media without copying what need not change.
+#[derive(Parser)]
+#[command(name = "avrope", about, max_term_width = 100)]
+#[command(after_help = "\
+Times are seconds (90.5) or HH:MM:SS.mmm, and 0 is the start of the input. '-' is standard input or output.
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show what is in a file: format, duration, streams, chapters, metadata
+    Probe(Probe),
+    /// Keep one or more ranges of a file
+    Cut(Cut),
+    /// Put files with like streams one behind the other
+    Join(Join),
+    /// Put the same packets into another container
+    Remux(Remux),
+    /// Make a clip, then cut, join and remux it in front of you (and measure ffmpeg beside it)
+    Demo(Demo),
+}
+
+#[derive(Args)]
+pub struct Common {
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// No progress and no summary: only warnings and errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Args)]
+pub struct Output {
+    /// Where the result goes; '-' is standard output
+    #[arg(long, short, value_name = "OUTPUT")]
+    pub output: PathBuf,
+    /// The container (mp4, mkv, ts…), where the output's name does not tell it
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// Overwrite the output if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args)]
+pub struct Probe {
+    /// A media file; '-' is standard input
+    pub input: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("range").args(["from", "to", "keep"]).required(true).multiple(true))]
+pub struct Cut {
+    /// A media file; '-' is standard input
+    pub input: PathBuf,
+    /// The first instant to keep [default: the start]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub from: Option<Timestamp>,
+    /// The first instant after it [default: the end]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub to: Option<Timestamp>,
+    /// A range to keep, such as 10..20, 1:05.. (to the end) or ..30; repeat it to keep several, in this order
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
+    pub keep: Vec<TimeRange>,
+    /// How the cut meets its range [default: edit where the container can, else keyframe]
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Join {
+    /// Media files with like streams, in order; one of them may be '-', standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Remux {
+    /// A media file; '-' is standard input
+    pub input: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// The folder for the demo's files [default: avrope-demo in the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Mode {
+    /// Start at the keyframe at or before each range
+    Keyframe,
+    /// The same bytes, and the exact range in an edit list (MP4 and MOV)
+    Edit,
+    /// Exact to the frame, re-encoding only the seams (not there yet)
+    Smart,
+    /// Re-encode everything (not there yet)
+    Encode,
+}
+
+impl From<Mode> for CutMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Keyframe => Self::Keyframe,
+            Mode::Edit => Self::Edit,
+            Mode::Smart => Self::Smart,
+            Mode::Encode => Self::Encode,
+        }
+    }
+}
+
+impl Cut {
+    pub fn ranges(&self) -> Vec<TimeRange> {
+        if self.keep.is_empty() {
+            let (from, to) = (self.from.unwrap_or(Timestamp::ZERO), self.to.unwrap_or(Timestamp::MAX));
+            vec![TimeRange { from, to }]
+        } else {
+            self.keep.clone()
+        }
+    }
+}
+
+impl Command {
+    pub fn common(&self) -> &Common {
+        match self {
+            Self::Probe(args) => &args.common,
+            Self::Cut(args) => &args.common,
+            Self::Join(args) => &args.common,
+            Self::Remux(args) => &args.common,
+            Self::Demo(args) => &args.common,
+        }
+    }
+
+    fn inputs(&self) -> &[PathBuf] {
+        match self {
+            Self::Probe(args) => std::slice::from_ref(&args.input),
+            Self::Cut(args) => std::slice::from_ref(&args.input),
+            Self::Join(args) => &args.inputs,
+            Self::Remux(args) => std::slice::from_ref(&args.input),
+            Self::Demo(_) => &[],
+        }
+    }
+
+    fn output(&self) -> Option<&Path> {
+        match self {
+            Self::Cut(args) => Some(&args.output.output),
+            Self::Join(args) => Some(&args.output.output),
+            Self::Remux(args) => Some(&args.output.output),
+            Self::Probe(_) | Self::Demo(_) => None,
+        }
+    }
+}
+
+impl Cli {
+    /// Parses the arguments; wrong usage ends the process with status 2.
+    pub fn from_command_line() -> Self {
+        let version = format!("{} (libavformat {})", env!("CARGO_PKG_VERSION"), avrope::libav_version());
+        // clap keeps names for as long as the process lives.
+        let mut command = Self::command().version(&*version.leak());
+        let matches = command.get_matches_mut();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+        let refuse = |command: &mut clap::Command, kind, message: &str| -> ! { command.error(kind, message).exit() };
+        let dashes = cli.command.inputs().iter().filter(|path| is_dash(path)).count();
+        if dashes > 1 {
+            let message = "standard input ('-') can be one input, not several";
+            refuse(&mut command, ErrorKind::ArgumentConflict, message);
+        }
+        if cli.command.common().json && cli.command.output().is_some_and(is_dash) {
+            let message = "'--json' and '-o -' both want standard output; name a file for the result";
+            refuse(&mut command, ErrorKind::ArgumentConflict, message);
+        }
+        cli
+    }
+}
+
+/// Whether this stands for standard input or output.
+pub fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn range(text: &str) -> Result<TimeRange, String> {
+    let wrong = || format!("'{text}' is not a range; give A..B, such as 10..20, 1:05.. (to the end) or ..30");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    if to.starts_with('.') {
+        return Err(wrong());
+    }
+    let time = |text: &str, open: Timestamp| match text.trim() {
+        "" => Ok(open),
+        text => text.parse().map_err(|e: avrope::Error| e.to_string()),
+    };
+    Ok(TimeRange {
+        from: time(from, Timestamp::ZERO)?,
+        to: time(to, Timestamp::MAX)?,
+    })
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a number of seconds; give one that is not negative, such as 30 or 0.5");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
