@@ -1,15 +1,16 @@
 //! One part of an output: packets from a source's stretch of time to the muxer.
 
 use super::{
-    leadin::{self, LeadIn, Need, Read},
+    lane::{Lane, frame_ticks, show_whole_frames},
+    leadin::{self, LeadIn, Need},
     target::Target,
 };
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
-    media::{Demux, Payloads, Span},
-    time::{Rational, Timestamp, convert},
+    media::{Demux, Payloads},
+    time::{Rational, Timestamp},
 };
 
 /// A stretch of a source's presentation clock.
@@ -37,7 +38,7 @@ pub(super) struct Copied {
 }
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
-const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
+pub(super) const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 /// Packets between two reports of progress.
@@ -109,47 +110,6 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
     media.source().check_unchanged()?;
     session.placed = session.placed.plus(copied.len);
     Ok(copied)
-}
-
-/// A source's stream on its way to a track.
-struct Lane {
-    stream: usize,
-    track: usize,
-    kind: StreamKind,
-    base: Rational,
-    /// What of it is shown, on the file's clock.
-    spans: Vec<Span>,
-    /// The last tick that is shown, not included.
-    until: i64,
-    done: bool,
-    /// The first packet at or after this pts is the first that is kept; for tracks without an edit list.
-    keep_from: i64,
-    /// Reordered packets that may turn out to lie behind the end.
-    held: Vec<Read>,
-    /// The latest end of a packet, in ticks.
-    seen_end: Option<i64>,
-    /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.
-    typical: i64,
-    last_dts: Option<i64>,
-    /// Packets that are presented before this one, which began the part, lack what they refer to.
-    leading_before: Option<i64>,
-    written: u64,
-}
-
-impl Lane {
-    /// A packet's duration, in ticks; at least 1.
-    fn lasts(&mut self, packet: &Packet) -> i64 {
-        let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));
-        self.last_dts = packet.dts().or(self.last_dts);
-        let known = Some(packet.duration()).filter(|duration| *duration > 0);
-        self.typical = known.or(step).filter(|ticks| *ticks > 0).unwrap_or(self.typical);
-        self.typical.max(1)
-    }
-}
-
-/// One frame at this rate, in ticks.
-fn frame_ticks(rate: Rational, base: Rational) -> i64 {
-    Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base))
 }
 
 struct Copy<'s, 'a> {
@@ -526,7 +486,7 @@ impl Copy<'_, '_> {
                 let Some(span) = lane.spans.first().copied() else {
                     continue;
                 };
-                whole_frames(clock, span, lane, from, placed, len, part.last);
+                show_whole_frames(clock, span, lane.base, (from, len), placed, part.last);
                 continue;
             }
             for span in lane.spans.iter().filter_map(|span| span.clip(from, to, lane.base)) {
@@ -534,31 +494,4 @@ impl Copy<'_, '_> {
             }
         }
     }
-}
-
-/// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames lie. The
-/// rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
-fn whole_frames(
-    clock: &mut super::clock::Clock,
-    span: Span,
-    lane: &Lane,
-    from: Timestamp,
-    placed: Timestamp,
-    len: Timestamp,
-    last: bool,
-) {
-    let first = clock.shown().is_empty();
-    // The sound so far may end a little before or after the place where the picture of this part begins.
-    let (end, begins) = (clock.shown_end(), placed.plus(span.shown.minus(from)));
-    let at = if first || begins.minus(end).nanos().abs() > PADDING.nanos() { begins } else { end };
-    let wanted = span.media_at(span.shown.plus(at.minus(begins)), lane.base);
-    let start = if first { wanted } else { clock.nearest_start(wanted).unwrap_or(wanted) };
-    let part_end = placed.plus(len);
-    // What the source's own edit list ends, ends here too.
-    let own_end = span.shown_end().min(from.plus(len)).minus(from).plus(placed);
-    let target_end = if last { own_end } else { part_end };
-    let wanted_end = start.saturating_add(target_end.minus(at).ticks(lane.base));
-    let stop = if last { wanted_end } else { clock.nearest_end(wanted_end).unwrap_or(wanted_end) };
-    let shown_len = Timestamp::from_ticks(stop.saturating_sub(start), lane.base);
-    clock.show(Span { shown: span.shown, len: shown_len, media: start }, at, shown_len, lane.base);
 }

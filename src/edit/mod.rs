@@ -8,6 +8,7 @@ mod clock;
 mod copy;
 mod cut;
 mod join;
+mod lane;
 mod layout;
 mod leadin;
 mod moov;

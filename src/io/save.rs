@@ -4,7 +4,8 @@
 
 use super::{
     Rope,
-    rope::{Descriptors, Piece, Slice},
+    reader::Descriptors,
+    rope::{Piece, Slice},
 };
 use crate::{Control, Error, Result, job::Stage};
 use std::{

@@ -1,0 +1,76 @@
+//! A source's stream on its way to a track of the output.
+
+use super::{clock::Clock, copy::PADDING, leadin::Read};
+use crate::{
+    av::{packet::Packet, stream::StreamKind},
+    media::Span,
+    time::{Rational, Timestamp, convert},
+};
+
+/// A source's stream on its way to a track.
+pub(super) struct Lane {
+    pub stream: usize,
+    pub track: usize,
+    pub kind: StreamKind,
+    pub base: Rational,
+    /// What of it is shown, on the file's clock.
+    pub spans: Vec<Span>,
+    /// The last tick that is shown, not included.
+    pub until: i64,
+    pub done: bool,
+    /// The first packet at or after this pts is the first that is kept; for tracks without an edit list.
+    pub keep_from: i64,
+    /// Reordered packets that may turn out to lie behind the end.
+    pub held: Vec<Read>,
+    /// The latest end of a packet, in ticks.
+    pub seen_end: Option<i64>,
+    /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.
+    pub typical: i64,
+    pub last_dts: Option<i64>,
+    /// Packets that are presented before this one, which began the part, lack what they refer to.
+    pub leading_before: Option<i64>,
+    pub written: u64,
+}
+
+impl Lane {
+    /// A packet's duration, in ticks; at least 1.
+    pub(super) fn lasts(&mut self, packet: &Packet) -> i64 {
+        let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));
+        self.last_dts = packet.dts().or(self.last_dts);
+        let known = Some(packet.duration()).filter(|duration| *duration > 0);
+        self.typical = known.or(step).filter(|ticks| *ticks > 0).unwrap_or(self.typical);
+        self.typical.max(1)
+    }
+}
+
+/// One frame at this rate, in ticks.
+pub(super) fn frame_ticks(rate: Rational, base: Rational) -> i64 {
+    Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base))
+}
+
+/// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames lie. The
+/// rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
+///
+/// The part goes from `from` on for `len` on the file's clock, and begins at `placed` on the output's.
+pub(super) fn show_whole_frames(
+    clock: &mut Clock,
+    span: Span,
+    base: Rational,
+    (from, len): (Timestamp, Timestamp),
+    placed: Timestamp,
+    last: bool,
+) {
+    let first = clock.shown().is_empty();
+    // The sound so far may end a little before or after the place where the picture of this part begins.
+    let (end, begins) = (clock.shown_end(), placed.plus(span.shown.minus(from)));
+    let at = if first || begins.minus(end).nanos().abs() > PADDING.nanos() { begins } else { end };
+    let wanted = span.media_at(span.shown.plus(at.minus(begins)), base);
+    let start = if first { wanted } else { clock.nearest_start(wanted).unwrap_or(wanted) };
+    // What the source's own edit list ends, ends here too.
+    let own_end = span.shown_end().min(from.plus(len)).minus(from).plus(placed);
+    let target_end = if last { own_end } else { placed.plus(len) };
+    let wanted_end = start.saturating_add(target_end.minus(at).ticks(base));
+    let stop = if last { wanted_end } else { clock.nearest_end(wanted_end).unwrap_or(wanted_end) };
+    let shown_len = Timestamp::from_ticks(stop.saturating_sub(start), base);
+    clock.show(Span { shown: span.shown, len: shown_len, media: start }, at, shown_len, base);
+}
