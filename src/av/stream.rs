@@ -57,6 +57,7 @@ impl Drop for Parameters {
 pub(crate) struct Stream {
     parameters: Parameters,
     /// Side data of the stream itself (a display matrix, HDR metadata); from FFmpeg 6.1 on it is in the parameters.
+    #[cfg(not(libav_6_1))]
     side_data: Vec<(SideDataType, Vec<u8>)>,
     disposition: i32,
     aspect: ff::AVRational,
@@ -97,6 +98,7 @@ impl Stream {
         };
         Ok(Self {
             parameters: Parameters::copy_of(s.codecpar)?,
+            #[cfg(not(libav_6_1))]
             // SAFETY: the caller's promise.
             side_data: unsafe { side_data(stream) },
             disposition: s.disposition,
@@ -169,6 +171,20 @@ impl Stream {
                 std::slice::from_raw_parts(p.extradata, len)
             },
             _ => &[],
+        }
+    }
+
+    /// Whether MP4's demuxer delivers this codec's packets as the file has them, without a look inside, and MP4's muxer
+    /// passes them on likewise (mov.c: mov_read_packet; movenc.c: ff_mov_write_packet and mov_check_bitstream). Of AAC the
+    /// first two bytes are looked at, for an ADTS header, and zeros are none.
+    pub(crate) fn is_blind(&self) -> bool {
+        let config = self.extradata().first();
+        match self.codec().as_str() {
+            // avcC and hvcC begin with their version, 1; Annex B begins with 0 and is rewritten.
+            "h264" | "hevc" => config == Some(&1),
+            "aac" => config.is_some(),
+            "alac" | "flac" | "opus" | "mpeg4" | "mov_text" => true,
+            codec => codec.starts_with("pcm_"),
         }
     }
 
@@ -447,9 +463,4 @@ unsafe fn side_data(stream: *const ff::AVStream) -> Vec<(SideDataType, Vec<u8>)>
         }
     }
     found
-}
-
-#[cfg(libav_6_1)]
-unsafe fn side_data(_stream: *const ff::AVStream) -> Vec<(SideDataType, Vec<u8>)> {
-    Vec::new()
 }

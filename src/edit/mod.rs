@@ -57,6 +57,8 @@ trait Job {
 
 /// Runs a job into a rope.
 fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
     let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
@@ -75,6 +77,8 @@ fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -
 
 /// Runs a job into a sink.
 fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
     let written = match sink.into_kind() {
@@ -149,6 +153,14 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
 fn finish(report: &mut Report, len: u64, begun: Instant) {
     report.output_bytes = len;
     report.wall_ms = begun.elapsed().as_secs_f64() * 1e3;
+    #[cfg(feature = "tracing")]
+    tracing::debug!(
+        packets = report.packets,
+        payload_shared = report.payload_shared,
+        payload_copied = report.payload_copied,
+        warnings = report.warnings.len(),
+        "done"
+    );
 }
 
 /// The container for an output file's name.

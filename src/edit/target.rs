@@ -93,7 +93,7 @@ impl Target {
             Payloads::Named
                 if !streams
                     .iter()
-                    .all(|i| media.streams().get(*i).is_some_and(|s| s.is_picture() || is_blind(s))) =>
+                    .all(|i| media.streams().get(*i).is_some_and(|s| s.is_picture() || s.is_blind())) =>
             {
                 Payloads::Shared
             }
@@ -319,19 +319,5 @@ impl Target {
     pub(super) fn into_stream(mut self, report: &mut Report) -> Result<u64> {
         self.end(report)?;
         Ok(self.written)
-    }
-}
-
-/// Whether the MP4 muxer passes this codec's packets on without a look inside (movenc.c: ff_mov_write_packet and
-/// mov_check_bitstream), and the demuxer delivers the file's own bytes (mov.c: mov_read_packet). AAC's first two bytes are
-/// looked at for an ADTS header, and zeros are none.
-fn is_blind(stream: &Stream) -> bool {
-    let config = stream.extradata().first();
-    match stream.codec().as_str() {
-        // avcC and hvcC begin with their version, 1; Annex B begins with 0 and is rewritten.
-        "h264" | "hevc" => config == Some(&1),
-        "aac" => config.is_some(),
-        "alac" | "flac" | "opus" | "mpeg4" | "mov_text" => true,
-        codec => codec.starts_with("pcm_"),
     }
 }

@@ -362,7 +362,8 @@ fn extent(
         tables.tracks.iter().any(|track| i32::try_from(track.id).ok() == id && track.edits.is_some())
     };
     if counted.iter().any(|i| !edited(*i)) {
-        first_times(demux, &counted, &mut first, !tables.fragmented, control)?;
+        let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
+        first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
     }
     let starts = counted.iter().filter_map(|i| {
         let timeline = timelines.get(*i)?;

@@ -65,7 +65,9 @@ impl Media {
         found: &mut [Vec<Timestamp>],
         control: &Control,
     ) -> Result<()> {
-        let payloads = if self.is_indexed() { Payloads::Named } else { Payloads::Read };
+        let blind =
+            streams.iter().all(|i| self.streams().get(*i).is_some_and(crate::av::stream::Stream::is_blind));
+        let payloads = if self.is_indexed() && blind { Payloads::Named } else { Payloads::Read };
         demux.begin(streams, payloads, control)?;
         self.to_start(demux, streams)?;
         let mut packet = Packet::new()?;

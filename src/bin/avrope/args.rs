@@ -192,7 +192,8 @@ impl Cli {
         let mut command = Self::command().version(&*version.leak());
         let matches = command.get_matches_mut();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-        let refuse = |command: &mut clap::Command, kind, message: &str| -> ! { command.error(kind, message).exit() };
+        let refuse =
+            |command: &mut clap::Command, kind, message: &str| -> ! { command.error(kind, message).exit() };
         let dashes = cli.command.inputs().iter().filter(|path| is_dash(path)).count();
         if dashes > 1 {
             let message = "standard input ('-') can be one input, not several";
@@ -221,14 +222,12 @@ fn range(text: &str) -> Result<TimeRange, String> {
         "" => Ok(open),
         text => text.parse().map_err(|e: avrope::Error| e.to_string()),
     };
-    Ok(TimeRange {
-        from: time(from, Timestamp::ZERO)?,
-        to: time(to, Timestamp::MAX)?,
-    })
+    Ok(TimeRange { from: time(from, Timestamp::ZERO)?, to: time(to, Timestamp::MAX)? })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is not a number of seconds; give one that is not negative, such as 30 or 0.5");
+    let wrong =
+        || format!("'{text}' is not a number of seconds; give one that is not negative, such as 30 or 0.5");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }

@@ -1,6 +1,9 @@
 //! Files and pipes as the library's sources and sinks.
 
-use crate::{Failure, Outcome, args};
+use crate::{
+    Failure, Outcome, args,
+    progress::{Bar, Handle},
+};
 use avrope::{Control, Limits, Sink, Source};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -29,13 +32,14 @@ pub enum Needs {
     Order,
 }
 
-pub fn source(path: &Path, needs: Needs, control: &Control) -> Outcome<Source> {
+pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcome<Source> {
     if !args::is_dash(path) {
         return Ok(Source::open(path)?);
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        let message = "standard input is a terminal; name a file, or send the media through a pipe (… | avrope … -)";
+        let message =
+            "standard input is a terminal; name a file, or send the media through a pipe (… | avrope … -)";
         return Err(Failure::Said(message.into()));
     }
     let file = duplicate(stdin).map_err(|e| Failure::Said(format!("cannot read standard input: {e}")))?;
@@ -46,12 +50,11 @@ pub fn source(path: &Path, needs: Needs, control: &Control) -> Outcome<Source> {
     let mut pipe = Pipe::new(file, control.clone());
     let mut head = Vec::new();
     let streams = needs == Needs::Order && plays_in_order(&mut pipe, &mut head);
-    let whole = Cursor::new(head).chain(pipe);
     if streams {
-        Ok(Source::from_reader(whole, "stdin"))
-    } else {
-        Ok(Source::spool(whole, Limits::default().memory, "stdin")?)
+        return Ok(Source::from_reader(Cursor::new(head).chain(pipe), "stdin"));
     }
+    pipe.told = Some(bar.handle());
+    Ok(Source::spool(Cursor::new(head).chain(pipe), Limits::default().memory, "stdin")?)
 }
 
 fn duplicate(of: impl AsFd) -> std::io::Result<File> {
@@ -98,6 +101,7 @@ struct Pipe {
     chunks: Receiver<std::io::Result<Bytes>>,
     rest: Bytes,
     control: Control,
+    told: Option<Handle>,
 }
 
 impl Pipe {
@@ -122,7 +126,7 @@ impl Pipe {
                 }
             }
         });
-        Self { chunks, rest: Bytes::new(), control }
+        Self { chunks, rest: Bytes::new(), control, told: None }
     }
 }
 
@@ -130,6 +134,9 @@ impl Read for Pipe {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         while self.rest.is_empty() {
             self.control.check()?;
+            if let Some(bar) = &self.told {
+                bar.spin("reading standard input");
+            }
             match self.chunks.recv_timeout(LOOK) {
                 Ok(chunk) => self.rest = chunk?,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -156,7 +163,8 @@ impl Destination {
         }
         let stdout = std::io::stdout();
         if stdout.is_terminal() {
-            let message = "standard output is a terminal; name a file with -o, or send it through a pipe (-o - | …)";
+            let message =
+                "standard output is a terminal; name a file with -o, or send it through a pipe (-o - | …)";
             return Err(Failure::Said(message.into()));
         }
         // `>> input`: the redirection opened it before we came.
@@ -214,6 +222,7 @@ pub fn print(text: &str) -> Outcome {
 
 /// Prints a value as one line of JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Outcome {
-    let json = serde_json::to_string(value).map_err(|e| Failure::Said(format!("the report can't be JSON: {e}")))?;
+    let json =
+        serde_json::to_string(value).map_err(|e| Failure::Said(format!("the report can't be JSON: {e}")))?;
     print(&(json + "\n"))
 }

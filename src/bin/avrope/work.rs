@@ -1,0 +1,109 @@
+//! `cut`, `join` and `remux`.
+
+use crate::{
+    Outcome, args,
+    inout::{self, Destination, Needs},
+    progress::Bar,
+    text,
+};
+use avrope::{Control, Cut, Join, Media, Remux, Report};
+use std::{io::Write, path::Path};
+
+pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
+    let inputs = std::slice::from_ref(&args.input);
+    let to = Destination::new(&args.output, inputs)?;
+    let mut settings = args.ranges().into_iter().fold(Cut::new(), Cut::keep);
+    if let Some(mode) = args.mode {
+        settings = settings.mode(mode.into());
+    }
+    if let Some(format) = &args.output.format {
+        settings = settings.format(format);
+    }
+    let bar = Bar::new(&args.common);
+    let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
+    let control = bar.watch(control, "cutting");
+    let media = Media::open_with(source, &control)?;
+    let report = to.run(&control, |sink| avrope::cut_to(&media, &settings, sink, &control))?;
+    drop(bar);
+    tell(&report, &args.output, &args.common)
+}
+
+pub fn join(args: &args::Join, control: &Control) -> Outcome {
+    let to = Destination::new(&args.output, &args.inputs)?;
+    let mut settings = Join::new();
+    if let Some(format) = &args.output.format {
+        settings = settings.format(format);
+    }
+    let bar = Bar::new(&args.common);
+    let open = |path: &_| inout::source(path, Needs::Seeking, &bar, control);
+    let sources = args.inputs.iter().map(|path| open(path)).collect::<Outcome<Vec<_>>>()?;
+    let control = bar.watch(control, "joining");
+    let report = to.run(&control, |sink| avrope::join_to(&sources, &settings, sink, &control))?;
+    drop(bar);
+    tell(&report, &args.output, &args.common)
+}
+
+pub fn remux(args: &args::Remux, control: &Control) -> Outcome {
+    let inputs = std::slice::from_ref(&args.input);
+    let to = Destination::new(&args.output, inputs)?;
+    let mut settings = Remux::new();
+    if let Some(format) = &args.output.format {
+        settings = settings.format(format);
+    }
+    let bar = Bar::new(&args.common);
+    let source = inout::source(&args.input, Needs::Order, &bar, control)?;
+    let control = bar.watch(control, "remuxing");
+    let media = Media::open_with(source, &control)?;
+    let report = to.run(&control, |sink| avrope::remux_to(&media, &settings, sink, &control))?;
+    drop(bar);
+    tell(&report, &args.output, &args.common)
+}
+
+/// Says what was done: as JSON on standard output, or in words, which make way for media.
+fn tell(report: &Report, output: &args::Output, common: &args::Common) -> Outcome {
+    if common.json {
+        return inout::print_json(report);
+    }
+    let mut stderr = std::io::stderr().lock();
+    for warning in &report.warnings {
+        let _ = writeln!(stderr, "avrope: warning: {}", text::plain(warning));
+    }
+    if common.quiet {
+        return Ok(());
+    }
+    let words = summary(report, &output.output);
+    if args::is_dash(&output.output) {
+        let _ = stderr.write_all(words.as_bytes());
+        Ok(())
+    } else {
+        drop(stderr);
+        inout::print(&words)
+    }
+}
+
+fn summary(report: &Report, output: &Path) -> String {
+    let name = if args::is_dash(output) {
+        "standard output".into()
+    } else {
+        text::plain(&output.display().to_string())
+    };
+    let mut words = format!(
+        "{name}: {}, {} ({}{}, {} packets) in {}\n",
+        text::seconds(report.duration_s),
+        text::bytes(report.output_bytes),
+        report.operation,
+        report.mode.as_ref().map(|mode| format!(", mode {mode}")).unwrap_or_default(),
+        report.packets,
+        text::wall(report.wall_ms),
+    );
+    for range in report.ranges.iter().filter(|range| range.from != range.actual_from) {
+        let (asked, shown) = (text::time(range.from), text::time(range.actual_from));
+        words += &format!("begins at {shown} (asked: {asked})\n");
+    }
+    words += &format!(
+        "media: {} shared with the input, {} copied\n",
+        text::bytes(report.payload_shared),
+        text::bytes(report.payload_copied)
+    );
+    words
+}
