@@ -213,6 +213,9 @@ impl fmt::Display for Rational {
 #[expect(clippy::arithmetic_side_effects, reason = "64 + 32 + 32 bits, signs aside, fit into 127")]
 /// Ticks of one time base in another, rounded to nearest (av_rescale_q).
 pub(crate) fn convert(ticks: i64, from: Rational, to: Rational) -> i64 {
+    if from == to {
+        return ticks;
+    }
     rescale(
         i128::from(ticks) * i128::from(from.num) * i128::from(to.den),
         i128::from(from.den) * i128::from(to.num),

@@ -80,12 +80,24 @@ impl Packet {
         !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
     }
 
-    /// Whether the demuxer changes the codec's parameters with this packet (several sample descriptions in one track).
-    pub(crate) fn changes_parameters(&self) -> bool {
+    /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample descriptions
+    /// in one track).
+    pub(crate) fn new_extradata(&self) -> Option<&[u8]> {
         let mut size = 0;
         let kind = ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
-        // SAFETY: as in `is_encrypted`.
-        !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
+        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not changed.
+        unsafe {
+            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
+        }
+    }
+
+    /// Moves what is in this packet into a new one; this one is blank then.
+    pub(crate) fn take(&mut self) -> Result<Self> {
+        let new = Self::new()?;
+        // SAFETY: both are live and ours alone, and the new one is blank.
+        unsafe { ff::av_packet_move_ref(new.as_ptr(), self.as_ptr()) };
+        Ok(new)
     }
 
     /// The address of the payload: what a direct read is compared with.

@@ -153,14 +153,14 @@ impl Copy<'_, '_> {
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
-        for (packet, origin) in lead.packets {
-            self.take(packet, origin)?;
+        for (mut packet, origin) in lead.packets {
+            self.take(&mut packet, origin)?;
         }
+        let mut packet = Packet::new()?;
         while !self.is_done() {
-            let mut packet = Packet::new()?;
             match demux.read(&mut packet)? {
                 None => break,
-                Some(origin) => self.take(packet, origin)?,
+                Some(origin) => self.take(&mut packet, origin)?,
             }
             if payloads == Payloads::Read || self.count.is_multiple_of(64) {
                 self.session.control.check()?;
@@ -286,7 +286,7 @@ impl Copy<'_, '_> {
         self.lanes.iter().filter(|lane| !any || waits(lane)).all(|lane| lane.done)
     }
 
-    fn take(&mut self, packet: Packet, origin: Option<u64>) -> Result<()> {
+    fn take(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<()> {
         let exact = self.session.target.has_edit_lists();
         let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else {
             return Ok(());
@@ -294,11 +294,13 @@ impl Copy<'_, '_> {
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
         };
-        if packet.changes_parameters() && lane.written > 0 && exact {
+        if let Some(parameters) = packet.new_extradata().filter(|_| self.media.is_edited())
+            && self.media.streams().get(lane.stream).is_some_and(|stream| stream.extradata() != parameters)
+        {
             let error = Error::unsupported(
                 "the codec's parameters change in mid-stream (several sample descriptions)",
             );
-            return Err(error.in_stream(lane.stream).advise("cut before or after the change, or transcode"));
+            return Err(error.in_stream(lane.stream).advise("transcode it"));
         }
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
         if let Some(dts) = dts
@@ -334,7 +336,7 @@ impl Copy<'_, '_> {
             // Only what something inside the range was coded after is kept of what lies behind it.
             if beyond(Timestamp::ZERO) {
                 if !lane.done {
-                    lane.held.push((packet, origin));
+                    lane.held.push((packet.take()?, origin));
                 }
                 return Ok(());
             }
@@ -358,15 +360,15 @@ impl Copy<'_, '_> {
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
         };
-        for (packet, origin) in std::mem::take(&mut lane.held) {
+        for (mut packet, origin) in std::mem::take(&mut lane.held) {
             if keep {
-                self.emit(index, packet, origin)?;
+                self.emit(index, &mut packet, origin)?;
             }
         }
         Ok(())
     }
 
-    fn emit(&mut self, index: usize, mut packet: Packet, origin: Option<u64>) -> Result<()> {
+    fn emit(&mut self, index: usize, packet: &mut Packet, origin: Option<u64>) -> Result<()> {
         let exact = self.session.target.has_edit_lists();
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
@@ -380,14 +382,14 @@ impl Copy<'_, '_> {
             return Ok(());
         };
         let time = packet.pts().or(packet.dts());
-        let end = time.map(|time| time.saturating_add(lane.lasts(&packet)));
+        let end = time.map(|time| time.saturating_add(lane.lasts(packet)));
         lane.seen_end = lane.seen_end.max(end);
         let overshoot =
             end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);
         let overshoot = overshoot.and_then(|end| lane.spans.last().map(|span| span.shown_at(end, lane.base)));
         lane.written = lane.written.saturating_add(1);
         if exact {
-            track.clock.place_behind(&mut packet, lane.base);
+            track.clock.place_behind(packet, lane.base);
         } else {
             let span = lane
                 .spans
@@ -398,7 +400,7 @@ impl Copy<'_, '_> {
             let offset = span.map_or(Timestamp::ZERO, |span| {
                 span.shown.minus(Timestamp::from_ticks(span.media, lane.base))
             });
-            track.clock.place_at(&mut packet, lane.base, self.shift.plus(offset));
+            track.clock.place_at(packet, lane.base, self.shift.plus(offset));
         }
         let (primary, base, stream, number) = (index == 0, lane.base, lane.stream, lane.track);
         let spans_first = lane.spans.first().copied();
@@ -407,7 +409,7 @@ impl Copy<'_, '_> {
         }
         self.session
             .target
-            .write(number, &mut packet, origin, self.session.report)
+            .write(number, packet, origin, self.session.report)
             .map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(stream) })?;
         self.count = self.count.saturating_add(1);
         if primary

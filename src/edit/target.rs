@@ -44,6 +44,7 @@ pub(super) struct Track {
 
 pub(super) struct Target {
     pub muxer: Muxer,
+    edit_lists: bool,
     pub tracks: Vec<Track>,
     device: Device,
     output: Option<Output>,
@@ -67,8 +68,10 @@ impl Target {
             Destination::File(file) => Device::File(FileDevice::new(file)),
             Destination::Stream(device) => Device::Stream(StreamOut { device, control: control.clone() }),
         };
+        let muxer = Muxer::find(format)?;
         Ok(Self {
-            muxer: Muxer::find(format)?,
+            muxer,
+            edit_lists: muxer.is_mov(),
             tracks: Vec::new(),
             device,
             output: None,
@@ -81,7 +84,7 @@ impl Target {
 
     /// Whether ranges are stated by edit lists.
     pub(super) fn has_edit_lists(&self) -> bool {
-        self.muxer.is_mov()
+        self.edit_lists
     }
 
     /// How this target can take the payload of these streams of a source.

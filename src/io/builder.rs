@@ -102,7 +102,7 @@ impl Builder {
                 for part in parts {
                     match part.bytes {
                         Slice::Shared { source, at } => self.push_shared(source, at, part.len),
-                        // Owned bytes of the other rope: they are in memory and shared by count, through a source.
+                        // A rope that is a source has none of these.
                         Slice::Owned(bytes) => self.push_shared(Source::from_bytes(bytes), 0, part.len),
                     }
                 }

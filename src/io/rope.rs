@@ -109,6 +109,18 @@ impl Rope {
         self.len() == 0
     }
 
+    /// The same with every piece a slice of some source.
+    pub(super) fn all_shared(&self) -> Self {
+        let shared = |piece: &Piece| match &piece.bytes {
+            Slice::Owned(bytes) => {
+                let bytes = Slice::Shared { source: Source::from_bytes(bytes.clone()), at: 0 };
+                Piece { bytes, ..*piece }
+            }
+            Slice::Shared { .. } => piece.clone(),
+        };
+        Self::from_pieces(self.pieces().iter().map(shared).collect())
+    }
+
     pub(crate) fn pieces(&self) -> &[Piece] {
         &self.0.pieces
     }

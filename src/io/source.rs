@@ -91,7 +91,8 @@ impl Source {
 
     /// A rope, such as an earlier clip that was never saved. Slices of it point to what the rope points to.
     pub fn from_rope(rope: Rope) -> Self {
-        Self::new("rope", Kind::Rope(rope))
+        // Owned bytes become a source of their own, so that slices of them can be told to be neighbours.
+        Self::new("rope", Kind::Rope(rope.all_shared()))
     }
 
     /// A file as memory: its bytes can be had without a system call or a copy.
