@@ -57,7 +57,7 @@ pub fn join_to(sources: &[Source], settings: &Join, sink: Sink, control: &Contro
 struct JoinJob<'a> {
     sources: &'a [Source],
     settings: &'a Join,
-    first: OnceLock<Result<Media, String>>,
+    first: OnceLock<Media>,
     control: &'a Control,
 }
 
@@ -116,12 +116,11 @@ impl JoinJob<'_> {
             .sources
             .first()
             .ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
-        if let Some(Ok(media)) = self.first.get() {
+        if let Some(media) = self.first.get() {
             return Ok(media.clone());
         }
         let media = Media::open_with(source.clone(), self.control)?;
-        let _ = self.first.set(Ok(media.clone()));
-        Ok(media)
+        Ok(self.first.get_or_init(|| media).clone())
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Demux {
     pub(super) input: Input,
     pub(super) reader: SharedReader,
     pub(super) source: Source,
+    /// An MP4 read by its index: every packet lies where the index says, or the file is damaged.
+    indexed: bool,
     payloads: Payloads,
     verify: bool,
     zeros: Option<BufferRef>,
@@ -34,8 +36,17 @@ pub(crate) struct Demux {
 const ZEROS: usize = 16 << 20;
 
 impl Demux {
-    pub(super) fn new(input: Input, reader: SharedReader, source: Source) -> Self {
-        Self { input, reader, source, payloads: Payloads::Read, verify: false, zeros: None, bytes_read: 0 }
+    pub(super) fn new(input: Input, reader: SharedReader, source: Source, indexed: bool) -> Self {
+        Self {
+            input,
+            reader,
+            source,
+            indexed,
+            payloads: Payloads::Read,
+            verify: false,
+            zeros: None,
+            bytes_read: 0,
+        }
     }
 
     /// For a new operation.
@@ -48,7 +59,8 @@ impl Demux {
         let elide = payloads == Payloads::Named && !self.verify;
         let io = self.input.io();
         io.set_control(control.clone());
-        io.set_direct(payloads != Payloads::Read, elide);
+        // Without AVIO's buffer in between, a payload read that finds nothing is seen.
+        io.set_direct(self.indexed, elide);
         Ok(())
     }
 
@@ -70,11 +82,12 @@ impl Demux {
             let error = Error::unsupported("the stream is encrypted, and a copy of it could not be played");
             return Err(error.in_stream(packet.stream()));
         }
+        let ran_out = self.input.io().take_ran_out();
+        if self.indexed && (ran_out || packet.is_corrupt()) {
+            return Err(truncated(self.source.len()).in_stream(packet.stream()));
+        }
         if self.payloads == Payloads::Read {
             return Ok(Some(None));
-        }
-        if packet.is_corrupt() || self.input.io().take_ran_out() {
-            return Err(truncated(self.source.len()).in_stream(packet.stream()));
         }
         let direct = self.input.io().take_direct();
         let same = direct.filter(|d| {

@@ -181,7 +181,7 @@ pub(super) fn context(
     if !options.raw {
         input.find_stream_info()?;
     }
-    Ok(Demux::new(input, reader, source.clone()))
+    Ok(Demux::new(input, reader, source.clone(), options.raw))
 }
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
@@ -350,6 +350,9 @@ fn extent(
     };
     let Some(tables) = tables else {
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
+        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown.
+        let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000);
+        let start = if priming { Timestamp::ZERO } else { start };
         return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
     };
     let any = streams.iter().any(played);
