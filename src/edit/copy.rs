@@ -387,6 +387,14 @@ impl Copy<'_, '_> {
         let overshoot =
             end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);
         let overshoot = overshoot.and_then(|end| lane.spans.last().map(|span| span.shown_at(end, lane.base)));
+        if let (true, 0, Some(time), Some(span)) = (exact, lane.written, time, lane.spans.first_mut())
+            && time > span.media
+        {
+            // Nothing is there to show before the first packet.
+            let begins = span.shown_at(time, lane.base);
+            span.begin_at(begins, lane.base);
+            track.clock.stretch_to(begins.plus(self.shift));
+        }
         lane.written = lane.written.saturating_add(1);
         if exact {
             track.clock.place_behind(packet, lane.base);

@@ -30,6 +30,8 @@ pub(crate) struct Demux {
     verify: bool,
     zeros: Option<BufferRef>,
     bytes_read: u64,
+    /// No packet was read yet: it is at the start.
+    fresh: bool,
 }
 
 /// The least size of the zeros that named packets show.
@@ -46,6 +48,7 @@ impl Demux {
             verify: false,
             zeros: None,
             bytes_read: 0,
+            fresh: true,
         }
     }
 
@@ -71,6 +74,7 @@ impl Demux {
     }
 
     fn read_unnamed(&mut self, packet: &mut Packet) -> Result<Option<Option<u64>>> {
+        self.fresh = false;
         self.input.io().take_direct();
         if !self.input.read(packet)? {
             if self.input.io().take_ran_out() {
@@ -145,7 +149,12 @@ impl Demux {
 
     /// Goes to the last keyframe of this stream at or before a timestamp.
     pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<()> {
+        self.fresh = false;
         self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
+    }
+
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     pub(crate) fn rewind(&mut self) -> Result<()> {

@@ -223,9 +223,12 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         max_streams: control.limit().streams,
     };
     let mut demux = context(&source, demuxer, options, control)?;
-    let streams =
+    let mut streams =
         (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
     check_limits(&streams, control)?;
+    if options.raw {
+        own_reads = own_reads.saturating_add(refine(&source, demuxer, options, &mut streams, control)?);
+    }
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let timelines: Vec<_> = streams
         .iter()
@@ -261,6 +264,31 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     };
     inner.pool.put(demux);
     Ok(inner)
+}
+
+/// MP4's header tells muxers enough of the codecs that are never looked into. Of others, such as VP9, it does not tell the
+/// pixel format or the profile: a context of its own looks into their first packets. Returns the bytes that it read.
+fn refine(
+    source: &Source,
+    demuxer: Demuxer,
+    options: OpenOptions,
+    streams: &mut [Stream],
+    control: &Control,
+) -> Result<u64> {
+    let lacks = |s: &Stream| {
+        matches!(s.kind(), StreamKind::Video | StreamKind::Audio)
+            && !s.is_picture()
+            && !s.is_hidden()
+            && !s.is_blind()
+    };
+    if !streams.iter().any(lacks) {
+        return Ok(0);
+    }
+    let mut probed = context(source, demuxer, OpenOptions { raw: false, ..options }, control)?;
+    for (i, stream) in streams.iter_mut().enumerate().filter(|(_, stream)| lacks(stream)) {
+        *stream = probed.input.stream(i)?;
+    }
+    Ok(probed.take_bytes_read())
 }
 
 /// A stream's first bytes are looked at and then put back in front of it.

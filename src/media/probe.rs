@@ -95,13 +95,25 @@ impl Media {
 
     /// Puts a context that was used before to the first packet.
     pub(crate) fn to_start(&self, demux: &mut super::Demux, streams: &[usize]) -> Result<()> {
-        let Some(primary) = self.primary(streams).filter(|_| self.source().is_seekable()) else {
+        let Some(primary) = self.primary(streams).filter(|_| !demux.is_fresh()) else {
             return Ok(());
         };
+        // In MP4 each stream goes to its sample at or before the time: the earliest time there is means the first.
         if self.demuxer().is_mov() {
-            // In MP4 each stream goes to its sample at or before the time; the earliest time there is means the first.
             return demux.seek(primary, i64::MIN / 4);
         }
-        demux.rewind().or_else(|_| demux.seek(primary, i64::MIN / 4))
+        let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
+        if self.seeks_by_index() {
+            demux.seek(primary, start).or_else(|_| demux.rewind())
+        } else {
+            demux.rewind()
+        }
+    }
+
+    /// Whether this container has an index of times, so that a seek to its start is exact and one by bytes may not be.
+    fn seeks_by_index(&self) -> bool {
+        let known =
+            ["matroska", "flv", "avi", "asf", "mxf", "nut", "wav", "w64", "aiff", "au", "caf", "ogg", "wtv"];
+        self.demuxer().name().split(',').any(|name| known.contains(&name))
     }
 }

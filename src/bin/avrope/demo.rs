@@ -5,7 +5,7 @@ use avrope::{
     Control, Cut, Join, Media, Remux, Report, Sink, Source, TimeRange,
     synth::{self, Spec},
 };
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, Table, presets::ASCII_BORDERS_ONLY_CONDENSED};
 use std::{
     ffi::OsString,
     io::Write,
@@ -236,7 +236,7 @@ impl Demo<'_> {
 
     fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(ASCII_BORDERS_ONLY_CONDENSED);
         let mut header = vec!["work", "time", "result", "shared", "copied"];
         if self.has_ffmpeg {
             header.extend(["ffmpeg -c copy", "ratio"]);

@@ -28,7 +28,7 @@ fn listing(info: &MediaInfo) -> String {
         facts.push(format!("0 is {} on the file's own clock", text::time(info.start_time)));
     }
     let _ = writeln!(text, "  {}", facts.join(", "));
-    for (key, value) in &info.metadata {
+    for (key, value) in info.metadata.iter().filter(|(key, _)| tells(key)) {
         let _ = writeln!(text, "  {}: {}", plain(key), plain(value));
     }
     for stream in &info.streams {
@@ -56,11 +56,23 @@ fn describe(text: &mut String, stream: &StreamInfo) {
         }
         let _ = writeln!(text, "    {line}");
     }
-    // These two are in the line above, or say nothing.
-    let telling = |key: &str| !matches!(key, "language" | "handler_name" | "vendor_id");
-    for (key, value) in stream.metadata.iter().filter(|(key, _)| telling(key)) {
+    for (key, value) in stream.metadata.iter().filter(|(key, _)| tells(key)) {
         let _ = writeln!(text, "    {}: {}", plain(key), plain(value));
     }
+}
+
+/// Whether this is more than a container's note to itself, or what is said in another place. JSON has them all.
+fn tells(key: &str) -> bool {
+    let notes = [
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "handler_name",
+        "vendor_id",
+        "language",
+        "duration",
+    ];
+    !notes.iter().any(|note| key.eq_ignore_ascii_case(note))
 }
 
 fn facts(stream: &StreamInfo) -> Vec<String> {

@@ -96,9 +96,13 @@ fn summary(report: &Report, output: &Path) -> String {
         report.packets,
         text::wall(report.wall_ms),
     );
-    for range in report.ranges.iter().filter(|range| range.from != range.actual_from) {
+    for (i, range) in report.ranges.iter().enumerate().filter(|(_, range)| range.from != range.actual_from) {
         let (asked, shown) = (text::time(range.from), text::time(range.actual_from));
-        words += &format!("begins at {shown} (asked: {asked})\n");
+        words += &format!(
+            "range {} begins at {shown} (asked: {asked})
+",
+            i + 1
+        );
     }
     words += &format!(
         "media: {} shared with the input, {} copied\n",
