@@ -372,6 +372,16 @@ impl Input {
             .collect()
     }
 
+    /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.
+    pub(crate) fn keyframe_before(&self, index: usize, ticks: i64) -> Option<i64> {
+        let stream = self.raw_stream(index).ok()?;
+        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+        unsafe {
+            let entry = ff::avformat_index_get_entry_from_timestamp(stream, ticks, ff::AVSEEK_FLAG_BACKWARD);
+            (!entry.is_null()).then(|| (*entry).timestamp)
+        }
+    }
+
     /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an error, never
     /// the end.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool> {

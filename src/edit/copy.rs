@@ -318,11 +318,9 @@ impl Copy<'_, '_> {
             pts.is_some_and(|pts| pts.saturating_sub(limit.ticks(lane.base)) >= lane.until)
         };
         if exact {
-            // Behind the end of everything else, or too far behind: left out.
-            if lane.done && (beyond(BEYOND) || lane.spans.is_empty()) {
-                return Ok(());
-            }
-            return self.emit(index, packet, origin);
+            // What lies beyond is hidden, and keeps the file's run whole; but not what is too far beyond.
+            let useless = lane.done && (beyond(BEYOND) || lane.spans.is_empty());
+            return if useless { Ok(()) } else { self.emit(index, packet, origin) };
         }
         if lane.kind == StreamKind::Video {
             if lane.written == 0

@@ -67,6 +67,9 @@ fn seeks_well(media: &Media) -> bool {
     media.demuxer().name().split(',').any(|name| known.contains(&name))
 }
 
+/// How far streams are apart in most files.
+const INTERLEAVED: Timestamp = Timestamp::from_nanos(500_000_000);
+
 /// Positions the demuxer and reads up to the shown part. `needs` has the primary stream's first.
 pub(super) fn read(
     media: &Media,
@@ -95,6 +98,11 @@ pub(super) fn read(
         .max()
         .unwrap_or(Timestamp::ZERO);
     let mut at = primary.from.saturating_sub(early.ticks(primary.base));
+    if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
+        // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs before it,
+        // is taken along, and the file's run stays whole.
+        at = at.min(key.saturating_sub(INTERLEAVED.ticks(primary.base)));
+    }
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
     let mut from_start = !seeks_well(media);
     loop {

@@ -153,6 +153,11 @@ impl Demux {
         self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
     }
 
+    /// The dts of the last keyframe in the demuxer's index at or before a time.
+    pub(crate) fn keyframe_before(&self, stream: usize, ticks: i64) -> Option<i64> {
+        self.input.keyframe_before(stream, ticks)
+    }
+
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh
     }

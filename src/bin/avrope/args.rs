@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-/// Cut, join and remux media without copying what need not change.
+/// The command line.
 #[derive(Parser)]
-#[command(name = "avrope", about, max_term_width = 100)]
+#[command(name = "avrope", about = "Cut, join and remux media without copying what need not change")]
+#[command(max_term_width = 100)]
 #[command(after_help = "\
 Times are seconds (90.5) or HH:MM:SS.mmm, and 0 is the start of the input. '-' is standard input or output.
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")]
@@ -41,7 +42,7 @@ pub struct Common {
     #[arg(long, short)]
     pub quiet: bool,
     /// Give up after this time
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = seconds)]
     pub timeout: Option<Duration>,
 }
 
@@ -192,16 +193,21 @@ impl Cli {
         let mut command = Self::command().version(&*version.leak());
         let matches = command.get_matches_mut();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-        let refuse =
-            |command: &mut clap::Command, kind, message: &str| -> ! { command.error(kind, message).exit() };
+        let mut refuse = |message: &str| -> ! {
+            let name = matches.subcommand_name().unwrap_or_default();
+            let sub = command.find_subcommand_mut(name);
+            let error = sub.map_or_else(
+                || clap::Error::raw(ErrorKind::ArgumentConflict, message),
+                |sub| sub.error(ErrorKind::ArgumentConflict, message),
+            );
+            error.exit()
+        };
         let dashes = cli.command.inputs().iter().filter(|path| is_dash(path)).count();
         if dashes > 1 {
-            let message = "standard input ('-') can be one input, not several";
-            refuse(&mut command, ErrorKind::ArgumentConflict, message);
+            refuse("standard input ('-') can be one input, not several");
         }
         if cli.command.common().json && cli.command.output().is_some_and(is_dash) {
-            let message = "'--json' and '-o -' both want standard output; name a file for the result";
-            refuse(&mut command, ErrorKind::ArgumentConflict, message);
+            refuse("'--json' and '-o -' both want standard output; name a file for the result");
         }
         cli
     }

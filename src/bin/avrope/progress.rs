@@ -81,23 +81,22 @@ impl State {
         if self.ended || self.begun.elapsed() < PATIENCE {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.enable_steady_tick(TICK);
-            bar
-        });
-        if self.now != Some(look) {
-            look.dress(bar);
-            self.now = Some(look);
+        if self.now != Some(look)
+            && let Some(old) = self.bar.take()
+        {
+            old.finish_and_clear();
         }
-        bar.set_position(done);
+        self.now = Some(look);
+        self.bar.get_or_insert_with(|| look.bar()).set_position(done);
     }
 }
 
 impl Look {
-    fn dress(self, bar: &ProgressBar) {
-        let template = match (self.total, self.bytes) {
-            (0, _) => "{spinner} {msg} {elapsed}",
+    fn bar(self) -> ProgressBar {
+        let total = (self.total > 0).then_some(self.total);
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let template = match (total, self.bytes) {
+            (None, _) => "{spinner} {msg} {elapsed}",
             (_, false) => "{msg} [{bar:30}] {percent:>3} %, {eta} left",
             (_, true) => "{msg} [{bar:30}] {percent:>3} %, {decimal_bytes_per_sec}, {eta} left",
         };
@@ -105,12 +104,8 @@ impl Look {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(self.what);
-        if self.total > 0 {
-            bar.set_length(self.total);
-        } else {
-            bar.unset_length();
-        }
-        bar.reset();
+        bar.enable_steady_tick(TICK);
+        bar
     }
 }
 
