@@ -62,13 +62,19 @@ impl fmt::Display for ErrorKind {
 /// [`kind`](Error::kind) is for programs; the message (`Display`) is for people and names the source and, where they
 /// apply, the stream, followed by what to do about it. Example:
 /// `clip.mp4: cut 10 s..5 s: the range ends before it begins`.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{inner}")]
 pub struct Error {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
+/// As `Display`, with the kind in front: what `fn main() -> Result<…>` prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.kind())
+    }
+}
+
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -158,6 +164,12 @@ impl Error {
         self
     }
 
+    /// Whether it ends the job whatever was being tried.
+    pub(crate) fn is_final(&self) -> bool {
+        use ErrorKind::{Bug, Cancelled, DeadlineExceeded, LimitExceeded};
+        matches!(self.kind(), Cancelled | DeadlineExceeded | LimitExceeded | Bug)
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
@@ -171,11 +183,17 @@ impl Error {
     }
 
     pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ => ErrorKind::Io,
+        // An error of ours that a caller's reader passed through `std::io` keeps its kind.
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return Self::new(inner.kind(), format!("{what}: {inner}"));
+        }
+        let (kind, why) = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                (ErrorKind::NotFound, "there is no such file or folder".to_owned())
+            }
+            _ => (ErrorKind::Io, error.to_string()),
         };
-        Self::new(kind, format!("{what}: {error}"))
+        Self::new(kind, format!("{what}: {why}"))
     }
 }
 

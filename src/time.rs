@@ -10,7 +10,7 @@ const NANOS: i128 = 1_000_000_000;
 /// A point on the presentation clock, or a distance on it: nanoseconds, signed; 0 is the source's start time.
 ///
 /// Nanoseconds are finer than every time base in use, so ticks survive the way here and back unchanged (for time
-/// bases up to 500 MHz). Serialises as seconds.
+/// bases up to 500 MHz). Serialises as seconds, [`MAX`](Self::MAX) as null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -128,13 +128,14 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.secs())
+        if *self == Self::MAX { serializer.serialize_none() } else { serializer.serialize_f64(self.secs()) }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_secs(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        seconds.map_or(Ok(Self::MAX), Self::from_secs).map_err(serde::de::Error::custom)
     }
 }
 

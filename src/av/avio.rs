@@ -247,11 +247,11 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     if size == 0 || into.is_null() {
         return ff::AVERROR_EOF;
     }
-    // SAFETY: `pb` is the context that is calling.
-    let buffer = unsafe { (*state.pb).buffer };
-    // A pointer that is not AVIO's buffer is the caller's own: with `direct`, a packet's.
-    let buffered =
-        into.addr() >= buffer.addr() && into.addr() < buffer.addr().saturating_add(BUFFER as usize);
+    // SAFETY: `pb` is the context that is calling. libav may have made its buffer larger.
+    let (buffer, room) = unsafe { ((*state.pb).buffer.addr(), (*state.pb).buffer_size) };
+    // A pointer that is not into AVIO's buffer is the caller's own: with `direct`, a packet's.
+    let room = usize::try_from(room).unwrap_or(0);
+    let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
     let outcome = state.common.guard(|common| {
         if elide {

@@ -169,7 +169,7 @@ impl Demuxer {
             || name == "apng"
             || name == "ico"
         {
-            "an image is neither cut nor joined"
+            "an image, not audio or video"
         } else {
             "avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
         };
@@ -372,6 +372,15 @@ impl Input {
             .collect()
     }
 
+    /// How many entries the demuxer's index of a stream has.
+    pub(crate) fn index_len(&self, index: usize) -> u64 {
+        // SAFETY: a live stream of our context.
+        let count = self
+            .raw_stream(index)
+            .map_or(0, |stream| unsafe { ff::avformat_index_get_entries_count(stream) });
+        u64::try_from(count).unwrap_or(0)
+    }
+
     /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.
     pub(crate) fn keyframe_before(&self, index: usize, ticks: i64) -> Option<i64> {
         let stream = self.raw_stream(index).ok()?;
@@ -394,21 +403,21 @@ impl Input {
         self.settle(code, "reading a packet").map(|_| true)
     }
 
-    /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow.
-    pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<()> {
+    /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow. False where libav
+    /// can't: the position is anywhere then. Reads that fail are an error.
+    pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<bool> {
         let index = c_int::try_from(index).unwrap_or(-1);
         // SAFETY: the context is live and ours.
         let code = unsafe { ff::avformat_seek_file(self.as_ptr(), index, i64::MIN, ticks, ticks, 0) };
-        self.settle(code, "seeking").map(drop)
+        self.io.take_error().map_or(Ok(code >= 0), Err)
     }
 
-    /// Goes back to the first byte, for demuxers whose seeking is by guess.
-    pub(crate) fn rewind(&mut self) -> Result<()> {
+    /// Goes back to the first byte, for demuxers whose seeking is by guess. False where libav can't.
+    pub(crate) fn rewind(&mut self) -> Result<bool> {
+        let flags = ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD;
         // SAFETY: the context is live and ours.
-        let code = unsafe {
-            ff::av_seek_frame(self.as_ptr(), -1, 0, ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD)
-        };
-        self.settle(code, "seeking to the start").map(drop)
+        let code = unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, flags) };
+        self.io.take_error().map_or(Ok(code >= 0), Err)
     }
 
     /// What a callback failed with goes before what libav made of it.

@@ -45,6 +45,14 @@ type VaList = *mut ff::__va_list_tag;
 #[cfg(not(all(target_arch = "x86_64", not(windows), not(target_vendor = "apple"))))]
 type VaList = ff::va_list;
 
+/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody.
+fn without_address(line: &str) -> String {
+    match line.split_once(" @ 0x").and_then(|(name, rest)| Some((name, rest.split_once(']')?.1))) {
+        Some((name, rest)) => format!("{name}]{rest}"),
+        None => line.to_owned(),
+    }
+}
+
 unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     // The upper bits are a tint.
     if level & 0xff > ff::AV_LOG_WARNING {
@@ -68,7 +76,7 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
             lines.partial.push_str(&line);
             // libav logs long lines in pieces; the last one ends with a line feed.
             while let Some(end) = lines.partial.find('\n') {
-                let whole = lines.partial.drain(..=end).collect::<String>().trim().to_owned();
+                let whole = without_address(lines.partial.drain(..=end).collect::<String>().trim());
                 if lines.whole.len() == KEPT {
                     lines.whole.pop_front();
                 }

@@ -96,6 +96,7 @@ fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
 }
 
 fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) -> Result<Copied> {
+    media.warnings().iter().for_each(|warning| session.report.warn(warning.clone()));
     let mut loan = media.demux(session.control)?;
     let demux = loan.get()?;
     let mut copy = Copy { session, media, part, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
@@ -425,7 +426,8 @@ impl Copy<'_, '_> {
             let done = span.shown_at(time, base).plus(self.shift);
             let of = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
             let total = if self.session.total == Timestamp::MAX { 0 } else { of(self.session.total) };
-            self.session.control.report(Stage::Copy, of(done).min(total.max(of(done).min(total))), total)?;
+            let done = if total == 0 { of(done) } else { of(done).min(total) };
+            self.session.control.report(Stage::Copy, done, total)?;
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ pub(super) fn read(
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
     let mut from_start = !seeks_well(media);
     loop {
-        if from_start || demux.seek(primary.stream, at).is_err() {
+        if from_start || !demux.seek(primary.stream, at)? {
             control.check()?;
             from_start = true;
             media.to_start(demux, &streams)?;

@@ -139,6 +139,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
             sent = sent.saturating_add(chunk.len() as u64);
             device.send(chunk, control)?;
             control.report(Stage::Save, sent, rope.len())?;
+            control.check()?;
         }
         device.flush(control)?;
         return Ok(rope.len());

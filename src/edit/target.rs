@@ -120,8 +120,11 @@ impl Target {
             }
         }
         // A trial first: a header that fails half-way must not reach the sink.
-        if chosen.is_empty() || self.trial(media, &chosen).is_err() {
-            chosen = self.choose_one_by_one(media, &chosen, report)?;
+        let fits = if chosen.is_empty() { Ok(false) } else { self.trial(media, &chosen).map(|()| true) };
+        match fits {
+            Ok(true) => {}
+            Err(error) if error.is_final() => return Err(error),
+            _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
         }
         self.begin(media, &chosen, chapters)?;
         self.templates = chosen;
@@ -150,6 +153,7 @@ impl Target {
             let trial: Vec<usize> = kept.iter().copied().chain([i]).collect();
             match self.trial(media, &trial) {
                 Ok(()) => kept = trial,
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => {
                     if let Some(stream) = media.streams().get(i) {
                         let why = error

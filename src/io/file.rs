@@ -3,7 +3,7 @@
 use crate::{Error, ErrorKind, Result};
 use std::{
     fs::{File, Metadata},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -40,9 +40,15 @@ enum From {
     Open(Arc<File>),
 }
 
+/// Opens a file for reading. A pipe that nobody writes to would keep a plain open waiting for ever.
+fn open(path: &Path) -> Result<File> {
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    opened.map_err(|e| Error::io("cannot open", &e))
+}
+
 impl FileSource {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("cannot open", &e))?;
+        let file = open(path)?;
         let identity = Self::check_kind(&file)?;
         Ok(Self { from: From::Path(path.to_owned()), identity })
     }
@@ -71,7 +77,7 @@ impl FileSource {
     /// A descriptor for a while, if the file is still the one that it was.
     pub(crate) fn descriptor(&self) -> Result<Arc<File>> {
         let file = match &self.from {
-            From::Path(path) => Arc::new(File::open(path).map_err(|e| Error::io("cannot open", &e))?),
+            From::Path(path) => Arc::new(open(path)?),
             From::Open(file) => file.clone(),
         };
         self.check(&file)?;

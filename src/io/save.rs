@@ -7,7 +7,7 @@ use super::{
     reader::Descriptors,
     rope::{Piece, Slice},
 };
-use crate::{Control, Error, Result, job::Stage};
+use crate::{Control, Error, ErrorKind, Result, job::Stage};
 use std::{
     fs::File,
     io::Write,
@@ -80,9 +80,20 @@ impl PartialFile {
             std::fs::metadata(&path).map_or_else(|_| PermissionsExt::from_mode(0o666), |m| m.permissions());
         builder.prefix(".avrope-").suffix(".part").permissions(permissions);
         let file = builder.tempfile_in(folder).map_err(|e| {
-            let io = e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error);
-            Error::io(&format!("cannot create a file in {}", folder.display()), &io)
-                .named(&path.display().to_string())
+            // The crate's own words tell a temporary name that means nothing to the caller.
+            let bare = std::io::Error::from(e.kind());
+            let why =
+                e.get_ref().and_then(|e| e.source()).map_or_else(|| bare.to_string(), ToString::to_string);
+            let error = match e.kind() {
+                std::io::ErrorKind::NotFound => {
+                    let message = format!("the folder {} does not exist", folder.display());
+                    Error::new(ErrorKind::NotFound, message).advise("create it first")
+                }
+                _ => {
+                    Error::new(ErrorKind::Io, format!("cannot create a file in {}: {why}", folder.display()))
+                }
+            };
+            error.named(&path.display().to_string())
         })?;
         Ok(Self { file, path, overwrite, len: 0 })
     }
@@ -224,7 +235,8 @@ impl Rope {
                 source.check_unchanged()?;
             }
         }
-        control.report(Stage::Save, self.len(), self.len())
+        control.report(Stage::Save, self.len(), self.len())?;
+        control.check()
     }
 
     fn copy_plain(&self, piece: &Piece, to: &mut PartialFile, control: &Control) -> Result<()> {

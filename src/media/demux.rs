@@ -77,7 +77,7 @@ impl Demux {
         self.fresh = false;
         self.input.io().take_direct();
         if !self.input.read(packet)? {
-            if self.input.io().take_ran_out() {
+            if self.input.io().take_ran_out() && self.indexed {
                 return Err(truncated(self.source.len()));
             }
             return Ok(None);
@@ -147,8 +147,8 @@ impl Demux {
         Err(Error::new(crate::ErrorKind::Bug, message).in_stream(packet.stream()))
     }
 
-    /// Goes to the last keyframe of this stream at or before a timestamp.
-    pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<()> {
+    /// Goes to the last keyframe of this stream at or before a timestamp; false where libav can't.
+    pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<bool> {
         self.fresh = false;
         self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
     }
@@ -162,7 +162,7 @@ impl Demux {
         self.fresh
     }
 
-    pub(crate) fn rewind(&mut self) -> Result<()> {
+    pub(crate) fn rewind(&mut self) -> Result<bool> {
         self.input.rewind().map_err(|e| e.named(self.source.name()))
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Place {
     pub start: u64,
     pub content: u64,
     pub end: u64,
+    /// It says that it is longer than what holds it.
+    pub cut_short: bool,
 }
 
 /// The boxes between two places, in order.
@@ -80,9 +82,10 @@ pub(crate) fn boxes(
         if size < header {
             return Ok(());
         }
-        // A box that is longer than what holds it is cut there, as libav does it.
+        // A box that is longer than what holds it ends there, as libav does it.
         let end = at.saturating_add(size).min(to);
-        if !each(read, Place { kind, start: at, content: at.saturating_add(header), end })? {
+        let cut_short = at.saturating_add(size) > to;
+        if !each(read, Place { kind, start: at, content: at.saturating_add(header), end, cut_short })? {
             return Ok(());
         }
         at = end;
@@ -96,6 +99,10 @@ impl Tables {
         let mut found = None;
         boxes(read, 0, len, |read, place| {
             if &place.kind == b"moov" {
+                if place.cut_short {
+                    let error = Error::corrupt("its index (the moov box) ends beyond the end of the file");
+                    return Err(error.advise("the recording or the download was not finished"));
+                }
                 found = Some(Self::movie(read, place)?);
             }
             Ok(found.is_none())

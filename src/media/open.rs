@@ -44,6 +44,8 @@ pub(super) struct Inner {
     /// On the presentation clock.
     pub end: Option<Timestamp>,
     pub fragmented: bool,
+    /// What is wrong with it, though it opens.
+    pub warnings: Vec<String>,
     pub info: MediaInfo,
     pub bytes_read: u64,
     pub pool: Pool,
@@ -145,6 +147,11 @@ impl Media {
         self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented
     }
 
+    /// What is wrong with it, though it opens.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.0.warnings
+    }
+
     /// A demuxer context for one operation.
     pub(crate) fn demux(&self, control: &Control) -> Result<Loan<'_>> {
         let inner = &*self.0;
@@ -220,7 +227,8 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
-        max_streams: control.limit().streams,
+        // One more than allowed, so that a source with more is seen to have them.
+        max_streams: control.limit().streams.saturating_add(1),
     };
     let mut demux = context(&source, demuxer, options, control)?;
     let mut streams =
@@ -245,6 +253,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         .collect();
     let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
     let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
     let bytes_read = demux.take_bytes_read().saturating_add(own_reads);
     demux.reader.rest();
     let inner = Inner {
@@ -258,12 +267,25 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         start,
         end,
         fragmented,
+        warnings,
         info,
         bytes_read,
         pool: Pool::default(),
     };
     inner.pool.put(demux);
     Ok(inner)
+}
+
+/// libav leaves samples with absurd sizes or times out of its index, and goes on.
+fn index_gaps(demux: &Demux, streams: &[Stream]) -> Vec<String> {
+    let gap = |(i, stream): (usize, &Stream)| {
+        let (indexed, counted) = (demux.input.index_len(i), stream.frames());
+        // Runs of uncompressed samples are one entry of the index.
+        let comparable = stream.is_blind() && !stream.codec().starts_with("pcm_");
+        (comparable && indexed < counted)
+            .then(|| format!("stream {i}: the index is damaged: {indexed} of {counted} packets can be found"))
+    };
+    streams.iter().enumerate().filter_map(gap).collect()
 }
 
 /// MP4's header tells muxers enough of the codecs that are never looked into. Of others, such as VP9, it does not tell the

@@ -2,7 +2,7 @@
 
 use super::{Media, MediaInfo, StreamInfo, demux::Payloads, open::context};
 use crate::{
-    Control, Result, Timestamp,
+    Control, Error, Result, Timestamp,
     av::{input::OpenOptions, packet::Packet, stream::StreamKind},
 };
 
@@ -98,15 +98,19 @@ impl Media {
         let Some(primary) = self.primary(streams).filter(|_| !demux.is_fresh()) else {
             return Ok(());
         };
-        // In MP4 each stream goes to its sample at or before the time: the earliest time there is means the first.
-        if self.demuxer().is_mov() {
-            return demux.seek(primary, i64::MIN / 4);
-        }
         let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
-        if self.seeks_by_index() {
-            demux.seek(primary, start).or_else(|_| demux.rewind())
+        let there = if self.demuxer().is_mov() {
+            // In MP4 each stream goes to its sample at or before the time: the earliest there is means the first.
+            demux.seek(primary, i64::MIN / 4)?
+        } else if self.seeks_by_index() && demux.seek(primary, start)? {
+            true
         } else {
-            demux.rewind()
+            demux.rewind()? || demux.seek(primary, start)?
+        };
+        if there {
+            Ok(())
+        } else {
+            Err(Error::unsupported("libav can't go back to the start of this source"))
         }
     }
 
