@@ -15,7 +15,7 @@ use std::{
 /// Bytes that libav can read. Positions are kept by the callbacks.
 pub(crate) trait ReadDevice: Send {
     /// Reads up to `into.len()` bytes at `at`; 0 only at the end.
-    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<usize>;
+    fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize>;
     /// The length in bytes; None for a stream, which is read once and in order.
     fn len(&self) -> Option<u64>;
 }
@@ -61,6 +61,8 @@ impl Common {
     /// Runs one callback: what fails in it is kept for the operation, and libav gets a code.
     fn guard<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, c_int> {
         if self.poisoned {
+            let again = || Error::new(ErrorKind::Bug, "an earlier callback of the source or sink panicked");
+            self.error.get_or_insert_with(again);
             return Err(ff::AVERROR_EXIT);
         }
         let outcome = match self.control.check() {
@@ -263,7 +265,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             std::ptr::write_bytes(into, 0, size);
             std::slice::from_raw_parts_mut(into, size)
         };
-        let read = device.read(common.pos, into)?;
+        let read = device.read(common.pos, into, &common.control)?;
         if read > size {
             common.poisoned = true;
             let message = format!("the source says that it read {read} bytes into a buffer of {size}");

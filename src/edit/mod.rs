@@ -83,11 +83,8 @@ fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<
     let mut report = Report { operation: name.into(), ..Report::default() };
     let written = match sink.into_kind() {
         SinkKind::File { path, overwrite } => to_file(job, &path, overwrite, &mut report, control)?,
-        SinkKind::Channel(chunks) => {
-            let device = StreamDevice::Channel { chunks, pending: bytes::BytesMut::new() };
-            to_stream(job, device, &mut report, control)?
-        }
-        SinkKind::Writer(writer) => to_stream(job, StreamDevice::Writer(writer), &mut report, control)?,
+        SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control)?,
+        SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control)?,
     };
     finish(&mut report, written, begun);
     Ok(report)
@@ -146,9 +143,10 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
     }
     let mut target = Target::new(&format, Destination::Stream(device.clone()), control)?;
     job.run(&mut target, report, control)?;
-    let written = target.into_stream(report)?;
-    device.lock().unwrap_or_else(PoisonError::into_inner).flush(control)?;
-    Ok(written)
+    target.into_stream(report)?;
+    let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+    device.flush(control)?;
+    Ok(device.written())
 }
 
 fn finish(report: &mut Report, len: u64, begun: Instant) {

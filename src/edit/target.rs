@@ -49,7 +49,6 @@ pub(super) struct Target {
     device: Device,
     output: Option<Output>,
     control: Control,
-    written: u64,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
@@ -76,7 +75,6 @@ impl Target {
             device,
             output: None,
             control: control.clone(),
-            written: 0,
             filled: 0,
             templates: Vec::new(),
         })
@@ -269,7 +267,6 @@ impl Target {
         packet.set_stream(track.index);
         let shared = output.write(packet, origin)?;
         track.packets = track.packets.saturating_add(1);
-        self.written = self.written.saturating_add(size);
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
@@ -323,8 +320,7 @@ impl Target {
         Ok(file)
     }
 
-    pub(super) fn into_stream(mut self, report: &mut Report) -> Result<u64> {
-        self.end(report)?;
-        Ok(self.written)
+    pub(super) fn into_stream(mut self, report: &mut Report) -> Result<()> {
+        self.end(report)
     }
 }

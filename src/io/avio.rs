@@ -1,6 +1,6 @@
 //! Sources and sinks as libav's devices. The callbacks themselves, and all that is unsafe about them, are in `av`.
 
-use super::{Builder, PartialFile, Source, SourceReader};
+use super::{Builder, PartialFile, Source, SourceReader, stream::guarded};
 use crate::{
     Control, Error, ErrorKind, Result,
     av::avio::{Chunk, ReadDevice, WriteDevice},
@@ -29,8 +29,8 @@ impl SharedReader {
 }
 
 impl ReadDevice for SharedReader {
-    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(at, into)
+    fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(at, into, control)
     }
 
     fn len(&self) -> Option<u64> {
@@ -103,7 +103,12 @@ impl WriteDevice for FileDevice {
 }
 
 /// A sink that is written once and in order.
-pub(crate) enum StreamDevice {
+pub(crate) struct StreamDevice {
+    to: To,
+    written: u64,
+}
+
+enum To {
     Writer(Box<dyn Write + Send>),
     Channel { chunks: Sender<Bytes>, pending: BytesMut },
 }
@@ -112,57 +117,66 @@ pub(crate) enum StreamDevice {
 const CHUNK: usize = 64 * 1024;
 
 impl StreamDevice {
+    pub(crate) fn writer(writer: Box<dyn Write + Send>) -> Self {
+        Self { to: To::Writer(writer), written: 0 }
+    }
+
+    pub(crate) fn channel(chunks: Sender<Bytes>) -> Self {
+        Self { to: To::Channel { chunks, pending: BytesMut::new() }, written: 0 }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     pub(crate) fn write_all(&mut self, bytes: &[u8], control: &Control) -> Result<()> {
-        match self {
-            Self::Writer(writer) => {
-                writer.write_all(bytes).map_err(|e| Error::io("writing to the sink failed", &e))
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        match &mut self.to {
+            To::Writer(writer) => {
+                guarded(|| writer.write_all(bytes))?.map_err(|e| Error::io("writing to the sink failed", &e))
             }
-            Self::Channel { pending, .. } => {
+            To::Channel { chunks, pending } => {
                 pending.extend_from_slice(bytes);
-                if pending.len() < CHUNK { Ok(()) } else { self.flush(control) }
+                if pending.len() < CHUNK { Ok(()) } else { push(chunks, pending.split().freeze(), control) }
             }
         }
     }
 
     /// Bytes that may be handed over without a copy.
     pub(crate) fn send(&mut self, bytes: Bytes, control: &Control) -> Result<()> {
-        if let Self::Channel { .. } = self {
-            self.flush(control)?;
-            self.push(bytes, control)
+        if let To::Channel { chunks, pending } = &mut self.to {
+            self.written = self.written.saturating_add(bytes.len() as u64);
+            push(chunks, pending.split().freeze(), control)?;
+            push(chunks, bytes, control)
         } else {
             self.write_all(&bytes, control)
         }
     }
 
     pub(crate) fn flush(&mut self, control: &Control) -> Result<()> {
-        match self {
-            Self::Writer(writer) => writer.flush().map_err(|e| Error::io("flushing the sink failed", &e)),
-            Self::Channel { pending, .. } => {
-                let chunk = pending.split().freeze();
-                self.push(chunk, control)
+        match &mut self.to {
+            To::Writer(writer) => {
+                guarded(|| writer.flush())?.map_err(|e| Error::io("flushing the sink failed", &e))
             }
+            To::Channel { chunks, pending } => push(chunks, pending.split().freeze(), control),
         }
     }
+}
 
-    /// Waits for room, and looks at cancel and deadline while it waits.
-    fn push(&mut self, mut chunk: Bytes, control: &Control) -> Result<()> {
-        let Self::Channel { chunks, .. } = self else {
-            return Ok(());
-        };
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        loop {
-            control.check()?;
-            match chunks.send_timeout(chunk, Duration::from_millis(20)) {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(back)) => chunk = back,
-                Err(SendTimeoutError::Disconnected(_)) => {
-                    return Err(Error::new(ErrorKind::Io, "the receiver of the output channel is gone"));
-                }
+/// Waits for room, and looks at cancel and deadline while it waits.
+fn push(chunks: &Sender<Bytes>, mut chunk: Bytes, control: &Control) -> Result<()> {
+    while !chunk.is_empty() {
+        control.check()?;
+        match chunks.send_timeout(chunk, Duration::from_millis(20)) {
+            Ok(()) => return Ok(()),
+            Err(SendTimeoutError::Timeout(back)) => chunk = back,
+            Err(SendTimeoutError::Disconnected(_)) => {
+                return Err(Error::new(ErrorKind::Io, "the receiver of the output channel is gone"));
             }
         }
     }
+    Ok(())
 }
 
 /// A [`StreamDevice`] that a muxer writes to.

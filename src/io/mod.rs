@@ -4,12 +4,14 @@ pub(crate) mod avio;
 mod builder;
 mod file;
 mod map;
+mod outlet;
 mod readahead;
 mod reader;
 mod rope;
 mod save;
 mod sink;
 mod source;
+pub(crate) mod stream;
 
 pub use readahead::Hints;
 pub use reader::{Chunks, RopeReader};

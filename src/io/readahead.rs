@@ -1,5 +1,6 @@
 //! Read-ahead for seekable sources that are slow: a demuxer's many small reads become a few large ones.
 
+use super::stream::guarded;
 use crate::{Result, io::ReadAt};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Mutex};
@@ -78,7 +79,8 @@ impl ReadAhead {
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let room = rest.len();
-            let read = match self.device.read_at(at.saturating_add(filled as u64), rest) {
+            let offset = at.saturating_add(filled as u64);
+            let read = match guarded(|| self.device.read_at(offset, rest))? {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(crate::Error::io("reading failed", &e)),
                 Ok(0) => return Err(super::source::shorter(at.saturating_add(filled as u64), self.len)),

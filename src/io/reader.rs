@@ -69,7 +69,7 @@ impl RopeReader {
         let left = self.rope.len().saturating_sub(offset);
         let want = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
         if let Some(buf) = buf.get_mut(..want) {
-            self.read_exact_at(offset, buf)?;
+            self.read_exact_at(if want == 0 { 0 } else { offset }, buf)?;
         }
         Ok(want)
     }
@@ -103,7 +103,11 @@ impl RopeReader {
             return Ok(());
         };
         match self.files.of(source)? {
-            Some(file) => read_exact_at(&file, *at, into).map_err(|e| e.named(source.name())),
+            Some(file) => {
+                let read = read_exact_at(&file, *at, into);
+                let unchanged = || source.as_file().map_or(Ok(()), |source| source.check(&file));
+                read.and_then(|()| unchanged()).map_err(|e| e.named(source.name()))
+            }
             None => {
                 into.copy_from_slice(&source.fetch(*at, into.len(), None)?);
                 Ok(())

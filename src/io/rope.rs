@@ -211,7 +211,10 @@ impl Rope {
         }
         let len = usize::try_from(self.len())
             .map_err(|_| Error::new(ErrorKind::LimitExceeded, "the rope is larger than memory can be"))?;
-        let mut bytes = vec![0; len];
+        let mut bytes = Vec::new();
+        let room = bytes.try_reserve_exact(len);
+        room.map_err(|_| Error::new(ErrorKind::LimitExceeded, format!("no memory for {len} bytes")))?;
+        bytes.resize(len, 0);
         self.read_exact_at(0, &mut bytes)?;
         Ok(bytes.into())
     }

@@ -4,13 +4,13 @@
 
 use super::{
     Rope,
+    outlet::Outlet,
     reader::Descriptors,
     rope::{Piece, Slice},
 };
 use crate::{Control, Error, ErrorKind, Result, job::Stage};
 use std::{
     fs::File,
-    io::Write,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::{FileExt, PermissionsExt},
@@ -62,17 +62,14 @@ impl PartialFile {
                 return Err(named(Error::invalid("this is a directory").advise("name a file")));
             }
             Ok(_) if !overwrite => return Err(named(exists())),
-            // Renaming over a device or a pipe would replace it by a file.
-            Ok(m) if !m.is_file() && !m.is_symlink() => {
-                return Err(named(
-                    Error::invalid("this is no regular file")
-                        .advise("write to it as a stream (Sink::writer)"),
-                ));
-            }
             _ => {}
         }
         // A link is followed, as a plain write would follow it.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if std::fs::metadata(&path).is_ok_and(|m| !m.is_file()) {
+            let error = Error::invalid("this is no regular file");
+            return Err(named(error.advise("write to it as a stream (Sink::writer)")));
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // The umask takes away from this what it takes from every new file.
@@ -251,11 +248,11 @@ impl Rope {
     }
 
     /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the bytes of files
-    /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to).
+    /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to). Cancel and deadline are seen
+    /// also while the other side does not read.
     pub fn write_to_fd(&self, to: impl AsFd, control: &Control) -> Result<()> {
-        let to = File::from(
-            to.as_fd().try_clone_to_owned().map_err(|e| Error::io("cannot duplicate the descriptor", &e))?,
-        );
+        let duplicate = to.as_fd().try_clone_to_owned();
+        let to = Outlet::new(duplicate.map_err(|e| Error::io("cannot duplicate the descriptor", &e))?.into());
         let mut files = Descriptors::default();
         for piece in self.pieces() {
             control.check()?;
@@ -267,12 +264,11 @@ impl Rope {
             };
             let mut sent = 0;
             if let Some((from, source, at)) = shared {
-                sent = send(&from, at, &to, piece.len, control).map_err(|e| e.named(source.name()))?;
+                sent = to.send(&from, at, piece.len, control).map_err(|e| e.named(source.name()))?;
             }
             let rest = piece.start.saturating_add(sent)..piece.end();
             for chunk in self.slice(rest)?.chunks() {
-                control.check()?;
-                (&to).write_all(&chunk?).map_err(|e| Error::io("writing failed", &e))?;
+                to.write_all(&chunk?, control)?;
             }
         }
         files.check()
@@ -390,37 +386,6 @@ fn copy_range(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> std
         let _ = (from, from_at, to, to_at, len);
         Ok(0)
     }
-}
-
-/// sendfile(2) as far as it goes; the rest is the caller's.
-fn send(from: &File, at: u64, to: &File, len: u64, control: &Control) -> Result<u64> {
-    let mut done = 0;
-    #[cfg(target_os = "linux")]
-    while done < len {
-        control.check()?;
-        let Ok(mut offset) = i64::try_from(at.saturating_add(done)) else {
-            break;
-        };
-        let step = usize::try_from(len.saturating_sub(done).min(1 << 20)).unwrap_or(0);
-        // SAFETY: two live descriptors and a position that lives during the call.
-        let sent = unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut offset, step) };
-        match u64::try_from(sent) {
-            Ok(0) => break,
-            Ok(sent) => done = done.saturating_add(sent),
-            Err(_) => {
-                let error = std::io::Error::last_os_error();
-                match error.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // This kind of descriptor, or one that does not block: the plain way knows what to do.
-                    Some(libc::EINVAL | libc::ENOSYS | libc::EAGAIN) => break,
-                    _ => return Err(Error::io("writing failed", &error)),
-                }
-            }
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (from, at, to, len, control);
-    Ok(done)
 }
 
 /// Tells the kernel not to read ahead around a demuxer's reads: the payload's pages stay out of memory.

@@ -1,7 +1,11 @@
 //! [`Source`]: where bytes come from.
 
-use super::{FileSource, Hints, Rope, RopeReader, readahead::ReadAhead};
-use crate::{Error, ErrorKind, Result};
+use super::{
+    FileSource, Hints, Rope, RopeReader,
+    readahead::ReadAhead,
+    stream::{self, Stream},
+};
+use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use std::{
@@ -57,7 +61,7 @@ enum Kind {
     Memory(Bytes),
     Rope(Rope),
     ReadAt(ReadAhead),
-    Stream(Mutex<Option<Box<dyn Read + Send>>>),
+    Stream(Mutex<Option<Box<dyn Stream>>>),
 }
 
 impl Source {
@@ -125,15 +129,20 @@ impl Source {
         Ok(Self::from_read_at(Seekable { len, device: Mutex::new(device) }, name))
     }
 
-    /// A stream: it is read once, in order, by one operation. What needs to seek (a cut, an MP4 with its index at the
+    /// A stream: it is read once, in order, by one operation. While one of its reads waits nothing can end the operation;
+    /// cancel and deadline are looked at between reads. What needs to seek (a cut, an MP4 with its index at the
     /// end) says so; [`spool`](Self::spool) reads it into memory first.
     pub fn from_reader(reader: impl Read + Send + 'static, name: impl Into<String>) -> Self {
-        Self::new(name, Kind::Stream(Mutex::new(Some(Box::new(reader)))))
+        Self::from_stream(stream::Reader(reader), name)
     }
 
     /// A stream of chunks; it ends when all senders are gone.
     pub fn from_channel(chunks: Receiver<Bytes>, name: impl Into<String>) -> Self {
-        Self::from_reader(ChannelReader { chunks, rest: Bytes::new() }, name)
+        Self::from_stream(stream::Channel { chunks, rest: Bytes::new() }, name)
+    }
+
+    pub(crate) fn from_stream(stream: impl Stream + 'static, name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Stream(Mutex::new(Some(Box::new(stream)))))
     }
 
     /// Reads a stream to its end into memory. An error if it has more than `limit` bytes.
@@ -246,7 +255,7 @@ impl Source {
                     &opened
                 };
                 let mut bytes = vec![0; len];
-                read_exact_at(file, at, &mut bytes).map_err(named)?;
+                read_exact_at(file, at, &mut bytes).and_then(|()| source.check(file)).map_err(named)?;
                 Ok(bytes.into())
             }
             Kind::Rope(rope) => {
@@ -317,7 +326,7 @@ enum Open {
     Nothing,
     File(Arc<File>),
     Rope(RopeReader),
-    Stream(Box<dyn Read + Send>),
+    Stream(Box<dyn Stream>),
 }
 
 impl SourceReader {
@@ -333,11 +342,11 @@ impl SourceReader {
     }
 
     /// Up to `into.len()` bytes at `at`; 0 at the end.
-    pub(crate) fn read(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
-        self.read_unnamed(at, into).map_err(|e| e.named(self.source.name()))
+    pub(crate) fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
+        self.read_unnamed(at, into, control).map_err(|e| e.named(self.source.name()))
     }
 
-    fn read_unnamed(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
+    fn read_unnamed(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
         let source = self.source.clone();
         let left = source.len().map_or(u64::MAX, |len| len.saturating_sub(at));
         let want = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
@@ -387,15 +396,7 @@ impl SourceReader {
                 if at != self.pos {
                     return Err(Error::unsupported("a stream can't be read at another place"));
                 }
-                let read = loop {
-                    match reader.read(into) {
-                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                        other => break other.map_err(|e| Error::io("reading the stream failed", &e))?,
-                    }
-                };
-                if read > want {
-                    return Err(forged(read, want));
-                }
+                let read = reader.read(into, control)?;
                 self.pos = self.pos.saturating_add(read as u64);
                 Ok(read)
             }
@@ -417,27 +418,5 @@ impl<T: Read + Seek + Send> ReadAt for Seekable<T> {
         let mut device = self.device.lock().map_err(|_| std::io::Error::other("an earlier read panicked"))?;
         device.seek(SeekFrom::Start(offset))?;
         device.read(buf)
-    }
-}
-
-struct ChannelReader {
-    chunks: Receiver<Bytes>,
-    rest: Bytes,
-}
-
-impl Read for ChannelReader {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        while self.rest.is_empty() {
-            match self.chunks.recv() {
-                Ok(chunk) => self.rest = chunk,
-                Err(_) => return Ok(0),
-            }
-        }
-        let len = self.rest.len().min(buf.len());
-        let (chunk, into) = (self.rest.split_to(len), buf.get_mut(..len));
-        into.map_or(Ok(0), |into| {
-            into.copy_from_slice(&chunk);
-            Ok(len)
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
 
 mod demux;
+mod extent;
 mod info;
 pub(crate) mod mp4;
 mod open;

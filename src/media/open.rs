@@ -1,9 +1,9 @@
 //! [`Media`]: an opened source.
 
 use super::{
-    Demux, MediaInfo, StreamInfo, Timeline,
+    Demux, MediaInfo, Timeline,
     demux::Payloads,
-    info::Chapter,
+    extent::{describe, extent},
     mp4,
     pool::{Loan, Pool},
 };
@@ -11,11 +11,10 @@ use crate::{
     Control, Error, ErrorKind, Result, Source,
     av::{
         input::{Demuxer, Input, OpenOptions, RawChapter},
-        packet::Packet,
         stream::{Stream, StreamKind},
     },
-    io::avio::SharedReader,
-    time::{Rational, Timestamp},
+    io::{avio::SharedReader, stream::Resumed},
+    time::Timestamp,
 };
 use std::{fmt, sync::Arc};
 
@@ -201,7 +200,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
             let mut filled = 0;
             while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                match reader.read(filled as u64, rest)? {
+                match reader.read(filled as u64, rest, control)? {
                     0 => break,
                     read => filled = filled.saturating_add(read),
                 }
@@ -217,7 +216,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
             own_reads = own_reads.saturating_add(into.len() as u64);
-            read_exact(&mut reader, at, into)
+            read_exact(&mut reader, at, into, control)
         };
         mp4::Tables::read(&mut read, source.len().unwrap_or(0))?
     } else {
@@ -322,7 +321,7 @@ fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> 
         while head.len() < into.len() {
             control.check()?;
             let mut chunk = vec![0; into.len().saturating_sub(head.len())];
-            match reader.read(head.len() as u64, &mut chunk)? {
+            match reader.read(head.len() as u64, &mut chunk, control)? {
                 0 => break,
                 read => head.extend_from_slice(chunk.get(..read).unwrap_or_default()),
             }
@@ -333,27 +332,20 @@ fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> 
         }
         Ok(filled)
     })?;
-    let rest = StreamRest { at: head.len() as u64, reader };
-    Ok((Source::from_reader(std::io::Read::chain(std::io::Cursor::new(head), rest), name), demuxer))
+    let at = head.len() as u64;
+    let resumed = Resumed { head: head.into(), rest: reader, at };
+    Ok((Source::from_stream(resumed, name), demuxer))
 }
 
-struct StreamRest {
-    reader: crate::io::SourceReader,
+fn read_exact(
+    reader: &mut crate::io::SourceReader,
     at: u64,
-}
-
-impl std::io::Read for StreamRest {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.reader.read(self.at, buf)?;
-        self.at = self.at.saturating_add(read as u64);
-        Ok(read)
-    }
-}
-
-fn read_exact(reader: &mut crate::io::SourceReader, at: u64, into: &mut [u8]) -> Result<()> {
+    into: &mut [u8],
+    control: &Control,
+) -> Result<()> {
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(at.saturating_add(filled as u64), rest)? {
+        match reader.read(at.saturating_add(filled as u64), rest, control)? {
             0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
             read => filled = filled.saturating_add(read),
         }
@@ -384,129 +376,4 @@ fn check_limits(streams: &[Stream], control: &Control) -> Result<()> {
         return Err(Error::corrupt("there are no streams in it"));
     }
     Ok(())
-}
-
-/// Start on the file's clock, and end on the presentation clock.
-fn extent(
-    demux: &mut Demux,
-    streams: &[Stream],
-    timelines: &[Timeline],
-    tables: Option<&mp4::Tables>,
-    control: &Control,
-) -> Result<(Timestamp, Option<Timestamp>)> {
-    let micros = Rational { num: 1, den: 1_000_000 };
-    let played = |stream: &Stream| {
-        matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
-    };
-    let Some(tables) = tables else {
-        let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
-        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown.
-        let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000);
-        let start = if priming { Timestamp::ZERO } else { start };
-        return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
-    };
-    let any = streams.iter().any(played);
-    let counted: Vec<_> =
-        (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
-    // Without an edit list the first frame need not be shown at 0.
-    let mut first: Vec<Option<i64>> = vec![None; streams.len()];
-    let edited = |i: usize| {
-        let id = streams.get(i).map(Stream::id);
-        tables.tracks.iter().any(|track| i32::try_from(track.id).ok() == id && track.edits.is_some())
-    };
-    if counted.iter().any(|i| !edited(*i)) {
-        let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
-        first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
-    }
-    let starts = counted.iter().filter_map(|i| {
-        let timeline = timelines.get(*i)?;
-        let span = timeline.spans.first()?;
-        let first = first.get(*i).copied().flatten().filter(|_| !edited(*i));
-        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base).max(span.shown)))
-    });
-    let start = starts.min().unwrap_or(Timestamp::ZERO);
-    let ends = counted.iter().filter_map(|i| timelines.get(*i)).map(Timeline::end);
-    let end = ends.max().filter(|end| *end != Timestamp::MAX);
-    let end = end.or_else(|| demux.input.duration().map(|t| Timestamp::from_ticks(t, micros)));
-    Ok((start, end.map(|end| end.minus(start))))
-}
-
-/// The first pts of these streams, as far as the first packets tell.
-fn first_times(
-    demux: &mut Demux,
-    streams: &[usize],
-    first: &mut [Option<i64>],
-    elide: bool,
-    control: &Control,
-) -> Result<()> {
-    const LOOK: usize = 512;
-    demux.begin(streams, if elide { Payloads::Named } else { Payloads::Read }, control)?;
-    let mut packet = Packet::new()?;
-    let mut missing = streams.len();
-    for _ in 0..LOOK {
-        if missing == 0 || demux.read(&mut packet)?.is_none() {
-            break;
-        }
-        if let (Some(slot), Some(pts)) = (first.get_mut(packet.stream()), packet.pts()) {
-            missing = missing.saturating_sub(usize::from(slot.is_none()));
-            *slot = Some(slot.map_or(pts, |known| known.min(pts)));
-        }
-    }
-    Ok(())
-}
-
-fn describe(
-    source: &Source,
-    demuxer: Demuxer,
-    input: &Input,
-    streams: &[Stream],
-    timelines: &[Timeline],
-    start: Timestamp,
-    end: Option<Timestamp>,
-) -> MediaInfo {
-    let ended = |t: Timestamp| (t != Timestamp::MAX).then(|| t.minus(start));
-    let stream_info = streams.iter().zip(timelines).enumerate().map(|(i, (stream, timeline))| {
-        let base = stream.time_base();
-        let (from, to) = if demuxer.is_mov() {
-            (Some(timeline.start().minus(start)), ended(timeline.end()))
-        } else {
-            let from = stream.start().map(|t| Timestamp::from_ticks(t, base).minus(start));
-            let len = stream.duration().map(|t| Timestamp::from_ticks(t, base));
-            (from, from.zip(len).map(|(from, len)| from.plus(len)))
-        };
-        let duration = from.zip(to).map(|(from, to)| to.minus(from)).filter(|_| !stream.is_picture());
-        StreamInfo {
-            start_time: from.filter(|_| !stream.is_picture()),
-            duration,
-            ..StreamInfo::of(i, stream)
-        }
-    });
-    let size = source.len();
-    let secs = end.map(Timestamp::secs).filter(|secs| *secs > 0.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a quotient of positive numbers"
-    )]
-    let average = size.zip(secs).map(|(size, secs)| (size as f64 * 8.0 / secs) as u64);
-    MediaInfo {
-        name: source.name().to_owned(),
-        format: demuxer.name(),
-        format_name: demuxer.long_name(),
-        size,
-        duration: end,
-        start_time: start,
-        bit_rate: input.bit_rate().or(average),
-        metadata: input.metadata().into_iter().collect(),
-        streams: stream_info.collect(),
-        chapters: input.chapters().iter().map(|chapter| chapter_info(chapter, start)).collect(),
-    }
-}
-
-fn chapter_info(chapter: &RawChapter, start: Timestamp) -> Chapter {
-    Chapter {
-        start: Timestamp::from_ticks(chapter.start, chapter.base).minus(start),
-        end: Timestamp::from_ticks(chapter.end, chapter.base).minus(start),
-        title: chapter.metadata.iter().find(|(key, _)| key == "title").map(|(_, title)| title.clone()),
-    }
 }

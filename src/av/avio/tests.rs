@@ -27,7 +27,7 @@ struct Device {
 }
 
 impl ReadDevice for Device {
-    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<usize> {
+    fn read(&mut self, at: u64, into: &mut [u8], _control: &Control) -> Result<usize> {
         (self.read)(at, into)
     }
     fn len(&self) -> Option<u64> {

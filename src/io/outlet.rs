@@ -1,0 +1,92 @@
+//! Descriptors that may have to wait for the other side: pipes and sockets.
+
+#![allow(unsafe_code)]
+
+use crate::{Control, Error, Result};
+use std::{
+    fs::File,
+    io::Write,
+    os::{fd::AsRawFd, unix::fs::FileTypeExt},
+};
+
+/// Where bytes go that may have to wait for somebody to read them.
+pub(super) struct Outlet {
+    file: File,
+    /// What can be written without waiting once poll(2) says that there is room; None for files, which do not wait.
+    step: Option<usize>,
+}
+
+impl Outlet {
+    pub(super) fn new(file: File) -> Self {
+        let kind = file.metadata().map(|m| m.file_type()).ok();
+        // PIPE_BUF for pipes (pipe(7)); sockets report room when a third of their buffer is free.
+        let step = match kind {
+            Some(kind) if kind.is_fifo() => Some(4096),
+            Some(kind) if kind.is_file() || kind.is_block_device() => None,
+            _ => Some(16 << 10),
+        };
+        Self { file, step }
+    }
+
+    /// Waits until there is room, and looks at cancel and deadline while it waits. How much may be written then.
+    fn wait(&self, control: &Control) -> Result<usize> {
+        loop {
+            control.check()?;
+            let Some(step) = self.step else { return Ok(1 << 20) };
+            let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+            // SAFETY: one entry that lives during the call.
+            let ready = unsafe { libc::poll(&raw mut poll, 1, 20) };
+            if ready != 0 {
+                // Also on errors: the write says what it is.
+                return Ok(step);
+            }
+        }
+    }
+
+    pub(super) fn write_all(&self, bytes: &[u8], control: &Control) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let step = self.wait(control)?.min(rest.len());
+            match (&self.file).write(rest.get(..step).unwrap_or_default()) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::Interrupted | std::io::ErrorKind::WouldBlock
+                    ) => {}
+                Err(e) => return Err(Error::io("writing failed", &e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// sendfile(2) as far as it goes; the rest is the caller's.
+    pub(super) fn send(&self, from: &File, at: u64, len: u64, control: &Control) -> Result<u64> {
+        let mut done = 0;
+        #[cfg(target_os = "linux")]
+        while done < len {
+            let Ok(mut offset) = i64::try_from(at.saturating_add(done)) else { break };
+            let left = usize::try_from(len.saturating_sub(done)).unwrap_or(usize::MAX);
+            let step = self.wait(control)?.min(left);
+            // SAFETY: two live descriptors and a position that lives during the call.
+            let sent =
+                unsafe { libc::sendfile(self.file.as_raw_fd(), from.as_raw_fd(), &raw mut offset, step) };
+            match u64::try_from(sent) {
+                Ok(0) => break,
+                Ok(sent) => done = done.saturating_add(sent),
+                Err(_) => {
+                    let error = std::io::Error::last_os_error();
+                    match error.raw_os_error() {
+                        Some(libc::EINTR | libc::EAGAIN) => {}
+                        // This kind of descriptor: the plain way knows what to do.
+                        Some(libc::EINVAL | libc::ENOSYS) => break,
+                        _ => return Err(Error::io("writing failed", &error)),
+                    }
+                }
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (from, at, len, control);
+        Ok(done)
+    }
+}

@@ -1,0 +1,88 @@
+//! Sources that are read once and in order.
+
+use super::{SourceReader, source::forged};
+use crate::{Control, Error, ErrorKind, Result};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::{
+    io::Read,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+/// Something to read to its end.
+pub(crate) trait Stream: Send {
+    /// Up to `into.len()` bytes; 0 at the end alone.
+    fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize>;
+}
+
+/// Runs code of the caller's: its panic is an error.
+pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T> {
+    let message = "a callback of the source or sink panicked";
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Error::new(ErrorKind::Bug, message))
+}
+
+/// A reader of the caller's. While it waits nothing can end it: cancel and deadline are looked at between its reads.
+pub(super) struct Reader<R>(pub(super) R);
+
+impl<R: Read + Send> Stream for Reader<R> {
+    fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize> {
+        loop {
+            control.check()?;
+            match guarded(|| self.0.read(into))? {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io("reading the stream failed", &e)),
+                Ok(read) if read > into.len() => return Err(forged(read, into.len())),
+                Ok(read) => return Ok(read),
+            }
+        }
+    }
+}
+
+/// Chunks from a channel.
+pub(super) struct Channel {
+    pub(super) chunks: Receiver<Bytes>,
+    pub(super) rest: Bytes,
+}
+
+impl Stream for Channel {
+    fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize> {
+        while self.rest.is_empty() {
+            control.check()?;
+            match self.chunks.recv_timeout(Duration::from_millis(20)) {
+                Ok(chunk) => self.rest = chunk,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+        let len = self.rest.len().min(into.len());
+        let chunk = self.rest.split_to(len);
+        if let Some(into) = into.get_mut(..len) {
+            into.copy_from_slice(&chunk);
+        }
+        Ok(len)
+    }
+}
+
+/// A stream whose first bytes were looked at: they come again.
+pub(crate) struct Resumed {
+    pub(crate) head: Bytes,
+    pub(crate) rest: SourceReader,
+    pub(crate) at: u64,
+}
+
+impl Stream for Resumed {
+    fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize> {
+        if self.head.is_empty() {
+            let read = self.rest.read(self.at, into, control)?;
+            self.at = self.at.saturating_add(read as u64);
+            return Ok(read);
+        }
+        let len = self.head.len().min(into.len());
+        let chunk = self.head.split_to(len);
+        if let Some(into) = into.get_mut(..len) {
+            into.copy_from_slice(&chunk);
+        }
+        Ok(len)
+    }
+}

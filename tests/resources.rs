@@ -1,0 +1,238 @@
+//! Descriptors, memory and threads: what an operation takes, and what many at once do.
+
+mod support;
+
+use avrope::{
+    Control, Cut, Join, Media, Remux, SaveOptions, Sink, Source, TimeRange, cut, join, join_to, remux,
+    synth::{Audio, Spec, Video},
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+use support::*;
+
+/// Descriptors are the process's: the tests of this file run one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The most descriptors while something runs, seen by a thread that looks all the time and by `look`.
+fn most_while(run: impl FnOnce(&dyn Fn())) -> usize {
+    let (most, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let look = || {
+        most.fetch_max(descriptors(), Ordering::SeqCst);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                look();
+                std::thread::yield_now();
+            }
+        });
+        run(&look);
+        stop.store(true, Ordering::SeqCst);
+    });
+    most.load(Ordering::SeqCst)
+}
+
+/// A tiny clip under many names.
+fn many(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let spec = Spec {
+        duration: 0.2,
+        video: Some(Video { size: (64, 64), ..Video::default() }),
+        audio: vec![Audio::default()],
+        ..Spec::default()
+    };
+    let tiny = fixture("tiny.mp4", &spec);
+    let dir = tempfile::tempdir().unwrap();
+    // Copies, so that they are different files.
+    let paths: Vec<_> = (0..count).map(|i| dir.path().join(format!("{i}.mp4"))).collect();
+    for path in &paths {
+        std::fs::copy(&tiny, path).unwrap();
+    }
+    (dir, paths)
+}
+
+fn join_of(count: usize) {
+    let _alone = alone();
+    let (dir, paths) = many(count);
+    let begin = descriptors();
+    let most = most_while(|look| {
+        let sources: Vec<_> = paths.iter().map(|path| Source::open(path).unwrap()).collect();
+        look();
+        let clip = join(&sources, &Join::new(), &none()).unwrap();
+        look();
+        assert_eq!(clip.report.payload_copied, 0);
+        assert!(clip.report.duration_s > 0.19 * count as f64);
+        let out = dir.path().join("joined.mp4");
+        clip.rope.save(&out, SaveOptions::new(), &none()).unwrap();
+        let sum: u64 = clip.rope.chunks().map(|chunk| chunk.unwrap().len() as u64).sum();
+        assert_eq!(sum, std::fs::metadata(&out).unwrap().len());
+        clip.rope
+            .write_to_fd(std::fs::File::options().write(true).open("/dev/null").unwrap(), &none())
+            .unwrap();
+        // Through a file's muxer as well.
+        join_to(&sources, &Join::new(), Sink::file(dir.path().join("joined.mkv")), &none()).unwrap();
+        // And the result is a source itself.
+        let again = Media::open(clip.rope.into()).unwrap();
+        let middle = TimeRange::secs(1.0, 0.15 * count as f64).unwrap();
+        cut(&again, &Cut::new().keep(middle), &none()).unwrap().rope.to_bytes().unwrap();
+    });
+    println!("join of {count}: {begin} descriptors before, {most} at the most");
+    assert!(most <= 64, "{most} descriptors at once");
+    assert!(descriptors() <= begin + 1, "{} descriptors stay", descriptors());
+}
+
+#[test]
+fn a_join_of_many_files_holds_few_descriptors() {
+    join_of(600);
+}
+
+#[test]
+#[cfg_attr(not(feature = "full-tests"), ignore = "full tier: cargo test --features full-tests")]
+fn a_join_of_5000_files_holds_few_descriptors() {
+    join_of(5000);
+}
+
+#[test]
+fn a_thousand_open_media_hold_few_descriptors() {
+    let _alone = alone();
+    let (_dir, paths) = many(1000);
+    let begin = descriptors();
+    let mut media = Vec::new();
+    let most = most_while(|_| {
+        for path in &paths {
+            media.push(Media::open(Source::open(path).unwrap()).unwrap());
+        }
+        for media in media.iter().step_by(50) {
+            cut(media, &Cut::new().keep(TimeRange::ALL), &none()).unwrap();
+            remux(media, &Remux::new().format("mkv"), &none()).unwrap();
+        }
+    });
+    println!("1,000 media: {begin} descriptors before, {most} at the most");
+    assert!(most <= begin + 16, "{most} descriptors at once");
+    assert!(descriptors() <= begin + 1, "{} descriptors for idle media", descriptors());
+}
+
+#[test]
+fn one_media_serves_eight_threads() {
+    let _alone = alone();
+    for (name, source) in [
+        ("file", Source::open(clip()).unwrap()),
+        ("memory", Source::from_bytes(std::fs::read(clip()).unwrap())),
+        ("seekable", Source::from_seekable(std::fs::File::open(clip()).unwrap(), "seekable").unwrap()),
+    ] {
+        let media = Media::open(source).unwrap();
+        let ranges: Vec<_> = (0..12).map(|i| (f64::from(i) * 0.7, f64::from(i) * 0.7 + 1.3)).collect();
+        let one = |(from, to): (f64, f64), format: &str| {
+            let settings = Cut::new().keep(TimeRange::secs(from, to).unwrap()).format(format);
+            cut(&media, &settings, &none()).unwrap().rope.to_bytes().unwrap()
+        };
+        let formats = ["mp4", "ts", "mov"];
+        let want: Vec<_> = ranges.iter().flat_map(|r| formats.map(|f| one(*r, f))).collect();
+        let keyframes = media.probe(&none()).unwrap().streams[0].keyframes.clone();
+        let barrier = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (want, ranges, one, barrier, media, keyframes) =
+                    (&want, &ranges, &one, &barrier, &media, &keyframes);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for i in 0..ranges.len() {
+                        let i = (i + thread * 5) % ranges.len();
+                        for (f, format) in formats.iter().enumerate() {
+                            assert!(
+                                one(ranges[i], format) == want[i * 3 + f],
+                                "{name}: thread {thread}, range {i}, {format}"
+                            );
+                        }
+                    }
+                    assert_eq!(&media.probe(&none()).unwrap().streams[0].keyframes, keyframes);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn more_threads_than_the_pool_has_contexts() {
+    let _alone = alone();
+    let media = Media::open(Source::open(clip()).unwrap()).unwrap();
+    let barrier = Arc::new(Barrier::new(40));
+    let threads: Vec<_> = (0..40)
+        .map(|i| {
+            let (media, barrier) = (media.clone(), barrier.clone());
+            std::thread::spawn(move || {
+                barrier.wait();
+                // Every third one fails, and spoils its context.
+                let token = avrope::CancelToken::new();
+                let stop = token.clone();
+                let control = Control::new().cancel(token).progress(move |_| {
+                    if i % 3 == 0 {
+                        stop.cancel();
+                    }
+                });
+                cut(&media, &Cut::new().keep(TimeRange::secs(0.0, 9.0).unwrap()), &control).is_ok()
+            })
+        })
+        .collect();
+    let went_well = bounded("40 threads", 60, move || {
+        threads.into_iter().map(|t| t.join().unwrap()).filter(|ok| *ok).count()
+    });
+    assert!(went_well >= 26, "{went_well}");
+    assert!(cut(&media, &Cut::new().keep(TimeRange::ALL), &none()).is_ok());
+}
+
+fn anonymous() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn memory_stays_far_below_the_payload() {
+    let _alone = alone();
+    let path = large_clip();
+    let size = std::fs::metadata(&path).unwrap().len();
+    let media = Media::open(Source::open(&path).unwrap()).unwrap();
+    // 2 GB of result.
+    let repeats = 2_000_000_000 / size;
+    let before = anonymous();
+    let mut settings = Cut::new();
+    for _ in 0..repeats {
+        settings = settings.keep(TimeRange::ALL);
+    }
+    let clip = cut(&media, &settings, &none()).unwrap();
+    let held = anonymous().saturating_sub(before);
+    println!("{} bytes of result, {held} of memory", clip.rope.len());
+    assert!(held < 64 << 20, "{held} bytes");
+    let sum: u64 = clip.rope.chunks().map(|chunk| chunk.unwrap().len() as u64).sum();
+    assert_eq!(sum, clip.rope.len());
+    let held = anonymous().saturating_sub(before);
+    assert!(held < 64 << 20, "{held} bytes after reading it");
+    // A muxer that copies streams into a sink with bounded memory.
+    let peak = Arc::new(AtomicUsize::new(0));
+    let seen = peak.clone();
+    let control = Control::new().progress(move |_| {
+        seen.fetch_max(anonymous() as usize, Ordering::SeqCst);
+    });
+    let (before, repeats) = (anonymous() as usize, 12);
+    let mut settings = Cut::new().format("ts");
+    for _ in 0..repeats {
+        settings = settings.keep(TimeRange::ALL);
+    }
+    avrope::cut_to(&media, &settings, Sink::writer(std::io::sink()), &control).unwrap();
+    let held = peak.load(Ordering::SeqCst).saturating_sub(before);
+    println!("{} bytes streamed, {held} of memory", size * repeats);
+    assert!(held < 64 << 20, "{held} bytes");
+}
