@@ -174,6 +174,11 @@ impl Stream {
         }
     }
 
+    /// Whether this is sound whose coded frames all have the same number of samples.
+    pub(crate) fn has_equal_frames(&self) -> bool {
+        matches!(self.codec().as_str(), "aac" | "mp3" | "mp2" | "ac3" | "eac3" | "opus" | "alac")
+    }
+
     /// Whether MP4's demuxer delivers this codec's packets as the file has them, without a look inside, and MP4's muxer
     /// passes them on likewise (mov.c: mov_read_packet; movenc.c: ff_mov_write_packet and mov_check_bitstream). Of AAC the
     /// first two bytes are looked at, for an ADTS header, and zeros are none.

@@ -49,8 +49,13 @@ pub(super) struct Clock {
     /// boundaries.
     starts: Vec<i64>,
     ends: VecDeque<i64>,
+    /// The part's longest packet's duration, in source ticks.
+    longest: i64,
+    whole: bool,
     pub(super) repairs: Repairs,
     last_duration: i64,
+    /// The last packet's duration, in ticks of `base`.
+    last_length: i64,
     last_source_dts: Option<i64>,
 }
 
@@ -80,8 +85,11 @@ impl Clock {
             shown: Vec::new(),
             starts: Vec::new(),
             ends: VecDeque::new(),
+            longest: 0,
+            whole: false,
             repairs: Repairs::default(),
             last_duration: 0,
+            last_length: 0,
             last_source_dts: None,
         }
     }
@@ -100,17 +108,25 @@ impl Clock {
     }
 
     /// A new part begins: its first packet goes right behind what was written, or later if a gap is to be shown.
-    pub(super) fn begin_part(&mut self) {
+    /// `whole`: its coded frames are all of one length, and a last one that a duration cuts short is taken for whole, as
+    /// players do that look at frames alone.
+    pub(super) fn begin_part(&mut self, whole: bool) {
+        self.whole = whole;
         self.anchor = None;
         self.last_source_dts = None;
         self.starts.clear();
         self.ends.clear();
+        self.longest = 0;
     }
 
     /// Fills in what the source left out, as libav's generated timestamps do; (pts, dts, duration) in source ticks.
     fn complete(&mut self, packet: &Packet) -> (i64, i64, i64) {
         let (pts, dts) = (packet.pts(), packet.dts());
-        let duration = if packet.duration() > 0 { packet.duration() } else { self.last_duration };
+        let mut duration = if packet.duration() > 0 { packet.duration() } else { self.last_duration };
+        self.longest = self.longest.max(duration);
+        if self.whole {
+            duration = self.longest;
+        }
         let guess = self.last_source_dts.map(|last| last.saturating_add(self.last_duration.max(1)));
         let dts = dts.unwrap_or_else(|| {
             self.repairs.missing_dts = self.repairs.missing_dts.saturating_add(1);
@@ -186,6 +202,7 @@ impl Clock {
         }
         pts = pts.max(dts);
         self.last_dts = Some(dts);
+        self.last_length = duration;
         self.next = self.next.max(dts.saturating_add(duration.max(1)));
         // The first starts and the last ends: seams are looked for nowhere else.
         if self.starts.len() < KEPT {
@@ -214,15 +231,28 @@ impl Clock {
         let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
         if len > Timestamp::ZERO {
             self.shown.push(Shown { at, len, media });
+            // What follows must not be seen before its time.
+            self.next = self.next.max(media.saturating_add(len.ticks(self.base)));
         }
     }
 
-    /// Leaves room for a gap on the output's clock before the part that is about to begin: the last packet so far is
-    /// shown that much longer. Edit lists have no empty entries in the middle that every player knows.
-    pub(super) fn stretch_to(&mut self, at: Timestamp) {
+    /// When the last packet ends, on a track whose timestamps are when packets are shown.
+    pub(super) fn end(&self) -> Timestamp {
+        Timestamp::from_ticks(self.next, self.base)
+    }
+
+    /// Half of the last packet's length: what sound may be off by at a seam.
+    pub(super) fn half_frame(&self) -> Timestamp {
+        Timestamp::from_ticks(self.last_length / 2, self.base)
+    }
+
+    /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer than `slack`:
+    /// the last packet so far is shown that much longer. Edit lists have no empty entries in the middle that every player
+    /// knows.
+    pub(super) fn stretch_to(&mut self, at: Timestamp, slack: Timestamp) {
         let Some(last) = self.shown.last_mut() else { return };
         let gap = at.minus(last.end());
-        if gap <= Timestamp::ZERO {
+        if gap <= slack {
             return;
         }
         last.len = last.len.plus(gap);

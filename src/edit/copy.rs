@@ -9,7 +9,7 @@ use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
-    media::{Demux, Payloads},
+    media::{Demux, Payloads, Span},
     time::{Rational, Timestamp},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Copied {
 }
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
-pub(super) const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
+const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 /// Packets between two reports of progress.
@@ -154,6 +154,9 @@ impl Copy<'_, '_> {
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
+        if self.part.whole_frames && !self.session.target.has_edit_lists() && self.media.is_indexed() {
+            self.end_sound_with_picture(shown_from, to);
+        }
         for (mut packet, origin) in lead.packets {
             self.take(&mut packet, origin)?;
         }
@@ -206,13 +209,18 @@ impl Copy<'_, '_> {
                 last_dts: None,
                 leading_before: None,
                 written: 0,
+                later: Timestamp::ZERO,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
         for lane in &self.lanes {
             if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
-                track.clock.stretch_to(self.session.placed);
-                track.clock.begin_part();
+                // Sound ends between two of its frames; what that is off is made up for at this seam.
+                let sound = self.part.whole_frames && lane.kind == StreamKind::Audio;
+                let slack = if sound { track.clock.half_frame() } else { Timestamp::ZERO };
+                track.clock.stretch_to(self.session.placed, slack);
+                let framed = self.media.streams().get(lane.stream).is_some_and(|s| s.has_equal_frames());
+                track.clock.begin_part(self.part.whole_frames && framed);
             }
         }
     }
@@ -261,7 +269,12 @@ impl Copy<'_, '_> {
             }
             if !exact && (begun || !fresh) {
                 // No edit list will hide what comes before.
-                lane.keep_from = first.media_at(shown_from, lane.base);
+                let sound = lane.kind == StreamKind::Audio && self.part.whole_frames && begun;
+                let clock =
+                    self.session.target.tracks.get(lane.track).map(|track| &track.clock).filter(|_| sound);
+                // Sound goes on where the part before let it end.
+                let late = clock.map_or(Timestamp::ZERO, |clock| clock.end().minus(self.session.placed));
+                lane.keep_from = first.media_at(shown_from.plus(late.max(Timestamp::ZERO)), lane.base);
             }
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
@@ -392,22 +405,31 @@ impl Copy<'_, '_> {
             // Nothing is there to show before the first packet.
             let begins = span.shown_at(time, lane.base);
             span.begin_at(begins, lane.base);
-            track.clock.stretch_to(begins.plus(self.shift));
+            track.clock.stretch_to(begins.plus(self.shift), Timestamp::ZERO);
         }
         lane.written = lane.written.saturating_add(1);
         if exact {
             track.clock.place_behind(packet, lane.base);
         } else {
-            let span = lane
-                .spans
-                .iter()
-                .rev()
-                .find(|span| time.is_some_and(|time| time >= span.media))
-                .or(lane.spans.first());
+            let reaches = |span: &&Span| time.is_some_and(|time| time >= span.media);
+            let span = lane.spans.iter().rev().find(reaches).or(lane.spans.first());
             let offset = span.map_or(Timestamp::ZERO, |span| {
                 span.shown.minus(Timestamp::from_ticks(span.media, lane.base))
             });
-            track.clock.place_at(packet, lane.base, self.shift.plus(offset));
+            let shift = self.shift.plus(offset);
+            if lane.kind == StreamKind::Audio
+                && self.part.whole_frames
+                && lane.written == 1
+                && track.packets > 0
+            {
+                let own = Timestamp::from_ticks(time.unwrap_or(0), lane.base).plus(shift);
+                let later = track.clock.end().minus(own);
+                if later.nanos().abs() <= track.clock.half_frame().nanos() {
+                    lane.later = later;
+                    lane.until = lane.until.saturating_sub(later.ticks(lane.base));
+                }
+            }
+            track.clock.place_at(packet, lane.base, shift.plus(lane.later));
         }
         let (primary, base, stream, number) = (index == 0, lane.base, lane.stream, lane.track);
         let spans_first = lane.spans.first().copied();
@@ -430,6 +452,16 @@ impl Copy<'_, '_> {
             self.session.control.report(Stage::Copy, done, total)?;
         }
         Ok(())
+    }
+
+    /// Where parts meet, sound that is longer than the picture ends with it.
+    fn end_sound_with_picture(&mut self, from: Timestamp, to: Timestamp) {
+        let end = from.plus(self.length(from, to));
+        for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio) {
+            if let Some(span) = lane.spans.last() {
+                lane.until = lane.until.min(span.media_at(end, lane.base));
+            }
+        }
     }
 
     /// The picture goes on a little behind the range, because of what its last frames refer to: so does the sound.

@@ -1,6 +1,6 @@
 //! A source's stream on its way to a track of the output.
 
-use super::{clock::Clock, copy::PADDING, leadin::Read};
+use super::{clock::Clock, leadin::Read};
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::Span,
@@ -30,6 +30,8 @@ pub(super) struct Lane {
     /// Packets that are presented before this one, which began the part, lack what they refer to.
     pub leading_before: Option<i64>,
     pub written: u64,
+    /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
+    pub later: Timestamp,
 }
 
 impl Lane {
@@ -63,7 +65,7 @@ pub(super) fn show_whole_frames(
     let first = clock.shown().is_empty();
     // The sound so far may end a little before or after the place where the picture of this part begins.
     let (end, begins) = (clock.shown_end(), placed.plus(span.shown.minus(from)));
-    let at = if first || begins.minus(end).nanos().abs() > PADDING.nanos() { begins } else { end };
+    let at = if first { begins } else { end };
     let wanted = span.media_at(span.shown.plus(at.minus(begins)), base);
     let start = if first { wanted } else { clock.nearest_start(wanted).unwrap_or(wanted) };
     // What the source's own edit list ends, ends here too.

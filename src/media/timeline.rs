@@ -90,7 +90,17 @@ impl Timeline {
                 len = media_len
                     .minus(Timestamp::from_ticks(if media_len == Timestamp::MAX { 0 } else { media }, base));
             }
-            spans.push(Span { shown, len, media });
+            // Movie ticks may be too coarse to say where the media ends; what is within one of it means the end.
+            if media_len != Timestamp::MAX {
+                // All of the media is as long as its decode times; what begins behind its start, so much less.
+                let rest = media_len.minus(Timestamp::from_ticks(media, base));
+                let tick = Timestamp::from_ticks(1, movie).nanos();
+                let near = |end: &Timestamp| len.minus(*end).nanos().abs() <= tick;
+                len = [media_len, rest].into_iter().find(near).unwrap_or(len);
+            }
+            if len > Timestamp::ZERO {
+                spans.push(Span { shown, len, media });
+            }
         }
         Self { spans, base }
     }
