@@ -64,7 +64,8 @@ pub struct Limits {
     pub streams: usize,
     /// Packets that one job writes. Default 2^40.
     pub packets: u64,
-    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices do not count. Default 4 GiB.
+    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices and the
+    /// muxer's own tables (about 100 bytes a packet) do not count. Default 4 GiB.
     pub memory: u64,
     /// Pixels of a video frame (width times height). Default 2^28, as 16384x16384.
     pub pixels: u64,
@@ -237,6 +238,12 @@ pub struct Report {
     pub segments: usize,
     /// Packets in the result.
     pub packets: u64,
+    /// Frames that were decoded; 0 for operations that copy.
+    pub frames_decoded: u64,
+    /// Frames that were encoded; 0 for operations that copy.
+    pub frames_encoded: u64,
+    /// Packets that a decoder found damaged; 0 for operations that copy.
+    pub decode_errors: u64,
     /// Presented duration of the result in seconds.
     pub duration_s: f64,
     /// Wall time of the operation in milliseconds.

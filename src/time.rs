@@ -184,7 +184,8 @@ impl fmt::Display for TimeRange {
     }
 }
 
-/// A fraction: a time base in seconds a tick, a frame rate, an aspect ratio. The denominator is never 0.
+/// A fraction: a time base in seconds a tick, a frame rate, an aspect ratio. avrope itself never makes one with a
+/// denominator of 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rational {
     /// Numerator.

@@ -29,6 +29,10 @@ fn reference(source: &Path, container: &str) -> PathBuf {
     made_by_ffmpeg(&format!("ref-{name}.{container}"), &arguments)
 }
 
+fn container_has_edits(container: &str) -> bool {
+    matches!(container, "mp4" | "mov" | "m4a")
+}
+
 /// How much of its source an output has to hold.
 #[derive(Clone, Copy, PartialEq)]
 enum Extent {
@@ -104,7 +108,18 @@ impl Case<'_> {
         }
         let mut known = complaints(self.source);
         known.extend(complaints(&reference(self.source, container)));
-        let new: Vec<_> = new.difference(&known).collect();
+        let inherent = |line: &&String| {
+            // Where a list has several entries, ffmpeg's demuxer reads the hidden pictures of one behind those of the one
+            // before, and says so. What is shown is judged frame by frame (join.rs).
+            let seam = container_has_edits(container) && line.contains("out of order");
+            let seam =
+                seam || container_has_edits(container) && line.contains("non monotonically increasing");
+            // A FLAC frame holds its number: a copy that is not whole can't keep them in a row without an index.
+            let flac =
+                container == "flac" && (line.contains("mismatch") || line.contains("non monotonically"));
+            seam || flac
+        };
+        let new: Vec<_> = new.difference(&known).filter(|line| !inherent(line)).collect();
         if new.is_empty() { Ok(()) } else { Err(format!("decoding says {new:?}")) }
     }
 
@@ -115,10 +130,11 @@ impl Case<'_> {
         let media = open(self.source);
         let length = media.duration().unwrap().secs();
         let range = |from: f64, to: f64| TimeRange::secs(length * from, length * to).unwrap();
-        let edits = matches!(container, "mp4" | "mov" | "m4a");
-        let mode = |cut: Cut, mode| cut.mode(mode).format(container);
+        let edits = container_has_edits(container);
+        let format = if container == "mpg" { "mpeg" } else { container };
+        let mode = |cut: Cut, mode| cut.mode(mode).format(format);
         let mut jobs: Vec<(&str, avrope::Result<Clip>, Extent)> = vec![
-            ("remux", remux(&media, &Remux::new().format(container), &control), Extent::Whole),
+            ("remux", remux(&media, &Remux::new().format(format), &control), Extent::Whole),
             (
                 "keyframe cut",
                 cut(&media, &mode(Cut::new().keep(range(0.4, 0.8)), CutMode::Keyframe), &control),
@@ -137,7 +153,7 @@ impl Case<'_> {
                 "join",
                 join(
                     &[Source::open(self.source).unwrap(), Source::open(self.source).unwrap()],
-                    &Join::new().format(container),
+                    &Join::new().format(format),
                     &control,
                 ),
                 Extent::Times(2),
@@ -223,6 +239,19 @@ fn footage_into_each_container() {
         }
     }
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn usual_endings_name_containers() {
+    let Some(path) = common::fixture("mpeg2-mp2") else { return };
+    let media = open(&path);
+    let refused: Vec<_> = ["mpg", "mka", "mts", "vob", "m2ts", "mpeg", "mov", "m4v", "3gp"]
+        .into_iter()
+        .filter_map(|ending| remux(&media, &Remux::new().format(ending), &Control::default()).err())
+        .map(|error| error.to_string())
+        .filter(|error| error.contains("no container called"))
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 // ---- the figures of zero copy

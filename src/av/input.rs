@@ -187,6 +187,12 @@ impl Demuxer {
         unsafe { string(self.0.as_ref().long_name) }
     }
 
+    /// Whether its timestamps may break off and begin anew (AVFMT_TS_DISCONT).
+    pub(crate) fn may_jump(self) -> bool {
+        // SAFETY: a static description.
+        unsafe { self.0.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
+    }
+
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.name().split(',').any(|name| name == "mp4")
@@ -379,6 +385,17 @@ impl Input {
             .raw_stream(index)
             .map_or(0, |stream| unsafe { ff::avformat_index_get_entries_count(stream) });
         u64::try_from(count).unwrap_or(0)
+    }
+
+    /// The dts of the last entry in the demuxer's index.
+    pub(crate) fn last_indexed(&self, index: usize) -> Option<i64> {
+        let stream = self.raw_stream(index).ok()?;
+        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+        unsafe {
+            let last = ff::avformat_index_get_entries_count(stream).checked_sub(1)?;
+            let entry = ff::avformat_index_get_entry(stream, last);
+            (!entry.is_null()).then(|| (*entry).timestamp)
+        }
     }
 
     /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.

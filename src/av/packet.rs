@@ -161,6 +161,17 @@ impl Packet {
         (packet.pts, packet.dts, packet.duration, packet.pos) = (pts, dts, duration, -1);
     }
 
+    /// Moves its times by so many ticks.
+    pub(crate) fn shift(&mut self, by: i64) {
+        // SAFETY: live, and ours alone.
+        let packet = unsafe { self.0.as_mut() };
+        for time in [&mut packet.pts, &mut packet.dts] {
+            if *time != ff::AV_NOPTS_VALUE {
+                *time = time.saturating_add(by);
+            }
+        }
+    }
+
     pub(crate) fn set_stream(&mut self, index: usize) {
         // SAFETY: live, and ours alone.
         unsafe { self.0.as_mut() }.stream_index = i32::try_from(index).unwrap_or(i32::MAX);

@@ -3,7 +3,19 @@
 use super::{check, dict, string};
 use crate::{Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
-use std::ptr::NonNull;
+use std::{
+    ffi::{c_char, c_int},
+    ptr::NonNull,
+};
+
+// The bindings declare these with Rust enums, which a number from a file need not be.
+#[allow(clashing_extern_declarations)]
+unsafe extern "C" {
+    fn av_color_range_name(range: c_int) -> *const c_char;
+    fn av_color_primaries_name(primaries: c_int) -> *const c_char;
+    fn av_color_transfer_name(transfer: c_int) -> *const c_char;
+    fn av_color_space_name(space: c_int) -> *const c_char;
+}
 
 /// The kinds of stream that libav tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -292,15 +304,22 @@ impl Stream {
         }
     }
 
+    /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be read as the
+    /// bindings' Rust enums.
     pub(crate) fn color(&self) -> [(&'static str, Option<String>); 4] {
-        let p = self.get();
-        // SAFETY: each function answers with a static string, or NULL for a value that it does not know.
+        let p = self.parameters.0.as_ptr();
+        // SAFETY: the parameters are live; C's enums are ints, and are read as such. Each function answers with a static
+        // string, or NULL for a number that it does not know.
         unsafe {
+            let range = av_color_range_name((&raw const (*p).color_range).cast::<c_int>().read());
+            let primaries = av_color_primaries_name((&raw const (*p).color_primaries).cast::<c_int>().read());
+            let transfer = av_color_transfer_name((&raw const (*p).color_trc).cast::<c_int>().read());
+            let space = av_color_space_name((&raw const (*p).color_space).cast::<c_int>().read());
             [
-                ("range", known(string(ff::av_color_range_name(p.color_range)))),
-                ("primaries", known(string(ff::av_color_primaries_name(p.color_primaries)))),
-                ("transfer", known(string(ff::av_color_transfer_name(p.color_trc)))),
-                ("space", known(string(ff::av_color_space_name(p.color_space)))),
+                ("range", known(string(range))),
+                ("primaries", known(string(primaries))),
+                ("transfer", known(string(transfer))),
+                ("space", known(string(space))),
             ]
         }
     }

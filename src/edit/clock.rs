@@ -52,6 +52,9 @@ pub(super) struct Clock {
     /// The part's longest packet's duration, in source ticks.
     longest: i64,
     whole: bool,
+    borders: (i64, i64),
+    /// The latest pts of a packet and its duration together, in ticks of `base`.
+    tail: i64,
     pub(super) repairs: Repairs,
     last_duration: i64,
     /// The last packet's duration, in ticks of `base`.
@@ -87,6 +90,8 @@ impl Clock {
             ends: VecDeque::new(),
             longest: 0,
             whole: false,
+            borders: (i64::MIN, i64::MAX),
+            tail: 0,
             repairs: Repairs::default(),
             last_duration: 0,
             last_length: 0,
@@ -110,8 +115,11 @@ impl Clock {
     /// A new part begins: its first packet goes right behind what was written, or later if a gap is to be shown.
     /// `whole`: its coded frames are all of one length, and a last one that a duration cuts short is taken for whole, as
     /// players do that look at frames alone.
-    pub(super) fn begin_part(&mut self, whole: bool) {
+    /// Packets are borders for [`nearest_start`](Self::nearest_start) from `borders.0` on, and for
+    /// [`nearest_end`](Self::nearest_end) up to `borders.1`, in source ticks.
+    pub(super) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
         self.whole = whole;
+        self.borders = borders;
         self.anchor = None;
         self.last_source_dts = None;
         self.starts.clear();
@@ -155,7 +163,11 @@ impl Clock {
     /// times.
     pub(super) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
         let (pts, dts, duration) = self.complete(packet);
-        let (source, out) = *self.anchor.get_or_insert((dts, self.next));
+        // No two packets are to be shown at one time: a frame that was kept for others to refer to may be shown later than
+        // the next part's first.
+        let reorder = convert(pts.saturating_sub(dts), from, self.base);
+        let begin = self.next.max(self.tail.saturating_sub(reorder));
+        let (source, out) = *self.anchor.get_or_insert((dts, begin));
         let to_out = |ticks: i64| convert(ticks.saturating_sub(source), from, self.base).saturating_add(out);
         let times = (to_out(pts), to_out(dts));
         self.finish(packet, times, (pts, dts, duration), from);
@@ -205,13 +217,16 @@ impl Clock {
         self.last_length = duration;
         self.next = self.next.max(dts.saturating_add(duration.max(1)));
         // The first starts and the last ends: seams are looked for nowhere else.
-        if self.starts.len() < KEPT {
+        if self.starts.len() < KEPT && source.0 >= self.borders.0 {
             self.starts.push(source.0);
         }
-        if self.ends.len() == KEPT {
-            self.ends.pop_front();
+        if source.0 <= self.borders.1 {
+            if self.ends.len() == KEPT {
+                self.ends.pop_front();
+            }
+            self.ends.push_back(source.0.saturating_add(source.2));
         }
-        self.ends.push_back(source.0.saturating_add(source.2));
+        self.tail = self.tail.max(pts.saturating_add(duration));
         packet.set_times(pts, dts, duration);
     }
 
@@ -243,7 +258,8 @@ impl Clock {
 
     /// Half of the last packet's length: what sound may be off by at a seam.
     pub(super) fn half_frame(&self) -> Timestamp {
-        Timestamp::from_ticks(self.last_length / 2, self.base)
+        // And a microsecond, against rounding.
+        Timestamp::from_ticks(self.last_length / 2, self.base).plus(Timestamp::from_nanos(1000))
     }
 
     /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer than `slack`:

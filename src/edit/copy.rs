@@ -41,6 +41,10 @@ pub(super) struct Copied {
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
+/// Timestamps that go forward by more than this, or back by more than that, are a break in the source's clock (ffmpeg's
+/// dts_delta_threshold, and its tenth of a second).
+const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
+const BACK: Timestamp = Timestamp::from_nanos(-100_000_000);
 /// Packets between two reports of progress.
 const REPORT_EVERY: u64 = 256;
 
@@ -69,7 +73,11 @@ pub(super) fn part(
     let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(start) };
     let primary = media.primary(streams).and_then(|primary| media.timeline(primary));
     let spans = primary.map(|timeline| timeline.clip(part.from.plus(start), to)).unwrap_or_default();
-    let in_order = spans.is_sorted_by(|a, b| a.media_at(a.shown_end(), base_of(primary)) <= b.media);
+    // One after the other, on both clocks.
+    let follows = |a: &Span, b: &Span| {
+        a.shown_end() == b.shown && a.media_at(a.shown_end(), base_of(primary)) <= b.media
+    };
+    let in_order = spans.is_sorted_by(follows);
     if spans.len() < 2 || (session.target.has_edit_lists() && in_order) {
         return one(session, media, streams, part);
     }
@@ -97,9 +105,19 @@ fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
 
 fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) -> Result<Copied> {
     media.warnings().iter().for_each(|warning| session.report.warn(warning.clone()));
-    let mut loan = media.demux(session.control)?;
+    // Seeking back to the start is exact by an index alone.
+    let fresh = part.from == Timestamp::ZERO && !media.is_indexed();
+    let mut loan = media.demux(session.control, fresh)?;
     let demux = loan.get()?;
-    let mut copy = Copy { session, media, part, lanes: Vec::new(), shift: Timestamp::ZERO, count: 0 };
+    let mut copy = Copy {
+        session,
+        media,
+        part,
+        lanes: Vec::new(),
+        shift: Timestamp::ZERO,
+        jumps: Timestamp::ZERO,
+        count: 0,
+    };
     let outcome = copy.run(demux, streams);
     let read = demux.take_bytes_read();
     session.report.bytes_read = session.report.bytes_read.saturating_add(read);
@@ -120,6 +138,8 @@ struct Copy<'s, 'a> {
     lanes: Vec<Lane>,
     /// From the file's clock to the output's.
     shift: Timestamp,
+    /// What jumps of the source's timestamps add up to so far.
+    jumps: Timestamp,
     count: u64,
 }
 
@@ -128,10 +148,13 @@ impl Copy<'_, '_> {
         let start = self.media.start();
         let from = self.part.from.plus(start);
         let to = if self.part.to == Timestamp::MAX { self.part.to } else { self.part.to.plus(start) };
-        let primary = self
-            .media
-            .primary(streams)
-            .ok_or_else(|| Error::new(ErrorKind::Bug, "a part without streams"))?;
+        // A stream that shows nothing of the range can't say where it begins.
+        let shows =
+            |i: &usize| self.media.timeline(*i).is_some_and(|timeline| !timeline.clip(from, to).is_empty());
+        let showing: Vec<usize> =
+            streams.iter().copied().filter(|i| !self.is_picture(*i) && shows(i)).collect();
+        let primary = self.media.primary(&showing);
+        let primary = primary.ok_or_else(|| Error::invalid("nothing is shown in this range"))?;
         self.open_lanes(streams, primary, from, to);
         let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
         let payloads = self.session.target.payloads(self.media, &moving);
@@ -210,6 +233,7 @@ impl Copy<'_, '_> {
                 leading_before: None,
                 written: 0,
                 later: Timestamp::ZERO,
+                expected: None,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
@@ -220,7 +244,10 @@ impl Copy<'_, '_> {
                 let slack = if sound { track.clock.half_frame() } else { Timestamp::ZERO };
                 track.clock.stretch_to(self.session.placed, slack);
                 let framed = self.media.streams().get(lane.stream).is_some_and(|s| s.has_equal_frames());
-                track.clock.begin_part(self.part.whole_frames && framed);
+                let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
+                let first = lane.spans.first().map_or(i64::MIN, |span| span.media.saturating_sub(near));
+                let borders = (first, lane.until.saturating_add(near));
+                track.clock.begin_part(self.part.whole_frames && framed, borders);
             }
         }
     }
@@ -316,6 +343,10 @@ impl Copy<'_, '_> {
             );
             return Err(error.in_stream(lane.stream).advise("transcode it"));
         }
+        if self.media.may_jump() {
+            self.bridge(index, packet);
+        }
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
         if let Some(dts) = dts
             && dts >= lane.until
@@ -333,7 +364,7 @@ impl Copy<'_, '_> {
         };
         if exact {
             // What lies beyond is hidden, and keeps the file's run whole; but not what is too far beyond.
-            let useless = lane.done && (beyond(BEYOND) || lane.spans.is_empty());
+            let useless = lane.done && (beyond(BEYOND) || lane.spans.is_empty() || lane.written == 0);
             return if useless { Ok(()) } else { self.emit(index, packet, origin) };
         }
         if lane.kind == StreamKind::Video {
@@ -356,7 +387,8 @@ impl Copy<'_, '_> {
             return self.emit(index, packet, origin);
         }
         // Sound and the rest: a packet belongs to the side on which more of it lies.
-        let half = packet.duration() / 2;
+        let whole = if self.part.whole_frames { lane.typical } else { 0 };
+        let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
         let late = middle.is_some_and(|middle| middle >= lane.until);
         let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
@@ -365,6 +397,30 @@ impl Copy<'_, '_> {
             _ => ends.is_some_and(|ends| ends <= lane.keep_from && packet.duration() > 0),
         };
         if late || early { Ok(()) } else { self.emit(index, packet, origin) }
+    }
+
+    /// Makes timestamps that jump go on (ffmpeg's ts_discontinuity_process): a recording of several pieces, or a clock
+    /// that wraps around. All streams jump by as much.
+    fn bridge(&mut self, index: usize, packet: &mut Packet) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some(dts) = packet.dts().filter(|_| matches!(lane.kind, StreamKind::Video | StreamKind::Audio))
+        else {
+            return packet.shift(self.jumps.ticks(lane.base));
+        };
+        let at = Timestamp::from_ticks(dts, lane.base);
+        if let Some(expected) = lane.expected {
+            let delta = at.plus(self.jumps).minus(expected);
+            if delta > JUMP || delta < BACK {
+                self.jumps = self.jumps.minus(delta);
+                let stream = lane.stream;
+                self.session
+                    .report
+                    .warn(format!("stream {stream}: its timestamps jump; they were made to go on"));
+            }
+        }
+        packet.shift(self.jumps.ticks(lane.base));
+        let lasts = lane.lasts(packet);
+        lane.expected = Some(at.plus(self.jumps).plus(Timestamp::from_ticks(lasts, lane.base)));
     }
 
     /// Writes or drops what was held back.

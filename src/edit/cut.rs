@@ -147,8 +147,7 @@ impl CutJob<'_> {
             return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
                 .advise("save it to a file, or read it into memory with Source::spool"));
         }
-        let chapters = chapters(self.media, &ranges);
-        target.open(self.media, &chapters, report)?;
+        target.open(self.media, chapters(self.media, &ranges), report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
@@ -167,6 +166,9 @@ impl CutJob<'_> {
                 asked.actual_to = copied.from.plus(copied.len);
             }
         }
+        let shown = |r: &ReportRange| TimeRange { from: r.actual_from, to: r.actual_to };
+        let shown: Vec<TimeRange> = session.report.ranges.iter().map(shown).collect();
+        session.target.chapters = chapters(self.media, &shown);
         session.report.duration_s = session.placed.secs();
         Ok(())
     }

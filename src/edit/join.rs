@@ -80,7 +80,7 @@ impl Job for JoinJob<'_> {
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let first = self.first()?;
-        target.open(&first, &super::remux::all_chapters(&first), report)?;
+        target.open(&first, super::remux::all_chapters(&first, Timestamp::ZERO), report)?;
         let kept = target.templates.clone();
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total: Timestamp::MAX };
         for (i, source) in self.sources.iter().enumerate() {
@@ -100,6 +100,10 @@ impl Job for JoinJob<'_> {
                 whole_frames: true,
                 last,
             };
+            if i > 0 {
+                let chapters = super::remux::all_chapters(&media, session.placed);
+                session.target.add_chapters(chapters, session.report);
+            }
             copy::part(&mut session, &media, &streams, part).map_err(|e| e.named(source.name()))?;
         }
         for track in &mut session.target.tracks {
@@ -133,7 +137,10 @@ fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -
         };
         let candidates = || {
             other.streams().iter().enumerate().filter(|(j, s)| {
-                !taken.contains(j) && s.kind() == like.kind() && s.is_picture() == like.is_picture()
+                !taken.contains(j)
+                    && !s.is_hidden()
+                    && s.kind() == like.kind()
+                    && s.is_picture() == like.is_picture()
             })
         };
         // The same kinds in the same order; the first of the kind that is left.

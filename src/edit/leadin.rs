@@ -67,6 +67,8 @@ fn seeks_well(media: &Media) -> bool {
     media.demuxer().name().split(',').any(|name| known.contains(&name))
 }
 
+/// Packets without a time in front of the first that has one.
+const UNTIMED: u32 = 256;
 /// How far streams are apart in most files.
 const INTERLEAVED: Timestamp = Timestamp::from_nanos(500_000_000);
 
@@ -133,6 +135,7 @@ pub(super) fn read(
 /// Reads until the primary stream has come to the shown part.
 fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: &Control) -> Result<()> {
     let mut keys = KeyWindow { best: None };
+    let (mut held, mut untimed): (u64, u32) = (0, 0);
     loop {
         control.check()?;
         let mut packet = Packet::new()?;
@@ -142,6 +145,21 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: 
         let reached = packet.stream() == primary.stream
             && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
         keys.note(&packet, primary, packets.len());
+        if packet.stream() == primary.stream && packet.pts().or(packet.dts()).is_none() {
+            untimed = untimed.saturating_add(1);
+            if untimed > UNTIMED {
+                let error = Error::unsupported("the source has no timestamps to find a range by");
+                return Err(error.in_stream(primary.stream).advise("remux it into mp4 or mkv first"));
+            }
+        }
+        held = held.saturating_add(if demux.holds_payload() { packet.size() as u64 } else { 0 });
+        if held > control.limit().memory {
+            let message = format!(
+                "a range begins so far behind a keyframe that more than {} bytes would be held",
+                control.limit().memory
+            );
+            return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(primary.stream));
+        }
         packets.push((packet, origin));
         if reached {
             return Ok(());
@@ -149,7 +167,9 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: 
         // What lies a keyframe and more back is not needed; a stream without an index would pile up here.
         if let Some(start) = keys.droppable(packets.len()) {
             let kept = packets.split_off(start);
-            *packets = kept;
+            let dropped = std::mem::replace(packets, kept);
+            let bytes = dropped.iter().map(|(packet, _)| packet.size() as u64).fold(0, u64::saturating_add);
+            held = held.saturating_sub(bytes);
             keys.best = keys.best.map(|best| best.saturating_sub(start));
         }
     }

@@ -82,7 +82,7 @@ impl RemuxJob<'_> {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
-        target.open(self.media, &all_chapters(self.media), report)?;
+        target.open(self.media, all_chapters(self.media, Timestamp::ZERO), report)?;
         let streams = target.templates.clone();
         let part = Part {
             from: Timestamp::ZERO,
@@ -99,11 +99,11 @@ impl RemuxJob<'_> {
     }
 }
 
-/// A media's chapters on the presentation clock.
-pub(super) fn all_chapters(media: &Media) -> Vec<RawChapter> {
+/// A media's chapters on the presentation clock, so much later.
+pub(super) fn all_chapters(media: &Media, placed: Timestamp) -> Vec<RawChapter> {
     let base = Rational { num: 1, den: 1_000_000 };
     let on_clock = |ticks: i64, from: Rational| {
-        Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).ticks(base)
+        Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).plus(placed).ticks(base)
     };
     let chapter = |c: &RawChapter| RawChapter {
         start: on_clock(c.start, c.base),

@@ -51,6 +51,8 @@ pub(super) struct Target {
     control: Control,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
+    /// On the output's clock.
+    pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
     pub templates: Vec<usize>,
 }
@@ -76,6 +78,7 @@ impl Target {
             output: None,
             control: control.clone(),
             filled: 0,
+            chapters: Vec::new(),
             templates: Vec::new(),
         })
     }
@@ -83,6 +86,12 @@ impl Target {
     /// Whether ranges are stated by edit lists.
     pub(super) fn has_edit_lists(&self) -> bool {
         self.edit_lists
+    }
+
+    /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can seek).
+    fn has_late_chapters(&self) -> bool {
+        let seekable = !matches!(self.device, Device::Stream(_));
+        self.edit_lists || (seekable && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
     }
 
     /// How this target can take the payload of these streams of a source.
@@ -103,7 +112,15 @@ impl Target {
     }
 
     /// Chooses the streams that the container can hold, and opens the output with a track for each.
-    pub(super) fn open(&mut self, media: &Media, chapters: &[RawChapter], report: &mut Report) -> Result<()> {
+    ///
+    /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the end where the
+    /// container has them in its trailer.
+    pub(super) fn open(
+        &mut self,
+        media: &Media,
+        chapters: Vec<RawChapter>,
+        report: &mut Report,
+    ) -> Result<()> {
         let mut chosen = Vec::new();
         for (i, stream) in media.streams().iter().enumerate() {
             let is_timecode = stream.tag().as_deref() == Some("tmcd") && self.muxer.is_mov();
@@ -111,7 +128,10 @@ impl Target {
                 // Its content is in the chapters; in the metadata, from which the muxer makes a track anew.
                 continue;
             }
-            if self.muxer.fits(stream) == Some(false) || stream.kind() == StreamKind::Unknown {
+            // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes.
+            let tells = self.muxer.is_mov() || self.muxer.name() == "mpegts";
+            let refused = tells && self.muxer.fits(stream) == Some(false);
+            if refused || stream.kind() == StreamKind::Unknown {
                 self.drop_stream(i, stream, "it can't hold this codec", report);
             } else {
                 chosen.push(i);
@@ -124,8 +144,10 @@ impl Target {
             Err(error) if error.is_final() => return Err(error),
             _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
         }
-        self.begin(media, &chosen, chapters)?;
+        let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
+        self.begin(media, &chosen, early)?;
         self.templates = chosen;
+        self.chapters = chapters;
         Ok(())
     }
 
@@ -230,6 +252,14 @@ impl Target {
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
+    }
+
+    /// Chapters of a further source.
+    pub(super) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
+        if !chapters.is_empty() && !self.has_late_chapters() {
+            report.warn(format!("{}: only the first input's chapters are kept", self.muxer.name()));
+        }
+        self.chapters.extend(chapters);
     }
 
     /// The source of the packets that follow.

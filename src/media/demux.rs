@@ -158,6 +158,11 @@ impl Demux {
         self.input.keyframe_before(stream, ticks)
     }
 
+    /// Whether its packets have their bytes in memory.
+    pub(crate) fn holds_payload(&self) -> bool {
+        self.payloads != Payloads::Named
+    }
+
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh
     }

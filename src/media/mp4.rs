@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// More boxes, or larger tables, than this are taken for an attack.
 const BOXES: usize = 1 << 20;
-const EDIT_LIST: u64 = 16 << 20;
+const EDITS: usize = 1 << 16;
 
 /// What a file's `moov` says, apart from the sample tables.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(crate) struct Edit {
     pub duration: u64,
     /// Composition time in ticks of the media; None for an empty edit.
     pub media: Option<i64>,
+    /// Played at its own speed: media_rate is 1.
+    pub plain: bool,
 }
 
 /// Reads exactly so many bytes at a place.
@@ -97,16 +99,22 @@ impl Tables {
     /// Reads them from a file of `len` bytes; None if there is no `moov`.
     pub(crate) fn read(read: &mut Read<'_>, len: u64) -> Result<Option<Self>> {
         let mut found = None;
+        let mut fragments = false;
         boxes(read, 0, len, |read, place| {
-            if &place.kind == b"moov" {
-                if place.cut_short {
+            match &place.kind {
+                b"moov" if place.cut_short => {
                     let error = Error::corrupt("its index (the moov box) ends beyond the end of the file");
                     return Err(error.advise("the recording or the download was not finished"));
                 }
-                found = Some(Self::movie(read, place)?);
+                b"moov" => found = Some(Self::movie(read, place)?),
+                b"moof" | b"sidx" => fragments = true,
+                _ => {}
             }
-            Ok(found.is_none())
+            Ok(found.is_none() || !fragments)
         })?;
+        if let Some(tables) = &mut found {
+            tables.fragmented |= fragments;
+        }
         Ok(found)
     }
 
@@ -115,7 +123,8 @@ impl Tables {
         boxes(read, moov.content, moov.end, |read, place| {
             match &place.kind {
                 b"mvhd" => tables.movie_scale = header(read, place)?.0,
-                b"mvex" => tables.fragmented = true,
+                // libav takes a trex anywhere for the sign of fragments to come.
+                b"mvex" | b"trex" => tables.fragmented = true,
                 b"trak" => tables.tracks.push(Track::read(read, place)?),
                 _ => {}
             }
@@ -181,8 +190,11 @@ fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
 
 fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
     let size = place.end.saturating_sub(place.content);
-    if size > EDIT_LIST {
-        return Err(Error::new(ErrorKind::LimitExceeded, format!("an edit list of {size} bytes")));
+    if size > (EDITS as u64).saturating_mul(20).saturating_add(8) {
+        return Err(Error::new(
+            ErrorKind::LimitExceeded,
+            format!("an edit list of more than {EDITS} entries"),
+        ));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
     read(place.content, &mut bytes)?;
@@ -193,19 +205,21 @@ fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
     let count = usize::try_from(u32::from_be_bytes(count)).unwrap_or(usize::MAX);
     let edits = if version == 1 {
         let parse = |entry: &[u8; 20]| {
-            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *entry;
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, rate @ ..] = *entry;
             Edit {
                 duration: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
                 media: Some(i64::from_be_bytes([i, j, k, l, m, n, o, p])).filter(|media| *media >= 0),
+                plain: rate == [0, 1, 0, 0],
             }
         };
         entries.as_chunks::<20>().0.iter().take(count).map(parse).collect()
     } else {
         let parse = |entry: &[u8; 12]| {
-            let [a, b, c, d, e, f, g, h, ..] = *entry;
+            let [a, b, c, d, e, f, g, h, rate @ ..] = *entry;
             Edit {
                 duration: u32::from_be_bytes([a, b, c, d]).into(),
                 media: Some(i64::from(i32::from_be_bytes([e, f, g, h]))).filter(|media| *media >= 0),
+                plain: rate == [0, 1, 0, 0],
             }
         };
         entries.as_chunks::<12>().0.iter().take(count).map(parse).collect()

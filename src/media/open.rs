@@ -90,6 +90,10 @@ impl Media {
         self.0.demuxer
     }
 
+    pub(crate) fn may_jump(&self) -> bool {
+        self.0.demuxer.may_jump()
+    }
+
     pub(crate) fn streams(&self) -> &[Stream] {
         &self.0.streams
     }
@@ -151,11 +155,11 @@ impl Media {
         &self.0.warnings
     }
 
-    /// A demuxer context for one operation.
-    pub(crate) fn demux(&self, control: &Control) -> Result<Loan<'_>> {
+    /// A demuxer context for one operation; with `fresh`, one that nothing was read from.
+    pub(crate) fn demux(&self, control: &Control, fresh: bool) -> Result<Loan<'_>> {
         let inner = &*self.0;
         inner.source.check_unchanged()?;
-        inner.pool.borrow(control, || {
+        inner.pool.borrow(control, fresh, || {
             if !inner.source.is_seekable() {
                 let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
                 return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
@@ -239,20 +243,36 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let timelines: Vec<_> = streams
         .iter()
-        .map(|stream| {
+        .enumerate()
+        .map(|(i, stream)| {
             let track = tables.as_ref().and_then(|t| {
                 let track = t.tracks.iter().find(|track| i32::try_from(track.id) == Ok(stream.id()));
                 track.filter(|_| !stream.is_picture()).map(|track| (track, t.movie_scale))
             });
             match track {
-                Some((track, scale)) => Timeline::from_edits(track, scale, fragmented, stream.time_base()),
+                Some((track, scale)) => {
+                    let mut timeline = Timeline::from_edits(track, scale, fragmented, stream.time_base());
+                    if track.edits.is_none()
+                        && demux.input.last_indexed(i)
+                            >= Some(i64::try_from(track.media_duration).unwrap_or(i64::MAX))
+                    {
+                        // The header's duration is too short for the samples that there are.
+                        timeline = Timeline::plain(stream.time_base());
+                    }
+                    timeline
+                }
                 None => Timeline::plain(stream.time_base()),
             }
         })
         .collect();
     let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
     let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
-    let warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
+    let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
+    let edits =
+        tables.iter().flat_map(|tables| &tables.tracks).flat_map(|track| track.edits.iter().flatten());
+    if edits.into_iter().any(|edit| edit.media.is_some() && !edit.plain) {
+        warnings.push("an edit list plays a stretch at another speed; it is taken at its own".into());
+    }
     let bytes_read = demux.take_bytes_read().saturating_add(own_reads);
     demux.reader.rest();
     let inner = Inner {

@@ -34,16 +34,27 @@ impl Pool {
         self.lock().idle.push(demux);
     }
 
-    /// An idle context, or a new one, or the next that comes back.
-    pub(super) fn borrow(&self, control: &Control, open: impl FnOnce() -> Result<Demux>) -> Result<Loan<'_>> {
+    /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read from.
+    pub(super) fn borrow(
+        &self,
+        control: &Control,
+        fresh: bool,
+        open: impl FnOnce() -> Result<Demux>,
+    ) -> Result<Loan<'_>> {
         let mut state = self.lock();
         loop {
             control.check()?;
-            if let Some(demux) = state.idle.pop() {
+            let fit = state.idle.iter().rposition(|demux| !fresh || demux.is_fresh());
+            if let Some(i) = fit {
+                let demux = state.idle.remove(i);
                 state.lent = state.lent.saturating_add(1);
                 return Ok(Loan { pool: self, demux: Some(demux), spoilt: false });
             }
             if state.lent < MOST {
+                // As many as have run at once stay open.
+                if state.idle.len().saturating_add(state.lent) >= MOST {
+                    state.idle.pop();
+                }
                 state.lent = state.lent.saturating_add(1);
                 drop(state);
                 // From here on the place is taken, and dropping the loan gives it back.
@@ -76,8 +87,9 @@ impl Loan<'_> {
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
-        let back = self.demux.take().filter(|_| !self.spoilt);
-        if let Some(demux) = &back {
+        let mut back = self.demux.take().filter(|_| !self.spoilt);
+        if let Some(demux) = &mut back {
+            demux.input.io().set_control(Control::default());
             demux.reader.rest();
         }
         let mut state = self.pool.lock();

@@ -2,9 +2,12 @@
 
 use super::{Media, MediaInfo, StreamInfo, demux::Payloads, open::context};
 use crate::{
-    Control, Error, Result, Timestamp,
+    Control, Error, ErrorKind, Result, Timestamp,
     av::{input::OpenOptions, packet::Packet, stream::StreamKind},
 };
+
+/// An edit list may show each of them many times over.
+const MOST_KEYFRAMES: usize = 1 << 20;
 
 impl Media {
     /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate), in a demuxer
@@ -48,7 +51,7 @@ impl Media {
         if streams.is_empty() {
             return Ok(found);
         }
-        let mut loan = self.demux(control)?;
+        let mut loan = self.demux(control, false)?;
         let outcome = self.scan(loan.get()?, streams, &mut found, control);
         if outcome.is_err() {
             loan.spoil();
@@ -86,6 +89,10 @@ impl Media {
             for span in &timeline.spans {
                 let shown = span.shown_at(pts, timeline.base);
                 if shown >= span.shown && shown < span.shown_end() {
+                    if times.len() >= MOST_KEYFRAMES {
+                        let message = format!("more than {MOST_KEYFRAMES} keyframes are shown");
+                        return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(packet.stream()));
+                    }
                     times.push(shown.minus(self.start()));
                 }
             }

@@ -82,7 +82,11 @@ impl Timeline {
             ticks = ticks.saturating_add(i64::try_from(edit.duration).unwrap_or(i64::MAX));
             let mut len = Timestamp::from_ticks(ticks, movie).minus(shown);
             let Some(media) = edit.media else { continue };
-            if edit.duration == 0 {
+            let last = i.saturating_add(1) == edits.len();
+            if fragmented && last {
+                // What fragments bring is not in the list's lengths (libav looks at the offset alone).
+                len = Timestamp::MAX;
+            } else if edit.duration == 0 {
                 // The rest of the media: only the last entry can mean that.
                 if i.saturating_add(1) < edits.len() {
                     continue;
@@ -127,9 +131,9 @@ mod tests {
     #[test]
     fn edit_lists_become_spans() {
         let edits = vec![
-            mp4::Edit { duration: 500, media: None },
-            mp4::Edit { duration: 2000, media: Some(1024) },
-            mp4::Edit { duration: 1000, media: Some(480_000) },
+            mp4::Edit { duration: 500, media: None, plain: true },
+            mp4::Edit { duration: 2000, media: Some(1024), plain: true },
+            mp4::Edit { duration: 1000, media: Some(480_000), plain: true },
         ];
         let track = mp4::Track { id: 1, media_scale: 48_000, media_duration: 1_000_000, edits: Some(edits) };
         let timeline = Timeline::from_edits(&track, 1000, false, Rational { num: 1, den: 48_000 });

@@ -91,7 +91,21 @@ pub struct Packet {
 
 /// All packets of a file in its order, with the MD5 of their data.
 pub fn packets(path: &Path) -> Vec<Packet> {
-    let json = ffprobe(path, &["-show_packets", "-show_data_hash", "md5"]);
+    let mut all = read_packets(path, &[]);
+    if ending(path) == "ts" {
+        // Parsers give the first zero of a start code to the picture before it, where there is one. Without them a
+        // picture is what the muxer was given; sound, of which many frames share a PES packet, needs them.
+        let video = read_packets(path, &["-fflags", "+noparse+nofillin", "-select_streams", "v"]);
+        if let Some(stream) = video.first().map(|packet| packet.stream) {
+            all.retain(|packet| packet.stream != stream);
+            all.extend(video);
+        }
+    }
+    all
+}
+
+fn read_packets(path: &Path, options: &[&str]) -> Vec<Packet> {
+    let json = ffprobe(path, &[options, &["-show_packets", "-show_data_hash", "md5"]].concat());
     let number = |value: &serde_json::Value| value.as_i64();
     let of = |p: &serde_json::Value| Packet {
         stream: p["stream_index"].as_u64().unwrap() as usize,
@@ -191,7 +205,7 @@ pub fn frames_with(path: &Path, stream: &str, options: &[&str]) -> Vec<Frame> {
 /// What decoding says at level `warning`, without addresses and numbers.
 pub fn complaints(path: &Path) -> BTreeSet<String> {
     let arguments = ["-i", path.to_str().unwrap(), "-map", "0:v?", "-map", "0:a?"];
-    let rest = ["-fps_mode", "passthrough", "-enc_time_base", "1:1000000", "-f", "null", "-"];
+    let rest = ["-fps_mode", "passthrough", "-enc_time_base:v", "1:1000000", "-f", "null", "-"];
     let (_, log) = ffmpeg(&[&arguments[..], &rest].concat());
     let plain = |line: &str| {
         let line = line.split(" @ 0x").map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));

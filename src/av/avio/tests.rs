@@ -611,7 +611,7 @@ fn teardown_at_every_step_and_callbacks_errors_win() {
         }
         // In the middle of reading, with a packet in hand.
         let media = crate::Media::open(crate::Source::from_bytes(bytes.to_vec())).unwrap();
-        let loan = media.demux(&Control::new()).unwrap();
+        let loan = media.demux(&Control::new(), false).unwrap();
         drop(media.clone());
         drop(loan);
     }
