@@ -36,9 +36,17 @@ impl Muxer {
             "aac" => "adts",
             other => other,
         };
-        let c_name = c_string(name)?;
-        // SAFETY: the name is a C string; the result is static or NULL.
-        let found = unsafe { ff::av_guess_format(c_name.as_ptr(), ptr::null(), ptr::null()) };
+        let (c_name, file) = (c_string(name)?, c_string(&format!("output.{name}"))?);
+        // SAFETY: the names are C strings; the results are static or NULL.
+        let found = unsafe {
+            let by_name = ff::av_guess_format(c_name.as_ptr(), ptr::null(), ptr::null());
+            // A usual ending is as good as libav's name.
+            if by_name.is_null() {
+                ff::av_guess_format(ptr::null(), file.as_ptr(), ptr::null())
+            } else {
+                by_name
+            }
+        };
         let Some(found) = NonNull::new(found.cast_mut()) else {
             return Err(Error::unsupported(format!("libav has no container called '{name}'"))
                 .advise("try mp4, mkv, ts, mp3, wav…"));

@@ -396,6 +396,8 @@ impl Copy<'_, '_> {
             StreamKind::Audio => middle.is_some_and(|middle| middle < lane.keep_from),
             _ => ends.is_some_and(|ends| ends <= lane.keep_from && packet.duration() > 0),
         };
+        // What was left out leaves no hole: nothing of this stream comes behind it.
+        lane.done |= late;
         if late || early { Ok(()) } else { self.emit(index, packet, origin) }
     }
 
