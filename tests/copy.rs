@@ -26,7 +26,19 @@ fn reference(source: &Path, container: &str) -> PathBuf {
         arguments.extend(["-video_track_timescale", "90000"]);
     }
     let name = source.file_name().unwrap().to_str().unwrap();
+    // avrope tags HEVC from elsewhere `hvc1`, and then newer muxers take the parameter sets out of the samples.
+    if common::is_mov(Path::new(&format!("x.{container}")))
+        && name.contains("hevc")
+        && !common::is_mov(source)
+    {
+        arguments.extend(["-tag:v", "hvc1"]);
+    }
     made_by_ffmpeg(&format!("ref-{name}.{container}"), &arguments)
+}
+
+fn memmem(all: &[u8], part: &[u8]) -> bool {
+    let starts = (0..all.len().saturating_sub(part.len()) + 1).filter(|at| all[*at] == part[0]);
+    starts.into_iter().any(|at| all[at..].starts_with(part))
 }
 
 fn container_has_edits(container: &str) -> bool {
@@ -82,18 +94,30 @@ impl Case<'_> {
             if ok {
                 continue;
             }
-            // PCM and the like have no packets of their own: their bytes have to be right.
+            // PCM has no packets of its own: its bytes have to be right.
             let stream = format!("0:{}:{}", &name[..1], &name[1..]);
-            let (all, part) = (raw(&reference, &stream), raw(out, &stream));
             let is_pcm = self.name.starts_with("pcm") && name.starts_with('a');
-            let inside = match extent {
-                Extent::Whole => part == all,
-                Extent::Runs(1) => !part.is_empty() && all.windows(part.len()).any(|window| window == part),
-                Extent::Runs(_) => true,
-                Extent::Times(n) => part == all.repeat(n),
-            };
-            if is_pcm && inside {
-                continue;
+            // In a transport stream parsers give the first zero of a start code to the picture before it, where there is
+            // one: the first and the last of a run may differ by it, and only by it.
+            let is_parsed = container == "ts" && name == "v0";
+            if is_pcm || is_parsed {
+                let (all, part) = (raw(&reference, &stream), raw(out, &stream));
+                let first = if is_parsed { part.iter().take_while(|byte| **byte == 0).count() } else { 0 };
+                let inner = &part[first..];
+                let alike: Vec<_> = found.iter().filter(|hash| wanted.contains(hash)).cloned().collect();
+                let ok = match extent {
+                    Extent::Whole => part == all,
+                    Extent::Runs(1) => !inner.is_empty() && memmem(&all, inner),
+                    Extent::Runs(n) if is_parsed => {
+                        runs(&alike, &[wanted]).is_some_and(|count| count <= n)
+                            && alike.len() + 2 * n >= found.len()
+                    }
+                    Extent::Runs(_) => true,
+                    Extent::Times(n) => part == all.repeat(n),
+                };
+                if ok {
+                    continue;
+                }
             }
             let (a, b) = (wanted.len(), found.len());
             return Err(format!("{name}: {b} packets in {count:?} runs of the source's {a}"));

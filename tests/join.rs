@@ -12,8 +12,7 @@ fn ranges(list: &[(f64, f64)]) -> Cut {
 
 /// The hashes of the frames that are shown in ranges; a frame belongs to the range in which it begins. A microsecond
 /// keeps the oracle's 1/90000 s from deciding at a border.
-fn expected(all: &[Frame], list: &[(f64, f64)]) -> Vec<String> {
-    let start = all[0].time;
+fn expected(all: &[Frame], start: f64, list: &[(f64, f64)]) -> Vec<String> {
     let inside = |frame: &&Frame, (from, to): (f64, f64)| {
         let time = frame.time - start + 1e-5;
         time >= from && time < to
@@ -21,21 +20,39 @@ fn expected(all: &[Frame], list: &[(f64, f64)]) -> Vec<String> {
     list.iter().flat_map(|range| all.iter().filter(|f| inside(f, *range)).map(|f| f.hash.clone())).collect()
 }
 
+/// The presentation clock's 0 in the file, which is its first packet's time; but where that is a codec's priming the clock
+/// may begin behind it.
+fn start(path: &Path) -> f64 {
+    let start = open(path).info().start_time.secs();
+    let json = common::ffprobe(path, &["-show_entries", "format=start_time"]);
+    let first: f64 = json["format"]["start_time"].as_str().unwrap().parse().unwrap();
+    assert!(
+        (0.0..0.022).contains(&(start - first + 1e-6)),
+        "{}: 0 is at {start}, not {first}",
+        path.display()
+    );
+    start
+}
+
 fn hashes(frames: Vec<Frame>) -> Vec<String> {
     frames.into_iter().map(|frame| frame.hash).collect()
 }
 
-/// Each track's edit list against the ranges, to the tick of the track. `lead`: an empty entry may come first, for a
-/// track that begins later than the others.
+/// Each track's edit list against the ranges, to the tick of the track.
 fn check_edits(path: &Path, list: &[(f64, f64)]) -> Result<(), String> {
     let movie = Movie::read(path);
     for track in &movie.tracks {
-        let edits: Vec<_> = track.edits.iter().filter(|(_, media)| *media >= 0).collect();
+        // What precedes a track's first packet is an empty entry: part of the first range.
+        let empty: u64 = track.edits.iter().take_while(|(_, media)| *media < 0).map(|(len, _)| len).sum();
+        let mut edits: Vec<_> = track.edits.iter().copied().filter(|(_, media)| *media >= 0).collect();
+        if let Some(first) = edits.first_mut() {
+            first.0 += empty;
+        }
         if edits.len() != list.len() {
             return Err(format!("{}: edits {:?} for {list:?}", track.handler, track.edits));
         }
-        for ((len, _), (from, to)) in edits.iter().zip(list) {
-            let found = *len as f64 / f64::from(movie.scale);
+        for ((len, _), (from, to)) in edits.into_iter().zip(list) {
+            let found = len as f64 / f64::from(movie.scale);
             // Borders lie on the nearest tick of the track: half of one at each end.
             let tick = 1.0 / f64::from(track.scale) + 1.0 / f64::from(movie.scale);
             if (found - (to - from)).abs() > tick {
@@ -62,13 +79,14 @@ const RANGES: &[(&str, &[(f64, f64)])] = &[
     ("twice the same", &[(1.48, 2.6), (1.48, 2.6)]),
     ("next to each other", &[(1.48, 2.6), (2.6, 3.4)]),
     ("overlapping", &[(1.48, 2.6), (2.2, 3.4)]),
-    ("four", &[(3.0, 4.0), (0.0, 0.4), (2.04, 2.4), (1.0, 1.2)]),
+    ("four", &[(3.0, 4.0), (0.12, 0.4), (2.04, 2.4), (1.0, 1.2)]),
 ];
 
 fn edit_cuts(name: &str) {
     oracle!(name);
     let Some(path) = common::fixture(name) else { return };
     let (folder, media, all) = (tempfile::tempdir().unwrap(), open(&path), frames(&path, "0:v"));
+    let start = start(&path);
     let mut failures = Vec::new();
     for (case, list) in RANGES {
         let clip = match cut(&media, &ranges(list).mode(CutMode::Edit).format("mp4"), &Control::default()) {
@@ -79,7 +97,7 @@ fn edit_cuts(name: &str) {
             }
         };
         let out = save(&clip, folder.path(), "out.mp4");
-        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, list));
+        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, start, list));
         if found != wanted {
             let same = found.iter().zip(&wanted).take_while(|(a, b)| a == b).count();
             failures.push(format!("{case}: {} frames, {} are due; {same} alike", found.len(), wanted.len()));
@@ -151,7 +169,7 @@ fn a_cut_of_a_cut_and_of_a_join_is_exact() {
     let mut failures = Vec::new();
     for (name, first, second, whole) in table {
         let out = cut_of(&cut_of(&path, first, "first.mp4"), second, "second.mp4");
-        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, whole));
+        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, 0.0, whole));
         if found != wanted {
             failures.push(format!("cut of a cut, {name}: {} frames, {} are due", found.len(), wanted.len()));
         }
@@ -170,7 +188,7 @@ fn a_cut_of_a_cut_and_of_a_join_is_exact() {
         ("behind it", [(4.8, 6.0)], [(0.48, 1.0), (1.0, 1.68)]),
     ] {
         let out = cut_of(&joined, &list, "of-join.mp4");
-        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, &whole));
+        let (found, wanted) = (hashes(frames(&out, "0:v")), expected(&all, 0.0, &whole));
         if found != wanted {
             failures.push(format!("cut of a join, {name}: {} frames, {} are due", found.len(), wanted.len()));
         }
@@ -265,7 +283,9 @@ fn joins_stay_in_sync() {
     let other = flash_clip("flash-2.11.mp4", 2.11);
     in_sync("two", &[odd.clone(), other.clone()], "mp4", HALF_AAC);
     in_sync("three", &[odd.clone(), other.clone(), odd.clone()], "mp4", HALF_AAC);
-    in_sync("three into Matroska", &[odd.clone(), other.clone(), odd], "mkv", HALF_AAC);
+    // No edit list hides the frame that AAC's first one overlaps with: half a frame after a seam stays silent, and the
+    // beep is heard that much later.
+    in_sync("three into Matroska", &[odd.clone(), other.clone(), odd], "mkv", 2.0 * HALF_AAC);
 }
 
 #[test]

@@ -266,6 +266,9 @@ impl Input {
             c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
             if options.raw {
                 c.flags |= ff::AVFMT_FLAG_NOPARSE | ff::AVFMT_FLAG_NOFILLIN;
+            } else {
+                // Where a container has no pts (AVI), they follow from the dts of later packets.
+                c.flags |= ff::AVFMT_FLAG_GENPTS;
             }
             c.io_open = Some(deny);
             context.as_ptr()

@@ -194,7 +194,7 @@ impl Output {
                 return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a stream"));
             }
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
-            template.write_to(stream, tag)?;
+            template.write_to(stream, tag, self.muxer.name() == "mov")?;
             fill_frame_size((*stream).codecpar);
             Ok(usize::try_from((*stream).index).unwrap_or(0))
         }

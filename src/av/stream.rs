@@ -382,7 +382,9 @@ impl Stream {
     ///
     /// # Safety
     /// `to` is a live stream of an output context whose header is not written.
-    pub(super) unsafe fn write_to(&self, to: *mut ff::AVStream, tag: u32) -> Result<()> {
+    pub(super) unsafe fn write_to(&self, to: *mut ff::AVStream, tag: u32, quicktime: bool) -> Result<()> {
+        let metadata =
+            if quicktime { with_quicktime_language(&self.metadata) } else { self.metadata.clone() };
         // SAFETY: the caller's promise; the parameters are deep-copied.
         unsafe {
             check(
@@ -395,7 +397,7 @@ impl Stream {
             (*to).avg_frame_rate = self.frame_rate;
             (*to).r_frame_rate = self.real_frame_rate;
             (*to).time_base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
-            (*to).metadata = super::dict::Dict::from_pairs(&self.metadata)?.into_raw();
+            (*to).metadata = super::dict::Dict::from_pairs(&metadata)?.into_raw();
         }
         #[cfg(not(libav_6_1))]
         for (kind, bytes) in &self.side_data {
@@ -441,6 +443,35 @@ impl Stream {
             _ => None,
         }
     }
+}
+
+/// QuickTime's language codes know some languages by ISO 639-2's bibliographic code alone (isom.c:
+/// mov_mdhd_language_map).
+fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String)> {
+    let bibliographic = |code: &str| {
+        match code {
+            "deu" => "ger",
+            "nld" => "dut",
+            "zho" => "chi",
+            "ell" => "gre",
+            "isl" => "ice",
+            "sqi" => "alb",
+            "mkd" => "mac",
+            "mya" => "bur",
+            "hye" => "arm",
+            "kat" => "geo",
+            "bod" => "tib",
+            "cym" => "wel",
+            "eus" => "baq",
+            other => return other.to_owned(),
+        }
+        .to_owned()
+    };
+    let pair = |(key, value): &(String, String)| {
+        let value = if key == "language" { bibliographic(value) } else { value.clone() };
+        (key.clone(), value)
+    };
+    metadata.iter().map(pair).collect()
 }
 
 fn known(name: String) -> Option<String> {

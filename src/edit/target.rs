@@ -130,7 +130,7 @@ impl Target {
             }
             // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes.
             let tells = self.muxer.is_mov() || self.muxer.name() == "mpegts";
-            let refused = tells && self.muxer.fits(stream) == Some(false);
+            let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
             if refused || stream.kind() == StreamKind::Unknown {
                 self.drop_stream(i, stream, "it can't hold this codec", report);
             } else {
@@ -324,8 +324,13 @@ impl Target {
         if self.tracks.iter().all(|track| track.packets == 0) {
             return Err(Error::corrupt("there is not a single packet in it"));
         }
-        let output =
-            self.output.take().ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        let output = self.output.take();
+        let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        if self.has_late_chapters() {
+            for (id, chapter) in self.chapters.iter().enumerate() {
+                output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+            }
+        }
         output.finish()
     }
 

@@ -317,10 +317,8 @@ fn refine(
     control: &Control,
 ) -> Result<u64> {
     let lacks = |s: &Stream| {
-        matches!(s.kind(), StreamKind::Video | StreamKind::Audio)
-            && !s.is_picture()
-            && !s.is_hidden()
-            && !s.is_blind()
+        let played = matches!(s.kind(), StreamKind::Video | StreamKind::Audio) && !s.is_hidden();
+        played && if s.is_picture() { s.size().is_none() } else { !s.is_blind() }
     };
     if !streams.iter().any(lacks) {
         return Ok(0);

@@ -91,21 +91,7 @@ pub struct Packet {
 
 /// All packets of a file in its order, with the MD5 of their data.
 pub fn packets(path: &Path) -> Vec<Packet> {
-    let mut all = read_packets(path, &[]);
-    if ending(path) == "ts" {
-        // Parsers give the first zero of a start code to the picture before it, where there is one. Without them a
-        // picture is what the muxer was given; sound, of which many frames share a PES packet, needs them.
-        let video = read_packets(path, &["-fflags", "+noparse+nofillin", "-select_streams", "v"]);
-        if let Some(stream) = video.first().map(|packet| packet.stream) {
-            all.retain(|packet| packet.stream != stream);
-            all.extend(video);
-        }
-    }
-    all
-}
-
-fn read_packets(path: &Path, options: &[&str]) -> Vec<Packet> {
-    let json = ffprobe(path, &[options, &["-show_packets", "-show_data_hash", "md5"]].concat());
+    let json = ffprobe(path, &["-show_packets", "-show_data_hash", "md5"]);
     let number = |value: &serde_json::Value| value.as_i64();
     let of = |p: &serde_json::Value| Packet {
         stream: p["stream_index"].as_u64().unwrap() as usize,
@@ -175,13 +161,13 @@ pub struct Frame {
     pub hash: String,
 }
 
-/// The decoded frames of a stream.
+/// The decoded frames of a stream, at their times in the file.
 pub fn frames(path: &Path, stream: &str) -> Vec<Frame> {
     frames_with(path, stream, &[])
 }
 
 pub fn frames_with(path: &Path, stream: &str, options: &[&str]) -> Vec<Frame> {
-    let mut arguments = vec!["-i", path.to_str().unwrap(), "-map", stream];
+    let mut arguments = vec!["-copyts", "-i", path.to_str().unwrap(), "-map", stream];
     arguments.extend(["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]);
     arguments.extend(options);
     arguments.extend(["-f", "framemd5", "-"]);
@@ -240,7 +226,10 @@ pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
 }
 
 pub fn generated(name: &str, spec: &Spec) -> PathBuf {
-    cached(name, &format!("{spec:?}"), |path| synth::to_file(spec, path).unwrap())
+    cached(name, &format!("{spec:?}"), |path| {
+        ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Error);
+        synth::to_file(spec, path).unwrap();
+    })
 }
 
 /// A fixture that ffmpeg makes; the last argument, the output, is added.
