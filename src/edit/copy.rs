@@ -105,6 +105,9 @@ fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
 
 fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) -> Result<Copied> {
     media.warnings().iter().for_each(|warning| session.report.warn(warning.clone()));
+    if media.demuxer().name() == "avi" {
+        session.report.warn("packets had no pts (AVI stores none); they were generated from the dts");
+    }
     // Seeking back to the start is exact by an index alone.
     let fresh = part.from == Timestamp::ZERO && !media.is_indexed();
     let mut loan = media.demux(session.control, fresh)?;

@@ -119,6 +119,13 @@ pub(super) fn read(
         let first = packets.iter().find_map(|(packet, _)| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
+        let begins = key.and_then(|i| packets.get(i)).and_then(|(packet, _)| packet.dts());
+        let wanted = begins.map(|dts| dts.saturating_sub(INTERLEAVED.ticks(primary.base)));
+        if let Some(wanted) = wanted.filter(|wanted| media.is_indexed() && !from_start && *wanted < at) {
+            // It was an earlier keyframe after all.
+            at = wanted;
+            continue;
+        }
         if key.is_none() && !from_start {
             // The seek went past the keyframe that is needed: go back further.
             at = at.min(first.unwrap_or(at)).saturating_sub(back);
