@@ -55,9 +55,7 @@ fn libav() -> Option<String> {
         let include = Path::new(&dir).join("include");
         let mut places = below(&include);
         places.push(include);
-        let found = places
-            .iter()
-            .any(|place| place.join("libavformat/avformat.h").exists());
+        let found = places.iter().any(|place| place.join("libavformat/avformat.h").exists());
         let dir = dir.display();
         return (!found)
             .then(|| format!("FFMPEG_DIR is {dir}, but there is no include/libavformat/avformat.h"));
@@ -66,16 +64,10 @@ fn libav() -> Option<String> {
         return None;
     }
     let named = set("PKG_CONFIG");
-    let programs = named.as_ref().map_or_else(
-        || vec!["pkg-config".into(), "pkgconf".into()],
-        |p| vec![p.clone()],
-    );
+    let programs =
+        named.as_ref().map_or_else(|| vec!["pkg-config".into(), "pkgconf".into()], |p| vec![p.clone()]);
     let program = programs.into_iter().find(|p| {
-        let version = Command::new(p)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let version = Command::new(p).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         !matches!(version, Err(e) if e.kind() == ErrorKind::NotFound)
     });
     let Some(program) = program else {
@@ -123,17 +115,9 @@ fn libclang() -> Option<String> {
     if let Some(path) = set("LIBCLANG_PATH") {
         // Nothing else is looked at once it is set.
         let path = PathBuf::from(path);
-        let found = if path.is_dir() {
-            holds_libclang(&path)
-        } else {
-            path.exists()
-        };
-        return (!found).then(|| {
-            format!(
-                "LIBCLANG_PATH is set, but there is no libclang at {}",
-                path.display()
-            )
-        });
+        let found = if path.is_dir() { holds_libclang(&path) } else { path.exists() };
+        return (!found)
+            .then(|| format!("LIBCLANG_PATH is set, but there is no libclang at {}", path.display()));
     }
     let found = search_paths().any(|dir| holds_libclang(&dir))
         || system_folders().iter().any(|dir| holds_libclang(dir))
@@ -184,17 +168,12 @@ fn loader_knows_libclang() -> bool {
 
 fn below(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect()
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 fn holds_libclang(dir: &Path) -> bool {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .into_iter()
-        .any(|entry| is_libclang(&entry.file_name().to_string_lossy()))
+    entries.into_iter().any(|entry| is_libclang(&entry.file_name().to_string_lossy()))
 }
 
 /// `libclang.so`, `libclang.so.1`, `libclang-14.so.1`; the C++ library `libclang-cpp.so` is another one.
@@ -205,15 +184,8 @@ fn is_libclang(name: &str) -> bool {
 }
 
 fn output(program: &OsStr, argument: &str) -> Option<String> {
-    let output = Command::new(program)
-        .arg(argument)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = Command::new(program).arg(argument).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn set(variable: &str) -> Option<OsString> {
