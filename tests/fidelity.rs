@@ -203,7 +203,8 @@ fn chapters_are_clipped() {
         for to in ["mp4", "mkv"] {
             // (ranges, the chapters that are due: seconds and title). Matroska begins at a keyframe: 1 s.
             type Due = &'static [(f64, f64, &'static str)];
-            let table: [(&str, &[(f64, f64)], Due); 3] = [
+            type List<'a> = &'a [(f64, f64)];
+            let table: [(&str, List, Due); 3] = [
                 ("inside two", &[(1.0, 3.0)], &[(0.0, 1.5, "two"), (1.5, 2.0, "three")]),
                 ("inside one", &[(3.0, 4.0)], &[(0.0, 1.0, "three")]),
                 ("two ranges", &[(0.0, 0.4), (3.0, 4.0)], &[(0.0, 0.4, "one"), (0.4, 1.4, "three")]),
