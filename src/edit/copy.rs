@@ -177,6 +177,12 @@ impl Copy<'_, '_> {
         // From the first packet on, unless an edit list hides some that no edit list of the output could.
         let hides = !self.session.target.has_edit_lists() && self.media.is_edited();
         let everything = self.part.from == Timestamp::ZERO && !hides;
+        let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
+        if subtitled && !everything && !self.media.is_indexed() {
+            self.session
+                .report
+                .warn("a subtitle that began before the keyframe of a range may be missing in it");
+        }
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
@@ -388,6 +394,15 @@ impl Copy<'_, '_> {
             }
             self.release(index, true)?;
             return self.emit(index, packet, origin);
+        }
+        if lane.kind == StreamKind::Subtitle
+            && let Some(pts) = pts.filter(|pts| *pts < lane.keep_from)
+            && let Some(left) =
+                pts.checked_add(packet.duration()).and_then(|end| end.checked_sub(lane.keep_from))
+            && left > 0
+        {
+            // It is shown from the range's beginning on; a time before that would delay everything else.
+            packet.set_times(lane.keep_from, lane.keep_from, left);
         }
         // Sound and the rest: a packet belongs to the side on which more of it lies.
         let whole = if self.part.whole_frames { lane.typical } else { 0 };
