@@ -234,24 +234,18 @@ impl Node {
         let after = if wide { 32_usize } else { 20 }.saturating_add(reserved);
         let rest = bytes.get(after..).ok_or_else(damaged)?;
         let mut new = Vec::with_capacity(bytes.len().saturating_add(12));
-        let narrow = [created, changed, duration].map(|n| u32::try_from(n).ok().filter(|n| *n != u32::MAX));
-        if let [Some(created), Some(changed), Some(duration)] = narrow {
-            new.push(0);
-            new.extend_from_slice(flags);
-            new.extend_from_slice(&created.to_be_bytes());
-            new.extend_from_slice(&changed.to_be_bytes());
-            new.extend_from_slice(own);
-            new.resize(new.len().saturating_add(reserved), 0);
-            new.extend_from_slice(&duration.to_be_bytes());
-        } else {
-            new.push(1);
-            new.extend_from_slice(flags);
-            new.extend_from_slice(&created.to_be_bytes());
-            new.extend_from_slice(&changed.to_be_bytes());
-            new.extend_from_slice(own);
-            new.resize(new.len().saturating_add(reserved), 0);
-            new.extend_from_slice(&duration.to_be_bytes());
-        }
+        let wide = [created, changed, duration].iter().any(|time| *time >= u32::MAX.into());
+        let put = |to: &mut Vec<u8>, time: u64| match u32::try_from(time) {
+            Ok(narrow) if !wide => to.extend_from_slice(&narrow.to_be_bytes()),
+            _ => to.extend_from_slice(&time.to_be_bytes()),
+        };
+        new.push(u8::from(wide));
+        new.extend_from_slice(flags);
+        put(&mut new, created);
+        put(&mut new, changed);
+        new.extend_from_slice(own);
+        new.resize(new.len().saturating_add(reserved), 0);
+        put(&mut new, duration);
         new.extend_from_slice(rest);
         self.content = Content::Bytes(new);
         Ok(())
