@@ -36,7 +36,14 @@ impl BufferRef {
         unsafe { self.0.as_ref().size }
     }
 
-    pub(super) fn as_ptr(&self) -> *mut ff::AVBufferRef {
+    /// Where its bytes are: they stay there as long as there is a reference.
+    pub(super) fn data(&self) -> *const u8 {
+        // SAFETY: the reference is live as long as self.
+        unsafe { self.0.as_ref().data }
+    }
+
+    #[cfg(test)]
+    fn as_ptr(&self) -> *mut ff::AVBufferRef {
         self.0.as_ptr()
     }
 }

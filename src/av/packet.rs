@@ -3,29 +3,34 @@
 use super::buffer::BufferRef;
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;
-use std::ptr::NonNull;
+use std::{ptr::NonNull, sync::Arc};
 
 /// An owned packet. Timestamps are ticks of its stream's time base; libav's AV_NOPTS_VALUE is None here.
-pub(crate) struct Packet(NonNull<ff::AVPacket>);
+pub(crate) struct Packet {
+    raw: NonNull<ff::AVPacket>,
+    /// What holds the payload where the packet has no reference of its own to it: a reference of libav's is an
+    /// allocation, here and again in av_write_frame, for each of a hundred thousand packets.
+    lent: Option<Arc<BufferRef>>,
+}
 
-// SAFETY: a packet owns its fields, and the buffer that it references has an atomic count.
+// SAFETY: a packet owns its fields, and what its payload lies in has an atomic count.
 unsafe impl Send for Packet {}
 
 impl Packet {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: allocates, or returns NULL.
         NonNull::new(unsafe { ff::av_packet_alloc() })
-            .map(Self)
+            .map(|raw| Self { raw, lent: None })
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a packet"))
     }
 
     fn get(&self) -> &ff::AVPacket {
         // SAFETY: live as long as self.
-        unsafe { self.0.as_ref() }
+        unsafe { self.raw.as_ref() }
     }
 
     pub(super) fn as_ptr(&self) -> *mut ff::AVPacket {
-        self.0.as_ptr()
+        self.raw.as_ptr()
     }
 
     /// A second packet that shares this one's bytes.
@@ -94,9 +99,11 @@ impl Packet {
 
     /// Moves what is in this packet into a new one; this one is blank then.
     pub(crate) fn take(&mut self) -> Result<Self> {
-        let new = Self::new()?;
+        let mut new = Self::new()?;
         // SAFETY: both are live and ours alone, and the new one is blank.
         unsafe { ff::av_packet_move_ref(new.as_ptr(), self.as_ptr()) };
+        // What the payload lies in goes with it.
+        new.lent = self.lent.take();
         Ok(new)
     }
 
@@ -116,24 +123,20 @@ impl Packet {
         unsafe { std::slice::from_raw_parts(packet.data, self.size()) }
     }
 
-    /// Replaces the payload by the first `size()` bytes of a shared buffer.
-    pub(crate) fn take_over(&mut self, bytes: &BufferRef) -> Result<()> {
+    /// Shows the first `size()` bytes of a shared buffer as its payload.
+    pub(crate) fn take_over(&mut self, bytes: &Arc<BufferRef>) -> Result<()> {
         if bytes.len() < self.size() {
             return Err(Error::new(ErrorKind::Bug, "the shared buffer is shorter than the packet"));
         }
-        // SAFETY: a new reference, or NULL.
-        let new = unsafe { ff::av_buffer_ref(bytes.as_ptr()) };
-        if new.is_null() {
-            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a buffer reference"));
-        }
-        // SAFETY: the packet is live and ours alone; the old buffer is given back before it is replaced, and the new
-        // one has at least `size` bytes.
+        // SAFETY: the packet is live and ours alone; the old buffer is given back before it is replaced. The new bytes
+        // are at least `size`, and `lent` keeps them until the packet is cleared, moved from, or dropped. libav copies
+        // a payload without a reference before it keeps or changes it (av_packet_ref, av_packet_make_refcounted).
         unsafe {
-            let packet = self.0.as_mut();
+            let packet = self.raw.as_mut();
             ff::av_buffer_unref(&raw mut packet.buf);
-            packet.buf = new;
-            packet.data = (*new).data;
+            packet.data = bytes.data().cast_mut();
         }
+        self.lent = Some(bytes.clone());
         Ok(())
     }
 
@@ -146,6 +149,7 @@ impl Packet {
         // SAFETY: the packet is live and ours alone.
         let code = unsafe { ff::av_packet_make_writable(self.as_ptr()) };
         super::check(code, "making a packet writable")?;
+        self.lent = None;
         // SAFETY: the packet is writable now, so its `size` bytes are referenced by nobody else; they are given a
         // value before they are shown to safe code.
         let bytes = unsafe {
@@ -157,14 +161,14 @@ impl Packet {
 
     pub(crate) fn set_times(&mut self, pts: i64, dts: i64, duration: i64) {
         // SAFETY: live, and ours alone.
-        let packet = unsafe { self.0.as_mut() };
+        let packet = unsafe { self.raw.as_mut() };
         (packet.pts, packet.dts, packet.duration, packet.pos) = (pts, dts, duration, -1);
     }
 
     /// Moves its times by so many ticks.
     pub(crate) fn shift(&mut self, by: i64) {
         // SAFETY: live, and ours alone.
-        let packet = unsafe { self.0.as_mut() };
+        let packet = unsafe { self.raw.as_mut() };
         for time in [&mut packet.pts, &mut packet.dts] {
             if *time != ff::AV_NOPTS_VALUE {
                 *time = time.saturating_add(by);
@@ -174,18 +178,19 @@ impl Packet {
 
     pub(crate) fn set_stream(&mut self, index: usize) {
         // SAFETY: live, and ours alone.
-        unsafe { self.0.as_mut() }.stream_index = i32::try_from(index).unwrap_or(i32::MAX);
+        unsafe { self.raw.as_mut() }.stream_index = i32::try_from(index).unwrap_or(i32::MAX);
     }
 
     pub(crate) fn clear(&mut self) {
         // SAFETY: live, and ours alone.
         unsafe { ff::av_packet_unref(self.as_ptr()) };
+        self.lent = None;
     }
 }
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        let mut pointer = self.0.as_ptr();
+        let mut pointer = self.raw.as_ptr();
         // SAFETY: self owns the packet, and it is not used afterwards.
         unsafe { ff::av_packet_free(&raw mut pointer) };
     }

@@ -6,6 +6,7 @@ use crate::{
     av::{buffer::BufferRef, input::Input, packet::Packet},
     io::avio::SharedReader,
 };
+use std::sync::Arc;
 
 /// How an operation wants its packets' payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) struct Demux {
     indexed: bool,
     payloads: Payloads,
     verify: bool,
-    zeros: Option<BufferRef>,
+    zeros: Option<Arc<BufferRef>>,
     bytes_read: u64,
     /// No packet was read yet: it is at the start.
     fresh: bool,
@@ -134,7 +135,7 @@ impl Demux {
             let map =
                 memmap2::MmapOptions::new().len(len).map_anon().and_then(memmap2::MmapMut::make_read_only);
             let map = map.map_err(|e| Error::io("no address space", &e))?;
-            self.zeros = Some(BufferRef::lend(map)?);
+            self.zeros = Some(Arc::new(BufferRef::lend(map)?));
         }
         self.zeros.as_ref().map_or(Ok(()), |zeros| packet.take_over(zeros))
     }
