@@ -9,7 +9,7 @@ use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
-    media::{Demux, Payloads, Span},
+    media::{Demux, Jumps, Payloads, Span},
     time::{Rational, Timestamp},
 };
 
@@ -41,10 +41,6 @@ pub(super) struct Copied {
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
-/// Timestamps that go forward by more than this, or back by more than that, are a break in the source's clock (ffmpeg's
-/// dts_delta_threshold, and its tenth of a second).
-const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
-const BACK: Timestamp = Timestamp::from_nanos(-100_000_000);
 /// Packets between two reports of progress.
 const REPORT_EVERY: u64 = 256;
 
@@ -118,7 +114,7 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
         part,
         lanes: Vec::new(),
         shift: Timestamp::ZERO,
-        jumps: Timestamp::ZERO,
+        jumps: Jumps::default(),
         count: 0,
     };
     let outcome = copy.run(demux, streams);
@@ -141,8 +137,7 @@ struct Copy<'s, 'a> {
     lanes: Vec<Lane>,
     /// From the file's clock to the output's.
     shift: Timestamp,
-    /// What jumps of the source's timestamps add up to so far.
-    jumps: Timestamp,
+    jumps: Jumps,
     count: u64,
 }
 
@@ -242,7 +237,6 @@ impl Copy<'_, '_> {
                 leading_before: None,
                 written: 0,
                 later: Timestamp::ZERO,
-                expected: None,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
@@ -352,8 +346,14 @@ impl Copy<'_, '_> {
             );
             return Err(error.in_stream(lane.stream).advise("transcode it"));
         }
-        if self.media.may_jump() {
-            self.bridge(index, packet);
+        if self.media.may_jump()
+            && let Some(stream) = self.media.streams().get(lane.stream)
+            && self.jumps.bridge(packet, stream)
+        {
+            let stream = lane.stream;
+            self.session
+                .report
+                .warn(format!("stream {stream}: its timestamps jump; they were made to go on"));
         }
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
@@ -417,30 +417,6 @@ impl Copy<'_, '_> {
         // What was left out leaves no hole: nothing of this stream comes behind it.
         lane.done |= late;
         if late || early { Ok(()) } else { self.emit(index, packet, origin) }
-    }
-
-    /// Makes timestamps that jump go on (ffmpeg's ts_discontinuity_process): a recording of several pieces, or a clock
-    /// that wraps around. All streams jump by as much.
-    fn bridge(&mut self, index: usize, packet: &mut Packet) {
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        let Some(dts) = packet.dts().filter(|_| matches!(lane.kind, StreamKind::Video | StreamKind::Audio))
-        else {
-            return packet.shift(self.jumps.ticks(lane.base));
-        };
-        let at = Timestamp::from_ticks(dts, lane.base);
-        if let Some(expected) = lane.expected {
-            let delta = at.plus(self.jumps).minus(expected);
-            if delta > JUMP || delta < BACK {
-                self.jumps = self.jumps.minus(delta);
-                let stream = lane.stream;
-                self.session
-                    .report
-                    .warn(format!("stream {stream}: its timestamps jump; they were made to go on"));
-            }
-        }
-        packet.shift(self.jumps.ticks(lane.base));
-        let lasts = lane.lasts(packet);
-        lane.expected = Some(at.plus(self.jumps).plus(Timestamp::from_ticks(lasts, lane.base)));
     }
 
     /// Writes or drops what was held back.

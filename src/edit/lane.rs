@@ -32,8 +32,6 @@ pub(super) struct Lane {
     pub written: u64,
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
     pub later: Timestamp,
-    /// When the next packet is due, where the source's clock may jump.
-    pub expected: Option<Timestamp>,
 }
 
 impl Lane {

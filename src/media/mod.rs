@@ -3,6 +3,7 @@
 mod demux;
 mod extent;
 mod info;
+mod jumps;
 pub(crate) mod mp4;
 mod open;
 mod pool;
@@ -13,4 +14,5 @@ pub use info::{Chapter, Color, MediaInfo, StreamInfo};
 pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
+pub(crate) use jumps::Jumps;
 pub(crate) use timeline::{Span, Timeline};
