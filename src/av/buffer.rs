@@ -31,6 +31,19 @@ impl BufferRef {
         })
     }
 
+    /// A reference of our own to what somebody else refers to.
+    ///
+    /// # Safety
+    /// `other` is NULL or a live reference during the call, to read-only bytes or to a context that libav shares between
+    /// threads itself.
+    pub(super) unsafe fn to(other: *const ff::AVBufferRef) -> Option<Self> {
+        if other.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        NonNull::new(unsafe { ff::av_buffer_ref(other) }).map(Self)
+    }
+
     pub(crate) fn len(&self) -> usize {
         // SAFETY: the reference is live as long as self.
         unsafe { self.0.as_ref().size }
@@ -42,8 +55,7 @@ impl BufferRef {
         unsafe { self.0.as_ref().data }
     }
 
-    #[cfg(test)]
-    fn as_ptr(&self) -> *mut ff::AVBufferRef {
+    pub(super) fn as_ptr(&self) -> *mut ff::AVBufferRef {
         self.0.as_ptr()
     }
 }

@@ -6,7 +6,11 @@
 
 pub(crate) mod avio;
 pub(crate) mod buffer;
+pub(crate) mod decoder;
 pub(crate) mod dict;
+pub(crate) mod encoder;
+pub(crate) mod frame;
+pub(crate) mod graph;
 pub(crate) mod input;
 pub(crate) mod log;
 pub(crate) mod output;

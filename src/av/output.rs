@@ -76,6 +76,28 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
+    /// What libav's table says about a codec in this container; None where it has no table.
+    pub(super) fn takes(self, codec: ff::AVCodecID) -> Option<bool> {
+        // SAFETY: a static description; the call only looks into tables.
+        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, ff::FF_COMPLIANCE_EXPERIMENTAL) } {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The codecs that libav chooses for this container if nobody does, by its names; `none` for none.
+    pub(crate) fn usual_codecs(self) -> (String, String) {
+        // SAFETY: avcodec_get_name answers with a static string for every id.
+        let name = |id| unsafe { string(ff::avcodec_get_name(id)) };
+        (name(self.get().video_codec), name(self.get().audio_codec))
+    }
+
+    /// Whether the codecs' configurations belong into its header.
+    pub(crate) fn wants_global_header(self) -> bool {
+        self.get().flags & ff::AVFMT_GLOBALHEADER != 0
+    }
+
     /// Whether dts may stay the same from one packet to the next.
     pub(crate) fn allows_equal_dts(self) -> bool {
         self.get().flags & ff::AVFMT_TS_NONSTRICT != 0
@@ -286,6 +308,11 @@ impl Output {
         // SAFETY: the context is live, and the bytes live during the call.
         unsafe { ff::avio_write((*self.as_ptr()).pb, bytes.as_ptr(), len) };
         self.settle(0, "writing a gap").map(drop)
+    }
+
+    /// Writes out what the muxer and AVIO hold of complete fragments.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.io.flush()
     }
 
     /// Ends the file. The muxer must not be given anything afterwards.

@@ -130,6 +130,94 @@ impl Stream {
         })
     }
 
+    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
+    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
+    pub(super) fn encoded(encoder: &super::encoder::Encoder, source: &Self, turned: bool) -> Result<Self> {
+        let context = encoder.as_ptr();
+        let new = Parameters::copy_of(source.parameters.0.as_ptr())?;
+        // SAFETY: both are live; what was in the parameters is freed first.
+        let code = unsafe { ff::avcodec_parameters_from_context(new.0.as_ptr(), context) };
+        check(code, "describing an encoder's stream")?;
+        #[cfg(libav_6_1)]
+        // SAFETY: both parameters are live; the new side data has as many bytes as are copied into it.
+        unsafe {
+            let from = source.get();
+            for i in 0..usize::try_from(from.nb_coded_side_data).unwrap_or(0) {
+                let entry = &*from.coded_side_data.add(i);
+                if !survives(entry.type_, turned) {
+                    continue;
+                }
+                let to = &mut *new.0.as_ptr();
+                let made = ff::av_packet_side_data_new(
+                    &raw mut to.coded_side_data,
+                    &raw mut to.nb_coded_side_data,
+                    entry.type_,
+                    entry.size,
+                    0,
+                );
+                if made.is_null() {
+                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for side data"));
+                }
+                std::ptr::copy_nonoverlapping(entry.data, (*made).data, entry.size);
+            }
+        }
+        #[cfg(not(libav_6_1))]
+        let side_data = {
+            // SAFETY: the open context has as many entries.
+            let own = unsafe {
+                let count = usize::try_from((*context).nb_coded_side_data).unwrap_or(0);
+                (0..count)
+                    .map(|i| &*(*context).coded_side_data.add(i))
+                    .map(|entry| (entry.type_, std::slice::from_raw_parts(entry.data, entry.size).to_vec()))
+            };
+            let kept = source.side_data.iter().filter(|(kind, _)| survives(*kind, turned)).cloned();
+            own.chain(kept).collect()
+        };
+        // SAFETY: live and not changed meanwhile.
+        let (aspect, rate) = unsafe { ((*context).sample_aspect_ratio, (*context).framerate) };
+        // What the source's encoder and container said of itself.
+        let own = [
+            "encoder",
+            "handler_name",
+            "vendor_id",
+            "BPS",
+            "DURATION",
+            "NUMBER_OF_FRAMES",
+            "NUMBER_OF_BYTES",
+        ];
+        let stale = |key: &str| own.iter().any(|own| key == *own || key.starts_with(&format!("{own}-")));
+        let metadata =
+            source.metadata.iter().filter(|(key, _)| !stale(key) && !key.starts_with("_STATISTICS"));
+        Ok(Self {
+            parameters: new,
+            #[cfg(not(libav_6_1))]
+            side_data,
+            disposition: source.disposition & !ff::AV_DISPOSITION_ATTACHED_PIC,
+            aspect,
+            frame_rate: rate,
+            real_frame_rate: rate,
+            time_base: encoder.time_base(),
+            id: source.id,
+            start: None,
+            duration: None,
+            frames: 0,
+            hidden: false,
+            metadata: metadata.cloned().collect(),
+            picture: None,
+        })
+    }
+
+    pub(super) fn parameters(&self) -> *const ff::AVCodecParameters {
+        self.parameters.0.as_ptr()
+    }
+
+    /// The rate that all timestamps fit on, where libav has found that there is one.
+    pub(crate) fn constant_rate(&self) -> Option<Rational> {
+        let (mean, real) = (positive(self.frame_rate), positive(self.real_frame_rate)?);
+        let near = |mean: Rational| (mean.value() / real.value() - 1.0).abs() < 0.001;
+        mean.is_none_or(near).then_some(real)
+    }
+
     fn get(&self) -> &ff::AVCodecParameters {
         // SAFETY: live as long as self.
         unsafe { self.parameters.0.as_ref() }
@@ -474,6 +562,22 @@ fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String
     metadata.iter().map(pair).collect()
 }
 
+/// Whether a stream's side data is about the picture, and not about how it was coded.
+fn survives(kind: SideDataType, turned: bool) -> bool {
+    use ff::AVPacketSideDataType::{
+        AV_PKT_DATA_CONTENT_LIGHT_LEVEL, AV_PKT_DATA_DISPLAYMATRIX, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
+        AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_STEREO3D,
+    };
+    match kind {
+        AV_PKT_DATA_DISPLAYMATRIX => !turned,
+        AV_PKT_DATA_MASTERING_DISPLAY_METADATA
+        | AV_PKT_DATA_CONTENT_LIGHT_LEVEL
+        | AV_PKT_DATA_SPHERICAL
+        | AV_PKT_DATA_STEREO3D => true,
+        _ => false,
+    }
+}
+
 fn known(name: String) -> Option<String> {
     (!name.is_empty() && name != "unknown" && name != "reserved").then_some(name)
 }
@@ -492,14 +596,14 @@ fn name_of<F>(
     format(number).map(|format| unsafe { string(name(format)) }).and_then(known)
 }
 
-fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
+pub(super) fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
     // AV_PIX_FMT_NB is that of the header the bindings were made from, so every number below it is a variant.
     // SAFETY: the number is inside the enum's range, which has no gaps.
     (number >= 0 && number < ff::AVPixelFormat::AV_PIX_FMT_NB as i32)
         .then(|| unsafe { std::mem::transmute(number) })
 }
 
-fn sample_fmt(number: i32) -> Option<ff::AVSampleFormat> {
+pub(super) fn sample_fmt(number: i32) -> Option<ff::AVSampleFormat> {
     // SAFETY: as in `pix_fmt`.
     (number >= 0 && number < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32)
         .then(|| unsafe { std::mem::transmute(number) })

@@ -1,0 +1,600 @@
+//! AVFrame: a decoded picture or a stretch of sound.
+
+use super::{buffer::BufferRef, c_string, check, dict, string};
+use crate::{
+    Error, ErrorKind, Result,
+    time::{Rational, Timestamp, convert},
+};
+use ffmpeg_sys_next as ff;
+use std::{ffi::c_int, fmt, ptr::NonNull};
+
+/// A decoded picture or a stretch of sound, with its timestamp. The bytes are counted references: handing a frame on
+/// copies nothing.
+///
+/// A picture has up to four planes, as its pixel format says (`yuv420p`: Y, U, V); sound has one plane, or one for each
+/// channel if its sample format ends in `p`. Frames that lie on a device (a GPU) have no planes here.
+pub struct Frame {
+    raw: NonNull<ff::AVFrame>,
+    base: Rational,
+}
+
+// SAFETY: a frame owns its fields; the buffers that it references have atomic counts, and they are written to only after
+// `make_writable` has found or made this frame the only one that refers to them.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: allocates, or returns NULL.
+        NonNull::new(unsafe { ff::av_frame_alloc() })
+            .map(|raw| Self { raw, base: Rational { num: 1, den: 1_000_000 } })
+            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a frame"))
+    }
+
+    /// A new picture with bytes of any value. `format` is libav's name of a pixel format, such as `yuv420p` or `rgba`.
+    ///
+    /// Errors: InvalidArgument for a format that libav does not know or a size out of its range, LimitExceeded if there
+    /// is no memory.
+    pub fn video(format: &str, width: u32, height: u32) -> Result<Self> {
+        let number = pixel_format(format)?;
+        let mut frame = Self::new()?;
+        let raw = frame.get_mut();
+        raw.format = number;
+        (raw.width, raw.height) = (size(width)?, size(height)?);
+        frame.allocate()
+    }
+
+    /// New silence: `samples` for each channel. `format` is libav's name of a sample format (`s16`, `fltp`), `layout` of a
+    /// channel layout (`mono`, `stereo`, `5.1`).
+    ///
+    /// Errors: as [`video`](Self::video).
+    pub fn audio(format: &str, layout: &str, sample_rate: u32, samples: usize) -> Result<Self> {
+        let name = c_string(format)?;
+        // SAFETY: a C string; the result is a number, NONE for an unknown name.
+        let number = unsafe { ff::av_get_sample_fmt(name.as_ptr()) } as c_int;
+        if number < 0 {
+            return Err(Error::invalid(format!("libav has no sample format '{format}'")));
+        }
+        let mut frame = Self::new()?;
+        let layout_c = c_string(layout)?;
+        let raw = frame.get_mut();
+        raw.format = number;
+        raw.sample_rate = c_int::try_from(sample_rate).unwrap_or(0);
+        raw.nb_samples = c_int::try_from(samples).unwrap_or(0);
+        // SAFETY: the frame is live and ours, its layout is blank, and the name is a C string.
+        let code = unsafe { ff::av_channel_layout_from_string(&raw mut raw.ch_layout, layout_c.as_ptr()) };
+        if code < 0 || raw.sample_rate <= 0 || raw.nb_samples <= 0 {
+            return Err(Error::invalid(format!("no sound of {samples} samples, {layout}, {sample_rate} Hz")));
+        }
+        frame.allocate()?.silenced()
+    }
+
+    /// Silence with the format, layout and rate of this sound.
+    pub(crate) fn silence_like(&self, samples: usize) -> Result<Self> {
+        let mut frame = Self::new()?;
+        frame.base = self.base;
+        let from = self.raw;
+        let raw = frame.get_mut();
+        // SAFETY: both frames are live, the new one's layout is blank, and the copy is deep.
+        let code = unsafe {
+            (raw.format, raw.sample_rate) = (from.as_ref().format, from.as_ref().sample_rate);
+            ff::av_channel_layout_copy(&raw mut raw.ch_layout, &raw const from.as_ref().ch_layout)
+        };
+        check(code, "copying a channel layout")?;
+        raw.nb_samples = c_int::try_from(samples).unwrap_or(c_int::MAX);
+        frame.allocate()?.silenced()
+    }
+
+    fn silenced(self) -> Result<Self> {
+        let raw = self.get();
+        // SAFETY: freshly allocated with as many samples and channels, and nobody else refers to it.
+        let code = unsafe {
+            let channels = raw.ch_layout.nb_channels;
+            let format =
+                super::stream::sample_fmt(raw.format).unwrap_or(ff::AVSampleFormat::AV_SAMPLE_FMT_S16);
+            ff::av_samples_set_silence(raw.extended_data, 0, raw.nb_samples, channels, format)
+        };
+        check(code, "making silence")?;
+        Ok(self)
+    }
+
+    fn allocate(self) -> Result<Self> {
+        // SAFETY: live and ours, with its format and size set and no buffers yet.
+        check(unsafe { ff::av_frame_get_buffer(self.raw.as_ptr(), 0) }, "allocating a frame")?;
+        Ok(self)
+    }
+
+    fn get(&self) -> &ff::AVFrame {
+        // SAFETY: live as long as self.
+        unsafe { self.raw.as_ref() }
+    }
+
+    fn get_mut(&mut self) -> &mut ff::AVFrame {
+        // SAFETY: live as long as self, and ours alone.
+        unsafe { self.raw.as_mut() }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ff::AVFrame {
+        self.raw.as_ptr()
+    }
+
+    /// When it is shown or heard, on the clock of the result.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.pts().map(|pts| Timestamp::from_ticks(pts, self.base))
+    }
+
+    /// Moves it to another time.
+    pub fn set_time(&mut self, time: Timestamp) {
+        let pts = time.ticks(self.base);
+        self.set_pts(pts);
+    }
+
+    /// How long it is shown or heard; zero where that is not known.
+    pub fn duration(&self) -> Timestamp {
+        if self.is_audio() {
+            let rate = c_int::try_from(self.sample_rate()).unwrap_or(0);
+            let samples = i64::try_from(self.samples()).unwrap_or(0);
+            return Rational::new(1, rate)
+                .map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(samples, base));
+        }
+        Timestamp::from_ticks(self.length(), self.base)
+    }
+
+    /// In ticks of its time base.
+    pub(crate) fn pts(&self) -> Option<i64> {
+        Some(self.get().pts).filter(|pts| *pts != ff::AV_NOPTS_VALUE)
+    }
+
+    pub(crate) fn set_pts(&mut self, pts: i64) {
+        self.get_mut().pts = pts;
+    }
+
+    /// libav's best guess at its pts, for sources whose own are missing or wrong.
+    pub(crate) fn best_pts(&self) -> Option<i64> {
+        Some(self.get().best_effort_timestamp).filter(|pts| *pts != ff::AV_NOPTS_VALUE).or_else(|| self.pts())
+    }
+
+    pub(crate) fn base(&self) -> Rational {
+        self.base
+    }
+
+    pub(crate) fn set_base(&mut self, base: Rational) {
+        self.base = base;
+        self.get_mut().time_base = ff::AVRational { num: base.num, den: base.den };
+    }
+
+    /// A picture's duration in ticks; 0 where it is not known.
+    pub(crate) fn length(&self) -> i64 {
+        #[cfg(libav_6_0)]
+        let length = self.get().duration;
+        #[cfg(not(libav_6_0))]
+        let length = self.get().pkt_duration;
+        length.max(0)
+    }
+
+    pub(crate) fn set_length(&mut self, ticks: i64) {
+        #[cfg(libav_6_0)]
+        {
+            self.get_mut().duration = ticks;
+        }
+        #[cfg(not(libav_6_0))]
+        {
+            self.get_mut().pkt_duration = ticks;
+        }
+    }
+
+    /// Puts its times on another time base.
+    pub(crate) fn rescale(&mut self, to: Rational) {
+        let from = self.base;
+        if let Some(pts) = self.pts() {
+            self.set_pts(convert(pts, from, to));
+        }
+        let length = convert(self.length(), from, to);
+        self.set_length(length);
+        self.set_base(to);
+    }
+
+    /// Whether this is sound; else it is a picture.
+    pub fn is_audio(&self) -> bool {
+        self.get().width <= 0 && self.get().nb_samples > 0
+    }
+
+    /// Pixels in a line; 0 for sound.
+    pub fn width(&self) -> u32 {
+        u32::try_from(self.get().width).unwrap_or(0)
+    }
+
+    /// Lines; 0 for sound.
+    pub fn height(&self) -> u32 {
+        u32::try_from(self.get().height).unwrap_or(0)
+    }
+
+    /// Samples in each channel; 0 for a picture.
+    pub fn samples(&self) -> usize {
+        usize::try_from(self.get().nb_samples).unwrap_or(0)
+    }
+
+    /// Samples in a second; 0 for a picture.
+    pub fn sample_rate(&self) -> u32 {
+        u32::try_from(self.get().sample_rate).unwrap_or(0)
+    }
+
+    /// Channels; 0 for a picture.
+    pub fn channels(&self) -> u32 {
+        u32::try_from(self.get().ch_layout.nb_channels).unwrap_or(0)
+    }
+
+    /// libav's name of its pixel or sample format, such as `yuv420p` or `fltp`.
+    pub fn format(&self) -> String {
+        let number = self.get().format;
+        // SAFETY: numbers that libav does not know are no variants; the functions answer with a static string or NULL.
+        unsafe {
+            if self.is_audio() {
+                super::stream::sample_fmt(number).map(|f| string(ff::av_get_sample_fmt_name(f)))
+            } else {
+                super::stream::pix_fmt(number).map(|f| string(ff::av_get_pix_fmt_name(f)))
+            }
+        }
+        .unwrap_or_default()
+    }
+
+    /// Whether it lies on a device, where its planes can't be reached.
+    pub fn is_on_device(&self) -> bool {
+        !self.get().hw_frames_ctx.is_null()
+    }
+
+    /// Whether the decoder concealed errors in it.
+    pub(crate) fn is_damaged(&self) -> bool {
+        let raw = self.get();
+        raw.decode_error_flags != 0 || raw.flags & ff::AV_FRAME_FLAG_CORRUPT != 0
+    }
+
+    /// What libav's demuxers and filters have written beside it (`lavfi.cropdetect.x1`…).
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        // SAFETY: the frame's dictionary is live.
+        unsafe { dict::pairs(self.get().metadata) }
+    }
+
+    /// Bytes that it keeps in memory.
+    pub(crate) fn memory(&self) -> usize {
+        let mut sum: usize = 0;
+        for buffer in self.get().buf {
+            // SAFETY: NULL, or a reference that the frame holds.
+            if let Some(buffer) = unsafe { buffer.as_ref() } {
+                sum = sum.saturating_add(buffer.size);
+            }
+        }
+        sum
+    }
+
+    /// How many planes there are.
+    pub fn planes(&self) -> usize {
+        let raw = self.get();
+        if self.is_on_device() {
+            return 0;
+        }
+        if self.is_audio() {
+            let planar = super::stream::sample_fmt(raw.format)
+                // SAFETY: a valid format.
+                .is_some_and(|format| unsafe { ff::av_sample_fmt_is_planar(format) } != 0);
+            return if planar { usize::try_from(raw.ch_layout.nb_channels).unwrap_or(0) } else { 1 };
+        }
+        // SAFETY: a valid format; the answer is a number.
+        let count =
+            super::stream::pix_fmt(raw.format).map_or(0, |f| unsafe { ff::av_pix_fmt_count_planes(f) });
+        usize::try_from(count).unwrap_or(0)
+    }
+
+    /// Bytes from one line of a plane to the next; more than a line's own bytes, mostly.
+    pub fn stride(&self, plane: usize) -> usize {
+        self.get().linesize.get(plane).and_then(|stride| usize::try_from(*stride).ok()).unwrap_or(0)
+    }
+
+    /// The address and length of a plane, if all of it lies in one buffer that the frame holds.
+    fn place(&self, plane: usize) -> Option<(*mut u8, usize)> {
+        let raw = self.get();
+        let index = c_int::try_from(plane).ok().filter(|_| plane < self.planes())?;
+        let len = if self.is_audio() {
+            let format = super::stream::sample_fmt(raw.format)?;
+            // SAFETY: a valid format; the answers are numbers.
+            let bytes = usize::try_from(unsafe { ff::av_get_bytes_per_sample(format) }).ok()?;
+            let channels =
+                if self.planes() > 1 { 1 } else { usize::try_from(raw.ch_layout.nb_channels).ok()? };
+            self.samples().checked_mul(bytes)?.checked_mul(channels)?
+        } else {
+            let format = super::stream::pix_fmt(raw.format)?;
+            // SAFETY: a valid format's description is static and not NULL.
+            let shift = unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }?.log2_chroma_h;
+            let lines = match index {
+                1 | 2 => self.height().div_ceil(1u32.checked_shl(shift.into())?),
+                _ => self.height(),
+            };
+            // SAFETY: as above.
+            let line = unsafe { ff::av_image_get_linesize(format, raw.width, index) };
+            // A palette is a plane of its own size.
+            let palette = format == ff::AVPixelFormat::AV_PIX_FMT_PAL8 && index == 1;
+            if palette {
+                1024
+            } else {
+                let (line, stride) = (usize::try_from(line).ok()?, self.stride(plane));
+                let before = usize::try_from(lines).ok()?.checked_sub(1)?.checked_mul(stride)?;
+                // A stride that goes backward (a flipped picture) reads as 0.
+                before.checked_add(line).filter(|_| stride >= line)?
+            }
+        };
+        // SAFETY: extended_data has an entry for each plane; where there are eight or fewer, it is `data`.
+        let data = unsafe { *raw.extended_data.add(plane) };
+        // SAFETY: the frame is live, and the plane exists. NULL, or a buffer that the frame holds.
+        let buffer = unsafe { ff::av_frame_get_plane_buffer(self.raw.as_ptr(), index).as_ref() }?;
+        let before = data.addr().checked_sub(buffer.data.addr())?;
+        (before.checked_add(len)? <= buffer.size).then_some((data, len))
+    }
+
+    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for frames on a device
+    /// or with lines from bottom to top.
+    pub fn plane(&self, plane: usize) -> Option<&[u8]> {
+        let (data, len) = self.place(plane)?;
+        // SAFETY: `place` has checked that the bytes lie in a buffer of this frame, which lives as long as self and is
+        // written to by nobody: that takes `&mut` of the only frame that refers to it.
+        Some(unsafe { std::slice::from_raw_parts(data, len) })
+    }
+
+    /// The bytes of a plane, to be written to. If anybody else refers to them, they are copied first.
+    ///
+    /// Errors: LimitExceeded if there is no memory for the copy; InvalidArgument where [`plane`](Self::plane) is None.
+    pub fn plane_mut(&mut self, plane: usize) -> Result<&mut [u8]> {
+        self.make_writable()?;
+        let (data, len) = self.place(plane).ok_or_else(|| {
+            Error::invalid(format!("this frame has no plane {plane} that can be written to"))
+        })?;
+        // SAFETY: as in `plane`; the frame is writable now, so nobody else refers to its buffers.
+        Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
+    }
+
+    fn make_writable(&mut self) -> Result<()> {
+        if self.is_on_device() {
+            return Err(Error::invalid("this frame lies on a device")
+                .advise("ask for a pixel format in memory (Processor::format)"));
+        }
+        // SAFETY: live and ours.
+        check(unsafe { ff::av_frame_make_writable(self.raw.as_ptr()) }, "making a frame writable").map(drop)
+    }
+
+    /// Takes over another frame's times and properties (colour, aspect, metadata, side data), but not its bytes.
+    ///
+    /// Errors: LimitExceeded if there is no memory.
+    pub fn copy_properties(&mut self, other: &Self) -> Result<()> {
+        // SAFETY: both are live.
+        let code = unsafe { ff::av_frame_copy_props(self.raw.as_ptr(), other.raw.as_ptr()) };
+        check(code, "copying a frame's properties")?;
+        self.base = other.base;
+        Ok(())
+    }
+
+    /// A second frame that shares this one's bytes.
+    ///
+    /// Errors: LimitExceeded if there is no memory.
+    pub fn share(&self) -> Result<Self> {
+        let mut copy = Self::new()?;
+        // SAFETY: both are live, and the new one is blank.
+        check(unsafe { ff::av_frame_ref(copy.raw.as_ptr(), self.raw.as_ptr()) }, "sharing a frame")?;
+        copy.base = self.base;
+        Ok(copy)
+    }
+
+    /// Moves what is in this frame into a new one; this one is blank then.
+    pub(crate) fn take(&mut self) -> Result<Self> {
+        let mut new = Self::new()?;
+        new.base = self.base;
+        // SAFETY: both are live and ours, and the new one is blank.
+        unsafe { ff::av_frame_move_ref(new.raw.as_ptr(), self.raw.as_ptr()) };
+        Ok(new)
+    }
+
+    /// Keeps the samples `[from, to)` of a sound.
+    pub(crate) fn trim(&mut self, from: usize, to: usize) -> Result<()> {
+        let to = to.min(self.samples());
+        let kept = to.saturating_sub(from);
+        if from > 0 && kept > 0 {
+            self.make_writable()?;
+            let raw = self.get();
+            let format =
+                super::stream::sample_fmt(raw.format).unwrap_or(ff::AVSampleFormat::AV_SAMPLE_FMT_S16);
+            // SAFETY: the frame is writable, and `from + kept` samples are there; libav itself discards samples thus
+            // (decode.c: discard_samples).
+            let code = unsafe {
+                let (data, channels) = (raw.extended_data, raw.ch_layout.nb_channels);
+                ff::av_samples_copy(
+                    data,
+                    data,
+                    0,
+                    c_int::try_from(from).unwrap_or(0),
+                    c_int::try_from(kept).unwrap_or(0),
+                    channels,
+                    format,
+                )
+            };
+            check(code, "trimming sound")?;
+        }
+        self.get_mut().nb_samples = c_int::try_from(kept).unwrap_or(0);
+        Ok(())
+    }
+
+    /// Leaves the kind of the picture to the encoder, which would otherwise follow the source's keyframes.
+    pub(crate) fn forget_kind(&mut self) {
+        let raw = self.get_mut();
+        raw.pict_type = ff::AVPictureType::AV_PICTURE_TYPE_NONE;
+        #[cfg(not(libav_9_0))]
+        {
+            raw.key_frame = 0;
+        }
+        #[cfg(libav_6_1)]
+        {
+            raw.flags &= !ff::AV_FRAME_FLAG_KEY;
+        }
+    }
+
+    /// Whether it comes of fields, and which was first: None for a whole picture.
+    pub(crate) fn interlaced(&self) -> Option<bool> {
+        let raw = self.get();
+        #[cfg(libav_6_1)]
+        let (interlaced, top) = (
+            raw.flags & ff::AV_FRAME_FLAG_INTERLACED != 0,
+            raw.flags & ff::AV_FRAME_FLAG_TOP_FIELD_FIRST != 0,
+        );
+        #[cfg(not(libav_6_1))]
+        let (interlaced, top) = (raw.interlaced_frame != 0, raw.top_field_first != 0);
+        interlaced.then_some(top)
+    }
+
+    /// What a filter graph is made for: as long as it stays the same, one graph serves.
+    pub(crate) fn shape(&self) -> Shape {
+        let raw = self.get();
+        Shape {
+            format: raw.format,
+            width: raw.width,
+            height: raw.height,
+            aspect: (raw.sample_aspect_ratio.num, raw.sample_aspect_ratio.den),
+            sample_rate: raw.sample_rate,
+            layout: self.layout(),
+            // C's enums are read as the ints they are: a number from a file need not be a variant.
+            // SAFETY: live fields of a live frame, of int's size.
+            color: unsafe {
+                (
+                    (&raw const raw.colorspace).cast::<c_int>().read(),
+                    (&raw const raw.color_range).cast::<c_int>().read(),
+                )
+            },
+            device: raw.hw_frames_ctx.addr(),
+        }
+    }
+
+    /// libav's description of the channel layout, such as `stereo`; empty for a picture.
+    pub fn layout(&self) -> String {
+        if self.channels() == 0 {
+            return String::new();
+        }
+        let mut text = [0; 128];
+        // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
+        unsafe {
+            let layout = &raw const self.get().ch_layout;
+            let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
+            if written > 0 { string(text.as_ptr()) } else { String::new() }
+        }
+    }
+
+    /// The pool of a device that it comes from.
+    pub(crate) fn frames_context(&self) -> Option<BufferRef> {
+        // SAFETY: the frame's reference is live; a frames context is shared between threads.
+        unsafe { BufferRef::to(self.get().hw_frames_ctx) }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: live and ours.
+        unsafe { ff::av_frame_unref(self.raw.as_ptr()) };
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let mut pointer = self.raw.as_ptr();
+        // SAFETY: self owns the frame, and it is not used afterwards.
+        unsafe { ff::av_frame_free(&raw mut pointer) };
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Frame");
+        out.field("time", &self.time()).field("format", &self.format());
+        if self.is_audio() {
+            out.field("samples", &self.samples()).field("rate", &self.sample_rate());
+            out.field("layout", &self.layout());
+        } else {
+            out.field("width", &self.width()).field("height", &self.height());
+        }
+        out.finish()
+    }
+}
+
+/// The properties of frames that a filter graph is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub format: c_int,
+    pub width: c_int,
+    pub height: c_int,
+    pub aspect: (c_int, c_int),
+    pub sample_rate: c_int,
+    pub layout: String,
+    pub color: (c_int, c_int),
+    pub device: usize,
+}
+
+impl Shape {
+    pub(crate) fn is_audio(&self) -> bool {
+        self.width <= 0
+    }
+}
+
+/// The number of a pixel format, by libav's name.
+pub(crate) fn pixel_format(name: &str) -> Result<c_int> {
+    let c_name = c_string(name)?;
+    // SAFETY: a C string; the result is a number, NONE for an unknown name.
+    let number = unsafe { ff::av_get_pix_fmt(c_name.as_ptr()) } as c_int;
+    if number < 0 {
+        return Err(Error::invalid(format!("libav has no pixel format '{name}'"))
+            .advise("see `ffmpeg -pix_fmts`, or try yuv420p"));
+    }
+    Ok(number)
+}
+
+fn size(pixels: u32) -> Result<c_int> {
+    c_int::try_from(pixels)
+        .ok()
+        .filter(|n| (1..=1 << 16).contains(n))
+        .ok_or_else(|| Error::invalid(format!("{pixels} pixels: expected 1 to 65536")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_picture_is_copied_before_it_is_written_to() {
+        let mut frame = Frame::video("yuv420p", 33, 17).unwrap();
+        for plane in 0..3 {
+            frame.plane_mut(plane).unwrap().fill(7);
+        }
+        assert_eq!(frame.planes(), 3);
+        // 17 lines of luma, 9 of chroma.
+        assert_eq!(frame.plane(0).unwrap().len(), frame.stride(0) * 16 + 33);
+        assert_eq!(frame.plane(1).unwrap().len(), frame.stride(1) * 8 + 17);
+        assert!(frame.plane(3).is_none());
+        let shared = frame.share().unwrap();
+        frame.plane_mut(0).unwrap().fill(9);
+        assert_eq!(shared.plane(0).unwrap()[0], 7);
+        assert_eq!(frame.plane(0).unwrap()[0], 9);
+    }
+
+    #[test]
+    fn sound_is_trimmed_at_both_ends() {
+        let mut frame = Frame::audio("s16p", "5.1", 48_000, 10).unwrap();
+        assert_eq!((frame.planes(), frame.layout().as_str()), (6, "5.1"));
+        for (i, byte) in frame.plane_mut(5).unwrap().iter_mut().enumerate() {
+            *byte = u8::try_from(i).unwrap();
+        }
+        frame.trim(3, 8).unwrap();
+        assert_eq!(frame.samples(), 5);
+        assert_eq!(frame.plane(5).unwrap(), (6..16).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn what_libav_does_not_know_is_an_error() {
+        assert!(Frame::video("no such format", 4, 4).is_err());
+        assert!(Frame::video("yuv420p", 0, 4).is_err());
+        assert!(Frame::audio("s16", "nonsense", 48_000, 4).is_err());
+        assert!(Frame::audio("s16", "mono", 0, 4).is_err());
+        // A frame without a picture in it, as after a failed decode.
+        let blank = Frame::new().unwrap();
+        assert_eq!((blank.planes(), blank.plane(0).is_none()), (0, true));
+    }
+}

@@ -1,0 +1,336 @@
+//! AVFilterGraph: frames in at one or more inputs, frames out at one output.
+
+use super::{
+    buffer::BufferRef,
+    c_string, check,
+    decoder::Got,
+    error,
+    frame::{Frame, Shape},
+    log, string,
+};
+use crate::{Error, ErrorKind, Result, time::Rational};
+use ffmpeg_sys_next as ff;
+use std::{
+    ffi::c_int,
+    ptr::{self, NonNull},
+};
+
+/// What comes into a graph.
+pub(crate) struct Input {
+    pub shape: Shape,
+    pub time_base: Rational,
+    pub frame_rate: Option<Rational>,
+    /// The pool of a device that its pictures come from.
+    pub frames: Option<BufferRef>,
+}
+
+/// What comes out of a graph, as its sink tells it before the first frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Format {
+    pub format: c_int,
+    pub sample_rate: u32,
+    pub layout: String,
+    pub frame_rate: Option<Rational>,
+}
+
+/// A configured graph.
+pub(crate) struct Graph {
+    graph: NonNull<ff::AVFilterGraph>,
+    inputs: Vec<NonNull<ff::AVFilterContext>>,
+    sink: NonNull<ff::AVFilterContext>,
+    base: Rational,
+}
+
+// SAFETY: a graph may move between threads, as long as one at a time uses it; `&mut self` sees to that.
+unsafe impl Send for Graph {}
+
+/// Frees a graph that was not finished.
+struct Unfinished(NonNull<ff::AVFilterGraph>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let mut pointer = self.0.as_ptr();
+        // SAFETY: self owns the graph; its filters go with it.
+        unsafe { ff::avfilter_graph_free(&raw mut pointer) };
+    }
+}
+
+/// The ends of a parsed description that nothing is linked to.
+struct Ends(*mut ff::AVFilterInOut);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // SAFETY: self owns the list; NULL is allowed.
+        unsafe { ff::avfilter_inout_free(&raw mut self.0) };
+    }
+}
+
+impl Ends {
+    fn list(&self) -> Vec<NonNull<ff::AVFilterInOut>> {
+        let mut found = Vec::new();
+        let mut next = NonNull::new(self.0);
+        while let Some(end) = next {
+            found.push(end);
+            // SAFETY: a live entry of the list.
+            next = NonNull::new(unsafe { end.as_ref() }.next);
+        }
+        found
+    }
+}
+
+impl Graph {
+    /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for several, and
+    /// one output. `tail` is put behind it, filter by filter. `scaler` are swscale's flags for conversions that libavfilter
+    /// puts in by itself.
+    pub(crate) fn new(
+        inputs: &[Input],
+        description: &str,
+        tail: &[(&str, String)],
+        threads: u32,
+        scaler: Option<&str>,
+    ) -> Result<Self> {
+        log::clear();
+        let wrong = |e: Error| e.advise("see ffmpeg-filters(1) for the names of filters and their options");
+        let audio = inputs.first().is_some_and(|input| input.shape.is_audio());
+        // SAFETY: allocates, or returns NULL.
+        let graph = NonNull::new(unsafe { ff::avfilter_graph_alloc() })
+            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph"))?;
+        let unfinished = Unfinished(graph);
+        // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the graph.
+        unsafe {
+            (*graph.as_ptr()).nb_threads = c_int::try_from(threads.min(64)).unwrap_or(0);
+            if let Some(flags) = scaler {
+                let text = c_string(&format!("flags={flags}"))?;
+                (*graph.as_ptr()).scale_sws_opts = ff::av_strdup(text.as_ptr());
+            }
+        }
+        let mut sources = Vec::new();
+        for (i, input) in inputs.iter().enumerate() {
+            sources.push(source(graph, i, input)?);
+        }
+        let sink = filter(graph, if audio { "abuffersink" } else { "buffersink" }, "sink", None)?;
+
+        let null = if audio { "anull" } else { "null" };
+        let text = if description.trim().is_empty() { null } else { description };
+        let text_c = c_string(text)?;
+        let (mut ins, mut outs) = (Ends(ptr::null_mut()), Ends(ptr::null_mut()));
+        // SAFETY: the graph is live, the text a C string, and both lists are ours afterwards.
+        let code = unsafe {
+            ff::avfilter_graph_parse2(graph.as_ptr(), text_c.as_ptr(), &raw mut ins.0, &raw mut outs.0)
+        };
+        if code < 0 {
+            return Err(wrong(as_invalid(error(code, &format!("the filter graph '{text}'")))));
+        }
+        let open = ins.list();
+        if open.len() != sources.len() {
+            let message = format!(
+                "the filter graph '{text}' has {} open inputs, and there are {}",
+                open.len(),
+                sources.len()
+            );
+            return Err(wrong(Error::invalid(message)));
+        }
+        for (i, end) in open.iter().enumerate() {
+            // SAFETY: a live entry; its name is NULL or a C string.
+            let end = unsafe { end.as_ref() };
+            // SAFETY: as above.
+            let name = unsafe { string(end.name) };
+            let number = match name.strip_prefix("in") {
+                Some("") => Some(0),
+                Some(number) => number.parse().ok(),
+                None if name.is_empty() => Some(i),
+                None => None,
+            };
+            let source = number.and_then(|n: usize| sources.get(n)).ok_or_else(|| {
+                wrong(Error::invalid(format!(
+                    "the filter graph '{text}' has an input [{name}] that nothing goes into"
+                )))
+            })?;
+            // SAFETY: both filters are live and of this graph; the pad is the one that libav names.
+            let code = unsafe {
+                ff::avfilter_link(source.as_ptr(), 0, end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0))
+            };
+            check(code, &format!("the filter graph '{text}'")).map_err(|e| wrong(as_invalid(e)))?;
+        }
+        let open = outs.list();
+        let [end] = open.as_slice() else {
+            let message =
+                format!("the filter graph '{text}' has {} outputs, and one is expected", open.len());
+            return Err(wrong(Error::invalid(message)));
+        };
+        // SAFETY: a live entry.
+        let end = unsafe { end.as_ref() };
+        let mut last = (end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0));
+        for (i, (name, arguments)) in tail.iter().enumerate() {
+            let next = filter(graph, name, &format!("tail{i}"), Some(arguments))?;
+            // SAFETY: both filters are live and of this graph.
+            let code = unsafe { ff::avfilter_link(last.0, last.1, next.as_ptr(), 0) };
+            check(code, &format!("the filter {name}"))?;
+            last = (next.as_ptr(), 0);
+        }
+        // SAFETY: as above.
+        let code = unsafe { ff::avfilter_link(last.0, last.1, sink.as_ptr(), 0) };
+        check(code, &format!("the end of the filter graph '{text}'")).map_err(|e| wrong(as_invalid(e)))?;
+        // SAFETY: the graph is live and ours.
+        let code = unsafe { ff::avfilter_graph_config(graph.as_ptr(), ptr::null_mut()) };
+        if code < 0 {
+            return Err(wrong(as_invalid(error(code, &format!("the filter graph '{text}'")))));
+        }
+        // SAFETY: the sink is configured.
+        let base = unsafe { ff::av_buffersink_get_time_base(sink.as_ptr()) };
+        let base = Rational::new(base.num, base.den)
+            .ok_or_else(|| Error::new(ErrorKind::Bug, "a filter graph without a time base"))?;
+        std::mem::forget(unfinished);
+        Ok(Self { graph, inputs: sources, sink, base })
+    }
+
+    /// What will come out.
+    pub(crate) fn output(&self) -> Result<Format> {
+        // SAFETY: a configured sink; the layout is ours, blank before and freed after.
+        unsafe {
+            let sink = self.sink.as_ptr();
+            let rate = ff::av_buffersink_get_frame_rate(sink);
+            let mut text = [0; 128];
+            let mut layout: ff::AVChannelLayout = std::mem::zeroed();
+            if ff::av_buffersink_get_ch_layout(sink, &raw mut layout) >= 0 {
+                ff::av_channel_layout_describe(&raw const layout, text.as_mut_ptr(), text.len());
+                ff::av_channel_layout_uninit(&raw mut layout);
+            }
+            Ok(Format {
+                format: ff::av_buffersink_get_format(sink),
+                sample_rate: u32::try_from(ff::av_buffersink_get_sample_rate(sink)).unwrap_or(0),
+                layout: string(text.as_ptr()),
+                frame_rate: Rational::new(rate.num, rate.den).filter(|rate| rate.num > 0),
+            })
+        }
+    }
+
+    /// All sounds that come out, but the last, have as many samples.
+    pub(crate) fn set_frame_size(&mut self, samples: u32) {
+        // SAFETY: a configured sink.
+        unsafe { ff::av_buffersink_set_frame_size(self.sink.as_ptr(), samples) };
+    }
+
+    /// Gives an input a frame, which is blank afterwards; None for its end.
+    pub(crate) fn push(&mut self, input: usize, frame: Option<&mut Frame>) -> Result<()> {
+        let Some(source) = self.inputs.get(input) else {
+            return Err(Error::new(ErrorKind::Bug, format!("a filter graph without an input {input}")));
+        };
+        let pointer = frame.map_or(ptr::null_mut(), |frame| frame.as_ptr());
+        // SAFETY: the source is live; the reference moves from the frame, which is ours, into the graph.
+        let code = unsafe { ff::av_buffersrc_add_frame_flags(source.as_ptr(), pointer, 0) };
+        // After the end of all outputs a graph takes nothing more, and need not.
+        if code == ff::AVERROR_EOF { Ok(()) } else { check(code, "filtering").map(drop) }
+    }
+
+    /// Takes the next frame.
+    pub(crate) fn pull(&mut self, frame: &mut Frame) -> Result<Got> {
+        frame.clear();
+        // SAFETY: the sink is live, and the frame ours and blank.
+        let code = unsafe { ff::av_buffersink_get_frame(self.sink.as_ptr(), frame.as_ptr()) };
+        match code {
+            _ if code >= 0 => {
+                frame.set_base(self.base);
+                Ok(Got::Item)
+            }
+            _ if code == -libc::EAGAIN => Ok(Got::Again),
+            ff::AVERROR_EOF => Ok(Got::End),
+            _ => Err(error(code, "filtering")),
+        }
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        let mut pointer = self.graph.as_ptr();
+        // SAFETY: self owns the graph; its filters go with it.
+        unsafe { ff::avfilter_graph_free(&raw mut pointer) };
+    }
+}
+
+/// Makes a filter of the graph.
+fn filter(
+    graph: NonNull<ff::AVFilterGraph>,
+    kind: &str,
+    name: &str,
+    arguments: Option<&str>,
+) -> Result<NonNull<ff::AVFilterContext>> {
+    let context = alloc(graph, kind, name)?;
+    let arguments = arguments.map(c_string).transpose()?;
+    // SAFETY: the filter is live and not initialised; the arguments are a C string or NULL.
+    let code = unsafe {
+        ff::avfilter_init_str(context.as_ptr(), arguments.as_ref().map_or(ptr::null(), |a| a.as_ptr()))
+    };
+    check(code, &format!("the filter {kind}"))?;
+    Ok(context)
+}
+
+fn alloc(graph: NonNull<ff::AVFilterGraph>, kind: &str, name: &str) -> Result<NonNull<ff::AVFilterContext>> {
+    let (kind_c, name_c) = (c_string(kind)?, c_string(name)?);
+    // SAFETY: the names are C strings; the graph is live and owns the new filter.
+    let context = unsafe {
+        let found = ff::avfilter_get_by_name(kind_c.as_ptr());
+        if found.is_null() {
+            return Err(Error::unsupported(format!("this libav has no filter {kind}")));
+        }
+        ff::avfilter_graph_alloc_filter(graph.as_ptr(), found, name_c.as_ptr())
+    };
+    NonNull::new(context).ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a filter"))
+}
+
+fn source(
+    graph: NonNull<ff::AVFilterGraph>,
+    number: usize,
+    input: &Input,
+) -> Result<NonNull<ff::AVFilterContext>> {
+    let shape = &input.shape;
+    let kind = if shape.is_audio() { "abuffer" } else { "buffer" };
+    let context = alloc(graph, kind, &format!("source{number}"))?;
+    // SAFETY: allocates, or returns NULL.
+    let Some(mut parameters) = NonNull::new(unsafe { ff::av_buffersrc_parameters_alloc() }) else {
+        return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a filter"));
+    };
+    let layout = c_string(&shape.layout)?;
+    // SAFETY: the parameters are ours and libav copies what it needs of them; the struct is freed by av_free, and the
+    // layout that was made inside it before that. The frames context is only lent.
+    let code = unsafe {
+        let p = parameters.as_mut();
+        p.format = shape.format;
+        p.time_base = ff::AVRational { num: input.time_base.num, den: input.time_base.den };
+        if shape.is_audio() {
+            p.sample_rate = shape.sample_rate;
+            ff::av_channel_layout_from_string(&raw mut p.ch_layout, layout.as_ptr());
+        } else {
+            (p.width, p.height) = (shape.width, shape.height);
+            p.sample_aspect_ratio = ff::AVRational { num: shape.aspect.0, den: shape.aspect.1 };
+            if let Some(rate) = input.frame_rate {
+                p.frame_rate = ff::AVRational { num: rate.num, den: rate.den };
+            }
+            #[cfg(libav_7_0)]
+            {
+                (&raw mut p.color_space).cast::<c_int>().write(shape.color.0);
+                (&raw mut p.color_range).cast::<c_int>().write(shape.color.1);
+            }
+            p.hw_frames_ctx = input.frames.as_ref().map_or(ptr::null_mut(), BufferRef::as_ptr);
+        }
+        let code = ff::av_buffersrc_parameters_set(context.as_ptr(), parameters.as_ptr());
+        ff::av_channel_layout_uninit(&raw mut parameters.as_mut().ch_layout);
+        ff::av_free(parameters.as_ptr().cast());
+        code
+    };
+    check(code, "describing a filter graph's input")?;
+    // SAFETY: the filter is live, has its parameters, and is not initialised.
+    check(unsafe { ff::avfilter_init_str(context.as_ptr(), ptr::null()) }, "making a filter graph's input")?;
+    Ok(context)
+}
+
+/// What is wrong with a description is wrong with an argument.
+fn as_invalid(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Io | ErrorKind::Unsupported | ErrorKind::InvalidArgument | ErrorKind::Corrupt => {
+            let log = error.log().to_vec();
+            Error::invalid(error.message()).with_log(log)
+        }
+        _ => error,
+    }
+}
