@@ -39,10 +39,14 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: packets' presentation time in [`Stage::Copy`], bytes in [`Stage::Save`].
+    /// Done so far: packets' presentation time in [`Stage::Copy`] and [`Stage::Transcode`], bytes in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
+    /// Media time done in a second of wall time, in [`Stage::Transcode`]; 0 elsewhere and at the beginning.
+    pub speed: f64,
+    /// How much longer it takes, if it goes on like this; None where that can't be known.
+    pub remaining: Option<Duration>,
 }
 
 /// The stages that a job reports progress in, in this order.
@@ -51,6 +55,8 @@ pub struct Progress {
 pub enum Stage {
     /// Packets go from source to muxer; the unit is nanoseconds of media.
     Copy,
+    /// Frames are decoded, processed and encoded; the unit is nanoseconds of media.
+    Transcode,
     /// The result is written to its file; the unit is bytes.
     Save,
 }
@@ -93,6 +99,8 @@ type ProgressFn = dyn Fn(Progress) + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Control {
     cancel: Option<CancelToken>,
+    /// Cancelled from inside: a stage of the job failed, and the others end with it.
+    stop: Option<CancelToken>,
     deadline: Option<Instant>,
     progress: Option<Arc<ProgressFn>>,
     limits: Limits,
@@ -166,10 +174,19 @@ impl Control {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Error::new(ErrorKind::Cancelled, "the job was cancelled"));
         }
+        if self.stop.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Error::new(ErrorKind::Cancelled, "another stage of the job failed"));
+        }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new(ErrorKind::DeadlineExceeded, "the job's deadline passed"));
         }
         Ok(())
+    }
+
+    /// The same control, which is also cancelled by a token of the job's own.
+    pub(crate) fn and_cancel(mut self, token: CancelToken) -> Self {
+        self.stop = Some(token);
+        self
     }
 
     pub(crate) fn limit(&self) -> &Limits {
@@ -182,10 +199,23 @@ impl Control {
 
     /// Tells the caller how far the job is. The caller's panic becomes an error here, before it can cross C.
     pub(crate) fn report(&self, stage: Stage, done: u64, total: u64) -> Result<()> {
+        self.tell(Progress { stage, done, total, speed: 0.0, remaining: None })
+    }
+
+    /// The same, with the speed since the work has begun.
+    pub(crate) fn report_since(&self, stage: Stage, done: u64, total: u64, begun: Instant) -> Result<()> {
+        let spent = begun.elapsed().as_secs_f64();
+        let speed = if spent > 0.0 { done as f64 / 1e9 / spent } else { 0.0 };
+        let left = (total > 0 && speed > 0.0).then(|| total.saturating_sub(done) as f64 / 1e9 / speed);
+        let remaining = left.and_then(|left| Duration::try_from_secs_f64(left).ok());
+        self.tell(Progress { stage, done, total, speed, remaining })
+    }
+
+    fn tell(&self, progress: Progress) -> Result<()> {
         let Some(callback) = &self.progress else {
             return Ok(());
         };
-        let call = std::panic::AssertUnwindSafe(|| callback(Progress { stage, done, total }));
+        let call = std::panic::AssertUnwindSafe(|| callback(progress));
         std::panic::catch_unwind(call)
             .map_err(|_| Error::new(ErrorKind::Bug, "the progress callback panicked"))
     }

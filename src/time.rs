@@ -200,6 +200,12 @@ impl Rational {
         (den != 0).then_some(Self { num, den })
     }
 
+    /// Whether both are one value, though not in the same terms.
+    pub(crate) fn same(self, other: Self) -> bool {
+        let cross = |a: Self, b: Self| i64::from(a.num).saturating_mul(b.den.into());
+        cross(self, other) == cross(other, self)
+    }
+
     /// Its value.
     pub fn value(self) -> f64 {
         f64::from(self.num) / f64::from(self.den)

@@ -32,7 +32,7 @@ pub(super) struct Repairs {
     pub backward_dts: u64,
 }
 
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// The muxer's time base.
     base: Rational,
     /// Samples in a coded audio frame, in ticks of `base`; 0 where it varies.

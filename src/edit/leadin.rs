@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// A packet that was read ahead, and where its payload lies in the source.
-pub(super) type Read = (Packet, Option<u64>);
+pub(crate) type Read = (Packet, Option<u64>);
 
 /// What is needed of one stream.
-pub(super) struct Need {
+pub(crate) struct Need {
     pub stream: usize,
     pub kind: StreamKind,
     pub base: Rational,
@@ -22,7 +22,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    pub(super) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
+    pub(crate) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
         let s = media.streams().get(stream)?;
         let preroll = Timestamp::from_nanos(preroll(&s.codec(), s.sample_rate()));
         Some(Self {
@@ -51,7 +51,7 @@ fn preroll(codec: &str, sample_rate: Option<u32>) -> i64 {
 }
 
 /// What precedes the shown part, and the time at which its video can begin.
-pub(super) struct LeadIn {
+pub(crate) struct LeadIn {
     pub packets: Vec<Read>,
     /// The primary stream's first packet: its pts in ticks.
     pub begins: Option<i64>,
@@ -73,7 +73,7 @@ const UNTIMED: u32 = 256;
 const INTERLEAVED: Timestamp = Timestamp::from_nanos(500_000_000);
 
 /// Positions the demuxer and reads up to the shown part. `needs` has the primary stream's first.
-pub(super) fn read(
+pub(crate) fn read(
     media: &Media,
     demux: &mut Demux,
     needs: &[Need],

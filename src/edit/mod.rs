@@ -10,10 +10,10 @@ mod cut;
 mod join;
 mod lane;
 mod layout;
-mod leadin;
+pub(crate) mod leadin;
 mod moov;
-mod remux;
-mod target;
+pub(crate) mod remux;
+pub(crate) mod target;
 
 pub use cut::{Cut, CutMode, cut, cut_to};
 pub use join::{Join, join, join_to};
@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
-use target::{Destination, Target};
+use target::{Destination, Layout, Target};
 
 /// What an operation made, in memory: the result's bytes (mostly slices of the source) and what happened.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Clip {
 }
 
 /// An operation that writes its packets to a target that somebody else chose.
-trait Job {
+pub(crate) trait Job {
     /// The sources, for the check that none of them is the output.
     fn inputs(&self) -> Vec<crate::Source>;
     /// The container that was asked for.
@@ -51,12 +51,17 @@ trait Job {
     fn default_format(&self) -> String;
     /// Whether all payload can be shared, so that a rope of the result is small.
     fn shares(&self) -> bool;
+    /// How an MP4 is laid out; `streaming`, where the sink is written once and in order.
+    fn layout(&self, streaming: bool) -> Layout {
+        let _ = streaming;
+        Layout::Indexed
+    }
     /// Does it.
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()>;
 }
 
 /// Runs a job into a rope.
-fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
+pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
     #[cfg(feature = "tracing")]
     let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
@@ -68,7 +73,7 @@ fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
 }
 
 fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
-    let mut target = Target::new(format, Destination::Rope, control)?;
+    let mut target = Target::new(format, Destination::Rope, job.layout(false), control)?;
     job.run(&mut target, report, control)?;
     let rope = target.into_rope(report)?;
     report.segments = rope.segments().len();
@@ -76,7 +81,7 @@ fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -
 }
 
 /// Runs a job into a sink.
-fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
+pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
     #[cfg(feature = "tracing")]
     let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
@@ -115,7 +120,7 @@ fn to_file(
         rope.save(path, crate::SaveOptions::new().overwrite(overwrite), control)?;
         return Ok(rope.len());
     }
-    let mut target = Target::new(&format, Destination::File(file), control)?;
+    let mut target = Target::new(&format, Destination::File(file), job.layout(false), control)?;
     job.run(&mut target, report, control)?;
     let file = target.into_file(report)?;
     let len = file.len();
@@ -126,7 +131,7 @@ fn to_file(
 fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control: &Control) -> Result<u64> {
     let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
     let device = Arc::new(Mutex::new(device));
-    if target::is_mov(&format) {
+    if target::is_mov(&format) && job.layout(true) == Layout::Indexed {
         // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
         let rope = build(job, &format, report, control)?;
         let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +146,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
         device.flush(control)?;
         return Ok(rope.len());
     }
-    let mut target = Target::new(&format, Destination::Stream(device.clone()), control)?;
+    let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
     job.run(&mut target, report, control)?;
     target.into_stream(report)?;
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +177,7 @@ fn format_for(path: &Path) -> Result<String> {
 }
 
 /// The container for a result without a name: the source's own kind.
-fn format_like(media: &Media) -> String {
+pub(crate) fn format_like(media: &Media) -> String {
     let demuxer = media.demuxer().name();
     let ending =
         std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());

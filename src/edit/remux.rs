@@ -100,7 +100,7 @@ impl RemuxJob<'_> {
 }
 
 /// A media's chapters on the presentation clock, so much later.
-pub(super) fn all_chapters(media: &Media, placed: Timestamp) -> Vec<RawChapter> {
+pub(crate) fn all_chapters(media: &Media, placed: Timestamp) -> Vec<RawChapter> {
     let base = Rational { num: 1, den: 1_000_000 };
     let on_clock = |ticks: i64, from: Rational| {
         Timestamp::from_ticks(ticks, from).minus(media.start()).max(Timestamp::ZERO).plus(placed).ticks(base)

@@ -14,12 +14,13 @@ use crate::{
         avio::{FileDevice, NullDevice, RopeDevice, StreamDevice, StreamOut},
     },
     job::DroppedStream,
-    media::Payloads,
+    media::{Payloads, Span},
+    time::{Rational, Timestamp},
 };
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the bytes of an output go.
-pub(super) enum Destination {
+pub(crate) enum Destination {
     Rope,
     File(PartialFile),
     Stream(Arc<Mutex<StreamDevice>>),
@@ -35,15 +36,27 @@ enum Device {
 const FILL: [u8; 8] = [0; 8];
 
 /// One track of the output.
-pub(super) struct Track {
+pub(crate) struct Track {
     /// Its index in the output.
     pub index: usize,
     pub clock: Clock,
     pub packets: u64,
 }
 
-pub(super) struct Target {
+/// How an MP4 is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One index for all, which we write the edit lists of.
+    Indexed,
+    /// Fragments, each with an index of its own, which begin at keyframes.
+    Fragments,
+    /// The same, one for each frame, and each leaves at once.
+    FragmentPerFrame,
+}
+
+pub(crate) struct Target {
     pub muxer: Muxer,
+    layout: Layout,
     edit_lists: bool,
     pub tracks: Vec<Track>,
     device: Device,
@@ -63,7 +76,12 @@ pub(super) fn is_mov(format: &str) -> bool {
 }
 
 impl Target {
-    pub(super) fn new(format: &str, destination: Destination, control: &Control) -> Result<Self> {
+    pub(super) fn new(
+        format: &str,
+        destination: Destination,
+        layout: Layout,
+        control: &Control,
+    ) -> Result<Self> {
         let device = match destination {
             Destination::Rope => Device::Rope(RopeDevice::new(control.limit().memory)),
             Destination::File(file) => Device::File(FileDevice::new(file)),
@@ -72,7 +90,8 @@ impl Target {
         let muxer = Muxer::find(format)?;
         Ok(Self {
             muxer,
-            edit_lists: muxer.is_mov(),
+            layout,
+            edit_lists: muxer.is_mov() && layout == Layout::Indexed,
             tracks: Vec::new(),
             device,
             output: None,
@@ -96,7 +115,7 @@ impl Target {
 
     /// How this target can take the payload of these streams of a source.
     pub(super) fn payloads(&self, media: &Media, streams: &[usize]) -> Payloads {
-        if !matches!(self.device, Device::Rope(_)) || !self.muxer.is_mov() {
+        if !matches!(self.device, Device::Rope(_)) || !self.edit_lists {
             return Payloads::Read;
         }
         match media.payloads() {
@@ -151,7 +170,7 @@ impl Target {
         Ok(())
     }
 
-    fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
+    pub(crate) fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
         let (codec, name) = (stream.codec(), self.muxer.name());
         report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
         report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
@@ -204,45 +223,77 @@ impl Target {
             Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
         for i in streams {
             if let Some(stream) = media.streams().get(*i) {
-                output.add_stream(stream, self.tag(media, stream))?;
+                output.add_stream(stream, self.tag(media.demuxer().is_mov(), stream))?;
             }
         }
-        output.write_header(&self.options())
+        output.write_header(&self.options(true))
     }
 
     /// Apple's players know HEVC as `hvc1` alone; sources outside MP4 have no tag to keep.
-    fn tag(&self, media: &Media, stream: &Stream) -> Option<[u8; 4]> {
-        (self.muxer.is_mov() && stream.codec() == "hevc" && !media.demuxer().is_mov()).then_some(*b"hvc1")
+    fn tag(&self, from_mov: bool, stream: &Stream) -> Option<[u8; 4]> {
+        (self.muxer.is_mov() && stream.codec() == "hevc" && !from_mov).then_some(*b"hvc1")
     }
 
-    fn options(&self) -> Vec<(String, String)> {
+    fn options(&self, has_video: bool) -> Vec<(String, String)> {
         // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
-        vec![("strict".into(), "experimental".into())]
+        let mut options = vec![("strict".into(), "experimental".into())];
+        if self.muxer.is_mov() && self.layout != Layout::Indexed {
+            // The moov waits for the first packets, so that it can say what of them is hidden (priming).
+            let begin =
+                if self.layout == Layout::FragmentPerFrame { "frag_every_frame" } else { "frag_keyframe" };
+            options.push(("movflags".into(), format!("{begin}+empty_moov+default_base_moof+delay_moov")));
+            if !has_video {
+                // Keyframes of sound do not begin fragments.
+                options.push(("frag_duration".into(), "1000000".into()));
+            }
+        }
+        options
     }
 
     fn begin(&mut self, media: &Media, streams: &[usize], chapters: &[RawChapter]) -> Result<()> {
-        let direct = matches!(self.device, Device::Rope(_)) && self.muxer.is_mov();
+        let from_mov = media.demuxer().is_mov();
+        let streams: Vec<&Stream> = streams.iter().filter_map(|i| media.streams().get(*i)).collect();
+        // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
+        self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)
+    }
+
+    /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
+    pub(crate) fn begin_streams(&mut self, streams: &[&Stream], metadata: &[(String, String)]) -> Result<()> {
+        if streams.is_empty() {
+            return Err(Error::corrupt("not one frame could be decoded"));
+        }
+        let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
+        self.begin_tracks(streams, false, metadata, &chapters, true)
+    }
+
+    fn begin_tracks(
+        &mut self,
+        streams: &[&Stream],
+        from_mov: bool,
+        metadata: &[(String, String)],
+        chapters: &[RawChapter],
+        interleave: bool,
+    ) -> Result<()> {
+        let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave;
         let device: Box<dyn crate::av::avio::WriteDevice> = match &self.device {
             Device::Rope(device) => Box::new(device.clone()),
             Device::File(device) => Box::new(device.clone()),
             Device::Stream(device) => Box::new(device.clone()),
         };
-        let mut output = Output::new(self.muxer, device, self.control.clone(), direct, !self.muxer.is_mov())?;
+        let mut output = Output::new(self.muxer, device, self.control.clone(), direct, interleave)?;
         let mut indexes = Vec::new();
-        for i in streams {
-            if let Some(stream) = media.streams().get(*i) {
-                indexes.push((output.add_stream(stream, self.tag(media, stream))?, stream));
-            }
+        for stream in streams {
+            indexes.push((output.add_stream(stream, self.tag(from_mov, stream))?, stream));
         }
         // These describe the source's container.
         let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
         let metadata: Vec<_> =
-            media.metadata().iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
+            metadata.iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {
             output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
         }
-        output.write_header(&self.options())?;
+        output.write_header(&self.options(streams.iter().any(|s| s.kind() == StreamKind::Video)))?;
         let mut tracks = Vec::new();
         for (index, stream) in indexes {
             let base = output.time_base(index)?;
@@ -252,6 +303,50 @@ impl Target {
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
+    }
+
+    /// Whether the header is written.
+    pub(crate) fn is_open(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Writes a packet whose times are on the output's clock, in `base`.
+    pub(crate) fn write_placed(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        base: Rational,
+        report: &mut Report,
+    ) -> Result<()> {
+        let exact = self.edit_lists;
+        let Some(clock) = self.tracks.get_mut(track).map(|track| &mut track.clock) else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        if exact {
+            clock.place_behind(packet, base);
+        } else {
+            clock.place_at(packet, base, Timestamp::ZERO);
+        }
+        self.write(track, packet, None, report)?;
+        if self.layout == Layout::FragmentPerFrame {
+            // What is ready leaves now, not when a buffer is full.
+            if let Some(output) = &mut self.output {
+                output.flush()?;
+            }
+            if let Device::Stream(out) = &self.device {
+                out.device.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.control)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// States that a track whose packets were [`write_placed`](Self::write_placed) is shown from one instant to another.
+    pub(crate) fn show(&mut self, track: usize, from: Timestamp, to: Timestamp, base: Rational) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            let from = from.max(Timestamp::ZERO);
+            let len = to.minus(from);
+            track.clock.show(Span { shown: from, len, media: from.ticks(base) }, from, len, base);
+        }
     }
 
     /// Chapters of a further source.
@@ -274,7 +369,7 @@ impl Target {
     pub(super) fn begin_part(&mut self) -> Result<()> {
         let begun = self.tracks.iter().any(|track| track.packets > 0);
         match (&self.device, self.output.as_mut()) {
-            (Device::Rope(_), Some(output)) if begun && self.muxer.is_mov() => {
+            (Device::Rope(_), Some(output)) if begun && self.edit_lists => {
                 self.filled = self.filled.saturating_add(FILL.len() as u64);
                 output.fill(&FILL)
             }
@@ -309,7 +404,8 @@ impl Target {
 
     /// Ends the muxer's work.
     fn end(&mut self, report: &mut Report) -> Result<()> {
-        for (track, stream) in self.tracks.iter().zip(&self.templates) {
+        for track in &self.tracks {
+            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             let repairs = track.clock.repairs;
             for (count, what) in [
                 (repairs.missing_pts, "packets had no pts; it was made from the dts"),
@@ -340,7 +436,7 @@ impl Target {
             return Err(Error::new(ErrorKind::Bug, "this is no rope"));
         };
         let rope = device.take().finish();
-        if self.muxer.is_mov() { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
+        if self.edit_lists { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
     }
 
     pub(super) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
@@ -349,7 +445,7 @@ impl Target {
             return Err(Error::new(ErrorKind::Bug, "this is no file"));
         };
         let mut file = device.take()?;
-        if self.muxer.is_mov() && !layout::moov_first_in_file(&mut file, &self.tracks)? {
+        if self.edit_lists && !layout::moov_first_in_file(&mut file, &self.tracks)? {
             report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");
         }
         Ok(file)
