@@ -63,14 +63,19 @@ mod media;
 #[doc(hidden)]
 pub mod synth;
 mod time;
+mod transcode;
 
-pub use av::stream::StreamKind;
+pub use av::{frame::Frame, stream::StreamKind};
 pub use edit::{Clip, Cut, CutMode, Join, Remux, cut, cut_to, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
 pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
+pub use transcode::{
+    AudioCodec, AudioSettings, Fit, Fragment, Preset, Processor, Transcode, Transcoder, VideoCodec,
+    VideoSettings, transcode, transcode_to,
+};
 
 /// libav's log, on request.
 pub mod log {

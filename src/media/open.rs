@@ -145,6 +145,12 @@ impl Media {
         self.0.demuxer.is_mov() && self.0.options.raw
     }
 
+    /// Whether an edit list of ours says what of a stream is shown: libav must not cut its padding off as well.
+    pub(crate) fn has_edits(&self, stream: usize) -> bool {
+        let plain = |timeline: &Timeline| timeline.spans.iter().all(|span| span.media == 0);
+        self.is_edited() && self.timeline(stream).is_some_and(|timeline| !plain(timeline))
+    }
+
     /// A non-fragmented MP4 or MOV that can be read anywhere: its index has every packet.
     pub(crate) fn is_indexed(&self) -> bool {
         self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented

@@ -1,0 +1,247 @@
+//! The encode stage: frames in, packets on the output's clock out.
+
+use super::{
+    filter::End,
+    pipeline::{Counters, Muxed},
+    presets,
+    queue::{Rx, Stop, Tx},
+    settings::Transcode,
+};
+use crate::{
+    Error, ErrorKind, Frame, Result,
+    av::{
+        decoder::Got,
+        encoder::{EncodeOptions, Encoder, EncoderKind},
+        graph::Format,
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
+    time::{Rational, Timestamp, convert},
+};
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+/// What the process stage sends to the encoder.
+pub(super) enum Ready {
+    Encoder(Box<Encoder>),
+    Frame(Frame),
+}
+
+/// How a track's encoder is to be opened, when its first frame is known.
+pub(super) struct EncodePlan<'a> {
+    pub kind: EncoderKind,
+    pub settings: &'a Transcode,
+    pub source: &'a Stream,
+    /// The picture is turned upright on its way.
+    pub turned: bool,
+    pub global_header: bool,
+    pub bit_rate: Option<u64>,
+    /// All pictures lie on the grid of this rate.
+    pub grid: Option<Rational>,
+}
+
+/// The end of a process stage: opens the encoder and hands frames on to it.
+pub(super) struct ToEncoder<'a> {
+    pub plan: EncodePlan<'a>,
+    pub to: Tx<Ready>,
+    pub stop: &'a Stop,
+    pub counters: &'a Counters,
+    opened: bool,
+    format: Option<Format>,
+    size: Option<(u32, u32)>,
+    base: Rational,
+    last: Option<i64>,
+    frame_size: u32,
+    done: bool,
+}
+
+impl<'a> ToEncoder<'a> {
+    pub(super) fn new(plan: EncodePlan<'a>, to: Tx<Ready>, stop: &'a Stop, counters: &'a Counters) -> Self {
+        let base = Rational { num: 1, den: 90_000 };
+        Self {
+            plan,
+            to,
+            stop,
+            counters,
+            opened: false,
+            format: None,
+            size: None,
+            base,
+            last: None,
+            frame_size: 0,
+            done: false,
+        }
+    }
+
+    fn options(&self, shape: (u32, u32, f64)) -> Result<EncodeOptions> {
+        let (settings, kind) = (self.plan.settings, self.plan.kind);
+        Ok(EncodeOptions {
+            threads: settings.threads,
+            global_header: self.plan.global_header,
+            bit_exact: settings.bit_exact,
+            options: match kind.kind() {
+                StreamKind::Video => presets::video_options(settings, kind, self.plan.bit_rate, shape)?,
+                _ => presets::audio_options(settings, kind),
+            },
+        })
+    }
+
+    fn open_video(&mut self, first: &Frame) -> Result<()> {
+        let format = self.format.as_ref();
+        let sink_rate = format.and_then(|format| format.frame_rate);
+        // Pictures that all lie on a grid are counted in its steps, as ffmpeg does: encoders state that in the stream.
+        let on_grid = self.plan.grid.filter(|grid| sink_rate.is_none_or(|rate| rate.same(*grid)));
+        let base = match on_grid {
+            Some(rate) => Rational { num: rate.den, den: rate.num },
+            None => first.base(),
+        };
+        let base = match self.plan.kind.codec().as_str() {
+            // 16 bits are what its header has; 60000 fits NTSC's rates as well.
+            "mpeg4" if base.den > 65_535 => Rational { num: 1, den: 60_000 },
+            _ => base,
+        };
+        let rate = on_grid.or(sink_rate).or_else(|| self.plan.source.frame_rate());
+        let fps = rate.map_or(25.0, Rational::value);
+        let options = self.options((first.width(), first.height(), fps))?;
+        let encoder = Encoder::video(self.plan.kind, first, base, rate, &options)?;
+        self.base = encoder.time_base();
+        self.size = Some((first.width(), first.height()));
+        self.opened = true;
+        self.hand_over(Ready::Encoder(Box::new(encoder)), 0)
+    }
+
+    fn hand_over(&mut self, ready: Ready, bytes: usize) -> Result<()> {
+        if !self.done {
+            self.done = !self.to.send(ready, bytes, self.stop)?;
+        }
+        Ok(())
+    }
+}
+
+impl End for ToEncoder<'_> {
+    fn format(&mut self, format: &Format) -> Result<u32> {
+        if self.plan.kind.kind() == StreamKind::Audio && !self.opened {
+            let encoder = Encoder::audio(self.plan.kind, format, &self.options((0, 0, 0.0))?)?;
+            self.frame_size = encoder.frame_size();
+            self.base = encoder.time_base();
+            self.opened = true;
+            self.hand_over(Ready::Encoder(Box::new(encoder)), 0)?;
+        }
+        self.format = Some(format.clone());
+        Ok(self.frame_size)
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        self.size
+    }
+
+    fn frame(&mut self, mut frame: Frame) -> Result<()> {
+        if !frame.is_audio() {
+            if !self.opened {
+                self.open_video(&frame)?;
+            }
+            frame.forget_kind();
+            if frame.length() == 0 {
+                let rate = self.format.as_ref().and_then(|format| format.frame_rate);
+                let one = rate.and_then(|rate| Rational::new(rate.den, rate.num));
+                frame.set_length(one.map_or(0, |one| convert(1, one, frame.base())));
+            }
+        }
+        frame.rescale(self.base);
+        let Some(pts) = frame.pts() else {
+            return Err(Error::new(ErrorKind::Bug, "a frame without a time"));
+        };
+        if self.last.is_some_and(|last| pts <= last) && !frame.is_audio() {
+            // Two pictures at one time: the first stays, as in ffmpeg.
+            self.counters.frames_dropped.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.last = Some(pts);
+        let bytes = frame.memory();
+        self.hand_over(Ready::Frame(frame), bytes)
+    }
+}
+
+pub(super) struct EncodeStage<'a> {
+    pub track: usize,
+    pub source: &'a Stream,
+    pub turned: bool,
+    pub to: Tx<Muxed>,
+    pub stop: &'a Stop,
+    pub counters: &'a Counters,
+}
+
+impl EncodeStage<'_> {
+    pub(super) fn run(self, from: &Rx<Ready>) -> Result<()> {
+        let Some((Ready::Encoder(mut encoder), _)) = from.recv(self.stop)? else {
+            // Not one frame came.
+            self.to.send(Muxed::End { track: self.track, shown: None }, 0, self.stop)?;
+            return Ok(());
+        };
+        let base = encoder.time_base();
+        let mut state = Encoding { packet: Packet::new()?, base, lengths: BTreeMap::new(), shown: None };
+        let stream = Box::new(encoder.stream(self.source, self.turned)?);
+        self.to.send(Muxed::Open { track: self.track, stream }, 0, self.stop)?;
+        while let Some((ready, _held)) = from.recv(self.stop)? {
+            self.stop.check()?;
+            let Ready::Frame(frame) = ready else { continue };
+            state.note(&frame);
+            self.counters.frames_encoded.fetch_add(1, Ordering::Relaxed);
+            self.encode(&mut encoder, &mut state, Some(&frame))?;
+        }
+        self.encode(&mut encoder, &mut state, None)?;
+        self.to.send(Muxed::End { track: self.track, shown: state.shown }, 0, self.stop)?;
+        Ok(())
+    }
+
+    fn encode(&self, encoder: &mut Encoder, state: &mut Encoding, frame: Option<&Frame>) -> Result<()> {
+        loop {
+            let sent = encoder.send(frame)?;
+            while encoder.receive(&mut state.packet)? == Got::Item {
+                let mut packet = state.packet.take()?;
+                state.complete(&mut packet);
+                let bytes = packet.size();
+                let message = Muxed::Packet { track: self.track, packet, base: state.base };
+                if !self.to.send(message, bytes, self.stop)? {
+                    return Ok(());
+                }
+            }
+            if sent != Got::Again {
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct Encoding {
+    packet: Packet,
+    base: Rational,
+    /// How long the frames last that are in the encoder, by their pts.
+    lengths: BTreeMap<i64, i64>,
+    /// From the first frame to the end of the last.
+    shown: Option<(Timestamp, Timestamp)>,
+}
+
+impl Encoding {
+    fn note(&mut self, frame: &Frame) {
+        let Some(pts) = frame.pts() else { return };
+        let length =
+            if frame.is_audio() { i64::try_from(frame.samples()).unwrap_or(0) } else { frame.length() };
+        let (from, to) = (
+            Timestamp::from_ticks(pts, self.base),
+            Timestamp::from_ticks(pts.saturating_add(length), self.base),
+        );
+        let shown = self.shown.get_or_insert((from, to));
+        *shown = (shown.0.min(from), shown.1.max(to));
+        if !frame.is_audio() {
+            self.lengths.insert(pts, length);
+        }
+    }
+
+    /// Encoders with a delay leave durations out before FFmpeg 6.
+    fn complete(&mut self, packet: &mut Packet) {
+        let Some(pts) = packet.pts() else { return };
+        if let Some(length) = self.lengths.remove(&pts) {
+            packet.set_times(pts, packet.dts().unwrap_or(pts), length);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The process stage: frames go through filter graphs and the caller's processors to what the encoder takes.
+
+use super::{
+    processor::Processor,
+    queue::{Rx, Stop},
+};
+use crate::{
+    Frame, Result,
+    av::{
+        decoder::Got,
+        frame::Shape,
+        graph::{Format, Graph, Input},
+    },
+    time::Rational,
+};
+
+/// A filter graph with one input, made anew when what comes in changes.
+pub(super) struct GraphLink {
+    /// libavfilter's text; empty for nothing but the tail.
+    pub description: String,
+    /// Filters behind it.
+    pub tail: Vec<(&'static str, String)>,
+    pub frame_rate: Option<Rational>,
+    pub threads: u32,
+    pub scaler: Option<&'static str>,
+    made: Option<Made>,
+}
+
+struct Made {
+    graph: Graph,
+    shape: Shape,
+    base: Rational,
+    out: Frame,
+}
+
+impl GraphLink {
+    pub(super) fn new(description: String, tail: Vec<(&'static str, String)>) -> Self {
+        Self { description, tail, frame_rate: None, threads: 0, scaler: None, made: None }
+    }
+}
+
+/// A step of a chain.
+pub(super) enum Link {
+    Graph(GraphLink),
+    Custom(Box<dyn Processor<Frame>>),
+}
+
+/// Where a chain's frames go.
+pub(super) trait End {
+    /// The last graph was made (again): what comes out of it, before it does. Returns how many samples each sound must
+    /// have; 0 for any.
+    fn format(&mut self, format: &Format) -> Result<u32>;
+    /// A picture of another size than before comes out, and the encoder's can't change: what it has to be scaled to.
+    fn size(&self) -> Option<(u32, u32)>;
+    /// The next frame. False if no more are wanted.
+    fn frame(&mut self, frame: Frame) -> Result<()>;
+}
+
+/// All steps of a stream.
+pub(super) struct Chain {
+    pub links: Vec<Link>,
+}
+
+impl Chain {
+    /// Runs until the frames end.
+    pub(super) fn run(mut self, from: &Rx<Frame>, stop: &Stop, end: &mut dyn End) -> Result<()> {
+        while let Some((frame, _held)) = from.recv(stop)? {
+            stop.check()?;
+            feed(&mut self.links, frame, end)?;
+        }
+        finish(&mut self.links, end)
+    }
+}
+
+fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
+    let Some((link, rest)) = links.split_first_mut() else {
+        return end.frame(frame);
+    };
+    match link {
+        Link::Custom(processor) => processor.process(frame, &mut |frame| feed(rest, frame, end)),
+        Link::Graph(link) => link.feed(frame, rest, end),
+    }
+}
+
+fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
+    let Some((link, rest)) = links.split_first_mut() else {
+        return Ok(());
+    };
+    match link {
+        Link::Custom(processor) => processor.finish(&mut |frame| feed(rest, frame, end))?,
+        Link::Graph(link) => link.drain(rest, end)?,
+    }
+    finish(rest, end)
+}
+
+impl GraphLink {
+    fn feed(&mut self, mut frame: Frame, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let (shape, base) = (frame.shape(), frame.base());
+        if self.made.as_ref().is_none_or(|made| made.shape != shape || made.base != base) {
+            self.drain(rest, end)?;
+            self.make(&frame, shape, base, rest.is_empty(), end)?;
+        }
+        let Some(made) = &mut self.made else { return Ok(()) };
+        made.graph.push(0, Some(&mut frame))?;
+        Self::pull(made, rest, end)
+    }
+
+    fn make(
+        &mut self,
+        frame: &Frame,
+        shape: Shape,
+        base: Rational,
+        last: bool,
+        end: &mut dyn End,
+    ) -> Result<()> {
+        let mut tail = self.tail.clone();
+        if let Some((w, h)) = end.size().filter(|_| last && !shape.is_audio()) {
+            // An encoder can't change its size in mid-stream.
+            tail.insert(0, ("scale", format!("{w}:{h}")));
+        }
+        let input = Input {
+            shape: shape.clone(),
+            time_base: base,
+            frame_rate: self.frame_rate,
+            frames: frame.frames_context(),
+        };
+        let mut graph = Graph::new(&[input], &self.description, &tail, self.threads, self.scaler)?;
+        if last {
+            let samples = end.format(&graph.output()?)?;
+            if samples > 0 {
+                graph.set_frame_size(samples);
+            }
+        }
+        self.made = Some(Made { graph, shape, base, out: Frame::new()? });
+        Ok(())
+    }
+
+    fn pull(made: &mut Made, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while made.graph.pull(&mut made.out)? == Got::Item {
+            feed(rest, made.out.take()?, end)?;
+        }
+        Ok(())
+    }
+
+    /// What is still inside comes out.
+    fn drain(&mut self, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let Some(mut made) = self.made.take() else { return Ok(()) };
+        made.graph.push(0, None)?;
+        Self::pull(&mut made, rest, end)
+    }
+}

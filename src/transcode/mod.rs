@@ -1,0 +1,168 @@
+//! Transcoding: decode, process, encode. [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
+
+mod decode;
+mod encode;
+mod filter;
+mod pipeline;
+mod plan;
+mod presets;
+mod processor;
+mod queue;
+mod settings;
+
+pub use presets::Preset;
+pub use processor::Processor;
+pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
+
+use crate::{
+    Clip, Control, Frame, Media, Report, Result, Sink, Source,
+    edit::{
+        self, Job,
+        target::{Layout, Target},
+    },
+};
+use processor::Chain;
+use std::{fmt, sync::Mutex};
+
+/// Transcodes a media, into a rope.
+///
+/// ```no_run
+/// use avrope::{Control, Media, Source, Transcode, transcode};
+/// let speech = std::fs::read("speech.mp3")?;
+/// let media = Media::open(Source::from_bytes(speech, "speech.mp3"))?;
+/// let m4a = transcode(&media, &Transcode::new().format("m4a"), &Control::default())?.rope.to_bytes()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for settings that contradict each other or that an encoder
+/// does not know, before the first frame; [`Unsupported`](crate::ErrorKind::Unsupported) for a codec that this libav has no
+/// encoder for or the container can't hold; [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be decoded.
+pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Result<Clip> {
+    Transcoder::new(media, settings).run(control)
+}
+
+/// Transcodes a media, into a sink. An MP4 in a sink that can't seek is fragmented; into a file its index goes first, with
+/// bounded memory.
+///
+/// Errors: as [`transcode`], and what the sink fails with.
+pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &Control) -> Result<Report> {
+    Transcoder::new(media, settings).run_to(sink, control)
+}
+
+/// A transcode with processors of the caller's own.
+///
+/// ```no_run
+/// use avrope::{Control, Frame, Media, Processor, Result, Sink, Source, Transcode, Transcoder};
+/// # struct Logo;
+/// # impl Processor<Frame> for Logo {
+/// #     fn process(&mut self, f: Frame, next: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> { next(f) }
+/// # }
+/// let media = Media::open(Source::open("talk.mp4")?)?;
+/// let settings = Transcode::new();
+/// let report = Transcoder::new(&media, &settings).video(Logo).run_to(Sink::file("out.mp4"), &Control::default())?;
+/// println!("{} frames", report.frames_encoded);
+/// # Ok::<(), avrope::Error>(())
+/// ```
+pub struct Transcoder<'a> {
+    media: &'a Media,
+    settings: &'a Transcode,
+    video: Chain,
+    audio: Chain,
+}
+
+impl fmt::Debug for Transcoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcoder")
+            .field("media", self.media)
+            .field("settings", self.settings)
+            .field("processors", &(self.video.len(), self.audio.len()))
+            .finish()
+    }
+}
+
+impl<'a> Transcoder<'a> {
+    /// Without processors, for now.
+    pub fn new(media: &'a Media, settings: &'a Transcode) -> Self {
+        Self { media, settings, video: Vec::new(), audio: Vec::new() }
+    }
+
+    /// Sends the first video stream's pictures through this, behind the ones that were given before. Filters, size and
+    /// frame rate of the settings come before all of them. The video is encoded then.
+    #[must_use]
+    pub fn video(mut self, processor: impl Processor<Frame> + 'static) -> Self {
+        self.video.push(Box::new(processor));
+        self
+    }
+
+    /// Sends the first audio stream's sound through this, behind the ones that were given before. The sound is encoded then.
+    #[must_use]
+    pub fn audio(mut self, processor: impl Processor<Frame> + 'static) -> Self {
+        self.audio.push(Box::new(processor));
+        self
+    }
+
+    /// Runs it, into a rope.
+    ///
+    /// Errors: as [`transcode`], and what the processors fail with.
+    pub fn run(self, control: &Control) -> Result<Clip> {
+        edit::to_rope(&TranscodeJob::new(self), "transcode", control)
+    }
+
+    /// Runs it, into a sink.
+    ///
+    /// Errors: as [`run`](Self::run), and what the sink fails with.
+    pub fn run_to(self, sink: Sink, control: &Control) -> Result<Report> {
+        edit::to_sink(&TranscodeJob::new(self), "transcode", sink, control)
+    }
+}
+
+struct TranscodeJob<'a> {
+    media: &'a Media,
+    settings: &'a Transcode,
+    /// Taken by the run.
+    processors: Mutex<(Chain, Chain)>,
+}
+
+impl<'a> TranscodeJob<'a> {
+    fn new(transcoder: Transcoder<'a>) -> Self {
+        Self {
+            media: transcoder.media,
+            settings: transcoder.settings,
+            processors: Mutex::new((transcoder.video, transcoder.audio)),
+        }
+    }
+}
+
+impl Job for TranscodeJob<'_> {
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.media.source().clone()]
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&self) -> String {
+        edit::format_like(self.media)
+    }
+
+    fn shares(&self) -> bool {
+        false
+    }
+
+    fn layout(&self, streaming: bool) -> Layout {
+        match self.settings.fragment {
+            Some(Fragment::Frame) => Layout::FragmentPerFrame,
+            Some(Fragment::Keyframe) => Layout::Fragments,
+            None if streaming => Layout::Fragments,
+            None => Layout::Indexed,
+        }
+    }
+
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let processors =
+            std::mem::take(&mut *self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        plan::run(self.media, self.settings, processors, target, report, control)
+            .map_err(|e| e.named(self.media.source().name()))
+    }
+}

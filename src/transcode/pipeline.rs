@@ -1,0 +1,515 @@
+//! The stages and what lies between them: demux, decode, process and encode are threads, joined by bounded queues; muxing
+//! is done on the job's own thread, which also watches over cancel and deadline.
+//!
+//! Packets and frames move by reference. A stage waits for room in the queue behind it, so the slowest one sets the pace
+//! and memory stays bounded.
+
+use super::{
+    decode::{DecodeStage, Fed},
+    encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
+    filter::Chain,
+    queue::{Rx, Stop, Tx, queue},
+    settings::Transcode,
+};
+use crate::{
+    Control, Error, ErrorKind, Frame, Media, Report, Result,
+    av::{decoder::DecodeOptions, packet::Packet, stream::Stream},
+    edit::{
+        leadin::{self, Need},
+        target::Target,
+    },
+    job::Stage,
+    media::{Demux, Payloads, Span},
+    time::{Rational, Timestamp},
+};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// What a job counts while its stages run.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub frames_decoded: AtomicU64,
+    pub frames_encoded: AtomicU64,
+    pub frames_dropped: AtomicU64,
+    pub decode_errors: AtomicU64,
+    pub bytes_read: AtomicU64,
+}
+
+/// A stretch of a source on the output's clock.
+pub(super) struct Part {
+    pub media: Media,
+    /// On the source's presentation clock.
+    pub from: Timestamp,
+    /// [`Timestamp::MAX`]: its end.
+    pub to: Timestamp,
+    /// Where it begins on the output's clock.
+    pub placed: Timestamp,
+    /// The source's stream for each lane.
+    pub streams: Vec<Option<usize>>,
+}
+
+impl Part {
+    pub(super) fn name(&self, error: Error, stream: usize) -> Error {
+        error.in_stream(stream).named(self.media.source().name())
+    }
+}
+
+/// What becomes of a stream on its way to its track.
+pub(super) enum Way<'a> {
+    Copy,
+    Encode { chain: Chain, plan: EncodePlan<'a> },
+}
+
+pub(super) struct Lane<'a> {
+    pub way: Way<'a>,
+    /// The stream of the first part: what the track's metadata comes from.
+    pub source: &'a Stream,
+    pub is_audio: bool,
+}
+
+/// What comes to the muxer.
+pub(super) enum Muxed {
+    /// A track's encoder is open.
+    Open { track: usize, stream: Box<Stream> },
+    /// With times on the output's clock, in `base`.
+    Packet { track: usize, packet: Packet, base: Rational },
+    /// A track is complete: from when to when there is something to show in it.
+    End { track: usize, shown: Option<(Timestamp, Timestamp)> },
+}
+
+/// Items and bytes that wait between stages. Few frames are enough to keep two neighbours busy, and they are large.
+const PACKETS: (usize, usize) = (32, 8 << 20);
+const PICTURES: (usize, usize) = (2, 32 << 20);
+const SOUNDS: (usize, usize) = (16, 1 << 20);
+const CODED: (usize, usize) = (64, 8 << 20);
+
+/// Runs a job. `metadata` and `chapters` are the output's.
+pub(super) struct Pipeline<'a> {
+    pub settings: &'a Transcode,
+    pub parts: Vec<Part>,
+    pub lanes: Vec<Lane<'a>>,
+    pub metadata: Vec<(String, String)>,
+    /// The output's length, if it is known: what progress counts up to.
+    pub total: Option<Timestamp>,
+}
+
+impl Pipeline<'_> {
+    pub(super) fn run(self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let (counters, stop) = (Counters::default(), Stop::new(control));
+        let outcome = self.run_stages(target, report, control, &counters, &stop);
+        let take = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        report.frames_decoded = take(&counters.frames_decoded);
+        report.frames_encoded = take(&counters.frames_encoded);
+        report.decode_errors = take(&counters.decode_errors);
+        report.bytes_read = report.bytes_read.saturating_add(take(&counters.bytes_read));
+        let dropped = take(&counters.frames_dropped);
+        if dropped > 0 {
+            report.warn(format!("{dropped} pictures had the time of another and were left out"));
+        }
+        if report.decode_errors > 0 {
+            report.warn(format!(
+                "{} damaged packets; their pictures or sounds are missing or faulty",
+                report.decode_errors
+            ));
+        }
+        outcome
+    }
+
+    fn run_stages(
+        self,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+        counters: &Counters,
+        stop: &Stop,
+    ) -> Result<()> {
+        let Self { settings, parts, lanes, metadata, total } = self;
+        let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
+        let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
+        let mut tracks: Vec<TrackState> = Vec::new();
+        std::thread::scope(|scope| {
+            let mut ways = Vec::new();
+            for (track, lane) in lanes.into_iter().enumerate() {
+                let to = mux.another(CODED.1);
+                let (source, is_audio) = (lane.source, lane.is_audio);
+                let Way::Encode { chain, plan } = lane.way else {
+                    tracks.push(TrackState::copied());
+                    ways.push(Some(Forward::Copy(to)));
+                    continue;
+                };
+                tracks.push(TrackState::encoded());
+                let frames = if is_audio { SOUNDS } else { PICTURES };
+                let (fed, packets) = queue::<Fed>(PACKETS.0, PACKETS.1);
+                let (decoded, raw) = queue::<Frame>(frames.0, frames.1);
+                let (ready, filtered) = queue::<Ready>(frames.0, frames.1);
+                ways.push(Some(Forward::Decode(fed)));
+                let turned = plan.turned;
+                let decode = DecodeStage {
+                    parts: &parts,
+                    lane: track,
+                    options: DecodeOptions {
+                        threads: settings.threads,
+                        max_pixels: control.limit().pixels,
+                        keep_padding: false,
+                        bit_exact: settings.bit_exact,
+                    },
+                    most_errors: settings.max_decode_errors,
+                    counters,
+                    stop,
+                    to: decoded,
+                };
+                let encode = EncodeStage { track, source, turned, to, stop, counters };
+                scope.spawn(move || stop.guard("decode", || decode.run(&packets)));
+                scope.spawn(move || {
+                    stop.guard("process", || {
+                        chain.run(&raw, stop, &mut ToEncoder::new(plan, ready, stop, counters))
+                    });
+                });
+                scope.spawn(move || stop.guard("encode", || encode.run(&filtered)));
+            }
+            drop(mux);
+            let parts = &parts;
+            scope.spawn(move || stop.guard("demux", || demux(parts, ways, counters, stop)));
+            // A panic on this thread (a writer's, a callback's) must not leave the others waiting.
+            stop.guard("mux", || {
+                let mut muxing = Muxing {
+                    target,
+                    report,
+                    control,
+                    sources: &sources,
+                    metadata: &metadata,
+                    tracks,
+                    waiting: Vec::new(),
+                    held: 0,
+                    begun: Instant::now(),
+                    told: 0,
+                    total,
+                };
+                muxing.run(&coded, stop)
+            });
+            drop(coded);
+        });
+        // The caller's own cancel and deadline go before what they led to.
+        control.check()?;
+        stop.take().map_or(Ok(()), Err)
+    }
+}
+
+/// Where the demuxer sends a lane's packets.
+enum Forward {
+    Copy(Tx<Muxed>),
+    Decode(Tx<Fed>),
+}
+
+/// The demux stage: part for part, packets in the order of the file.
+fn demux(parts: &[Part], ways: Vec<Option<Forward>>, counters: &Counters, stop: &Stop) -> Result<()> {
+    let mut stage = DemuxStage { ways, shown: Vec::new(), counters, stop };
+    stage.shown.resize(stage.ways.len(), None);
+    for (i, part) in parts.iter().enumerate() {
+        stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
+    }
+    for (track, way) in stage.ways.iter().enumerate() {
+        if let Some(Forward::Copy(to)) = way {
+            let shown = stage.shown.get(track).copied().flatten();
+            to.send(Muxed::End { track, shown }, 0, stop)?;
+        }
+    }
+    Ok(())
+}
+
+struct DemuxStage<'a> {
+    /// None once nobody wants more.
+    ways: Vec<Option<Forward>>,
+    shown: Vec<Option<(Timestamp, Timestamp)>>,
+    counters: &'a Counters,
+    stop: &'a Stop,
+}
+
+/// A lane within a part.
+struct Route {
+    lane: usize,
+    stream: usize,
+    base: Rational,
+    first: Span,
+    last: Span,
+    /// When the first span is shown on the output's clock.
+    at: Timestamp,
+    /// The last tick that is shown, not included.
+    until: i64,
+    waits: bool,
+    done: bool,
+}
+
+impl DemuxStage<'_> {
+    fn part(&mut self, index: usize, part: &Part) -> Result<()> {
+        let media = &part.media;
+        let origin = part.from.plus(media.start());
+        let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(media.start()) };
+        let mut routes = Vec::new();
+        for (lane, stream) in part.streams.iter().enumerate() {
+            let Some((stream, timeline)) = stream.and_then(|stream| Some((stream, media.timeline(stream)?)))
+            else {
+                continue;
+            };
+            let spans = timeline.clip(origin, to);
+            let (Some(first), Some(last)) = (spans.first().copied(), spans.last().copied()) else { continue };
+            let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
+            routes.push(Route {
+                lane,
+                stream,
+                base: timeline.base,
+                first,
+                last,
+                at: first.shown.minus(origin).plus(part.placed),
+                until: until.unwrap_or(i64::MAX),
+                waits: matches!(self.ways.get(lane), Some(Some(Forward::Decode(_)))),
+                done: false,
+            });
+            if let Some(Some(Forward::Decode(to))) = self.ways.get(lane) {
+                to.send(Fed::Part(index), 0, self.stop)?;
+            }
+        }
+        let streams: Vec<usize> = routes.iter().map(|route| route.stream).collect();
+        let Some(primary) = media.primary(&streams) else {
+            return Err(Error::invalid("nothing is shown in this range"));
+        };
+        let everything = part.from == Timestamp::ZERO;
+        let mut loan = media.demux(self.stop.control(), everything && !media.is_indexed())?;
+        let demux = loan.get()?;
+        let outcome = self.read(demux, media, &mut routes, primary, everything);
+        self.counters.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
+        if outcome.is_err() {
+            loan.spoil();
+        }
+        outcome?;
+        media.source().check_unchanged()
+    }
+
+    fn read(
+        &mut self,
+        demux: &mut Demux,
+        media: &Media,
+        routes: &mut [Route],
+        primary: usize,
+        everything: bool,
+    ) -> Result<()> {
+        let streams: Vec<usize> = routes.iter().map(|route| route.stream).collect();
+        demux.begin(&streams, Payloads::Read, self.stop.control())?;
+        let mut needs: Vec<Need> =
+            routes.iter().filter_map(|route| Need::new(media, route.stream, &route.first)).collect();
+        needs.sort_by_key(|need| need.stream != primary);
+        let lead = leadin::read(media, demux, &needs, everything, self.stop.control())?;
+        for (packet, _) in lead.packets {
+            self.route(routes, packet)?;
+        }
+        let mut jumps = media.may_jump().then(crate::media::Jumps::default);
+        while !is_done(routes) {
+            let mut packet = Packet::new()?;
+            if demux.read(&mut packet)?.is_none() {
+                break;
+            }
+            if let (Some(jumps), Some(stream)) = (&mut jumps, media.streams().get(packet.stream())) {
+                jumps.bridge(&mut packet, stream);
+            }
+            self.route(routes, packet)?;
+            self.stop.check()?;
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, routes: &mut [Route], packet: Packet) -> Result<()> {
+        let Some(route) = routes.iter_mut().find(|route| route.stream == packet.stream()) else {
+            return Ok(());
+        };
+        if packet.dts().or(packet.pts()).is_some_and(|time| time >= route.until) {
+            route.done = true;
+        }
+        // A packet without bytes is an end mark to decoders.
+        if route.done || packet.size() == 0 {
+            return Ok(());
+        }
+        let Some(way) = self.ways.get_mut(route.lane) else { return Ok(()) };
+        let bytes = packet.size();
+        let wanted = match way {
+            None => false,
+            Some(Forward::Decode(to)) => to.send(Fed::Packet(packet), bytes, self.stop)?,
+            Some(Forward::Copy(to)) => {
+                let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
+                to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
+            }
+        };
+        if !wanted {
+            *way = None;
+            route.done = true;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a packet that is copied on the output's clock; None for one that is not shown.
+fn place(route: &Route, mut packet: Packet, shown: &mut [Option<(Timestamp, Timestamp)>]) -> Option<Packet> {
+    let begins = packet.pts().or(packet.dts())?;
+    let ends = begins.saturating_add(packet.duration());
+    let shift = route.at.ticks(route.base).saturating_sub(route.first.media);
+    packet.shift(shift);
+    if begins < route.until && ends > route.first.media {
+        let at = |ticks: i64| Timestamp::from_ticks(ticks.saturating_add(shift), route.base);
+        let last = route.last.shown_end();
+        let limit = if last == Timestamp::MAX { last } else { route.at.plus(last.minus(route.first.shown)) };
+        let (from, to) = (at(begins).max(route.at), at(ends).min(limit));
+        let shown = shown.get_mut(route.lane)?.get_or_insert((from, to));
+        *shown = (shown.0.min(from), shown.1.max(to));
+    }
+    Some(packet)
+}
+
+/// Subtitles and data come when they come; they do not keep a part open.
+fn is_done(routes: &[Route]) -> bool {
+    let any = routes.iter().any(|route| route.waits);
+    routes.iter().filter(|route| !any || route.waits).all(|route| route.done)
+}
+
+/// What the muxer knows of a track.
+struct TrackState {
+    stream: Option<Box<Stream>>,
+    /// Its parameters are known, or it has none.
+    ready: bool,
+    copied: bool,
+    /// Its place in the output.
+    index: Option<usize>,
+    shown: Option<(Timestamp, Timestamp)>,
+    origin: Option<Rational>,
+}
+
+impl TrackState {
+    fn copied() -> Self {
+        Self { stream: None, ready: true, copied: true, index: None, shown: None, origin: None }
+    }
+
+    fn encoded() -> Self {
+        Self { ready: false, copied: false, ..Self::copied() }
+    }
+}
+
+struct Muxing<'a> {
+    target: &'a mut Target,
+    report: &'a mut Report,
+    control: &'a Control,
+    sources: &'a [&'a Stream],
+    metadata: &'a [(String, String)],
+    tracks: Vec<TrackState>,
+    /// Packets that came before the header could be written.
+    waiting: Vec<(usize, Packet, Rational)>,
+    held: u64,
+    begun: Instant,
+    told: u64,
+    total: Option<Timestamp>,
+}
+
+/// Packets between two reports of progress.
+const REPORT_EVERY: u64 = 16;
+
+impl Muxing<'_> {
+    fn run(&mut self, from: &Rx<Muxed>, stop: &Stop) -> Result<()> {
+        self.begin_if_ready()?;
+        while let Some((message, _held)) = from.recv_watching(stop)? {
+            match message {
+                Muxed::Open { track, stream } => {
+                    if let Some(state) = self.tracks.get_mut(track) {
+                        (state.stream, state.ready) = (Some(stream), true);
+                    }
+                    self.begin_if_ready()?;
+                }
+                Muxed::Packet { track, packet, base } => {
+                    if self.target.is_open() {
+                        self.write(track, packet, base)?;
+                    } else {
+                        self.held = self.held.saturating_add(packet.size() as u64);
+                        if self.held > self.control.limit().memory {
+                            let message =
+                                "one stream has no frames for so long that the others do not fit in memory";
+                            return Err(Error::new(ErrorKind::LimitExceeded, message));
+                        }
+                        self.waiting.push((track, packet, base));
+                    }
+                }
+                Muxed::End { track, shown } => {
+                    if let Some(state) = self.tracks.get_mut(track) {
+                        (state.shown, state.ready) = (shown, true);
+                    }
+                    self.begin_if_ready()?;
+                }
+            }
+        }
+        stop.check()?;
+        self.end()
+    }
+
+    fn begin_if_ready(&mut self) -> Result<()> {
+        if self.target.is_open() || !self.tracks.iter().all(|track| track.ready) {
+            return Ok(());
+        }
+        let mut streams: Vec<&Stream> = Vec::new();
+        for (track, source) in self.tracks.iter_mut().zip(self.sources) {
+            let stream = match &track.stream {
+                Some(stream) => stream.as_ref(),
+                None if track.copied => source,
+                // Not one frame came.
+                None => continue,
+            };
+            track.index = Some(streams.len());
+            streams.push(stream);
+        }
+        self.target.begin_streams(&streams, self.metadata)?;
+        // Covers go in front of everything.
+        for (i, stream) in streams.iter().enumerate() {
+            if let Some(picture) = &stream.picture {
+                let mut packet = picture.share()?;
+                packet.set_times(0, 0, 0);
+                self.target.write_placed(i, &mut packet, stream.time_base(), self.report)?;
+            }
+        }
+        for (track, packet, base) in std::mem::take(&mut self.waiting) {
+            self.write(track, packet, base)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, track: usize, mut packet: Packet, base: Rational) -> Result<()> {
+        let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
+        state.origin = Some(base);
+        let Some(index) = state.index else { return Ok(()) };
+        let time = packet.dts().or(packet.pts());
+        self.target.write_placed(index, &mut packet, base, self.report)?;
+        self.told = self.told.saturating_add(1);
+        if self.told % REPORT_EVERY == 1
+            && let Some(time) = time
+        {
+            let nanos = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
+            let total = self.total.map_or(0, nanos);
+            let done = nanos(Timestamp::from_ticks(time, base));
+            let done = if total > 0 { done.min(total) } else { done };
+            self.control.report_since(Stage::Transcode, done, total, self.begun)?;
+        }
+        Ok(())
+    }
+
+    /// States what is shown of each track.
+    fn end(&mut self) -> Result<()> {
+        let mut end = Timestamp::ZERO;
+        for track in &self.tracks {
+            let (Some(index), Some((from, to)), Some(base)) = (track.index, track.shown, track.origin) else {
+                continue;
+            };
+            self.target.show(index, from, to, base);
+            end = end.max(to);
+        }
+        if !self.target.is_open() {
+            return Err(Error::corrupt("not one frame could be decoded"));
+        }
+        self.report.duration_s = end.secs();
+        Ok(())
+    }
+}

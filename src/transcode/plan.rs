@@ -1,0 +1,504 @@
+//! What becomes of each stream: copied, encoded, or left out; and through which filters.
+
+use super::{
+    encode::EncodePlan,
+    filter::{Chain, GraphLink, Link},
+    pipeline::{Lane, Part, Pipeline, Way},
+    presets, processor,
+    settings::{AudioCodec, Fit, Transcode, VideoCodec},
+};
+use crate::{
+    Control, Error, Media, Report, Result, Timestamp,
+    av::{
+        encoder::EncoderKind,
+        stream::{Stream, StreamKind},
+    },
+    edit::{remux::all_chapters, target::Target},
+    job::ReportRange,
+    time::Rational,
+};
+
+/// Plans a transcode of one source and runs it.
+pub(super) fn run(
+    media: &Media,
+    settings: &Transcode,
+    processors: (processor::Chain, processor::Chain),
+    target: &mut Target,
+    report: &mut Report,
+    control: &Control,
+) -> Result<()> {
+    settings.check()?;
+    report.input_bytes = media.source().len().unwrap_or(0);
+    report.bytes_read = media.bytes_read();
+    media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
+    let ranges = ranges(media, settings, report)?;
+    let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
+        (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
+    });
+    let mut plan = Plan { media, settings, processors, length };
+    let (lanes, streams) = plan.lanes(target, report)?;
+    let mut parts = Vec::new();
+    let mut placed = Timestamp::ZERO;
+    for (from, to) in &ranges {
+        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: streams.clone() });
+        placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
+    }
+    let speed = settings.speed.unwrap_or(1.0);
+    target.chapters = if settings.keep.is_empty() && speed == 1.0 {
+        all_chapters(media, Timestamp::ZERO)
+    } else {
+        Vec::new()
+    };
+    if target.chapters.is_empty() && !media.chapters().is_empty() {
+        report.warn("chapters are left out: the ranges or the speed move them");
+    }
+    let total = length.and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
+    let pipeline = Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total };
+    pipeline.run(target, report, control)
+}
+
+/// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
+fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Vec<(Timestamp, Timestamp)>> {
+    let end = media.duration();
+    if settings.keep.is_empty() {
+        return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
+    }
+    let mut ranges = Vec::new();
+    for range in &settings.keep {
+        let mut to = range.to;
+        if let Some(end) = end {
+            if range.from >= end {
+                return Err(Error::invalid(format!("{range}: it begins behind the source's end at {end}")));
+            }
+            if range.to > end {
+                if range.to != Timestamp::MAX {
+                    report.warn(format!("{range}: the source ends at {end}"));
+                }
+                to = end;
+            }
+        }
+        report.ranges.push(ReportRange {
+            from: range.from,
+            to: range.to,
+            actual_from: range.from,
+            actual_to: to,
+        });
+        ranges.push((range.from, to));
+    }
+    Ok(ranges)
+}
+
+struct Plan<'a> {
+    media: &'a Media,
+    settings: &'a Transcode,
+    processors: (processor::Chain, processor::Chain),
+    /// Of what is kept.
+    length: Option<Timestamp>,
+}
+
+/// Containers of one stream of sound.
+const SINGLE: [&str; 16] = [
+    "wav", "mp3", "flac", "adts", "aiff", "au", "w64", "ac3", "eac3", "caf", "oga", "opus", "mp2", "wv",
+    "tta", "amr",
+];
+
+impl<'a> Plan<'a> {
+    fn lanes(&mut self, target: &Target, report: &mut Report) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
+        let media = self.media;
+        let (mut lanes, mut streams) = (Vec::new(), Vec::new());
+        for (index, source) in media.streams().iter().enumerate() {
+            let single = SINGLE.contains(&target.muxer.name().as_str());
+            let sounds = lanes.iter().filter(|lane: &&Lane<'_>| lane.is_audio).count();
+            if source.is_hidden() || source.tag().as_deref() == Some("tmcd") {
+                continue;
+            }
+            if source.is_picture() {
+                // A cover belongs to the header, not to the clock.
+                if holds_covers(target) && source.picture.is_some() {
+                    lanes.push(Lane { way: Way::Copy, source, is_audio: false });
+                    streams.push(None);
+                } else {
+                    target.drop_stream(index, source, "it can't hold cover art", report);
+                }
+                continue;
+            }
+            let way = match source.kind() {
+                StreamKind::Video => self.video(target, index, source, report)?,
+                StreamKind::Audio if single && sounds > 0 => {
+                    target.drop_stream(index, source, "it holds one stream of sound", report);
+                    None
+                }
+                StreamKind::Audio => self.audio(target, index, source, report)?,
+                StreamKind::Subtitle => self.other(target, index, source, report),
+                _ => {
+                    target.drop_stream(index, source, "data is not transcoded", report);
+                    None
+                }
+            };
+            if let Some(way) = way {
+                lanes.push(Lane { way, source, is_audio: source.kind() == StreamKind::Audio });
+                streams.push(Some(index));
+            }
+        }
+        let plays = |lane: &Lane<'_>| lane.source.kind() != StreamKind::Subtitle && !lane.source.is_picture();
+        if !lanes.iter().any(plays) {
+            let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
+            let message = format!(
+                "{} can hold none of the streams ({}), or they were left out",
+                target.muxer.name(),
+                codecs.join(", ")
+            );
+            return Err(Error::unsupported(message).advise("choose another container, such as mp4 or mkv"));
+        }
+        Ok((lanes, streams))
+    }
+
+    /// Whether a stream can pass as it is: its container takes it, and nothing moves or cuts its frames.
+    fn can_pass(&self, target: &Target, index: usize, source: &Stream) -> bool {
+        let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
+        plain
+            && self.settings.keep.is_empty()
+            && self.settings.speed.is_none()
+            && target.muxer.fits(source) != Some(false)
+    }
+
+    fn video(
+        &mut self,
+        target: &Target,
+        index: usize,
+        source: &'a Stream,
+        report: &mut Report,
+    ) -> Result<Option<Way<'a>>> {
+        let video = &self.settings.video;
+        let (usual, _) = target.muxer.usual_codecs();
+        if video.codec == VideoCodec::None {
+            return Ok(None);
+        }
+        if usual == "none" && target.muxer.fits(source) != Some(true) {
+            target.drop_stream(index, source, "it holds no video", report);
+            return Ok(None);
+        }
+        let passes = self.can_pass(target, index, source);
+        match video.codec {
+            VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
+            VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
+            VideoCodec::Auto
+                if passes
+                    && !video.changes()
+                    && self.settings.preset.is_none()
+                    && self.settings.target_size.is_none()
+                    && self.processors.0.is_empty() =>
+            {
+                return Ok(Some(Way::Copy));
+            }
+            _ => {}
+        }
+        let kind = presets::video_encoder(video, target.muxer)?;
+        self.check_fits(target, kind)?;
+        // Containers that can't say that a picture is to be turned get it turned.
+        let rotation = source.rotation().unwrap_or(0.0);
+        let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
+        let grid = match video.frame_rate {
+            Some(rate) => Some(rate),
+            None => source.constant_rate().filter(|_| self.settings.speed.is_none()),
+        };
+        let links = self.video_links(source, kind, turned.then_some(rotation), grid);
+        let plan = EncodePlan {
+            kind,
+            settings: self.settings,
+            source,
+            turned,
+            global_header: target.muxer.wants_global_header(),
+            bit_rate: self.video_bit_rate(source)?,
+            grid,
+        };
+        Ok(Some(Way::Encode { chain: Chain { links }, plan }))
+    }
+
+    fn audio(
+        &mut self,
+        target: &Target,
+        index: usize,
+        source: &'a Stream,
+        report: &mut Report,
+    ) -> Result<Option<Way<'a>>> {
+        let audio = &self.settings.audio;
+        let (_, usual) = target.muxer.usual_codecs();
+        if audio.codec == AudioCodec::None {
+            return Ok(None);
+        }
+        if usual == "none" && target.muxer.fits(source) != Some(true) {
+            target.drop_stream(index, source, "it holds no sound", report);
+            return Ok(None);
+        }
+        let passes = self.can_pass(target, index, source);
+        match audio.codec {
+            AudioCodec::Copy if passes => return Ok(Some(Way::Copy)),
+            AudioCodec::Copy => return Err(self.no_copy(target, index, source)),
+            AudioCodec::Auto
+                if passes
+                    && !audio.changes()
+                    && self.settings.preset.is_none()
+                    && self.processors.1.is_empty() =>
+            {
+                return Ok(Some(Way::Copy));
+            }
+            _ => {}
+        }
+        let kind = presets::audio_encoder(audio, target.muxer)?;
+        self.check_fits(target, kind)?;
+        let links = self.audio_links(kind);
+        let plan = EncodePlan {
+            kind,
+            settings: self.settings,
+            source,
+            turned: false,
+            global_header: target.muxer.wants_global_header(),
+            bit_rate: None,
+            grid: None,
+        };
+        Ok(Some(Way::Encode { chain: Chain { links }, plan }))
+    }
+
+    fn other(
+        &self,
+        target: &Target,
+        index: usize,
+        source: &'a Stream,
+        report: &mut Report,
+    ) -> Option<Way<'a>> {
+        if self.can_pass(target, index, source) && target.muxer.fits(source) == Some(true) {
+            return Some(Way::Copy);
+        }
+        target.drop_stream(index, source, "subtitles of this kind are not converted, cut or sped up", report);
+        None
+    }
+
+    fn no_copy(&self, target: &Target, index: usize, source: &Stream) -> Error {
+        let name = target.muxer.name();
+        let why = if target.muxer.fits(source) == Some(false) {
+            format!("{name} can't hold it")
+        } else {
+            "ranges and speeds need it decoded".to_owned()
+        };
+        let error = Error::unsupported(format!("{} can't be copied: {why}", source.codec()));
+        error.in_stream(index).advise("leave 'copy' out, and it is encoded")
+    }
+
+    fn check_fits(&self, target: &Target, kind: EncoderKind) -> Result<()> {
+        if kind.fits(target.muxer) == Some(false) {
+            let message =
+                format!("{} can't hold {} (encoder {})", target.muxer.name(), kind.codec(), kind.name());
+            return Err(Error::unsupported(message).advise("choose another codec or container"));
+        }
+        Ok(())
+    }
+
+    /// The bit rate that was asked for, or that the target size leaves for the video.
+    fn video_bit_rate(&self, source: &Stream) -> Result<Option<u64>> {
+        let Some(size) = self.settings.target_size else { return Ok(self.settings.video.bit_rate) };
+        let seconds = self.length.or(self.media.duration()).map(Timestamp::secs).filter(|s| *s > 0.0);
+        let Some(seconds) = seconds else {
+            return Err(Error::unsupported("a target size needs a source whose length is known"));
+        };
+        let _ = source;
+        let seconds = seconds / self.settings.speed.unwrap_or(1.0);
+        let sounds = self.media.streams().iter().filter(|s| s.kind() == StreamKind::Audio).count();
+        let each = self.settings.audio.bit_rate.unwrap_or(128_000) as f64;
+        // One percent is for the container.
+        let left = size as f64 * 8.0 * 0.99 / seconds - each * sounds as f64;
+        if left < 10_000.0 {
+            return Err(Error::invalid(format!("{size} bytes are too few for {seconds:.1} s"))
+                .advise("raise the target size, or lower the bit rate of the sound"));
+        }
+        Ok(Some(left as u64))
+    }
+
+    fn video_links(
+        &mut self,
+        source: &Stream,
+        kind: EncoderKind,
+        turn: Option<f64>,
+        grid: Option<Rational>,
+    ) -> Vec<Link> {
+        let video = &self.settings.video;
+        let mut filters: Vec<String> = Vec::new();
+        if let Some(degrees) = turn {
+            filters.extend(upright(degrees));
+        }
+        if video.deinterlace {
+            filters.push("bwdif=mode=send_frame:deint=interlaced".into());
+        }
+        filters.extend(video.filter.clone());
+        if let Some(speed) = self.settings.speed {
+            filters.push(format!("setpts=PTS/{speed}"));
+        }
+        if let Some((w, h)) = video.size {
+            filters.push(scale(w, h, video.fit));
+        }
+        let rates = kind.frame_rates();
+        let rate = video.frame_rate.or_else(|| {
+            let nearest = grid.or(source.frame_rate()).unwrap_or(Rational { num: 25, den: 1 });
+            let far = |rate: &Rational| (rate.value() - nearest.value()).abs();
+            rates.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b)))
+        });
+        if let Some(rate) = rate {
+            filters.push(format!("fps={}/{}", rate.num, rate.den));
+        }
+        let mut tail: Vec<(&'static str, String)> = Vec::new();
+        let wanted = video.pixel_format.clone().map(|format| vec![format]);
+        let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
+        if halves_chroma(kind, video.pixel_format.as_deref(), source) {
+            // A picture of 4:2:0 has even sides.
+            tail.push(("crop", "trunc(iw/2)*2:trunc(ih/2)*2:0:0".into()));
+        }
+        if !formats.is_empty() {
+            tail.push(("format", formats.join("|")));
+        }
+        let processors = std::mem::take(&mut self.processors.0);
+        self.chain(
+            filters.join(","),
+            tail,
+            processors,
+            "format",
+            source.constant_rate().or(source.frame_rate()),
+        )
+    }
+
+    fn audio_links(&mut self, kind: EncoderKind) -> Vec<Link> {
+        let audio = &self.settings.audio;
+        let mut filters: Vec<String> = audio.filter.iter().cloned().collect();
+        if let Some(speed) = self.settings.speed {
+            filters.push(tempo(speed));
+        }
+        let mut format = Vec::new();
+        let formats = kind.sample_formats();
+        if !formats.is_empty() {
+            format.push(format!("sample_fmts={}", formats.join("|")));
+        }
+        let rates: Vec<String> = match audio.sample_rate {
+            Some(rate) => vec![rate.to_string()],
+            None => kind.sample_rates().iter().map(u32::to_string).collect(),
+        };
+        if !rates.is_empty() {
+            format.push(format!("sample_rates={}", rates.join("|")));
+        }
+        let layouts = match audio.channels {
+            Some(channels) => vec![layout(channels)],
+            None => kind.layouts(),
+        };
+        if !layouts.is_empty() {
+            format.push(format!("channel_layouts={}", layouts.join("|")));
+        }
+        let mut tail: Vec<(&'static str, String)> = Vec::new();
+        if !format.is_empty() {
+            tail.push(("aformat", format.join(":")));
+        }
+        let processors = std::mem::take(&mut self.processors.1);
+        self.chain(filters.join(","), tail, processors, "aformat", None)
+    }
+
+    /// Filters, then the caller's processors, each with frames of the format that it wants, then what the encoder takes.
+    fn chain(
+        &self,
+        filters: String,
+        tail: Vec<(&'static str, String)>,
+        processors: processor::Chain,
+        format: &'static str,
+        frame_rate: Option<Rational>,
+    ) -> Vec<Link> {
+        let mut links = Vec::new();
+        let mut next = GraphLink::new(filters, Vec::new());
+        for processor in processors {
+            if let Some(wanted) = processor.format() {
+                let key = if format == "format" { "pix_fmts" } else { "sample_fmts" };
+                next.tail.push((format, format!("{key}={wanted}")));
+            }
+            links.push(Link::Graph(std::mem::replace(&mut next, GraphLink::new(String::new(), Vec::new()))));
+            links.push(Link::Custom(processor));
+        }
+        next.tail.extend(tail);
+        links.push(Link::Graph(next));
+        for link in &mut links {
+            if let Link::Graph(graph) = link {
+                graph.frame_rate = frame_rate;
+                graph.threads = self.settings.threads;
+                graph.scaler = self.settings.bit_exact.then_some("bicubic+accurate_rnd+bitexact");
+            }
+        }
+        links
+    }
+}
+
+/// Whether libav's muxer takes a picture beside the media (movenc.c, mp3enc.c, flacenc.c).
+fn holds_covers(target: &Target) -> bool {
+    target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac")
+}
+
+/// Turns a picture upright that players would turn by so many degrees, counter-clockwise.
+fn upright(degrees: f64) -> Vec<String> {
+    match degrees.round() as i64 {
+        90 => vec!["transpose=cclock".into()],
+        -90 | 270 => vec!["transpose=clock".into()],
+        180 | -180 => vec!["hflip".into(), "vflip".into()],
+        0 => Vec::new(),
+        other => vec![format!("rotate={}*PI/180", other.saturating_neg())],
+    }
+}
+
+fn scale(w: u32, h: u32, fit: Fit) -> String {
+    // A side that follows from the other is even.
+    let side = |pixels: u32| if pixels == 0 { "-2".to_owned() } else { pixels.to_string() };
+    let both = w > 0 && h > 0;
+    match fit {
+        Fit::Inside if both => {
+            format!("scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2")
+        }
+        Fit::Pad if both => format!(
+            "scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2,\
+             pad={w}:{h}:(ow-iw)/2:(oh-ih)/2,setsar=1"
+        ),
+        Fit::Crop if both => {
+            format!(
+                "scale={w}:{h}:force_original_aspect_ratio=increase:force_divisible_by=2,crop={w}:{h},setsar=1"
+            )
+        }
+        _ => format!("scale={}:{}", side(w), side(h)),
+    }
+}
+
+/// `atempo` as often as it takes: one of them goes from a half to a hundred.
+fn tempo(mut speed: f64) -> String {
+    let mut filters = Vec::new();
+    while speed < 0.5 {
+        filters.push("atempo=0.5".to_owned());
+        speed *= 2.0;
+    }
+    filters.push(format!("atempo={speed}"));
+    filters.join(",")
+}
+
+fn layout(channels: u32) -> String {
+    match channels {
+        1 => "mono".into(),
+        2 => "stereo".into(),
+        3 => "2.1".into(),
+        4 => "4.0".into(),
+        5 => "5.0".into(),
+        6 => "5.1".into(),
+        7 => "6.1".into(),
+        8 => "7.1".into(),
+        n => format!("{n}c"),
+    }
+}
+
+/// Whether an encoder will refuse a picture with odd sides.
+fn halves_chroma(kind: EncoderKind, pixel_format: Option<&str>, source: &Stream) -> bool {
+    let format = pixel_format.map(str::to_owned).or_else(|| source.pixel_format()).unwrap_or_default();
+    let whole = format.contains("444")
+        || format.starts_with("gbr")
+        || format.starts_with("rgb")
+        || format.starts_with("bgr");
+    let strict = matches!(kind.codec().as_str(), "h264" | "hevc" | "av1");
+    strict && !whole
+}

@@ -1,0 +1,304 @@
+//! Which encoder, and with which options: what a professional would choose where the caller did not.
+
+use super::settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings};
+use crate::{
+    Error, Result,
+    av::{encoder::EncoderKind, output::Muxer},
+};
+use serde::{Deserialize, Serialize};
+
+/// How hard the encoders try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Preset {
+    /// x264's `medium`, sound at 256 kbit/s.
+    HighQuality,
+    /// x264's `fast`, sound at 192 kbit/s.
+    Balanced,
+    /// x264's `ultrafast`, sound at 128 kbit/s.
+    HighSpeed,
+}
+
+impl Preset {
+    fn speed(self) -> &'static str {
+        match self {
+            Self::HighQuality => "medium",
+            Self::Balanced => "fast",
+            Self::HighSpeed => "ultrafast",
+        }
+    }
+
+    fn audio_bit_rate(self) -> u64 {
+        match self {
+            Self::HighQuality => 256_000,
+            Self::Balanced => 192_000,
+            Self::HighSpeed => 128_000,
+        }
+    }
+}
+
+/// x264's presets, from fast to slow: what those of other encoders are measured by.
+const SPEEDS: [&str; 10] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
+
+/// The first of these encoders that this libav has.
+fn first_of(names: &[&str], codec: &str) -> Result<EncoderKind> {
+    names.iter().find_map(|name| EncoderKind::find(name)).ok_or_else(|| {
+        Error::unsupported(format!("this libav has no encoder for {codec} ({})", names.join(", ")))
+            .advise("choose another codec, or a libav that was built with it")
+    })
+}
+
+fn by_name(name: &str, kind: crate::StreamKind) -> Result<EncoderKind> {
+    let found = EncoderKind::find(name).ok_or_else(|| {
+        Error::invalid(format!("libav has no encoder called '{name}'")).advise("see `ffmpeg -encoders`")
+    })?;
+    if found.kind() == kind {
+        Ok(found)
+    } else {
+        Err(Error::invalid(format!("the encoder '{name}' is for another kind of stream")))
+    }
+}
+
+/// The encoder for a container's video.
+pub(super) fn video_encoder(settings: &VideoSettings, muxer: Muxer) -> Result<EncoderKind> {
+    let named = |codec: &str| match codec {
+        "h264" => first_of(&["libx264", "libopenh264"], codec),
+        "hevc" => first_of(&["libx265"], codec),
+        "av1" => first_of(&["libsvtav1", "libaom-av1", "librav1e"], codec),
+        "vp9" => first_of(&["libvpx-vp9"], codec),
+        "prores" => first_of(&["prores_ks", "prores"], codec),
+        "vp8" => first_of(&["libvpx"], codec),
+        "theora" => first_of(&["libtheora"], codec),
+        other => first_of(&[other], codec),
+    };
+    match &settings.codec {
+        VideoCodec::Auto | VideoCodec::Copy | VideoCodec::None => {
+            let (usual, _) = muxer.usual_codecs();
+            match (muxer.name().as_str(), usual.as_str()) {
+                ("webm", _) => named("vp9"),
+                // libav's choices of another time.
+                ("mpegts" | "flv" | "matroska" | "mov" | "ipod" | "f4v", _) => {
+                    named("h264").or_else(|_| named(&usual))
+                }
+                (name, "none") => Err(Error::unsupported(format!("{name} holds no video"))),
+                _ => named(&usual),
+            }
+        }
+        VideoCodec::H264 => named("h264"),
+        VideoCodec::Hevc => named("hevc"),
+        VideoCodec::Av1 => named("av1"),
+        VideoCodec::Vp9 => named("vp9"),
+        VideoCodec::Mpeg4 => named("mpeg4"),
+        VideoCodec::Mjpeg => named("mjpeg"),
+        VideoCodec::ProRes => named("prores"),
+        VideoCodec::Ffv1 => named("ffv1"),
+        VideoCodec::Gif => named("gif"),
+        VideoCodec::Encoder(name) => by_name(name, crate::StreamKind::Video),
+    }
+}
+
+/// The encoder for a container's sound.
+pub(super) fn audio_encoder(settings: &AudioSettings, muxer: Muxer) -> Result<EncoderKind> {
+    let named = |codec: &str| match codec {
+        "opus" => first_of(&["libopus", "opus"], codec),
+        "mp3" => first_of(&["libmp3lame"], codec),
+        "vorbis" => first_of(&["libvorbis", "vorbis"], codec),
+        other => first_of(&[other], codec),
+    };
+    match &settings.codec {
+        AudioCodec::Auto | AudioCodec::Copy | AudioCodec::None => {
+            let (_, usual) = muxer.usual_codecs();
+            match (muxer.name().as_str(), usual.as_str()) {
+                ("webm" | "ogg", _) => named("opus").or_else(|_| named("vorbis")),
+                ("mpegts" | "flv" | "matroska" | "f4v", _) => named("aac"),
+                (name, "none") => Err(Error::unsupported(format!("{name} holds no sound"))),
+                _ => named(&usual),
+            }
+        }
+        AudioCodec::Aac => named("aac"),
+        AudioCodec::Opus => named("opus"),
+        AudioCodec::Mp3 => named("mp3"),
+        AudioCodec::Flac => named("flac"),
+        AudioCodec::Pcm => named(if muxer.name() == "aiff" { "pcm_s16be" } else { "pcm_s16le" }),
+        AudioCodec::Encoder(name) => by_name(name, crate::StreamKind::Audio),
+    }
+}
+
+/// What a video encoder is told. `shape`: width, height, frames a second.
+pub(super) fn video_options(
+    settings: &Transcode,
+    encoder: EncoderKind,
+    bit_rate: Option<u64>,
+    shape: (u32, u32, f64),
+) -> Result<Vec<(String, String)>> {
+    let video = &settings.video;
+    let name = encoder.name();
+    let mut options: Vec<(String, String)> = Vec::new();
+    let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
+    let speed = video.speed.as_deref().or(settings.preset.map(Preset::speed));
+    match (name.as_str(), speed) {
+        // libvpx's own default takes minutes for seconds.
+        ("libvpx-vp9", None) => set("cpu-used", "4".into()),
+        (_, None) => {}
+        ("libsvtav1", Some(speed)) => {
+            set("preset", rank(speed).map_or(speed.into(), |r| 13_usize.saturating_sub(r).to_string()))
+        }
+        ("libvpx-vp9" | "libvpx" | "libaom-av1", Some(speed)) => {
+            set("cpu-used", rank(speed).map_or(speed.into(), |r| 8_usize.saturating_sub(r).to_string()));
+            if rank(speed).is_some_and(|r| r < 3) {
+                set(if name == "libaom-av1" { "usage" } else { "deadline" }, "realtime".into());
+            }
+        }
+        (x26x, Some(speed))
+            if x26x.starts_with("libx26") || x26x.contains("_nvenc") || x26x.contains("_qsv") =>
+        {
+            set("preset", speed.into());
+        }
+        (_, Some(speed)) if video.speed.is_some() => {
+            return Err(Error::invalid(format!("the encoder {name} has no presets such as '{speed}'")));
+        }
+        _ => {}
+    }
+    if let "libvpx-vp9" | "libvpx" | "libaom-av1" = name.as_str() {
+        set("row-mt", "1".into());
+    }
+    let rated = |set: &mut dyn FnMut(&str, String), rate: u64| set("b", rate.to_string());
+    match (video.crf, bit_rate) {
+        (Some(crf), _) => match name.as_str() {
+            "libx264" | "libx264rgb" | "libx265" | "libsvtav1" => set("crf", crf.to_string()),
+            "libvpx-vp9" | "libvpx" | "libaom-av1" => {
+                set("crf", crf.to_string());
+                set("b", "0".into());
+            }
+            nv if nv.contains("_nvenc") => set("cq", crf.to_string()),
+            _ => {
+                return Err(Error::invalid(format!("the encoder {name} has no constant rate factor (crf)"))
+                    .advise("give a bit rate, or the encoder's own option"));
+            }
+        },
+        (None, Some(rate)) => rated(&mut set, rate),
+        (None, None) => match name.as_str() {
+            // libav's default for these is 200 kbit/s at any size.
+            "libvpx-vp9" | "libvpx" | "libaom-av1" => {
+                set("crf", "32".into());
+                set("b", "0".into());
+            }
+            "mpeg4" | "mpeg2video" | "mpeg1video" | "msmpeg4" | "msmpeg4v2" | "wmv1" | "wmv2" | "flv"
+            | "h263" | "libopenh264" | "libtheora" | "mjpeg"
+                if !video
+                    .options
+                    .iter()
+                    .any(|(key, _)| matches!(key.as_str(), "b" | "qscale" | "global_quality")) =>
+            {
+                let (w, h, fps) = shape;
+                // A quarter of a bit a pixel is more than these need for most pictures.
+                let bits = f64::from(w)
+                    * f64::from(h)
+                    * fps.clamp(1.0, 240.0)
+                    * if name == "mjpeg" { 1.5 } else { 0.25 };
+                rated(&mut set, (bits as u64).max(200_000));
+            }
+            _ => {}
+        },
+    }
+    if let Some(gop) = video.gop {
+        set("g", gop.to_string());
+    }
+    if let Some(tune) = &video.tune {
+        set("tune", tune.clone());
+    }
+    if name == "libx265" && !video.options.iter().any(|(key, _)| key == "x265-params") {
+        // It writes to stderr by itself otherwise.
+        set("x265-params", "log-level=error".into());
+    }
+    override_with(&mut options, &video.options);
+    Ok(options)
+}
+
+/// What an audio encoder is told.
+pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(String, String)> {
+    let lossless = encoder.codec().starts_with("pcm_") || matches!(encoder.codec().as_str(), "flac" | "alac");
+    let rate = settings.audio.bit_rate.or(settings.preset.map(Preset::audio_bit_rate));
+    let mut options: Vec<(String, String)> = Vec::new();
+    if let Some(rate) = rate.filter(|_| !lossless) {
+        options.push(("b".into(), rate.to_string()));
+    }
+    override_with(&mut options, &settings.audio.options);
+    options
+}
+
+/// The caller's own options win.
+fn override_with(options: &mut Vec<(String, String)>, given: &[(String, String)]) {
+    options.retain(|(key, _)| !given.iter().any(|(own, _)| own == key));
+    options.extend(given.iter().cloned());
+}
+
+fn rank(speed: &str) -> Option<usize> {
+    SPEEDS.iter().position(|known| *known == speed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_the_encoders_own_words() {
+        let settings = Transcode::new().preset(Preset::HighSpeed);
+        for (encoder, key, value) in [
+            ("libx264", "preset", "ultrafast"),
+            ("libsvtav1", "preset", "13"),
+            ("libvpx-vp9", "cpu-used", "8"),
+        ] {
+            let Some(kind) = EncoderKind::find(encoder) else {
+                eprintln!("SKIPPED: this libav has no {encoder}");
+                continue;
+            };
+            let options = video_options(&settings, kind, None, (1280, 720, 25.0)).unwrap();
+            assert!(options.contains(&(key.into(), value.into())), "{encoder}: {options:?}");
+        }
+        let aac = audio_options(&settings, EncoderKind::find("aac").unwrap());
+        assert_eq!(aac, [("b".to_owned(), "128000".to_owned())]);
+        assert!(audio_options(&settings, EncoderKind::find("flac").unwrap()).is_empty());
+    }
+
+    #[test]
+    fn the_callers_options_win() {
+        let video = VideoSettings::new().crf(20.0).option("crf", "30");
+        let kind = EncoderKind::find("libx264").unwrap();
+        let options = video_options(&Transcode::new().video(video), kind, None, (320, 180, 25.0)).unwrap();
+        assert_eq!(options, [("crf".to_owned(), "30".to_owned())]);
+        let mpeg4 = EncoderKind::find("mpeg4").unwrap();
+        let crf = Transcode::new().video(VideoSettings::new().crf(20.0));
+        assert!(video_options(&crf, mpeg4, None, (320, 180, 25.0)).is_err());
+    }
+
+    #[test]
+    fn containers_have_their_usual_codecs() {
+        let video = |format: &str| {
+            video_encoder(&VideoSettings::new(), Muxer::find(format).unwrap())
+                .map(|e| e.codec())
+                .unwrap_or_default()
+        };
+        let audio = |format: &str| {
+            audio_encoder(&AudioSettings::new(), Muxer::find(format).unwrap())
+                .map(|e| e.codec())
+                .unwrap_or_default()
+        };
+        assert_eq!([video("mp4"), video("webm"), video("mkv"), video("gif")], ["h264", "vp9", "h264", "gif"]);
+        assert_eq!([audio("mp4"), audio("webm"), audio("mkv")], ["aac", "opus", "aac"]);
+        assert_eq!([audio("mp3"), audio("wav"), audio("flac")], ["mp3", "pcm_s16le", "flac"]);
+        assert_eq!(audio("gif"), "");
+    }
+}

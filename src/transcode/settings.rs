@@ -1,0 +1,417 @@
+//! [`Transcode`]: what to make of a media. Judged as a whole before anything runs.
+
+use super::presets::Preset;
+use crate::{Error, Rational, Result, TimeRange};
+use serde::{Deserialize, Serialize};
+
+/// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
+/// container.
+///
+/// ```
+/// use avrope::{AudioCodec, AudioSettings, Preset, Transcode, VideoCodec, VideoSettings};
+/// let settings = Transcode::new()
+///     .format("mp4")
+///     .preset(Preset::Balanced)
+///     .video(VideoSettings::new().codec(VideoCodec::H264).size(1280, 720))
+///     .audio(AudioSettings::new().codec(AudioCodec::Aac).bit_rate(128_000));
+/// # let _ = settings;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transcode {
+    pub(super) format: Option<String>,
+    pub(super) keep: Vec<TimeRange>,
+    pub(super) preset: Option<Preset>,
+    pub(super) video: VideoSettings,
+    pub(super) audio: AudioSettings,
+    pub(super) speed: Option<f64>,
+    pub(super) target_size: Option<u64>,
+    pub(super) threads: u32,
+    pub(super) fragment: Option<Fragment>,
+    pub(super) bit_exact: bool,
+    pub(super) max_decode_errors: Option<u64>,
+}
+
+/// Where a fragmented MP4 begins a new fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Fragment {
+    /// At every keyframe of the video, or every second of sound.
+    Keyframe,
+    /// At every frame, and each leaves at once: for the lowest latency.
+    Frame,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $value:expr;)*) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = $value;
+            self
+        })*
+    };
+}
+
+impl Transcode {
+    /// Into the container that the output's name says, or else the source's own; streams that fit are copied.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`).
+    #[must_use]
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+
+    /// Keeps this range, behind the ones that were given before; without one, all is kept. Exact to the frame and to the
+    /// sample: all streams of picture and sound are encoded then.
+    #[must_use]
+    pub fn keep(mut self, range: TimeRange) -> Self {
+        self.keep.push(range);
+        self
+    }
+
+    setters! {
+        /// How hard the encoders try, by a name; streams of picture and sound are encoded then.
+        preset: Preset => Some(preset);
+        /// What becomes of pictures.
+        video: VideoSettings => video;
+        /// What becomes of sound.
+        audio: AudioSettings => audio;
+        /// Plays picture and sound this much faster, 0.1 to 100; sound keeps its pitch.
+        speed: f64 => Some(speed);
+        /// Bytes that the result should have; the video's bit rate follows from it. Met within some percent.
+        target_size: u64 => Some(target_size);
+        /// Threads of each codec; 0 (the default): as many as there are cores.
+        threads: u32 => threads;
+        /// Writes a fragmented MP4 even where a plain one could be written, and where its fragments begin.
+        fragment: Fragment => Some(fragment);
+        /// Makes codecs and scaler choose what is the same on every machine (libav's `bitexact` flags), at some cost.
+        bit_exact: bool => bit_exact;
+        /// Fails the job when decoders have found more damaged packets than this. Without it they are counted and reported.
+        max_decode_errors: u64 => Some(max_decode_errors);
+    }
+
+    /// What is wrong in itself, whatever the source.
+    pub(super) fn check(&self) -> Result<()> {
+        let video = &self.video;
+        if let Some((w, h)) = video.size
+            && !(1..=16384).contains(&w.max(h))
+        {
+            return Err(Error::invalid(format!(
+                "a size of {w}x{h}: expected up to 16384 each, 0 for 'as it follows'"
+            )));
+        }
+        if let Some(rate) = video.frame_rate
+            && (rate.num <= 0 || rate.den <= 0 || rate.value() > 1000.0)
+        {
+            return Err(Error::invalid(format!(
+                "{}/{} frames a second: expected more than 0, up to 1000",
+                rate.num, rate.den
+            )));
+        }
+        if video.crf.is_some_and(|crf| !(0.0..=63.0).contains(&crf)) {
+            return Err(Error::invalid("a constant rate factor (crf) goes from 0, the best, to 51 or 63"));
+        }
+        if video.crf.is_some() && (video.bit_rate.is_some() || self.target_size.is_some()) {
+            return Err(Error::invalid(
+                "a constant rate factor (crf) and a bit rate or size contradict each other",
+            )
+            .advise("give one of them"));
+        }
+        if video.bit_rate.is_some() && self.target_size.is_some() {
+            return Err(Error::invalid("a bit rate and a target size contradict each other")
+                .advise("give one of them"));
+        }
+        if video.gop == Some(0) {
+            return Err(Error::invalid("a GOP of 0 frames").advise("1 makes every frame a keyframe"));
+        }
+        if self.speed.is_some_and(|speed| !(0.1..=100.0).contains(&speed)) {
+            return Err(Error::invalid("a speed goes from 0.1 to 100"));
+        }
+        if let Some(rate) = self.audio.sample_rate.filter(|rate| !(1..=768_000).contains(rate)) {
+            return Err(Error::invalid(format!("{rate} samples a second: expected 1 to 768000")));
+        }
+        if let Some(channels) = self.audio.channels.filter(|channels| !(1..=64).contains(channels)) {
+            return Err(Error::invalid(format!("{channels} channels: expected 1 to 64")));
+        }
+        if video.codec == VideoCodec::Copy && video.changes() {
+            return Err(Error::invalid("the video is to be copied, and changed as well")
+                .advise("leave one of them out"));
+        }
+        if self.audio.codec == AudioCodec::Copy && self.audio.changes() {
+            return Err(Error::invalid("the sound is to be copied, and changed as well")
+                .advise("leave one of them out"));
+        }
+        for range in &self.keep {
+            range.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// The codec of the result's video.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum VideoCodec {
+    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
+    /// best (H.264 in MP4, VP9 in WebM).
+    #[default]
+    Auto,
+    /// The source's, copied.
+    Copy,
+    /// No video in the result.
+    None,
+    /// H.264 (libx264).
+    H264,
+    /// HEVC (libx265).
+    Hevc,
+    /// AV1 (libsvtav1, libaom-av1 or librav1e).
+    Av1,
+    /// VP9 (libvpx-vp9).
+    Vp9,
+    /// MPEG-4 part 2.
+    Mpeg4,
+    /// Motion JPEG.
+    Mjpeg,
+    /// Apple ProRes.
+    ProRes,
+    /// FFV1, lossless.
+    Ffv1,
+    /// GIF.
+    Gif,
+    /// An encoder by libav's name, such as `libx264rgb` or `h264_nvenc`.
+    Encoder(String),
+}
+
+/// The codec of the result's sound.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AudioCodec {
+    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
+    /// best (AAC in MP4, Opus in WebM).
+    #[default]
+    Auto,
+    /// The source's, copied.
+    Copy,
+    /// No sound in the result.
+    None,
+    /// AAC.
+    Aac,
+    /// Opus (libopus).
+    Opus,
+    /// MP3 (libmp3lame).
+    Mp3,
+    /// FLAC, lossless.
+    Flac,
+    /// Uncompressed, 16 bits a sample.
+    Pcm,
+    /// An encoder by libav's name, such as `pcm_s24le` or `ac3`.
+    Encoder(String),
+}
+
+impl From<&str> for VideoCodec {
+    /// A name of this list, or else of an encoder of libav's.
+    fn from(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "auto" => Self::Auto,
+            "copy" => Self::Copy,
+            "none" => Self::None,
+            "h264" | "avc" | "x264" => Self::H264,
+            "hevc" | "h265" | "x265" => Self::Hevc,
+            "av1" => Self::Av1,
+            "vp9" => Self::Vp9,
+            "mpeg4" => Self::Mpeg4,
+            "mjpeg" => Self::Mjpeg,
+            "prores" => Self::ProRes,
+            "ffv1" => Self::Ffv1,
+            "gif" => Self::Gif,
+            _ => Self::Encoder(name.to_owned()),
+        }
+    }
+}
+
+impl From<&str> for AudioCodec {
+    /// A name of this list, or else of an encoder of libav's.
+    fn from(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "auto" => Self::Auto,
+            "copy" => Self::Copy,
+            "none" => Self::None,
+            "aac" => Self::Aac,
+            "opus" => Self::Opus,
+            "mp3" => Self::Mp3,
+            "flac" => Self::Flac,
+            "pcm" => Self::Pcm,
+            _ => Self::Encoder(name.to_owned()),
+        }
+    }
+}
+
+/// How a picture meets a size of another shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Fit {
+    /// Both sides as asked; the pixels' aspect makes up for it, so that nothing looks stretched.
+    #[default]
+    Exact,
+    /// As large as fits inside, in the source's shape.
+    Inside,
+    /// As large as fits inside, and black around it.
+    Pad,
+    /// As small as covers it, and the rest cut off.
+    Crop,
+}
+
+/// What becomes of pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoSettings {
+    pub(super) codec: VideoCodec,
+    pub(super) speed: Option<String>,
+    pub(super) crf: Option<f32>,
+    pub(super) bit_rate: Option<u64>,
+    pub(super) size: Option<(u32, u32)>,
+    pub(super) fit: Fit,
+    pub(super) frame_rate: Option<Rational>,
+    pub(super) gop: Option<u32>,
+    pub(super) pixel_format: Option<String>,
+    pub(super) tune: Option<String>,
+    pub(super) turn: bool,
+    pub(super) deinterlace: bool,
+    pub(super) filter: Option<String>,
+    pub(super) options: Vec<(String, String)>,
+}
+
+impl VideoSettings {
+    /// Whatever the source has.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Both sides in pixels; 0 for one side follows from the other in the source's shape.
+    #[must_use]
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        self.size = Some((width, height));
+        self
+    }
+
+    /// The encoder's own preset, such as `veryfast` or `slow`; it goes before [`Transcode::preset`].
+    #[must_use]
+    pub fn speed(mut self, preset: impl Into<String>) -> Self {
+        self.speed = Some(preset.into());
+        self
+    }
+
+    /// libav's name of a pixel format, such as `yuv420p`. Without one, what the encoder takes that is nearest to the source.
+    #[must_use]
+    pub fn pixel_format(mut self, name: impl Into<String>) -> Self {
+        self.pixel_format = Some(name.into());
+        self
+    }
+
+    /// The encoder's tuning, such as `zerolatency`, `film` or `animation`.
+    #[must_use]
+    pub fn tune(mut self, name: impl Into<String>) -> Self {
+        self.tune = Some(name.into());
+        self
+    }
+
+    /// A filter graph in libavfilter's words, such as `hue=s=0` or `split[a][b];[a]hflip[c];[b][c]blend=average`, with one
+    /// input and one output; it comes before size and frame rate. It is trusted: filters such as `movie` open files.
+    #[must_use]
+    pub fn filter(mut self, graph: impl Into<String>) -> Self {
+        self.filter = Some(graph.into());
+        self
+    }
+
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    setters! {
+        /// The codec.
+        codec: VideoCodec => codec;
+        /// Constant quality: 0 is the best; usual values are 18 to 28 for H.264, 20 to 32 for HEVC, 25 to 40 for AV1 and VP9.
+        crf: f32 => Some(crf);
+        /// Bits a second.
+        bit_rate: u64 => Some(bit_rate);
+        /// How the picture meets [`size`](Self::size).
+        fit: Fit => fit;
+        /// Constant frames a second; without it, as the source has them.
+        frame_rate: Rational => Some(frame_rate);
+        /// Frames from one keyframe to the next at most.
+        gop: u32 => Some(gop);
+        /// Turns the picture as the source's display matrix says, instead of handing the matrix on.
+        turn: bool => turn;
+        /// Makes whole pictures of fields, where the source has fields.
+        deinterlace: bool => deinterlace;
+    }
+
+    /// Whether anything but the codec is asked for.
+    pub(super) fn changes(&self) -> bool {
+        let rest = Self { codec: VideoCodec::Auto, ..self.clone() };
+        rest != Self::default()
+    }
+}
+
+/// What becomes of sound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AudioSettings {
+    pub(super) codec: AudioCodec,
+    pub(super) bit_rate: Option<u64>,
+    pub(super) sample_rate: Option<u32>,
+    pub(super) channels: Option<u32>,
+    pub(super) filter: Option<String>,
+    pub(super) options: Vec<(String, String)>,
+}
+
+impl AudioSettings {
+    /// Whatever the source has.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A filter graph in libavfilter's words, such as `volume=0.5` or `highpass=f=200`, with one input and one output. It is
+    /// trusted: filters such as `amovie` open files.
+    #[must_use]
+    pub fn filter(mut self, graph: impl Into<String>) -> Self {
+        self.filter = Some(graph.into());
+        self
+    }
+
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    setters! {
+        /// The codec.
+        codec: AudioCodec => codec;
+        /// Bits a second.
+        bit_rate: u64 => Some(bit_rate);
+        /// Samples a second.
+        sample_rate: u32 => Some(sample_rate);
+        /// Channels, mixed down or up as ffmpeg does (swresample).
+        channels: u32 => Some(channels);
+    }
+
+    /// Whether anything but the codec is asked for.
+    pub(super) fn changes(&self) -> bool {
+        let rest = Self { codec: AudioCodec::Auto, ..self.clone() };
+        rest != Self::default()
+    }
+}
