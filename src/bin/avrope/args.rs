@@ -1,6 +1,9 @@
 //! What can be said on the command line.
 
-use avrope::{CutMode, TimeRange, Timestamp};
+use avrope::{
+    AudioCodec, AudioSettings, CutMode, Fit, Fragment, Preset, Rational, TimeRange, Timestamp, VideoCodec,
+    VideoSettings,
+};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},
@@ -29,6 +32,8 @@ pub enum Command {
     Join(Join),
     /// Put the same packets into another container
     Remux(Remux),
+    /// Decode, process and encode: other codecs, sizes, rates, filters
+    Transcode(Box<Transcode>),
     /// Make a clip, then cut, join and remux it in front of you (and measure ffmpeg beside it)
     Demo(Demo),
 }
@@ -112,6 +117,171 @@ pub struct Remux {
 }
 
 #[derive(Args)]
+pub struct Transcode {
+    /// A media file; '-' is standard input
+    pub input: PathBuf,
+    #[command(flatten)]
+    pub encoding: Encoding,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// How frames are made and coded.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Encoding {
+    /// high_quality, balanced, high_speed, or a preset of the video encoder's own (veryfast, slow…)
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// h264, hevc, av1, vp9, mpeg4, mjpeg, prores, ffv1, gif, copy, none, or an encoder of libav's [default: auto]
+    #[arg(long, value_name = "C")]
+    pub video_codec: Option<String>,
+    /// Constant quality, 0 is the best
+    #[arg(long, value_name = "N")]
+    pub crf: Option<f32>,
+    /// Bits a second of the video, such as 2500k or 5M
+    #[arg(long, value_name = "N", value_parser = quantity)]
+    pub video_bitrate: Option<u64>,
+    /// Bytes that the result should have, such as 8M
+    #[arg(long, value_name = "N", value_parser = quantity)]
+    pub target_size: Option<u64>,
+    /// Width and height; 0 for one of them follows from the other
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub size: Option<(u32, u32)>,
+    /// How the picture meets a size of another shape
+    #[arg(long, value_enum, requires = "size")]
+    pub fit: Option<FitArg>,
+    /// Constant frames a second, such as 25 or 30000/1001
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub fps: Option<Rational>,
+    /// Frames from one keyframe to the next at most
+    #[arg(long, value_name = "N")]
+    pub gop: Option<u32>,
+    /// libav's name of a pixel format
+    #[arg(long, value_name = "NAME")]
+    pub pixel_format: Option<String>,
+    /// The encoder's tuning, such as zerolatency or film
+    #[arg(long, value_name = "T")]
+    pub tune: Option<String>,
+    /// Turn the picture as its display matrix says, instead of handing the matrix on
+    #[arg(long)]
+    pub rotate: bool,
+    /// Make whole pictures of fields
+    #[arg(long)]
+    pub deinterlace: bool,
+    /// A graph of libavfilter's for the video (see ffmpeg-filters)
+    #[arg(long, value_name = "GRAPH")]
+    pub filter: Option<String>,
+    /// aac, opus, mp3, flac, pcm, copy, none, or an encoder of libav's [default: auto]
+    #[arg(long, value_name = "C")]
+    pub audio_codec: Option<String>,
+    /// Bits a second of the sound, such as 128k
+    #[arg(long, value_name = "N", value_parser = quantity)]
+    pub audio_bitrate: Option<u64>,
+    /// Samples a second
+    #[arg(long, value_name = "N")]
+    pub sample_rate: Option<u32>,
+    /// Channels
+    #[arg(long, value_name = "N")]
+    pub channels: Option<u32>,
+    /// A graph of libavfilter's for the sound
+    #[arg(long, value_name = "GRAPH")]
+    pub audio_filter: Option<String>,
+    /// Play this much faster; sound keeps its pitch
+    #[arg(long, value_name = "N")]
+    pub speed: Option<f64>,
+    /// Threads of each codec [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+    /// An option of the video encoder by libav's name, or of the audio encoder with 'a:' in front; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
+    pub option: Vec<(String, String)>,
+    /// Write a fragmented MP4, with a fragment for each keyframe, or each frame for low latency
+    #[arg(long, value_enum)]
+    pub fragment: Option<FragmentArg>,
+    /// Fail when more packets than this are damaged
+    #[arg(long, value_name = "N")]
+    pub max_decode_errors: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FitArg {
+    /// Both sides as asked
+    Exact,
+    /// As large as fits inside
+    Inside,
+    /// As large as fits inside, with black around it
+    Pad,
+    /// As small as covers it, with the rest cut off
+    Crop,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FragmentArg {
+    /// At every keyframe
+    Keyframe,
+    /// At every frame
+    Frame,
+}
+
+impl Encoding {
+    pub fn settings(&self) -> avrope::Transcode {
+        let mut all = avrope::Transcode::new();
+        let mut video = VideoSettings::new().turn(self.rotate).deinterlace(self.deinterlace);
+        let mut audio = AudioSettings::new();
+        match self.preset.as_deref() {
+            Some("high_quality") => all = all.preset(Preset::HighQuality),
+            Some("balanced") => all = all.preset(Preset::Balanced),
+            Some("high_speed") => all = all.preset(Preset::HighSpeed),
+            Some(own) => video = video.speed(own),
+            None => {}
+        }
+        macro_rules! given {
+            ($to:ident: $($from:ident => $method:ident),*) => {
+                $(if let Some(value) = self.$from.clone() { $to = $to.$method(value); })*
+            };
+        }
+        if let Some(name) = &self.video_codec {
+            video = video.codec(VideoCodec::from(name.as_str()));
+        }
+        if let Some(name) = &self.audio_codec {
+            audio = audio.codec(AudioCodec::from(name.as_str()));
+        }
+        if let Some((w, h)) = self.size {
+            video = video.size(w, h);
+        }
+        if let Some(fit) = self.fit {
+            video = video.fit(match fit {
+                FitArg::Exact => Fit::Exact,
+                FitArg::Inside => Fit::Inside,
+                FitArg::Pad => Fit::Pad,
+                FitArg::Crop => Fit::Crop,
+            });
+        }
+        if let Some(fragment) = self.fragment {
+            all = all.fragment(match fragment {
+                FragmentArg::Keyframe => Fragment::Keyframe,
+                FragmentArg::Frame => Fragment::Frame,
+            });
+        }
+        given!(video: crf => crf, video_bitrate => bit_rate, fps => frame_rate, gop => gop,
+            pixel_format => pixel_format, tune => tune, filter => filter);
+        given!(audio: audio_bitrate => bit_rate, sample_rate => sample_rate, channels => channels,
+            audio_filter => filter);
+        given!(all: target_size => target_size, speed => speed, threads => threads,
+            max_decode_errors => max_decode_errors);
+        for (key, value) in &self.option {
+            match key.strip_prefix("a:") {
+                Some(key) => audio = audio.option(key, value),
+                None => video = video.option(key.strip_prefix("v:").unwrap_or(key), value),
+            }
+        }
+        all.video(video).audio(audio)
+    }
+}
+
+#[derive(Args)]
 pub struct Demo {
     /// The folder for the demo's files [default: avrope-demo in the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
@@ -161,6 +331,7 @@ impl Command {
             Self::Cut(args) => &args.common,
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
+            Self::Transcode(args) => &args.common,
             Self::Demo(args) => &args.common,
         }
     }
@@ -171,6 +342,7 @@ impl Command {
             Self::Cut(args) => std::slice::from_ref(&args.input),
             Self::Join(args) => &args.inputs,
             Self::Remux(args) => std::slice::from_ref(&args.input),
+            Self::Transcode(args) => std::slice::from_ref(&args.input),
             Self::Demo(_) => &[],
         }
     }
@@ -180,6 +352,7 @@ impl Command {
             Self::Cut(args) => Some(&args.output.output),
             Self::Join(args) => Some(&args.output.output),
             Self::Remux(args) => Some(&args.output.output),
+            Self::Transcode(args) => Some(&args.output.output),
             Self::Probe(_) | Self::Demo(_) => None,
         }
     }
@@ -236,4 +409,48 @@ fn seconds(text: &str) -> Result<Duration, String> {
         || format!("'{text}' is not a number of seconds; give one that is not negative, such as 30 or 0.5");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// A number with k, M or G behind it.
+fn quantity(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is not a number; give one such as 128k, 2500k or 5M");
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1e3),
+        Some((at, 'm' | 'M')) => (&text[..at], 1e6),
+        Some((at, 'g' | 'G')) => (&text[..at], 1e9),
+        _ => (text, 1.0),
+    };
+    let value = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    if value.is_finite() && value >= 1.0 { Ok(value as u64) } else { Err(wrong()) }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("'{text}' is not a size; give WxH, such as 1280x720 or 1280x0");
+    let (w, h) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
+    Ok((w.parse().map_err(|_| wrong())?, h.parse().map_err(|_| wrong())?))
+}
+
+/// `25`, `29.97` or `30000/1001`; NTSC's rates are known by their decimals.
+fn rate(text: &str) -> Result<Rational, String> {
+    let wrong = || format!("'{text}' is not a frame rate; give one such as 25, 29.97 or 30000/1001");
+    if let Some((num, den)) = text.split_once('/') {
+        let (num, den) = (num.parse().map_err(|_| wrong())?, den.parse().map_err(|_| wrong())?);
+        return Rational::new(num, den).filter(|rate| rate.num > 0 && rate.den > 0).ok_or_else(wrong);
+    }
+    let value: f64 = text.parse().map_err(|_| wrong())?;
+    if !(value > 0.0 && value <= 1000.0) {
+        return Err(wrong());
+    }
+    let ntsc = (value * 1.001).round();
+    let (num, den) = if (ntsc / 1.001 - value).abs() < 0.005 && value.fract() != 0.0 {
+        (ntsc * 1000.0, 1001)
+    } else {
+        ((value * 1000.0).round(), 1000)
+    };
+    Rational::new(num as i32, den).ok_or_else(wrong)
+}
+
+fn option(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }

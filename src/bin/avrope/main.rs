@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::Cut(args) => work::cut(args, &control),
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),
+        Command::Transcode(args) => work::transcode(args, &control),
         Command::Demo(args) => demo::run(args, &control),
     };
     match outcome {

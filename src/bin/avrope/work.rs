@@ -59,6 +59,22 @@ pub fn remux(args: &args::Remux, control: &Control) -> Outcome {
     tell(&report, &args.output, &args.common)
 }
 
+pub fn transcode(args: &args::Transcode, control: &Control) -> Outcome {
+    let inputs = std::slice::from_ref(&args.input);
+    let to = Destination::new(&args.output, inputs)?;
+    let mut settings = args.encoding.settings();
+    if let Some(format) = &args.output.format {
+        settings = settings.format(format);
+    }
+    let bar = Bar::new(&args.common);
+    let source = inout::source(&args.input, Needs::Order, &bar, control)?;
+    let control = bar.watch(control, "transcoding");
+    let media = Media::open_with(source, &control)?;
+    let report = to.run(&control, |sink| avrope::transcode_to(&media, &settings, sink, &control))?;
+    drop(bar);
+    tell(&report, &args.output, &args.common)
+}
+
 /// Says what was done: as JSON on standard output, or in words, which make way for media.
 fn tell(report: &Report, output: &args::Output, common: &args::Common) -> Outcome {
     if common.json {
@@ -103,6 +119,16 @@ fn summary(report: &Report, output: &Path) -> String {
 ",
             i + 1
         );
+    }
+    if report.frames_encoded > 0 {
+        let seconds = report.wall_ms / 1e3;
+        words += &format!(
+            "frames: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
+            report.frames_decoded,
+            report.frames_encoded,
+            if seconds > 0.0 { report.duration_s / seconds } else { 0.0 },
+        );
+        return words;
     }
     words += &format!(
         "media: {} shared with the input, {} copied\n",
