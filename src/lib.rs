@@ -66,7 +66,7 @@ mod time;
 mod transcode;
 
 pub use av::{frame::Frame, stream::StreamKind};
-pub use edit::{Clip, Cut, CutMode, Join, Remux, cut, cut_to, join, join_to, remux, remux_to};
+pub use edit::{Clip, Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
@@ -74,7 +74,7 @@ pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AudioCodec, AudioSettings, Fit, Fragment, Preset, Processor, Transcode, Transcoder, VideoCodec,
-    VideoSettings, transcode, transcode_to,
+    VideoSettings, cut, cut_to, transcode, transcode_to,
 };
 
 /// libav's log, on request.

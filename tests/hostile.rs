@@ -455,7 +455,6 @@ fn ranges_that_make_no_sense() {
     }
     refused(cut(&media, &Cut::new(), &none()), &[InvalidArgument], "no range");
     refused(cut(&media, &range(0.0, 1.0).mode(CutMode::Smart), &none()), &[Unsupported], "smart");
-    refused(cut(&media, &range(0.0, 1.0).mode(CutMode::Encode), &none()), &[Unsupported], "encode");
     // The end of time, and ends beyond the source's.
     for to in [11.0, 9e9] {
         assert!(!cut(&media, &range(9.0, to), &none()).unwrap().report.warnings.is_empty());

@@ -22,7 +22,7 @@ pub enum CutMode {
     Edit,
     /// Frame-exact, re-encoding only the partial GOPs at the seams. Not there yet: it answers Unsupported.
     Smart,
-    /// Re-encodes everything. Not there yet: it answers Unsupported.
+    /// Re-encodes everything: exact to the frame and to the sample, in every container.
     Encode,
 }
 
@@ -80,26 +80,27 @@ impl Cut {
         self.format = Some(format.into());
         self
     }
+
+    pub(crate) fn ranges(&self) -> &[TimeRange] {
+        &self.keep
+    }
+
+    pub(crate) fn asked_mode(&self) -> Option<CutMode> {
+        self.mode
+    }
+
+    pub(crate) fn asked_format(&self) -> Option<&str> {
+        self.format.as_deref()
+    }
 }
 
-/// Cuts ranges out of a media, into a rope.
-///
-/// ```no_run
-/// use avrope::{Control, Cut, Media, SaveOptions, Source, TimeRange, cut};
-/// let media = Media::open(Source::open("talk.mp4")?)?;
-/// let clip = cut(&media, &Cut::new().keep(TimeRange::secs(10.0, 20.0)?), &Control::default())?;
-/// clip.rope.save("clip.mp4", SaveOptions::new(), &Control::default())?;
-/// # Ok::<(), avrope::Error>(())
-/// ```
-///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for ranges that are empty, reversed, negative or outside,
-/// [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do it, and what reading fails with.
-pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
+/// Cuts by copying, into a rope.
+pub(crate) fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
     super::to_rope(&CutJob { media, settings }, "cut", control)
 }
 
-/// Cuts ranges out of a media, into a sink.
-pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
+/// Cuts by copying, into a sink.
+pub(crate) fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
     super::to_sink(&CutJob { media, settings }, "cut", sink, control)
 }
 
@@ -187,7 +188,8 @@ impl CutJob<'_> {
             }
             Some(mode @ (CutMode::Smart | CutMode::Encode)) => {
                 let message = format!("mode {} is not there yet", mode.name());
-                Err(Error::unsupported(message).advise("use mode edit (exact, by an edit list) or keyframe"))
+                Err(Error::unsupported(message)
+                    .advise("use mode edit (exact, by an edit list), encode (exact, re-encoded) or keyframe"))
             }
             Some(mode) => Ok(mode),
         }

@@ -15,7 +15,8 @@ mod moov;
 pub(crate) mod remux;
 pub(crate) mod target;
 
-pub use cut::{Cut, CutMode, cut, cut_to};
+pub use cut::{Cut, CutMode};
+pub(crate) use cut::{cut, cut_to};
 pub use join::{Join, join, join_to};
 pub use remux::{Remux, remux, remux_to};
 

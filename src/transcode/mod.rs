@@ -1,5 +1,6 @@
 //! Transcoding: decode, process, encode. [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
 
+mod cut;
 mod decode;
 mod encode;
 mod filter;
@@ -10,6 +11,7 @@ mod processor;
 mod queue;
 mod settings;
 
+pub use cut::{cut, cut_to};
 pub use presets::Preset;
 pub use processor::Processor;
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};

@@ -298,7 +298,7 @@ pub enum Mode {
     Edit,
     /// Exact to the frame, re-encoding only the seams (not there yet)
     Smart,
-    /// Re-encode everything (not there yet)
+    /// Re-encode everything: exact in every container
     Encode,
 }
 
