@@ -23,7 +23,8 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 /// What the process stage sends to the encoder.
 pub(super) enum Ready {
     Encoder(Box<Encoder>),
-    Frame(Frame),
+    /// A frame in the encoder's time base, and when it ends, unrounded.
+    Frame(Frame, Timestamp),
 }
 
 /// How a track's encoder is to be opened, when its first frame is known.
@@ -146,6 +147,7 @@ impl End for ToEncoder<'_> {
                 frame.set_length(one.map_or(0, |one| convert(1, one, frame.base())));
             }
         }
+        let ends = frame.time().unwrap_or(Timestamp::ZERO).plus(frame.duration());
         frame.rescale(self.base);
         let Some(pts) = frame.pts() else {
             return Err(Error::new(ErrorKind::Bug, "a frame without a time"));
@@ -157,7 +159,7 @@ impl End for ToEncoder<'_> {
         }
         self.last = Some(pts);
         let bytes = frame.memory();
-        self.hand_over(Ready::Frame(frame), bytes)
+        self.hand_over(Ready::Frame(frame, ends), bytes)
     }
 }
 
@@ -183,8 +185,8 @@ impl EncodeStage<'_> {
         self.to.send(Muxed::Open { track: self.track, stream }, 0, self.stop)?;
         while let Some((ready, _held)) = from.recv(self.stop)? {
             self.stop.check()?;
-            let Ready::Frame(frame) = ready else { continue };
-            state.note(&frame);
+            let Ready::Frame(frame, ends) = ready else { continue };
+            state.note(&frame, ends);
             self.counters.frames_encoded.fetch_add(1, Ordering::Relaxed);
             self.encode(&mut encoder, &mut state, Some(&frame))?;
         }
@@ -222,18 +224,13 @@ struct Encoding {
 }
 
 impl Encoding {
-    fn note(&mut self, frame: &Frame) {
+    fn note(&mut self, frame: &Frame, ends: Timestamp) {
         let Some(pts) = frame.pts() else { return };
-        let length =
-            if frame.is_audio() { i64::try_from(frame.samples()).unwrap_or(0) } else { frame.length() };
-        let (from, to) = (
-            Timestamp::from_ticks(pts, self.base),
-            Timestamp::from_ticks(pts.saturating_add(length), self.base),
-        );
-        let shown = self.shown.get_or_insert((from, to));
-        *shown = (shown.0.min(from), shown.1.max(to));
+        let from = Timestamp::from_ticks(pts, self.base);
+        let shown = self.shown.get_or_insert((from, ends));
+        *shown = (shown.0.min(from), shown.1.max(ends));
         if !frame.is_audio() {
-            self.lengths.insert(pts, length);
+            self.lengths.insert(pts, frame.length());
         }
     }
 

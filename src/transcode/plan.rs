@@ -200,7 +200,7 @@ impl<'a> Plan<'a> {
         let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
         let grid = match video.frame_rate {
             Some(rate) => Some(rate),
-            None => source.constant_rate().filter(|_| self.settings.speed.is_none()),
+            None => source.constant_rate().filter(|rate| self.lies_on(*rate, index, source)),
         };
         let links = self.video_links(source, kind, turned.then_some(rotation), grid);
         let plan = EncodePlan {
@@ -213,6 +213,29 @@ impl<'a> Plan<'a> {
             grid,
         };
         Ok(Some(Way::Encode { chain: Chain { links }, plan }))
+    }
+
+    /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them against the
+    /// sound.
+    fn lies_on(&self, rate: Rational, index: usize, source: &Stream) -> bool {
+        let on_grid = |time: Timestamp| {
+            let frames = time.secs() * rate.value();
+            // A thousandth of a frame is what timestamps round by.
+            (frames - frames.round()).abs() < 1e-3
+        };
+        let begins = match source.start() {
+            Some(ticks) if !self.media.is_edited() => Timestamp::from_ticks(ticks, source.time_base()),
+            _ => self.media.timeline(index).map_or(Timestamp::ZERO, crate::media::Timeline::start),
+        };
+        let begins = begins.minus(self.media.start()).max(Timestamp::ZERO);
+        let mut placed = Timestamp::ZERO;
+        self.settings.speed.is_none()
+            && on_grid(begins)
+            && self.settings.keep.iter().all(|range| {
+                let fits = on_grid(placed.minus(range.from));
+                placed = placed.plus(range.duration());
+                fits
+            })
     }
 
     fn audio(
