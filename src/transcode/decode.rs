@@ -77,6 +77,11 @@ impl DecodeStage<'_> {
             frame: Frame::new()?,
             spans: spans.collect(),
             base: timeline.base,
+            out: if part.from > Timestamp::ZERO || part.placed > Timestamp::ZERO {
+                fine(timeline.base)
+            } else {
+                timeline.base
+            },
             typical: s.frame_rate().map_or(1, |rate| {
                 Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
             }),
@@ -170,6 +175,8 @@ struct At {
     /// What of the stream is shown, and when on the output's clock.
     spans: Vec<(Span, Timestamp)>,
     base: Rational,
+    /// The time base of the pictures that go on.
+    out: Rational,
     /// A picture's duration where nothing says it, in ticks.
     typical: i64,
     /// The next timestamp that is due: ticks for pictures, samples for sound.
@@ -193,9 +200,12 @@ impl At {
                 continue;
             }
             let mut copy = frame.share()?;
-            copy.set_base(self.base);
-            copy.set_pts(from.saturating_sub(begin).saturating_add(shown.ticks(self.base)));
-            copy.set_length(to.saturating_sub(from));
+            copy.set_base(self.out);
+            let since = convert(from.saturating_sub(begin), self.base, self.out);
+            copy.set_pts(since.saturating_add(shown.ticks(self.out)));
+            // A range may end within the last tick.
+            let end = Timestamp::from_ticks(to.saturating_sub(begin), self.base).min(span.len);
+            copy.set_length(end.ticks(self.out).saturating_sub(since));
             placed.push_back(copy);
         }
         frame.clear();
@@ -255,6 +265,11 @@ impl At {
         }
         Ok(placed)
     }
+}
+
+/// A time base that a range's borders can be told in: a millisecond's ticks or longer ones are too coarse to stay in sync.
+fn fine(base: Rational) -> Rational {
+    if base.value() < 0.001 { base } else { Rational { num: 1, den: 90_000 } }
 }
 
 fn fill(
