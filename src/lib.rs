@@ -73,8 +73,8 @@ pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, Rep
 pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
-    AudioCodec, AudioSettings, Fit, Fragment, Preset, Processor, Transcode, Transcoder, VideoCodec,
-    VideoSettings, cut, cut_to, transcode, transcode_to,
+    AudioCodec, AudioSettings, Fit, Fragment, Preset, Processor, Transcode, Transcoder, Transition,
+    VideoCodec, VideoSettings, cut, cut_to, join_with, join_with_to, transcode, transcode_to,
 };
 
 /// libav's log, on request.

@@ -23,6 +23,12 @@ pub(super) enum Fed {
     Packet(Packet),
 }
 
+/// A frame, and the part that it is of.
+pub(super) struct Decoded {
+    pub frame: Frame,
+    pub part: usize,
+}
+
 pub(super) struct DecodeStage<'a> {
     pub parts: &'a [Part],
     pub lane: usize,
@@ -30,7 +36,7 @@ pub(super) struct DecodeStage<'a> {
     pub most_errors: Option<u64>,
     pub counters: &'a Counters,
     pub stop: &'a Stop,
-    pub to: Tx<Frame>,
+    pub to: Tx<Decoded>,
 }
 
 impl DecodeStage<'_> {
@@ -152,7 +158,7 @@ impl DecodeStage<'_> {
         let frames = if frame.is_audio() { at.place_sound(frame)? } else { at.place_picture(frame)? };
         for frame in frames {
             let bytes = frame.memory();
-            if !self.to.send(frame, bytes, self.stop)? {
+            if !self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)? {
                 return Ok(false);
             }
         }

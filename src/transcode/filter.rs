@@ -1,6 +1,7 @@
 //! The process stage: frames go through filter graphs and the caller's processors to what the encoder takes.
 
 use super::{
+    decode::Decoded,
     processor::Processor,
     queue::{Rx, Stop},
 };
@@ -58,17 +59,137 @@ pub(super) trait End {
 
 /// All steps of a stream.
 pub(super) struct Chain {
+    /// Where parts do not follow each other but flow together.
+    pub mix: Option<Mix>,
     pub links: Vec<Link>,
+}
+
+/// A filter graph with an input for each part, which is fed part after part. What a graph keeps of one part until the next
+/// comes (a transition's frames) is all that is held.
+pub(super) struct Mix {
+    /// Makes the parts' frames alike: one for each.
+    pub alike: Vec<GraphLink>,
+    /// libavfilter's text, with inputs `in0`, `in1`…
+    pub description: String,
+    pub threads: u32,
+    pub scaler: Option<&'static str>,
+    pub graph: Option<Graph>,
+    /// The part whose frames come now.
+    pub now: usize,
 }
 
 impl Chain {
     /// Runs until the frames end.
-    pub(super) fn run(mut self, from: &Rx<Frame>, stop: &Stop, end: &mut dyn End) -> Result<()> {
-        while let Some((frame, _held)) = from.recv(stop)? {
+    pub(super) fn run(mut self, from: &Rx<Decoded>, stop: &Stop, end: &mut dyn End) -> Result<()> {
+        while let Some((decoded, _held)) = from.recv(stop)? {
             stop.check()?;
-            feed(&mut self.links, frame, end)?;
+            match &mut self.mix {
+                Some(mix) => mix.feed(decoded, &mut self.links, end)?,
+                None => feed(&mut self.links, decoded.frame, end)?,
+            }
+        }
+        if let Some(mix) = &mut self.mix {
+            mix.finish(&mut self.links, end)?;
         }
         finish(&mut self.links, end)
+    }
+}
+
+impl Mix {
+    fn feed(&mut self, decoded: Decoded, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while self.now < decoded.part {
+            self.end_part(links, end)?;
+        }
+        let frames = match self.alike.get_mut(self.now) {
+            Some(link) => link.convert(decoded.frame)?,
+            None => Vec::new(),
+        };
+        self.push(frames, links, end)
+    }
+
+    /// The part that comes now is complete.
+    fn end_part(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let rest = match self.alike.get_mut(self.now) {
+            Some(link) => link.convert_rest()?,
+            None => Vec::new(),
+        };
+        self.push(rest, links, end)?;
+        if let Some(graph) = &mut self.graph {
+            graph.push(self.now, None)?;
+        }
+        self.now = self.now.saturating_add(1);
+        self.pull(links, end)
+    }
+
+    fn finish(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while self.now < self.alike.len() {
+            self.end_part(links, end)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        for mut frame in frames {
+            if self.graph.is_none() {
+                // All parts come out of `alike` in one shape.
+                let input = |_| Input {
+                    shape: frame.shape(),
+                    time_base: frame.base(),
+                    frame_rate: Rational::new(frame.base().den, frame.base().num)
+                        .filter(|_| !frame.is_audio()),
+                    frames: frame.frames_context(),
+                };
+                let inputs: Vec<Input> = (0..self.alike.len()).map(input).collect();
+                self.graph = Some(Graph::new(&inputs, &self.description, &[], self.threads, self.scaler)?);
+            }
+            if let Some(graph) = &mut self.graph {
+                graph.push(self.now, Some(&mut frame))?;
+            }
+            self.pull(links, end)?;
+        }
+        Ok(())
+    }
+
+    fn pull(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let Some(graph) = &mut self.graph else { return Ok(()) };
+        let mut out = Frame::new()?;
+        while graph.pull(&mut out)? == Got::Item {
+            feed(links, out.take()?, end)?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects what comes out of a graph.
+#[derive(Default)]
+struct Collect(Vec<Frame>);
+
+impl End for Collect {
+    fn format(&mut self, _format: &Format) -> Result<u32> {
+        Ok(0)
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<()> {
+        self.0.push(frame);
+        Ok(())
+    }
+}
+
+impl GraphLink {
+    fn convert(&mut self, frame: Frame) -> Result<Vec<Frame>> {
+        let mut out = Collect::default();
+        self.feed(frame, &mut [], &mut out)?;
+        Ok(out.0)
+    }
+
+    fn convert_rest(&mut self) -> Result<Vec<Frame>> {
+        let mut out = Collect::default();
+        self.drain(&mut [], &mut out)?;
+        Ok(out.0)
     }
 }
 

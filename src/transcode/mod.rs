@@ -1,5 +1,6 @@
 //! Transcoding: decode, process, encode. [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
 
+mod blend;
 mod cut;
 mod decode;
 mod encode;
@@ -11,6 +12,7 @@ mod processor;
 mod queue;
 mod settings;
 
+pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};
 pub use presets::Preset;
 pub use processor::Processor;

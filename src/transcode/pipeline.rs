@@ -5,14 +5,14 @@
 //! and memory stays bounded.
 
 use super::{
-    decode::{DecodeStage, Fed},
+    decode::{DecodeStage, Decoded, Fed},
     encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
     filter::Chain,
     queue::{Rx, Stop, Tx, queue},
     settings::Transcode,
 };
 use crate::{
-    Control, Error, ErrorKind, Frame, Media, Report, Result,
+    Control, Error, ErrorKind, Media, Report, Result,
     av::{decoder::DecodeOptions, packet::Packet, stream::Stream},
     edit::{
         leadin::{self, Need},
@@ -142,7 +142,7 @@ impl Pipeline<'_> {
                 tracks.push(TrackState::encoded());
                 let frames = if is_audio { SOUNDS } else { PICTURES };
                 let (fed, packets) = queue::<Fed>(PACKETS.0, PACKETS.1);
-                let (decoded, raw) = queue::<Frame>(frames.0, frames.1);
+                let (decoded, raw) = queue::<Decoded>(frames.0, frames.1);
                 let (ready, filtered) = queue::<Ready>(frames.0, frames.1);
                 ways.push(Some(Forward::Decode(fed)));
                 let turned = plan.turned;

@@ -88,13 +88,16 @@ fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Ve
     Ok(ranges)
 }
 
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     media: &'a Media,
     settings: &'a Transcode,
     processors: (processor::Chain, processor::Chain),
     /// Of what is kept.
     length: Option<Timestamp>,
 }
+
+/// swscale's flags for results that are the same on every machine.
+pub(super) const EXACT_SCALER: &str = "bicubic+accurate_rnd+bitexact";
 
 /// Containers of one stream of sound.
 const SINGLE: [&str; 16] = [
@@ -103,6 +106,46 @@ const SINGLE: [&str; 16] = [
 ];
 
 impl<'a> Plan<'a> {
+    /// Without processors.
+    pub(super) fn new(media: &'a Media, settings: &'a Transcode) -> Self {
+        Self { media, settings, processors: (Vec::new(), Vec::new()), length: None }
+    }
+
+    /// How a stream is encoded whatever its codec; None if its kind is to be left out.
+    pub(super) fn encoded(
+        &mut self,
+        kind: StreamKind,
+        target: &Target,
+        source: &'a Stream,
+    ) -> Result<Option<(Vec<Link>, EncodePlan<'a>)>> {
+        let (video, audio) = target.muxer.usual_codecs();
+        let (left_out, held) = match kind {
+            StreamKind::Video => (self.settings.video.codec == VideoCodec::None, video != "none"),
+            _ => (self.settings.audio.codec == AudioCodec::None, audio != "none"),
+        };
+        if left_out || !held {
+            return Ok(None);
+        }
+        let (encoder, links) = if kind == StreamKind::Video {
+            let encoder = presets::video_encoder(&self.settings.video, target.muxer)?;
+            (encoder, self.video_links(source, encoder, None, None))
+        } else {
+            let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
+            (encoder, self.audio_links(encoder))
+        };
+        self.check_fits(target, encoder)?;
+        let plan = EncodePlan {
+            kind: encoder,
+            settings: self.settings,
+            source,
+            turned: false,
+            global_header: target.muxer.wants_global_header(),
+            bit_rate: if kind == StreamKind::Video { self.video_bit_rate(source)? } else { None },
+            grid: None,
+        };
+        Ok(Some((links, plan)))
+    }
+
     fn lanes(&mut self, target: &Target, report: &mut Report) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
         let media = self.media;
         let (mut lanes, mut streams) = (Vec::new(), Vec::new());
@@ -212,7 +255,7 @@ impl<'a> Plan<'a> {
             bit_rate: self.video_bit_rate(source)?,
             grid,
         };
-        Ok(Some(Way::Encode { chain: Chain { links }, plan }))
+        Ok(Some(Way::Encode { chain: Chain { mix: None, links }, plan }))
     }
 
     /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them against the
@@ -280,7 +323,7 @@ impl<'a> Plan<'a> {
             bit_rate: None,
             grid: None,
         };
-        Ok(Some(Way::Encode { chain: Chain { links }, plan }))
+        Ok(Some(Way::Encode { chain: Chain { mix: None, links }, plan }))
     }
 
     fn other(
@@ -446,7 +489,7 @@ impl<'a> Plan<'a> {
             if let Link::Graph(graph) = link {
                 graph.frame_rate = frame_rate;
                 graph.threads = self.settings.threads;
-                graph.scaler = self.settings.bit_exact.then_some("bicubic+accurate_rnd+bitexact");
+                graph.scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
             }
         }
         links
@@ -458,8 +501,13 @@ fn holds_covers(target: &Target) -> bool {
     target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac")
 }
 
+/// Whether a picture is turned by a quarter on its way to the screen.
+pub(super) fn is_sideways(source: &Stream) -> bool {
+    source.rotation().is_some_and(|degrees| (degrees.round() as i64).rem_euclid(180) == 90)
+}
+
 /// Turns a picture upright that players would turn by so many degrees, counter-clockwise.
-fn upright(degrees: f64) -> Vec<String> {
+pub(super) fn upright(degrees: f64) -> Vec<String> {
     match degrees.round() as i64 {
         90 => vec!["transpose=cclock".into()],
         -90 | 270 => vec!["transpose=clock".into()],
@@ -501,7 +549,7 @@ fn tempo(mut speed: f64) -> String {
     filters.join(",")
 }
 
-fn layout(channels: u32) -> String {
+pub(super) fn layout(channels: u32) -> String {
     match channels {
         1 => "mono".into(),
         2 => "stereo".into(),

@@ -100,6 +100,12 @@ pub struct Join {
     /// Media files with like streams, in order; one of them may be '-', standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+    /// Let each go over into the next: fade, wipeleft, dissolve… (see xfade in ffmpeg-filters). The sources are encoded then
+    #[arg(long, value_name = "NAME")]
+    pub transition: Option<String>,
+    /// How long both are seen at once
+    #[arg(long, value_name = "T", default_value = "1", requires = "transition")]
+    pub transition_duration: Timestamp,
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Join, Media, Remux, Report};
+use avrope::{Control, Cut, Join, Media, Remux, Report, Transcode, Transition};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
@@ -38,7 +38,15 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
     let open = |path: &_| inout::source(path, Needs::Seeking, &bar, control);
     let sources = args.inputs.iter().map(|path| open(path)).collect::<Outcome<Vec<_>>>()?;
     let control = bar.watch(control, "joining");
-    let report = to.run(&control, |sink| avrope::join_to(&sources, &settings, sink, &control))?;
+    let report = to.run(&control, |sink| match &args.transition {
+        None => avrope::join_to(&sources, &settings, sink, &control),
+        Some(name) => {
+            let transition = Transition::new(name, args.transition_duration);
+            let format = args.output.format.iter();
+            let settings = format.fold(Transcode::new(), |settings, format| settings.format(format));
+            avrope::join_with_to(&sources, &transition, &settings, sink, &control)
+        }
+    })?;
     drop(bar);
     tell(&report, &args.output, &args.common)
 }
