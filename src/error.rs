@@ -124,6 +124,10 @@ impl Error {
         self.inner.kind
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.inner.message
+    }
+
     /// The name of the source or output that the error is about.
     pub fn source_name(&self) -> Option<&str> {
         self.inner.name.as_deref()

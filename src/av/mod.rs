@@ -6,6 +6,7 @@
 
 pub(crate) mod avio;
 pub(crate) mod buffer;
+pub(crate) mod device;
 pub(crate) mod dict;
 pub(crate) mod input;
 pub(crate) mod log;
