@@ -29,6 +29,8 @@ pub enum Command {
     Join(Join),
     /// Put the same packets into another container
     Remux(Remux),
+    /// Show which devices can decode, encode and filter, and why others can't
+    Hardware(Hardware),
     /// Make a clip, then cut, join and remux it in front of you (and measure ffmpeg beside it)
     Demo(Demo),
 }
@@ -112,6 +114,12 @@ pub struct Remux {
 }
 
 #[derive(Args)]
+pub struct Hardware {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
 pub struct Demo {
     /// The folder for the demo's files [default: avrope-demo in the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
@@ -161,6 +169,7 @@ impl Command {
             Self::Cut(args) => &args.common,
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
+            Self::Hardware(args) => &args.common,
             Self::Demo(args) => &args.common,
         }
     }
@@ -171,7 +180,7 @@ impl Command {
             Self::Cut(args) => std::slice::from_ref(&args.input),
             Self::Join(args) => &args.inputs,
             Self::Remux(args) => std::slice::from_ref(&args.input),
-            Self::Demo(_) => &[],
+            Self::Hardware(_) | Self::Demo(_) => &[],
         }
     }
 
@@ -180,7 +189,7 @@ impl Command {
             Self::Cut(args) => Some(&args.output.output),
             Self::Join(args) => Some(&args.output.output),
             Self::Remux(args) => Some(&args.output.output),
-            Self::Probe(_) | Self::Demo(_) => None,
+            Self::Probe(_) | Self::Hardware(_) | Self::Demo(_) => None,
         }
     }
 }

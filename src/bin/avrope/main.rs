@@ -4,6 +4,7 @@
 
 mod args;
 mod demo;
+mod hardware;
 mod inout;
 mod probe;
 mod progress;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Cut(args) => work::cut(args, &control),
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),
+        Command::Hardware(args) => hardware::run(args, &control),
         Command::Demo(args) => demo::run(args, &control),
     };
     match outcome {
