@@ -4,6 +4,7 @@ use crate::{Error, Result, av::device::Device};
 use std::{
     fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -43,6 +44,8 @@ impl From<Error> for Refusal {
 pub(super) struct Slot {
     state: Mutex<State>,
     changed: Condvar,
+    /// The thread that opens it.
+    helper: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -70,7 +73,10 @@ impl Slot {
                 slot.changed.notify_all();
             };
             *state = match std::thread::Builder::new().name("avrope-device".into()).spawn(work) {
-                Ok(_) => State::Since(Instant::now()),
+                Ok(thread) => {
+                    *lock(&self.helper) = Some(thread);
+                    State::Since(Instant::now())
+                }
                 Err(error) => State::Done(Err(Refusal::new(format!("no thread to open it on: {error}")))),
             };
         }
@@ -81,10 +87,15 @@ impl Slot {
         let pending = |state: &mut State| !matches!(state, State::Done(_));
         let (state, _) =
             self.changed.wait_timeout_while(state, left, pending).unwrap_or_else(PoisonError::into_inner);
-        match &*state {
-            State::Done(outcome) => outcome.clone(),
-            _ => Err(late(limit)),
+        let State::Done(outcome) = &*state else { return Err(late(limit)) };
+        let outcome = outcome.clone();
+        drop(state);
+        // It is about to end. Otherwise it might hold the slot longer than all others do, and close the device while
+        // the process exits: drivers crash then.
+        if let Some(thread) = lock(&self.helper).take() {
+            let _ = thread.join();
         }
+        outcome
     }
 
     /// Why there is no device, if it was tried.
