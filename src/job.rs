@@ -1,6 +1,6 @@
 //! What every operation takes and gives back: [`Control`] in, [`Report`] out.
 
-use crate::{Error, ErrorKind, Result, TimeRange, Timestamp};
+use crate::{Error, ErrorKind, HardwareReport, Result, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -281,6 +281,9 @@ pub struct Report {
     /// Streams of the inputs that are not in the result, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropped_streams: Vec<DroppedStream>,
+    /// Which devices did what, and why others did not. Not in JSON where no device was looked for.
+    #[serde(skip_serializing_if = "HardwareReport::is_empty")]
+    pub hardware: HardwareReport,
     /// What was dropped, changed or repaired.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

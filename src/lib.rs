@@ -57,6 +57,7 @@
 mod av;
 mod edit;
 mod error;
+mod hardware;
 mod io;
 mod job;
 mod media;
@@ -68,6 +69,7 @@ mod transcode;
 pub use av::{frame::Frame, stream::StreamKind};
 pub use edit::{Clip, Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
+pub use hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
 pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs, with the system's package manager, what avrope's build and tests need and this system lacks.
-# usage: sh vendor-notes/setup.sh [--with-test-tools]
+# usage: sh vendor-notes/setup.sh [--with-test-tools] [--with-test-devices]
 #   --with-test-tools  also what only the full tier of the tests uses: chromium, valgrind, xfsprogs, btrfs-progs, debootstrap
+#   --with-test-devices  also OpenCL and Vulkan on the processor (PoCL, lavapipe), for tests/hardware.rs
 # FFMPEG_DIR names a build of FFmpeg to use instead of the system's development packages, LIBCLANG_PATH a libclang.
 # exit: 0 all is there now, 1 something is missing still (it says what), 2 wrong usage
 set -eu
@@ -10,11 +11,14 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 
 test_tools=
-case $#:${1:-} in
-0:) ;;
-1:--with-test-tools) test_tools=yes ;;
-*) echo "usage: sh vendor-notes/setup.sh [--with-test-tools]" >&2; exit 2 ;;
-esac
+test_devices=
+for option in "$@"; do
+    case $option in
+    --with-test-tools) test_tools=yes ;;
+    --with-test-devices) test_devices=yes ;;
+    *) echo "usage: sh vendor-notes/setup.sh [--with-test-tools] [--with-test-devices]" >&2; exit 2 ;;
+    esac
+done
 
 say() { echo "setup: $*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -53,6 +57,25 @@ has_cc() {
     have cc && echo '#include <stdlib.h>' | cc -x c -fsyntax-only - 2>/dev/null
 }
 
+# A loader, which finds drivers, and a driver that computes on the processor.
+has_pocl() {
+    if [ "$(uname)" = Darwin ]; then
+        any /opt/homebrew/etc/OpenCL/vendors/*pocl*.icd /usr/local/etc/OpenCL/vendors/*pocl*.icd
+    else
+        any /usr/lib*/libOpenCL.so.1 /usr/lib*/*/libOpenCL.so.1 && any /etc/OpenCL/vendors/*pocl*.icd &&
+            # The file that names it stays behind when the package is removed.
+            any /usr/lib*/libpocl.so* /usr/lib*/*/libpocl.so*
+    fi
+}
+has_lavapipe() {
+    if [ "$(uname)" = Darwin ]; then
+        any /opt/homebrew/lib/libvulkan.* /usr/local/lib/libvulkan.* &&
+            any /opt/homebrew/*/vulkan/icd.d/MoltenVK_icd.json /usr/local/*/vulkan/icd.d/MoltenVK_icd.json
+    else
+        any /usr/lib*/libvulkan.so.1 /usr/lib*/*/libvulkan.so.1 && any /usr/share/vulkan/icd.d/lvp_icd*.json
+    fi
+}
+
 # What is missing, one word for each.
 missing() {
     if [ -z "${FFMPEG_DIR:-}" ]; then
@@ -63,6 +86,10 @@ missing() {
     [ -n "${LIBCLANG_PATH:-}" ] || has_libclang || echo libclang
     has_cc || echo cc
     if have apt-get && ! any /etc/ssl/certs/ca-certificates.crt; then echo certificates; fi
+    if [ -n "$test_devices" ]; then
+        has_pocl || echo pocl
+        has_lavapipe || echo lavapipe
+    fi
     [ -n "$test_tools" ] || return 0
     have chromium || have chromium-browser || have google-chrome || echo chromium
     have valgrind || echo valgrind
@@ -77,6 +104,8 @@ in_words() {
     ffmpeg) echo "the programs ffmpeg and ffprobe (the tests compare with them)" ;;
     cc) echo "a C compiler with the C library's headers" ;;
     certificates) echo "CA certificates (cargo downloads with them)" ;;
+    pocl) echo "OpenCL on the processor (PoCL), a device for the tests" ;;
+    lavapipe) echo "Vulkan on the processor (lavapipe), a device for the tests" ;;
     xfs) echo "mkfs.xfs" ;;
     btrfs) echo "mkfs.btrfs" ;;
     *) echo "$1" ;;
@@ -97,18 +126,26 @@ packages() {
     apt-get:libav) echo libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev ;;
     apt-get:libclang) echo libclang-dev ;;
     apt-get:cc) echo gcc libc6-dev ;;
+    apt-get:pocl) echo pocl-opencl-icd ocl-icd-libopencl1 ;;
+    apt-get:lavapipe) echo mesa-vulkan-drivers libvulkan1 ;;
     # RPM Fusion's FFmpeg and Fedora's own exclude each other: stay with the one that is here.
     dnf:libav) if rpm -q ffmpeg-libs >/dev/null 2>&1; then echo ffmpeg-devel; else echo ffmpeg-free-devel; fi ;;
     dnf:ffmpeg) if rpm -q ffmpeg-libs >/dev/null 2>&1; then echo ffmpeg; else echo ffmpeg-free; fi ;;
     dnf:libclang) echo clang-devel ;;
     dnf:pkg-config) echo pkgconf-pkg-config ;;
     dnf:cc) echo gcc glibc-devel ;;
+    dnf:lavapipe) echo mesa-vulkan-drivers vulkan-loader ;;
     pacman:libav) echo ffmpeg ;;
     pacman:libclang) echo clang ;;
     pacman:pkg-config) echo pkgconf ;;
     pacman:cc) echo gcc glibc ;;
+    pacman:pocl) echo pocl ocl-icd ;;
+    pacman:lavapipe) echo vulkan-swrast vulkan-icd-loader ;;
     brew:libav) echo ffmpeg ;;
     brew:pkg-config) echo pkgconf ;;
+    brew:pocl) echo pocl opencl-icd-loader ;;
+    # There is no lavapipe; this is Vulkan on the graphics processor.
+    brew:lavapipe) echo vulkan-loader molten-vk ;;
     brew:cc) say "the C compiler comes with: xcode-select --install" ;;
     brew:chromium | brew:valgrind | brew:xfs | brew:btrfs | brew:debootstrap)
         say "$2: the tests that use it run on Linux only" ;;

@@ -34,6 +34,8 @@ pub enum Command {
     Remux(Remux),
     /// Decode, process and encode: other codecs, sizes, rates, filters
     Transcode(Box<Transcode>),
+    /// Show which devices can decode, encode and filter, and why others can't
+    Hardware(Hardware),
     /// Make a clip, then cut, join and remux it in front of you (and measure ffmpeg beside it)
     Demo(Demo),
 }
@@ -130,6 +132,12 @@ pub struct Transcode {
     pub encoding: Encoding,
     #[command(flatten)]
     pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Hardware {
     #[command(flatten)]
     pub common: Common,
 }
@@ -338,6 +346,7 @@ impl Command {
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
             Self::Transcode(args) => &args.common,
+            Self::Hardware(args) => &args.common,
             Self::Demo(args) => &args.common,
         }
     }
@@ -349,7 +358,7 @@ impl Command {
             Self::Join(args) => &args.inputs,
             Self::Remux(args) => std::slice::from_ref(&args.input),
             Self::Transcode(args) => std::slice::from_ref(&args.input),
-            Self::Demo(_) => &[],
+            Self::Hardware(_) | Self::Demo(_) => &[],
         }
     }
 
@@ -359,7 +368,7 @@ impl Command {
             Self::Join(args) => Some(&args.output.output),
             Self::Remux(args) => Some(&args.output.output),
             Self::Transcode(args) => Some(&args.output.output),
-            Self::Probe(_) | Self::Demo(_) => None,
+            Self::Probe(_) | Self::Hardware(_) | Self::Demo(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod demo;
+mod hardware;
 mod inout;
 mod probe;
 mod progress;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),
         Command::Transcode(args) => work::transcode(args, &control),
+        Command::Hardware(args) => hardware::run(args, &control),
         Command::Demo(args) => demo::run(args, &control),
     };
     match outcome {
