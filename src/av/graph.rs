@@ -39,6 +39,9 @@ pub(crate) struct Graph {
     inputs: Vec<NonNull<ff::AVFilterContext>>,
     sink: NonNull<ff::AVFilterContext>,
     base: Rational,
+    /// Of the first input.
+    #[cfg(not(libav_6_0))]
+    from: Option<Rational>,
 }
 
 // SAFETY: a graph may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -181,7 +184,14 @@ impl Graph {
         let base = Rational::new(base.num, base.den)
             .ok_or_else(|| Error::new(ErrorKind::Bug, "a filter graph without a time base"))?;
         std::mem::forget(unfinished);
-        Ok(Self { graph, inputs: sources, sink, base })
+        Ok(Self {
+            graph,
+            inputs: sources,
+            sink,
+            base,
+            #[cfg(not(libav_6_0))]
+            from: inputs.first().map(|input| input.time_base),
+        })
     }
 
     /// What will come out.
@@ -231,12 +241,26 @@ impl Graph {
         match code {
             _ if code >= 0 => {
                 frame.set_base(self.base);
+                #[cfg(not(libav_6_0))]
+                self.mend_length(frame);
                 Ok(Got::Item)
             }
             _ if code == -libc::EAGAIN => Ok(Got::Again),
             ff::AVERROR_EOF => Ok(Got::End),
             _ => Err(error(code, "filtering")),
         }
+    }
+}
+
+#[cfg(not(libav_6_0))]
+impl Graph {
+    /// Before FFmpeg 6, filters leave durations as they came in, though they change the time base.
+    fn mend_length(&self, frame: &mut Frame) {
+        let Some(from) = self.from.filter(|from| *from != self.base) else { return };
+        // SAFETY: a configured sink.
+        let rate = unsafe { ff::av_buffersink_get_frame_rate(self.sink.as_ptr()) };
+        let on_grid = rate.num == self.base.den && rate.den == self.base.num;
+        frame.set_length(if on_grid { 1 } else { crate::time::convert(frame.length(), from, self.base) });
     }
 }
 

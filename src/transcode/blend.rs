@@ -237,7 +237,17 @@ impl<'a> Blend<'a> {
         };
         encode = EncodePlan { grid: (!is_audio).then_some(rate), ..encode };
         let scaler = self.settings.bit_exact.then_some(plan::EXACT_SCALER);
-        let mix = Mix { alike, description, threads: self.settings.threads, scaler, graph: None, now: 0 };
+        let overlap = if is_audio { 0 } else { usize::try_from(self.fade(rate)).unwrap_or(0) };
+        let mix = Mix {
+            alike,
+            description,
+            threads: self.settings.threads,
+            scaler,
+            graph: None,
+            now: 0,
+            overlap,
+            pushed: 0,
+        };
         let chain = Chain { mix: Some(mix), links };
         Ok(Some(Lane { way: Way::Encode { chain, plan: encode }, source, is_audio }))
     }

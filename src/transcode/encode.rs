@@ -147,6 +147,12 @@ impl End for ToEncoder<'_> {
                 frame.set_length(one.map_or(0, |one| convert(1, one, frame.base())));
             }
         }
+        if let Some(speed) = self.plan.settings.speed.filter(|_| !frame.is_audio()) {
+            // Its time was changed, its duration not (setpts); a rate that was asked for has made it right again.
+            if self.plan.settings.video.frame_rate.is_none() {
+                frame.set_length((frame.length() as f64 / speed).round() as i64);
+            }
+        }
         let ends = frame.time().unwrap_or(Timestamp::ZERO).plus(frame.duration());
         frame.rescale(self.base);
         let Some(pts) = frame.pts() else {

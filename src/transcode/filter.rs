@@ -76,6 +76,10 @@ pub(super) struct Mix {
     pub graph: Option<Graph>,
     /// The part whose frames come now.
     pub now: usize,
+    /// Frames of a part that the graph gets before it is told that the part before has ended: `xfade` takes that end for
+    /// the transition's, though it still holds frames.
+    pub overlap: usize,
+    pub pushed: usize,
 }
 
 impl Chain {
@@ -114,18 +118,30 @@ impl Mix {
             None => Vec::new(),
         };
         self.push(rest, links, end)?;
-        if let Some(graph) = &mut self.graph {
-            graph.push(self.now, None)?;
-        }
+        // One that is shorter than the overlap: the one before it ends with it.
+        self.end_before(usize::MAX)?;
         self.now = self.now.saturating_add(1);
+        self.pushed = 0;
+        self.end_before(0)?;
         self.pull(links, end)
+    }
+
+    /// Tells the graph that the part before this one has ended, once that is right.
+    fn end_before(&mut self, pushed: usize) -> Result<()> {
+        let due = pushed >= self.overlap && self.pushed != usize::MAX;
+        if let (true, Some(graph), Some(before)) = (due, &mut self.graph, self.now.checked_sub(1)) {
+            graph.push(before, None)?;
+            self.pushed = usize::MAX;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
         while self.now < self.alike.len() {
             self.end_part(links, end)?;
         }
-        Ok(())
+        self.end_before(usize::MAX)?;
+        self.pull(links, end)
     }
 
     fn push(&mut self, frames: Vec<Frame>, links: &mut [Link], end: &mut dyn End) -> Result<()> {
@@ -144,6 +160,10 @@ impl Mix {
             }
             if let Some(graph) = &mut self.graph {
                 graph.push(self.now, Some(&mut frame))?;
+            }
+            if self.pushed != usize::MAX {
+                self.pushed = self.pushed.saturating_add(1);
+                self.end_before(self.pushed)?;
             }
             self.pull(links, end)?;
         }
