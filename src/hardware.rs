@@ -102,8 +102,8 @@ pub struct Hardware(Arc<Inner>);
 struct Inner {
     choice: HardwareChoice,
     slots: Mutex<BTreeMap<DeviceKind, Arc<Slot>>>,
-    /// What else did not work, by what it was.
-    refused: Mutex<BTreeMap<String, String>>,
+    /// What else was tried, by what it was, and why it did not work, if so.
+    tried: Mutex<BTreeMap<String, Option<String>>>,
 }
 
 impl fmt::Debug for Hardware {
@@ -170,12 +170,9 @@ impl Hardware {
             Some(RefusedDevice { device: self.label(*kind), reason })
         });
         let mut refused: Vec<_> = devices.collect();
-        let others = lock(&self.0.refused);
-        refused.extend(
-            others
-                .iter()
-                .map(|(device, reason)| RefusedDevice { device: device.clone(), reason: reason.clone() }),
-        );
+        refused.extend(lock(&self.0.tried).iter().filter_map(|(device, reason)| {
+            Some(RefusedDevice { device: device.clone(), reason: reason.clone()? })
+        }));
         refused
     }
 
@@ -234,21 +231,18 @@ impl Hardware {
     }
 
     /// The device of this kind. Opens it, or tells what came of the first attempt.
-    #[allow(dead_code, reason = "the pipeline's way in")]
     pub(crate) fn open(&self, kind: DeviceKind) -> Result<Device> {
         self.open_within(kind, OPEN_LIMIT)
     }
 
-    /// Notes that something on a device did not work, so that later jobs need not try: `cuda:0 h264_nvenc`.
-    #[allow(dead_code, reason = "for encoders that refuse")]
-    pub(crate) fn refuse(&self, what: impl Into<String>, reason: impl Into<String>) {
-        lock(&self.0.refused).insert(what.into(), reason.into());
-    }
-
-    /// Why this did not work in an earlier job.
-    #[allow(dead_code, reason = "for encoders that refuse")]
-    pub(crate) fn why_refused(&self, what: &str) -> Option<String> {
-        lock(&self.0.refused).get(what).cloned()
+    /// Whether something on a device works (`cuda:0 h264_nvenc`), tried once for all jobs.
+    pub(crate) fn try_once(&self, what: &str, attempt: impl FnOnce() -> Result<()>) -> bool {
+        if let Some(outcome) = lock(&self.0.tried).get(what) {
+            return outcome.is_none();
+        }
+        // Not under the lock: a driver may hang, and others ask.
+        let outcome = attempt().err().map(|error| error.to_string());
+        lock(&self.0.tried).entry(what.to_owned()).or_insert(outcome).is_none()
     }
 
     /// The device of this kind as people know it, such as `cuda:0`.
@@ -307,8 +301,10 @@ mod tests {
         let error = none.open(DeviceKind::OpenCl).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Hardware);
         assert!(error.to_string().contains("the choice of hardware is none"), "{error}");
-        none.refuse("cuda:0 h264_nvenc", "no encoder on this card");
-        assert!(none.why_refused("cuda:0 h264_nvenc").is_some());
+        let refuses = || Err(Error::new(ErrorKind::Hardware, "no encoder on this card"));
+        assert!(!none.try_once("cuda:0 h264_nvenc", refuses));
+        assert!(!none.try_once("cuda:0 h264_nvenc", || panic!("it was tried already")));
+        assert!(none.try_once("cuda:0 hevc_nvenc", || Ok(())));
         assert_eq!(none.refused().len(), 1);
     }
 }

@@ -185,3 +185,37 @@ fn devices_open_and_close_on_many_threads() {
         }
     }
 }
+
+/// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the same filter shows
+/// in memory, more or less.
+fn filters_on(device: &str, filter: &str) {
+    use avrope::{Control, Media, Source, Transcode, VideoCodec, VideoSettings, synth, transcode};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.mp4");
+    let clip = synth::Spec { duration: 1.0, ..synth::Spec::default() };
+    synth::to_file(&clip, &path).unwrap();
+    let media = Media::open(Source::open(&path).unwrap()).unwrap();
+    let video = VideoSettings::new().codec(VideoCodec::Mpeg4).filter(filter);
+    let settings = Transcode::new().format("mp4").video(video).hardware(device.parse().unwrap());
+    let done = transcode(&media, &settings, &Control::default()).unwrap();
+    assert!(done.report.frames_encoded > 20);
+    assert!(
+        done.report.hardware.used.iter().any(|used| used.ends_with("filter")),
+        "{:?}",
+        done.report.hardware
+    );
+}
+
+#[test]
+fn opencl_filters_between_upload_and_download() {
+    if there(DeviceKind::OpenCl) {
+        filters_on("opencl", "format=yuv420p,hwupload,avgblur_opencl,hwdownload,format=yuv420p");
+    }
+}
+
+#[test]
+fn vulkan_filters_between_upload_and_download() {
+    if there(DeviceKind::Vulkan) {
+        filters_on("vulkan", "format=nv12,hwupload,gblur_vulkan,hwdownload,format=nv12");
+    }
+}

@@ -1,6 +1,6 @@
 //! AVCodecContext that decodes: packets in, frames out.
 
-use super::{check, describe, dict::Dict, frame::Frame, log, packet::Packet, stream::Stream};
+use super::{check, describe, device::Device, dict::Dict, frame::Frame, log, packet::Packet, stream::Stream};
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, ptr::NonNull};
@@ -19,8 +19,10 @@ pub(crate) enum Got {
 }
 
 /// How a decoder is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct DecodeOptions {
+    /// Decodes on this, where it can; else in software.
+    pub device: Option<Device>,
     /// 0: as many as there are cores.
     pub threads: u32,
     pub max_pixels: u64,
@@ -30,13 +32,17 @@ pub(crate) struct DecodeOptions {
 }
 
 /// A decoder for one stream.
-pub(crate) struct Decoder(NonNull<ff::AVCodecContext>);
+pub(crate) struct Decoder {
+    context: NonNull<ff::AVCodecContext>,
+    /// The pixel format of frames on the device, for the callback. Boxed: libav has its address.
+    wanted: Box<c_int>,
+}
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    pub(crate) fn open(stream: &Stream, options: DecodeOptions) -> Result<Self> {
+    pub(crate) fn open(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
         log::clear();
         let mut decoder = Self::alloc(stream)?;
         let mut settings = Dict::new();
@@ -49,15 +55,51 @@ impl Decoder {
             settings.set("flags", "+bitexact")?;
             settings.set("idct", "simple")?;
         }
+        if let Some(device) = &options.device {
+            decoder.use_device(device);
+        }
         let base = stream.time_base();
         // SAFETY: the context is live and not open yet; its codec was set when it was allocated.
         let code = unsafe {
-            let c = decoder.0.as_mut();
+            let c = decoder.context.as_mut();
             c.pkt_timebase = ff::AVRational { num: base.num, den: base.den };
-            ff::avcodec_open2(decoder.0.as_ptr(), std::ptr::null(), settings.as_mut())
+            ff::avcodec_open2(decoder.context.as_ptr(), std::ptr::null(), settings.as_mut())
         };
         check(code, &format!("opening a decoder for {}", stream.codec()))?;
         Ok(decoder)
+    }
+
+    /// Whether it was told to decode on a device; its frames say whether it does.
+    pub(crate) fn has_device(&self) -> bool {
+        *self.wanted >= 0
+    }
+
+    /// Lets it decode on a device, if its codec can on one of this kind.
+    fn use_device(&mut self, device: &Device) {
+        // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints that
+        // they are. libav frees the reference with the context, and calls back with the context alone, whose `opaque` is
+        // the boxed format: that lives as long as self, and self frees the context before it.
+        unsafe {
+            let codec = (*self.context.as_ptr()).codec;
+            for index in 0.. {
+                let config = ff::avcodec_get_hw_config(codec, index);
+                if config.is_null() {
+                    return;
+                }
+                let by_device = (*config).methods & ff::AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX as c_int != 0;
+                let kind = (&raw const (*config).device_type).cast::<c_int>().read();
+                if by_device && kind == device.raw_kind() as c_int {
+                    *self.wanted = (&raw const (*config).pix_fmt).cast::<c_int>().read();
+                    break;
+                }
+            }
+            let c = self.context.as_mut();
+            c.hw_device_ctx = device.reference();
+            c.opaque = (&raw mut *self.wanted).cast();
+            c.get_format = Some(choose_format);
+            // A fixed pool of pictures: what waits in our queues and filters is missing in it.
+            c.extra_hw_frames = 8;
+        }
     }
 
     fn alloc(stream: &Stream) -> Result<Self> {
@@ -74,8 +116,8 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let decoder = Self(context);
-            let code = ff::avcodec_parameters_to_context(decoder.0.as_ptr(), stream.parameters());
+            let decoder = Self { context, wanted: Box::new(-1) };
+            let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
             Ok(decoder)
         }
@@ -85,14 +127,14 @@ impl Decoder {
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<Got> {
         let pointer = packet.map_or(std::ptr::null_mut(), Packet::as_ptr);
         // SAFETY: both are live; libav takes a reference of its own to what it keeps of the packet.
-        let code = unsafe { ff::avcodec_send_packet(self.0.as_ptr(), pointer) };
+        let code = unsafe { ff::avcodec_send_packet(self.context.as_ptr(), pointer) };
         self.settle(code)
     }
 
     /// Takes the next frame.
     pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Got> {
         // SAFETY: both are live and ours; what was in the frame is given back first.
-        let code = unsafe { ff::avcodec_receive_frame(self.0.as_ptr(), frame.as_ptr()) };
+        let code = unsafe { ff::avcodec_receive_frame(self.context.as_ptr(), frame.as_ptr()) };
         self.settle(code)
     }
 
@@ -108,10 +150,37 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        let mut pointer = self.0.as_ptr();
+        let mut pointer = self.context.as_ptr();
         // SAFETY: self owns the context, opened or not.
         unsafe { ff::avcodec_free_context(&raw mut pointer) };
     }
+}
+
+/// `AVCodecContext.get_format`: the device's format, or the first that is in memory. libav asks again without the device's
+/// where the device refuses the stream (decode.c: ff_get_format), also in mid-stream.
+unsafe extern "C" fn choose_format(
+    context: *mut ff::AVCodecContext,
+    formats: *const ff::AVPixelFormat,
+) -> ff::AVPixelFormat {
+    let mut software = ff::AVPixelFormat::AV_PIX_FMT_NONE;
+    // SAFETY: libav hands over its context and a list that ends with NONE; its formats are of the header's own version.
+    unsafe {
+        let wanted = (*context).opaque.cast::<c_int>();
+        let mut format = formats;
+        while !format.is_null() && *format != ff::AVPixelFormat::AV_PIX_FMT_NONE {
+            if !wanted.is_null() && *format as c_int == *wanted {
+                return *format;
+            }
+            let description = ff::av_pix_fmt_desc_get(*format).as_ref();
+            let on_device =
+                description.is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0);
+            if !on_device && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
+                software = *format;
+            }
+            format = format.add(1);
+        }
+    }
+    software
 }
 
 /// What libav's send and receive functions answer; the inner error is the code of a damaged input.

@@ -2,7 +2,7 @@
 
 mod describe;
 
-use super::{c_string, dict::Dict, log, string};
+use super::{c_string, dict::Dict, frame::Frame, log, string};
 use crate::{DeviceKind, Error, ErrorKind, Result};
 use describe::VulkanHead;
 use ffmpeg_sys_next::{self as ff, AVHWDeviceType};
@@ -117,20 +117,73 @@ impl Device {
         Self::opened(code, device, kind)
     }
 
+    /// A reference for a context of libav's that frees it.
+    pub(super) fn reference(&self) -> *mut ff::AVBufferRef {
+        // SAFETY: the reference is live as long as self.
+        unsafe { ff::av_buffer_ref(self.as_ptr()) }
+    }
+
+    /// libav's number of this kind.
+    pub(super) fn raw_kind(&self) -> AVHWDeviceType {
+        raw_kind(self.kind)
+    }
+
+    /// A copy of a picture on the device. `format`: libav's number for pictures that lie there.
+    pub(super) fn upload(&self, picture: &Frame, format: c_int) -> Result<Frame> {
+        let refused = |code| {
+            super::check(code, "bringing a picture onto the device")
+                .map_err(|e| Error::new(ErrorKind::Hardware, e.message()).with_log(e.log().to_vec()))
+        };
+        let Some(format) = super::stream::pix_fmt(format) else {
+            return Err(Error::new(ErrorKind::Hardware, "the encoder takes no pictures of this device"));
+        };
+        let uploaded = Frame::new()?;
+        // SAFETY: the pool belongs to the device and is set up before it is initialised; the frame takes a reference of its
+        // own to it, and ours is given back on every way.
+        unsafe {
+            let mut pool = ff::av_hwframe_ctx_alloc(self.as_ptr());
+            if pool.is_null() {
+                return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a pool of pictures"));
+            }
+            let from = &*picture.as_ptr();
+            let context = (*pool).data.cast::<ff::AVHWFramesContext>();
+            (*context).format = format;
+            (*context).sw_format =
+                super::stream::pix_fmt(from.format).unwrap_or(ff::AVPixelFormat::AV_PIX_FMT_NV12);
+            ((*context).width, (*context).height) = (from.width, from.height);
+            (*context).initial_pool_size = 4;
+            let mut code = ff::av_hwframe_ctx_init(pool);
+            if code >= 0 {
+                code = ff::av_hwframe_get_buffer(pool, uploaded.as_ptr(), 0);
+            }
+            ff::av_buffer_unref(&raw mut pool);
+            refused(code)?;
+            refused(ff::av_hwframe_transfer_data(uploaded.as_ptr(), picture.as_ptr(), 0))?;
+        }
+        Ok(uploaded)
+    }
+
     fn opened(code: c_int, device: *mut ff::AVBufferRef, kind: DeviceKind) -> Result<Self> {
         match NonNull::new(device) {
-            Some(reference) if code >= 0 => Ok(Self { reference, kind }),
+            Some(reference) if code >= 0 => {
+                let device = Self { reference, kind };
+                if kind == DeviceKind::OpenCl {
+                    // PoCL 3.1 forgets its devices when its last context goes, while other threads may be listing them:
+                    // one stays for as long as the process.
+                    static KEPT: Mutex<Option<Device>> = Mutex::new(None);
+                    KEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| device.clone());
+                }
+                Ok(device)
+            }
             _ => Err(Error::new(ErrorKind::Hardware, super::describe(code)).with_log(log::take())),
         }
     }
 
-    #[allow(dead_code, reason = "for decoders, filters and encoders, which take a device by its kind")]
     pub(crate) fn kind(&self) -> DeviceKind {
         self.kind
     }
 
     /// For libav functions that take a reference of their own.
-    #[allow(dead_code, reason = "for decoders, filters and encoders")]
     pub(super) fn as_ptr(&self) -> *mut ff::AVBufferRef {
         self.reference.as_ptr()
     }
@@ -294,6 +347,12 @@ pub(crate) fn encoders(endings: &[&str]) -> Vec<String> {
             }
         }
     })
+}
+
+/// Whether this libav has a filter.
+pub(crate) fn has_filter(name: &str) -> bool {
+    // SAFETY: a C string; the result is static or NULL.
+    c_string(name).is_ok_and(|name| unsafe { !ff::avfilter_get_by_name(name.as_ptr()).is_null() })
 }
 
 /// The filters whose names end like this.

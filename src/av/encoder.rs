@@ -3,6 +3,7 @@
 use super::{
     c_string, check,
     decoder::{Got, settle, threads},
+    device::Device,
     dict::Dict,
     error,
     frame::Frame,
@@ -371,6 +372,50 @@ impl Encoder {
     /// and the display matrix unless the picture was turned.
     pub(crate) fn stream(&self, source: &Stream, turned: bool) -> Result<Stream> {
         Stream::encoded(self, source, turned)
+    }
+}
+
+/// Encodes one picture on a device: what a list of encoders says is not what a card can.
+pub(crate) fn try_on(kind: EncoderKind, device: &Device) -> Result<()> {
+    let memory = kind.pixel_formats();
+    let format = if memory.is_empty() || memory.iter().any(|f| f == "nv12") { "nv12" } else { "yuv420p" };
+    let mut picture = Frame::video(format, 320, 192)?;
+    for plane in 0..picture.planes() {
+        picture.plane_mut(plane)?.fill(128);
+    }
+    if memory.is_empty() {
+        picture = device.upload(&picture, kind.device_format(device))?;
+    }
+    picture.set_pts(0);
+    let options = EncodeOptions { threads: 0, global_header: false, bit_exact: false, options: Vec::new() };
+    let base = Rational { num: 1, den: 25 };
+    let rate = Rational { num: 25, den: 1 };
+    let mut encoder = Encoder::video(kind, &picture, base, Some(rate), &options)?;
+    let mut packet = Packet::new()?;
+    encoder.send(Some(&picture))?;
+    encoder.send(None)?;
+    match encoder.receive(&mut packet)? {
+        Got::Item => Ok(()),
+        _ => Err(Error::new(ErrorKind::Hardware, format!("the encoder {} gives no packet", kind.name()))),
+    }
+}
+
+impl EncoderKind {
+    /// The pixel format of frames on a device that it takes; -1 for none.
+    fn device_format(self, device: &Device) -> c_int {
+        // SAFETY: configurations are static; what is in them is read as the ints that they are.
+        unsafe {
+            for index in 0.. {
+                let config = ff::avcodec_get_hw_config(self.0.as_ptr(), index);
+                if config.is_null() {
+                    break;
+                }
+                if (&raw const (*config).device_type).cast::<c_int>().read() == device.raw_kind() as c_int {
+                    return (&raw const (*config).pix_fmt).cast::<c_int>().read();
+                }
+            }
+        }
+        -1
     }
 }
 

@@ -482,6 +482,17 @@ impl Frame {
         }
     }
 
+    /// The pixel format that its picture has in memory, if it lies on a device.
+    pub(crate) fn format_in_memory(&self) -> Option<String> {
+        let context = self.frames_context()?;
+        // SAFETY: the buffer of a frames context's reference is an AVHWFramesContext; its format is read as the int it is.
+        unsafe {
+            let frames = (*context.as_ptr()).data.cast::<ff::AVHWFramesContext>();
+            let number = (&raw const (*frames).sw_format).cast::<c_int>().read();
+            super::stream::pix_fmt(number).map(|format| string(ff::av_get_pix_fmt_name(format)))
+        }
+    }
+
     /// The pool of a device that it comes from.
     pub(crate) fn frames_context(&self) -> Option<BufferRef> {
         // SAFETY: the frame's reference is live; a frames context is shared between threads.

@@ -4,6 +4,7 @@ use super::{
     buffer::BufferRef,
     c_string, check,
     decoder::Got,
+    device::Device,
     error,
     frame::{Frame, Shape},
     log, string,
@@ -91,6 +92,7 @@ impl Graph {
         tail: &[(&str, String)],
         threads: u32,
         scaler: Option<&str>,
+        device: Option<&Device>,
     ) -> Result<Self> {
         log::clear();
         let wrong = |e: Error| e.advise("see ffmpeg-filters(1) for the names of filters and their options");
@@ -174,6 +176,15 @@ impl Graph {
         // SAFETY: as above.
         let code = unsafe { ff::avfilter_link(last.0, last.1, sink.as_ptr(), 0) };
         check(code, &format!("the end of the filter graph '{text}'")).map_err(|e| wrong(as_invalid(e)))?;
+        if let Some(device) = device {
+            // SAFETY: the graph's filters are live and not configured; each frees the reference that it is given.
+            unsafe {
+                for i in 0..usize::try_from(graph.as_ref().nb_filters).unwrap_or(0) {
+                    let filter = *graph.as_ref().filters.add(i);
+                    (*filter).hw_device_ctx = device.reference();
+                }
+            }
+        }
         // SAFETY: the graph is live and ours.
         let code = unsafe { ff::avfilter_graph_config(graph.as_ptr(), ptr::null_mut()) };
         if code < 0 {

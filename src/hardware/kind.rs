@@ -44,7 +44,7 @@ impl DeviceKind {
     }
 
     /// How the names of libav's encoders for these devices end.
-    pub(super) fn encoder_endings(self) -> &'static [&'static str] {
+    pub(crate) fn encoder_endings(self) -> &'static [&'static str] {
         match self {
             Self::Cuda => &["_nvenc"],
             Self::Qsv => &["_qsv"],
@@ -57,7 +57,7 @@ impl DeviceKind {
     }
 
     /// How the names of libav's filters for these devices end.
-    pub(super) fn filter_endings(self) -> &'static [&'static str] {
+    pub(crate) fn filter_endings(self) -> &'static [&'static str] {
         match self {
             Self::Cuda => &["_cuda", "_npp"],
             Self::Qsv => &["_qsv"],

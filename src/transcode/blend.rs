@@ -8,7 +8,7 @@ use super::{
     plan,
 };
 use crate::{
-    Clip, Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    Clip, Control, Error, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
     edit::{
         self, Job,
         target::{Layout, Target},
@@ -75,6 +75,8 @@ struct Blend<'a> {
     medias: Vec<Media>,
     transition: &'a Transition,
     settings: &'a Transcode,
+    /// Transitions are made in memory.
+    hardware: Hardware,
 }
 
 impl<'a> Blend<'a> {
@@ -91,7 +93,12 @@ impl<'a> Blend<'a> {
             return Err(Error::invalid("a transition takes more than no time"));
         }
         let open = |source: &Source| Media::open_with(source.clone(), control);
-        Ok(Self { medias: sources.iter().map(open).collect::<Result<_>>()?, transition, settings })
+        Ok(Self {
+            medias: sources.iter().map(open).collect::<Result<_>>()?,
+            transition,
+            settings,
+            hardware: Hardware::none(),
+        })
     }
 
     fn first(&self) -> Result<&Media> {
@@ -178,7 +185,8 @@ impl Job for Blend<'_> {
             self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
         let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
         let metadata = first.metadata().to_vec();
-        Pipeline { settings: self.settings, parts, lanes, metadata, total }.run(target, report, control)
+        Pipeline { settings: self.settings, parts, lanes, metadata, total, device: None }
+            .run(target, report, control)
     }
 }
 
@@ -225,7 +233,7 @@ impl<'a> Blend<'a> {
         let Some(source) = stream_of(first, kind).and_then(|i| first.streams().get(i)) else {
             return Ok(None);
         };
-        let mut plan = plan::Plan::new(first, self.settings);
+        let mut plan = plan::Plan::new(first, self.settings, &self.hardware);
         let Some((links, mut encode)) = plan.encoded(kind, target, source)? else { return Ok(None) };
         let is_audio = kind == StreamKind::Audio;
         let (alike, description) = if is_audio {
@@ -249,7 +257,7 @@ impl<'a> Blend<'a> {
             pushed: 0,
         };
         let chain = Chain { mix: Some(mix), links };
-        Ok(Some(Lane { way: Way::Encode { chain, plan: encode }, source, is_audio }))
+        Ok(Some(Lane { way: Way::Encode(Box::new((chain, encode))), source, is_audio }))
     }
 
     fn pictures(

@@ -74,8 +74,8 @@ impl DecodeStage<'_> {
             let at = span.shown.minus(origin).plus(part.placed);
             (span, at)
         });
-        let options = DecodeOptions { keep_padding: part.media.has_edits(stream), ..self.options };
-        let decoder = Decoder::open(s, options).map_err(|e| part.name(e, stream))?;
+        let options = DecodeOptions { keep_padding: part.media.has_edits(stream), ..self.options.clone() };
+        let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
         Ok(Some(At {
             part: index,
             stream,
@@ -141,6 +141,11 @@ impl DecodeStage<'_> {
     }
 
     fn deliver(&mut self, at: &mut At, frame: Frame) -> Result<bool> {
+        if at.decoder.has_device() {
+            let on_device = frame.is_on_device();
+            let counter = if on_device { &self.counters.on_device } else { &self.counters.off_device };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
         self.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
         if frame.is_damaged() {
             self.count_damage(at)?;

@@ -9,6 +9,7 @@ use crate::{
     Frame, Result,
     av::{
         decoder::Got,
+        device::Device,
         frame::Shape,
         graph::{Format, Graph, Input},
     },
@@ -24,6 +25,10 @@ pub(super) struct GraphLink {
     pub frame_rate: Option<Rational>,
     pub threads: u32,
     pub scaler: Option<&'static str>,
+    /// What filters that work on a device work on.
+    pub device: Option<Device>,
+    /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
+    pub on_device: Option<(String, Vec<(&'static str, String)>)>,
     made: Option<Made>,
 }
 
@@ -36,13 +41,22 @@ struct Made {
 
 impl GraphLink {
     pub(super) fn new(description: String, tail: Vec<(&'static str, String)>) -> Self {
-        Self { description, tail, frame_rate: None, threads: 0, scaler: None, made: None }
+        Self {
+            description,
+            tail,
+            frame_rate: None,
+            threads: 0,
+            scaler: None,
+            device: None,
+            on_device: None,
+            made: None,
+        }
     }
 }
 
 /// A step of a chain.
 pub(super) enum Link {
-    Graph(GraphLink),
+    Graph(Box<GraphLink>),
     Custom(Box<dyn Processor<Frame>>),
 }
 
@@ -156,7 +170,8 @@ impl Mix {
                     frames: frame.frames_context(),
                 };
                 let inputs: Vec<Input> = (0..self.alike.len()).map(input).collect();
-                self.graph = Some(Graph::new(&inputs, &self.description, &[], self.threads, self.scaler)?);
+                self.graph =
+                    Some(Graph::new(&inputs, &self.description, &[], self.threads, self.scaler, None)?);
             }
             if let Some(graph) = &mut self.graph {
                 graph.push(self.now, Some(&mut frame))?;
@@ -254,7 +269,17 @@ impl GraphLink {
         last: bool,
         end: &mut dyn End,
     ) -> Result<()> {
-        let mut tail = self.tail.clone();
+        let (mut text, mut tail) = (self.description.clone(), self.tail.clone());
+        if frame.is_on_device() {
+            let memory = frame.format_in_memory().unwrap_or_default();
+            (text, tail) = match &self.on_device {
+                Some((text, tail)) => (text.clone(), tail.clone()),
+                // Brought into memory at once: filters there are for all.
+                None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
+                None => (format!("hwdownload,format={{memory}},{text}"), tail),
+            };
+            text = text.replace("{memory}", &memory);
+        }
         if let Some((w, h)) = end.size().filter(|_| last && !shape.is_audio()) {
             // An encoder can't change its size in mid-stream.
             tail.insert(0, ("scale", format!("{w}:{h}")));
@@ -265,7 +290,7 @@ impl GraphLink {
             frame_rate: self.frame_rate,
             frames: frame.frames_context(),
         };
-        let mut graph = Graph::new(&[input], &self.description, &tail, self.threads, self.scaler)?;
+        let mut graph = Graph::new(&[input], &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
         if last {
             let samples = end.format(&graph.output()?)?;
             if samples > 0 {

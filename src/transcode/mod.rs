@@ -19,7 +19,7 @@ pub use processor::Processor;
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
 
 use crate::{
-    Clip, Control, Frame, Media, Report, Result, Sink, Source,
+    Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
     edit::{
         self, Job,
         target::{Layout, Target},
@@ -70,6 +70,7 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 pub struct Transcoder<'a> {
     media: &'a Media,
     settings: &'a Transcode,
+    hardware: Option<Hardware>,
     video: Chain,
     audio: Chain,
 }
@@ -87,7 +88,14 @@ impl fmt::Debug for Transcoder<'_> {
 impl<'a> Transcoder<'a> {
     /// Without processors, for now.
     pub fn new(media: &'a Media, settings: &'a Transcode) -> Self {
-        Self { media, settings, video: Vec::new(), audio: Vec::new() }
+        Self { media, settings, hardware: None, video: Vec::new(), audio: Vec::new() }
+    }
+
+    /// The devices to use, instead of the settings' choice: jobs that share a handle open each device once.
+    #[must_use]
+    pub fn hardware(mut self, hardware: &Hardware) -> Self {
+        self.hardware = Some(hardware.clone());
+        self
     }
 
     /// Sends the first video stream's pictures through this, behind the ones that were given before. Filters, size and
@@ -123,6 +131,7 @@ impl<'a> Transcoder<'a> {
 struct TranscodeJob<'a> {
     media: &'a Media,
     settings: &'a Transcode,
+    hardware: Hardware,
     /// Taken by the run.
     processors: Mutex<(Chain, Chain)>,
 }
@@ -132,6 +141,7 @@ impl<'a> TranscodeJob<'a> {
         Self {
             media: transcoder.media,
             settings: transcoder.settings,
+            hardware: transcoder.hardware.unwrap_or_else(|| Hardware::new(transcoder.settings.hardware)),
             processors: Mutex::new((transcoder.video, transcoder.audio)),
         }
     }
@@ -166,7 +176,7 @@ impl Job for TranscodeJob<'_> {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let processors =
             std::mem::take(&mut *self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        plan::run(self.media, self.settings, processors, target, report, control)
+        plan::run(self.media, self.settings, &self.hardware, processors, target, report, control)
             .map_err(|e| e.named(self.media.source().name()))
     }
 }

@@ -12,8 +12,8 @@ use super::{
     settings::Transcode,
 };
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result,
-    av::{decoder::DecodeOptions, packet::Packet, stream::Stream},
+    Control, Error, ErrorKind, Media, RefusedDevice, Report, Result,
+    av::{decoder::DecodeOptions, device::Device, packet::Packet, stream::Stream},
     edit::{
         leadin::{self, Need},
         target::Target,
@@ -35,6 +35,9 @@ pub(super) struct Counters {
     pub frames_dropped: AtomicU64,
     pub decode_errors: AtomicU64,
     pub bytes_read: AtomicU64,
+    /// Pictures that a decoder with a device has made on it, and in memory after all.
+    pub on_device: AtomicU64,
+    pub off_device: AtomicU64,
 }
 
 /// A stretch of a source on the output's clock.
@@ -59,7 +62,7 @@ impl Part {
 /// What becomes of a stream on its way to its track.
 pub(super) enum Way<'a> {
     Copy,
-    Encode { chain: Chain, plan: EncodePlan<'a> },
+    Encode(Box<(Chain, EncodePlan<'a>)>),
 }
 
 pub(super) struct Lane<'a> {
@@ -93,17 +96,29 @@ pub(super) struct Pipeline<'a> {
     pub metadata: Vec<(String, String)>,
     /// The output's length, if it is known: what progress counts up to.
     pub total: Option<Timestamp>,
+    /// What decodes, and what it is called.
+    pub device: Option<(Device, String)>,
 }
 
 impl Pipeline<'_> {
     pub(super) fn run(self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let (counters, stop) = (Counters::default(), Stop::new(control));
+        let label = self.device.clone();
         let outcome = self.run_stages(target, report, control, &counters, &stop);
         let take = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         report.frames_decoded = take(&counters.frames_decoded);
         report.frames_encoded = take(&counters.frames_encoded);
         report.decode_errors = take(&counters.decode_errors);
         report.bytes_read = report.bytes_read.saturating_add(take(&counters.bytes_read));
+        if let Some((_, label)) = &label {
+            if take(&counters.on_device) > 0 {
+                report.hardware.used.push(format!("{label} decode"));
+            }
+            if take(&counters.off_device) > 0 {
+                let reason = "the device refused the stream: it was decoded in software".to_owned();
+                report.hardware.refused.push(RefusedDevice { device: format!("{label} decode"), reason });
+            }
+        }
         let dropped = take(&counters.frames_dropped);
         if dropped > 0 {
             report.warn(format!("{dropped} pictures had the time of another and were left out"));
@@ -125,7 +140,7 @@ impl Pipeline<'_> {
         counters: &Counters,
         stop: &Stop,
     ) -> Result<()> {
-        let Self { settings, parts, lanes, metadata, total } = self;
+        let Self { settings, parts, lanes, metadata, total, device } = self;
         let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let mut tracks: Vec<TrackState> = Vec::new();
@@ -134,11 +149,12 @@ impl Pipeline<'_> {
             for (track, lane) in lanes.into_iter().enumerate() {
                 let to = mux.another(CODED.1);
                 let (source, is_audio) = (lane.source, lane.is_audio);
-                let Way::Encode { chain, plan } = lane.way else {
+                let Way::Encode(encode) = lane.way else {
                     tracks.push(TrackState::copied());
                     ways.push(Some(Forward::Copy(to)));
                     continue;
                 };
+                let (chain, plan) = *encode;
                 tracks.push(TrackState::encoded());
                 let frames = if is_audio { SOUNDS } else { PICTURES };
                 let (fed, packets) = queue::<Fed>(PACKETS.0, PACKETS.1);
@@ -150,6 +166,7 @@ impl Pipeline<'_> {
                     parts: &parts,
                     lane: track,
                     options: DecodeOptions {
+                        device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
                         threads: settings.threads,
                         max_pixels: control.limit().pixels,
                         keep_padding: false,

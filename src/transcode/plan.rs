@@ -8,9 +8,10 @@ use super::{
     settings::{AudioCodec, Fit, Transcode, VideoCodec},
 };
 use crate::{
-    Control, Error, Media, Report, Result, Timestamp,
+    Control, DeviceKind, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{
-        encoder::EncoderKind,
+        device::Device,
+        encoder::{self, EncoderKind},
         stream::{Stream, StreamKind},
     },
     edit::{remux::all_chapters, target::Target},
@@ -22,6 +23,7 @@ use crate::{
 pub(super) fn run(
     media: &Media,
     settings: &Transcode,
+    hardware: &Hardware,
     processors: (processor::Chain, processor::Chain),
     target: &mut Target,
     report: &mut Report,
@@ -35,8 +37,12 @@ pub(super) fn run(
     let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });
-    let mut plan = Plan { media, settings, processors, length };
+    let device = device(hardware)?;
+    let mut plan =
+        Plan { media, settings, processors, length, hardware, device: device.clone(), used: Vec::new() };
     let (lanes, streams) = plan.lanes(target, report)?;
+    report.hardware.used.append(&mut plan.used);
+    report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();
     let mut placed = Timestamp::ZERO;
     for (from, to) in &ranges {
@@ -53,8 +59,24 @@ pub(super) fn run(
         report.warn("chapters are left out: the ranges or the speed move them");
     }
     let total = length.and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
-    let pipeline = Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total };
+    let device = device.map(|device| {
+        let label = hardware.label(device.kind());
+        (device, label)
+    });
+    let pipeline = Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device };
     pipeline.run(target, report, control)
+}
+
+/// The first device that opens; one that was asked for by name opens or is an error.
+fn device(hardware: &Hardware) -> Result<Option<Device>> {
+    for kind in hardware.candidates() {
+        match hardware.open(kind) {
+            Ok(device) => return Ok(Some(device)),
+            Err(error) if hardware.choice() != HardwareChoice::Auto => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
@@ -94,6 +116,10 @@ pub(super) struct Plan<'a> {
     processors: (processor::Chain, processor::Chain),
     /// Of what is kept.
     length: Option<Timestamp>,
+    hardware: &'a Hardware,
+    device: Option<Device>,
+    /// Which device does what, for the report.
+    used: Vec<String>,
 }
 
 /// swscale's flags for results that are the same on every machine.
@@ -107,8 +133,9 @@ const SINGLE: [&str; 16] = [
 
 impl<'a> Plan<'a> {
     /// Without processors.
-    pub(super) fn new(media: &'a Media, settings: &'a Transcode) -> Self {
-        Self { media, settings, processors: (Vec::new(), Vec::new()), length: None }
+    pub(super) fn new(media: &'a Media, settings: &'a Transcode, hardware: &'a Hardware) -> Self {
+        let processors = (Vec::new(), Vec::new());
+        Self { media, settings, processors, length: None, hardware, device: None, used: Vec::new() }
     }
 
     /// How a stream is encoded whatever its codec; None if its kind is to be left out.
@@ -237,6 +264,7 @@ impl<'a> Plan<'a> {
             _ => {}
         }
         let kind = presets::video_encoder(video, target.muxer)?;
+        let kind = self.on_device(kind).unwrap_or(kind);
         self.check_fits(target, kind)?;
         // Containers that can't say that a picture is to be turned get it turned.
         let rotation = source.rotation().unwrap_or(0.0);
@@ -255,7 +283,7 @@ impl<'a> Plan<'a> {
             bit_rate: self.video_bit_rate(source)?,
             grid,
         };
-        Ok(Some(Way::Encode { chain: Chain { mix: None, links }, plan }))
+        Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
 
     /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them against the
@@ -323,7 +351,23 @@ impl<'a> Plan<'a> {
             bit_rate: None,
             grid: None,
         };
-        Ok(Some(Way::Encode { chain: Chain { mix: None, links }, plan }))
+        Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
+    }
+
+    /// The device's encoder for a codec, if it has one that works.
+    fn on_device(&mut self, software: EncoderKind) -> Option<EncoderKind> {
+        let device = self.device.as_ref()?;
+        let codec = presets::codec_on_device(&self.settings.video, software)?;
+        let label = self.hardware.label(device.kind());
+        for ending in device.kind().encoder_endings() {
+            let Some(kind) = EncoderKind::find(&format!("{codec}{ending}")) else { continue };
+            let what = format!("{label} {}", kind.name());
+            if self.hardware.try_once(&what, || encoder::try_on(kind, device)) {
+                self.used.push(format!("{label} encode"));
+                return Some(kind);
+            }
+        }
+        None
     }
 
     fn other(
@@ -422,13 +466,70 @@ impl<'a> Plan<'a> {
             tail.push(("format", formats.join("|")));
         }
         let processors = std::mem::take(&mut self.processors.0);
-        self.chain(
-            filters.join(","),
-            tail,
-            processors,
-            "format",
-            source.constant_rate().or(source.frame_rate()),
-        )
+        let custom = !processors.is_empty();
+        if let (Some(device), Some(filter)) = (&self.device, &video.filter) {
+            let kind = device.kind();
+            if filter.contains("hwupload")
+                || kind.filter_endings().iter().any(|ending| filter.contains(ending))
+            {
+                self.used.push(format!("{} filter", self.hardware.label(kind)));
+            }
+        }
+        let on_device = self.device_links(kind, &filters, custom, turn.is_some());
+        if kind.pixel_formats().is_empty() && self.device.is_some() {
+            // An encoder that takes pictures on its device alone.
+            tail.clear();
+            tail.push(("format", video.pixel_format.clone().unwrap_or_else(|| "nv12".into())));
+            tail.push(("hwupload", String::new()));
+        }
+        let rate = source.constant_rate().or(source.frame_rate());
+        let mut links = self.chain(filters.join(","), tail, processors, "format", rate);
+        if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
+            first.on_device = Some(on_device);
+        }
+        links
+    }
+
+    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale and
+    /// encode them, and come into memory once. None: they come into memory at once.
+    fn device_links(
+        &self,
+        kind: EncoderKind,
+        filters: &[String],
+        custom: bool,
+        turned: bool,
+    ) -> Option<(String, Vec<(&'static str, String)>)> {
+        let device = self.device.as_ref()?.kind();
+        let video = &self.settings.video;
+        let scaler = match device {
+            DeviceKind::Cuda => "scale_cuda",
+            DeviceKind::Vaapi => "scale_vaapi",
+            DeviceKind::Qsv => "scale_qsv",
+            DeviceKind::Vulkan => "scale_vulkan",
+            DeviceKind::VideoToolbox => "scale_vt",
+            _ => return None,
+        };
+        let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
+        let simple = !custom && !turned && (filters.is_empty() || scaled) && video.frame_rate.is_none();
+        if !simple || !crate::av::device::has_filter(scaler) {
+            return None;
+        }
+        let mut text = match video.size {
+            // The side that is 0 follows from the other.
+            Some((w, h)) => {
+                let side = |pixels: u32| if pixels == 0 { "-2".to_owned() } else { pixels.to_string() };
+                format!("{scaler}={}:{}", side(w), side(h))
+            }
+            None => "null".into(),
+        };
+        let own = device.encoder_endings().iter().any(|ending| kind.name().ends_with(ending));
+        if own && video.pixel_format.is_none() {
+            return Some((text, Vec::new()));
+        }
+        text.push_str(",hwdownload,format={memory}");
+        let formats = video.pixel_format.clone().map_or_else(|| kind.pixel_formats(), |format| vec![format]);
+        let tail = if formats.is_empty() { Vec::new() } else { vec![("format", formats.join("|"))] };
+        Some((text, tail))
     }
 
     fn audio_links(&mut self, kind: EncoderKind) -> Vec<Link> {
@@ -474,13 +575,16 @@ impl<'a> Plan<'a> {
         frame_rate: Option<Rational>,
     ) -> Vec<Link> {
         let mut links = Vec::new();
-        let mut next = GraphLink::new(filters, Vec::new());
+        let mut next = Box::new(GraphLink::new(filters, Vec::new()));
         for processor in processors {
             if let Some(wanted) = processor.format() {
                 let key = if format == "format" { "pix_fmts" } else { "sample_fmts" };
                 next.tail.push((format, format!("{key}={wanted}")));
             }
-            links.push(Link::Graph(std::mem::replace(&mut next, GraphLink::new(String::new(), Vec::new()))));
+            links.push(Link::Graph(std::mem::replace(
+                &mut next,
+                Box::new(GraphLink::new(String::new(), Vec::new())),
+            )));
             links.push(Link::Custom(processor));
         }
         next.tail.extend(tail);
@@ -489,6 +593,7 @@ impl<'a> Plan<'a> {
             if let Link::Graph(graph) = link {
                 graph.frame_rate = frame_rate;
                 graph.threads = self.settings.threads;
+                graph.device = self.device.clone();
                 graph.scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
             }
         }

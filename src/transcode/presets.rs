@@ -161,9 +161,14 @@ pub(super) fn video_options(
                 set(if name == "libaom-av1" { "usage" } else { "deadline" }, "realtime".into());
             }
         }
-        (x26x, Some(speed))
-            if x26x.starts_with("libx26") || x26x.contains("_nvenc") || x26x.contains("_qsv") =>
-        {
+        (nv, Some(speed)) if nv.ends_with("_nvenc") => {
+            // From p1, the fastest, to p7.
+            let own = rank(speed).map(|r| format!("p{}", r.saturating_add(1).min(7)));
+            set("preset", own.unwrap_or_else(|| speed.to_owned()));
+        }
+        // They have no presets, and were not chosen by name.
+        (device, Some(_)) if on_device(device) && !device.ends_with("_qsv") => {}
+        (x26x, Some(speed)) if x26x.starts_with("libx26") || x26x.ends_with("_qsv") => {
             set("preset", speed.into());
         }
         (_, Some(speed)) if video.speed.is_some() => {
@@ -182,7 +187,9 @@ pub(super) fn video_options(
                 set("crf", crf.to_string());
                 set("b", "0".into());
             }
-            nv if nv.contains("_nvenc") => set("cq", crf.to_string()),
+            nv if nv.ends_with("_nvenc") => set("cq", crf.to_string()),
+            qsv if qsv.ends_with("_qsv") => set("global_quality", crf.to_string()),
+            va if va.ends_with("_vaapi") || va.ends_with("_vulkan") => set("qp", crf.round().to_string()),
             _ => {
                 return Err(Error::invalid(format!("the encoder {name} has no constant rate factor (crf)"))
                     .advise("give a bit rate, or the encoder's own option"));
@@ -243,6 +250,23 @@ pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(
 fn override_with(options: &mut Vec<(String, String)>, given: &[(String, String)]) {
     options.retain(|(key, _)| !given.iter().any(|(own, _)| own == key));
     options.extend(given.iter().cloned());
+}
+
+/// Whether an encoder is a device's, by its name.
+fn on_device(name: &str) -> bool {
+    ["_nvenc", "_qsv", "_vaapi", "_vulkan", "_videotoolbox", "_mf", "_amf"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// The codec that an encoder of a device would be for, where nobody chose the encoder itself.
+pub(super) fn codec_on_device(settings: &VideoSettings, software: EncoderKind) -> Option<String> {
+    let codec = software.codec();
+    let open = !matches!(settings.codec, VideoCodec::Encoder(_)) && settings.tune.is_none();
+    (open
+        && settings.options.is_empty()
+        && matches!(codec.as_str(), "h264" | "hevc" | "av1" | "vp9" | "mjpeg"))
+    .then_some(codec)
 }
 
 fn rank(speed: &str) -> Option<usize> {

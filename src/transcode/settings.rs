@@ -1,7 +1,7 @@
 //! [`Transcode`]: what to make of a media. Judged as a whole before anything runs.
 
 use super::presets::Preset;
-use crate::{Error, Rational, Result, TimeRange};
+use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -28,6 +28,7 @@ pub struct Transcode {
     pub(super) target_size: Option<u64>,
     pub(super) threads: u32,
     pub(super) fragment: Option<Fragment>,
+    pub(super) hardware: HardwareChoice,
     pub(super) bit_exact: bool,
     pub(super) max_decode_errors: Option<u64>,
 }
@@ -90,6 +91,9 @@ impl Transcode {
         threads: u32 => threads;
         /// Writes a fragmented MP4 even where a plain one could be written, and where its fragments begin.
         fragment: Fragment => Some(fragment);
+        /// The device that decodes, scales and encodes, where it can; the default is software. Jobs that share devices are
+        /// given a handle ([`Transcoder::hardware`](crate::Transcoder::hardware)) instead.
+        hardware: HardwareChoice => hardware;
         /// Makes codecs and scaler choose what is the same on every machine (libav's `bitexact` flags), at some cost.
         bit_exact: bool => bit_exact;
         /// Fails the job when decoders have found more damaged packets than this. Without it they are counted and reported.

@@ -214,6 +214,9 @@ pub struct Encoding {
     /// Write a fragmented MP4, with a fragment for each keyframe, or each frame for low latency
     #[arg(long, value_enum)]
     pub fragment: Option<FragmentArg>,
+    /// auto, none, or a device: cuda, qsv, vaapi, vulkan, opencl, or one of several as cuda:1
+    #[arg(long, value_name = "DEVICE")]
+    pub hardware: Option<avrope::HardwareChoice>,
     /// Fail when more packets than this are damaged
     #[arg(long, value_name = "N")]
     pub max_decode_errors: Option<u64>,
@@ -283,7 +286,7 @@ impl Encoding {
             pixel_format => pixel_format, tune => tune, filter => filter);
         given!(audio: audio_bitrate => bit_rate, sample_rate => sample_rate, channels => channels,
             audio_filter => filter);
-        given!(all: target_size => target_size, speed => speed, threads => threads,
+        given!(all: hardware => hardware, target_size => target_size, speed => speed, threads => threads,
             max_decode_errors => max_decode_errors);
         for (key, value) in &self.option {
             match key.strip_prefix("a:") {
