@@ -185,6 +185,72 @@ fn mp4_cut_short_anywhere() {
     }
 }
 
+fn stream(bytes: &[u8]) -> Source {
+    Source::from_reader(std::io::Cursor::new(bytes.to_vec()), "stream")
+}
+
+#[test]
+fn streamed_mp4_cut_short() {
+    let fragmented = support::fixture(
+        "fragments.mp4",
+        &Spec {
+            duration: 10.0,
+            muxer_options: vec![("movflags".to_owned(), "+frag_keyframe+empty_moov".to_owned())],
+            ..Spec::default()
+        },
+    );
+    for (what, path) in [("plain", fast_start_clip()), ("fragmented", fragmented)] {
+        let bytes = std::fs::read(path).unwrap();
+        let whole = Media::open(stream(&bytes)).unwrap();
+        let report = remux(&whole, &Remux::new().format("mkv"), &none()).unwrap().report;
+        assert!(report.warnings.is_empty(), "{what}: {:?}", report.warnings);
+        for mdat in find_all(&bytes, "mdat") {
+            for len in [mdat.content() + 1, (mdat.content() + mdat.end()) / 2, mdat.end() - 1] {
+                let what = format!("{what}: {len} of {} bytes", bytes.len());
+                let outcome = Media::open(stream(&bytes[..len]))
+                    .and_then(|media| remux(&media, &Remux::new().format("mkv"), &none()));
+                refused(outcome, &[Corrupt], &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn other_containers_cut_short_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = Spec {
+        duration: 5.0,
+        video: None,
+        audio: vec![synth::Audio { encoder: "pcm_s16le".into(), ..synth::Audio::default() }],
+        ..Spec::default()
+    };
+    let avi = Spec {
+        duration: 5.0,
+        audio: vec![synth::Audio { encoder: "pcm_s16le".into(), ..synth::Audio::default() }],
+        ..Spec::default()
+    };
+    for (name, path) in [
+        ("short.mkv", clip_in("mkv")),
+        ("short.ts", clip_in("ts")),
+        ("short.wav", fixture("sound.wav", &wav)),
+        ("short.avi", fixture("sound.avi", &avi)),
+    ] {
+        let bytes = std::fs::read(path).unwrap();
+        let warnings = |source: Source| {
+            let media = Media::open(source).unwrap();
+            remux(&media, &Remux::new().format("mkv"), &none()).unwrap().report.warnings
+        };
+        let cut_short = |warnings: &[String]| warnings.iter().any(|w| w.contains("cut short"));
+        for len in [bytes.len(), bytes.len() / 2 + 101] {
+            let path = in_file(dir.path(), name, &bytes[..len]);
+            let (file, streamed) = (warnings(Source::open(path).unwrap()), warnings(stream(&bytes[..len])));
+            for (how, warnings) in [("file", file), ("stream", streamed)] {
+                assert_eq!(cut_short(&warnings), len < bytes.len(), "{name}, {how}, {len}: {warnings:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn healthy_files_of_large_packets_are_no_truncated_ones() {
     // The last read of these demuxers finds the end of the file, and asks for more than AVIO's buffer holds.

@@ -237,6 +237,11 @@ impl ReadIo {
         error
     }
 
+    /// Where the next read begins: for a stream, how many bytes it has delivered.
+    pub(crate) fn position(&mut self) -> u64 {
+        self.0.state().common.pos
+    }
+
     /// Bytes that the device delivered to libav since the last call.
     pub(crate) fn take_bytes_read(&mut self) -> u64 {
         std::mem::take(&mut self.0.state().bytes_read)

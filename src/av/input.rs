@@ -401,6 +401,26 @@ impl Input {
         }
     }
 
+    /// Where the last packet ends that the demuxer's index names, over all streams that are kept.
+    pub(crate) fn index_end(&self) -> Option<u64> {
+        let end = |index| {
+            let stream = self.raw_stream(index).ok()?;
+            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+            unsafe {
+                if (*stream).discard == ff::AVDiscard::AVDISCARD_ALL {
+                    return None;
+                }
+                let last = ff::avformat_index_get_entries_count(stream).checked_sub(1)?;
+                let entry = ff::avformat_index_get_entry(stream, last);
+                if entry.is_null() {
+                    return None;
+                }
+                u64::try_from((*entry).pos).ok()?.checked_add(u64::try_from((*entry).size()).ok()?)
+            }
+        };
+        (0..self.stream_count()).filter_map(end).max()
+    }
+
     /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.
     pub(crate) fn keyframe_before(&self, index: usize, ticks: i64) -> Option<i64> {
         let stream = self.raw_stream(index).ok()?;

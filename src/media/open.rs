@@ -6,6 +6,7 @@ use super::{
     extent::{describe, extent},
     mp4,
     pool::{Loan, Pool},
+    promise::Promise,
 };
 use crate::{
     Control, Error, ErrorKind, Result, Source,
@@ -191,7 +192,7 @@ pub(super) fn context(
     if !options.raw {
         input.find_stream_info()?;
     }
-    Ok(Demux::new(input, reader, source.clone(), options.raw))
+    Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer.is_mov()))
 }
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
@@ -200,6 +201,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     let mut own_reads: u64 = 0;
     let seekable = source.is_seekable();
     // What is read of a stream to see what it is must be given to the demuxer as well.
+    let mut head = Vec::new();
     let (source, demuxer) = if seekable {
         let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
             let mut filled = 0;
@@ -210,12 +212,15 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
                 }
             }
             own_reads = own_reads.saturating_add(filled as u64);
+            head = into.get(..filled).unwrap_or_default().to_vec();
             Ok(filled)
         })?;
         (source, demuxer)
     } else {
-        probe_stream(source, control)?
+        probe_stream(source, &mut head, control)?
     };
+    let promise = Promise::of(demuxer, &head);
+    drop(head);
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
@@ -234,6 +239,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         max_streams: control.limit().streams.saturating_add(1),
     };
     let mut demux = context(&source, demuxer, options, control)?;
+    demux.expect(promise);
     let mut streams =
         (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
     check_limits(&streams, control)?;
@@ -268,6 +274,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
     let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
+    warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     let edits =
         tables.iter().flat_map(|tables| &tables.tracks).flat_map(|track| track.edits.iter().flatten());
     if edits.into_iter().any(|edit| edit.media.is_some() && !edit.plain) {
@@ -331,10 +338,9 @@ fn refine(
 }
 
 /// A stream's first bytes are looked at and then put back in front of it.
-fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> {
+fn probe_stream(source: Source, head: &mut Vec<u8>, control: &Control) -> Result<(Source, Demuxer)> {
     let name = source.name().to_owned();
     let mut reader = source.reader();
-    let mut head = Vec::new();
     let demuxer = Demuxer::probe(&file_name(&name), |into| {
         while head.len() < into.len() {
             control.check()?;
@@ -351,7 +357,7 @@ fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> 
         Ok(filled)
     })?;
     let at = head.len() as u64;
-    let resumed = Resumed { head: head.into(), rest: reader, at };
+    let resumed = Resumed { head: head.clone().into(), rest: reader, at };
     Ok((Source::from_stream(resumed, name), demuxer))
 }
 
