@@ -3,8 +3,8 @@
 mod support;
 
 use avrope::{
-    Control, Cut, ErrorKind, Hints, Join, Media, ReadAt, Remux, Result, Rope, SaveOptions, Sink, Source,
-    Stage, TimeRange, cut, cut_to, join, remux, remux_to,
+    CancelToken, Control, Cut, ErrorKind, Hints, Join, Media, ReadAt, Remux, Result, Rope, SaveOptions, Sink,
+    Source, Stage, TimeRange, cut, cut_to, join, remux, remux_to,
 };
 use bytes::Bytes;
 use std::{
@@ -463,6 +463,28 @@ fn short_reads_and_interruptions_do_no_harm() {
     let bytes = std::fs::read(clip()).unwrap();
     let want = bytes_of(Source::from_bytes(bytes.clone()));
     assert_eq!(bytes_of(Source::from_read_at(Slow(bytes, AtomicUsize::new(0)), "slow")), want);
+}
+
+#[test]
+fn cancel_is_seen_between_the_reads_of_one_block() {
+    struct Trickle(Vec<u8>, Arc<AtomicUsize>, CancelToken);
+    impl ReadAt for Trickle {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+            if self.1.fetch_add(1, Ordering::SeqCst) == 4 {
+                self.2.cancel();
+            }
+            let len = buf.len().min(256);
+            (&self.0[offset as usize..]).read(&mut buf[..len])
+        }
+    }
+    let (reads, token) = (Arc::new(AtomicUsize::new(0)), CancelToken::new());
+    let bytes = std::fs::read(clip()).unwrap();
+    let source = Source::from_read_at(Trickle(bytes, reads.clone(), token.clone()), "trickle");
+    refused(Media::open_with(source, &Control::new().cancel(token)), &[Cancelled], "cancelled");
+    assert_eq!(reads.load(Ordering::SeqCst), 5, "reads");
 }
 
 #[test]

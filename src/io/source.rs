@@ -359,7 +359,7 @@ impl SourceReader {
                 into.copy_from_slice(bytes.get(start..start.saturating_add(want)).unwrap_or_default());
                 Ok(want)
             }
-            Kind::ReadAt(device) => device.read(at, into),
+            Kind::ReadAt(device) => device.read(at, into, control),
             Kind::File(file) => {
                 if matches!(self.open, Open::Nothing) {
                     let file = file.descriptor()?;
