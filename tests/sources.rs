@@ -488,6 +488,38 @@ fn cancel_is_seen_between_the_reads_of_one_block() {
 }
 
 #[test]
+fn bytes_that_change_behind_an_old_modification_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = copy_to(&clip(), dir.path(), "clip.mp4");
+    let source = Source::open(&path).unwrap();
+    let media = Media::open(source.clone()).unwrap();
+    let clip = cut(&media, &range(1.0, 8.0), &none()).unwrap().rope;
+    let file = File::options().write(true).open(&path).unwrap();
+    let (size, modified) = (source.len().unwrap(), file.metadata().unwrap().modified().unwrap());
+    // Clocks of file systems tick every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
+    file.write_all_at(&[0x55; 64], size / 2).unwrap();
+    file.set_modified(modified).unwrap();
+    refused(clip.to_bytes(), &[Io], "written to in place");
+    refused(Media::open(source), &[Io], "written to in place");
+}
+
+#[test]
+fn a_file_may_gain_and_lose_names_while_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = copy_to(&clip(), dir.path(), "clip.mp4");
+    let media = Media::open(Source::open(&path).unwrap()).unwrap();
+    let clip = cut(&media, &range(1.0, 8.0), &none()).unwrap().rope;
+    let open = Source::from_file(File::open(&path).unwrap(), "open").unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    std::fs::hard_link(&path, dir.path().join("link.mp4")).unwrap();
+    assert!(clip.to_bytes().is_ok());
+    std::fs::remove_file(dir.path().join("link.mp4")).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(Media::open(open).is_ok());
+}
+
+#[test]
 fn a_length_that_is_a_lie() {
     struct Lies(Vec<u8>, u64);
     impl ReadAt for Lies {

@@ -70,7 +70,10 @@ impl Source {
     }
 
     /// A regular file. No descriptor is held while nothing reads it, so thousands of sources may be open at once; each
-    /// time it is opened again its device, inode, size and modification time are compared, and a difference is an error.
+    /// time it is opened again its device, inode, size, modification time and status change time are compared, and a
+    /// difference is an error. So renaming the file or changing its owner or permissions counts as a change, too (avrope
+    /// does none of that to a source). The status change time is left out where the number of hard links differs: a
+    /// file that is open may gain and lose names.
     ///
     /// Errors: [`NotFound`](ErrorKind::NotFound), [`Io`](ErrorKind::Io), and
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a directory, pipe or device.
