@@ -488,6 +488,14 @@ fn cancel_is_seen_between_the_reads_of_one_block() {
 }
 
 #[test]
+fn a_clone_of_a_source_may_have_another_name() {
+    let source = Source::from_bytes(b"no media".to_vec());
+    let other = source.clone().named("other");
+    assert_eq!((source.name(), other.name()), ("bytes", "other"));
+    assert!(Media::open(other).unwrap_err().to_string().starts_with("other: "));
+}
+
+#[test]
 fn bytes_that_change_behind_an_old_modification_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = copy_to(&clip(), dir.path(), "clip.mp4");
