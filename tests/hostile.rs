@@ -216,6 +216,25 @@ fn streamed_mp4_cut_short() {
 }
 
 #[test]
+fn what_is_there_of_an_mp4_cut_short_can_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fast_start_clip()).unwrap();
+    let path = in_file(dir.path(), "short.mp4", &bytes[..bytes.len() * 2 / 3]);
+    let whole = Media::open(Source::from_bytes(bytes)).unwrap().probe(&none()).unwrap();
+    assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
+    let media = open(&path).unwrap();
+    let info = media.probe(&none()).unwrap();
+    assert!(info.warnings.iter().any(|w| w.contains("cut short")), "{:?}", info.warnings);
+    let (found, all) =
+        (info.streams[0].keyframes.clone().unwrap(), whole.streams[0].keyframes.clone().unwrap());
+    assert!(!found.is_empty() && found.len() < all.len() && all.starts_with(&found), "{found:?} of {all:?}");
+    let clip = cut(&media, &range(0.5, 1.5), &none()).unwrap();
+    assert!(clip.report.warnings.iter().any(|w| w.contains("cut short")), "{:?}", clip.report.warnings);
+    refused(remux(&media, &Remux::new(), &none()), &[Corrupt], "all of it");
+    assert!(media.probe(&none()).is_ok(), "again, after what failed");
+}
+
+#[test]
 fn other_containers_cut_short_are_told_of() {
     let dir = tempfile::tempdir().unwrap();
     let wav = Spec {

@@ -44,6 +44,8 @@ pub(super) struct Inner {
     /// On the presentation clock.
     pub end: Option<Timestamp>,
     pub fragmented: bool,
+    /// The index points past the end of the file.
+    pub cut_short: bool,
     /// What is wrong with it, though it opens.
     pub warnings: Vec<String>,
     pub info: MediaInfo,
@@ -272,14 +274,22 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         })
         .collect();
     let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
-    let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
+    let due = demux.input.index_end().filter(|_| options.raw && !fragmented);
+    let cut_short = source.len().zip(due).is_some_and(|(len, due)| len < due);
+    if let Some((len, due)) = source.len().zip(due).filter(|_| cut_short) {
+        warnings.push(format!(
+            "the file was cut short: its index names media up to byte {due}, and there are {len}; what lies before can be used"
+        ));
+    }
     let edits =
         tables.iter().flat_map(|tables| &tables.tracks).flat_map(|track| track.edits.iter().flatten());
     if edits.into_iter().any(|edit| edit.media.is_some() && !edit.plain) {
         warnings.push("an edit list plays a stretch at another speed; it is taken at its own".into());
     }
+    info.warnings.clone_from(&warnings);
     let bytes_read = demux.take_bytes_read().saturating_add(own_reads);
     demux.reader.rest();
     let inner = Inner {
@@ -293,6 +303,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         start,
         end,
         fragmented,
+        cut_short,
         warnings,
         info,
         bytes_read,
