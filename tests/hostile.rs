@@ -235,6 +235,18 @@ fn what_is_there_of_an_mp4_cut_short_can_be_used() {
 }
 
 #[test]
+fn a_join_into_a_file_holds_no_payload_whatever_comes_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = [Source::open(clip()).unwrap(), Source::open(clip_in("mkv")).unwrap()];
+    let mut limits = Limits::default();
+    limits.memory = 64 << 10;
+    let control = Control::new().limits(limits);
+    let sink = Sink::file(dir.path().join("both.mp4"));
+    let report = join_to(&parts, &Join::new(), sink, &control).unwrap();
+    assert!(report.payload_copied > 64 << 10, "{report:?}");
+}
+
+#[test]
 fn other_containers_cut_short_are_told_of() {
     let dir = tempfile::tempdir().unwrap();
     let wav = Spec {
