@@ -86,6 +86,7 @@ fn what_is_no_media_is_refused_by_name() {
             &[Corrupt, Unsupported],
         ),
         ("zeros.mp4", &vec![0; 3 << 20], &[Corrupt, Unsupported]),
+        ("empty.txt", b"", &[Corrupt]),
         ("image.png", png, &[Unsupported]),
         ("png.mp4", png, &[Unsupported]),
         ("image.gif", gif, &[Unsupported]),
@@ -93,7 +94,17 @@ fn what_is_no_media_is_refused_by_name() {
     ] {
         let path = in_file(dir.path(), name, bytes);
         let error = refused(open(&path), kinds, name);
-        assert!(error.to_string().contains(name), "names its source: {error}");
+        let error = error.to_string();
+        assert!(error.contains(name), "names its source: {error}");
+        let says = match name {
+            "empty.mp4" | "empty.txt" => "the source is empty",
+            "text.mp4" | "zeros.mp4" => "its name says QuickTime / MOV, and its content does not",
+            "image.png" | "png.mp4" => "this is a PNG image",
+            "image.gif" => "this is a GIF image",
+            "image.jpg" => "image, not audio or video",
+            _ => "",
+        };
+        assert!(error.contains(says), "{name}: {error}, not: {says}");
     }
 }
 
