@@ -217,6 +217,7 @@ fn bad_input_fails_with_a_message_and_leaves_nothing() {
         fs::write(case.path(name), bytes).unwrap();
     }
     fs::create_dir(case.path("folder")).unwrap();
+    assert!(Command::new("mkfifo").arg(case.path("pipe.mp4")).status().unwrap().success());
     let before = case.files();
     let to = |command: &str, input: &dyn AsRef<OsStr>, rest: &[&str], output: &str| {
         let mut all = args([&command, input]);
@@ -230,7 +231,7 @@ fn bad_input_fails_with_a_message_and_leaves_nothing() {
         (args([&"probe", &"folder"]), "folder: this is a directory"),
         (args([&"probe", &"empty.mp4"]), "empty.mp4: "),
         (args([&"probe", &"text.mp4"]), "text.mp4: "),
-        (args([&"probe", &"short.mp4"]), "short.mp4: "),
+        (args([&"probe", &"pipe.mp4"]), "pipe.mp4: this is a pipe; read it as standard input"),
         (to("cut", &"missing.mp4", &["--from", "1"], "out.mp4"), "missing.mp4: "),
         (to("cut", &"short.mp4", &["--from", "1", "--json"], "out.mp4"), "short.mp4: "),
         (to("cut", mp4, &["--from=-1", "--to", "2"], "out.mp4"), "begins before the source's start"),

@@ -86,6 +86,7 @@ fn what_is_no_media_is_refused_by_name() {
             &[Corrupt, Unsupported],
         ),
         ("zeros.mp4", &vec![0; 3 << 20], &[Corrupt, Unsupported]),
+        ("empty.txt", b"", &[Corrupt]),
         ("image.png", png, &[Unsupported]),
         ("png.mp4", png, &[Unsupported]),
         ("image.gif", gif, &[Unsupported]),
@@ -93,7 +94,17 @@ fn what_is_no_media_is_refused_by_name() {
     ] {
         let path = in_file(dir.path(), name, bytes);
         let error = refused(open(&path), kinds, name);
-        assert!(error.to_string().contains(name), "names its source: {error}");
+        let error = error.to_string();
+        assert!(error.contains(name), "names its source: {error}");
+        let says = match name {
+            "empty.mp4" | "empty.txt" => "the source is empty",
+            "text.mp4" | "zeros.mp4" => "its name says QuickTime / MOV, and its content does not",
+            "image.png" | "png.mp4" => "this is a PNG image",
+            "image.gif" => "this is a GIF image",
+            "image.jpg" => "image, not audio or video",
+            _ => "",
+        };
+        assert!(error.contains(says), "{name}: {error}, not: {says}");
     }
 }
 
@@ -180,6 +191,103 @@ fn mp4_cut_short_anywhere() {
                 assert!(entries(&out).is_empty(), "{what}: leaves {:?}", entries(&out));
             } else {
                 let _ = work(&Source::open(&path).unwrap(), &control);
+            }
+        }
+    }
+}
+
+fn stream(bytes: &[u8]) -> Source {
+    Source::from_reader(std::io::Cursor::new(bytes.to_vec()), "stream")
+}
+
+#[test]
+fn streamed_mp4_cut_short() {
+    let fragmented = support::fixture(
+        "fragments.mp4",
+        &Spec {
+            duration: 10.0,
+            muxer_options: vec![("movflags".to_owned(), "+frag_keyframe+empty_moov".to_owned())],
+            ..Spec::default()
+        },
+    );
+    for (what, path) in [("plain", fast_start_clip()), ("fragmented", fragmented)] {
+        let bytes = std::fs::read(path).unwrap();
+        let whole = Media::open(stream(&bytes)).unwrap();
+        let report = remux(&whole, &Remux::new().format("mkv"), &none()).unwrap().report;
+        assert!(report.warnings.is_empty(), "{what}: {:?}", report.warnings);
+        for mdat in find_all(&bytes, "mdat") {
+            for len in [mdat.content() + 1, (mdat.content() + mdat.end()) / 2, mdat.end() - 1] {
+                let what = format!("{what}: {len} of {} bytes", bytes.len());
+                let outcome = Media::open(stream(&bytes[..len]))
+                    .and_then(|media| remux(&media, &Remux::new().format("mkv"), &none()));
+                refused(outcome, &[Corrupt], &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_there_of_an_mp4_cut_short_can_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fast_start_clip()).unwrap();
+    let path = in_file(dir.path(), "short.mp4", &bytes[..bytes.len() * 2 / 3]);
+    let whole = Media::open(Source::from_bytes(bytes)).unwrap().probe(&none()).unwrap();
+    assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
+    let media = open(&path).unwrap();
+    let info = media.probe(&none()).unwrap();
+    assert!(info.warnings.iter().any(|w| w.contains("cut short")), "{:?}", info.warnings);
+    let (found, all) =
+        (info.streams[0].keyframes.clone().unwrap(), whole.streams[0].keyframes.clone().unwrap());
+    assert!(!found.is_empty() && found.len() < all.len() && all.starts_with(&found), "{found:?} of {all:?}");
+    let clip = cut(&media, &range(0.5, 1.5), &none()).unwrap();
+    assert!(clip.report.warnings.iter().any(|w| w.contains("cut short")), "{:?}", clip.report.warnings);
+    refused(remux(&media, &Remux::new(), &none()), &[Corrupt], "all of it");
+    assert!(media.probe(&none()).is_ok(), "again, after what failed");
+}
+
+#[test]
+fn a_join_into_a_file_holds_no_payload_whatever_comes_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = [Source::open(clip()).unwrap(), Source::open(clip_in("mkv")).unwrap()];
+    let mut limits = Limits::default();
+    limits.memory = 64 << 10;
+    let control = Control::new().limits(limits);
+    let sink = Sink::file(dir.path().join("both.mp4"));
+    let report = join_to(&parts, &Join::new(), sink, &control).unwrap();
+    assert!(report.payload_copied > 64 << 10, "{report:?}");
+}
+
+#[test]
+fn other_containers_cut_short_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = Spec {
+        duration: 5.0,
+        video: None,
+        audio: vec![synth::Audio { encoder: "pcm_s16le".into(), ..synth::Audio::default() }],
+        ..Spec::default()
+    };
+    let avi = Spec {
+        duration: 5.0,
+        audio: vec![synth::Audio { encoder: "pcm_s16le".into(), ..synth::Audio::default() }],
+        ..Spec::default()
+    };
+    for (name, path) in [
+        ("short.mkv", clip_in("mkv")),
+        ("short.ts", clip_in("ts")),
+        ("short.wav", fixture("sound.wav", &wav)),
+        ("short.avi", fixture("sound.avi", &avi)),
+    ] {
+        let bytes = std::fs::read(path).unwrap();
+        let warnings = |source: Source| {
+            let media = Media::open(source).unwrap();
+            remux(&media, &Remux::new().format("mkv"), &none()).unwrap().report.warnings
+        };
+        let cut_short = |warnings: &[String]| warnings.iter().any(|w| w.contains("cut short"));
+        for len in [bytes.len(), bytes.len() / 2 + 101] {
+            let path = in_file(dir.path(), name, &bytes[..len]);
+            let (file, streamed) = (warnings(Source::open(path).unwrap()), warnings(stream(&bytes[..len])));
+            for (how, warnings) in [("file", file), ("stream", streamed)] {
+                assert_eq!(cut_short(&warnings), len < bytes.len(), "{name}, {how}, {len}: {warnings:?}");
             }
         }
     }

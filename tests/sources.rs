@@ -3,8 +3,8 @@
 mod support;
 
 use avrope::{
-    Control, Cut, ErrorKind, Hints, Join, Media, ReadAt, Remux, Result, Rope, SaveOptions, Sink, Source,
-    Stage, TimeRange, cut, cut_to, join, remux, remux_to,
+    CancelToken, Control, Cut, ErrorKind, Hints, Join, Media, ReadAt, Remux, Result, Rope, SaveOptions, Sink,
+    Source, Stage, TimeRange, cut, cut_to, join, remux, remux_to,
 };
 use bytes::Bytes;
 use std::{
@@ -463,6 +463,68 @@ fn short_reads_and_interruptions_do_no_harm() {
     let bytes = std::fs::read(clip()).unwrap();
     let want = bytes_of(Source::from_bytes(bytes.clone()));
     assert_eq!(bytes_of(Source::from_read_at(Slow(bytes, AtomicUsize::new(0)), "slow")), want);
+}
+
+#[test]
+fn cancel_is_seen_between_the_reads_of_one_block() {
+    struct Trickle(Vec<u8>, Arc<AtomicUsize>, CancelToken);
+    impl ReadAt for Trickle {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+            if self.1.fetch_add(1, Ordering::SeqCst) == 4 {
+                self.2.cancel();
+            }
+            let len = buf.len().min(256);
+            (&self.0[offset as usize..]).read(&mut buf[..len])
+        }
+    }
+    let (reads, token) = (Arc::new(AtomicUsize::new(0)), CancelToken::new());
+    let bytes = std::fs::read(clip()).unwrap();
+    let source = Source::from_read_at(Trickle(bytes, reads.clone(), token.clone()), "trickle");
+    refused(Media::open_with(source, &Control::new().cancel(token)), &[Cancelled], "cancelled");
+    assert_eq!(reads.load(Ordering::SeqCst), 5, "reads");
+}
+
+#[test]
+fn a_clone_of_a_source_may_have_another_name() {
+    let source = Source::from_bytes(b"no media".to_vec());
+    let other = source.clone().named("other");
+    assert_eq!((source.name(), other.name()), ("bytes", "other"));
+    assert!(Media::open(other).unwrap_err().to_string().starts_with("other: "));
+}
+
+#[test]
+fn bytes_that_change_behind_an_old_modification_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = copy_to(&clip(), dir.path(), "clip.mp4");
+    let source = Source::open(&path).unwrap();
+    let media = Media::open(source.clone()).unwrap();
+    let clip = cut(&media, &range(1.0, 8.0), &none()).unwrap().rope;
+    let file = File::options().write(true).open(&path).unwrap();
+    let (size, modified) = (source.len().unwrap(), file.metadata().unwrap().modified().unwrap());
+    // Clocks of file systems tick every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
+    file.write_all_at(&[0x55; 64], size / 2).unwrap();
+    file.set_modified(modified).unwrap();
+    refused(clip.to_bytes(), &[Io], "written to in place");
+    refused(Media::open(source), &[Io], "written to in place");
+}
+
+#[test]
+fn a_file_may_gain_and_lose_names_while_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = copy_to(&clip(), dir.path(), "clip.mp4");
+    let media = Media::open(Source::open(&path).unwrap()).unwrap();
+    let clip = cut(&media, &range(1.0, 8.0), &none()).unwrap().rope;
+    let open = Source::from_file(File::open(&path).unwrap(), "open").unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    std::fs::hard_link(&path, dir.path().join("link.mp4")).unwrap();
+    assert!(clip.to_bytes().is_ok());
+    std::fs::remove_file(dir.path().join("link.mp4")).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(Media::open(open).is_ok());
 }
 
 #[test]

@@ -100,6 +100,9 @@ struct ReadState {
     last: Option<DirectRead>,
     ran_out: bool,
     bytes_read: u64,
+    /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and libav may
+    /// go back in it.
+    scratch: Vec<u8>,
 }
 
 struct WriteState {
@@ -188,6 +191,7 @@ impl ReadIo {
             last: None,
             ran_out: false,
             bytes_read: 0,
+            scratch: Vec::new(),
         };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
         context.state().pb = context.pb.as_ptr();
@@ -233,6 +237,11 @@ impl ReadIo {
         error
     }
 
+    /// Where the next read begins: for a stream, how many bytes it has delivered.
+    pub(crate) fn position(&mut self) -> u64 {
+        self.0.state().common.pos
+    }
+
     /// Bytes that the device delivered to libav since the last call.
     pub(crate) fn take_bytes_read(&mut self) -> u64 {
         std::mem::take(&mut self.0.state().bytes_read)
@@ -255,21 +264,32 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     let room = usize::try_from(room).unwrap_or(0);
     let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
+    let scratch = &mut state.scratch;
     let outcome = state.common.guard(|common| {
         if elide {
             let left = len.map_or(0, |len| len.saturating_sub(common.pos));
             return Ok(usize::try_from(left).map_or(size, |left| left.min(size)));
         }
-        // SAFETY: libav promises `size` writable bytes at `into`. They get a value before safe code sees them.
-        let into = unsafe {
-            std::ptr::write_bytes(into, 0, size);
-            std::slice::from_raw_parts_mut(into, size)
+        let read = if buffered {
+            scratch.clear();
+            scratch.resize(size, 0);
+            device.read(common.pos, scratch, &common.control)?
+        } else {
+            // SAFETY: libav promises `size` writable bytes at `into`. They get a value before safe code sees them.
+            let into = unsafe {
+                std::ptr::write_bytes(into, 0, size);
+                std::slice::from_raw_parts_mut(into, size)
+            };
+            device.read(common.pos, into, &common.control)?
         };
-        let read = device.read(common.pos, into, &common.control)?;
         if read > size {
             common.poisoned = true;
             let message = format!("the source says that it read {read} bytes into a buffer of {size}");
             return Err(Error::new(ErrorKind::Bug, message));
+        }
+        if buffered {
+            // SAFETY: libav promises `size` writable bytes at `into`; as many are in `scratch`, and `read` is no more.
+            unsafe { std::ptr::copy_nonoverlapping(scratch.as_ptr(), into, read) };
         }
         Ok(read)
     });

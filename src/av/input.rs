@@ -116,7 +116,11 @@ const LAST_PROBE: usize = 1 << 20;
 
 /// A demuxer that the list allows.
 #[derive(Clone, Copy)]
-pub(crate) struct Demuxer(NonNull<ff::AVInputFormat>);
+pub(crate) struct Demuxer {
+    format: NonNull<ff::AVInputFormat>,
+    /// Only the source's name speaks for it.
+    by_name: bool,
+}
 
 // SAFETY: a static, immutable description inside libavformat.
 unsafe impl Send for Demuxer {}
@@ -132,8 +136,11 @@ impl Demuxer {
         loop {
             let mut bytes = vec![0; size.saturating_add(PADDING)];
             let filled = read(bytes.get_mut(..size).unwrap_or_default())?.min(size);
+            if filled == 0 {
+                return Err(Error::corrupt("the source is empty"));
+            }
             let last = filled < size || size >= LAST_PROBE;
-            let data = ff::AVProbeData {
+            let mut data = ff::AVProbeData {
                 filename: name.as_ptr(),
                 buf: bytes.as_mut_ptr(),
                 buf_size: c_int::try_from(filled).unwrap_or(0),
@@ -144,14 +151,14 @@ impl Demuxer {
             let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
             let good = score > if last { 0 } else { ff::AVPROBE_SCORE_MAX / 4 };
             if let Some(found) = NonNull::new(found.cast_mut()).filter(|_| good) {
-                return Self(found).allowed();
+                data.filename = c"".as_ptr();
+                // SAFETY: as above.
+                let bare = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
+                return Self { format: found, by_name: bare.is_null() }.allowed();
             }
             if last {
-                return Err(match filled {
-                    0 => Error::corrupt("the source is empty"),
-                    _ => Error::corrupt("this is not media that libav knows")
-                        .advise("check that it is an audio or video file"),
-                });
+                return Err(Error::corrupt("this is not media that libav knows")
+                    .advise("check that it is an audio or video file"));
             }
             size = size.saturating_mul(4);
         }
@@ -162,35 +169,33 @@ impl Demuxer {
         if name.split(',').any(|name| DEMUXERS.contains(&name)) {
             return Ok(self);
         }
+        let format = name.strip_suffix("_pipe").unwrap_or(&name);
+        let is_image = format != name || name.starts_with("image2");
+        if is_image || matches!(format, "gif" | "apng" | "ico") {
+            let kind = if name.starts_with("image2") { "still".into() } else { format.to_uppercase() };
+            return Err(Error::unsupported(format!("this is a {kind} image, not audio or video")));
+        }
         let long = self.long_name();
-        let why = if name.contains("pipe")
-            || name.starts_with("image2")
-            || name == "gif"
-            || name == "apng"
-            || name == "ico"
-        {
-            "an image, not audio or video"
-        } else {
-            "avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
-        };
-        Err(Error::unsupported(format!("this is {long} ({name}): {why}")))
+        Err(Error::unsupported(format!(
+            "this is {long} ({name}): avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
+        )))
     }
 
     /// libav's short names, such as `mov,mp4,m4a,3gp,3g2,mj2`.
     pub(crate) fn name(self) -> String {
         // SAFETY: static strings of a static description.
-        unsafe { string(self.0.as_ref().name) }
+        unsafe { string(self.format.as_ref().name) }
     }
 
     pub(crate) fn long_name(self) -> String {
         // SAFETY: as in `name`.
-        unsafe { string(self.0.as_ref().long_name) }
+        unsafe { string(self.format.as_ref().long_name) }
     }
 
     /// Whether its timestamps may break off and begin anew (AVFMT_TS_DISCONT).
     pub(crate) fn may_jump(self) -> bool {
         // SAFETY: a static description.
-        unsafe { self.0.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
+        unsafe { self.format.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
     }
 
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
@@ -276,7 +281,12 @@ impl Input {
         // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
         // the context and leaves NULL; `io` outlives both outcomes.
         let code = unsafe {
-            ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.0.as_ptr(), settings.as_mut())
+            ff::avformat_open_input(
+                &raw mut pointer,
+                c"".as_ptr(),
+                demuxer.format.as_ptr(),
+                settings.as_mut(),
+            )
         };
         let opened = NonNull::new(pointer).filter(|_| code >= 0).map(Context);
         if let Some(failure) = io.take_error() {
@@ -288,6 +298,11 @@ impl Input {
             None => {
                 let error = error(code, &format!("opening {}", demuxer.long_name()));
                 Err(match error.kind() {
+                    ErrorKind::Corrupt if demuxer.by_name => Error::corrupt(format!(
+                        "this is not media that libav knows: its name says {}, and its content does not",
+                        demuxer.long_name()
+                    ))
+                    .advise("check that it is an audio or video file"),
                     ErrorKind::Corrupt if demuxer.is_mov() => error.advise(
                         "its index (the moov box) is missing or damaged: the recording or the download was not finished",
                     ),
@@ -399,6 +414,26 @@ impl Input {
             let entry = ff::avformat_index_get_entry(stream, last);
             (!entry.is_null()).then(|| (*entry).timestamp)
         }
+    }
+
+    /// Where the last packet ends that the demuxer's index names, over all streams that are kept.
+    pub(crate) fn index_end(&self) -> Option<u64> {
+        let end = |index| {
+            let stream = self.raw_stream(index).ok()?;
+            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+            unsafe {
+                if (*stream).discard == ff::AVDiscard::AVDISCARD_ALL {
+                    return None;
+                }
+                let last = ff::avformat_index_get_entries_count(stream).checked_sub(1)?;
+                let entry = ff::avformat_index_get_entry(stream, last);
+                if entry.is_null() {
+                    return None;
+                }
+                u64::try_from((*entry).pos).ok()?.checked_add(u64::try_from((*entry).size()).ok()?)
+            }
+        };
+        (0..self.stream_count()).filter_map(end).max()
     }
 
     /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.

@@ -119,6 +119,7 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
     };
     let outcome = copy.run(demux, streams);
     let read = demux.take_bytes_read();
+    demux.take_warnings().into_iter().for_each(|warning| session.report.warn(warning));
     session.report.bytes_read = session.report.bytes_read.saturating_add(read);
     if outcome.is_err() {
         loan.spoil();

@@ -76,6 +76,7 @@ impl Job for JoinJob<'_> {
 
     fn shares(&self) -> bool {
         self.first().is_ok_and(|media| media.payloads() != crate::media::Payloads::Read)
+            && self.sources.iter().skip(1).all(|source| may_be_mp4(source, self.control))
     }
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
@@ -126,6 +127,26 @@ impl JoinJob<'_> {
         let media = Media::open_with(source.clone(), self.control)?;
         Ok(self.first.get_or_init(|| media).clone())
     }
+}
+
+/// Whether a source begins as MP4 does: the payload of others is copied, and a rope of it would hold it in memory. One
+/// that can't be read says so when its turn comes.
+fn may_be_mp4(source: &Source, control: &Control) -> bool {
+    const FIRST: [&[u8; 4]; 8] = [b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot"];
+    if !source.is_seekable() {
+        return false;
+    }
+    let mut head = [0; 8];
+    let mut filled = 0;
+    let mut reader = source.reader();
+    while let Some(rest) = head.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(filled as u64, rest, control) {
+            Ok(read) if read > 0 => filled = filled.saturating_add(read),
+            _ => return true,
+        }
+    }
+    let [_, _, _, _, kind @ ..] = head;
+    FIRST.contains(&&kind)
 }
 
 /// For each kept stream of the first source, the stream of another one that continues it.

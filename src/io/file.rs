@@ -15,6 +15,9 @@ struct Identity {
     inode: u64,
     size: u64,
     modified: (i64, i64),
+    /// Tools can set the modification time back (rsync --inplace --times), and not this one.
+    changed: (i64, i64),
+    links: u64,
 }
 
 impl Identity {
@@ -24,7 +27,16 @@ impl Identity {
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            links: metadata.nlink(),
         }
+    }
+
+    /// A link that is made or removed changes the status, and no byte: the file may lose its name while it is read.
+    fn is_unchanged(self, is: Self) -> bool {
+        let is =
+            if self.links == is.links { is } else { Self { changed: self.changed, links: self.links, ..is } };
+        self == is
     }
 }
 
@@ -101,14 +113,16 @@ impl FileSource {
 
     fn compare(&self, metadata: &Metadata) -> Result<()> {
         let (was, is) = (self.identity, Identity::of(metadata));
-        let what = if was == is {
+        let what = if was.is_unchanged(is) {
             return Ok(());
         } else if (was.device, was.inode) != (is.device, is.inode) {
             "it was replaced by another file".to_owned()
         } else if was.size != is.size {
             format!("its size went from {} to {} bytes", was.size, is.size)
-        } else {
+        } else if was.modified != is.modified {
             "it was written to".to_owned()
+        } else {
+            "it was written to, or renamed, or given other permissions".to_owned()
         };
         Err(Error::new(ErrorKind::Io, format!("the file changed while it was a source: {what}")))
     }

@@ -1,7 +1,7 @@
 //! Read-ahead for seekable sources that are slow: a demuxer's many small reads become a few large ones.
 
 use super::stream::guarded;
-use crate::{Result, io::ReadAt};
+use crate::{Control, Result, io::ReadAt};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Mutex};
 
@@ -21,6 +21,9 @@ impl Default for Hints {
         Self { block: 256 << 10, read_ahead: 4 << 20, cache: 16 << 20 }
     }
 }
+
+/// Pieces that are kept: each read looks through them.
+const MOST: usize = 256;
 
 /// A [`ReadAt`] with what was read from it lately.
 pub(super) struct ReadAhead {
@@ -53,7 +56,7 @@ impl ReadAhead {
     }
 
     /// Up to `into.len()` bytes at `at`; 0 at the end alone.
-    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<usize> {
+    pub(super) fn read(&self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
         let left = self.len.saturating_sub(at);
         if left == 0 || into.is_empty() {
             return Ok(0);
@@ -67,7 +70,7 @@ impl ReadAhead {
         };
         let want = span.clamp(self.hints.block, self.hints.read_ahead);
         let want = usize::try_from(left).map_or(want, |left| want.min(left));
-        let bytes = self.fetch(at, want)?;
+        let bytes = self.fill(at, want, into.len().min(want), control)?;
         let copied = copy(&bytes, into);
         self.lock().keep(at, bytes, want, self.hints.cache);
         Ok(copied)
@@ -75,9 +78,16 @@ impl ReadAhead {
 
     /// These bytes, in one read past the cache: payload on its way out.
     pub(super) fn fetch(&self, at: u64, len: usize) -> Result<Bytes> {
+        self.fill(at, len, len, &Control::default())
+    }
+
+    /// Up to `len` bytes, and `least` at the least: a device that gives a little at a time is not kept at it for a whole
+    /// block. Cancel and deadline are looked at between its reads.
+    fn fill(&self, at: u64, len: usize, least: usize, control: &Control) -> Result<Bytes> {
         let mut bytes = vec![0; len];
         let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty() && filled < least) {
+            control.check()?;
             let room = rest.len();
             let offset = at.saturating_add(filled as u64);
             let read = match guarded(|| self.device.read_at(offset, rest))? {
@@ -88,6 +98,10 @@ impl ReadAhead {
                 Ok(read) => read,
             };
             filled = filled.saturating_add(read);
+        }
+        if filled < bytes.len() {
+            // What was not filled is not kept.
+            return Ok(Bytes::copy_from_slice(bytes.get(..filled).unwrap_or_default()));
         }
         Ok(bytes.into())
     }
@@ -111,7 +125,7 @@ impl Recent {
         self.span = span;
         self.kept = self.kept.saturating_add(bytes.len());
         self.extents.push_back((at, bytes));
-        while self.kept > most && self.extents.len() > 1 {
+        while (self.kept > most || self.extents.len() > MOST) && self.extents.len() > 1 {
             let gone = self.extents.pop_front().map_or(0, |(_, bytes)| bytes.len());
             self.kept = self.kept.saturating_sub(gone);
         }

@@ -49,11 +49,10 @@ pub trait ReadAt: Send + Sync {
 /// | [`from_read_at`](Self::from_read_at), [`from_seekable`](Self::from_seekable) | the caller's `read_at`, with read-ahead | must not |
 /// | [`from_reader`](Self::from_reader), [`from_channel`](Self::from_channel) | a stream: once, in order | |
 #[derive(Clone)]
-pub struct Source(Arc<Inner>);
-
-struct Inner {
-    name: String,
-    kind: Kind,
+pub struct Source {
+    /// Each clone may have its own.
+    name: Arc<str>,
+    kind: Arc<Kind>,
 }
 
 enum Kind {
@@ -66,11 +65,14 @@ enum Kind {
 
 impl Source {
     fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self(Arc::new(Inner { name: name.into(), kind }))
+        Self { name: name.into().into(), kind: Arc::new(kind) }
     }
 
     /// A regular file. No descriptor is held while nothing reads it, so thousands of sources may be open at once; each
-    /// time it is opened again its device, inode, size and modification time are compared, and a difference is an error.
+    /// time it is opened again its device, inode, size, modification time and status change time are compared, and a
+    /// difference is an error. So renaming the file or changing its owner or permissions counts as a change, too (avrope
+    /// does none of that to a source). The status change time is left out where the number of hard links differs: a
+    /// file that is open may gain and lose names.
     ///
     /// Errors: [`NotFound`](ErrorKind::NotFound), [`Io`](ErrorKind::Io), and
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a directory, pipe or device.
@@ -162,22 +164,19 @@ impl Source {
 
     /// What messages call it: the path, or what the caller named it.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.name
     }
 
-    /// Gives the source another name for messages.
+    /// Gives this clone of the source another name for messages; others keep theirs.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self::new(name, inner.kind),
-            Err(shared) => Self(shared),
-        }
+        Self { name: name.into().into(), ..self }
     }
 
     /// The length in bytes; None for a stream.
     #[allow(clippy::len_without_is_empty, reason = "a stream's emptiness shows only when it is read")]
     pub fn len(&self) -> Option<u64> {
-        match &self.0.kind {
+        match &*self.kind {
             Kind::File(file) => Some(file.len()),
             Kind::Memory(bytes) => Some(bytes.len() as u64),
             Kind::Rope(rope) => Some(rope.len()),
@@ -192,11 +191,11 @@ impl Source {
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.kind, &other.kind)
     }
 
     pub(crate) fn is_file_at(&self, path: &Path) -> bool {
-        match &self.0.kind {
+        match &*self.kind {
             Kind::File(file) => file.is_at(path),
             Kind::Rope(rope) => rope.is_made_of(path),
             _ => false,
@@ -204,21 +203,21 @@ impl Source {
     }
 
     pub(crate) fn as_file(&self) -> Option<&FileSource> {
-        match &self.0.kind {
+        match &*self.kind {
             Kind::File(file) => Some(file),
             _ => None,
         }
     }
 
     pub(crate) fn as_rope(&self) -> Option<&Rope> {
-        match &self.0.kind {
+        match &*self.kind {
             Kind::Rope(rope) => Some(rope),
             _ => None,
         }
     }
 
     pub(crate) fn as_memory(&self) -> Option<&Bytes> {
-        match &self.0.kind {
+        match &*self.kind {
             Kind::Memory(bytes) => Some(bytes),
             _ => None,
         }
@@ -236,7 +235,7 @@ impl Source {
     /// Bytes of it, in one piece; `file` is its descriptor, where it is a file.
     pub(crate) fn fetch(&self, at: u64, len: usize, file: Option<&File>) -> Result<Bytes> {
         let named = |e: Error| e.named(self.name());
-        match &self.0.kind {
+        match &*self.kind {
             Kind::Memory(bytes) => {
                 let start = usize::try_from(at).unwrap_or(usize::MAX);
                 let end = start.saturating_add(len);
@@ -272,7 +271,7 @@ impl Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.0.name).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Source").field("name", &self.name).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -353,13 +352,13 @@ impl SourceReader {
         let Some(into) = into.get_mut(..want).filter(|into| !into.is_empty()) else {
             return Ok(0);
         };
-        match &source.0.kind {
+        match &*source.kind {
             Kind::Memory(bytes) => {
                 let start = usize::try_from(at).unwrap_or(usize::MAX);
                 into.copy_from_slice(bytes.get(start..start.saturating_add(want)).unwrap_or_default());
                 Ok(want)
             }
-            Kind::ReadAt(device) => device.read(at, into),
+            Kind::ReadAt(device) => device.read(at, into, control),
             Kind::File(file) => {
                 if matches!(self.open, Open::Nothing) {
                     let file = file.descriptor()?;

@@ -1,12 +1,13 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers them becomes
 //! a name for those bytes.
 
+use super::promise::Promise;
 use crate::{
     Control, Error, Result, Source,
     av::{buffer::BufferRef, input::Input, packet::Packet},
     io::avio::SharedReader,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How an operation wants its packets' payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,13 @@ pub(crate) struct Demux {
     pub(super) source: Source,
     /// An MP4 read by its index: every packet lies where the index says, or the file is damaged.
     indexed: bool,
+    /// An MP4, also as a stream: an end before what its index names is damage.
+    is_mov: bool,
+    /// What a stream said about its length.
+    promise: Option<Promise>,
+    /// Damaged packets by stream.
+    damaged: BTreeMap<usize, u64>,
+    warnings: Vec<String>,
     payloads: Payloads,
     verify: bool,
     zeros: Option<Arc<BufferRef>>,
@@ -39,12 +47,22 @@ pub(crate) struct Demux {
 const ZEROS: usize = 16 << 20;
 
 impl Demux {
-    pub(super) fn new(input: Input, reader: SharedReader, source: Source, indexed: bool) -> Self {
+    pub(super) fn new(
+        input: Input,
+        reader: SharedReader,
+        source: Source,
+        indexed: bool,
+        is_mov: bool,
+    ) -> Self {
         Self {
             input,
             reader,
             source,
             indexed,
+            is_mov,
+            promise: None,
+            damaged: BTreeMap::new(),
+            warnings: Vec::new(),
             payloads: Payloads::Read,
             verify: false,
             zeros: None,
@@ -78,8 +96,13 @@ impl Demux {
         self.fresh = false;
         self.input.io().take_direct();
         if !self.input.read(packet)? {
-            if self.input.io().take_ran_out() && self.indexed {
+            let ran_out = self.input.io().take_ran_out() && self.indexed;
+            if ran_out || (self.is_mov && self.ended_early()) {
                 return Err(truncated(self.source.len()));
+            }
+            if self.source.len().is_none() {
+                let len = self.input.io().position();
+                self.warnings.extend(self.promise.and_then(|promise| promise.broken_by(len)));
             }
             return Ok(None);
         }
@@ -88,8 +111,12 @@ impl Demux {
             return Err(error.in_stream(packet.stream()));
         }
         let ran_out = self.input.io().take_ran_out();
-        if self.indexed && (ran_out || packet.is_corrupt()) {
+        if (self.indexed && ran_out) || (self.is_mov && packet.is_corrupt()) {
             return Err(truncated(self.source.len()).in_stream(packet.stream()));
+        }
+        if packet.is_corrupt() {
+            let count = self.damaged.entry(packet.stream()).or_default();
+            *count = count.saturating_add(1);
         }
         if self.payloads == Payloads::Read {
             return Ok(Some(None));
@@ -124,6 +151,28 @@ impl Demux {
             }
             _ => Ok(Some(None)),
         }
+    }
+
+    /// A stream that ended before what its index names. (In a file a read that finds nothing tells.)
+    fn ended_early(&mut self) -> bool {
+        self.source.len().is_none() && self.input.index_end() > Some(self.input.io().position())
+    }
+
+    /// What a stream said about its length is held against it when it ends.
+    pub(super) fn expect(&mut self, promise: Option<Promise>) {
+        self.promise = promise;
+    }
+
+    /// What was wrong with what was read since the last call, though it was read.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        for (stream, count) in std::mem::take(&mut self.damaged) {
+            let packets = if count == 1 { "packet is" } else { "packets are" };
+            warnings.push(format!(
+                "stream {stream}: {count} {packets} damaged or cut short in the source, and copied as there"
+            ));
+        }
+        warnings
     }
 
     /// Shows zeros instead of bytes that were never read.
@@ -179,7 +228,9 @@ impl Demux {
 }
 
 fn truncated(len: Option<u64>) -> Error {
-    let len = len.map_or_else(String::new, |len| format!(" of {len} bytes"));
-    Error::corrupt(format!("the index points past the end{len}: the file was cut short"))
-        .advise("fetch or copy it again")
+    let what = match len {
+        Some(len) => format!("the index points past the end of {len} bytes: the file was cut short"),
+        None => "the stream ended before the media that its index names: it was cut short".into(),
+    };
+    Error::corrupt(what).advise("fetch or copy it again")
 }

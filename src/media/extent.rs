@@ -125,6 +125,7 @@ pub(super) fn describe(
         bit_rate: input.bit_rate().or(average),
         metadata: input.metadata().into_iter().collect(),
         streams: stream_info.collect(),
+        warnings: Vec::new(),
         chapters: input.chapters().iter().map(|chapter| chapter_info(chapter, start)).collect(),
     }
 }

@@ -34,6 +34,9 @@ pub struct MediaInfo {
     /// In order of time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chapters: Vec<Chapter>,
+    /// What is wrong with it, though it opens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One stream of a source. What does not apply or is not known is None (and absent in JSON); pixel format, profile and

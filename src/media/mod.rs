@@ -8,6 +8,7 @@ pub(crate) mod mp4;
 mod open;
 mod pool;
 mod probe;
+mod promise;
 mod timeline;
 
 pub use info::{Chapter, Color, MediaInfo, StreamInfo};

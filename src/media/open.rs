@@ -6,6 +6,7 @@ use super::{
     extent::{describe, extent},
     mp4,
     pool::{Loan, Pool},
+    promise::Promise,
 };
 use crate::{
     Control, Error, ErrorKind, Result, Source,
@@ -43,6 +44,8 @@ pub(super) struct Inner {
     /// On the presentation clock.
     pub end: Option<Timestamp>,
     pub fragmented: bool,
+    /// The index points past the end of the file.
+    pub cut_short: bool,
     /// What is wrong with it, though it opens.
     pub warnings: Vec<String>,
     pub info: MediaInfo,
@@ -197,7 +200,7 @@ pub(super) fn context(
     if !options.raw {
         input.find_stream_info()?;
     }
-    Ok(Demux::new(input, reader, source.clone(), options.raw))
+    Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer.is_mov()))
 }
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
@@ -206,6 +209,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
     let mut own_reads: u64 = 0;
     let seekable = source.is_seekable();
     // What is read of a stream to see what it is must be given to the demuxer as well.
+    let mut head = Vec::new();
     let (source, demuxer) = if seekable {
         let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
             let mut filled = 0;
@@ -216,12 +220,15 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
                 }
             }
             own_reads = own_reads.saturating_add(filled as u64);
+            head = into.get(..filled).unwrap_or_default().to_vec();
             Ok(filled)
         })?;
         (source, demuxer)
     } else {
-        probe_stream(source, control)?
+        probe_stream(source, &mut head, control)?
     };
+    let promise = Promise::of(demuxer, &head);
+    drop(head);
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
@@ -240,6 +247,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         max_streams: control.limit().streams.saturating_add(1),
     };
     let mut demux = context(&source, demuxer, options, control)?;
+    demux.expect(promise);
     let mut streams =
         (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
     check_limits(&streams, control)?;
@@ -272,13 +280,22 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         })
         .collect();
     let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
-    let info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
+    warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
+    let due = demux.input.index_end().filter(|_| options.raw && !fragmented);
+    let cut_short = source.len().zip(due).is_some_and(|(len, due)| len < due);
+    if let Some((len, due)) = source.len().zip(due).filter(|_| cut_short) {
+        warnings.push(format!(
+            "the file was cut short: its index names media up to byte {due}, and there are {len}; what lies before can be used"
+        ));
+    }
     let edits =
         tables.iter().flat_map(|tables| &tables.tracks).flat_map(|track| track.edits.iter().flatten());
     if edits.into_iter().any(|edit| edit.media.is_some() && !edit.plain) {
         warnings.push("an edit list plays a stretch at another speed; it is taken at its own".into());
     }
+    info.warnings.clone_from(&warnings);
     let bytes_read = demux.take_bytes_read().saturating_add(own_reads);
     demux.reader.rest();
     let inner = Inner {
@@ -292,6 +309,7 @@ fn open(source: Source, control: &Control) -> Result<Inner> {
         start,
         end,
         fragmented,
+        cut_short,
         warnings,
         info,
         bytes_read,
@@ -337,10 +355,9 @@ fn refine(
 }
 
 /// A stream's first bytes are looked at and then put back in front of it.
-fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> {
+fn probe_stream(source: Source, head: &mut Vec<u8>, control: &Control) -> Result<(Source, Demuxer)> {
     let name = source.name().to_owned();
     let mut reader = source.reader();
-    let mut head = Vec::new();
     let demuxer = Demuxer::probe(&file_name(&name), |into| {
         while head.len() < into.len() {
             control.check()?;
@@ -357,7 +374,7 @@ fn probe_stream(source: Source, control: &Control) -> Result<(Source, Demuxer)> 
         Ok(filled)
     })?;
     let at = head.len() as u64;
-    let resumed = Resumed { head: head.into(), rest: reader, at };
+    let resumed = Resumed { head: head.clone().into(), rest: reader, at };
     Ok((Source::from_stream(resumed, name), demuxer))
 }
 

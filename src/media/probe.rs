@@ -12,7 +12,8 @@ const MOST_KEYFRAMES: usize = 1 << 20;
 impl Media {
     /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate), in a demuxer
     /// context of its own, and lists when the video's keyframes are shown. For MP4 the latter costs a walk over the index;
-    /// other containers are read to the end.
+    /// other containers are read to the end. Of a file that was cut short, what is there is listed, and
+    /// [`warnings`](MediaInfo::warnings) say so.
     ///
     /// On a stream (see [`Source::from_reader`](crate::Source::from_reader)) it returns what [`info`](Self::info) does.
     pub fn probe(&self, control: &Control) -> Result<MediaInfo> {
@@ -53,7 +54,7 @@ impl Media {
         }
         let mut loan = self.demux(control, false)?;
         let outcome = self.scan(loan.get()?, streams, &mut found, control);
-        if outcome.is_err() {
+        if outcome.is_err() || self.inner().cut_short {
             loan.spoil();
         }
         outcome?;
@@ -74,7 +75,14 @@ impl Media {
         demux.begin(streams, payloads, control)?;
         self.to_start(demux, streams)?;
         let mut packet = Packet::new()?;
-        while demux.read(&mut packet)?.is_some() {
+        loop {
+            match demux.read(&mut packet) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // Opening has said so.
+                Err(e) if self.inner().cut_short && e.kind() == ErrorKind::Corrupt => break,
+                Err(e) => return Err(e),
+            }
             control.check()?;
             let slot = streams.iter().position(|s| *s == packet.stream());
             let time = packet.pts().or(packet.dts());

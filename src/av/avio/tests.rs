@@ -170,6 +170,19 @@ fn zero_is_the_end_and_does_not_spin() {
 }
 
 #[test]
+fn the_end_leaves_avios_buffer_as_it_is() {
+    for len in [Some(5000), None] {
+        let mut io = reader(len, Control::new(), patterned(5000));
+        let (mut all, mut again) = (vec![0; 6000], vec![0; 5000]);
+        assert_eq!(io.avio_read(&mut all), 5000);
+        // libav goes back in its buffer without a call; Ogg's demuxer does so after a look at the end of a file.
+        assert_eq!(io.avio_seek(0), 0);
+        assert_eq!(io.avio_read(&mut again), 5000);
+        assert!(again[..] == all[..5000], "{len:?}: other bytes than at first");
+    }
+}
+
+#[test]
 fn short_reads_add_up() {
     let mut io = reader(Some(100_000), Control::new(), |at, into| {
         let some = into.len().min(1 + (at % 7) as usize);

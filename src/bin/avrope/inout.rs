@@ -10,7 +10,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::{
     fs::File,
     io::{Cursor, IsTerminal, Read, Write},
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::{Path, PathBuf},
     thread::JoinHandle,
     time::Duration,
@@ -34,6 +37,12 @@ pub enum Needs {
 
 pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcome<Source> {
     if !args::is_dash(path) {
+        if std::fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo()) {
+            let path = path.display();
+            let message =
+                format!("{path}: this is a pipe; read it as standard input (avrope … - … < {path})");
+            return Err(Failure::Said(message));
+        }
         return Ok(Source::open(path)?);
     }
     let stdin = std::io::stdin();

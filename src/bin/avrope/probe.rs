@@ -42,6 +42,9 @@ fn listing(info: &MediaInfo) -> String {
         let (start, end) = (text::time(chapter.start), text::time(chapter.end));
         let _ = writeln!(text, "    {start} to {end}: {}", plain(title));
     }
+    for warning in &info.warnings {
+        let _ = writeln!(text, "  warning: {}", plain(warning));
+    }
     text
 }
 
