@@ -144,7 +144,7 @@ impl Bench {
             system::ffmpeg_once(&arguments, &to)
         };
         let theirs: Option<Run<'_>> = if self.has_ffmpeg { Some(&mut theirs) } else { None };
-        duel(&mut self.criterion, name, often, ours, theirs)
+        duel(&mut self.criterion, ("copy", name), often, ours, theirs)
     }
 
     /// The 900 s cut of an open media.

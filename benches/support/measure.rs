@@ -36,7 +36,7 @@ pub fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration)> {
 /// both, in seconds; None for a reference that is not there.
 pub fn duel(
     criterion: &mut Criterion,
-    name: &str,
+    (group, name): (&str, &str),
     often: u32,
     ours: Run<'_>,
     mut theirs: Option<Run<'_>>,
@@ -48,7 +48,7 @@ pub fn duel(
     if let Some(theirs) = theirs.as_mut() {
         one += theirs()?;
     }
-    let mut group = criterion.benchmark_group("copy");
+    let mut group = criterion.benchmark_group(group);
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     group.measurement_time(one * 10 * often).warm_up_time(Duration::from_millis(1));
     group.bench_function(name, |bencher| {

@@ -88,6 +88,25 @@ impl Shelf {
         self.made(&format!("small-{encoder}.mp4"), 16 << 20, make).map(Some)
     }
 
+    /// So many seconds of H.264 of this size and AAC, in encoding as people have it.
+    pub fn video(&self, (w, h): (u32, u32), seconds: u32) -> Outcome<PathBuf> {
+        let make = |to: &Path| {
+            let options = vec![("preset".to_owned(), "veryfast".to_owned())];
+            let video = Video { size: (w, h), options, ..Video::default() };
+            Ok(synth::to_file(&Spec { duration: seconds.into(), video: Some(video), ..Spec::default() }, to)?)
+        };
+        self.made(&format!("video-{w}x{h}-{seconds}s.mp4"), 512 << 20, make)
+    }
+
+    /// Ten seconds of MP3.
+    pub fn speech(&self) -> Outcome<PathBuf> {
+        self.made("speech-10s.mp3", 1 << 20, |to| {
+            let audio =
+                vec![Audio { encoder: "libmp3lame".into(), bit_rate: Some(64_000), ..Audio::default() }];
+            Ok(synth::to_file(&Spec { duration: 10.0, video: None, audio, ..Spec::default() }, to)?)
+        })
+    }
+
     /// So many short files, each one of its own.
     pub fn parts(&self, count: usize) -> Outcome<Vec<PathBuf>> {
         let first = self.made("join-part.mp4", 16 << 20, |to| {

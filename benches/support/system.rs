@@ -126,6 +126,20 @@ pub fn peak_anonymous(mut child: Child) -> Outcome<u64> {
     }
 }
 
+/// The most memory of a process, pages of files included, looked at every few milliseconds until it ends.
+pub fn peak_memory(mut child: Child) -> Outcome<u64> {
+    let id = child.id().to_string();
+    let mut peak = 0;
+    loop {
+        // The kernel's own peak: what is between two looks is in it.
+        peak = status(&id, "VmHWM").unwrap_or(0).max(peak);
+        if let Some(status) = child.try_wait()? {
+            return if status.success() { Ok(peak) } else { Err(format!("the child: {status}").into()) };
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A file system in a file, mounted while this lives.
 pub struct Mount {
     image: PathBuf,
