@@ -219,7 +219,7 @@ fn sound(bench: &mut Bench) -> Outcome<Vec<Row>> {
         3,
         &mut || {
             let run = || -> Outcome<_> {
-                let media = Media::open(Source::from_bytes(bytes.clone(), "speech.mp3"))?;
+                let media = Media::open(Source::from_bytes(bytes.clone()))?;
                 Ok(transcode(&media, &settings, &control)?.rope.to_bytes()?)
             };
             Ok(timed(run)?.1)

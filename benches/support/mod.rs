@@ -1,5 +1,7 @@
 //! What the benches stand on: media, measuring, the machine's own tools, and the table.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 pub mod measure;
 pub mod media;
 pub mod system;

@@ -33,7 +33,7 @@ use std::{fmt, sync::Mutex};
 /// ```no_run
 /// use avrope::{Control, Media, Source, Transcode, transcode};
 /// let speech = std::fs::read("speech.mp3")?;
-/// let media = Media::open(Source::from_bytes(speech, "speech.mp3"))?;
+/// let media = Media::open(Source::from_bytes(speech))?;
 /// let m4a = transcode(&media, &Transcode::new().format("m4a"), &Control::default())?.rope.to_bytes()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
