@@ -191,7 +191,7 @@ fn start(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let settings = h264("veryfast");
     let (ours, theirs) = duel(
         &mut bench.criterion,
-        ("transcode", "1 s"),
+        ("transcode", "start, 1 s"),
         3,
         &mut || {
             let run = || -> Outcome<_> {
@@ -215,7 +215,7 @@ fn sound(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let control = bench.control.clone();
     let (ours, theirs) = duel(
         &mut bench.criterion,
-        ("transcode", "10 s mp3"),
+        ("transcode", "sound, 10 s of MP3"),
         3,
         &mut || {
             let run = || -> Outcome<_> {
