@@ -25,6 +25,8 @@ pub(crate) struct DecodeOptions {
     pub device: Option<Device>,
     /// 0: as many as there are cores.
     pub threads: u32,
+    /// Each frame comes out as soon as it is decoded: threads share one frame, instead of having one each.
+    pub low_delay: bool,
     pub max_pixels: u64,
     /// Priming and padding are cut off by us, as the container's edit list says; else by libav.
     pub keep_padding: bool,
@@ -47,6 +49,9 @@ impl Decoder {
         let mut decoder = Self::alloc(stream)?;
         let mut settings = Dict::new();
         settings.set("threads", &threads(options.threads))?;
+        if options.low_delay {
+            settings.set("thread_type", "slice")?;
+        }
         settings.set("max_pixels", &options.max_pixels.min(i64::MAX as u64).to_string())?;
         if options.keep_padding {
             settings.set("flags2", "+skip_manual")?;

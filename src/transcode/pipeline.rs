@@ -9,7 +9,7 @@ use super::{
     encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
     filter::Chain,
     queue::{Rx, Stop, Tx, queue},
-    settings::Transcode,
+    settings::{Fragment, Transcode},
 };
 use crate::{
     Control, Error, ErrorKind, Media, RefusedDevice, Report, Result,
@@ -168,6 +168,7 @@ impl Pipeline<'_> {
                     options: DecodeOptions {
                         device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
                         threads: settings.threads,
+                        low_delay: settings.fragment == Some(Fragment::Frame),
                         max_pixels: control.limit().pixels,
                         keep_padding: false,
                         bit_exact: settings.bit_exact,
