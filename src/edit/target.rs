@@ -305,6 +305,11 @@ impl Target {
         Ok(())
     }
 
+    /// Whether this is an MP4 in fragments.
+    pub(crate) fn is_fragmented(&self) -> bool {
+        self.muxer.is_mov() && self.layout != Layout::Indexed
+    }
+
     /// Whether the header is written.
     pub(crate) fn is_open(&self) -> bool {
         self.output.is_some()

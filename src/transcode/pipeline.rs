@@ -13,7 +13,12 @@ use super::{
 };
 use crate::{
     Control, Error, ErrorKind, Media, RefusedDevice, Report, Result,
-    av::{decoder::DecodeOptions, device::Device, packet::Packet, stream::Stream},
+    av::{
+        decoder::DecodeOptions,
+        device::Device,
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
     edit::{
         leadin::{self, Need},
         target::Target,
@@ -528,6 +533,12 @@ impl Muxing<'_> {
             return Err(Error::corrupt("not one frame could be decoded"));
         }
         self.report.duration_s = end.secs();
+        if self.target.is_fragmented() && self.sources.iter().any(|source| source.kind() == StreamKind::Audio)
+        {
+            self.report.warn(
+                "a fragmented MP4 does not say where the last frame of sound ends: up to a frame of silence may follow",
+            );
+        }
         Ok(())
     }
 }

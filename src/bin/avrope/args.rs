@@ -12,7 +12,10 @@ use std::{
 
 /// The command line.
 #[derive(Parser)]
-#[command(name = "avrope", about = "Cut, join and remux media without copying what need not change")]
+#[command(
+    name = "avrope",
+    about = "Cut, join and remux media without copying what need not change, and transcode the rest"
+)]
 #[command(max_term_width = 100)]
 #[command(after_help = "\
 Times are seconds (90.5) or HH:MM:SS.mmm, and 0 is the start of the input. '-' is standard input or output.
@@ -36,7 +39,7 @@ pub enum Command {
     Transcode(Box<Transcode>),
     /// Show which devices can decode, encode and filter, and why others can't
     Hardware(Hardware),
-    /// Make a clip, then cut, join and remux it in front of you (and measure ffmpeg beside it)
+    /// Make a clip, then cut, join, remux and transcode it in front of you (and measure ffmpeg beside it)
     Demo(Demo),
 }
 
