@@ -21,7 +21,11 @@
 //! - [`Rope`]: a sequence of byte slices that reads as one. A clip is a rope: a few owned header bytes and a few slices of
 //!   the source, resolved when it is read, sent or saved.
 //! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
-//! - [`cut`], [`join`], [`remux`]: operations. They return a [`Clip`] (rope and report), or write to a [`Sink`] (`cut_to`…).
+//! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
+//!   (`cut_to`…).
+//! - [`transcode`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
+//!   [`Processor`]s.
+//! - [`Hardware`]: devices, opened once and shared by jobs.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
 //! - [`Report`]: what happened, in numbers.
 //!

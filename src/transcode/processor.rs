@@ -4,7 +4,7 @@ use crate::{Frame, Result};
 
 /// One step of a chain: items come in, and none, one or many go on. Each does one thing.
 ///
-/// The item is a [`Frame`] (a picture or a stretch of sound) or a [`Packet`](crate::Packet) (coded, in front of the muxer).
+/// The item is a [`Frame`]: a picture or a stretch of sound.
 /// A processor runs on a thread of its job; its error ends the job, and so does its panic, as [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
