@@ -27,6 +27,10 @@ unsafe impl Send for EncoderKind {}
 unsafe impl Sync for EncoderKind {}
 
 impl EncoderKind {
+    pub(super) fn as_ptr(self) -> *const ff::AVCodec {
+        self.0.as_ptr()
+    }
+
     /// By libav's name, such as `libx264`.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let name = c_string(name).ok()?;

@@ -17,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;
+pub(crate) mod subtitle;
 
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;

@@ -24,6 +24,18 @@ impl Packet {
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a packet"))
     }
 
+    /// A packet with these bytes.
+    pub(crate) fn with(bytes: &[u8]) -> Result<Self> {
+        let packet = Self::new()?;
+        let size = std::ffi::c_int::try_from(bytes.len()).unwrap_or(std::ffi::c_int::MAX);
+        // SAFETY: the packet is live and blank; it has as many bytes afterwards as are copied into it.
+        unsafe {
+            super::check(ff::av_new_packet(packet.as_ptr(), size), "making a packet")?;
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), packet.get().data, bytes.len());
+        }
+        Ok(packet)
+    }
+
     fn get(&self) -> &ff::AVPacket {
         // SAFETY: live as long as self.
         unsafe { self.raw.as_ref() }

@@ -133,7 +133,20 @@ impl Stream {
     /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
     /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
     pub(super) fn encoded(encoder: &super::encoder::Encoder, source: &Self, turned: bool) -> Result<Self> {
-        let context = encoder.as_ptr();
+        // SAFETY: an open encoder's context is live.
+        unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }
+    }
+
+    /// The same for any codec context that encodes.
+    ///
+    /// # Safety
+    /// `context` is live and open, and nobody else uses it during the call.
+    pub(super) unsafe fn from_context(
+        context: *mut ff::AVCodecContext,
+        time_base: Rational,
+        source: &Self,
+        turned: bool,
+    ) -> Result<Self> {
         let new = Parameters::copy_of(source.parameters.0.as_ptr())?;
         // SAFETY: both are live; what was in the parameters is freed first.
         let code = unsafe { ff::avcodec_parameters_from_context(new.0.as_ptr(), context) };
@@ -196,7 +209,7 @@ impl Stream {
             aspect,
             frame_rate: rate,
             real_frame_rate: rate,
-            time_base: encoder.time_base(),
+            time_base,
             id: source.id,
             start: None,
             duration: None,

@@ -18,6 +18,7 @@ use crate::{
         device::Device,
         packet::Packet,
         stream::{Stream, StreamKind},
+        subtitle::SubtitleConverter,
     },
     edit::{
         leadin::{self, Need},
@@ -67,6 +68,8 @@ impl Part {
 /// What becomes of a stream on its way to its track.
 pub(super) enum Way<'a> {
     Copy,
+    /// Subtitles in another codec's words.
+    Convert(Box<SubtitleConverter>),
     Encode(Box<(Chain, EncodePlan<'a>)>),
 }
 
@@ -149,15 +152,24 @@ impl Pipeline<'_> {
         let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let mut tracks: Vec<TrackState> = Vec::new();
-        std::thread::scope(|scope| {
+        std::thread::scope(|scope| -> Result<()> {
             let mut ways = Vec::new();
             for (track, lane) in lanes.into_iter().enumerate() {
                 let to = mux.another(CODED.1);
                 let (source, is_audio) = (lane.source, lane.is_audio);
-                let Way::Encode(encode) = lane.way else {
-                    tracks.push(TrackState::copied());
-                    ways.push(Some(Forward::Copy(to)));
-                    continue;
+                let encode = match lane.way {
+                    Way::Encode(encode) => encode,
+                    Way::Copy => {
+                        tracks.push(TrackState::copied());
+                        ways.push(Some(Forward::Copy(to)));
+                        continue;
+                    }
+                    Way::Convert(converter) => {
+                        let stream = converter.stream(source)?;
+                        tracks.push(TrackState { stream: Some(Box::new(stream)), ..TrackState::copied() });
+                        ways.push(Some(Forward::Convert(converter, to)));
+                        continue;
+                    }
                 };
                 let (chain, plan) = *encode;
                 tracks.push(TrackState::encoded());
@@ -213,7 +225,8 @@ impl Pipeline<'_> {
                 muxing.run(&coded, stop)
             });
             drop(coded);
-        });
+            Ok(())
+        })?;
         // The caller's own cancel and deadline go before what they led to.
         control.check()?;
         stop.take().map_or(Ok(()), Err)
@@ -223,6 +236,7 @@ impl Pipeline<'_> {
 /// Where the demuxer sends a lane's packets.
 enum Forward {
     Copy(Tx<Muxed>),
+    Convert(Box<SubtitleConverter>, Tx<Muxed>),
     Decode(Tx<Fed>),
 }
 
@@ -234,7 +248,7 @@ fn demux(parts: &[Part], ways: Vec<Option<Forward>>, counters: &Counters, stop: 
         stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
     }
     for (track, way) in stage.ways.iter().enumerate() {
-        if let Some(Forward::Copy(to)) = way {
+        if let Some(Forward::Copy(to) | Forward::Convert(_, to)) = way {
             let shown = stage.shown.get(track).copied().flatten();
             to.send(Muxed::End { track, shown }, 0, stop)?;
         }
@@ -262,6 +276,8 @@ struct Route {
     /// The last tick that is shown, not included.
     until: i64,
     waits: bool,
+    /// Shown from one instant to another each, and clipped to the range.
+    is_subtitle: bool,
     done: bool,
 }
 
@@ -288,6 +304,7 @@ impl DemuxStage<'_> {
                 at: first.shown.minus(origin).plus(part.placed),
                 until: until.unwrap_or(i64::MAX),
                 waits: matches!(self.ways.get(lane), Some(Some(Forward::Decode(_)))),
+                is_subtitle: media.streams().get(stream).is_some_and(|s| s.kind() == StreamKind::Subtitle),
                 done: false,
             });
             if let Some(Some(Forward::Decode(to))) = self.ways.get(lane) {
@@ -362,6 +379,21 @@ impl DemuxStage<'_> {
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
                 to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
             }
+            Some(Forward::Convert(converter, to)) => {
+                let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
+                match converter.convert(&packet, route.base) {
+                    Ok(None) => true,
+                    Ok(Some(packet)) => {
+                        let base = converter.base();
+                        to.send(Muxed::Packet { track: route.lane, packet, base }, bytes, self.stop)?
+                    }
+                    Err(error) if error.is_final() => return Err(error),
+                    Err(_) => {
+                        self.counters.decode_errors.fetch_add(1, Ordering::Relaxed);
+                        true
+                    }
+                }
+            }
         };
         if !wanted {
             *way = None;
@@ -373,8 +405,16 @@ impl DemuxStage<'_> {
 
 /// Puts a packet that is copied on the output's clock; None for one that is not shown.
 fn place(route: &Route, mut packet: Packet, shown: &mut [Option<(Timestamp, Timestamp)>]) -> Option<Packet> {
-    let begins = packet.pts().or(packet.dts())?;
-    let ends = begins.saturating_add(packet.duration());
+    let mut begins = packet.pts().or(packet.dts())?;
+    let mut ends = begins.saturating_add(packet.duration());
+    if route.is_subtitle {
+        // What is shown when the range begins is shown from there on.
+        (begins, ends) = (begins.max(route.first.media), ends.min(route.until));
+        if begins >= ends {
+            return None;
+        }
+        packet.set_times(begins, begins, ends.saturating_sub(begins));
+    }
     let shift = route.at.ticks(route.base).saturating_sub(route.first.media);
     packet.shift(shift);
     if begins < route.until && ends > route.first.media {
@@ -400,6 +440,9 @@ struct TrackState {
     /// Its parameters are known, or it has none.
     ready: bool,
     copied: bool,
+    /// MP4's text tracks have no holes: one that begins later begins with an empty text (3GPP TS 26.245).
+    wants_silence: bool,
+    silent: bool,
     /// Its place in the output.
     index: Option<usize>,
     shown: Option<(Timestamp, Timestamp)>,
@@ -408,7 +451,16 @@ struct TrackState {
 
 impl TrackState {
     fn copied() -> Self {
-        Self { stream: None, ready: true, copied: true, index: None, shown: None, origin: None }
+        Self {
+            stream: None,
+            ready: true,
+            copied: true,
+            wants_silence: false,
+            silent: false,
+            index: None,
+            shown: None,
+            origin: None,
+        }
     }
 
     fn encoded() -> Self {
@@ -483,6 +535,7 @@ impl Muxing<'_> {
                 None => continue,
             };
             track.index = Some(streams.len());
+            track.wants_silence = stream.codec() == "mov_text";
             streams.push(stream);
         }
         self.target.begin_streams(&streams, self.metadata)?;
@@ -504,6 +557,14 @@ impl Muxing<'_> {
         let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
         state.origin = Some(base);
         let Some(index) = state.index else { return Ok(()) };
+        if let (true, Some(pts)) =
+            (std::mem::take(&mut state.wants_silence), packet.pts().filter(|pts| *pts > 0))
+        {
+            let mut nothing = Packet::with(&[0, 0])?;
+            nothing.set_times(0, 0, pts);
+            self.target.write_placed(index, &mut nothing, base, self.report)?;
+            state.silent = true;
+        }
         let time = packet.dts().or(packet.pts());
         self.target.write_placed(index, &mut packet, base, self.report)?;
         self.told = self.told.saturating_add(1);
@@ -526,7 +587,7 @@ impl Muxing<'_> {
             let (Some(index), Some((from, to)), Some(base)) = (track.index, track.shown, track.origin) else {
                 continue;
             };
-            self.target.show(index, from, to, base);
+            self.target.show(index, if track.silent { Timestamp::ZERO } else { from }, to, base);
             end = end.max(to);
         }
         if !self.target.is_open() {

@@ -13,6 +13,7 @@ use crate::{
         device::Device,
         encoder::{self, EncoderKind},
         stream::{Stream, StreamKind},
+        subtitle::SubtitleConverter,
     },
     edit::{remux::all_chapters, target::Target},
     job::ReportRange,
@@ -199,7 +200,7 @@ impl<'a> Plan<'a> {
                     None
                 }
                 StreamKind::Audio => self.audio(target, index, source, report)?,
-                StreamKind::Subtitle => self.other(target, index, source, report),
+                StreamKind::Subtitle => self.subtitle(target, index, source, report)?,
                 _ => {
                     target.drop_stream(index, source, "data is not transcoded", report);
                     None
@@ -370,18 +371,35 @@ impl<'a> Plan<'a> {
         None
     }
 
-    fn other(
+    /// Subtitles are copied where the container takes them, and text is put into what it takes instead.
+    fn subtitle(
         &self,
         target: &Target,
         index: usize,
         source: &'a Stream,
         report: &mut Report,
-    ) -> Option<Way<'a>> {
-        if self.can_pass(target, index, source) && target.muxer.fits(source) == Some(true) {
-            return Some(Way::Copy);
-        }
-        target.drop_stream(index, source, "subtitles of this kind are not converted, cut or sped up", report);
-        None
+    ) -> Result<Option<Way<'a>>> {
+        let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
+        let why = if self.settings.speed.is_some() || !plain {
+            "subtitles are not sped up, nor moved by an edit list"
+        } else if target.muxer.fits(source) == Some(true) {
+            return Ok(Some(Way::Copy));
+        } else {
+            let codec = match target.muxer.name().as_str() {
+                "matroska" => Some("subrip"),
+                "webm" => Some("webvtt"),
+                _ if target.muxer.is_mov() => Some("mov_text"),
+                _ => None,
+            };
+            if let Some(codec) = codec
+                && let Some(converter) = SubtitleConverter::open(source, codec)?
+            {
+                return Ok(Some(Way::Convert(Box::new(converter))));
+            }
+            "it can't hold these subtitles, nor could they be converted"
+        };
+        target.drop_stream(index, source, why, report);
+        Ok(None)
     }
 
     fn no_copy(&self, target: &Target, index: usize, source: &Stream) -> Error {
