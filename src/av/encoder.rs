@@ -320,10 +320,14 @@ impl Encoder {
         let code = unsafe { ff::avcodec_open2(self.context.as_ptr(), std::ptr::null(), settings.as_mut()) };
         if code < 0 {
             let error = error(code, &format!("the encoder {name} does not open"));
-            return Err(if code == -libc::EINVAL || code == ff::AVERROR_EXTERNAL {
-                error.advise("an option or the format of the frames is not to its liking")
-            } else {
-                error
+            let advice = "an option or the format of the frames is not to its liking";
+            return Err(match code {
+                // What an encoder does not take was wrong of who asked for it.
+                _ if code == -libc::EINVAL => {
+                    Error::invalid(error.message()).with_log(error.log().to_vec()).advise(advice)
+                }
+                ff::AVERROR_EXTERNAL => error.advise(advice),
+                _ => error,
             });
         }
         if let Some((key, _)) = settings.pairs().first() {

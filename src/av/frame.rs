@@ -182,6 +182,23 @@ impl Frame {
         }
     }
 
+    /// When it ends, in ticks of its time base; None where that is not known.
+    pub(crate) fn ends(&self) -> Option<i64> {
+        let length = if self.is_audio() { i64::try_from(self.samples()).unwrap_or(0) } else { self.length() };
+        let rated = !self.is_audio() || i64::from(self.sample_rate()) == i64::from(self.base.den);
+        self.pts().filter(|_| length > 0 && rated).map(|pts| pts.saturating_add(length))
+    }
+
+    /// Channels without a layout (WAV of two) get the usual one for their number, as in ffmpeg.
+    pub(crate) fn guess_layout(&mut self) {
+        let raw = self.get_mut();
+        if raw.nb_samples > 0 && raw.ch_layout.order == ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC {
+            let channels = raw.ch_layout.nb_channels;
+            // SAFETY: the layout is live and ours, and has nothing to be freed in this order.
+            unsafe { ff::av_channel_layout_default(&raw mut raw.ch_layout, channels) };
+        }
+    }
+
     /// Puts its times on another time base.
     pub(crate) fn rescale(&mut self, to: Rational) {
         let from = self.base;

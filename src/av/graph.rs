@@ -7,7 +7,9 @@ use super::{
     device::Device,
     error,
     frame::{Frame, Shape},
-    log, string,
+    log,
+    stream::{pix_fmt, sample_fmt},
+    string,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -32,6 +34,20 @@ pub(crate) struct Format {
     pub sample_rate: u32,
     pub layout: String,
     pub frame_rate: Option<Rational>,
+}
+
+impl Format {
+    /// libav's name of a picture's format.
+    pub(crate) fn pixel_format(&self) -> String {
+        // SAFETY: a valid format has a static name.
+        pix_fmt(self.format).map(|f| unsafe { string(ff::av_get_pix_fmt_name(f)) }).unwrap_or_default()
+    }
+
+    /// libav's name of a sound's format.
+    pub(crate) fn sample_format(&self) -> String {
+        // SAFETY: a valid format has a static name.
+        sample_fmt(self.format).map(|f| unsafe { string(ff::av_get_sample_fmt_name(f)) }).unwrap_or_default()
+    }
 }
 
 /// A configured graph.
@@ -241,6 +257,16 @@ impl Graph {
         // SAFETY: the source is live; the reference moves from the frame, which is ours, into the graph.
         let code = unsafe { ff::av_buffersrc_add_frame_flags(source.as_ptr(), pointer, 0) };
         // After the end of all outputs a graph takes nothing more, and need not.
+        if code == ff::AVERROR_EOF { Ok(()) } else { check(code, "filtering").map(drop) }
+    }
+
+    /// Ends an input at a time, in its time base: filters that fill a grid (`fps`) give the last frame its length.
+    pub(crate) fn close(&mut self, input: usize, at: Option<i64>) -> Result<()> {
+        let Some(source) = self.inputs.get(input) else {
+            return Err(Error::new(ErrorKind::Bug, format!("a filter graph without an input {input}")));
+        };
+        // SAFETY: the source is live.
+        let code = unsafe { ff::av_buffersrc_close(source.as_ptr(), at.unwrap_or(ff::AV_NOPTS_VALUE), 0) };
         if code == ff::AVERROR_EOF { Ok(()) } else { check(code, "filtering").map(drop) }
     }
 

@@ -110,6 +110,8 @@ const DEMUXERS: &[&str] = &[
 ];
 
 /// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
+/// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an error.
+const MOST_AGAIN: u32 = 1000;
 const PADDING: usize = 32;
 const FIRST_PROBE: usize = 2048;
 const LAST_PROBE: usize = 1 << 20;
@@ -451,7 +453,14 @@ impl Input {
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool> {
         packet.clear();
         // SAFETY: both are live and ours.
-        let code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+        let mut code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+        for _ in 0..MOST_AGAIN {
+            if code != -libc::EAGAIN {
+                break;
+            }
+            // SAFETY: as above.
+            code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+        }
         if code == ff::AVERROR_EOF {
             return self.io.take_error().map_or(Ok(false), Err);
         }

@@ -98,7 +98,9 @@ impl Timeline {
             if media_len != Timestamp::MAX {
                 // All of the media is as long as its decode times; what begins behind its start, so much less.
                 let rest = media_len.minus(Timestamp::from_ticks(media, base));
-                let tick = Timestamp::from_ticks(1, movie).nanos();
+                // Ticks as fine as the media's own are exact but for a nanosecond of rounding.
+                let coarse = movie.value() > base.value();
+                let tick = if coarse { Timestamp::from_ticks(1, movie).nanos() } else { 1 };
                 let near = |end: &Timestamp| len.minus(*end).nanos().abs() <= tick;
                 len = [media_len, rest].into_iter().find(near).unwrap_or(len);
             }

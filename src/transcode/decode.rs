@@ -40,7 +40,7 @@ pub(super) struct DecodeStage<'a> {
 }
 
 impl DecodeStage<'_> {
-    pub(super) fn run(mut self, from: &Rx<Fed>) -> Result<()> {
+    pub(super) fn run(&mut self, from: &Rx<Fed>) -> Result<()> {
         let mut at: Option<At> = None;
         while let Some((fed, _held)) = from.recv(self.stop)? {
             match fed {
@@ -147,6 +147,8 @@ impl DecodeStage<'_> {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
+        let mut frame = frame;
+        frame.guess_layout();
         if frame.is_damaged() {
             self.count_damage(at)?;
         }

@@ -135,6 +135,19 @@ impl End for ToEncoder<'_> {
         self.size
     }
 
+    fn format_again(&self) -> Option<(&'static str, String)> {
+        let format = self.format.as_ref()?;
+        Some(if self.plan.kind.kind() == StreamKind::Audio {
+            let (rate, layout) = (format.sample_rate, &format.layout);
+            let samples = format.sample_format();
+            ("aformat", format!("sample_fmts={samples}:sample_rates={rate}:channel_layouts={layout}"))
+        } else {
+            // Formats of devices are not in the list: their frames pass as they are.
+            let name = format.pixel_format();
+            ("format", Some(name).filter(|name| self.plan.kind.pixel_formats().contains(name))?)
+        })
+    }
+
     fn frame(&mut self, mut frame: Frame) -> Result<()> {
         if !frame.is_audio() {
             if !self.opened {
@@ -179,7 +192,7 @@ pub(super) struct EncodeStage<'a> {
 }
 
 impl EncodeStage<'_> {
-    pub(super) fn run(self, from: &Rx<Ready>) -> Result<()> {
+    pub(super) fn run(&self, from: &Rx<Ready>) -> Result<()> {
         let Some((Ready::Encoder(mut encoder), _)) = from.recv(self.stop)? else {
             // Not one frame came.
             self.to.send(Muxed::End { track: self.track, shown: None }, 0, self.stop)?;

@@ -29,7 +29,7 @@ pub(super) struct GraphLink {
     pub device: Option<Device>,
     /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
     pub on_device: Option<(String, Vec<(&'static str, String)>)>,
-    made: Option<Made>,
+    made: Option<Box<Made>>,
 }
 
 struct Made {
@@ -37,6 +37,8 @@ struct Made {
     shape: Shape,
     base: Rational,
     out: Frame,
+    /// When the last frame that went in ends.
+    ends: Option<i64>,
 }
 
 impl GraphLink {
@@ -67,6 +69,10 @@ pub(super) trait End {
     fn format(&mut self, format: &Format) -> Result<u32>;
     /// A picture of another size than before comes out, and the encoder's can't change: what it has to be scaled to.
     fn size(&self) -> Option<(u32, u32)>;
+    /// The filter that brings all that comes later into the format that the encoder was opened with.
+    fn format_again(&self) -> Option<(&'static str, String)> {
+        None
+    }
     /// The next frame. False if no more are wanted.
     fn frame(&mut self, frame: Frame) -> Result<()>;
 }
@@ -257,6 +263,7 @@ impl GraphLink {
             self.make(&frame, shape, base, rest.is_empty(), end)?;
         }
         let Some(made) = &mut self.made else { return Ok(()) };
+        made.ends = frame.ends();
         made.graph.push(0, Some(&mut frame))?;
         Self::pull(made, rest, end)
     }
@@ -284,6 +291,9 @@ impl GraphLink {
             // An encoder can't change its size in mid-stream.
             tail.insert(0, ("scale", format!("{w}:{h}")));
         }
+        if last {
+            tail.extend(end.format_again());
+        }
         let input = Input {
             shape: shape.clone(),
             time_base: base,
@@ -297,7 +307,7 @@ impl GraphLink {
                 graph.set_frame_size(samples);
             }
         }
-        self.made = Some(Made { graph, shape, base, out: Frame::new()? });
+        self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, ends: None }));
         Ok(())
     }
 
@@ -311,7 +321,7 @@ impl GraphLink {
     /// What is still inside comes out.
     fn drain(&mut self, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
         let Some(mut made) = self.made.take() else { return Ok(()) };
-        made.graph.push(0, None)?;
+        made.graph.close(0, made.ends)?;
         Self::pull(&mut made, rest, end)
     }
 }

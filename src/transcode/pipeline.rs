@@ -26,7 +26,7 @@ use crate::{
     },
     job::Stage,
     media::{Demux, Payloads, Span},
-    time::{Rational, Timestamp},
+    time::{Rational, Timestamp, convert},
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -196,17 +196,23 @@ impl Pipeline<'_> {
                     to: decoded,
                 };
                 let encode = EncodeStage { track, source, turned, to, stop, counters };
-                scope.spawn(move || stop.guard("decode", || decode.run(&packets)));
+                // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
                 scope.spawn(move || {
-                    stop.guard("process", || {
-                        chain.run(&raw, stop, &mut ToEncoder::new(plan, ready, stop, counters))
-                    });
+                    let mut decode = decode;
+                    stop.guard("decode", || decode.run(&packets));
+                });
+                scope.spawn(move || {
+                    let mut end = ToEncoder::new(plan, ready, stop, counters);
+                    stop.guard("process", || chain.run(&raw, stop, &mut end));
                 });
                 scope.spawn(move || stop.guard("encode", || encode.run(&filtered)));
             }
             drop(mux);
             let parts = &parts;
-            scope.spawn(move || stop.guard("demux", || demux(parts, ways, counters, stop)));
+            scope.spawn(move || {
+                let mut ways = ways;
+                stop.guard("demux", || demux(parts, &mut ways, counters, stop));
+            });
             // A panic on this thread (a writer's, a callback's) must not leave the others waiting.
             stop.guard("mux", || {
                 let mut muxing = Muxing {
@@ -241,7 +247,7 @@ enum Forward {
 }
 
 /// The demux stage: part for part, packets in the order of the file.
-fn demux(parts: &[Part], ways: Vec<Option<Forward>>, counters: &Counters, stop: &Stop) -> Result<()> {
+fn demux(parts: &[Part], ways: &mut Vec<Option<Forward>>, counters: &Counters, stop: &Stop) -> Result<()> {
     let mut stage = DemuxStage { ways, shown: Vec::new(), counters, stop };
     stage.shown.resize(stage.ways.len(), None);
     for (i, part) in parts.iter().enumerate() {
@@ -258,7 +264,7 @@ fn demux(parts: &[Part], ways: Vec<Option<Forward>>, counters: &Counters, stop: 
 
 struct DemuxStage<'a> {
     /// None once nobody wants more.
-    ways: Vec<Option<Forward>>,
+    ways: &'a mut Vec<Option<Forward>>,
     shown: Vec<Option<(Timestamp, Timestamp)>>,
     counters: &'a Counters,
     stop: &'a Stop,
@@ -275,6 +281,8 @@ struct Route {
     at: Timestamp,
     /// The last tick that is shown, not included.
     until: i64,
+    /// A picture's duration where its packet does not say it (those of B-frames in MP4, before FFmpeg 6).
+    typical: i64,
     waits: bool,
     /// Shown from one instant to another each, and clipped to the range.
     is_subtitle: bool,
@@ -303,6 +311,7 @@ impl DemuxStage<'_> {
                 last,
                 at: first.shown.minus(origin).plus(part.placed),
                 until: until.unwrap_or(i64::MAX),
+                typical: typical(media, stream, timeline.base),
                 waits: matches!(self.ways.get(lane), Some(Some(Forward::Decode(_)))),
                 is_subtitle: media.streams().get(stream).is_some_and(|s| s.kind() == StreamKind::Subtitle),
                 done: false,
@@ -403,10 +412,18 @@ impl DemuxStage<'_> {
     }
 }
 
+/// A picture's duration by its stream's rate, in ticks; 0 for other streams.
+fn typical(media: &Media, stream: usize, base: Rational) -> i64 {
+    let rate = media.streams().get(stream).and_then(Stream::frame_rate);
+    let frame = rate.and_then(|rate| Rational::new(rate.den, rate.num));
+    frame.map_or(0, |frame| convert(1, frame, base).max(1))
+}
+
 /// Puts a packet that is copied on the output's clock; None for one that is not shown.
 fn place(route: &Route, mut packet: Packet, shown: &mut [Option<(Timestamp, Timestamp)>]) -> Option<Packet> {
     let mut begins = packet.pts().or(packet.dts())?;
-    let mut ends = begins.saturating_add(packet.duration());
+    let length = if packet.duration() > 0 { packet.duration() } else { route.typical };
+    let mut ends = begins.saturating_add(length);
     if route.is_subtitle {
         // What is shown when the range begins is shown from there on.
         (begins, ends) = (begins.max(route.first.media), ends.min(route.until));

@@ -12,6 +12,7 @@ use crate::{
     av::{
         device::Device,
         encoder::{self, EncoderKind},
+        frame::pixel_format,
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
@@ -227,10 +228,7 @@ impl<'a> Plan<'a> {
     /// Whether a stream can pass as it is: its container takes it, and nothing moves or cuts its frames.
     fn can_pass(&self, target: &Target, index: usize, source: &Stream) -> bool {
         let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
-        plain
-            && self.settings.keep.is_empty()
-            && self.settings.speed.is_none()
-            && target.muxer.fits(source) != Some(false)
+        plain && self.settings.keep.is_empty() && self.settings.speed.is_none() && holds(target, source)
     }
 
     fn video(
@@ -245,7 +243,9 @@ impl<'a> Plan<'a> {
         if video.codec == VideoCodec::None {
             return Ok(None);
         }
-        if usual == "none" && target.muxer.fits(source) != Some(true) {
+        // For MP3 and FLAC libav names what it takes as a cover.
+        let none = usual == "none" || SINGLE.contains(&target.muxer.name().as_str());
+        if none && target.muxer.fits(source) != Some(true) {
             target.drop_stream(index, source, "it holds no video", report);
             return Ok(None);
         }
@@ -263,6 +263,9 @@ impl<'a> Plan<'a> {
                 return Ok(Some(Way::Copy));
             }
             _ => {}
+        }
+        if let Some(format) = &video.pixel_format {
+            pixel_format(format)?;
         }
         let kind = presets::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
@@ -476,12 +479,12 @@ impl<'a> Plan<'a> {
         let mut tail: Vec<(&'static str, String)> = Vec::new();
         let wanted = video.pixel_format.clone().map(|format| vec![format]);
         let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
-        if halves_chroma(kind, video.pixel_format.as_deref(), source) {
-            // A picture of 4:2:0 has even sides.
-            tail.push(("crop", "trunc(iw/2)*2:trunc(ih/2)*2:0:0".into()));
-        }
         if !formats.is_empty() {
             tail.push(("format", formats.join("|")));
+        }
+        if halves_chroma(kind) {
+            // A picture of 4:2:0 has even sides.
+            tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
         }
         let processors = std::mem::take(&mut self.processors.0);
         let custom = !processors.is_empty();
@@ -686,13 +689,16 @@ pub(super) fn layout(channels: u32) -> String {
     }
 }
 
-/// Whether an encoder will refuse a picture with odd sides.
-fn halves_chroma(kind: EncoderKind, pixel_format: Option<&str>, source: &Stream) -> bool {
-    let format = pixel_format.map(str::to_owned).or_else(|| source.pixel_format()).unwrap_or_default();
-    let whole = format.contains("444")
-        || format.starts_with("gbr")
-        || format.starts_with("rgb")
-        || format.starts_with("bgr");
-    let strict = matches!(kind.codec().as_str(), "h264" | "hevc" | "av1");
-    strict && !whole
+/// Whether a container takes a stream, as far as libav tells; those of one stream of sound without a table take their own
+/// codec (MP3, ADTS, AC-3).
+fn holds(target: &Target, source: &Stream) -> bool {
+    let muxer = target.muxer;
+    muxer.fits(source).unwrap_or_else(|| {
+        !SINGLE.contains(&muxer.name().as_str()) || muxer.usual_codecs().1 == source.codec()
+    })
+}
+
+/// Whether an encoder refuses pictures whose sides are odd where their chroma is halved.
+fn halves_chroma(kind: EncoderKind) -> bool {
+    matches!(kind.codec().as_str(), "h264" | "hevc" | "av1")
 }
