@@ -109,9 +109,9 @@ const DEMUXERS: &[&str] = &[
     "yuv4mpegpipe",
 ];
 
-/// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
 /// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an error.
 const MOST_AGAIN: u32 = 1000;
+/// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
 const PADDING: usize = 32;
 const FIRST_PROBE: usize = 2048;
 const LAST_PROBE: usize = 1 << 20;

@@ -86,6 +86,23 @@ impl Muxer {
         }
     }
 
+    /// Whether this container, or all of libavformat's, have an option of this name.
+    pub(crate) fn has_option(self, name: &str) -> bool {
+        let Ok(name) = c_string(name) else { return false };
+        let known = |class: *const ff::AVClass| {
+            let flags = ff::AV_OPT_SEARCH_FAKE_OBJ as c_int;
+            // SAFETY: the class is static and the name a C string; with this flag the object is a pointer to a class.
+            !class.is_null()
+                && !unsafe {
+                    let object = (&raw const class).cast_mut().cast();
+                    ff::av_opt_find(object, name.as_ptr(), ptr::null(), ff::AV_OPT_FLAG_ENCODING_PARAM, flags)
+                }
+                .is_null()
+        };
+        // SAFETY: the class of all contexts is static.
+        known(self.get().priv_class) || known(unsafe { ff::avformat_get_class() })
+    }
+
     /// The codecs that libav chooses for this container if nobody does, by its names; `none` for none.
     pub(crate) fn usual_codecs(self) -> (String, String) {
         // SAFETY: avcodec_get_name answers with a static string for every id.

@@ -36,6 +36,15 @@ impl Packet {
         Ok(packet)
     }
 
+    /// A packet with other bytes and all else of this one: times, flags, side data.
+    pub(crate) fn with_data(&self, bytes: &[u8]) -> Result<Self> {
+        let packet = Self::with(bytes)?;
+        // SAFETY: both are live; the bytes are left alone.
+        let code = unsafe { ff::av_packet_copy_props(packet.as_ptr(), self.as_ptr()) };
+        super::check(code, "copying a packet's properties")?;
+        Ok(packet)
+    }
+
     fn get(&self) -> &ff::AVPacket {
         // SAFETY: live as long as self.
         unsafe { self.raw.as_ref() }

@@ -62,6 +62,8 @@ pub(crate) struct Target {
     device: Device,
     output: Option<Output>,
     control: Control,
+    /// What the caller tells the muxer, by libav's names.
+    extra: Vec<(String, String)>,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
     /// On the output's clock.
@@ -95,6 +97,7 @@ impl Target {
             tracks: Vec::new(),
             device,
             output: None,
+            extra: Vec::new(),
             control: control.clone(),
             filled: 0,
             chapters: Vec::new(),
@@ -247,7 +250,22 @@ impl Target {
                 options.push(("frag_duration".into(), "1000000".into()));
             }
         }
+        options.extend(self.extra.iter().cloned());
         options
+    }
+
+    /// Options of the muxer that go before its own; they are judged now.
+    pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
+        for (key, _) in options {
+            if key == "movflags" || !self.muxer.has_option(key) {
+                let message = format!("the container {} has no option '{key}' to set", self.muxer.name());
+                return Err(
+                    Error::invalid(message).advise(format!("see `ffmpeg -h muxer={}`", self.muxer.name()))
+                );
+            }
+        }
+        self.extra = options.to_vec();
+        Ok(())
     }
 
     fn begin(&mut self, media: &Media, streams: &[usize], chapters: &[RawChapter]) -> Result<()> {

@@ -185,7 +185,7 @@ impl Job for Blend<'_> {
             self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
         let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
         let metadata = first.metadata().to_vec();
-        Pipeline { settings: self.settings, parts, lanes, metadata, total, device: None }
+        Pipeline { settings: self.settings, parts, lanes, metadata, total, device: None, packets: Vec::new() }
             .run(target, report, control)
     }
 }

@@ -15,7 +15,7 @@ mod settings;
 pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};
 pub use presets::Preset;
-pub use processor::Processor;
+pub use processor::{Packet, Processor};
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         target::{Layout, Target},
     },
 };
-use processor::Chain;
+use processor::{Chain, PacketChain};
 use std::{fmt, sync::Mutex};
 
 /// Transcodes a media, into a rope.
@@ -73,6 +73,7 @@ pub struct Transcoder<'a> {
     hardware: Option<Hardware>,
     video: Chain,
     audio: Chain,
+    packets: PacketChain,
 }
 
 impl fmt::Debug for Transcoder<'_> {
@@ -88,7 +89,7 @@ impl fmt::Debug for Transcoder<'_> {
 impl<'a> Transcoder<'a> {
     /// Without processors, for now.
     pub fn new(media: &'a Media, settings: &'a Transcode) -> Self {
-        Self { media, settings, hardware: None, video: Vec::new(), audio: Vec::new() }
+        Self { media, settings, hardware: None, video: Vec::new(), audio: Vec::new(), packets: Vec::new() }
     }
 
     /// The devices to use, instead of the settings' choice: jobs that share a handle open each device once.
@@ -113,6 +114,14 @@ impl<'a> Transcoder<'a> {
         self
     }
 
+    /// Sends all tracks' packets through this, behind the ones that were given before, just before they are muxed. Nothing is
+    /// encoded for that.
+    #[must_use]
+    pub fn packets(mut self, processor: impl Processor<Packet> + 'static) -> Self {
+        self.packets.push(Box::new(processor));
+        self
+    }
+
     /// Runs it, into a rope.
     ///
     /// Errors: as [`transcode`], and what the processors fail with.
@@ -133,7 +142,7 @@ struct TranscodeJob<'a> {
     settings: &'a Transcode,
     hardware: Hardware,
     /// Taken by the run.
-    processors: Mutex<(Chain, Chain)>,
+    processors: Mutex<(Chain, Chain, PacketChain)>,
 }
 
 impl<'a> TranscodeJob<'a> {
@@ -142,7 +151,7 @@ impl<'a> TranscodeJob<'a> {
             media: transcoder.media,
             settings: transcoder.settings,
             hardware: transcoder.hardware.unwrap_or_else(|| Hardware::new(transcoder.settings.hardware)),
-            processors: Mutex::new((transcoder.video, transcoder.audio)),
+            processors: Mutex::new((transcoder.video, transcoder.audio, transcoder.packets)),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     decode::{DecodeStage, Decoded, Fed},
     encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
     filter::Chain,
+    processor,
     queue::{Rx, Stop, Tx, queue},
     settings::{Fragment, Transcode},
 };
@@ -106,6 +107,8 @@ pub(super) struct Pipeline<'a> {
     pub total: Option<Timestamp>,
     /// What decodes, and what it is called.
     pub device: Option<(Device, String)>,
+    /// The caller's, in front of the muxer.
+    pub packets: processor::PacketChain,
 }
 
 impl Pipeline<'_> {
@@ -148,7 +151,7 @@ impl Pipeline<'_> {
         counters: &Counters,
         stop: &Stop,
     ) -> Result<()> {
-        let Self { settings, parts, lanes, metadata, total, device } = self;
+        let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
         let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let mut tracks: Vec<TrackState> = Vec::new();
@@ -228,7 +231,7 @@ impl Pipeline<'_> {
                     told: 0,
                     total,
                 };
-                muxing.run(&coded, stop)
+                muxing.run(&coded, &mut packets, stop)
             });
             drop(coded);
             Ok(())
@@ -504,7 +507,7 @@ struct Muxing<'a> {
 const REPORT_EVERY: u64 = 16;
 
 impl Muxing<'_> {
-    fn run(&mut self, from: &Rx<Muxed>, stop: &Stop) -> Result<()> {
+    fn run(&mut self, from: &Rx<Muxed>, chain: &mut processor::PacketChain, stop: &Stop) -> Result<()> {
         self.begin_if_ready()?;
         while let Some((message, _held)) = from.recv_watching(stop)? {
             match message {
@@ -514,18 +517,15 @@ impl Muxing<'_> {
                     }
                     self.begin_if_ready()?;
                 }
+                Muxed::Packet { track, packet, base } if chain.is_empty() => {
+                    self.take(track, packet, base)?
+                }
                 Muxed::Packet { track, packet, base } => {
-                    if self.target.is_open() {
-                        self.write(track, packet, base)?;
-                    } else {
-                        self.held = self.held.saturating_add(packet.size() as u64);
-                        if self.held > self.control.limit().memory {
-                            let message =
-                                "one stream has no frames for so long that the others do not fit in memory";
-                            return Err(Error::new(ErrorKind::LimitExceeded, message));
-                        }
-                        self.waiting.push((track, packet, base));
-                    }
+                    let kind = self.sources.get(track).map_or(StreamKind::Unknown, |source| source.kind());
+                    let packet = processor::Packet { raw: packet, base, track, kind };
+                    processor::pass(chain, packet, &mut |packet| {
+                        self.take(packet.track, packet.raw, packet.base)
+                    })?;
                 }
                 Muxed::End { track, shown } => {
                     if let Some(state) = self.tracks.get_mut(track) {
@@ -536,7 +536,22 @@ impl Muxing<'_> {
             }
         }
         stop.check()?;
+        processor::end(chain, &mut |packet| self.take(packet.track, packet.raw, packet.base))?;
         self.end()
+    }
+
+    /// Writes a packet, or keeps it until the header is written.
+    fn take(&mut self, track: usize, packet: Packet, base: Rational) -> Result<()> {
+        if self.target.is_open() {
+            return self.write(track, packet, base);
+        }
+        self.held = self.held.saturating_add(packet.size() as u64);
+        if self.held > self.control.limit().memory {
+            let message = "one stream has no frames for so long that the others do not fit in memory";
+            return Err(Error::new(ErrorKind::LimitExceeded, message));
+        }
+        self.waiting.push((track, packet, base));
+        Ok(())
     }
 
     fn begin_if_ready(&mut self) -> Result<()> {

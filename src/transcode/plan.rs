@@ -26,12 +26,13 @@ pub(super) fn run(
     media: &Media,
     settings: &Transcode,
     hardware: &Hardware,
-    processors: (processor::Chain, processor::Chain),
+    (video, audio, packets): (processor::Chain, processor::Chain, processor::PacketChain),
     target: &mut Target,
     report: &mut Report,
     control: &Control,
 ) -> Result<()> {
     settings.check()?;
+    target.set_options(&settings.muxer_options)?;
     report.input_bytes = media.source().len().unwrap_or(0);
     report.bytes_read = media.bytes_read();
     media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
@@ -40,6 +41,7 @@ pub(super) fn run(
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });
     let device = device(hardware)?;
+    let processors = (video, audio);
     let mut plan =
         Plan { media, settings, processors, length, hardware, device: device.clone(), used: Vec::new() };
     let (lanes, streams) = plan.lanes(target, report)?;
@@ -65,7 +67,8 @@ pub(super) fn run(
         let label = hardware.label(device.kind());
         (device, label)
     });
-    let pipeline = Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device };
+    let pipeline =
+        Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)
 }
 

@@ -118,7 +118,8 @@ impl<T> Tx<T> {
     /// Waits for room. False if nobody receives any more, which is no error: a stage may have had enough.
     pub(super) fn send(&self, item: T, bytes: usize, stop: &Stop) -> Result<bool> {
         stop.check()?;
-        let wanted = bytes.div_ceil(UNIT).min(self.budget.units);
+        // What is smaller than a token is bounded by the count of items.
+        let wanted = (bytes / UNIT).min(self.budget.units);
         let mut held = Held(self.budget.give.clone(), 0);
         while held.1 < wanted {
             select! {
@@ -182,7 +183,7 @@ mod tests {
                 }
                 sizes
             });
-            for size in [UNIT, UNIT, 100 * UNIT, UNIT, 1] {
+            for size in [UNIT, UNIT, 100 * UNIT, UNIT, 2 * UNIT] {
                 assert!(tx.send(size, size, &stop).unwrap());
             }
             drop(tx);

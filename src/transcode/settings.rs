@@ -31,6 +31,7 @@ pub struct Transcode {
     pub(super) hardware: HardwareChoice,
     pub(super) bit_exact: bool,
     pub(super) max_decode_errors: Option<u64>,
+    pub(super) muxer_options: Vec<(String, String)>,
 }
 
 /// Where a fragmented MP4 begins a new fragment.
@@ -73,6 +74,14 @@ impl Transcode {
     #[must_use]
     pub fn keep(mut self, range: TimeRange) -> Self {
         self.keep.push(range);
+        self
+    }
+
+    /// An option of the container, by libav's name, such as `avoid_negative_ts` with `make_zero`. One that it does not have is
+    /// an error before anything is read; `movflags` of MP4 are avrope's own.
+    #[must_use]
+    pub fn muxer_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.muxer_options.push((name.into(), value.into()));
         self
     }
 

@@ -211,7 +211,8 @@ pub struct Encoding {
     /// Threads of each codec [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
-    /// An option of the video encoder by libav's name, or of the audio encoder with 'a:' in front; may be repeated
+    /// An option of the video encoder by libav's name, of the audio encoder with 'a:' in front, or of the container with
+    /// 'm:'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     pub option: Vec<(String, String)>,
     /// Write a fragmented MP4, with a fragment for each keyframe, or each frame for low latency
@@ -292,9 +293,11 @@ impl Encoding {
         given!(all: hardware => hardware, target_size => target_size, speed => speed, threads => threads,
             max_decode_errors => max_decode_errors);
         for (key, value) in &self.option {
-            match key.strip_prefix("a:") {
-                Some(key) => audio = audio.option(key, value),
-                None => video = video.option(key.strip_prefix("v:").unwrap_or(key), value),
+            match key.split_once(':') {
+                Some(("a", key)) => audio = audio.option(key, value),
+                Some(("m", key)) => all = all.muxer_option(key, value),
+                Some(("v", key)) => video = video.option(key, value),
+                _ => video = video.option(key, value),
             }
         }
         all.video(video).audio(audio)
