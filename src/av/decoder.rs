@@ -205,3 +205,29 @@ pub(super) fn settle(code: c_int) -> Result<std::result::Result<Got, c_int>> {
 pub(super) fn threads(wanted: u32) -> String {
     if wanted == 0 { "auto".into() } else { wanted.min(64).to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ff::AVPixelFormat::{
+        AV_PIX_FMT_CUDA, AV_PIX_FMT_NONE, AV_PIX_FMT_NV12, AV_PIX_FMT_VAAPI, AV_PIX_FMT_YUV420P,
+    };
+
+    #[test]
+    fn a_format_is_the_devices_as_long_as_libav_offers_it_and_then_one_in_memory() {
+        // SAFETY: a blank context, freed at the end; the formats live during the calls and end with NONE.
+        unsafe {
+            let mut context = ff::avcodec_alloc_context3(std::ptr::null());
+            let mut wanted = AV_PIX_FMT_CUDA as c_int;
+            (*context).opaque = (&raw mut wanted).cast();
+            let offered =
+                [AV_PIX_FMT_VAAPI, AV_PIX_FMT_CUDA, AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_NONE];
+            assert_eq!(choose_format(context, offered.as_ptr()), AV_PIX_FMT_CUDA);
+            // The device refused the stream: libav asks again, without it.
+            let left = [AV_PIX_FMT_VAAPI, AV_PIX_FMT_YUV420P, AV_PIX_FMT_NONE];
+            assert_eq!(choose_format(context, left.as_ptr()), AV_PIX_FMT_YUV420P);
+            assert_eq!(choose_format(context, [AV_PIX_FMT_NONE].as_ptr()), AV_PIX_FMT_NONE);
+            ff::avcodec_free_context(&raw mut context);
+        }
+    }
+}
