@@ -175,8 +175,9 @@ fn another_frame_rate_is_ffmpegs() {
 fn lossless_and_lossy_sound_is_ffmpegs() {
     oracle!("sound");
     let stereo = sound(48_000, "stereo");
-    let flac = Transcode::new().audio(audio(AudioCodec::Flac));
-    same_as_ffmpeg("flac", &stereo, &flac, "mkv", &["-c:a", "flac"]);
+    // The command of FFmpeg 9 cuts sound into other frames by itself.
+    let flac = Transcode::new().audio(audio(AudioCodec::Flac).option("frame_size", "4096"));
+    same_as_ffmpeg("flac", &stereo, &flac, "mkv", &["-c:a", "flac", "-frame_size", "4096"]);
     let pcm = Transcode::new().audio(audio(AudioCodec::Pcm));
     same_as_ffmpeg("pcm of pcm", &stereo, &pcm, "wav", &["-c:a", "pcm_s16le"]);
     let wide = Transcode::new().audio(audio(AudioCodec::from("pcm_s24le")));
@@ -469,7 +470,7 @@ fn sizes_and_depths_survive_where_they_can() {
         ("yuv420p10le", (192, 108), "yuv420p10le", (192, 108)),
         ("yuv422p", (192, 108), "yuv422p", (192, 108)),
         ("yuv444p", (193, 109), "yuv444p", (193, 109)),
-        // libav's decoder shows H.264 without chroma as 4:2:0.
+        // libav's decoder shows H.264 without chroma as 4:2:0, from FFmpeg 7 on of the full range that gray has.
         ("gray", (192, 108), "yuv420p", (192, 108)),
         ("bgr0", (193, 109), "yuv444p", (193, 109)),
     ] {
@@ -480,7 +481,8 @@ fn sizes_and_depths_survive_where_they_can() {
         assert_eq!(picture_of(&source).pixel_format.as_deref(), Some(format), "{name}: the fixture");
         let out = made(&source, &Transcode::new().video(quick()), folder.path(), "out.mp4");
         let found = picture_of(&out);
-        assert_eq!(found.pixel_format.as_deref(), Some(h264), "{name}");
+        let found_format = found.pixel_format.as_deref().map(|found| found.replace("yuvj", "yuv"));
+        assert_eq!(found_format.as_deref(), Some(h264), "{name}");
         assert_eq!((found.width.unwrap(), found.height.unwrap()), h264_size, "{name}");
         assert_eq!(common::frames(&out, "0:v").len(), 10, "{name}");
         let eight = Transcode::new().video(quick().pixel_format("yuv420p"));

@@ -124,6 +124,7 @@ impl Decoder {
             let decoder = Self { context, wanted: Box::new(-1) };
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
+            super::stream::guess_layout(&mut (*decoder.context.as_ptr()).ch_layout);
             Ok(decoder)
         }
     }

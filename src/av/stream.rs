@@ -493,6 +493,7 @@ impl Stream {
                 "copying codec parameters",
             )?;
             (*(*to).codecpar).codec_tag = tag;
+            guess_layout(&mut (*(*to).codecpar).ch_layout);
             (*to).disposition = self.disposition;
             (*to).sample_aspect_ratio = self.aspect;
             (*to).avg_frame_rate = self.frame_rate;
@@ -573,6 +574,14 @@ fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String
         (key.clone(), value)
     };
     metadata.iter().map(pair).collect()
+}
+
+/// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and filters refuse them.
+pub(super) fn guess_layout(layout: &mut ff::AVChannelLayout) {
+    if layout.order == ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC && layout.nb_channels > 0 {
+        // SAFETY: a live layout without allocations of its own.
+        unsafe { ff::av_channel_layout_default(layout, layout.nb_channels) };
+    }
 }
 
 /// Whether a stream's side data is about the picture, and not about how it was coded.
