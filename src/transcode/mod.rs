@@ -3,8 +3,11 @@
 mod blend;
 mod cut;
 mod decode;
+mod demux;
 mod encode;
 mod filter;
+mod links;
+mod mux;
 mod pipeline;
 mod plan;
 mod presets;
