@@ -23,7 +23,7 @@
 //! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
 //! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
 //!   (`cut_to`…).
-//! - [`transcode`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
+//! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
 //!   [`Processor`]s.
 //! - [`Hardware`]: devices, opened once and shared by jobs.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
@@ -79,8 +79,9 @@ pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, Rep
 pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
-    AudioCodec, AudioSettings, Fit, Fragment, Packet, Preset, Processor, Transcode, Transcoder, Transition,
-    VideoCodec, VideoSettings, cut, cut_to, join_with, join_with_to, transcode, transcode_to,
+    AudioCodec, AudioSettings, Fit, Fragment, Packet, Preset, Processor, SegmentType, Segments, Transcode,
+    Transcoder, Transition, VideoCodec, VideoSettings, cut, cut_to, join_with, join_with_to, transcode,
+    transcode_segments, transcode_to,
 };
 
 /// libav's log, on request.

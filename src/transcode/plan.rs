@@ -42,8 +42,17 @@ pub(super) fn run(
     });
     let device = device(hardware)?;
     let processors = (video, audio);
-    let mut plan =
-        Plan { media, settings, processors, length, hardware, device: device.clone(), used: Vec::new() };
+    let segments = target.step().map(|step| (first(media, settings), step));
+    let mut plan = Plan {
+        media,
+        settings,
+        processors,
+        length,
+        hardware,
+        device: device.clone(),
+        segments,
+        used: Vec::new(),
+    };
     let (lanes, streams) = plan.lanes(target, report)?;
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
@@ -70,6 +79,26 @@ pub(super) fn run(
     let pipeline =
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)
+}
+
+/// When the first of what is encoded begins on the output's clock: segments are counted from there.
+fn first(media: &Media, settings: &Transcode) -> Timestamp {
+    let speed = settings.speed.unwrap_or(1.0);
+    let starts = media.streams().iter().enumerate().filter_map(|(index, stream)| {
+        let kept = match stream.kind() {
+            StreamKind::Video => !stream.is_picture() && settings.video.codec != VideoCodec::None,
+            StreamKind::Audio => settings.audio.codec != AudioCodec::None,
+            _ => false,
+        };
+        kept.then(|| media.timeline(index)).flatten().map(crate::media::Timeline::start)
+    });
+    match starts.min() {
+        Some(start) if settings.keep.is_empty() => {
+            let secs = start.minus(media.start()).max(Timestamp::ZERO).secs() / speed;
+            Timestamp::from_secs(secs).unwrap_or(Timestamp::ZERO)
+        }
+        _ => Timestamp::ZERO,
+    }
 }
 
 /// The first device that opens; one that was asked for by name opens or is an error.
@@ -123,6 +152,7 @@ pub(super) struct Plan<'a> {
     pub(super) length: Option<Timestamp>,
     pub(super) hardware: &'a Hardware,
     pub(super) device: Option<Device>,
+    pub(super) segments: Option<(Timestamp, Timestamp)>,
     /// Which device does what, for the report.
     pub(super) used: Vec<String>,
 }
@@ -137,7 +167,16 @@ impl<'a> Plan<'a> {
     /// Without processors.
     pub(super) fn new(media: &'a Media, settings: &'a Transcode, hardware: &'a Hardware) -> Self {
         let processors = (Vec::new(), Vec::new());
-        Self { media, settings, processors, length: None, hardware, device: None, used: Vec::new() }
+        Self {
+            media,
+            settings,
+            processors,
+            length: None,
+            hardware,
+            device: None,
+            segments: None,
+            used: Vec::new(),
+        }
     }
 
     /// How a stream is encoded whatever its codec; None if its kind is to be left out.
@@ -170,6 +209,7 @@ impl<'a> Plan<'a> {
             turned: false,
             global_header: target.muxer.wants_global_header(),
             bit_rate: if kind == StreamKind::Video { self.video_bit_rate(source)? } else { None },
+            segments: None,
             grid: None,
         };
         Ok(Some((links, plan)))
@@ -259,8 +299,10 @@ impl<'a> Plan<'a> {
         match video.codec {
             VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
             VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
+            // Segments begin where they should if it is encoded.
             VideoCodec::Auto
                 if passes
+                    && self.segments.is_none()
                     && !video.changes()
                     && self.settings.preset.is_none()
                     && self.settings.target_size.is_none()
@@ -291,6 +333,7 @@ impl<'a> Plan<'a> {
             turned,
             global_header: target.muxer.wants_global_header(),
             bit_rate: self.video_bit_rate(source)?,
+            segments: self.segments,
             grid,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
@@ -359,6 +402,7 @@ impl<'a> Plan<'a> {
             turned: false,
             global_header: target.muxer.wants_global_header(),
             bit_rate: None,
+            segments: None,
             grid: None,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
@@ -389,7 +433,9 @@ impl<'a> Plan<'a> {
         report: &mut Report,
     ) -> Result<Option<Way<'a>>> {
         let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
-        let why = if self.settings.speed.is_some() || !plain {
+        let why = if target.is_segmented() {
+            "segments hold picture and sound"
+        } else if self.settings.speed.is_some() || !plain {
             "subtitles are not sped up, nor moved by an edit list"
         } else if target.muxer.fits(source) == Some(true) {
             return Ok(Some(Way::Copy));
@@ -454,7 +500,8 @@ impl<'a> Plan<'a> {
 
 /// Whether libav's muxer takes a picture beside the media (movenc.c, mp3enc.c, flacenc.c).
 fn holds_covers(target: &Target) -> bool {
-    target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac")
+    let single = target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac");
+    single && !target.is_segmented()
 }
 
 /// Whether a container takes a stream, as far as libav tells; those of one stream of sound without a table take their own
