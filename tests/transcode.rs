@@ -944,7 +944,8 @@ fn damaged_in(container: &str) {
                 errors += u64::from(clip.report.decode_errors > 0);
                 assert!(clip.report.frames_encoded > 0, "{name}: nothing was encoded");
                 let said = clip.report.warnings.iter().any(|w| w.contains("damaged"));
-                assert_eq!(said, clip.report.decode_errors > 0, "{name}: {:?}", clip.report);
+                // An index with holes is said as well, though what is found of it decodes.
+                assert!(said || clip.report.decode_errors == 0, "{name}: {:?}", clip.report);
             }
             Err(error) => {
                 refused += 1;
