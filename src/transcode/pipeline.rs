@@ -92,9 +92,9 @@ pub(super) enum Muxed {
 }
 
 /// Items and bytes that wait between stages. Few frames are enough to keep two neighbours busy, and they are large.
-const PACKETS: (usize, usize) = (32, 8 << 20);
+pub(super) const PACKETS: (usize, usize) = (32, 8 << 20);
 const PICTURES: (usize, usize) = (0, 32 << 20);
-const SOUNDS: (usize, usize) = (16, 1 << 20);
+pub(super) const SOUNDS: (usize, usize) = (16, 1 << 20);
 const CODED: (usize, usize) = (64, 8 << 20);
 
 /// Runs a job. `metadata` and `chapters` are the output's.
@@ -243,14 +243,19 @@ impl Pipeline<'_> {
 }
 
 /// Where the demuxer sends a lane's packets.
-enum Forward {
+pub(super) enum Forward {
     Copy(Tx<Muxed>),
     Convert(Box<SubtitleConverter>, Tx<Muxed>),
     Decode(Tx<Fed>),
 }
 
 /// The demux stage: part for part, packets in the order of the file.
-fn demux(parts: &[Part], ways: &mut Vec<Option<Forward>>, counters: &Counters, stop: &Stop) -> Result<()> {
+pub(super) fn demux(
+    parts: &[Part],
+    ways: &mut Vec<Option<Forward>>,
+    counters: &Counters,
+    stop: &Stop,
+) -> Result<()> {
     let mut stage = DemuxStage { ways, shown: Vec::new(), counters, stop };
     stage.shown.resize(stage.ways.len(), None);
     for (i, part) in parts.iter().enumerate() {

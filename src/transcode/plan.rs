@@ -3,6 +3,10 @@
 use super::{
     encode::EncodePlan,
     filter::{Chain, GraphLink, Link},
+    filters::{self, VideoFilter},
+    loudness::{Correction, Pass},
+    measure,
+    overlay::{self, Watermark},
     pipeline::{Lane, Part, Pipeline, Way},
     presets, processor,
     settings::{AudioCodec, Fit, Transcode, VideoCodec},
@@ -21,12 +25,15 @@ use crate::{
     time::Rational,
 };
 
+/// What the caller puts between decoder and encoder, and in front of the muxer.
+type Steps = (Vec<Watermark>, processor::Chain, processor::Chain, processor::PacketChain);
+
 /// Plans a transcode of one source and runs it.
 pub(super) fn run(
     media: &Media,
     settings: &Transcode,
     hardware: &Hardware,
-    (video, audio, packets): (processor::Chain, processor::Chain, processor::PacketChain),
+    (watermarks, video, audio, packets): Steps,
     target: &mut Target,
     report: &mut Report,
     control: &Control,
@@ -42,9 +49,21 @@ pub(super) fn run(
     });
     let device = device(hardware)?;
     let processors = (video, audio);
-    let mut plan =
-        Plan { media, settings, processors, length, hardware, device: device.clone(), used: Vec::new() };
+    let mut plan = Plan {
+        media,
+        settings,
+        processors,
+        watermarks,
+        first_pass: Some((ranges.clone(), control)),
+        length,
+        hardware,
+        device: device.clone(),
+        used: Vec::new(),
+    };
     let (lanes, streams) = plan.lanes(target, report)?;
+    if !plan.watermarks.is_empty() {
+        report.warn("there is no video that the watermark could lie on");
+    }
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();
@@ -119,6 +138,9 @@ pub(super) struct Plan<'a> {
     media: &'a Media,
     settings: &'a Transcode,
     processors: (processor::Chain, processor::Chain),
+    watermarks: Vec<Watermark>,
+    /// What is kept, for what has to be measured first; None where that can't be done.
+    first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
     /// Of what is kept.
     length: Option<Timestamp>,
     hardware: &'a Hardware,
@@ -140,7 +162,17 @@ impl<'a> Plan<'a> {
     /// Without processors.
     pub(super) fn new(media: &'a Media, settings: &'a Transcode, hardware: &'a Hardware) -> Self {
         let processors = (Vec::new(), Vec::new());
-        Self { media, settings, processors, length: None, hardware, device: None, used: Vec::new() }
+        Self {
+            media,
+            settings,
+            processors,
+            watermarks: Vec::new(),
+            first_pass: None,
+            length: None,
+            hardware,
+            device: None,
+            used: Vec::new(),
+        }
     }
 
     /// How a stream is encoded whatever its codec; None if its kind is to be left out.
@@ -163,7 +195,7 @@ impl<'a> Plan<'a> {
             (encoder, self.video_links(source, encoder, None, None))
         } else {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
-            (encoder, self.audio_links(encoder))
+            (encoder, self.audio_links(source, encoder, Pass::Blind))
         };
         self.check_fits(target, encoder)?;
         let plan = EncodePlan {
@@ -254,6 +286,10 @@ impl<'a> Plan<'a> {
         }
         let passes = self.can_pass(target, index, source);
         match video.codec {
+            VideoCodec::Copy if !self.watermarks.is_empty() => {
+                return Err(Error::invalid("the video is to be copied, and to get a watermark")
+                    .advise("leave one of them out"));
+            }
             VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
             VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
             VideoCodec::Auto
@@ -261,7 +297,8 @@ impl<'a> Plan<'a> {
                     && !video.changes()
                     && self.settings.preset.is_none()
                     && self.settings.target_size.is_none()
-                    && self.processors.0.is_empty() =>
+                    && self.processors.0.is_empty()
+                    && self.watermarks.is_empty() =>
             {
                 return Ok(Some(Way::Copy));
             }
@@ -348,7 +385,8 @@ impl<'a> Plan<'a> {
         }
         let kind = presets::audio_encoder(audio, target.muxer)?;
         self.check_fits(target, kind)?;
-        let links = self.audio_links(kind);
+        let pass = self.first_pass(index, source, report)?;
+        let links = self.audio_links(source, kind, pass);
         let plan = EncodePlan {
             kind,
             settings: self.settings,
@@ -464,6 +502,7 @@ impl<'a> Plan<'a> {
             filters.push("bwdif=mode=send_frame:deint=interlaced".into());
         }
         filters.extend(video.filter.clone());
+        filters.extend(video.filters.iter().map(VideoFilter::text));
         if let Some(speed) = self.settings.speed {
             filters.push(format!("setpts=PTS/{speed}"));
         }
@@ -490,12 +529,18 @@ impl<'a> Plan<'a> {
             tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
         }
         let processors = std::mem::take(&mut self.processors.0);
-        let custom = !processors.is_empty();
-        if let (Some(device), Some(filter)) = (&self.device, &video.filter) {
+        let watermarks = std::mem::take(&mut self.watermarks);
+        let custom = !processors.is_empty() || !watermarks.is_empty();
+        let graphs = video.filters.iter().filter_map(|filter| match filter {
+            VideoFilter::Graph(text) => Some(text),
+            _ => None,
+        });
+        if let Some(device) = &self.device {
             let kind = device.kind();
-            if filter.contains("hwupload")
-                || kind.filter_endings().iter().any(|ending| filter.contains(ending))
-            {
+            if video.filter.iter().chain(graphs).any(|filter| {
+                filter.contains("hwupload")
+                    || kind.filter_endings().iter().any(|ending| filter.contains(ending))
+            }) {
                 self.used.push(format!("{} filter", self.hardware.label(kind)));
             }
         }
@@ -507,7 +552,8 @@ impl<'a> Plan<'a> {
             tail.push(("hwupload", String::new()));
         }
         let rate = source.constant_rate().or(source.frame_rate());
-        let mut links = self.chain(filters.join(","), tail, processors, "format", rate);
+        let mut links =
+            self.chain(filters.join(","), overlay::link(watermarks), tail, processors, "format", rate);
         if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
             first.on_device = Some(on_device);
         }
@@ -556,9 +602,40 @@ impl<'a> Plan<'a> {
         Some((text, tail))
     }
 
-    fn audio_links(&mut self, kind: EncoderKind) -> Vec<Link> {
+    /// Measures the loudness of a stream where the settings ask for one.
+    fn first_pass(&self, index: usize, source: &Stream, report: &mut Report) -> Result<Pass> {
+        let (media, audio) = (self.media, &self.settings.audio);
+        let Some(((loudness, filters), (ranges, control))) =
+            filters::before_loudness(audio).zip(self.first_pass.as_ref())
+        else {
+            return Ok(Pass::Blind);
+        };
+        if !media.source().is_seekable() {
+            report.warn(
+                "the source can be read only once: its loudness is changed without having been measured",
+            );
+            return Ok(Pass::Blind);
+        }
+        let mut measure = |filters: &[String]| {
+            measure::measure(media, index, ranges, filters, self.settings, report, control)
+                .map_err(|e| e.in_stream(index))
+        };
+        let Some(measured) = measure(&filters)? else {
+            report.warn(format!("stream {index} is silent, and stays so"));
+            return Ok(Pass::Silent);
+        };
+        if loudness.is_one_gain(&measured) {
+            return Ok(Pass::Measured(measured, Correction::default()));
+        }
+        let first = Pass::Measured(measured, Correction::default());
+        let through = filters::up_to_loudness(audio, source.sample_rate().unwrap_or(0), first);
+        let correction = measure(&through)?.map(|found| loudness.correction(&found)).unwrap_or_default();
+        Ok(Pass::Measured(measured, correction))
+    }
+
+    fn audio_links(&mut self, source: &Stream, kind: EncoderKind, pass: Pass) -> Vec<Link> {
         let audio = &self.settings.audio;
-        let mut filters: Vec<String> = audio.filter.iter().cloned().collect();
+        let mut filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
         if let Some(speed) = self.settings.speed {
             filters.push(tempo(speed));
         }
@@ -586,13 +663,14 @@ impl<'a> Plan<'a> {
             tail.push(("aformat", format.join(":")));
         }
         let processors = std::mem::take(&mut self.processors.1);
-        self.chain(filters.join(","), tail, processors, "aformat", None)
+        self.chain(filters.join(","), None, tail, processors, "aformat", None)
     }
 
     /// Filters, then the caller's processors, each with frames of the format that it wants, then what the encoder takes.
     fn chain(
         &self,
         filters: String,
+        pictures: Option<Link>,
         tail: Vec<(&'static str, String)>,
         processors: processor::Chain,
         format: &'static str,
@@ -600,6 +678,9 @@ impl<'a> Plan<'a> {
     ) -> Vec<Link> {
         let mut links = Vec::new();
         let mut next = Box::new(GraphLink::new(filters, Vec::new()));
+        if let Some(Link::Graph(pictures)) = pictures {
+            links.push(Link::Graph(std::mem::replace(&mut next, pictures)));
+        }
         for processor in processors {
             if let Some(wanted) = processor.format() {
                 let key = if format == "format" { "pix_fmts" } else { "sample_fmts" };
