@@ -23,7 +23,7 @@
 //! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
 //! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
 //!   (`cut_to`…).
-//! - [`transcode`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
+//! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
 //!   [`Processor`]s.
 //! - [`Hardware`]: devices, opened once and shared by jobs.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
@@ -80,8 +80,8 @@ pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position, Preset,
-    Processor, Transcode, Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, cut, cut_to,
-    join_with, join_with_to, transcode, transcode_to,
+    Processor, SegmentType, Segments, Transcode, Transcoder, Transition, VideoCodec, VideoFilter,
+    VideoSettings, cut, cut_to, join_with, join_with_to, transcode, transcode_segments, transcode_to,
 };
 
 /// libav's log, on request.

@@ -651,7 +651,9 @@ fn demo_makes_its_files_twice_and_touches_no_others() {
     let output = case.run(["demo", "--dir", "show"]);
     code(&output, 0);
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["cut 10..20", "join three clips", "to mkv", "to ts", "The files are in show"] {
+    let told =
+        ["cut 10..20", "join three clips", "to mkv", "to ts", "transcode 10..20", "The files are in show"];
+    for part in told {
         assert!(text.contains(part), "{text} lacks {part:?}");
     }
     assert!(output.stderr.is_empty(), "no chatter: {}", String::from_utf8_lossy(&output.stderr));
@@ -661,10 +663,11 @@ fn demo_makes_its_files_twice_and_touches_no_others() {
     let reports = json(&again.env("PATH", "/nonexistent").output().unwrap());
     let operations: Vec<_> =
         reports.as_array().unwrap().iter().map(|r| r["operation"].as_str().unwrap()).collect();
-    assert_eq!(operations, ["cut", "cut", "join", "remux", "remux"]);
-    for (report, seconds) in reports.as_array().unwrap().iter().zip([10.0, 20.0, 30.0, 60.0, 60.0]) {
+    assert_eq!(operations, ["cut", "cut", "join", "remux", "remux", "transcode"]);
+    for (report, seconds) in reports.as_array().unwrap().iter().zip([10.0, 20.0, 30.0, 60.0, 60.0, 10.0]) {
         assert!((report["duration_s"].as_f64().unwrap() - seconds).abs() < 0.05, "{report}");
-        assert!(report["operation"] == "remux" || report["payload_copied"] == 0, "{report}");
+        let copies = report["operation"] != "remux" && report["operation"] != "transcode";
+        assert!(!copies || report["payload_copied"] == 0, "{report}");
     }
     assert_eq!(fs::read(&mine).unwrap(), b"mine");
     let mut names: Vec<_> = fs::read_dir(case.path("show"))
@@ -673,7 +676,7 @@ fn demo_makes_its_files_twice_and_touches_no_others() {
         .collect();
     names.sort();
     names.retain(|name| name != "clip.mp4");
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 10, "{names:?}");
     assert!(names.iter().all(|name| name.starts_with("avrope-demo")), "{names:?}");
 }
 

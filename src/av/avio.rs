@@ -50,16 +50,20 @@ pub(crate) struct DirectRead {
 /// AVIO's own buffer. Headers are read through it, so it is small: `seek` throws away what is in it.
 const BUFFER: c_int = 32 * 1024;
 
-struct Common {
+pub(super) struct Common {
     pos: u64,
-    control: Control,
-    error: Option<Error>,
+    pub(super) control: Control,
+    pub(super) error: Option<Error>,
     poisoned: bool,
 }
 
 impl Common {
+    pub(super) fn new(control: Control) -> Self {
+        Self { pos: 0, control, error: None, poisoned: false }
+    }
+
     /// Runs one callback: what fails in it is kept for the operation, and libav gets a code.
-    fn guard<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, c_int> {
+    pub(super) fn guard<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, c_int> {
         if self.poisoned {
             let again = || Error::new(ErrorKind::Bug, "an earlier callback of the source or sink panicked");
             self.error.get_or_insert_with(again);
@@ -181,7 +185,7 @@ impl ReadIo {
     pub(crate) fn new(device: Box<dyn ReadDevice>, control: Control) -> Result<Self> {
         let len = device.len();
         let seek: SeekFn = if len.is_some() { Some(read_seek) } else { None };
-        let common = Common { pos: 0, control, error: None, poisoned: false };
+        let common = Common::new(control);
         let state = ReadState {
             common,
             device,
@@ -360,7 +364,7 @@ impl WriteIo {
     /// With `direct`, payload comes to the device by the packet's own pointer.
     pub(crate) fn new(device: Box<dyn WriteDevice>, control: Control, direct: bool) -> Result<Self> {
         let seek: SeekFn = if device.len().is_some() { Some(write_seek) } else { None };
-        let common = Common { pos: 0, control, error: None, poisoned: false };
+        let common = Common::new(control);
         let state = WriteState { common, device, current: None, payload: 0 };
         let context = Context::new(state, true, None, Some(write), seek)?;
         // SAFETY: the context is live. min_packet_size is 0 for custom I/O, which flushes after each packet; 256 KiB is

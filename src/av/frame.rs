@@ -436,6 +436,11 @@ impl Frame {
         Ok(())
     }
 
+    /// Asks the encoder for a keyframe.
+    pub(crate) fn force_key(&mut self) {
+        self.get_mut().pict_type = ff::AVPictureType::AV_PICTURE_TYPE_I;
+    }
+
     /// Leaves the kind of the picture to the encoder, which would otherwise follow the source's keyframes.
     pub(crate) fn forget_kind(&mut self) {
         let raw = self.get_mut();

@@ -10,6 +10,7 @@ pub(crate) mod decoder;
 pub(crate) mod device;
 pub(crate) mod dict;
 pub(crate) mod encoder;
+pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod graph;
 pub(crate) mod input;

@@ -4,6 +4,7 @@ use super::{
     avio::{WriteDevice, WriteIo},
     c_string, check,
     dict::Dict,
+    files::{Files, WriteFiles},
     input::RawChapter,
     log,
     packet::Packet,
@@ -13,7 +14,7 @@ use super::{
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
-    ffi::{c_char, c_int},
+    ffi::{CStr, c_char, c_int},
     ptr::{self, NonNull},
 };
 
@@ -59,6 +60,15 @@ impl Muxer {
             )));
         }
         Ok(Self(found))
+    }
+
+    /// A muxer that opens what it writes by names: see [`Output::of_files`].
+    pub(crate) fn of_files(name: &'static CStr) -> Result<Self> {
+        // SAFETY: a C string; the result is static or NULL.
+        let found = unsafe { ff::av_guess_format(name.as_ptr(), ptr::null(), ptr::null()) };
+        NonNull::new(found.cast_mut()).map(Self).ok_or_else(|| {
+            Error::unsupported(format!("this libav was built without the muxer {}", name.to_string_lossy()))
+        })
     }
 
     fn get(&self) -> &ff::AVOutputFormat {
@@ -172,9 +182,25 @@ impl Stream {
 pub(crate) struct Output {
     // Dropped in this order: libav frees its context, which still writes through `io`.
     context: Context,
-    io: WriteIo,
+    io: Io,
     muxer: Muxer,
     interleave: bool,
+    /// The header is written, the trailer not.
+    begun: bool,
+}
+
+enum Io {
+    One(WriteIo),
+    Files(Files),
+}
+
+impl Io {
+    fn one(&mut self) -> Option<&mut WriteIo> {
+        match self {
+            Self::One(io) => Some(io),
+            Self::Files(_) => None,
+        }
+    }
 }
 
 struct Context(NonNull<ff::AVFormatContext>);
@@ -199,25 +225,44 @@ impl Output {
         direct: bool,
         interleave: bool,
     ) -> Result<Self> {
-        log::clear();
         let io = WriteIo::new(device, control, direct)?;
-        let mut pointer = ptr::null_mut();
         // Nothing is opened by this name, but movenc.c warns about other endings.
         let name = if muxer.name() == "ipod" { c"output.m4a" } else { c"" };
+        let mut context = Self::alloc(muxer, name)?;
+        // SAFETY: freshly made, and nobody else has it.
+        let c = unsafe { context.0.as_mut() };
+        c.pb = io.as_ptr();
+        c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
+        c.io_open = Some(deny);
+        Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false })
+    }
+
+    /// For a muxer that opens files by names, `name` being the first: `files` is asked for each of them, and nothing else
+    /// is opened. The packets of the streams are sorted by dts.
+    pub(crate) fn of_files(
+        muxer: Muxer,
+        name: &str,
+        files: Box<dyn WriteFiles>,
+        control: Control,
+    ) -> Result<Self> {
+        let mut files = Files::new(files, control);
+        let mut context = Self::alloc(muxer, &c_string(&super::files::url(name))?)?;
+        // SAFETY: freshly made, and nobody else has it.
+        files.serve(unsafe { context.0.as_mut() });
+        Ok(Self { context, io: Io::Files(files), muxer, interleave: true, begun: false })
+    }
+
+    fn alloc(muxer: Muxer, name: &CStr) -> Result<Context> {
+        log::clear();
+        let mut pointer = ptr::null_mut();
         // SAFETY: the format is static and the name a C string; libav allocates the context.
         let code = unsafe {
             ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), name.as_ptr())
         };
         check(code, "making an output context")?;
-        let Some(mut context) = NonNull::new(pointer) else {
-            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a format context"));
-        };
-        // SAFETY: freshly made, and nobody else has it.
-        let c = unsafe { context.as_mut() };
-        c.pb = io.as_ptr();
-        c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
-        c.io_open = Some(deny);
-        Ok(Self { context: Context(context), io, muxer, interleave })
+        NonNull::new(pointer)
+            .map(Context)
+            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a format context"))
     }
 
     fn as_ptr(&self) -> *mut ff::AVFormatContext {
@@ -279,6 +324,7 @@ impl Output {
         let code = unsafe { ff::avformat_write_header(self.as_ptr(), dict.as_mut()) };
         let name = self.muxer.name();
         self.settle(code, &format!("writing the header of {name}"))?;
+        self.begun = true;
         if let Some((key, _)) = dict.pairs().first() {
             return Err(Error::invalid(format!("the container {name} has no option '{key}'")));
         }
@@ -301,8 +347,8 @@ impl Output {
     /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead of a copy.
     /// Returns how many bytes arrived there by reference.
     pub(crate) fn write(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<u64> {
-        if let Some(origin) = origin {
-            self.io.set_current(packet.address(), packet.size(), origin);
+        if let (Some(origin), Some(io)) = (origin, self.io.one()) {
+            io.set_current(packet.address(), packet.size(), origin);
         }
         // SAFETY: both are live and ours. av_interleaved_write_frame takes the reference over and leaves the packet
         // blank; av_write_frame leaves it as it was.
@@ -313,7 +359,7 @@ impl Output {
                 ff::av_write_frame(self.as_ptr(), packet.as_ptr())
             }
         };
-        let shared = self.io.end_current();
+        let shared = self.io.one().map_or(0, WriteIo::end_current);
         self.settle(code, "writing a packet")?;
         Ok(shared)
     }
@@ -322,29 +368,50 @@ impl Output {
     /// chunks then. The muxer does not count them, so its mdat's size is too small by as much.
     pub(crate) fn fill(&mut self, bytes: &[u8]) -> Result<()> {
         let len = c_int::try_from(bytes.len()).unwrap_or(0);
-        // SAFETY: the context is live, and the bytes live during the call.
+        if self.io.one().is_none() {
+            return Err(Error::new(ErrorKind::Bug, "a gap between files"));
+        }
+        // SAFETY: the context is live and has I/O of its own, and the bytes live during the call.
         unsafe { ff::avio_write((*self.as_ptr()).pb, bytes.as_ptr(), len) };
         self.settle(0, "writing a gap").map(drop)
     }
 
     /// Writes out what the muxer and AVIO hold of complete fragments.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.io.flush()
+        self.io.one().map_or(Ok(()), WriteIo::flush)
     }
 
     /// Ends the file. The muxer must not be given anything afterwards.
     pub(crate) fn finish(mut self) -> Result<()> {
+        self.begun = false;
         // SAFETY: the header is written, and this is called once: self is used up.
         let code = unsafe { ff::av_write_trailer(self.as_ptr()) };
         // A trailer may return more than 0 on success.
         self.settle(code, "writing the trailer")?;
-        self.io.flush()
+        self.flush()
     }
 
     fn settle(&mut self, code: c_int, doing: &str) -> Result<c_int> {
-        match self.io.take_error() {
+        let error = match &mut self.io {
+            Io::One(io) => io.take_error(),
+            Io::Files(files) => files.take_error(),
+        };
+        match error {
             Some(error) => Err(error),
             None => check(code, doing),
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let Io::Files(files) = &mut self.io else { return };
+        // What libav closes from here on is not complete.
+        files.abandon();
+        // With nothing left to open the trailer writes nothing, but hlsenc.c frees its buffer nowhere else.
+        if self.begun && self.muxer.name() == "hls" {
+            // SAFETY: the header is written and the trailer not.
+            unsafe { ff::av_write_trailer(self.as_ptr()) };
         }
     }
 }

@@ -22,15 +22,18 @@ pub use remux::{Remux, remux, remux_to};
 
 use crate::{
     Control, Error, Media, Report, Result, Rope,
-    io::{PartialFile, Sink, SinkKind, avio::StreamDevice},
+    io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
 };
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
-use target::{Destination, Layout, Target};
+use target::{Destination, FilesPlan, Layout, Target};
 
 /// What an operation made, in memory: the result's bytes (mostly slices of the source) and what happened.
 #[derive(Clone, Debug)]
@@ -153,6 +156,29 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
     device.flush(control)?;
     Ok(device.written())
+}
+
+/// Runs a job into many files: the ones that a muxer names.
+pub(crate) fn to_files(
+    job: &impl Job,
+    name: &str,
+    plan: FilesPlan,
+    sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
+    control: &Control,
+) -> Result<Report> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let written = Arc::new(AtomicU64::new(0));
+    let files = SinkFiles { sinks, written: written.clone() };
+    let destination = Destination::Files(Box::new(files), plan);
+    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let mut target = Target::new(&format, destination, Layout::Fragments, control)?;
+    job.run(&mut target, &mut report, control)?;
+    target.into_stream(&mut report)?;
+    finish(&mut report, written.load(Ordering::Relaxed), begun);
+    Ok(report)
 }
 
 fn finish(report: &mut Report, len: u64, begun: Instant) {

@@ -4,6 +4,7 @@ use super::{clock::Clock, layout};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
     av::{
+        files::WriteFiles,
         input::RawChapter,
         output::{Muxer, Output},
         packet::Packet,
@@ -24,12 +25,26 @@ pub(crate) enum Destination {
     Rope,
     File(PartialFile),
     Stream(Arc<Mutex<StreamDevice>>),
+    /// Many files, in fragments.
+    Files(Box<dyn WriteFiles>, FilesPlan),
+}
+
+/// How a muxer is to write many files.
+pub(crate) struct FilesPlan {
+    pub muxer: &'static std::ffi::CStr,
+    /// Of the file that names the others.
+    pub name: String,
+    /// How long a segment is.
+    pub step: Timestamp,
+    pub options: Vec<(String, String)>,
 }
 
 enum Device {
     Rope(RopeDevice),
     File(FileDevice),
     Stream(StreamOut),
+    /// Taken by the output.
+    Files(Option<Box<dyn WriteFiles>>, FilesPlan),
 }
 
 /// What lies between two parts.
@@ -55,6 +70,7 @@ pub(crate) enum Layout {
 }
 
 pub(crate) struct Target {
+    /// For many files, the one that makes each of them: it says what they can hold.
     pub muxer: Muxer,
     layout: Layout,
     edit_lists: bool,
@@ -78,7 +94,7 @@ pub(super) fn is_mov(format: &str) -> bool {
 }
 
 impl Target {
-    pub(super) fn new(
+    pub(crate) fn new(
         format: &str,
         destination: Destination,
         layout: Layout,
@@ -88,6 +104,7 @@ impl Target {
             Destination::Rope => Device::Rope(RopeDevice::new(control.limit().memory)),
             Destination::File(file) => Device::File(FileDevice::new(file)),
             Destination::Stream(device) => Device::Stream(StreamOut { device, control: control.clone() }),
+            Destination::Files(files, plan) => Device::Files(Some(files), plan),
         };
         let muxer = Muxer::find(format)?;
         Ok(Self {
@@ -105,6 +122,19 @@ impl Target {
         })
     }
 
+    /// Whether the result is many files.
+    pub(crate) fn is_segmented(&self) -> bool {
+        matches!(self.device, Device::Files(..))
+    }
+
+    /// How long each of many files is.
+    pub(crate) fn step(&self) -> Option<Timestamp> {
+        match &self.device {
+            Device::Files(_, plan) => Some(plan.step),
+            _ => None,
+        }
+    }
+
     /// Whether ranges are stated by edit lists.
     pub(super) fn has_edit_lists(&self) -> bool {
         self.edit_lists
@@ -112,7 +142,7 @@ impl Target {
 
     /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can seek).
     fn has_late_chapters(&self) -> bool {
-        let seekable = !matches!(self.device, Device::Stream(_));
+        let seekable = !matches!(self.device, Device::Stream(_) | Device::Files(..));
         self.edit_lists || (seekable && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
     }
 
@@ -240,7 +270,9 @@ impl Target {
     fn options(&self, has_video: bool) -> Vec<(String, String)> {
         // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
         let mut options = vec![("strict".into(), "experimental".into())];
-        if self.muxer.is_mov() && self.layout != Layout::Indexed {
+        if let Device::Files(_, plan) = &self.device {
+            options.extend(plan.options.iter().cloned());
+        } else if self.muxer.is_mov() && self.layout != Layout::Indexed {
             // The moov waits for the first packets, so that it can say what of them is hidden (priming).
             let begin =
                 if self.layout == Layout::FragmentPerFrame { "frag_every_frame" } else { "frag_keyframe" };
@@ -293,12 +325,30 @@ impl Target {
         interleave: bool,
     ) -> Result<()> {
         let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave;
-        let device: Box<dyn crate::av::avio::WriteDevice> = match &self.device {
+        let control = self.control.clone();
+        let device: Box<dyn crate::av::avio::WriteDevice> = match &mut self.device {
             Device::Rope(device) => Box::new(device.clone()),
             Device::File(device) => Box::new(device.clone()),
             Device::Stream(device) => Box::new(device.clone()),
+            Device::Files(files, plan) => {
+                let again = || Error::new(ErrorKind::Bug, "the output was begun twice");
+                let files = files.take().ok_or_else(again)?;
+                let output = Output::of_files(Muxer::of_files(plan.muxer)?, &plan.name, files, control)?;
+                return self.begin_output(output, streams, from_mov, metadata, chapters);
+            }
         };
-        let mut output = Output::new(self.muxer, device, self.control.clone(), direct, interleave)?;
+        let output = Output::new(self.muxer, device, control, direct, interleave)?;
+        self.begin_output(output, streams, from_mov, metadata, chapters)
+    }
+
+    fn begin_output(
+        &mut self,
+        mut output: Output,
+        streams: &[&Stream],
+        from_mov: bool,
+        metadata: &[(String, String)],
+        chapters: &[RawChapter],
+    ) -> Result<()> {
         let mut indexes = Vec::new();
         for stream in streams {
             indexes.push((output.add_stream(stream, self.tag(from_mov, stream))?, stream));
@@ -315,7 +365,7 @@ impl Target {
         let mut tracks = Vec::new();
         for (index, stream) in indexes {
             let base = output.time_base(index)?;
-            let equal = self.muxer.allows_equal_dts();
+            let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
             let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
             tracks.push(Track { index, clock, packets: 0 });
         }
@@ -325,7 +375,7 @@ impl Target {
 
     /// Whether this is an MP4 in fragments.
     pub(crate) fn is_fragmented(&self) -> bool {
-        self.muxer.is_mov() && self.layout != Layout::Indexed
+        self.muxer.is_mov() && self.layout != Layout::Indexed && !self.is_segmented()
     }
 
     /// Whether the header is written.
@@ -474,7 +524,7 @@ impl Target {
         Ok(file)
     }
 
-    pub(super) fn into_stream(mut self, report: &mut Report) -> Result<()> {
+    pub(crate) fn into_stream(mut self, report: &mut Report) -> Result<()> {
         self.end(report)
     }
 }

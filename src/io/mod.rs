@@ -3,6 +3,7 @@
 pub(crate) mod avio;
 mod builder;
 mod file;
+pub(crate) mod files;
 mod map;
 mod outlet;
 mod readahead;

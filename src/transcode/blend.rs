@@ -4,6 +4,7 @@ use super::{
     Transcode, TranscodeJob, Transcoder,
     encode::EncodePlan,
     filter::{Chain, GraphLink, Mix},
+    links,
     pipeline::{Lane, Part, Pipeline, Way},
     plan,
 };
@@ -244,7 +245,7 @@ impl<'a> Blend<'a> {
             self.pictures(source, rate, lengths)
         };
         encode = EncodePlan { grid: (!is_audio).then_some(rate), ..encode };
-        let scaler = self.settings.bit_exact.then_some(plan::EXACT_SCALER);
+        let scaler = self.settings.bit_exact.then_some(links::EXACT_SCALER);
         let overlap = if is_audio { 0 } else { usize::try_from(self.fade(rate)).unwrap_or(0) };
         let mix = Mix {
             alike,
@@ -267,18 +268,18 @@ impl<'a> Blend<'a> {
         lengths: &[i64],
     ) -> (Vec<GraphLink>, String) {
         let (mut w, mut h) = source.size().unwrap_or((1280, 720));
-        if plan::is_sideways(source) {
+        if links::is_sideways(source) {
             std::mem::swap(&mut w, &mut h);
         }
         // The aspect of the first one's pixels holds for all.
         let aspect =
             source.aspect().filter(|a| a.num > 0 && a.den > 0).unwrap_or(Rational { num: 1, den: 1 });
-        let aspect = if plan::is_sideways(source) { one(aspect) } else { aspect };
+        let aspect = if links::is_sideways(source) { one(aspect) } else { aspect };
         let format = source.pixel_format().unwrap_or_else(|| "yuv420p".into());
         let fps = format!("{}/{}", rate.num, rate.den);
         let alike = self.medias.iter().zip(lengths).map(|(media, length)| {
             let stream = stream_of(media, StreamKind::Video).and_then(|i| media.streams().get(i));
-            let mut filters = stream.and_then(crate::av::stream::Stream::rotation).map(plan::upright).unwrap_or_default();
+            let mut filters = stream.and_then(crate::av::stream::Stream::rotation).map(links::upright).unwrap_or_default();
             let ratio = format!("{}/{}", aspect.num, aspect.den);
             filters.push(format!(
                 "scale=w='min({w},trunc({h}*dar/({ratio})/2+0.5)*2)':h='min({h},trunc({w}/dar*({ratio})/2+0.5)*2)',\
@@ -321,7 +322,7 @@ impl<'a> Blend<'a> {
         let sample = Rational { num: 1, den: i32::try_from(sample_rate).unwrap_or(48_000) };
         // From the start to the end of the pictures, to the sample: errors do not add up.
         let samples = |frames: i64| convert(frames, one(rate), sample);
-        let layout = plan::layout(channels);
+        let layout = links::layout(channels);
         let alike = lengths.iter().map(|length| {
             let mut link = GraphLink::new(
                 format!(

@@ -36,6 +36,8 @@ pub(super) struct EncodePlan<'a> {
     pub turned: bool,
     pub global_header: bool,
     pub bit_rate: Option<u64>,
+    /// When the first segment begins on the output's clock, and how long each is: they begin with keyframes.
+    pub segments: Option<(Timestamp, Timestamp)>,
     /// All pictures lie on the grid of this rate.
     pub grid: Option<Rational>,
 }
@@ -51,6 +53,8 @@ pub(super) struct ToEncoder<'a> {
     size: Option<(u32, u32)>,
     base: Rational,
     last: Option<i64>,
+    /// The segment of the last picture.
+    segment: Option<i64>,
     frame_size: u32,
     done: bool,
 }
@@ -68,6 +72,7 @@ impl<'a> ToEncoder<'a> {
             size: None,
             base,
             last: None,
+            segment: None,
             frame_size: 0,
             done: false,
         }
@@ -80,7 +85,18 @@ impl<'a> ToEncoder<'a> {
             global_header: self.plan.global_header,
             bit_exact: settings.bit_exact,
             options: match kind.kind() {
-                StreamKind::Video => presets::video_options(settings, kind, self.plan.bit_rate, shape)?,
+                StreamKind::Video => {
+                    let mut options = presets::video_options(settings, kind, self.plan.bit_rate, shape)?;
+                    let name = kind.name();
+                    if self.plan.segments.is_some()
+                        && (name.starts_with("libx26") || name.ends_with("_nvenc"))
+                        && !options.iter().any(|(key, _)| key == "forced-idr")
+                    {
+                        // A picture that is asked to be I is one that decoding can begin at.
+                        options.push(("forced-idr".into(), "1".into()));
+                    }
+                    options
+                }
                 _ => presets::audio_options(settings, kind),
             },
         })
@@ -177,6 +193,14 @@ impl End for ToEncoder<'_> {
             return Ok(());
         }
         self.last = Some(pts);
+        if let Some((from, step)) = self.plan.segments.filter(|_| !frame.is_audio()) {
+            let behind = Timestamp::from_ticks(pts, self.base).minus(from).nanos();
+            // Half a tick of the coarsest container (1 ms) is what a time may be rounded by.
+            let segment = behind.saturating_add(500_000).div_euclid(step.nanos().max(1));
+            if self.segment.replace(segment) != Some(segment) {
+                frame.force_key();
+            }
+        }
         let bytes = frame.memory();
         self.hand_over(Ready::Frame(frame, ends), bytes)
     }

@@ -222,7 +222,7 @@ pub(super) fn before_loudness(audio: &AudioSettings) -> Option<(Loudness, Vec<St
     before.filters.truncate(at);
     let mut texts = audio_texts(&before, 0, Pass::Blind);
     // Channels that are mixed have another loudness.
-    texts.extend(audio.channels.map(|n| format!("aformat=channel_layouts={}", super::plan::layout(n))));
+    texts.extend(audio.channels.map(|n| format!("aformat=channel_layouts={}", super::links::layout(n))));
     Some((loudness, texts))
 }
 

@@ -2,8 +2,9 @@
 
 use super::{
     decode::{DecodeStage, Decoded, Fed},
+    demux::{self, Forward},
     filter::{self, End, GraphLink, Link},
-    pipeline::{self, Counters, Forward, Part},
+    pipeline::{self, Counters, Part},
     queue::{Stop, queue},
     settings::Transcode,
 };
@@ -81,7 +82,7 @@ pub(super) fn measure(
         });
         scope.spawn(move || {
             let mut ways = vec![Some(Forward::Decode(fed))];
-            stop.guard("demux", || pipeline::demux(parts, &mut ways, counters, stop));
+            stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
         });
         stop.guard("measure", || {
             while let Some((decoded, _held)) = raw.recv_watching(stop)? {

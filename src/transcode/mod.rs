@@ -3,17 +3,21 @@
 mod blend;
 mod cut;
 mod decode;
+mod demux;
 mod encode;
 mod filter;
 mod filters;
+mod links;
 mod loudness;
 mod measure;
+mod mux;
 mod overlay;
 mod pipeline;
 mod plan;
 mod presets;
 mod processor;
 mod queue;
+mod segments;
 mod settings;
 
 pub use blend::{Transition, join_with, join_with_to};
@@ -23,6 +27,7 @@ pub use loudness::Loudness;
 pub use overlay::{Overlay, Position};
 pub use presets::Preset;
 pub use processor::{Packet, Processor};
+pub use segments::{SegmentType, Segments};
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
 
 use crate::{
@@ -59,6 +64,38 @@ pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Resu
 /// Errors: as [`transcode`], and what the sink fails with.
 pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &Control) -> Result<Report> {
     Transcoder::new(media, settings).run_to(sink, control)
+}
+
+/// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that `sinks` returns for
+/// its name. Names are plain, without folders, and nothing is written but what goes into these sinks.
+///
+/// ```no_run
+/// use avrope::{Control, Media, Segments, Sink, Source, Transcode, transcode_segments};
+/// let media = Media::open(Source::open("talk.mkv")?)?;
+/// let folder = std::path::PathBuf::from("talk");
+/// let sinks = move |name: &str| Ok(Sink::replace(folder.join(name)));
+/// transcode_segments(&media, &Transcode::new(), &Segments::hls(), sinks, &Control::default())?;
+/// # Ok::<(), avrope::Error>(())
+/// ```
+///
+/// A DASH manifest is written anew whenever a segment is complete: its name comes again then, and the last version counts.
+/// For files return [`Sink::replace`]; a channel or a writer gets the bytes of the version that it was asked for. A file is
+/// there when it is complete; a job that ends early leaves the segments that were.
+///
+/// The video is encoded with a keyframe where each segment begins; video that is to be copied
+/// ([`VideoCodec::Copy`]) is divided at keyframes that it has. Subtitles and cover art are left out.
+/// [`Transcode::format`] has no effect.
+///
+/// Errors: as [`transcode`], and what `sinks` and the sinks fail with; a panic in them is
+/// [`Bug`](crate::ErrorKind::Bug).
+pub fn transcode_segments(
+    media: &Media,
+    settings: &Transcode,
+    segments: &Segments,
+    sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
+    control: &Control,
+) -> Result<Report> {
+    Transcoder::new(media, settings).run_segments(segments, sinks, control)
 }
 
 /// A transcode with processors of the caller's own.
@@ -165,12 +202,31 @@ impl<'a> Transcoder<'a> {
     pub fn run_to(self, sink: Sink, control: &Control) -> Result<Report> {
         edit::to_sink(&TranscodeJob::new(self), "transcode", sink, control)
     }
+
+    /// Runs it, into HLS or DASH: see [`transcode_segments`].
+    ///
+    /// Errors: as [`transcode_segments`], and what the processors fail with.
+    pub fn run_segments(
+        self,
+        segments: &Segments,
+        sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
+        control: &Control,
+    ) -> Result<Report> {
+        let rates = self.media.streams().iter().filter(|stream| !stream.is_picture());
+        let rate = self.settings.video.frame_rate.or_else(|| rates.filter_map(|s| s.frame_rate()).next());
+        let plan = segments.plan(rate)?;
+        let mut job = TranscodeJob::new(self);
+        job.segments = Some(segments.format());
+        edit::to_files(&job, "transcode", plan, sinks, control)
+    }
 }
 
 struct TranscodeJob<'a> {
     media: &'a Media,
     settings: &'a Transcode,
     hardware: Hardware,
+    /// The container of each segment.
+    segments: Option<&'static str>,
     /// Taken by the run.
     processors: Mutex<(Vec<Watermark>, Chain, Chain, PacketChain)>,
 }
@@ -181,6 +237,7 @@ impl<'a> TranscodeJob<'a> {
             media: transcoder.media,
             settings: transcoder.settings,
             hardware: transcoder.hardware.unwrap_or_else(|| Hardware::new(transcoder.settings.hardware)),
+            segments: None,
             processors: Mutex::new((
                 transcoder.watermarks,
                 transcoder.video,
@@ -197,7 +254,7 @@ impl Job for TranscodeJob<'_> {
     }
 
     fn format(&self) -> Option<&str> {
-        self.settings.format.as_deref()
+        self.segments.or(self.settings.format.as_deref())
     }
 
     fn default_format(&self) -> String {

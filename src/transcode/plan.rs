@@ -2,17 +2,17 @@
 
 use super::{
     encode::EncodePlan,
-    filter::{Chain, GraphLink, Link},
-    filters::{self, VideoFilter},
+    filter::{Chain, Link},
+    filters,
     loudness::{Correction, Pass},
     measure,
-    overlay::{self, Watermark},
+    overlay::Watermark,
     pipeline::{Lane, Part, Pipeline, Way},
     presets, processor,
-    settings::{AudioCodec, Fit, Transcode, VideoCodec},
+    settings::{AudioCodec, Transcode, VideoCodec},
 };
 use crate::{
-    Control, DeviceKind, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
+    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{
         device::Device,
         encoder::{self, EncoderKind},
@@ -49,6 +49,7 @@ pub(super) fn run(
     });
     let device = device(hardware)?;
     let processors = (video, audio);
+    let segments = target.step().map(|step| (first(media, settings), step));
     let mut plan = Plan {
         media,
         settings,
@@ -58,6 +59,7 @@ pub(super) fn run(
         length,
         hardware,
         device: device.clone(),
+        segments,
         used: Vec::new(),
     };
     let (lanes, streams) = plan.lanes(target, report)?;
@@ -89,6 +91,26 @@ pub(super) fn run(
     let pipeline =
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)
+}
+
+/// When the first of what is encoded begins on the output's clock: segments are counted from there.
+fn first(media: &Media, settings: &Transcode) -> Timestamp {
+    let speed = settings.speed.unwrap_or(1.0);
+    let starts = media.streams().iter().enumerate().filter_map(|(index, stream)| {
+        let kept = match stream.kind() {
+            StreamKind::Video => !stream.is_picture() && settings.video.codec != VideoCodec::None,
+            StreamKind::Audio => settings.audio.codec != AudioCodec::None,
+            _ => false,
+        };
+        kept.then(|| media.timeline(index)).flatten().map(crate::media::Timeline::start)
+    });
+    match starts.min() {
+        Some(start) if settings.keep.is_empty() => {
+            let secs = start.minus(media.start()).max(Timestamp::ZERO).secs() / speed;
+            Timestamp::from_secs(secs).unwrap_or(Timestamp::ZERO)
+        }
+        _ => Timestamp::ZERO,
+    }
 }
 
 /// The first device that opens; one that was asked for by name opens or is an error.
@@ -135,22 +157,20 @@ fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Ve
 }
 
 pub(super) struct Plan<'a> {
-    media: &'a Media,
-    settings: &'a Transcode,
-    processors: (processor::Chain, processor::Chain),
-    watermarks: Vec<Watermark>,
+    pub(super) media: &'a Media,
+    pub(super) settings: &'a Transcode,
+    pub(super) processors: (processor::Chain, processor::Chain),
+    pub(super) watermarks: Vec<Watermark>,
     /// What is kept, for what has to be measured first; None where that can't be done.
     first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
     /// Of what is kept.
-    length: Option<Timestamp>,
-    hardware: &'a Hardware,
-    device: Option<Device>,
+    pub(super) length: Option<Timestamp>,
+    pub(super) hardware: &'a Hardware,
+    pub(super) device: Option<Device>,
+    pub(super) segments: Option<(Timestamp, Timestamp)>,
     /// Which device does what, for the report.
-    used: Vec<String>,
+    pub(super) used: Vec<String>,
 }
-
-/// swscale's flags for results that are the same on every machine.
-pub(super) const EXACT_SCALER: &str = "bicubic+accurate_rnd+bitexact";
 
 /// Containers of one stream of sound.
 const SINGLE: [&str; 16] = [
@@ -171,6 +191,7 @@ impl<'a> Plan<'a> {
             length: None,
             hardware,
             device: None,
+            segments: None,
             used: Vec::new(),
         }
     }
@@ -205,6 +226,7 @@ impl<'a> Plan<'a> {
             turned: false,
             global_header: target.muxer.wants_global_header(),
             bit_rate: if kind == StreamKind::Video { self.video_bit_rate(source)? } else { None },
+            segments: None,
             grid: None,
         };
         Ok(Some((links, plan)))
@@ -263,7 +285,13 @@ impl<'a> Plan<'a> {
     /// Whether a stream can pass as it is: its container takes it, and nothing moves or cuts its frames.
     fn can_pass(&self, target: &Target, index: usize, source: &Stream) -> bool {
         let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
-        plain && self.settings.keep.is_empty() && self.settings.speed.is_none() && holds(target, source)
+        // The standard (ISO/IEC 23003-5) and libav from 7.0 on have uncompressed sound in MP4; players do not.
+        let unheard = source.codec().starts_with("pcm_")
+            && target.muxer.is_mov()
+            && target.muxer.name() != "mov"
+            && self.settings.audio.codec != AudioCodec::Copy;
+        let moved = !self.settings.keep.is_empty() || self.settings.speed.is_some();
+        plain && !moved && !unheard && holds(target, source)
     }
 
     fn video(
@@ -292,8 +320,10 @@ impl<'a> Plan<'a> {
             }
             VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
             VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
+            // Segments begin where they should if it is encoded.
             VideoCodec::Auto
                 if passes
+                    && self.segments.is_none()
                     && !video.changes()
                     && self.settings.preset.is_none()
                     && self.settings.target_size.is_none()
@@ -325,6 +355,7 @@ impl<'a> Plan<'a> {
             turned,
             global_header: target.muxer.wants_global_header(),
             bit_rate: self.video_bit_rate(source)?,
+            segments: self.segments,
             grid,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
@@ -394,6 +425,7 @@ impl<'a> Plan<'a> {
             turned: false,
             global_header: target.muxer.wants_global_header(),
             bit_rate: None,
+            segments: None,
             grid: None,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
@@ -424,7 +456,9 @@ impl<'a> Plan<'a> {
         report: &mut Report,
     ) -> Result<Option<Way<'a>>> {
         let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
-        let why = if self.settings.speed.is_some() || !plain {
+        let why = if target.is_segmented() {
+            "segments hold picture and sound"
+        } else if self.settings.speed.is_some() || !plain {
             "subtitles are not sped up, nor moved by an edit list"
         } else if target.muxer.fits(source) == Some(true) {
             return Ok(Some(Way::Copy));
@@ -486,122 +520,6 @@ impl<'a> Plan<'a> {
         Ok(Some(left as u64))
     }
 
-    fn video_links(
-        &mut self,
-        source: &Stream,
-        kind: EncoderKind,
-        turn: Option<f64>,
-        grid: Option<Rational>,
-    ) -> Vec<Link> {
-        let video = &self.settings.video;
-        let mut filters: Vec<String> = Vec::new();
-        if let Some(degrees) = turn {
-            filters.extend(upright(degrees));
-        }
-        if video.deinterlace {
-            filters.push("bwdif=mode=send_frame:deint=interlaced".into());
-        }
-        filters.extend(video.filter.clone());
-        filters.extend(video.filters.iter().map(VideoFilter::text));
-        if let Some(speed) = self.settings.speed {
-            filters.push(format!("setpts=PTS/{speed}"));
-        }
-        if let Some((w, h)) = video.size {
-            filters.push(scale(w, h, video.fit));
-        }
-        let rates = kind.frame_rates();
-        let rate = video.frame_rate.or_else(|| {
-            let nearest = grid.or(source.frame_rate()).unwrap_or(Rational { num: 25, den: 1 });
-            let far = |rate: &Rational| (rate.value() - nearest.value()).abs();
-            rates.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b)))
-        });
-        if let Some(rate) = rate {
-            filters.push(format!("fps={}/{}", rate.num, rate.den));
-        }
-        let mut tail: Vec<(&'static str, String)> = Vec::new();
-        let wanted = video.pixel_format.clone().map(|format| vec![format]);
-        let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
-        if !formats.is_empty() {
-            tail.push(("format", formats.join("|")));
-        }
-        if halves_chroma(kind) {
-            // A picture of 4:2:0 has even sides.
-            tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
-        }
-        let processors = std::mem::take(&mut self.processors.0);
-        let watermarks = std::mem::take(&mut self.watermarks);
-        let custom = !processors.is_empty() || !watermarks.is_empty();
-        let graphs = video.filters.iter().filter_map(|filter| match filter {
-            VideoFilter::Graph(text) => Some(text),
-            _ => None,
-        });
-        if let Some(device) = &self.device {
-            let kind = device.kind();
-            if video.filter.iter().chain(graphs).any(|filter| {
-                filter.contains("hwupload")
-                    || kind.filter_endings().iter().any(|ending| filter.contains(ending))
-            }) {
-                self.used.push(format!("{} filter", self.hardware.label(kind)));
-            }
-        }
-        let on_device = self.device_links(kind, &filters, custom, turn.is_some());
-        if kind.pixel_formats().is_empty() && self.device.is_some() {
-            // An encoder that takes pictures on its device alone.
-            tail.clear();
-            tail.push(("format", video.pixel_format.clone().unwrap_or_else(|| "nv12".into())));
-            tail.push(("hwupload", String::new()));
-        }
-        let rate = source.constant_rate().or(source.frame_rate());
-        let mut links =
-            self.chain(filters.join(","), overlay::link(watermarks), tail, processors, "format", rate);
-        if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
-            first.on_device = Some(on_device);
-        }
-        links
-    }
-
-    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale and
-    /// encode them, and come into memory once. None: they come into memory at once.
-    fn device_links(
-        &self,
-        kind: EncoderKind,
-        filters: &[String],
-        custom: bool,
-        turned: bool,
-    ) -> Option<(String, Vec<(&'static str, String)>)> {
-        let device = self.device.as_ref()?.kind();
-        let video = &self.settings.video;
-        let scaler = match device {
-            DeviceKind::Cuda => "scale_cuda",
-            DeviceKind::Vaapi => "scale_vaapi",
-            DeviceKind::Qsv => "scale_qsv",
-            DeviceKind::Vulkan => "scale_vulkan",
-            DeviceKind::VideoToolbox => "scale_vt",
-            _ => return None,
-        };
-        let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
-        let simple = !custom && !turned && (filters.is_empty() || scaled) && video.frame_rate.is_none();
-        if !simple || !crate::av::device::has_filter(scaler) {
-            return None;
-        }
-        let mut text = match video.size {
-            // The side that is 0 follows from the other.
-            Some((w, h)) => {
-                let side = |pixels: u32| if pixels == 0 { "-2".to_owned() } else { pixels.to_string() };
-                format!("{scaler}={}:{}", side(w), side(h))
-            }
-            None => "null".into(),
-        };
-        let own = device.encoder_endings().iter().any(|ending| kind.name().ends_with(ending));
-        if own && video.pixel_format.is_none() {
-            return Some((text, Vec::new()));
-        }
-        text.push_str(",hwdownload,format={memory}");
-        let formats = video.pixel_format.clone().map_or_else(|| kind.pixel_formats(), |format| vec![format]);
-        let tail = if formats.is_empty() { Vec::new() } else { vec![("format", formats.join("|"))] };
-        Some((text, tail))
-    }
-
     /// Measures the loudness of a stream where the settings ask for one.
     fn first_pass(&self, index: usize, source: &Stream, report: &mut Report) -> Result<Pass> {
         let (media, audio) = (self.media, &self.settings.audio);
@@ -632,145 +550,12 @@ impl<'a> Plan<'a> {
         let correction = measure(&through)?.map(|found| loudness.correction(&found)).unwrap_or_default();
         Ok(Pass::Measured(measured, correction))
     }
-
-    fn audio_links(&mut self, source: &Stream, kind: EncoderKind, pass: Pass) -> Vec<Link> {
-        let audio = &self.settings.audio;
-        let mut filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
-        if let Some(speed) = self.settings.speed {
-            filters.push(tempo(speed));
-        }
-        let mut format = Vec::new();
-        let formats = kind.sample_formats();
-        if !formats.is_empty() {
-            format.push(format!("sample_fmts={}", formats.join("|")));
-        }
-        let rates: Vec<String> = match audio.sample_rate {
-            Some(rate) => vec![rate.to_string()],
-            None => kind.sample_rates().iter().map(u32::to_string).collect(),
-        };
-        if !rates.is_empty() {
-            format.push(format!("sample_rates={}", rates.join("|")));
-        }
-        let layouts = match audio.channels {
-            Some(channels) => vec![layout(channels)],
-            None => kind.layouts(),
-        };
-        if !layouts.is_empty() {
-            format.push(format!("channel_layouts={}", layouts.join("|")));
-        }
-        let mut tail: Vec<(&'static str, String)> = Vec::new();
-        if !format.is_empty() {
-            tail.push(("aformat", format.join(":")));
-        }
-        let processors = std::mem::take(&mut self.processors.1);
-        self.chain(filters.join(","), None, tail, processors, "aformat", None)
-    }
-
-    /// Filters, then the caller's processors, each with frames of the format that it wants, then what the encoder takes.
-    fn chain(
-        &self,
-        filters: String,
-        pictures: Option<Link>,
-        tail: Vec<(&'static str, String)>,
-        processors: processor::Chain,
-        format: &'static str,
-        frame_rate: Option<Rational>,
-    ) -> Vec<Link> {
-        let mut links = Vec::new();
-        let mut next = Box::new(GraphLink::new(filters, Vec::new()));
-        if let Some(Link::Graph(pictures)) = pictures {
-            links.push(Link::Graph(std::mem::replace(&mut next, pictures)));
-        }
-        for processor in processors {
-            if let Some(wanted) = processor.format() {
-                let key = if format == "format" { "pix_fmts" } else { "sample_fmts" };
-                next.tail.push((format, format!("{key}={wanted}")));
-            }
-            links.push(Link::Graph(std::mem::replace(
-                &mut next,
-                Box::new(GraphLink::new(String::new(), Vec::new())),
-            )));
-            links.push(Link::Custom(processor));
-        }
-        next.tail.extend(tail);
-        links.push(Link::Graph(next));
-        for link in &mut links {
-            if let Link::Graph(graph) = link {
-                graph.frame_rate = frame_rate;
-                graph.threads = self.settings.threads;
-                graph.device = self.device.clone();
-                graph.scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
-            }
-        }
-        links
-    }
 }
 
 /// Whether libav's muxer takes a picture beside the media (movenc.c, mp3enc.c, flacenc.c).
 fn holds_covers(target: &Target) -> bool {
-    target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac")
-}
-
-/// Whether a picture is turned by a quarter on its way to the screen.
-pub(super) fn is_sideways(source: &Stream) -> bool {
-    source.rotation().is_some_and(|degrees| (degrees.round() as i64).rem_euclid(180) == 90)
-}
-
-/// Turns a picture upright that players would turn by so many degrees, counter-clockwise.
-pub(super) fn upright(degrees: f64) -> Vec<String> {
-    match degrees.round() as i64 {
-        90 => vec!["transpose=cclock".into()],
-        -90 | 270 => vec!["transpose=clock".into()],
-        180 | -180 => vec!["hflip".into(), "vflip".into()],
-        0 => Vec::new(),
-        other => vec![format!("rotate={}*PI/180", other.saturating_neg())],
-    }
-}
-
-fn scale(w: u32, h: u32, fit: Fit) -> String {
-    // A side that follows from the other is even.
-    let side = |pixels: u32| if pixels == 0 { "-2".to_owned() } else { pixels.to_string() };
-    let both = w > 0 && h > 0;
-    match fit {
-        Fit::Inside if both => {
-            format!("scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2")
-        }
-        Fit::Pad if both => format!(
-            "scale={w}:{h}:force_original_aspect_ratio=decrease:force_divisible_by=2,\
-             pad={w}:{h}:(ow-iw)/2:(oh-ih)/2,setsar=1"
-        ),
-        Fit::Crop if both => {
-            format!(
-                "scale={w}:{h}:force_original_aspect_ratio=increase:force_divisible_by=2,crop={w}:{h},setsar=1"
-            )
-        }
-        _ => format!("scale={}:{}", side(w), side(h)),
-    }
-}
-
-/// `atempo` as often as it takes: one of them goes from a half to a hundred.
-fn tempo(mut speed: f64) -> String {
-    let mut filters = Vec::new();
-    while speed < 0.5 {
-        filters.push("atempo=0.5".to_owned());
-        speed *= 2.0;
-    }
-    filters.push(format!("atempo={speed}"));
-    filters.join(",")
-}
-
-pub(super) fn layout(channels: u32) -> String {
-    match channels {
-        1 => "mono".into(),
-        2 => "stereo".into(),
-        3 => "2.1".into(),
-        4 => "4.0".into(),
-        5 => "5.0".into(),
-        6 => "5.1".into(),
-        7 => "6.1".into(),
-        8 => "7.1".into(),
-        n => format!("{n}c"),
-    }
+    let single = target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac");
+    single && !target.is_segmented()
 }
 
 /// Whether a container takes a stream, as far as libav tells; those of one stream of sound without a table take their own
@@ -780,9 +565,4 @@ fn holds(target: &Target, source: &Stream) -> bool {
     muxer.fits(source).unwrap_or_else(|| {
         !SINGLE.contains(&muxer.name().as_str()) || muxer.usual_codecs().1 == source.codec()
     })
-}
-
-/// Whether an encoder refuses pictures whose sides are odd where their chroma is halved.
-fn halves_chroma(kind: EncoderKind) -> bool {
-    matches!(kind.codec().as_str(), "h264" | "hevc" | "av1")
 }
