@@ -26,7 +26,7 @@ impl Frame {
     /// ```
     ///
     /// Errors: [`Unsupported`](ErrorKind::Unsupported) for anything else, [`Corrupt`](ErrorKind::Corrupt) if it can't be
-    /// decoded, LimitExceeded for one that is too large, and what the source's reads fail with.
+    /// decoded, LimitExceeded or Corrupt for one that is too large, and what the source's reads fail with.
     pub fn from_picture(source: Source) -> Result<Self> {
         Self::from_picture_with(source, &Control::default())
     }
@@ -43,16 +43,25 @@ impl Frame {
 fn decode(source: &Source, control: &Control) -> Result<Frame> {
     let bytes = read(source, control)?;
     let demuxer = Demuxer::for_picture(&bytes)?;
+    let most = control.limit().pixels;
+    if let Some((w, h)) =
+        stated_size(&bytes).filter(|(w, h)| u64::from(*w).saturating_mul((*h).into()) > most)
+    {
+        let message = format!("{w}x{h} pixels, and the limit is {most} in all");
+        return Err(Error::new(ErrorKind::LimitExceeded, message));
+    }
     let reader = SharedReader::new(&Source::from_bytes(bytes));
     let options = OpenOptions { ignore_edit_lists: false, raw: false, max_streams: 1 };
     let mut input = Input::open(Box::new(reader), demuxer, options, control.clone())?;
-    input.find_stream_info()?;
+    // Not find_stream_info: that decodes with no limit of pixels.
     let stream = input.stream(0)?;
-    let damaged = || Error::corrupt(format!("this picture ({}) can't be decoded", stream.codec()));
+    let damaged = || {
+        let codec = stream.codec();
+        Error::corrupt(format!("this picture ({codec}) can't be decoded, or has more than {most} pixels"))
+    };
     if stream.kind() != StreamKind::Video {
         return Err(damaged());
     }
-    let most = control.limit().pixels;
     let options = DecodeOptions {
         device: None,
         threads: 1,
@@ -61,10 +70,6 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         keep_padding: false,
         bit_exact: false,
     };
-    if let Some((w, h)) = stream.size().filter(|(w, h)| u64::from(*w).saturating_mul(u64::from(*h)) > most) {
-        let message = format!("{w}x{h} pixels, and the limit is {most} in all");
-        return Err(Error::new(ErrorKind::LimitExceeded, message));
-    }
     let mut decoder = Decoder::open(&stream, &options)?;
     let (mut packet, mut frame) = (Packet::new()?, Frame::new()?);
     let mut more = true;
@@ -82,6 +87,12 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         }
     }
     Err(damaged())
+}
+
+/// The size, where it stands at the beginning (PNG); the decoder holds to the limit in all others.
+fn stated_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: std::ops::Range<usize>| Some(u32::from_be_bytes(bytes.get(at)?.try_into().ok()?));
+    bytes.starts_with(b"\x89PNG").then(|| Some((number(16..20)?, number(20..24)?))).flatten()
 }
 
 /// All bytes of a source, up to the job's limit.
