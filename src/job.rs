@@ -39,11 +39,11 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: packets' presentation time in [`Stage::Copy`] and [`Stage::Transcode`], bytes in [`Stage::Save`].
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
-    /// Media time done in a second of wall time, in [`Stage::Transcode`]; 0 elsewhere and at the beginning.
+    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere and at the beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
     pub remaining: Option<Duration>,
@@ -55,6 +55,8 @@ pub struct Progress {
 pub enum Stage {
     /// Packets go from source to muxer; the unit is nanoseconds of media.
     Copy,
+    /// Sound is decoded and measured, before [`Transcode`](Self::Transcode); the unit is nanoseconds of media.
+    Measure,
     /// Frames are decoded, processed and encoded; the unit is nanoseconds of media.
     Transcode,
     /// The result is written to its file; the unit is bytes.

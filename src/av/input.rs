@@ -166,6 +166,25 @@ impl Demuxer {
         }
     }
 
+    /// The demuxer for a still picture with these bytes: by its signature alone, and none that could open a second file.
+    pub(crate) fn for_picture(bytes: &[u8]) -> Result<Self> {
+        let name = match bytes {
+            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => c"png_pipe",
+            [0xff, 0xd8, 0xff, ..] => c"jpeg_pipe",
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => c"webp_pipe",
+            [b'B', b'M', ..] => c"bmp_pipe",
+            _ => {
+                return Err(Error::unsupported("this is no picture that avrope opens")
+                    .advise("make a PNG, JPEG, WebP or BMP of it"));
+            }
+        };
+        // SAFETY: a C string; the result is static or NULL.
+        let found = unsafe { ff::av_find_input_format(name.as_ptr()) };
+        NonNull::new(found.cast_mut()).map(|format| Self { format, by_name: false }).ok_or_else(|| {
+            Error::unsupported(format!("this libav has no demuxer {}", name.to_string_lossy()))
+        })
+    }
+
     fn allowed(self) -> Result<Self> {
         let name = self.name();
         if name.split(',').any(|name| DEMUXERS.contains(&name)) {

@@ -6,6 +6,7 @@ mod info;
 mod jumps;
 pub(crate) mod mp4;
 mod open;
+mod picture;
 mod pool;
 mod probe;
 mod promise;

@@ -29,6 +29,8 @@ pub(super) struct GraphLink {
     pub device: Option<Device>,
     /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
     pub on_device: Option<(String, Vec<(&'static str, String)>)>,
+    /// What goes into the inputs behind the first, and stays there: one picture each.
+    pub pictures: Vec<Frame>,
     made: Option<Box<Made>>,
 }
 
@@ -51,6 +53,7 @@ impl GraphLink {
             scaler: None,
             device: None,
             on_device: None,
+            pictures: Vec::new(),
             made: None,
         }
     }
@@ -234,7 +237,7 @@ impl GraphLink {
     }
 }
 
-fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
+pub(super) fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
     let Some((link, rest)) = links.split_first_mut() else {
         return end.frame(frame);
     };
@@ -244,7 +247,7 @@ fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
     }
 }
 
-fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
+pub(super) fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
     let Some((link, rest)) = links.split_first_mut() else {
         return Ok(());
     };
@@ -283,6 +286,9 @@ impl GraphLink {
                 Some((text, tail)) => (text.clone(), tail.clone()),
                 // Brought into memory at once: filters there are for all.
                 None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
+                None if !self.pictures.is_empty() => {
+                    (text.replacen("[in0]", "[in0]hwdownload,format={memory},", 1), tail)
+                }
                 None => (format!("hwdownload,format={{memory}},{text}"), tail),
             };
             text = text.replace("{memory}", &memory);
@@ -294,18 +300,34 @@ impl GraphLink {
         if last {
             tail.extend(end.format_again());
         }
-        let input = Input {
+        let mut inputs = vec![Input {
             shape: shape.clone(),
             time_base: base,
             frame_rate: self.frame_rate,
             frames: frame.frames_context(),
-        };
-        let mut graph = Graph::new(&[input], &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
+        }];
+        inputs.extend(self.pictures.iter().map(|picture| Input {
+            shape: picture.shape(),
+            time_base: base,
+            frame_rate: None,
+            frames: None,
+        }));
+        let mut graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
         if last {
             let samples = end.format(&graph.output()?)?;
             if samples > 0 {
                 graph.set_frame_size(samples);
             }
+        }
+        for (i, picture) in self.pictures.iter().enumerate() {
+            let mut picture = picture.share()?;
+            picture.set_base(base);
+            // There from the first frame on.
+            picture.set_pts(frame.pts().unwrap_or(0));
+            picture.set_length(0);
+            let input = i.saturating_add(1);
+            graph.push(input, Some(&mut picture))?;
+            graph.push(input, None)?;
         }
         self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, ends: None }));
         Ok(())

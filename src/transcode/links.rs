@@ -2,6 +2,9 @@
 
 use super::{
     filter::{GraphLink, Link},
+    filters::{self, VideoFilter},
+    loudness::Pass,
+    overlay,
     plan::Plan,
     processor,
     settings::Fit,
@@ -32,6 +35,7 @@ impl Plan<'_> {
             filters.push("bwdif=mode=send_frame:deint=interlaced".into());
         }
         filters.extend(video.filter.clone());
+        filters.extend(video.filters.iter().map(VideoFilter::text));
         if let Some(speed) = self.settings.speed {
             filters.push(format!("setpts=PTS/{speed}"));
         }
@@ -58,12 +62,18 @@ impl Plan<'_> {
             tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
         }
         let processors = std::mem::take(&mut self.processors.0);
-        let custom = !processors.is_empty();
-        if let (Some(device), Some(filter)) = (&self.device, &video.filter) {
+        let watermarks = std::mem::take(&mut self.watermarks);
+        let custom = !processors.is_empty() || !watermarks.is_empty();
+        let graphs = video.filters.iter().filter_map(|filter| match filter {
+            VideoFilter::Graph(text) => Some(text),
+            _ => None,
+        });
+        if let Some(device) = &self.device {
             let kind = device.kind();
-            if filter.contains("hwupload")
-                || kind.filter_endings().iter().any(|ending| filter.contains(ending))
-            {
+            if video.filter.iter().chain(graphs).any(|filter| {
+                filter.contains("hwupload")
+                    || kind.filter_endings().iter().any(|ending| filter.contains(ending))
+            }) {
                 self.used.push(format!("{} filter", self.hardware.label(kind)));
             }
         }
@@ -75,7 +85,8 @@ impl Plan<'_> {
             tail.push(("hwupload", String::new()));
         }
         let rate = source.constant_rate().or(source.frame_rate());
-        let mut links = self.chain(filters.join(","), tail, processors, "format", rate);
+        let mut links =
+            self.chain(filters.join(","), overlay::link(watermarks), tail, processors, "format", rate);
         if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
             first.on_device = Some(on_device);
         }
@@ -124,9 +135,9 @@ impl Plan<'_> {
         Some((text, tail))
     }
 
-    pub(super) fn audio_links(&mut self, kind: EncoderKind) -> Vec<Link> {
+    pub(super) fn audio_links(&mut self, source: &Stream, kind: EncoderKind, pass: Pass) -> Vec<Link> {
         let audio = &self.settings.audio;
-        let mut filters: Vec<String> = audio.filter.iter().cloned().collect();
+        let mut filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
         if let Some(speed) = self.settings.speed {
             filters.push(tempo(speed));
         }
@@ -154,13 +165,14 @@ impl Plan<'_> {
             tail.push(("aformat", format.join(":")));
         }
         let processors = std::mem::take(&mut self.processors.1);
-        self.chain(filters.join(","), tail, processors, "aformat", None)
+        self.chain(filters.join(","), None, tail, processors, "aformat", None)
     }
 
     /// Filters, then the caller's processors, each with frames of the format that it wants, then what the encoder takes.
     fn chain(
         &self,
         filters: String,
+        pictures: Option<Link>,
         tail: Vec<(&'static str, String)>,
         processors: processor::Chain,
         format: &'static str,
@@ -168,6 +180,9 @@ impl Plan<'_> {
     ) -> Vec<Link> {
         let mut links = Vec::new();
         let mut next = Box::new(GraphLink::new(filters, Vec::new()));
+        if let Some(Link::Graph(pictures)) = pictures {
+            links.push(Link::Graph(std::mem::replace(&mut next, pictures)));
+        }
         for processor in processors {
             if let Some(wanted) = processor.format() {
                 let key = if format == "format" { "pix_fmts" } else { "sample_fmts" };

@@ -6,8 +6,12 @@ mod decode;
 mod demux;
 mod encode;
 mod filter;
+mod filters;
 mod links;
+mod loudness;
+mod measure;
 mod mux;
+mod overlay;
 mod pipeline;
 mod plan;
 mod presets;
@@ -18,18 +22,22 @@ mod settings;
 
 pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};
+pub use filters::{AudioFilter, VideoFilter};
+pub use loudness::Loudness;
+pub use overlay::{Overlay, Position};
 pub use presets::Preset;
 pub use processor::{Packet, Processor};
 pub use segments::{SegmentType, Segments};
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
 
 use crate::{
-    Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
+    Clip, Control, Error, Frame, Hardware, Media, Report, Result, Sink, Source,
     edit::{
         self, Job,
         target::{Layout, Target},
     },
 };
+use overlay::Watermark;
 use processor::{Chain, PacketChain};
 use std::{fmt, sync::Mutex};
 
@@ -108,6 +116,7 @@ pub struct Transcoder<'a> {
     media: &'a Media,
     settings: &'a Transcode,
     hardware: Option<Hardware>,
+    watermarks: Vec<Watermark>,
     video: Chain,
     audio: Chain,
     packets: PacketChain,
@@ -126,7 +135,15 @@ impl fmt::Debug for Transcoder<'_> {
 impl<'a> Transcoder<'a> {
     /// Without processors, for now.
     pub fn new(media: &'a Media, settings: &'a Transcode) -> Self {
-        Self { media, settings, hardware: None, video: Vec::new(), audio: Vec::new(), packets: Vec::new() }
+        Self {
+            media,
+            settings,
+            hardware: None,
+            watermarks: Vec::new(),
+            video: Vec::new(),
+            audio: Vec::new(),
+            packets: Vec::new(),
+        }
     }
 
     /// The devices to use, instead of the settings' choice: jobs that share a handle open each device once.
@@ -134,6 +151,19 @@ impl<'a> Transcoder<'a> {
     pub fn hardware(mut self, hardware: &Hardware) -> Self {
         self.hardware = Some(hardware.clone());
         self
+    }
+
+    /// Lays a picture ([`Frame::from_picture`]) over the first video stream's, above the ones that were given before. Filters,
+    /// size and frame rate of the settings come before it, and processors behind it. The video is encoded then.
+    ///
+    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense.
+    pub fn watermark(mut self, picture: &Frame, overlay: Overlay) -> Result<Self> {
+        overlay.check()?;
+        if picture.width() == 0 || picture.is_on_device() {
+            return Err(Error::invalid("a watermark is a picture in memory"));
+        }
+        self.watermarks.push((picture.share()?, overlay));
+        Ok(self)
     }
 
     /// Sends the first video stream's pictures through this, behind the ones that were given before. Filters, size and
@@ -198,7 +228,7 @@ struct TranscodeJob<'a> {
     /// The container of each segment.
     segments: Option<&'static str>,
     /// Taken by the run.
-    processors: Mutex<(Chain, Chain, PacketChain)>,
+    processors: Mutex<(Vec<Watermark>, Chain, Chain, PacketChain)>,
 }
 
 impl<'a> TranscodeJob<'a> {
@@ -208,7 +238,12 @@ impl<'a> TranscodeJob<'a> {
             settings: transcoder.settings,
             hardware: transcoder.hardware.unwrap_or_else(|| Hardware::new(transcoder.settings.hardware)),
             segments: None,
-            processors: Mutex::new((transcoder.video, transcoder.audio, transcoder.packets)),
+            processors: Mutex::new((
+                transcoder.watermarks,
+                transcoder.video,
+                transcoder.audio,
+                transcoder.packets,
+            )),
         }
     }
 }

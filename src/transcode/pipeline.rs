@@ -85,9 +85,9 @@ pub(super) enum Muxed {
 }
 
 /// Items and bytes that wait between stages. Few frames are enough to keep two neighbours busy, and they are large.
-const PACKETS: (usize, usize) = (32, 8 << 20);
+pub(super) const PACKETS: (usize, usize) = (32, 8 << 20);
 const PICTURES: (usize, usize) = (0, 32 << 20);
-const SOUNDS: (usize, usize) = (16, 1 << 20);
+pub(super) const SOUNDS: (usize, usize) = (16, 1 << 20);
 const CODED: (usize, usize) = (64, 8 << 20);
 
 /// Runs a job. `metadata` and `chapters` are the output's.

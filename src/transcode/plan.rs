@@ -3,6 +3,10 @@
 use super::{
     encode::EncodePlan,
     filter::{Chain, Link},
+    filters,
+    loudness::{Correction, Pass},
+    measure,
+    overlay::Watermark,
     pipeline::{Lane, Part, Pipeline, Way},
     presets, processor,
     settings::{AudioCodec, Transcode, VideoCodec},
@@ -21,12 +25,15 @@ use crate::{
     time::Rational,
 };
 
+/// What the caller puts between decoder and encoder, and in front of the muxer.
+type Steps = (Vec<Watermark>, processor::Chain, processor::Chain, processor::PacketChain);
+
 /// Plans a transcode of one source and runs it.
 pub(super) fn run(
     media: &Media,
     settings: &Transcode,
     hardware: &Hardware,
-    (video, audio, packets): (processor::Chain, processor::Chain, processor::PacketChain),
+    (watermarks, video, audio, packets): Steps,
     target: &mut Target,
     report: &mut Report,
     control: &Control,
@@ -47,6 +54,8 @@ pub(super) fn run(
         media,
         settings,
         processors,
+        watermarks,
+        first_pass: Some((ranges.clone(), control)),
         length,
         hardware,
         device: device.clone(),
@@ -54,6 +63,9 @@ pub(super) fn run(
         used: Vec::new(),
     };
     let (lanes, streams) = plan.lanes(target, report)?;
+    if !plan.watermarks.is_empty() {
+        report.warn("there is no video that the watermark could lie on");
+    }
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();
@@ -148,6 +160,9 @@ pub(super) struct Plan<'a> {
     pub(super) media: &'a Media,
     pub(super) settings: &'a Transcode,
     pub(super) processors: (processor::Chain, processor::Chain),
+    pub(super) watermarks: Vec<Watermark>,
+    /// What is kept, for what has to be measured first; None where that can't be done.
+    first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
     /// Of what is kept.
     pub(super) length: Option<Timestamp>,
     pub(super) hardware: &'a Hardware,
@@ -171,6 +186,8 @@ impl<'a> Plan<'a> {
             media,
             settings,
             processors,
+            watermarks: Vec::new(),
+            first_pass: None,
             length: None,
             hardware,
             device: None,
@@ -199,7 +216,7 @@ impl<'a> Plan<'a> {
             (encoder, self.video_links(source, encoder, None, None))
         } else {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
-            (encoder, self.audio_links(encoder))
+            (encoder, self.audio_links(source, encoder, Pass::Blind))
         };
         self.check_fits(target, encoder)?;
         let plan = EncodePlan {
@@ -297,6 +314,10 @@ impl<'a> Plan<'a> {
         }
         let passes = self.can_pass(target, index, source);
         match video.codec {
+            VideoCodec::Copy if !self.watermarks.is_empty() => {
+                return Err(Error::invalid("the video is to be copied, and to get a watermark")
+                    .advise("leave one of them out"));
+            }
             VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
             VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
             // Segments begin where they should if it is encoded.
@@ -306,7 +327,8 @@ impl<'a> Plan<'a> {
                     && !video.changes()
                     && self.settings.preset.is_none()
                     && self.settings.target_size.is_none()
-                    && self.processors.0.is_empty() =>
+                    && self.processors.0.is_empty()
+                    && self.watermarks.is_empty() =>
             {
                 return Ok(Some(Way::Copy));
             }
@@ -394,7 +416,8 @@ impl<'a> Plan<'a> {
         }
         let kind = presets::audio_encoder(audio, target.muxer)?;
         self.check_fits(target, kind)?;
-        let links = self.audio_links(kind);
+        let pass = self.first_pass(index, source, report)?;
+        let links = self.audio_links(source, kind, pass);
         let plan = EncodePlan {
             kind,
             settings: self.settings,
@@ -495,6 +518,37 @@ impl<'a> Plan<'a> {
                 .advise("raise the target size, or lower the bit rate of the sound"));
         }
         Ok(Some(left as u64))
+    }
+
+    /// Measures the loudness of a stream where the settings ask for one.
+    fn first_pass(&self, index: usize, source: &Stream, report: &mut Report) -> Result<Pass> {
+        let (media, audio) = (self.media, &self.settings.audio);
+        let Some(((loudness, filters), (ranges, control))) =
+            filters::before_loudness(audio).zip(self.first_pass.as_ref())
+        else {
+            return Ok(Pass::Blind);
+        };
+        if !media.source().is_seekable() {
+            report.warn(
+                "the source can be read only once: its loudness is changed without having been measured",
+            );
+            return Ok(Pass::Blind);
+        }
+        let mut measure = |filters: &[String]| {
+            measure::measure(media, index, ranges, filters, self.settings, report, control)
+                .map_err(|e| e.in_stream(index))
+        };
+        let Some(measured) = measure(&filters)? else {
+            report.warn(format!("stream {index} is silent, and stays so"));
+            return Ok(Pass::Silent);
+        };
+        if loudness.is_one_gain(&measured) {
+            return Ok(Pass::Measured(measured, Correction::default()));
+        }
+        let first = Pass::Measured(measured, Correction::default());
+        let through = filters::up_to_loudness(audio, source.sample_rate().unwrap_or(0), first);
+        let correction = measure(&through)?.map(|found| loudness.correction(&found)).unwrap_or_default();
+        Ok(Pass::Measured(measured, correction))
     }
 }
 

@@ -1,6 +1,9 @@
 //! [`Transcode`]: what to make of a media. Judged as a whole before anything runs.
 
-use super::presets::Preset;
+use super::{
+    filters::{self, AudioFilter, VideoFilter},
+    presets::Preset,
+};
 use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +163,7 @@ impl Transcode {
             return Err(Error::invalid("the sound is to be copied, and changed as well")
                 .advise("leave one of them out"));
         }
+        filters::check_all(&video.filters, &self.audio.filters)?;
         for range in &self.keep {
             range.check()?;
         }
@@ -300,6 +304,7 @@ pub struct VideoSettings {
     pub(super) turn: bool,
     pub(super) deinterlace: bool,
     pub(super) filter: Option<String>,
+    pub(super) filters: Vec<VideoFilter>,
     pub(super) options: Vec<(String, String)>,
 }
 
@@ -345,6 +350,13 @@ impl VideoSettings {
         self
     }
 
+    /// Adds a filter behind the ones that were given before, and behind [`filter`](Self::filter).
+    #[must_use]
+    pub fn apply(mut self, filter: VideoFilter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
     /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -387,6 +399,7 @@ pub struct AudioSettings {
     pub(super) sample_rate: Option<u32>,
     pub(super) channels: Option<u32>,
     pub(super) filter: Option<String>,
+    pub(super) filters: Vec<AudioFilter>,
     pub(super) options: Vec<(String, String)>,
 }
 
@@ -401,6 +414,13 @@ impl AudioSettings {
     #[must_use]
     pub fn filter(mut self, graph: impl Into<String>) -> Self {
         self.filter = Some(graph.into());
+        self
+    }
+
+    /// Adds a filter behind the ones that were given before, and behind [`filter`](Self::filter).
+    #[must_use]
+    pub fn apply(mut self, filter: AudioFilter) -> Self {
+        self.filters.push(filter);
         self
     }
 

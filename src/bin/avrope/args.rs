@@ -1,8 +1,8 @@
 //! What can be said on the command line.
 
 use avrope::{
-    AudioCodec, AudioSettings, CutMode, Fit, Fragment, Preset, Rational, TimeRange, Timestamp, VideoCodec,
-    VideoSettings,
+    AudioCodec, AudioFilter, AudioSettings, CutMode, Fit, Fragment, Loudness, Overlay, Position, Preset,
+    Rational, TimeRange, Timestamp, VideoCodec, VideoFilter, VideoSettings,
 };
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
@@ -146,7 +146,7 @@ pub struct Hardware {
 }
 
 /// How frames are made and coded.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct Encoding {
     /// high_quality, balanced, high_speed, or a preset of the video encoder's own (veryfast, slow…)
     #[arg(long, value_name = "NAME")]
@@ -205,6 +205,30 @@ pub struct Encoding {
     /// A graph of libavfilter's for the sound
     #[arg(long, value_name = "GRAPH")]
     pub audio_filter: Option<String>,
+    /// Lay a picture (PNG, JPEG, WebP, BMP) over the video
+    #[arg(long, value_name = "FILE")]
+    pub watermark: Option<PathBuf>,
+    /// Where it lies
+    #[arg(long, value_enum, value_name = "WHERE", requires = "watermark", default_value = "bottom-right")]
+    pub watermark_position: Corner,
+    /// How much of it covers, from 0 to 1
+    #[arg(long, value_name = "N", requires = "watermark", default_value = "1")]
+    pub watermark_opacity: f64,
+    /// Write this at the top left of the picture
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// Make the sound louder or, below 0, softer
+    #[arg(long, value_name = "DB", allow_hyphen_values = true)]
+    pub volume: Option<f64>,
+    /// Bring the sound to this loudness, measured first (EBU R 128: -23)
+    #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
+    pub loudness: Option<f64>,
+    /// Begin from black and silence, for so long
+    #[arg(long, value_name = "T")]
+    pub fade_in: Option<Timestamp>,
+    /// End in black and silence, for so long
+    #[arg(long, value_name = "T")]
+    pub fade_out: Option<Timestamp>,
     /// Play this much faster; sound keeps its pitch
     #[arg(long, value_name = "N")]
     pub speed: Option<f64>,
@@ -239,6 +263,15 @@ pub enum FitArg {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Corner {
+    TopLeft,
+    TopRight,
+    BottomLeft,
+    BottomRight,
+    Center,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FragmentArg {
     /// At every keyframe
     Keyframe,
@@ -247,7 +280,20 @@ pub enum FragmentArg {
 }
 
 impl Encoding {
-    pub fn settings(&self) -> avrope::Transcode {
+    /// How the watermark lies.
+    pub fn overlay(&self) -> Overlay {
+        let position = match self.watermark_position {
+            Corner::TopLeft => Position::TopLeft,
+            Corner::TopRight => Position::TopRight,
+            Corner::BottomLeft => Position::BottomLeft,
+            Corner::BottomRight => Position::BottomRight,
+            Corner::Center => Position::Center,
+        };
+        Overlay::new().position(position).opacity(self.watermark_opacity)
+    }
+
+    /// For an input of this length.
+    pub fn settings(&self, length: Option<Timestamp>) -> avrope::Result<avrope::Transcode> {
         let mut all = avrope::Transcode::new();
         let mut video = VideoSettings::new().turn(self.rotate).deinterlace(self.deinterlace);
         let mut audio = AudioSettings::new();
@@ -300,7 +346,34 @@ impl Encoding {
                 _ => video = video.option(key, value),
             }
         }
-        all.video(video).audio(audio)
+        if let Some(text) = self.text.clone() {
+            let (size, color) = (32, "white".to_owned());
+            video = video.apply(VideoFilter::Text { text, x: 16, y: 16, size, color, font: None });
+        }
+        if let Some(db) = self.volume {
+            audio = audio.apply(AudioFilter::Volume { db });
+        }
+        if let Some(target) = self.loudness {
+            audio = audio.apply(AudioFilter::Loudness(Loudness::new(target)));
+        }
+        // Fades are told in the result's time, and filters work in the source's.
+        let in_source = |time: Timestamp| Timestamp::from_secs(time.secs() * self.speed.unwrap_or(1.0));
+        if let Some(duration) = self.fade_in.map(in_source).transpose()? {
+            let from = Timestamp::ZERO;
+            video = video.apply(VideoFilter::FadeIn { from, duration });
+            audio = audio.apply(AudioFilter::FadeIn { from, duration });
+        }
+        if let Some(duration) = self.fade_out.map(in_source).transpose()? {
+            let length = length.ok_or_else(|| {
+                let message = "--fade-out needs an input whose length is known";
+                avrope::Error::new(avrope::ErrorKind::Unsupported, message)
+            })?;
+            // A longer one than the input has begun before it.
+            let from = length.minus(duration).max(Timestamp::ZERO);
+            video = video.apply(VideoFilter::FadeOut { from, duration });
+            audio = audio.apply(AudioFilter::FadeOut { from, duration });
+        }
+        Ok(all.video(video).audio(audio))
     }
 }
 

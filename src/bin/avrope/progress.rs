@@ -57,6 +57,7 @@ impl Bar {
             // nor does the end of saving.
             _ if total > 0 && done >= total => handle.spin("finishing"),
             Stage::Save => handle.show("saving", done, total, true),
+            Stage::Measure => handle.show("measuring", done, total, false),
             _ => handle.show(copying, done, total, false),
         })
     }

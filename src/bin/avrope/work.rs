@@ -6,7 +6,7 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Join, Media, Remux, Report, Transcode, Transition};
+use avrope::{Control, Cut, Frame, Join, Media, Remux, Report, Source, Transcode, Transcoder, Transition};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
@@ -68,17 +68,22 @@ pub fn remux(args: &args::Remux, control: &Control) -> Outcome {
 }
 
 pub fn transcode(args: &args::Transcode, control: &Control) -> Outcome {
-    let inputs = std::slice::from_ref(&args.input);
-    let to = Destination::new(&args.output, inputs)?;
-    let mut settings = args.encoding.settings();
-    if let Some(format) = &args.output.format {
-        settings = settings.format(format);
-    }
+    let inputs: Vec<_> = std::iter::once(&args.input).chain(&args.encoding.watermark).cloned().collect();
+    let to = Destination::new(&args.output, &inputs)?;
     let bar = Bar::new(&args.common);
     let source = inout::source(&args.input, Needs::Order, &bar, control)?;
     let control = bar.watch(control, "transcoding");
     let media = Media::open_with(source, &control)?;
-    let report = to.run(&control, |sink| avrope::transcode_to(&media, &settings, sink, &control))?;
+    let mut settings = args.encoding.settings(media.duration())?;
+    if let Some(format) = &args.output.format {
+        settings = settings.format(format);
+    }
+    let mut transcoder = Transcoder::new(&media, &settings);
+    if let Some(path) = &args.encoding.watermark {
+        let picture = Frame::from_picture_with(Source::open(path)?, &control)?;
+        transcoder = transcoder.watermark(&picture, args.encoding.overlay())?;
+    }
+    let report = to.run(&control, |sink| transcoder.run_to(sink, &control))?;
     drop(bar);
     tell(&report, &args.output, &args.common)
 }

@@ -1,0 +1,576 @@
+//! Typed filters, loudness and watermarks: what they do to pixels and samples, as ffmpeg decodes them.
+
+mod common;
+
+use avrope::{
+    AudioCodec, AudioFilter, AudioSettings, CancelToken, Control, ErrorKind, Frame, Loudness, Overlay,
+    Position, Rational, Source, Stage, TimeRange, Timestamp, Transcode, Transcoder, VideoCodec, VideoFilter,
+    VideoSettings, transcode,
+};
+use common::{ffmpeg, ffprobe, made_by_ffmpeg, open, save};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+const SIZE: (usize, usize) = (160, 96);
+
+/// Two seconds: a green picture with a blue top left quarter, and a tone.
+fn clip() -> PathBuf {
+    let graph = "color=0x00c000:s=160x96:r=25:d=2,drawbox=0:0:80:48:0x0000f0:fill";
+    let sound = "sine=440:d=2:r=48000,volume=0.8";
+    let (lavfi, pcm) = (["-f", "lavfi", "-i"], ["-c:v", "ffv1", "-c:a", "pcm_s16le", "-pix_fmt", "yuv444p"]);
+    made_by_ffmpeg("blue-corner.mkv", &[&lavfi[..], &[graph], &lavfi, &[sound], &pcm].concat())
+}
+
+/// A lossless transcode of the video, through these filters.
+fn filtered(filters: &[VideoFilter]) -> Transcode {
+    let video = VideoSettings::new().codec(VideoCodec::Ffv1);
+    let video = filters.iter().cloned().fold(video, VideoSettings::apply);
+    Transcode::new().format("mkv").video(video)
+}
+
+fn sounding(filters: &[AudioFilter]) -> Transcode {
+    let audio =
+        filters.iter().cloned().fold(AudioSettings::new().codec(AudioCodec::Pcm), AudioSettings::apply);
+    Transcode::new().format("mkv").audio(audio)
+}
+
+/// Decoded pictures, as ffmpeg sees them.
+struct Pictures {
+    rgb: Vec<u8>,
+    size: (usize, usize),
+}
+
+impl Pictures {
+    fn of(path: &Path, size: (usize, usize)) -> Self {
+        let streams = ffprobe(path, &["-select_streams", "v", "-show_entries", "stream=width,height"]);
+        let found = |key: &str| streams["streams"][0][key].as_u64().unwrap() as usize;
+        assert_eq!((found("width"), found("height")), size);
+        let raw = ["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"];
+        let rgb = ffmpeg(&[&["-i", path.to_str().unwrap()], &raw[..]].concat()).0;
+        Self { rgb, size }
+    }
+
+    fn count(&self) -> usize {
+        self.rgb.len() / (self.size.0 * self.size.1 * 3)
+    }
+
+    fn picture(&self, n: usize) -> &[u8] {
+        let len = self.size.0 * self.size.1 * 3;
+        &self.rgb[n * len..(n + 1) * len]
+    }
+
+    /// Which colour a pixel mostly is.
+    fn at(&self, n: usize, x: usize, y: usize) -> &'static str {
+        let pixel = &self.picture(n)[(y * self.size.0 + x) * 3..][..3];
+        match [pixel[0], pixel[1], pixel[2]].map(|v| v > 100) {
+            [false, false, false] => "black",
+            [true, false, false] => "red",
+            [false, true, false] => "green",
+            [false, false, true] => "blue",
+            [true, true, true] => "white",
+            _ => "mixed",
+        }
+    }
+
+    fn corners(&self, n: usize) -> [&'static str; 4] {
+        let (w, h) = self.size;
+        [self.at(n, 2, 2), self.at(n, w - 3, 2), self.at(n, 2, h - 3), self.at(n, w - 3, h - 3)]
+    }
+}
+
+/// What a filter makes of the clip.
+fn pictures(filters: &[VideoFilter], size: (usize, usize)) -> Pictures {
+    let folder = tempfile::tempdir().unwrap();
+    let made = transcode(&open(&clip()), &filtered(filters), &Control::default()).unwrap();
+    Pictures::of(&save(&made, folder.path(), "out.mkv"), size)
+}
+
+/// The first channel's samples.
+fn samples(path: &Path) -> Vec<f32> {
+    let raw = ["-map", "0:a", "-ac", "1", "-f", "f32le", "-"];
+    let bytes = ffmpeg(&[&["-i", path.to_str().unwrap()], &raw[..]].concat()).0;
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn loudest(samples: &[f32]) -> f32 {
+    samples.iter().fold(0.0, |most, sample| most.max(sample.abs()))
+}
+
+fn seconds(s: f64) -> Timestamp {
+    Timestamp::from_secs(s).unwrap()
+}
+
+fn green() -> Vec<&'static str> {
+    vec!["green"; 4]
+}
+
+#[test]
+fn shapes_change_as_they_should() {
+    oracle!("shapes");
+    let plain = ["blue", "green", "green", "green"];
+    assert_eq!(pictures(&[], SIZE).corners(0), plain);
+    let crop = VideoFilter::Crop { x: 80, y: 48, width: 60, height: 40 };
+    assert_eq!(pictures(&[crop], (60, 40)).corners(0), green()[..]);
+    let pad = VideoFilter::Pad { width: 200, height: 120, color: "#ff0000".into() };
+    let padded = pictures(&[pad], (200, 120));
+    assert_eq!((padded.corners(0), padded.at(0, 30, 20)), (["red"; 4], "blue"));
+    for (degrees, size, corners) in [
+        (90.0, (96, 160), ["green", "blue", "green", "green"]),
+        (-90.0, (96, 160), ["green", "green", "blue", "green"]),
+        (180.0, SIZE, ["green", "green", "green", "blue"]),
+        (45.0, SIZE, ["black"; 4]),
+    ] {
+        assert_eq!(pictures(&[VideoFilter::Rotate { degrees }], size).corners(0), corners, "{degrees}");
+    }
+    let across = pictures(&[VideoFilter::Flip { horizontal: true }], SIZE);
+    assert_eq!(across.corners(0), ["green", "blue", "green", "green"]);
+    // In their order: first flipped, then cropped.
+    let down = VideoFilter::Flip { horizontal: false };
+    let lower = VideoFilter::Crop { x: 0, y: 48, width: 160, height: 48 };
+    assert_eq!(pictures(&[down, lower], (160, 48)).corners(0), ["blue", "green", "blue", "green"]);
+    let graph = VideoFilter::Graph("split[a][b];[a]hflip[c];[b][c]hstack".into());
+    let twice = pictures(&[graph, VideoFilter::Flip { horizontal: false }], (320, 96));
+    assert_eq!(twice.corners(0), ["green", "green", "blue", "blue"]);
+}
+
+#[test]
+fn pictures_and_sound_fade_and_stay_in_sync() {
+    oracle!("fades");
+    let (early, late, half) = (Timestamp::ZERO, seconds(1.5), seconds(0.5));
+    let video = [
+        VideoFilter::FadeIn { from: early, duration: half },
+        VideoFilter::FadeOut { from: late, duration: half },
+    ];
+    let audio = [
+        AudioFilter::FadeIn { from: early, duration: half },
+        AudioFilter::FadeOut { from: late, duration: half },
+    ];
+    let mut settings = filtered(&video);
+    settings = settings
+        .audio(audio.into_iter().fold(AudioSettings::new().codec(AudioCodec::Pcm), AudioSettings::apply));
+    let folder = tempfile::tempdir().unwrap();
+    let made = transcode(&open(&clip()), &settings, &Control::default()).unwrap();
+    let path = save(&made, folder.path(), "out.mkv");
+    let seen = Pictures::of(&path, SIZE);
+    assert_eq!(seen.count(), 50);
+    assert_eq!([0, 49].map(|n| seen.corners(n)[3]), ["black"; 2]);
+    assert_eq!([13, 25, 37].map(|n| seen.corners(n)[3]), ["green"; 3]);
+    let heard = samples(&path);
+    assert_eq!(heard.len(), 96_000);
+    let level = |from: f64, to: f64| loudest(&heard[(from * 48e3) as usize..(to * 48e3) as usize]);
+    let full = level(0.9, 1.1);
+    assert!(full > 0.05, "{full}");
+    assert!(level(0.0, 0.01) < full * 0.05 && level(1.99, 2.0) < full * 0.05);
+    assert!((level(0.24, 0.26) / full - 0.5).abs() < 0.1, "half-way in");
+    // Times are what they were.
+    let times = |path: &Path| -> Vec<i64> {
+        common::frames(path, "0:v").iter().map(|frame| (frame.time * 1000.0).round() as i64).collect()
+    };
+    assert_eq!(times(&path), times(&clip()));
+}
+
+#[test]
+fn a_volume_is_in_decibels() {
+    oracle!("volume");
+    let folder = tempfile::tempdir().unwrap();
+    let made =
+        transcode(&open(&clip()), &sounding(&[AudioFilter::Volume { db: -20.0 }]), &Control::default());
+    let (before, after) = (samples(&clip()), samples(&save(&made.unwrap(), folder.path(), "out.mkv")));
+    assert_eq!(before.len(), after.len());
+    assert!((loudest(&before) / loudest(&after) - 10.0).abs() < 0.2);
+}
+
+/// The same as a text of its own: pixels change where letters are.
+#[test]
+fn a_hostile_text_is_shown_and_opens_nothing() {
+    oracle!("text");
+    let text = |text: &str| VideoFilter::Text {
+        text: text.into(),
+        x: 4,
+        y: 4,
+        size: 16,
+        color: "white".into(),
+        font: None,
+    };
+    match transcode(&open(&clip()), &filtered(&[text("M")]), &Control::default()) {
+        Ok(_) => {}
+        Err(e) if e.kind() == ErrorKind::Unsupported => return eprintln!("SKIPPED: {e}"),
+        Err(e) => panic!("{e}"),
+    }
+    let plain = pictures(&[], SIZE);
+    let folder = tempfile::tempdir().unwrap();
+    let victim = folder.path().join("made");
+    let file = victim.to_str().unwrap();
+    let hostile = [
+        "' : \\ % { } [ ] ; ,".to_owned(),
+        "%{pts} %{expr:1} %%".to_owned(),
+        "a\nb".to_owned(),
+        "it's 10:30; [in]null[out], 'x'".to_owned(),
+        "\\".to_owned(),
+        "'".to_owned(),
+        "\\'".to_owned(),
+        " , ".to_owned() + "M",
+        "x:textfile=/etc/hostname".to_owned(),
+        format!("x,metadata=print:file={file}"),
+        format!("x',metadata=print:file={file},drawtext=text='x"),
+        format!("x\\,metadata=print:file={file}"),
+        format!("x\\\\,metadata=print:file={file}"),
+        format!("[a];[a]metadata=print:file={file}"),
+    ];
+    let mut shown = Vec::new();
+    for text_given in &hostile {
+        let seen = pictures(&[text(text_given)], SIZE);
+        assert_eq!(seen.count(), 50);
+        assert_ne!(seen.picture(0), plain.picture(0), "{text_given:?} is not seen");
+        // Nothing in it is put in by libav: a time would change.
+        assert_eq!(seen.picture(0), seen.picture(49), "{text_given:?}");
+        assert!(!victim.exists(), "{text_given:?} opened a file");
+        shown.push(seen.picture(0).to_vec());
+    }
+    // Each is shown as it is: none lost what sets it apart.
+    for (i, one) in shown.iter().enumerate().take(8) {
+        assert!(shown.iter().take(i).all(|other| other != one), "{:?}", hostile[i]);
+    }
+    // As drawtext shows it from a file, which no parser looks into.
+    for (i, text_given) in hostile.iter().enumerate() {
+        let given = folder.path().join(format!("text{i}"));
+        std::fs::write(&given, text_given).unwrap();
+        let graph = format!(
+            "drawtext=expansion=none:textfile={}:x=4:y=4:fontsize=16:fontcolor=white",
+            given.display()
+        );
+        let wanted = pictures(&[VideoFilter::Graph(graph)], SIZE);
+        assert_eq!(wanted.picture(0), shown[i], "{text_given:?}");
+    }
+}
+
+/// Integrated loudness, by ffmpeg's own filter.
+fn loudness(path: &Path) -> (f64, f64) {
+    let arguments =
+        ["-v", "info", "-i", path.to_str().unwrap(), "-af", "ebur128=peak=true", "-f", "null", "-"];
+    let (_, log) = ffmpeg(&arguments);
+    let summary = log.rsplit("Summary:").next().unwrap();
+    let value = |name: &str| -> f64 {
+        let line = summary.lines().find_map(|line| line.trim().strip_prefix(name)).expect(name);
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    (value("I:"), value("Peak:"))
+}
+
+fn noise(name: &str, graph: &str) -> PathBuf {
+    made_by_ffmpeg(name, &["-f", "lavfi", "-i", graph, "-c:a", "pcm_s16le", "-ar", "44100"])
+}
+
+#[test]
+fn loudness_is_met() {
+    oracle!("loudness");
+    let folder = tempfile::tempdir().unwrap();
+    let steady = noise("steady.wav", "anoisesrc=c=pink:seed=3:a=0.1:d=12:r=44100");
+    // Soft, then loud: two levels 15 dB apart.
+    let stepped = noise(
+        "stepped.wav",
+        "anoisesrc=c=pink:seed=5:a=0.4:d=16:r=44100,volume='if(lt(t,8),0.18,1)':eval=frame",
+    );
+    // Peaks far above the rest: one gain would clip them.
+    let peaky = noise(
+        "peaky.wav",
+        "anoisesrc=c=pink:seed=4:a=0.03:d=16:r=44100,volume='if(lt(mod(t,2),0.01),25,1)':eval=frame",
+    );
+    let tone = noise("tone.wav", "sine=997:d=6:r=44100");
+    for (path, target) in [
+        (&steady, -23.0),
+        (&steady, -16.0),
+        (&stepped, -20.0),
+        (&peaky, -16.0),
+        (&tone, -23.0),
+        (&tone, -14.0),
+    ] {
+        let (before, _) = loudness(path);
+        let filters = [AudioFilter::Loudness(Loudness::new(target))];
+        let made = transcode(&open(path), &sounding(&filters).format("wav"), &Control::default()).unwrap();
+        let out = save(&made, folder.path(), "out.wav");
+        let (after, peak) = loudness(&out);
+        eprintln!("{}: {before} -> {after} LUFS, peak {peak} (target {target})", path.display());
+        assert!((after - target).abs() <= 0.5, "{}: {before} -> {after}, not {target}", path.display());
+        assert!(peak <= -0.9, "{}: a peak of {peak}", path.display());
+        let info = open(&out).info().clone();
+        assert_eq!(info.streams[0].sample_rate, Some(44_100));
+        assert_eq!(samples(&out).len(), samples(path).len(), "{}: as long as before", path.display());
+    }
+}
+
+#[test]
+fn what_is_measured_is_what_is_kept() {
+    oracle!("loudness of a range");
+    let folder = tempfile::tempdir().unwrap();
+    let stepped = noise(
+        "stepped.wav",
+        "anoisesrc=c=pink:seed=5:a=0.4:d=16:r=44100,volume='if(lt(t,8),0.18,1)':eval=frame",
+    );
+    let audio = AudioSettings::new()
+        .codec(AudioCodec::Pcm)
+        .channels(2)
+        .apply(AudioFilter::Volume { db: -6.0 })
+        .apply(AudioFilter::Loudness(Loudness::default()));
+    let soft = TimeRange::secs(1.0, 7.5).unwrap();
+    let stages = Arc::new(Mutex::new(Vec::new()));
+    let told = stages.clone();
+    let control = Control::new().progress(move |p| {
+        assert!(p.total == 0 || p.done <= p.total);
+        told.lock().unwrap().push(p.stage);
+    });
+    let settings = Transcode::new().format("wav").audio(audio).keep(soft);
+    let made = transcode(&open(&stepped), &settings, &control).unwrap();
+    let (after, _) = loudness(&save(&made, folder.path(), "out.wav"));
+    assert!((after + 23.0).abs() <= 0.5, "{after}");
+    let mut stages = stages.lock().unwrap().clone();
+    stages.dedup();
+    assert_eq!(stages, [Stage::Measure, Stage::Transcode]);
+}
+
+#[test]
+fn both_passes_can_be_cancelled() {
+    oracle!("cancel");
+    let path = noise("steady.wav", "anoisesrc=c=pink:seed=3:a=0.1:d=12:r=44100");
+    let filters = [AudioFilter::Loudness(Loudness::default())];
+    for stage in [Stage::Measure, Stage::Transcode] {
+        let token = CancelToken::new();
+        let cancel = token.clone();
+        let control = Control::new().cancel(token).progress(move |p| {
+            if p.stage == stage {
+                cancel.cancel();
+            }
+        });
+        let error = transcode(&open(&path), &sounding(&filters), &control).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{stage:?}: {error}");
+    }
+    let late = Control::new().timeout(std::time::Duration::from_millis(1));
+    let error = transcode(&open(&path), &sounding(&filters), &late).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+}
+
+#[test]
+fn silence_and_streams_have_no_two_passes() {
+    oracle!("silence");
+    let filters = [AudioFilter::Loudness(Loudness::default())];
+    let silent = noise("silent.wav", "anullsrc=r=44100:d=2");
+    let made = transcode(&open(&silent), &sounding(&filters), &Control::default()).unwrap();
+    assert!(made.report.warnings.iter().any(|w| w.contains("silent")), "{:?}", made.report.warnings);
+    let path = noise("steady.wav", "anoisesrc=c=pink:seed=3:a=0.1:d=12:r=44100");
+    let stream = Source::from_reader(std::fs::File::open(&path).unwrap(), "pipe.wav");
+    let media = avrope::Media::open(stream).unwrap();
+    let made = transcode(&media, &sounding(&filters), &Control::default()).unwrap();
+    assert!(made.report.warnings.iter().any(|w| w.contains("only once")), "{:?}", made.report.warnings);
+}
+
+/// A picture file of one colour.
+fn picture(name: &str, color: &str, size: &str) -> PathBuf {
+    made_by_ffmpeg(
+        name,
+        &["-f", "lavfi", "-i", &format!("color={color}:s={size}:d=1,format=rgba"), "-frames:v", "1"],
+    )
+}
+
+#[test]
+fn a_watermark_lies_where_and_when_it_should() {
+    oracle!("watermark");
+    let folder = tempfile::tempdir().unwrap();
+    let logo = Frame::from_picture(Source::open(picture("logo.png", "red", "20x12")).unwrap()).unwrap();
+    assert_eq!((logo.width(), logo.height()), (20, 12));
+    let media = open(&clip());
+    let run = |overlay: Overlay, settings: &Transcode, size| {
+        let transcoder = Transcoder::new(&media, settings).watermark(&logo, overlay).unwrap();
+        let made = transcoder.run(&Control::default()).unwrap();
+        let path = save(&made, folder.path(), "out.mkv");
+        assert_eq!(samples(&path).len(), 96_000);
+        Pictures::of(&path, size)
+    };
+    let flat = Overlay::new().margin(0);
+    for (position, corner) in [
+        (Position::TopLeft, 0),
+        (Position::TopRight, 1),
+        (Position::BottomLeft, 2),
+        (Position::BottomRight, 3),
+    ] {
+        let seen = run(flat.position(position), &filtered(&[]), SIZE);
+        assert_eq!(seen.count(), 50);
+        let mut wanted = ["blue", "green", "green", "green"];
+        wanted[corner] = "red";
+        for n in [0, 24, 49] {
+            assert_eq!(seen.corners(n), wanted, "{position:?}, picture {n}");
+        }
+    }
+    let centre = run(Overlay::new().position(Position::Center), &filtered(&[]), SIZE);
+    assert_eq!((centre.at(0, 80, 48), centre.at(0, 95, 48)), ("red", "green"));
+    let margin = run(Overlay::new().margin(10), &filtered(&[]), SIZE);
+    assert_eq!([145, 155].map(|x| margin.at(0, x, 80)), ["red", "green"]);
+    let at = run(Overlay::new().position(Position::At { x: 100, y: 60 }), &filtered(&[]), SIZE);
+    assert_eq!([99, 100, 119, 120].map(|x| at.at(0, x, 66)), ["green", "red", "red", "green"]);
+    // Half of green shines through red.
+    let half = run(flat.opacity(0.5), &filtered(&[]), SIZE);
+    let pixel = &half.picture(0)[(93 * 160 + 157) * 3..][..3];
+    assert!(pixel[0].abs_diff(127) < 12 && pixel[1].abs_diff(96) < 12, "{pixel:?}");
+    // From 0.4 s up to 1.2 s, on the clock of what comes out, at the size that comes out.
+    let when = flat.during(TimeRange::secs(0.4, 1.2).unwrap());
+    let settings = filtered(&[]).video(VideoSettings::new().codec(VideoCodec::Ffv1).size(80, 48));
+    let timed = run(when, &settings, (80, 48));
+    let seen = [9, 10, 29, 30].map(|n| timed.corners(n)[3]);
+    assert_eq!(seen, ["green", "red", "red", "green"]);
+    assert_eq!(timed.at(0, 57, 45), "green");
+    assert_eq!((timed.at(20, 61, 37), timed.at(20, 58, 34)), ("red", "green"));
+}
+
+#[test]
+fn watermarks_lie_over_each_other_and_do_not_change_times() {
+    oracle!("two watermarks");
+    let folder = tempfile::tempdir().unwrap();
+    let media = open(&clip());
+    let red = Frame::from_picture(Source::open(picture("logo.png", "red", "20x12")).unwrap()).unwrap();
+    let white = Frame::from_picture(Source::open(picture("small.png", "white", "8x8")).unwrap()).unwrap();
+    let flat = Overlay::new().margin(0);
+    let video = VideoSettings::new().codec(VideoCodec::H264).frame_rate(Rational::new(25, 1).unwrap());
+    let settings = Transcode::new().format("mp4").video(video).keep(TimeRange::secs(0.5, 1.5).unwrap());
+    let transcoder = Transcoder::new(&media, &settings).watermark(&red, flat).unwrap();
+    let made = transcoder.watermark(&white, flat).unwrap().run(&Control::default()).unwrap();
+    let path = save(&made, folder.path(), "out.mp4");
+    let seen = Pictures::of(&path, SIZE);
+    assert_eq!((seen.count(), seen.corners(0)[3], seen.at(24, 145, 90)), (25, "white", "red"));
+    let times: Vec<i64> =
+        common::frames(&path, "0:v").iter().map(|frame| (frame.time * 1000.0).round() as i64).collect();
+    assert_eq!(times, (0..25).map(|n| n * 40).collect::<Vec<_>>());
+}
+
+#[test]
+fn pictures_are_opened_by_their_content_and_nothing_else_is() {
+    oracle!("pictures");
+    for name in ["still.png", "still.jpg", "still.bmp", "still.webp"] {
+        if name.ends_with("webp") && !avrope::synth::has_encoder("libwebp") {
+            eprintln!("SKIPPED: no libwebp");
+            continue;
+        }
+        let path = picture(name, "red", "64x48");
+        let bytes = std::fs::read(&path).unwrap();
+        let frame = Frame::from_picture(Source::from_bytes(bytes.clone())).unwrap();
+        assert_eq!((frame.width(), frame.height()), (64, 48), "{name}");
+        // A stream, too.
+        let stream = Source::from_reader(std::io::Cursor::new(bytes.clone()), "stream");
+        assert_eq!(Frame::from_picture(stream).unwrap().width(), 64, "{name}");
+        // Images stay no media.
+        let error = avrope::Media::open(Source::open(&path).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
+        // Cut short or changed: an error or a picture, no crash.
+        for len in [0, 3, 8, 20, bytes.len() / 2, bytes.len() - 1] {
+            if let Ok(frame) = Frame::from_picture(Source::from_bytes(bytes[..len].to_vec())) {
+                assert!(frame.width() <= 64);
+            }
+        }
+        for at in 0..bytes.len().min(200) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x55;
+            let _ = Frame::from_picture(Source::from_bytes(changed));
+        }
+        let limits = || {
+            let mut limits = avrope::Limits::default();
+            limits.pixels = 1000;
+            limits
+        };
+        let control = Control::new().limits(limits());
+        let error = Frame::from_picture_with(Source::from_bytes(bytes), &control).unwrap_err();
+        let kind = if name.ends_with("png") { ErrorKind::LimitExceeded } else { ErrorKind::Corrupt };
+        assert_eq!(error.kind(), kind, "{name}: {error}");
+        assert!(error.to_string().contains("1000"), "{name}: {error}");
+    }
+    for other in
+        [&b"#EXTM3U\nfile:///etc/hostname\n"[..], b"<svg/>", b"GIF89a", b"ffconcat version 1.0\n", b""]
+    {
+        let error = Frame::from_picture(Source::from_bytes(other.to_vec())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    }
+    let error = Frame::from_picture(Source::open(clip()).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn what_makes_no_sense_is_an_error_before_anything_runs() {
+    oracle!("errors");
+    let media = open(&clip());
+    let refused = |settings: &Transcode| transcode(&media, settings, &Control::default()).unwrap_err().kind();
+    let nan = filtered(&[VideoFilter::Rotate { degrees: f64::NAN }]);
+    assert_eq!(refused(&nan), ErrorKind::InvalidArgument);
+    assert_eq!(refused(&sounding(&[AudioFilter::Volume { db: f64::NAN }])), ErrorKind::InvalidArgument);
+    // Larger than the picture.
+    let large = VideoFilter::Crop { x: 0, y: 0, width: 1000, height: 1000 };
+    assert_eq!(refused(&filtered(&[large])), ErrorKind::InvalidArgument);
+    let copied = VideoSettings::new().codec(VideoCodec::Copy).apply(VideoFilter::Flip { horizontal: true });
+    assert_eq!(refused(&Transcode::new().video(copied)), ErrorKind::InvalidArgument);
+    let logo = Frame::video("rgba", 8, 8).unwrap();
+    let settings = Transcode::new();
+    for wrong in
+        [Overlay::new().opacity(f64::NAN), Overlay::new().opacity(2.0), Overlay::new().margin(u32::MAX)]
+    {
+        assert!(Transcoder::new(&media, &settings).watermark(&logo, wrong).is_err());
+    }
+    let copied = Transcode::new().video(VideoSettings::new().codec(VideoCodec::Copy));
+    let marked = Transcoder::new(&media, &copied).watermark(&logo, Overlay::new()).unwrap();
+    assert_eq!(marked.run(&Control::default()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let sound_only = sounding(&[]).video(VideoSettings::new().codec(VideoCodec::None));
+    let marked = Transcoder::new(&media, &sound_only).watermark(&logo, Overlay::new()).unwrap();
+    let report = marked.run(&Control::default()).unwrap().report;
+    assert!(report.warnings.iter().any(|w| w.contains("watermark")), "{:?}", report.warnings);
+    let sound = Frame::audio("s16", "mono", 48_000, 10).unwrap();
+    assert!(Transcoder::new(&media, &settings).watermark(&sound, Overlay::new()).is_err());
+    // They travel as JSON.
+    let all = filtered(&[
+        VideoFilter::Flip { horizontal: true },
+        VideoFilter::FadeIn { from: Timestamp::ZERO, duration: seconds(1.0) },
+    ]);
+    let json = serde_json::to_string(&all).unwrap();
+    assert_eq!(serde_json::from_str::<Transcode>(&json).unwrap(), all);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_line_has_them() {
+    oracle!("command line");
+    let folder = tempfile::tempdir().unwrap();
+    let (input, logo) = (clip(), picture("logo.png", "red", "20x12"));
+    let run = |rest: &[&str]| {
+        let out = folder.path().join("out.mkv");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_avrope"));
+        command.arg("transcode").arg(&input).arg("-o").arg(&out).args(["--force", "--video-codec", "ffv1"]);
+        let output = command.args(["--audio-codec", "pcm"]).args(rest).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), out)
+    };
+    let logo = logo.to_str().unwrap();
+    let corner = ["--watermark", logo, "--watermark-position", "top-right", "--watermark-opacity", "0.9"];
+    let (code, log, out) =
+        run(&[&corner[..], &["--fade-in", "0.2", "--fade-out", "0.4", "--speed", "2"]].concat());
+    assert_eq!(code, Some(0), "{log}");
+    let seen = Pictures::of(&out, SIZE);
+    // Of one second: the watermark does not fade, its place is 16 pixels from the edges.
+    let last = seen.count() - 1;
+    assert_eq!(
+        (seen.at(0, 130, 22), seen.at(last, 130, 22), seen.at(last / 2, 130, 22)),
+        ("red", "red", "red")
+    );
+    assert_eq!(
+        (seen.at(0, 2, 90), seen.at(last, 2, 90), seen.at(last / 2, 2, 90)),
+        ("black", "black", "green")
+    );
+    let (code, log, out) = run(&["--volume", "-12", "--loudness", "-20"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!((loudness(&out).0 + 20.0).abs() <= 0.5);
+    for wrong in [
+        &["--loudness", "3"][..],
+        &["--volume", "NaN"],
+        &["--watermark", input.to_str().unwrap()],
+        &["--watermark", "/nowhere.png"],
+        &["--watermark", logo, "--watermark-opacity", "2"],
+    ] {
+        let (code, log, _) = run(wrong);
+        assert_eq!(code, Some(1), "{wrong:?}: {log}");
+    }
+    assert_eq!(run(&["--watermark-position", "top-left"]).0, Some(2));
+}
