@@ -1569,3 +1569,88 @@ fn the_containers_options_are_judged_before_anything_is_read() {
     let error = avrope::transcode(&source, &with("no_such", "1"), &control).unwrap_err();
     assert_eq!(error.kind(), avrope::ErrorKind::InvalidArgument, "{error}");
 }
+
+// ---- 11: transitions, and cuts that encode
+
+#[test]
+fn transitions_keep_sound_with_its_picture() {
+    oracle!("transitions and sync");
+    let clip = flash_clip("mp4", (25, 1), 0.4);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.mp4");
+    let sources = [(); 3].map(|()| Source::open(&clip).unwrap());
+    let fade = avrope::Transition::new("fade", avrope::Timestamp::from_secs(0.48).unwrap());
+    let settings = Transcode::new().video(quick());
+    let control = Control::default();
+    let report = avrope::join_with_to(&sources, &fade, &settings, Sink::file(&out), &control).unwrap();
+    let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().secs();
+    assert!((report.duration_s - (3.0 * length - 0.96)).abs() < 1e-6, "{} of {length}", report.duration_s);
+    let (flashes, beeps) = flashes_and_beeps(&out);
+    // Before the first and behind the last transition each flash has its beep; inside, both are half as strong.
+    let whole = |time: &&f64| **time < length - 0.53 || **time > 2.0 * length - 0.43;
+    let clear = |times: &[f64]| times.iter().filter(whole).copied().collect::<Vec<_>>();
+    let (flashes, beeps) = (clear(&flashes), clear(&beeps));
+    assert!(flashes.len() > 10 && flashes.len() == beeps.len(), "{flashes:.3?} {beeps:.3?}");
+    let worst = flashes.iter().zip(&beeps).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(worst <= 0.005, "{worst} s, {flashes:.3?} {beeps:.3?}");
+    assert!(frame_lengths(&out).iter().all(|length| *length == 1024));
+    let one = avrope::join_with(&sources[..1], &fade, &settings, &control).unwrap_err();
+    assert_eq!(one.kind(), ErrorKind::InvalidArgument);
+    let unknown = avrope::Transition::new("no_such", avrope::Timestamp::from_secs(0.5).unwrap());
+    assert!(avrope::join_with(&sources, &unknown, &settings, &control).is_err());
+    let long = avrope::Transition::new("fade", avrope::Timestamp::from_secs(9.0).unwrap());
+    assert_eq!(
+        avrope::join_with(&sources, &long, &settings, &control).unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
+}
+
+#[test]
+fn a_cut_that_encodes_is_exact_in_every_container() {
+    oracle!("cut, mode encode");
+    let media = Media::open(Source::open(flash_clip("mp4", (25, 1), 0.4)).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for container in ["mp4", "mkv", "ts"] {
+        let cut = avrope::Cut::new()
+            .keep(TimeRange::secs(0.4, 2.0).unwrap())
+            .mode(avrope::CutMode::Encode)
+            .format(container);
+        let out = folder.path().join(format!("out.{container}"));
+        let report = avrope::cut_to(&media, &cut, Sink::file(&out), &Control::default()).unwrap();
+        assert_eq!((report.operation.as_str(), report.mode.as_deref()), ("cut", Some("encode")));
+        assert_eq!(report.frames_encoded > 40, report.payload_shared == 0);
+        assert!((report.duration_s - 1.6).abs() < 1e-6, "{container}: {}", report.duration_s);
+        assert_eq!(common::frames(&out, "0:v").len(), 40, "{container}");
+    }
+}
+
+/// The durations of all packets of sound, in samples, but the last one's.
+fn frame_lengths(path: &Path) -> Vec<i64> {
+    let sound = common::packets(path).into_iter().filter(|packet| packet.stream == 1);
+    let times: Vec<i64> = sound.map(|packet| packet.pts.unwrap()).collect();
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[test]
+fn sound_that_changes_its_rate_stays_with_its_picture() {
+    oracle!("sound of another rate");
+    let clip = flash_clip("mp4", (25, 1), 0.4);
+    let folder = tempfile::tempdir().unwrap();
+    let mut whole = Vec::new();
+    for (i, rate) in ["44100", "48000", "44100"].into_iter().enumerate() {
+        let part = folder.path().join(format!("{i}.ts"));
+        let offset = (1.0 + i as f64 * 4.0).to_string();
+        let arguments = ["-c:v", "copy", "-c:a", "aac", "-ar", rate, "-output_ts_offset", &offset];
+        let ends = ["-muxdelay", "0", "-muxpreload", "0", part.to_str().unwrap()];
+        ffmpeg(&[&["-i", clip.to_str().unwrap()], &arguments[..], &ends].concat());
+        whole.extend(std::fs::read(part).unwrap());
+    }
+    let source = folder.path().join("whole.ts");
+    std::fs::write(&source, whole).unwrap();
+    let settings = Transcode::new().video(quick()).audio(audio(AudioCodec::Aac));
+    in_sync("a changing rate", &source, &settings, "mp4", 30, 0.0);
+    // A frame cut short at a seam would make all that comes behind it early in players that go by samples.
+    let lengths = frame_lengths(&made(&source, &settings, folder.path(), "out.mp4"));
+    let odd: Vec<_> = lengths.iter().enumerate().filter(|(_, length)| **length != 1024).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}

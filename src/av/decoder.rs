@@ -177,10 +177,7 @@ unsafe extern "C" fn choose_format(
             if !wanted.is_null() && *format as c_int == *wanted {
                 return *format;
             }
-            let description = ff::av_pix_fmt_desc_get(*format).as_ref();
-            let on_device =
-                description.is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0);
-            if !on_device && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
+            if !super::stream::lies_on_device(*format) && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
                 software = *format;
             }
             format = format.add(1);

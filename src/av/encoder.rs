@@ -83,11 +83,9 @@ impl EncoderKind {
         let numbers = unsafe { numbers(self.list(Config::PixelFormats).cast::<c_int>(), |n| n == -1) };
         let name = |number: c_int| {
             let format = pix_fmt(number)?;
-            // SAFETY: a valid format's description is static.
-            let on_device = unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }
-                .is_none_or(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0);
             // SAFETY: a valid format has a static name.
-            (!on_device).then(|| unsafe { string(ff::av_get_pix_fmt_name(format)) })
+            (!super::stream::lies_on_device(format))
+                .then(|| unsafe { string(ff::av_get_pix_fmt_name(format)) })
         };
         numbers.into_iter().filter_map(name).collect()
     }
@@ -113,10 +111,7 @@ impl EncoderKind {
         // SAFETY: the list is static and ends with a layout without channels.
         unsafe {
             while !entry.is_null() && (*entry).nb_channels > 0 {
-                let mut text = [0; 128];
-                if ff::av_channel_layout_describe(entry, text.as_mut_ptr(), text.len()) > 0 {
-                    found.push(string(text.as_ptr()));
-                }
+                found.push(super::stream::describe_layout(&*entry));
                 entry = entry.add(1);
             }
         }

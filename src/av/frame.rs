@@ -70,6 +70,56 @@ impl Frame {
 
     /// Silence with the format, layout and rate of this sound.
     pub(crate) fn silence_like(&self, samples: usize) -> Result<Self> {
+        self.room_for(samples)?.silenced()
+    }
+
+    /// A sound of `samples`, cut out of frames of one format that follow each other: from sample `skip` of the first on. Its
+    /// time is the first one's.
+    pub(crate) fn joined<'a>(
+        frames: impl IntoIterator<Item = &'a Self>,
+        mut skip: usize,
+        samples: usize,
+    ) -> Result<Self> {
+        let mut frames = frames.into_iter().peekable();
+        let first = frames.peek().ok_or_else(|| Error::new(ErrorKind::Bug, "no sound to join"))?;
+        let mut joined = first.room_for(samples)?;
+        let step = Rational::new(1, c_int::try_from(first.sample_rate()).unwrap_or(1));
+        let skipped = i64::try_from(skip).unwrap_or(0);
+        let skipped = step.map_or(0, |step| convert(skipped, step, first.base));
+        joined.get_mut().pts = first.pts().map_or(ff::AV_NOPTS_VALUE, |pts| pts.saturating_add(skipped));
+        let mut filled = 0;
+        for frame in frames {
+            let count = frame.samples().saturating_sub(skip).min(samples.saturating_sub(filled));
+            let (to, from) = (joined.get(), frame.get());
+            if (to.format, to.ch_layout.nb_channels) != (from.format, from.ch_layout.nb_channels) {
+                return Err(Error::new(ErrorKind::Bug, "sounds of two formats in one frame"));
+            }
+            let format =
+                super::stream::sample_fmt(to.format).unwrap_or(ff::AVSampleFormat::AV_SAMPLE_FMT_S16);
+            let int = |n: usize| c_int::try_from(n).unwrap_or(0);
+            // SAFETY: both have as many channels of one format; `skip + count` samples are in the one, and `filled + count` fit
+            // into the other, which nobody else refers to.
+            let code = unsafe {
+                ff::av_samples_copy(
+                    to.extended_data,
+                    from.extended_data,
+                    int(filled),
+                    int(skip),
+                    int(count),
+                    to.ch_layout.nb_channels,
+                    format,
+                )
+            };
+            check(code, "joining sound")?;
+            filled = filled.saturating_add(count);
+            skip = 0;
+        }
+        joined.get_mut().nb_samples = c_int::try_from(filled).unwrap_or(0);
+        Ok(joined)
+    }
+
+    /// A frame of its own for as many samples of the same kind.
+    fn room_for(&self, samples: usize) -> Result<Self> {
         let mut frame = Self::new()?;
         frame.base = self.base;
         let from = self.raw;
@@ -81,7 +131,7 @@ impl Frame {
         };
         check(code, "copying a channel layout")?;
         raw.nb_samples = c_int::try_from(samples).unwrap_or(c_int::MAX);
-        frame.allocate()?.silenced()
+        frame.allocate()
     }
 
     fn silenced(self) -> Result<Self> {
@@ -478,30 +528,28 @@ impl Frame {
             aspect: (raw.sample_aspect_ratio.num, raw.sample_aspect_ratio.den),
             sample_rate: raw.sample_rate,
             layout: self.layout(),
-            // C's enums are read as the ints they are: a number from a file need not be a variant.
-            // SAFETY: live fields of a live frame, of int's size.
-            color: unsafe {
-                (
-                    (&raw const raw.colorspace).cast::<c_int>().read(),
-                    (&raw const raw.color_range).cast::<c_int>().read(),
-                )
-            },
+            // Sound has none: decoders leave another number there than filters do.
+            color: if self.is_audio() { (0, 0) } else { self.color() },
             device: raw.hw_frames_ctx.addr(),
+        }
+    }
+
+    /// The numbers of its colour space and range.
+    fn color(&self) -> (c_int, c_int) {
+        let raw = self.get();
+        // C's enums are read as the ints they are: a number from a file need not be a variant.
+        // SAFETY: live fields of a live frame, of int's size.
+        unsafe {
+            (
+                (&raw const raw.colorspace).cast::<c_int>().read(),
+                (&raw const raw.color_range).cast::<c_int>().read(),
+            )
         }
     }
 
     /// libav's description of the channel layout, such as `stereo`; empty for a picture.
     pub fn layout(&self) -> String {
-        if self.channels() == 0 {
-            return String::new();
-        }
-        let mut text = [0; 128];
-        // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
-        unsafe {
-            let layout = &raw const self.get().ch_layout;
-            let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
-            if written > 0 { string(text.as_ptr()) } else { String::new() }
-        }
+        super::stream::describe_layout(&self.get().ch_layout)
     }
 
     /// The pixel format that its picture has in memory, if it lies on a device.

@@ -227,25 +227,19 @@ impl Graph {
         unsafe {
             let sink = self.sink.as_ptr();
             let rate = ff::av_buffersink_get_frame_rate(sink);
-            let mut text = [0; 128];
+            let mut text = String::new();
             let mut layout: ff::AVChannelLayout = std::mem::zeroed();
             if ff::av_buffersink_get_ch_layout(sink, &raw mut layout) >= 0 {
-                ff::av_channel_layout_describe(&raw const layout, text.as_mut_ptr(), text.len());
+                text = super::stream::describe_layout(&layout);
                 ff::av_channel_layout_uninit(&raw mut layout);
             }
             Ok(Format {
                 format: ff::av_buffersink_get_format(sink),
                 sample_rate: u32::try_from(ff::av_buffersink_get_sample_rate(sink)).unwrap_or(0),
-                layout: string(text.as_ptr()),
+                layout: text,
                 frame_rate: Rational::new(rate.num, rate.den).filter(|rate| rate.num > 0),
             })
         }
-    }
-
-    /// All sounds that come out, but the last, have as many samples.
-    pub(crate) fn set_frame_size(&mut self, samples: u32) {
-        // SAFETY: a configured sink.
-        unsafe { ff::av_buffersink_set_frame_size(self.sink.as_ptr(), samples) };
     }
 
     /// Gives an input a frame, which is blank afterwards; None for its end.

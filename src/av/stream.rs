@@ -396,13 +396,7 @@ impl Stream {
     /// libav's description of the channel layout, such as `stereo` or `5.1`.
     pub(crate) fn channel_layout(&self) -> Option<String> {
         self.channels()?;
-        let mut text = [0; 128];
-        // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
-        unsafe {
-            let layout = &raw const self.get().ch_layout;
-            let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
-            (written > 0).then(|| string(text.as_ptr()))
-        }
+        Some(describe_layout(&self.get().ch_layout)).filter(|text| !text.is_empty())
     }
 
     /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be read as the
@@ -574,6 +568,26 @@ fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String
         (key.clone(), value)
     };
     metadata.iter().map(pair).collect()
+}
+
+/// libav's description of a channel layout, such as `stereo`; empty for none.
+pub(super) fn describe_layout(layout: &ff::AVChannelLayout) -> String {
+    if layout.nb_channels <= 0 {
+        return String::new();
+    }
+    let mut text = [0; 128];
+    // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
+    unsafe {
+        let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
+        if written > 0 { string(text.as_ptr()) } else { String::new() }
+    }
+}
+
+/// Whether pictures of this format lie on a device.
+pub(super) fn lies_on_device(format: ff::AVPixelFormat) -> bool {
+    // SAFETY: a valid format; its description is static, or NULL.
+    unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }
+        .is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0)
 }
 
 /// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and filters refuse them.

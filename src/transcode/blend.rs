@@ -298,15 +298,10 @@ impl<'a> Blend<'a> {
         for (i, length) in lengths.iter().enumerate().take(lengths.len().saturating_sub(1)) {
             before = before.saturating_add(*length).saturating_sub(fade);
             let (name, duration, offset) = (&self.transition.name, seconds(fade), seconds(before));
-            graph.push(format!(
-                "{}[in{}]xfade=transition={name}:duration={duration}:offset={offset}{}",
-                if i == 0 { "[in0]".to_owned() } else { format!("[x{i}]") },
-                i.saturating_add(1),
-                if i.saturating_add(2) < lengths.len() {
-                    format!("[x{}]", i.saturating_add(1))
-                } else {
-                    String::new()
-                },
+            graph.push(between(
+                i,
+                lengths.len(),
+                &format!("xfade=transition={name}:duration={duration}:offset={offset}"),
             ));
         }
         (alike.collect(), graph.join(";"))
@@ -339,17 +334,16 @@ impl<'a> Blend<'a> {
         let fade = samples(self.fade(rate));
         let mut graph = Vec::new();
         for i in 0..lengths.len().saturating_sub(1) {
-            graph.push(format!(
-                "{}[in{}]acrossfade=ns={fade}:c1=tri:c2=tri{}",
-                if i == 0 { "[in0]".to_owned() } else { format!("[x{i}]") },
-                i.saturating_add(1),
-                if i.saturating_add(2) < lengths.len() {
-                    format!("[x{}]", i.saturating_add(1))
-                } else {
-                    String::new()
-                },
-            ));
+            graph.push(between(i, lengths.len(), &format!("acrossfade=ns={fade}:c1=tri:c2=tri")));
         }
         (alike.collect(), graph.join(";"))
     }
+}
+
+/// A filter between what there is so far and the input behind it: `i` counts all inputs but the last.
+fn between(i: usize, inputs: usize, filter: &str) -> String {
+    let next = i.saturating_add(1);
+    let so_far = if i == 0 { "in0".to_owned() } else { format!("x{i}") };
+    let on = if next.saturating_add(1) < inputs { format!("[x{next}]") } else { String::new() };
+    format!("[{so_far}][in{next}]{filter}{on}")
 }

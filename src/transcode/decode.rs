@@ -91,6 +91,7 @@ impl DecodeStage<'_> {
             typical: s.frame_rate().map_or(1, |rate| {
                 Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
             }),
+            sample: None,
             expected: None,
             next_sample: None,
         }))
@@ -192,6 +193,8 @@ struct At {
     out: Rational,
     /// A picture's duration where nothing says it, in ticks.
     typical: i64,
+    /// The time base of the last sound: one sample. Its rate may change in mid-stream.
+    sample: Option<Rational>,
     /// The next timestamp that is due: ticks for pictures, samples for sound.
     expected: Option<i64>,
     /// Where the next sample goes on the output's clock.
@@ -231,6 +234,10 @@ impl At {
         let Some(sample) = Rational::new(1, rate).filter(|_| rate > 0) else {
             return Ok(VecDeque::new());
         };
+        if let Some(before) = self.sample.replace(sample).filter(|before| *before != sample) {
+            let again = |count: i64| convert(count, before, sample);
+            (self.expected, self.next_sample) = (self.expected.map(again), self.next_sample.map(again));
+        }
         let count = i64::try_from(frame.samples()).unwrap_or(0);
         // Containers that count in milliseconds round; the samples themselves run on (av_rescale_delta).
         let slack = convert(1, self.base, sample).saturating_add(1);

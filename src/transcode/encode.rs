@@ -2,6 +2,7 @@
 
 use super::{
     filter::End,
+    framing::Framing,
     pipeline::{Counters, Muxed},
     presets,
     queue::{Rx, Stop, Tx},
@@ -55,7 +56,7 @@ pub(super) struct ToEncoder<'a> {
     last: Option<i64>,
     /// The segment of the last picture.
     segment: Option<i64>,
-    frame_size: u32,
+    framing: Framing,
     done: bool,
 }
 
@@ -73,7 +74,7 @@ impl<'a> ToEncoder<'a> {
             base,
             last: None,
             segment: None,
-            frame_size: 0,
+            framing: Framing::default(),
             done: false,
         }
     }
@@ -135,16 +136,16 @@ impl<'a> ToEncoder<'a> {
 }
 
 impl End for ToEncoder<'_> {
-    fn format(&mut self, format: &Format) -> Result<u32> {
+    fn format(&mut self, format: &Format) -> Result<()> {
         if self.plan.kind.kind() == StreamKind::Audio && !self.opened {
             let encoder = Encoder::audio(self.plan.kind, format, &self.options((0, 0, 0.0))?)?;
-            self.frame_size = encoder.frame_size();
+            self.framing = Framing::new(encoder.frame_size());
             self.base = encoder.time_base();
             self.opened = true;
             self.hand_over(Ready::Encoder(Box::new(encoder)), 0)?;
         }
         self.format = Some(format.clone());
-        Ok(self.frame_size)
+        Ok(())
     }
 
     fn size(&self) -> Option<(u32, u32)> {
@@ -164,7 +165,25 @@ impl End for ToEncoder<'_> {
         })
     }
 
-    fn frame(&mut self, mut frame: Frame) -> Result<()> {
+    fn frame(&mut self, frame: Frame) -> Result<()> {
+        if !frame.is_audio() {
+            return self.encode(frame);
+        }
+        self.framing.push(frame);
+        while let Some(frame) = self.framing.next()? {
+            self.encode(frame)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.framing.rest()?.map_or(Ok(()), |frame| self.encode(frame))
+    }
+}
+
+impl ToEncoder<'_> {
+    /// A frame as the encoder takes it.
+    fn encode(&mut self, mut frame: Frame) -> Result<()> {
         if !frame.is_audio() {
             if !self.opened {
                 self.open_video(&frame)?;

@@ -67,9 +67,8 @@ pub(super) enum Link {
 
 /// Where a chain's frames go.
 pub(super) trait End {
-    /// The last graph was made (again): what comes out of it, before it does. Returns how many samples each sound must
-    /// have; 0 for any.
-    fn format(&mut self, format: &Format) -> Result<u32>;
+    /// The last graph was made (again): what comes out of it, before it does.
+    fn format(&mut self, format: &Format) -> Result<()>;
     /// A picture of another size than before comes out, and the encoder's can't change: what it has to be scaled to.
     fn size(&self) -> Option<(u32, u32)>;
     /// The filter that brings all that comes later into the format that the encoder was opened with.
@@ -78,6 +77,10 @@ pub(super) trait End {
     }
     /// The next frame. False if no more are wanted.
     fn frame(&mut self, frame: Frame) -> Result<()>;
+    /// No more frames come.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// All steps of a stream.
@@ -118,7 +121,8 @@ impl Chain {
         if let Some(mix) = &mut self.mix {
             mix.finish(&mut self.links, end)?;
         }
-        finish(&mut self.links, end)
+        finish(&mut self.links, end)?;
+        end.finish()
     }
 }
 
@@ -209,8 +213,8 @@ impl Mix {
 struct Collect(Vec<Frame>);
 
 impl End for Collect {
-    fn format(&mut self, _format: &Format) -> Result<u32> {
-        Ok(0)
+    fn format(&mut self, _format: &Format) -> Result<()> {
+        Ok(())
     }
 
     fn size(&self) -> Option<(u32, u32)> {
@@ -314,10 +318,7 @@ impl GraphLink {
         }));
         let mut graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
         if last {
-            let samples = end.format(&graph.output()?)?;
-            if samples > 0 {
-                graph.set_frame_size(samples);
-            }
+            end.format(&graph.output()?)?;
         }
         for (i, picture) in self.pictures.iter().enumerate() {
             let mut picture = picture.share()?;

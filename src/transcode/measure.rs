@@ -111,8 +111,8 @@ struct Meter<'a> {
 const REPORT_EVERY: u64 = 16;
 
 impl End for Meter<'_> {
-    fn format(&mut self, _format: &Format) -> Result<u32> {
-        Ok(0)
+    fn format(&mut self, _format: &Format) -> Result<()> {
+        Ok(())
     }
 
     fn size(&self) -> Option<(u32, u32)> {

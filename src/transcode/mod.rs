@@ -7,6 +7,7 @@ mod demux;
 mod encode;
 mod filter;
 mod filters;
+mod framing;
 mod links;
 mod loudness;
 mod measure;

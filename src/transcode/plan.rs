@@ -225,7 +225,7 @@ impl<'a> Plan<'a> {
             source,
             turned: false,
             global_header: target.muxer.wants_global_header(),
-            bit_rate: if kind == StreamKind::Video { self.video_bit_rate(source)? } else { None },
+            bit_rate: if kind == StreamKind::Video { self.video_bit_rate()? } else { None },
             segments: None,
             grid: None,
         };
@@ -354,7 +354,7 @@ impl<'a> Plan<'a> {
             source,
             turned,
             global_header: target.muxer.wants_global_header(),
-            bit_rate: self.video_bit_rate(source)?,
+            bit_rate: self.video_bit_rate()?,
             segments: self.segments,
             grid,
         };
@@ -501,13 +501,12 @@ impl<'a> Plan<'a> {
     }
 
     /// The bit rate that was asked for, or that the target size leaves for the video.
-    fn video_bit_rate(&self, source: &Stream) -> Result<Option<u64>> {
+    fn video_bit_rate(&self) -> Result<Option<u64>> {
         let Some(size) = self.settings.target_size else { return Ok(self.settings.video.bit_rate) };
         let seconds = self.length.or(self.media.duration()).map(Timestamp::secs).filter(|s| *s > 0.0);
         let Some(seconds) = seconds else {
             return Err(Error::unsupported("a target size needs a source whose length is known"));
         };
-        let _ = source;
         let seconds = seconds / self.settings.speed.unwrap_or(1.0);
         let sounds = self.media.streams().iter().filter(|s| s.kind() == StreamKind::Audio).count();
         let each = self.settings.audio.bit_rate.unwrap_or(128_000) as f64;
