@@ -144,6 +144,12 @@ impl Decoder {
         self.settle(code)
     }
 
+    /// Forgets all packets: what comes next is decoded as if it were the first. Also after the end.
+    pub(crate) fn flush(&mut self) {
+        // SAFETY: an open context.
+        unsafe { ff::avcodec_flush_buffers(self.context.as_ptr()) };
+    }
+
     fn settle(&self, code: c_int) -> Result<Got> {
         let got = settle(code)?;
         match got {

@@ -187,6 +187,8 @@ pub(crate) struct Output {
     interleave: bool,
     /// The header is written, the trailer not.
     begun: bool,
+    /// A fragment was ended by hand.
+    fragmented: bool,
 }
 
 enum Io {
@@ -234,7 +236,7 @@ impl Output {
         c.pb = io.as_ptr();
         c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
         c.io_open = Some(deny);
-        Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false })
+        Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false, fragmented: false })
     }
 
     /// For a muxer that opens files by names, `name` being the first: `files` is asked for each of them, and nothing else
@@ -249,7 +251,7 @@ impl Output {
         let mut context = Self::alloc(muxer, &c_string(&super::files::url(name))?)?;
         // SAFETY: freshly made, and nobody else has it.
         files.serve(unsafe { context.0.as_mut() });
-        Ok(Self { context, io: Io::Files(files), muxer, interleave: true, begun: false })
+        Ok(Self { context, io: Io::Files(files), muxer, interleave: true, begun: false, fragmented: false })
     }
 
     fn alloc(muxer: Muxer, name: &CStr) -> Result<Context> {
@@ -376,7 +378,19 @@ impl Output {
         self.settle(0, "writing a gap").map(drop)
     }
 
-    /// Writes out what the muxer and AVIO hold of complete fragments.
+    /// Ends a fragment: what the muxer holds of it is written. (It is to be told to leave that to us: `frag_custom`.)
+    pub(crate) fn end_fragment(&mut self) -> Result<()> {
+        // With delay_moov the first call writes the moov alone (movenc.c: mov_auto_flush_fragment).
+        for _ in 0..if self.fragmented { 1 } else { 2 } {
+            // SAFETY: the context is live and its header written; without a packet this asks the muxer to write what it holds.
+            let code = unsafe { ff::av_write_frame(self.as_ptr(), ptr::null_mut()) };
+            self.settle(code, "writing a fragment")?;
+        }
+        self.fragmented = true;
+        self.flush()
+    }
+
+    /// Writes out what AVIO holds.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.io.one().map_or(Ok(()), WriteIo::flush)
     }

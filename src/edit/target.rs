@@ -56,6 +56,8 @@ pub(crate) struct Track {
     pub index: usize,
     pub clock: Clock,
     pub packets: u64,
+    /// Its packets, subtitles, come when they come, if at all.
+    pub sparse: bool,
 }
 
 /// How an MP4 is laid out.
@@ -273,11 +275,11 @@ impl Target {
         if let Device::Files(_, plan) = &self.device {
             options.extend(plan.options.iter().cloned());
         } else if self.muxer.is_mov() && self.layout != Layout::Indexed {
-            // The moov waits for the first packets, so that it can say what of them is hidden (priming).
-            let begin =
-                if self.layout == Layout::FragmentPerFrame { "frag_every_frame" } else { "frag_keyframe" };
+            // The moov waits for the first packets, so that it can say what of them is hidden (priming). With
+            // frag_every_frame a frame's fragment would wait for the next frame: here each is ended by hand.
+            let begin = if self.layout == Layout::FragmentPerFrame { "frag_custom" } else { "frag_keyframe" };
             options.push(("movflags".into(), format!("{begin}+empty_moov+default_base_moof+delay_moov")));
-            if !has_video {
+            if !has_video && self.layout == Layout::Fragments {
                 // Keyframes of sound do not begin fragments.
                 options.push(("frag_duration".into(), "1000000".into()));
             }
@@ -313,7 +315,8 @@ impl Target {
             return Err(Error::corrupt("not one frame could be decoded"));
         }
         let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
-        self.begin_tracks(streams, false, metadata, &chapters, true)
+        // Fragments of single frames go out as they come.
+        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)
     }
 
     fn begin_tracks(
@@ -324,7 +327,8 @@ impl Target {
         chapters: &[RawChapter],
         interleave: bool,
     ) -> Result<()> {
-        let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave;
+        let whole = self.layout != Layout::FragmentPerFrame;
+        let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave && whole;
         let control = self.control.clone();
         let device: Box<dyn crate::av::avio::WriteDevice> = match &mut self.device {
             Device::Rope(device) => Box::new(device.clone()),
@@ -367,7 +371,8 @@ impl Target {
             let base = output.time_base(index)?;
             let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
             let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
-            tracks.push(Track { index, clock, packets: 0 });
+            let sparse = stream.kind() == StreamKind::Subtitle;
+            tracks.push(Track { index, clock, packets: 0, sparse });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
@@ -401,14 +406,20 @@ impl Target {
             clock.place_at(packet, base, Timestamp::ZERO);
         }
         self.write(track, packet, None, report)?;
-        if self.layout == Layout::FragmentPerFrame {
-            // What is ready leaves now, not when a buffer is full.
-            if let Some(output) = &mut self.output {
-                output.flush()?;
-            }
-            if let Device::Stream(out) = &self.device {
-                out.device.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.control)?;
-            }
+        if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
+    }
+
+    /// What is there leaves now: neither the next frame nor a full buffer is waited for.
+    fn end_fragment(&mut self) -> Result<()> {
+        // The index in front of all tells where each track begins.
+        if self.tracks.iter().any(|track| track.packets == 0 && !track.sparse) {
+            return Ok(());
+        }
+        if let Some(output) = &mut self.output {
+            output.end_fragment()?;
+        }
+        if let Device::Stream(out) = &self.device {
+            out.device.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.control)?;
         }
         Ok(())
     }

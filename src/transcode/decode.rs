@@ -3,10 +3,10 @@
 
 use super::{
     pipeline::{Counters, Part},
-    queue::{Rx, Stop, Tx},
+    queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
-    Error, ErrorKind, Frame, Result,
+    Error, ErrorKind, Frame, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -37,6 +37,8 @@ pub(super) struct DecodeStage<'a> {
     pub counters: &'a Counters,
     pub stop: &'a Stop,
     pub to: Tx<Decoded>,
+    /// The first picture is wanted at once; this opens when it is encoded, or not enough for that.
+    pub first: Option<&'a Gate>,
 }
 
 impl DecodeStage<'_> {
@@ -52,6 +54,9 @@ impl DecodeStage<'_> {
                 }
                 Fed::Packet(packet) => {
                     let Some(at) = &mut at else { continue };
+                    if std::mem::take(&mut at.hurries) {
+                        self.hurry(at, &packet)?;
+                    }
                     if !self.decode(at, Some(&packet))? {
                         return Ok(());
                     }
@@ -79,7 +84,6 @@ impl DecodeStage<'_> {
         Ok(Some(At {
             part: index,
             stream,
-            decoder,
             frame: Frame::new()?,
             spans: spans.collect(),
             base: timeline.base,
@@ -91,10 +95,35 @@ impl DecodeStage<'_> {
             typical: s.frame_rate().map_or(1, |rate| {
                 Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
             }),
+            hurries: self.first.is_some() && s.kind() == StreamKind::Video && !decoder.has_device(),
+            given: None,
             sample: None,
+            decoder,
             expected: None,
             next_sample: None,
         }))
+    }
+
+    /// Brings the first picture out before its time: a decoder of pictures that were put into another order waits for
+    /// further packets before it gives any away. It is decoded once more then, for those that refer to it.
+    fn hurry(&mut self, at: &mut At, packet: &Packet) -> Result<()> {
+        let (Some(pts), Some((span, _))) = (packet.pts(), at.spans.first()) else { return Ok(()) };
+        if !packet.is_key() || pts != span.media || at.decoder.send(Some(packet))? != Got::Item {
+            at.decoder.flush();
+            return Ok(());
+        }
+        at.decoder.send(None)?;
+        if at.decoder.receive(&mut at.frame)? == Got::Item && !at.frame.is_damaged() {
+            let frame = at.frame.take()?;
+            if frame.best_pts() == Some(pts) {
+                self.deliver(at, frame)?;
+                at.given = Some(pts);
+                // What follows would take the time that the first one needs.
+                self.first.map_or(Ok(()), |first| first.wait(self.stop))?;
+            }
+        }
+        at.decoder.flush();
+        Ok(())
     }
 
     fn drain(&mut self, at: &mut At) -> Result<()> {
@@ -113,6 +142,9 @@ impl DecodeStage<'_> {
                 match at.decoder.receive(&mut at.frame)? {
                     Got::Item => {
                         let frame = at.frame.take()?;
+                        if at.given.take_if(|given| frame.best_pts() == Some(*given)).is_some() {
+                            continue;
+                        }
                         if !self.deliver(at, frame)? {
                             return Ok(false);
                         }
@@ -193,6 +225,10 @@ struct At {
     out: Rational,
     /// A picture's duration where nothing says it, in ticks.
     typical: i64,
+    /// The first picture is wanted at once.
+    hurries: bool,
+    /// The time of a picture that has gone on already.
+    given: Option<i64>,
     /// The time base of the last sound: one sample. Its rate may change in mid-stream.
     sample: Option<Rational>,
     /// The next timestamp that is due: ticks for pictures, samples for sound.

@@ -5,7 +5,7 @@ use super::{
     framing::Framing,
     pipeline::{Counters, Muxed},
     presets,
-    queue::{Rx, Stop, Tx},
+    queue::{Gate, Rx, Stop, Tx},
     settings::Transcode,
 };
 use crate::{
@@ -49,6 +49,7 @@ pub(super) struct ToEncoder<'a> {
     pub to: Tx<Ready>,
     pub stop: &'a Stop,
     pub counters: &'a Counters,
+    first: &'a Gate,
     opened: bool,
     format: Option<Format>,
     size: Option<(u32, u32)>,
@@ -61,13 +62,20 @@ pub(super) struct ToEncoder<'a> {
 }
 
 impl<'a> ToEncoder<'a> {
-    pub(super) fn new(plan: EncodePlan<'a>, to: Tx<Ready>, stop: &'a Stop, counters: &'a Counters) -> Self {
+    pub(super) fn new(
+        plan: EncodePlan<'a>,
+        to: Tx<Ready>,
+        stop: &'a Stop,
+        counters: &'a Counters,
+        first: &'a Gate,
+    ) -> Self {
         let base = Rational { num: 1, den: 90_000 };
         Self {
             plan,
             to,
             stop,
             counters,
+            first,
             opened: false,
             format: None,
             size: None,
@@ -176,6 +184,13 @@ impl End for ToEncoder<'_> {
         Ok(())
     }
 
+    fn fed(&mut self) {
+        if self.last.is_none() {
+            // The filters want more before they give anything.
+            self.first.open();
+        }
+    }
+
     fn finish(&mut self) -> Result<()> {
         self.framing.rest()?.map_or(Ok(()), |frame| self.encode(frame))
     }
@@ -229,6 +244,8 @@ pub(super) struct EncodeStage<'a> {
     pub track: usize,
     pub source: &'a Stream,
     pub turned: bool,
+    /// Opened when the first frame is encoded.
+    pub first: &'a Gate,
     pub to: Tx<Muxed>,
     pub stop: &'a Stop,
     pub counters: &'a Counters,
@@ -251,6 +268,7 @@ impl EncodeStage<'_> {
             state.note(&frame, ends);
             self.counters.frames_encoded.fetch_add(1, Ordering::Relaxed);
             self.encode(&mut encoder, &mut state, Some(&frame))?;
+            self.first.open();
         }
         self.encode(&mut encoder, &mut state, None)?;
         self.to.send(Muxed::End { track: self.track, shown: state.shown }, 0, self.stop)?;

@@ -77,6 +77,8 @@ pub(super) trait End {
     }
     /// The next frame. False if no more are wanted.
     fn frame(&mut self, frame: Frame) -> Result<()>;
+    /// All that becomes of a decoded frame by itself has come.
+    fn fed(&mut self) {}
     /// No more frames come.
     fn finish(&mut self) -> Result<()> {
         Ok(())
@@ -117,6 +119,7 @@ impl Chain {
                 Some(mix) => mix.feed(decoded, &mut self.links, end)?,
                 None => feed(&mut self.links, decoded.frame, end)?,
             }
+            end.fed();
         }
         if let Some(mix) = &mut self.mix {
             mix.finish(&mut self.links, end)?;

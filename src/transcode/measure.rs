@@ -73,6 +73,7 @@ pub(super) fn measure(
         counters,
         stop,
         to: decoded,
+        first: None,
     };
     std::thread::scope(|scope| {
         // As in the pipeline: a stage's queues live until its error is noted.

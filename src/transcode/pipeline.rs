@@ -11,7 +11,7 @@ use super::{
     filter::Chain,
     mux::{Muxing, TrackState},
     processor,
-    queue::{Stop, queue},
+    queue::{Gate, Stop, queue},
     settings::{Fragment, Transcode},
 };
 use crate::{
@@ -89,6 +89,8 @@ pub(super) const PACKETS: (usize, usize) = (32, 8 << 20);
 const PICTURES: (usize, usize) = (0, 32 << 20);
 pub(super) const SOUNDS: (usize, usize) = (16, 1 << 20);
 const CODED: (usize, usize) = (64, 8 << 20);
+/// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
+const LIVE: usize = 4;
 
 /// Runs a job. `metadata` and `chapters` are the output's.
 pub(super) struct Pipeline<'a> {
@@ -145,12 +147,14 @@ impl Pipeline<'_> {
         stop: &Stop,
     ) -> Result<()> {
         let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
+        let live = settings.fragment == Some(Fragment::Frame);
         let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let mut tracks: Vec<TrackState> = Vec::new();
+        let gates: Vec<Gate> = lanes.iter().map(|_| Gate::new()).collect();
         std::thread::scope(|scope| -> Result<()> {
             let mut ways = Vec::new();
-            for (track, lane) in lanes.into_iter().enumerate() {
+            for ((track, lane), first) in lanes.into_iter().enumerate().zip(&gates) {
                 let to = mux.another(CODED.1);
                 let (source, is_audio) = (lane.source, lane.is_audio);
                 let encode = match lane.way {
@@ -169,10 +173,11 @@ impl Pipeline<'_> {
                 };
                 let (chain, plan) = *encode;
                 tracks.push(TrackState::encoded());
+                let most = if live { LIVE } else { usize::MAX };
                 let frames = if is_audio { SOUNDS } else { PICTURES };
-                let (fed, packets) = queue::<Fed>(PACKETS.0, PACKETS.1);
-                let (decoded, raw) = queue::<Decoded>(frames.0, frames.1);
-                let (ready, filtered) = queue::<Ready>(frames.0, frames.1);
+                let (fed, packets) = queue::<Fed>(PACKETS.0.min(most), PACKETS.1);
+                let (decoded, raw) = queue::<Decoded>(frames.0.min(most), frames.1);
+                let (ready, filtered) = queue::<Ready>(frames.0.min(most), frames.1);
                 ways.push(Some(Forward::Decode(fed)));
                 let turned = plan.turned;
                 let decode = DecodeStage {
@@ -181,7 +186,7 @@ impl Pipeline<'_> {
                     options: DecodeOptions {
                         device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
                         threads: settings.threads,
-                        low_delay: settings.fragment == Some(Fragment::Frame),
+                        low_delay: live,
                         max_pixels: control.limit().pixels,
                         keep_padding: false,
                         bit_exact: settings.bit_exact,
@@ -190,18 +195,22 @@ impl Pipeline<'_> {
                     counters,
                     stop,
                     to: decoded,
+                    first: live.then_some(first),
                 };
-                let encode = EncodeStage { track, source, turned, to, stop, counters };
+                let encode = EncodeStage { track, source, turned, first, to, stop, counters };
                 // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
                 scope.spawn(move || {
                     let mut decode = decode;
                     stop.guard("decode", || decode.run(&packets));
                 });
                 scope.spawn(move || {
-                    let mut end = ToEncoder::new(plan, ready, stop, counters);
+                    let mut end = ToEncoder::new(plan, ready, stop, counters, first);
                     stop.guard("process", || chain.run(&raw, stop, &mut end));
                 });
-                scope.spawn(move || stop.guard("encode", || encode.run(&filtered)));
+                scope.spawn(move || {
+                    stop.guard("encode", || encode.run(&filtered));
+                    first.open();
+                });
             }
             drop(mux);
             let parts = &parts;

@@ -61,6 +61,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Opens once. Whoever gave something to the stages behind may wait here until they have done what they can with it.
+pub(super) struct Gate {
+    closed: Mutex<Option<Sender<()>>>,
+    opened: Receiver<()>,
+}
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        let (closed, opened) = bounded(0);
+        Self { closed: Mutex::new(Some(closed)), opened }
+    }
+
+    pub(super) fn open(&self) {
+        lock(&self.closed).take();
+    }
+
+    pub(super) fn wait(&self, stop: &Stop) -> Result<()> {
+        select! {
+            // Nothing is ever sent.
+            recv(self.opened) -> _ => Ok(()),
+            recv(stop.woken) -> _ => Err(stopped(stop)),
+        }
+    }
+}
+
 /// What a queue's budget is counted in.
 const UNIT: usize = 64 << 10;
 
