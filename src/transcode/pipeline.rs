@@ -86,9 +86,12 @@ pub(super) enum Muxed {
 
 /// Items and bytes that wait between stages. Few frames are enough to keep two neighbours busy, and they are large.
 pub(super) const PACKETS: (usize, usize) = (32, 8 << 20);
-const PICTURES: (usize, usize) = (0, 32 << 20);
+const PICTURES: usize = 32 << 20;
 pub(super) const SOUNDS: (usize, usize) = (16, 1 << 20);
 const CODED: (usize, usize) = (64, 8 << 20);
+/// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large ones (1080p) none
+/// waits: each is handed over, and memory stays below that of the `ffmpeg` command.
+const WAITING: (u64, u64) = (4, 3_000_000);
 /// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
 const LIVE: usize = 4;
 
@@ -174,7 +177,7 @@ impl Pipeline<'_> {
                 let (chain, plan) = *encode;
                 tracks.push(TrackState::encoded());
                 let most = if live { LIVE } else { usize::MAX };
-                let frames = if is_audio { SOUNDS } else { PICTURES };
+                let frames = if is_audio { SOUNDS } else { (waiting_pictures(source), PICTURES) };
                 let (fed, packets) = queue::<Fed>(PACKETS.0.min(most), PACKETS.1);
                 let (decoded, raw) = queue::<Decoded>(frames.0.min(most), frames.1);
                 let (ready, filtered) = queue::<Ready>(frames.0.min(most), frames.1);
@@ -242,4 +245,13 @@ impl Pipeline<'_> {
         control.check()?;
         stop.take().map_or(Ok(()), Err)
     }
+}
+
+/// How many pictures of a stream may wait between two stages.
+fn waiting_pictures(source: &Stream) -> usize {
+    let (most, bytes) = WAITING;
+    let (w, h) = source.size().unwrap_or((u32::MAX, u32::MAX));
+    // As most have them: 8 bits, and 4:2:0. What others take more is bounded by the queue's bytes.
+    let picture = u64::from(w).saturating_mul(h.into()).saturating_mul(3) / 2;
+    usize::try_from(most.min(bytes / picture.max(1))).unwrap_or(0)
 }
