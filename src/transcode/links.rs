@@ -8,6 +8,7 @@ use super::{
     plan::Plan,
     processor,
     settings::Fit,
+    tempo::Tempo,
 };
 use crate::{
     DeviceKind,
@@ -137,10 +138,7 @@ impl Plan<'_> {
 
     pub(super) fn audio_links(&mut self, source: &Stream, kind: EncoderKind, pass: Pass) -> Vec<Link> {
         let audio = &self.settings.audio;
-        let mut filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
-        if let Some(speed) = self.settings.speed {
-            filters.push(tempo(speed));
-        }
+        let filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
         let mut format = Vec::new();
         let formats = kind.sample_formats();
         if !formats.is_empty() {
@@ -164,7 +162,10 @@ impl Plan<'_> {
         if !format.is_empty() {
             tail.push(("aformat", format.join(":")));
         }
-        let processors = std::mem::take(&mut self.processors.1);
+        let mut processors = std::mem::take(&mut self.processors.1);
+        if let Some(speed) = self.settings.speed.filter(|speed| *speed != 1.0) {
+            processors.insert(0, Box::new(Tempo::new(speed)));
+        }
         self.chain(filters.join(","), None, tail, processors, "aformat", None)
     }
 
@@ -243,17 +244,6 @@ fn scale(w: u32, h: u32, fit: Fit) -> String {
         }
         _ => format!("scale={}:{}", side(w), side(h)),
     }
-}
-
-/// `atempo` as often as it takes: one of them goes from a half to a hundred.
-fn tempo(mut speed: f64) -> String {
-    let mut filters = Vec::new();
-    while speed < 0.5 {
-        filters.push("atempo=0.5".to_owned());
-        speed *= 2.0;
-    }
-    filters.push(format!("atempo={speed}"));
-    filters.join(",")
 }
 
 pub(super) fn layout(channels: u32) -> String {

@@ -12,6 +12,7 @@ mod links;
 mod loudness;
 mod measure;
 mod mux;
+mod onsets;
 mod overlay;
 mod pipeline;
 mod plan;
@@ -20,6 +21,7 @@ mod processor;
 mod queue;
 mod segments;
 mod settings;
+mod tempo;
 
 pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};

@@ -95,7 +95,8 @@ impl Transcode {
         video: VideoSettings => video;
         /// What becomes of sound.
         audio: AudioSettings => audio;
-        /// Plays picture and sound this much faster, 0.1 to 100; sound keeps its pitch.
+        /// Plays picture and sound this much faster, 0.1 to 100; sound keeps its pitch, and what begins in it suddenly stays
+        /// with its picture: up to 8 times the speed, where onsets are not too dense to be told apart.
         speed: f64 => Some(speed);
         /// Bytes that the result should have; the video's bit rate follows from it. Met within some percent.
         target_size: u64 => Some(target_size);
