@@ -253,5 +253,5 @@ fn waiting_pictures(source: &Stream) -> usize {
     let (w, h) = source.size().unwrap_or((u32::MAX, u32::MAX));
     // As most have them: 8 bits, and 4:2:0. What others take more is bounded by the queue's bytes.
     let picture = u64::from(w).saturating_mul(h.into()).saturating_mul(3) / 2;
-    usize::try_from(most.min(bytes / picture.max(1))).unwrap_or(0)
+    usize::try_from(most.min(bytes.checked_div(picture).unwrap_or(most))).unwrap_or(0)
 }
