@@ -6,6 +6,7 @@ use super::{
     pipeline::{Counters, Muxed},
     presets,
     queue::{Rx, Stop, Tx},
+    second::Work,
     settings::Transcode,
 };
 use crate::{
@@ -150,6 +151,14 @@ impl End for ToEncoder<'_> {
 
     fn size(&self) -> Option<(u32, u32)> {
         self.size
+    }
+
+    fn work(&self) -> Option<Work<'_>> {
+        Some(Work {
+            control: self.stop.control(),
+            counters: self.counters,
+            most_errors: self.plan.settings.max_decode_errors,
+        })
     }
 
     fn format_again(&self) -> Option<(&'static str, String)> {
