@@ -172,6 +172,66 @@ fn pictures_and_sound_fade_and_stay_in_sync() {
 }
 
 #[test]
+fn a_trim_closes_up_and_keeps_sync() {
+    oracle!("trim");
+    let folder = tempfile::tempdir().unwrap();
+    // A flash and a beep at 1 s, and pictures that tell their number.
+    let graph = "testsrc2=s=160x96:r=25:d=3,drawbox=c=white:t=fill:enable='between(t,1,1.039)'[out0];\
+                 sine=1000:d=3:r=48000,volume='between(t,1,1.04)':eval=frame,asetnsamples=480[out1]";
+    let rest = ["-c:v", "ffv1", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"];
+    let mkv = made_by_ffmpeg("flash.mkv", &[&["-f", "lavfi", "-i", graph], &rest[..]].concat());
+    let rest = ["-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-c:a", "pcm_s16le"];
+    let mov = made_by_ffmpeg("flash.mov", &[&["-f", "lavfi", "-i", graph], &rest[..]].concat());
+    let run = |path: &Path, video: &[VideoFilter], audio: &[AudioFilter]| {
+        let sound =
+            audio.iter().cloned().fold(AudioSettings::new().codec(AudioCodec::Pcm), AudioSettings::apply);
+        let settings = filtered(video).bit_exact(true).audio(sound);
+        let made = transcode(&open(path), &settings, &Control::default()).unwrap();
+        assert_eq!(made.report.warnings, Vec::<String>::new());
+        save(&made, folder.path(), "out.mkv")
+    };
+    let wanted = |path: &Path, video: &str, audio: &str| {
+        let out = folder.path().join("wanted.mkv");
+        let arguments = ["-i", path.to_str().unwrap(), "-vf", video, "-af", audio, "-c:v", "ffv1"];
+        let rest = ["-c:a", "pcm_s16le", "-fps_mode", "passthrough", out.to_str().unwrap()];
+        ffmpeg(&[&arguments[..], &rest].concat());
+        out
+    };
+    for path in [&mkv, &mov] {
+        for (from, to) in [(0.48, 2.0), (0.0, 1.2), (0.96, 1.24)] {
+            let range = TimeRange::secs(from, to).unwrap();
+            let ours = run(path, &[VideoFilter::Trim(range)], &[AudioFilter::Trim(range)]);
+            let trim = |a: &str| format!("{a}trim=start={from}:end={to},{a}setpts=PTS-STARTPTS");
+            let theirs = wanted(path, &trim(""), &trim("a"));
+            let name = format!("{} {range}", path.display());
+            assert_eq!(common::frames(&ours, "0:v"), common::frames(&theirs, "0:v"), "{name}");
+            assert_eq!(samples(&ours), samples(&theirs), "{name}");
+        }
+        // A range that begins between two pictures: the flash stays with its beep. Another filter counts from its beginning.
+        let range = TimeRange::secs(0.51, 2.5).unwrap();
+        let again = TimeRange { from: seconds(0.21), to: Timestamp::MAX };
+        let ours = run(
+            path,
+            &[VideoFilter::Trim(range), VideoFilter::Trim(again)],
+            &[AudioFilter::Trim(range), AudioFilter::Trim(again)],
+        );
+        let seen = Pictures::of(&ours, SIZE);
+        let frames = common::frames(&ours, "0:v");
+        let flash = (0..seen.count()).find(|n| seen.corners(*n) == ["white"; 4]).unwrap();
+        let heard = samples(&ours);
+        let beep = |heard: &[f32]| heard.iter().position(|sample| sample.abs() > 0.02).unwrap() as f64 / 48e3;
+        assert!((frames[flash].time - 0.28).abs() < 0.0011, "{}", frames[flash].time);
+        assert!((beep(&samples(path)) - beep(&heard) - 0.72).abs() < 1e-4);
+        assert_eq!(heard.len(), (1.78 * 48e3) as usize);
+    }
+    // With nothing in it: an error or a file without pictures, no crash.
+    let behind = TimeRange::secs(50.0, 60.0).unwrap();
+    let _ = transcode(&open(&mkv), &filtered(&[VideoFilter::Trim(behind)]), &Control::default());
+    let json = serde_json::to_string(&filtered(&[VideoFilter::Trim(behind)])).unwrap();
+    assert_eq!(serde_json::from_str::<Transcode>(&json).unwrap(), filtered(&[VideoFilter::Trim(behind)]));
+}
+
+#[test]
 fn a_volume_is_in_decibels() {
     oracle!("volume");
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use super::{
     encode::EncodePlan,
     filter::{Chain, Link},
-    filters,
+    filters::{self, VideoFilter},
     layers::Layer,
     loudness::{Correction, Pass},
     measure,
@@ -413,8 +413,13 @@ impl<'a> Plan<'a> {
         };
         let begins = begins.minus(self.media.start()).max(Timestamp::ZERO);
         let mut placed = Timestamp::ZERO;
+        let trims = self.settings.video.filters.iter().filter_map(|filter| match filter {
+            VideoFilter::Trim(range) => Some(range.from),
+            _ => None,
+        });
         self.settings.speed.is_none()
             && on_grid(begins)
+            && trims.into_iter().all(on_grid)
             && self.settings.keep.iter().all(|range| {
                 let fits = on_grid(placed.minus(range.from));
                 placed = placed.plus(range.duration());
