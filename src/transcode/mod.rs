@@ -8,6 +8,7 @@ mod encode;
 mod filter;
 mod filters;
 mod framing;
+mod grid;
 mod layers;
 mod links;
 mod loudness;

@@ -266,6 +266,7 @@ impl<'a> Plan<'a> {
             bit_rate: if kind == StreamKind::Video { self.video_bit_rate()? } else { None },
             segments: None,
             grid: None,
+            free: false,
         };
         Ok(Some((links, plan)))
     }
@@ -395,6 +396,8 @@ impl<'a> Plan<'a> {
             bit_rate: self.video_bit_rate()?,
             segments: self.segments,
             grid,
+            // Segments are of containers that do.
+            free: target.is_segmented() || target.muxer.takes_any_times(),
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
@@ -470,6 +473,7 @@ impl<'a> Plan<'a> {
             bit_rate: None,
             segments: None,
             grid: None,
+            free: false,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
