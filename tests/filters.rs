@@ -599,6 +599,15 @@ fn a_second_video_lies_over_the_first_in_time() {
         );
         lies_as_in_ffmpeg("during", &p25, path, &[], &timed, during);
     }
+    // One that would begin behind the end makes nothing longer, and keeps nothing waiting.
+    let folder = tempfile::tempdir().unwrap();
+    let (media, settings) = (open(&p25), lossless());
+    for end in [AtEnd::Hold, AtEnd::Hide, AtEnd::Repeat] {
+        let never = at.during(TimeRange::secs(10.0, 20.0).unwrap()).at_end(end);
+        let job = Transcoder::new(&media, &settings).watermark(Source::open(&short).unwrap(), never).unwrap();
+        let made = save(&job.run(&Control::default()).unwrap(), folder.path(), "never.mkv");
+        assert_eq!(common::frames(&made, "0:v"), common::frames(&p25, "0:v"), "{end:?}");
+    }
     // Of a part of the width, or so wide; and half of it.
     let flags = "bicubic+accurate_rnd+bitexact";
     let scaled = format!("[1:v]scale=80:53:flags={flags}[s];[0:v][s]overlay=10:8:format=yuv420");
