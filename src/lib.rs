@@ -79,9 +79,10 @@ pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, Rep
 pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
-    AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position, Preset,
-    Processor, SegmentType, Segments, Transcode, Transcoder, Transition, VideoCodec, VideoFilter,
-    VideoSettings, cut, cut_to, join_with, join_with_to, transcode, transcode_segments, transcode_to,
+    AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,
+    Preset, Processor, SegmentType, Segments, Transcode, Transcoder, Transition, VideoCodec, VideoFilter,
+    VideoSettings, Watermark, cut, cut_to, join_with, join_with_to, transcode, transcode_segments,
+    transcode_to,
 };
 
 /// libav's log, on request.

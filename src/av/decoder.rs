@@ -31,6 +31,8 @@ pub(crate) struct DecodeOptions {
     /// Priming and padding are cut off by us, as the container's edit list says; else by libav.
     pub keep_padding: bool,
     pub bit_exact: bool,
+    /// Its pictures' transparency is wanted, also where that is coded beside them (VP8, VP9).
+    pub alpha: bool,
 }
 
 /// A decoder for one stream.
@@ -46,7 +48,7 @@ unsafe impl Send for Decoder {}
 impl Decoder {
     pub(crate) fn open(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
         log::clear();
-        let mut decoder = Self::alloc(stream)?;
+        let mut decoder = Self::alloc(stream, options.alpha)?;
         let mut settings = Dict::new();
         settings.set("threads", &threads(options.threads))?;
         if options.low_delay {
@@ -107,7 +109,15 @@ impl Decoder {
         }
     }
 
-    fn alloc(stream: &Stream) -> Result<Self> {
+    /// Whether a stream has transparency that no decoder of this libav shows.
+    pub(crate) fn lacks_alpha(stream: &Stream) -> bool {
+        alpha_decoder(stream).is_some_and(|name| {
+            // SAFETY: a C string; the result is static or NULL.
+            unsafe { ff::avcodec_find_decoder_by_name(name.as_ptr()) }.is_null()
+        })
+    }
+
+    fn alloc(stream: &Stream, alpha: bool) -> Result<Self> {
         let codec = stream.codec();
         let missing = || {
             Error::unsupported(format!("libav has no decoder for {codec}"))
@@ -115,7 +125,13 @@ impl Decoder {
         };
         // SAFETY: the parameters are live during the calls; the context is allocated for the codec, or NULL.
         unsafe {
-            let found = ff::avcodec_find_decoder((*stream.parameters()).codec_id);
+            let mut found = std::ptr::null();
+            if let Some(name) = alpha_decoder(stream).filter(|_| alpha) {
+                found = ff::avcodec_find_decoder_by_name(name.as_ptr());
+            }
+            if found.is_null() {
+                found = ff::avcodec_find_decoder((*stream.parameters()).codec_id);
+            }
             if found.is_null() {
                 return Err(missing());
             }
@@ -190,6 +206,17 @@ unsafe extern "C" fn choose_format(
         }
     }
     software
+}
+
+/// The decoder that shows transparency which lies beside the pictures (WebM's BlockAdditional): libav's own leave it out.
+fn alpha_decoder(stream: &Stream) -> Option<&'static std::ffi::CStr> {
+    let name = match stream.codec().as_str() {
+        "vp8" => c"libvpx",
+        "vp9" => c"libvpx-vp9",
+        _ => return None,
+    };
+    let says = |(key, value): &(String, String)| key.eq_ignore_ascii_case("alpha_mode") && value == "1";
+    stream.metadata.iter().any(says).then_some(name)
 }
 
 /// What libav's send and receive functions answer; the inner error is the code of a damaged input.

@@ -130,7 +130,8 @@ unsafe impl Send for Demuxer {}
 unsafe impl Sync for Demuxer {}
 
 impl Demuxer {
-    /// Finds out what the bytes are. `read` fills its buffer from the source's start and returns how much there was.
+    /// Finds out what the bytes are, whether that is [`allowed`](Self::allowed) or not. `read` fills its buffer from the
+    /// source's start and returns how much there was.
     pub(crate) fn probe(file_name: &str, mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Self> {
         // A name decides between formats that look alike (raw streams); one with a NUL can't be told to libav.
         let name = c_string(file_name).unwrap_or_default();
@@ -156,7 +157,7 @@ impl Demuxer {
                 data.filename = c"".as_ptr();
                 // SAFETY: as above.
                 let bare = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-                return Self { format: found, by_name: bare.is_null() }.allowed();
+                return Ok(Self { format: found, by_name: bare.is_null() });
             }
             if last {
                 return Err(Error::corrupt("this is not media that libav knows")
@@ -185,14 +186,25 @@ impl Demuxer {
         })
     }
 
-    fn allowed(self) -> Result<Self> {
+    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a picture is asked
+    /// for.
+    pub(crate) fn is_animation(self) -> bool {
+        matches!(self.name().as_str(), "gif" | "apng")
+    }
+
+    /// Whether this is for a still image.
+    pub(crate) fn is_still(self) -> bool {
+        let name = self.name();
+        name.ends_with("_pipe") || name.starts_with("image2")
+    }
+
+    pub(crate) fn allowed(self) -> Result<Self> {
         let name = self.name();
         if name.split(',').any(|name| DEMUXERS.contains(&name)) {
             return Ok(self);
         }
         let format = name.strip_suffix("_pipe").unwrap_or(&name);
-        let is_image = format != name || name.starts_with("image2");
-        if is_image || matches!(format, "gif" | "apng" | "ico") {
+        if self.is_still() || matches!(format, "gif" | "apng" | "ico") {
             let kind = if name.starts_with("image2") { "still".into() } else { format.to_uppercase() };
             return Err(Error::unsupported(format!("this is a {kind} image, not audio or video")));
         }

@@ -125,6 +125,13 @@ impl Muxer {
         self.get().flags & ff::AVFMT_GLOBALHEADER != 0
     }
 
+    /// Whether pictures may have any times, and not those of one frame rate alone.
+    pub(crate) fn takes_any_times(self) -> bool {
+        let flags = self.get().flags;
+        // MP4 and its kin do not say so: for ffmpeg they are of a constant rate unless it is told otherwise.
+        (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
+    }
+
     /// Whether dts may stay the same from one packet to the next.
     pub(crate) fn allows_equal_dts(self) -> bool {
         self.get().flags & ff::AVFMT_TS_NONSTRICT != 0

@@ -310,6 +310,10 @@ impl Stream {
         self.time_base
     }
 
+    pub(crate) fn set_time_base(&mut self, base: Rational) {
+        self.time_base = base;
+    }
+
     /// The container's own number for it: MP4's track id, MPEG-TS's pid.
     pub(crate) fn id(&self) -> i32 {
         self.id

@@ -17,4 +17,5 @@ pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
 pub(crate) use jumps::Jumps;
+pub(crate) use open::Shown;
 pub(crate) use timeline::{Span, Timeline};

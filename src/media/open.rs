@@ -9,7 +9,7 @@ use super::{
     promise::Promise,
 };
 use crate::{
-    Control, Error, ErrorKind, Result, Source,
+    Control, Error, ErrorKind, Frame, Result, Source,
     av::{
         input::{Demuxer, Input, OpenOptions, RawChapter},
         stream::{Stream, StreamKind},
@@ -68,6 +68,25 @@ impl Media {
     pub fn open_with(source: Source, control: &Control) -> Result<Self> {
         let name = source.name().to_owned();
         open(source, control).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
+    }
+
+    /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong here.
+    ///
+    /// Errors: as [`open`](Self::open) and [`Frame::from_picture`].
+    pub(crate) fn open_shown(source: Source, control: &Control) -> Result<Shown> {
+        let name = source.name().to_owned();
+        let open = || {
+            control.check()?;
+            let (source, found) = Found::of(source, control)?;
+            if found.demuxer.is_still() {
+                return Frame::from_picture_with(source, control).map(Shown::Still);
+            }
+            let demuxer =
+                if found.demuxer.is_animation() { found.demuxer } else { found.demuxer.allowed()? };
+            open_as(source, Found { demuxer, ..found }, control)
+                .map(|inner| Shown::Moving(Self(Arc::new(inner))))
+        };
+        open().map_err(|e| e.named(&name))
     }
 
     /// What is in it, as far as the container's header says. See [`probe`](Self::probe) for more.
@@ -166,16 +185,24 @@ impl Media {
 
     /// A demuxer context for one operation; with `fresh`, one that nothing was read from.
     pub(crate) fn demux(&self, control: &Control, fresh: bool) -> Result<Loan<'_>> {
+        self.0.source.check_unchanged()?;
+        self.0.pool.borrow(control, fresh, || self.context(control))
+    }
+
+    /// A demuxer context at the start, for good.
+    pub(crate) fn own_demux(&self, control: &Control) -> Result<Demux> {
+        self.0.source.check_unchanged()?;
+        self.0.pool.take_fresh().map_or_else(|| self.context(control), Ok)
+    }
+
+    fn context(&self, control: &Control) -> Result<Demux> {
         let inner = &*self.0;
-        inner.source.check_unchanged()?;
-        inner.pool.borrow(control, fresh, || {
-            if !inner.source.is_seekable() {
-                let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
-                return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
-            }
-            context(&inner.source, inner.demuxer, inner.options, control)
-                .map_err(|e| e.named(inner.source.name()))
-        })
+        if !inner.source.is_seekable() {
+            let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
+            return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
+        }
+        context(&inner.source, inner.demuxer, inner.options, control)
+            .map_err(|e| e.named(inner.source.name()))
     }
 }
 
@@ -188,6 +215,12 @@ impl fmt::Debug for Media {
     }
 }
 
+/// What a source shows.
+pub(crate) enum Shown {
+    Still(Frame),
+    Moving(Media),
+}
+
 /// Opens one demuxer context.
 pub(super) fn context(
     source: &Source,
@@ -197,7 +230,8 @@ pub(super) fn context(
 ) -> Result<Demux> {
     let reader = SharedReader::new(source);
     let mut input = Input::open(Box::new(reader.clone()), demuxer, options, control.clone())?;
-    if !options.raw {
+    // That decodes with no limit of pixels; these have all they need in their headers.
+    if !options.raw && !demuxer.is_animation() {
         input.find_stream_info()?;
     }
     Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer.is_mov()))
@@ -205,30 +239,52 @@ pub(super) fn context(
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
     control.check()?;
-    let mut reader = source.reader();
-    let mut own_reads: u64 = 0;
-    let seekable = source.is_seekable();
-    // What is read of a stream to see what it is must be given to the demuxer as well.
-    let mut head = Vec::new();
-    let (source, demuxer) = if seekable {
-        let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
-            let mut filled = 0;
-            while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                match reader.read(filled as u64, rest, control)? {
-                    0 => break,
-                    read => filled = filled.saturating_add(read),
+    let (source, found) = Found::of(source, control)?;
+    let demuxer = found.demuxer.allowed()?;
+    open_as(source, Found { demuxer, ..found }, control)
+}
+
+/// What was found out about a source by its first bytes.
+struct Found {
+    demuxer: Demuxer,
+    promise: Option<Promise>,
+    /// Bytes that were read for it, and that will be read again.
+    bytes_read: u64,
+}
+
+impl Found {
+    /// A stream's first bytes are put back in front of the source that comes back.
+    fn of(source: Source, control: &Control) -> Result<(Source, Self)> {
+        let mut bytes_read: u64 = 0;
+        let mut head = Vec::new();
+        let (source, demuxer) = if source.is_seekable() {
+            let mut reader = source.reader();
+            let demuxer = Demuxer::probe(&file_name(source.name()), |into| {
+                let mut filled = 0;
+                while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                    match reader.read(filled as u64, rest, control)? {
+                        0 => break,
+                        read => filled = filled.saturating_add(read),
+                    }
                 }
-            }
-            own_reads = own_reads.saturating_add(filled as u64);
-            head = into.get(..filled).unwrap_or_default().to_vec();
-            Ok(filled)
-        })?;
-        (source, demuxer)
-    } else {
-        probe_stream(source, &mut head, control)?
-    };
-    let promise = Promise::of(demuxer, &head);
-    drop(head);
+                bytes_read = bytes_read.saturating_add(filled as u64);
+                head = into.get(..filled).unwrap_or_default().to_vec();
+                Ok(filled)
+            })?;
+            drop(reader);
+            (source, demuxer)
+        } else {
+            probe_stream(source, &mut head, control)?
+        };
+        let promise = Promise::of(demuxer, &head);
+        Ok((source, Self { demuxer, promise, bytes_read }))
+    }
+}
+
+fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
+    let Found { demuxer, promise, bytes_read: mut own_reads } = found;
+    let seekable = source.is_seekable();
+    let mut reader = source.reader();
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;

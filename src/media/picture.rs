@@ -69,6 +69,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         max_pixels: most,
         keep_padding: false,
         bit_exact: false,
+        alpha: false,
     };
     let mut decoder = Decoder::open(&stream, &options)?;
     let (mut packet, mut frame) = (Packet::new()?, Frame::new()?);

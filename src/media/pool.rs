@@ -34,6 +34,13 @@ impl Pool {
         self.lock().idle.push(demux);
     }
 
+    /// An idle context that nothing was read from.
+    pub(super) fn take_fresh(&self) -> Option<Demux> {
+        let mut state = self.lock();
+        let fresh = state.idle.iter().rposition(Demux::is_fresh)?;
+        Some(state.idle.remove(fresh))
+    }
+
     /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read from.
     pub(super) fn borrow(
         &self,

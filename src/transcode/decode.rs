@@ -10,6 +10,7 @@ use crate::{
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
+        stream::Stream,
     },
     media::Span,
     time::{Rational, Timestamp, convert},
@@ -68,40 +69,12 @@ impl DecodeStage<'_> {
 
     fn enter(&self, index: usize) -> Result<Option<At>> {
         let Some(part) = self.parts.get(index) else { return Ok(None) };
-        let Some(stream) = part.streams.get(self.lane).copied().flatten() else { return Ok(None) };
-        let (Some(s), Some(timeline)) = (part.media.streams().get(stream), part.media.timeline(stream))
-        else {
-            return Ok(None);
-        };
-        let origin = part.from.plus(part.media.start());
-        let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(part.media.start()) };
-        let spans = timeline.clip(origin, to).into_iter().map(|span| {
-            let at = span.shown.minus(origin).plus(part.placed);
-            (span, at)
-        });
-        let options = DecodeOptions { keep_padding: part.media.has_edits(stream), ..self.options.clone() };
-        let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
-        Ok(Some(At {
-            part: index,
-            stream,
-            frame: Frame::new()?,
-            spans: spans.collect(),
-            base: timeline.base,
-            out: if part.from > Timestamp::ZERO || part.placed > Timestamp::ZERO {
-                fine(timeline.base)
-            } else {
-                timeline.base
-            },
-            typical: s.frame_rate().map_or(1, |rate| {
-                Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
-            }),
-            hurries: self.first.is_some() && s.kind() == StreamKind::Video && !decoder.has_device(),
-            given: None,
-            sample: None,
-            decoder,
-            expected: None,
-            next_sample: None,
-        }))
+        let mut at = At::enter(part, index, self.lane, &self.options)?;
+        if let Some(at) = &mut at {
+            let kind = part.media.streams().get(at.stream).map(Stream::kind);
+            at.hurries = self.first.is_some() && kind == Some(StreamKind::Video) && !at.decoder.has_device();
+        }
+        Ok(at)
     }
 
     /// Brings the first picture out before its time: a decoder of pictures that were put into another order waits for
@@ -213,10 +186,10 @@ const GAP: i64 = 50;
 const MOST_SILENCE: i64 = 3600;
 
 /// Where a decoder is.
-struct At {
+pub(super) struct At {
     part: usize,
     stream: usize,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     frame: Frame,
     /// What of the stream is shown, and when on the output's clock.
     spans: Vec<(Span, Timestamp)>,
@@ -238,8 +211,56 @@ struct At {
 }
 
 impl At {
+    /// At the beginning of a part, with a decoder for what it has for this lane; None if that is nothing.
+    pub(super) fn enter(
+        part: &Part,
+        index: usize,
+        lane: usize,
+        options: &DecodeOptions,
+    ) -> Result<Option<Self>> {
+        let Some(stream) = part.streams.get(lane).copied().flatten() else { return Ok(None) };
+        let (Some(s), Some(timeline)) = (part.media.streams().get(stream), part.media.timeline(stream))
+        else {
+            return Ok(None);
+        };
+        let origin = part.from.plus(part.media.start());
+        let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(part.media.start()) };
+        let spans = timeline.clip(origin, to).into_iter().map(|span| {
+            let at = span.shown.minus(origin).plus(part.placed);
+            (span, at)
+        });
+        let options = DecodeOptions { keep_padding: part.media.has_edits(stream), ..options.clone() };
+        let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
+        Ok(Some(Self {
+            part: index,
+            stream,
+            decoder,
+            frame: Frame::new()?,
+            spans: spans.collect(),
+            base: timeline.base,
+            out: if part.from > Timestamp::ZERO || part.placed > Timestamp::ZERO {
+                fine(timeline.base)
+            } else {
+                timeline.base
+            },
+            typical: s.frame_rate().map_or(1, |rate| {
+                Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
+            }),
+            hurries: false,
+            given: None,
+            sample: None,
+            expected: None,
+            next_sample: None,
+        }))
+    }
+
+    /// The stream that is decoded.
+    pub(super) fn stream(&self) -> usize {
+        self.stream
+    }
+
     /// The shown parts of a picture, in the stream's time base on the output's clock.
-    fn place_picture(&mut self, mut frame: Frame) -> Result<VecDeque<Frame>> {
+    pub(super) fn place_picture(&mut self, mut frame: Frame) -> Result<VecDeque<Frame>> {
         let pts = frame.best_pts().or(self.expected).unwrap_or(0);
         let length = Some(frame.length()).filter(|length| *length > 0).unwrap_or(self.typical);
         self.expected = Some(pts.saturating_add(length));

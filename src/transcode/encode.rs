@@ -3,9 +3,11 @@
 use super::{
     filter::End,
     framing::Framing,
+    grid::{Grid, Placed, Times},
     pipeline::{Counters, Muxed},
     presets,
     queue::{Gate, Rx, Stop, Tx},
+    second::Work,
     settings::Transcode,
 };
 use crate::{
@@ -23,9 +25,20 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 /// What the process stage sends to the encoder.
 pub(super) enum Ready {
-    Encoder(Box<Encoder>),
-    /// A frame in the encoder's time base, and when it ends, unrounded.
-    Frame(Frame, Timestamp),
+    /// With the grid that its numbers are of, if its frames come with numbers.
+    Encoder(Box<Encoder>, Option<Grid>),
+    /// A frame in the encoder's time base, and where it is shown.
+    Frame(Frame, Shown),
+}
+
+/// Where a frame is shown, in the time base of the track.
+pub(super) struct Shown {
+    pts: i64,
+    length: i64,
+    /// Unrounded.
+    ends: Timestamp,
+    /// Its number, if the encoder's are not times.
+    number: Option<i64>,
 }
 
 /// How a track's encoder is to be opened, when its first frame is known.
@@ -39,8 +52,10 @@ pub(super) struct EncodePlan<'a> {
     pub bit_rate: Option<u64>,
     /// When the first segment begins on the output's clock, and how long each is: they begin with keyframes.
     pub segments: Option<(Timestamp, Timestamp)>,
-    /// All pictures lie on the grid of this rate.
+    /// Pictures lie on the grid of this rate, as far as the source says.
     pub grid: Option<Rational>,
+    /// The container takes pictures that do not lie on it.
+    pub free: bool,
 }
 
 /// The end of a process stage: opens the encoder and hands frames on to it.
@@ -54,6 +69,8 @@ pub(super) struct ToEncoder<'a> {
     format: Option<Format>,
     size: Option<(u32, u32)>,
     base: Rational,
+    /// What numbers the pictures, where they count as frames.
+    grid: Option<Grid>,
     last: Option<i64>,
     /// The segment of the last picture.
     segment: Option<i64>,
@@ -80,6 +97,7 @@ impl<'a> ToEncoder<'a> {
             format: None,
             size: None,
             base,
+            grid: None,
             last: None,
             segment: None,
             framing: Framing::default(),
@@ -130,9 +148,12 @@ impl<'a> ToEncoder<'a> {
         let options = self.options((first.width(), first.height(), fps))?;
         let encoder = Encoder::video(self.plan.kind, first, base, rate, &options)?;
         self.base = encoder.time_base();
+        let counts = on_grid
+            .filter(|rate| self.plan.free && self.base.same(Rational { num: rate.den, den: rate.num }));
+        self.grid = counts.and_then(Grid::new);
         self.size = Some((first.width(), first.height()));
         self.opened = true;
-        self.hand_over(Ready::Encoder(Box::new(encoder)), 0)
+        self.hand_over(Ready::Encoder(Box::new(encoder), counts.and_then(Grid::new)), 0)
     }
 
     fn hand_over(&mut self, ready: Ready, bytes: usize) -> Result<()> {
@@ -150,7 +171,7 @@ impl End for ToEncoder<'_> {
             self.framing = Framing::new(encoder.frame_size());
             self.base = encoder.time_base();
             self.opened = true;
-            self.hand_over(Ready::Encoder(Box::new(encoder)), 0)?;
+            self.hand_over(Ready::Encoder(Box::new(encoder), None), 0)?;
         }
         self.format = Some(format.clone());
         Ok(())
@@ -158,6 +179,14 @@ impl End for ToEncoder<'_> {
 
     fn size(&self) -> Option<(u32, u32)> {
         self.size
+    }
+
+    fn work(&self) -> Option<Work<'_>> {
+        Some(Work {
+            control: self.stop.control(),
+            counters: self.counters,
+            most_errors: self.plan.settings.max_decode_errors,
+        })
     }
 
     fn format_again(&self) -> Option<(&'static str, String)> {
@@ -216,19 +245,29 @@ impl ToEncoder<'_> {
                 frame.set_length((frame.length() as f64 / speed).round() as i64);
             }
         }
-        let ends = frame.time().unwrap_or(Timestamp::ZERO).plus(frame.duration());
-        frame.rescale(self.base);
-        let Some(pts) = frame.pts() else {
+        let Some(time) = frame.time() else {
             return Err(Error::new(ErrorKind::Bug, "a frame without a time"));
         };
-        if self.last.is_some_and(|last| pts <= last) && !frame.is_audio() {
+        let (duration, ends) = (frame.duration(), time.plus(frame.duration()));
+        frame.rescale(self.base);
+        let rounded = Placed { number: 0, pts: frame.pts().unwrap_or(0) };
+        let base = self.grid.as_ref().map_or(self.base, Grid::base);
+        let placed = match &mut self.grid {
+            Some(grid) if !frame.is_audio() => grid.place(time),
+            _ => Some(rounded).filter(|it| frame.is_audio() || self.last.is_none_or(|last| it.pts > last)),
+        };
+        let Some(Placed { number, pts }) = placed else {
             // Two pictures at one time: the first stays, as in ffmpeg.
             self.counters.frames_dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(());
+        };
+        let number = self.grid.as_ref().map(|_| number);
+        if let Some(number) = number {
+            frame.set_pts(number);
         }
         self.last = Some(pts);
         if let Some((from, step)) = self.plan.segments.filter(|_| !frame.is_audio()) {
-            let behind = Timestamp::from_ticks(pts, self.base).minus(from).nanos();
+            let behind = Timestamp::from_ticks(pts, base).minus(from).nanos();
             // Half a tick of the coarsest container (1 ms) is what a time may be rounded by.
             let segment = behind.saturating_add(500_000).div_euclid(step.nanos().max(1));
             if self.segment.replace(segment) != Some(segment) {
@@ -236,7 +275,8 @@ impl ToEncoder<'_> {
             }
         }
         let bytes = frame.memory();
-        self.hand_over(Ready::Frame(frame, ends), bytes)
+        let length = self.grid.as_ref().map_or_else(|| frame.length(), |grid| grid.length(duration));
+        self.hand_over(Ready::Frame(frame, Shown { pts, length, ends, number }), bytes)
     }
 }
 
@@ -253,19 +293,27 @@ pub(super) struct EncodeStage<'a> {
 
 impl EncodeStage<'_> {
     pub(super) fn run(&self, from: &Rx<Ready>) -> Result<()> {
-        let Some((Ready::Encoder(mut encoder), _)) = from.recv(self.stop)? else {
+        let Some((Ready::Encoder(mut encoder, grid), _)) = from.recv(self.stop)? else {
             // Not one frame came.
             self.to.send(Muxed::End { track: self.track, shown: None }, 0, self.stop)?;
             return Ok(());
         };
-        let base = encoder.time_base();
-        let mut state = Encoding { packet: Packet::new()?, base, lengths: BTreeMap::new(), shown: None };
-        let stream = Box::new(encoder.stream(self.source, self.turned)?);
+        let mut stream = Box::new(encoder.stream(self.source, self.turned)?);
+        if let Some(grid) = &grid {
+            stream.set_time_base(grid.base());
+        }
+        let mut state = Encoding {
+            packet: Packet::new()?,
+            base: stream.time_base(),
+            lengths: BTreeMap::new(),
+            times: grid.as_ref().map(Times::new),
+            shown: None,
+        };
         self.to.send(Muxed::Open { track: self.track, stream }, 0, self.stop)?;
         while let Some((ready, _held)) = from.recv(self.stop)? {
             self.stop.check()?;
-            let Ready::Frame(frame, ends) = ready else { continue };
-            state.note(&frame, ends);
+            let Ready::Frame(frame, shown) = ready else { continue };
+            state.note(&frame, shown);
             self.counters.frames_encoded.fetch_add(1, Ordering::Relaxed);
             self.encode(&mut encoder, &mut state, Some(&frame))?;
             self.first.open();
@@ -297,27 +345,34 @@ impl EncodeStage<'_> {
 struct Encoding {
     packet: Packet,
     base: Rational,
-    /// How long the frames last that are in the encoder, by their pts.
+    /// How long the frames last that are in the encoder, by their pts there.
     lengths: BTreeMap<i64, i64>,
+    /// What the encoder's numbers are on the clock, if they are not times.
+    times: Option<Times>,
     /// From the first frame to the end of the last.
     shown: Option<(Timestamp, Timestamp)>,
 }
 
 impl Encoding {
-    fn note(&mut self, frame: &Frame, ends: Timestamp) {
-        let Some(pts) = frame.pts() else { return };
+    fn note(&mut self, frame: &Frame, Shown { pts, length, ends, number }: Shown) {
         let from = Timestamp::from_ticks(pts, self.base);
         let shown = self.shown.get_or_insert((from, ends));
         *shown = (shown.0.min(from), shown.1.max(ends));
         if !frame.is_audio() {
-            self.lengths.insert(pts, frame.length());
+            self.lengths.insert(number.unwrap_or(pts), length);
+        }
+        if let (Some(times), Some(number)) = (&mut self.times, number) {
+            times.note(Placed { number, pts });
         }
     }
 
     /// Encoders with a delay leave durations out before FFmpeg 6.
     fn complete(&mut self, packet: &mut Packet) {
         let Some(pts) = packet.pts() else { return };
-        if let Some(length) = self.lengths.remove(&pts) {
+        let length = self.lengths.remove(&pts);
+        if let Some(times) = &mut self.times {
+            times.restore(packet, length.unwrap_or(0));
+        } else if let Some(length) = length {
             packet.set_times(pts, packet.dts().unwrap_or(pts), length);
         }
     }

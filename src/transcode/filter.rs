@@ -2,8 +2,10 @@
 
 use super::{
     decode::Decoded,
+    layers::{self, Layer, Side},
     processor::Processor,
     queue::{Rx, Stop},
+    second::Work,
 };
 use crate::{
     Frame, Result,
@@ -16,9 +18,9 @@ use crate::{
     time::Rational,
 };
 
-/// A filter graph with one input, made anew when what comes in changes.
+/// A filter graph with one input and what lies over its pictures, made anew when what comes in changes.
 pub(super) struct GraphLink {
-    /// libavfilter's text; empty for nothing but the tail.
+    /// libavfilter's text; empty for nothing but the tail and the layers.
     pub description: String,
     /// Filters behind it.
     pub tail: Vec<(&'static str, String)>,
@@ -29,8 +31,8 @@ pub(super) struct GraphLink {
     pub device: Option<Device>,
     /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
     pub on_device: Option<(String, Vec<(&'static str, String)>)>,
-    /// What goes into the inputs behind the first, and stays there: one picture each.
-    pub pictures: Vec<Frame>,
+    /// What lies over the pictures: each goes into an input behind the first.
+    pub layers: Vec<Layer>,
     made: Option<Box<Made>>,
 }
 
@@ -39,6 +41,8 @@ struct Made {
     shape: Shape,
     base: Rational,
     out: Frame,
+    /// The inputs of the layers.
+    sides: Vec<Side>,
     /// When the last frame that went in ends.
     ends: Option<i64>,
 }
@@ -53,7 +57,7 @@ impl GraphLink {
             scaler: None,
             device: None,
             on_device: None,
-            pictures: Vec::new(),
+            layers: Vec::new(),
             made: None,
         }
     }
@@ -73,6 +77,10 @@ pub(super) trait End {
     fn size(&self) -> Option<(u32, u32)>;
     /// The filter that brings all that comes later into the format that the encoder was opened with.
     fn format_again(&self) -> Option<(&'static str, String)> {
+        None
+    }
+    /// What second sources are read under; none without them.
+    fn work(&self) -> Option<Work<'_>> {
         None
     }
     /// The next frame. False if no more are wanted.
@@ -268,14 +276,34 @@ pub(super) fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
 impl GraphLink {
     fn feed(&mut self, mut frame: Frame, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
         let (shape, base) = (frame.shape(), frame.base());
-        if self.made.as_ref().is_none_or(|made| made.shape != shape || made.base != base) {
+        let now = frame.pts().unwrap_or(0);
+        if let Some(work) = end.work() {
+            for layer in &mut self.layers {
+                layer.shows.advance(now, base, &work)?;
+            }
+        }
+        if self
+            .made
+            .as_ref()
+            .is_none_or(|made| made.shape != shape || made.base != base || self.has_changed(made))
+        {
             self.drain(rest, end)?;
             self.make(&frame, shape, base, rest.is_empty(), end)?;
         }
         let Some(made) = &mut self.made else { return Ok(()) };
         made.ends = frame.ends();
+        for (i, (layer, side)) in self.layers.iter().zip(&mut made.sides).enumerate() {
+            layer.push(side, &mut made.graph, i.saturating_add(1), now, base)?;
+        }
         made.graph.push(0, Some(&mut frame))?;
         Self::pull(made, rest, end)
+    }
+
+    /// Whether what lies over the pictures needs another graph.
+    fn has_changed(&self, made: &Made) -> bool {
+        // What is uploaded to a device comes from one pool of pictures for each graph: that is not left without need.
+        let may_settle = self.device.is_none();
+        self.layers.iter().zip(&made.sides).any(|(layer, side)| layer.has_changed(side, may_settle))
     }
 
     fn make(
@@ -287,13 +315,17 @@ impl GraphLink {
         end: &mut dyn End,
     ) -> Result<()> {
         let (mut text, mut tail) = (self.description.clone(), self.tail.clone());
+        if !self.layers.is_empty() {
+            let format = frame.format_in_memory().unwrap_or_else(|| frame.format());
+            text = layers::text(&self.layers, &shape, &format);
+        }
         if frame.is_on_device() {
             let memory = frame.format_in_memory().unwrap_or_default();
             (text, tail) = match &self.on_device {
                 Some((text, tail)) => (text.clone(), tail.clone()),
                 // Brought into memory at once: filters there are for all.
                 None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
-                None if !self.pictures.is_empty() => {
+                None if !self.layers.is_empty() => {
                     (text.replacen("[in0]", "[in0]hwdownload,format={memory},", 1), tail)
                 }
                 None => (format!("hwdownload,format={{memory}},{text}"), tail),
@@ -313,27 +345,17 @@ impl GraphLink {
             frame_rate: self.frame_rate,
             frames: frame.frames_context(),
         }];
-        inputs.extend(self.pictures.iter().map(|picture| Input {
-            shape: picture.shape(),
-            time_base: base,
-            frame_rate: None,
-            frames: None,
-        }));
-        let mut graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
+        let mut sides = Vec::new();
+        for layer in &self.layers {
+            let (input, side) = layer.input(base)?;
+            inputs.push(input);
+            sides.push(side);
+        }
+        let graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
         if last {
             end.format(&graph.output()?)?;
         }
-        for (i, picture) in self.pictures.iter().enumerate() {
-            let mut picture = picture.share()?;
-            picture.set_base(base);
-            // There from the first frame on.
-            picture.set_pts(frame.pts().unwrap_or(0));
-            picture.set_length(0);
-            let input = i.saturating_add(1);
-            graph.push(input, Some(&mut picture))?;
-            graph.push(input, None)?;
-        }
-        self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, ends: None }));
+        self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, sides, ends: None }));
         Ok(())
     }
 
@@ -347,6 +369,9 @@ impl GraphLink {
     /// What is still inside comes out.
     fn drain(&mut self, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
         let Some(mut made) = self.made.take() else { return Ok(()) };
+        for (i, side) in made.sides.iter_mut().enumerate() {
+            layers::close(side, &mut made.graph, i.saturating_add(1))?;
+        }
         made.graph.close(0, made.ends)?;
         Self::pull(&mut made, rest, end)
     }

@@ -4,7 +4,7 @@ use super::{
     loudness::{Loudness, Pass},
     settings::AudioSettings,
 };
-use crate::{Error, Result, Timestamp, av::device::has_filter};
+use crate::{Error, Result, TimeRange, Timestamp, av::device::has_filter};
 use serde::{Deserialize, Serialize};
 
 /// A change to pictures. Filters are applied in the order in which they were given
@@ -69,6 +69,11 @@ pub enum VideoFilter {
         /// How long it takes; all after it is black.
         duration: Timestamp,
     },
+    /// Keeps what begins within a range, and closes up: what lay at its beginning lies at 0 then, and filters behind this one
+    /// count from there. Sound that gets the same range ([`AudioFilter::Trim`]) stays in sync. Of a picture that begins before
+    /// the range nothing is kept; the first one that is begins up to one picture's duration behind 0, if the range does not
+    /// begin with one. Subtitles and chapters stay where they are: [`Transcode::keep`](super::Transcode::keep) moves them too.
+    Trim(TimeRange),
     /// Writes on the picture. The text is shown as it is, whatever is in it; a newline begins a new line. Needs a libav that
     /// was built with freetype.
     Text {
@@ -115,6 +120,9 @@ pub enum AudioFilter {
         /// How long it takes; all after it is silent.
         duration: Timestamp,
     },
+    /// Keeps the samples of a range, and closes up: what was heard at its beginning is heard at 0 then, and filters behind this
+    /// one count from there. Pictures that get the same range ([`VideoFilter::Trim`]) stay in sync.
+    Trim(TimeRange),
     /// Brings the sound to a loudness.
     Loudness(Loudness),
     /// Filters in libavfilter's words, with one input and one output, as in
@@ -145,6 +153,7 @@ impl VideoFilter {
             Self::FadeIn { from, duration } | Self::FadeOut { from, duration } => {
                 check_fade(*from, *duration)
             }
+            Self::Trim(range) => range.check(),
             Self::Text { text, size, color, font, .. } => {
                 if text.is_empty() || text.contains('\0') {
                     return Err(Error::invalid("a text to be written has one letter or more, and no byte 0"));
@@ -176,6 +185,7 @@ impl VideoFilter {
             Self::Flip { horizontal } => if *horizontal { "hflip" } else { "vflip" }.into(),
             Self::FadeIn { from, duration } => fade("fade", "in", *from, *duration),
             Self::FadeOut { from, duration } => fade("fade", "out", *from, *duration),
+            Self::Trim(range) => trim("", *range),
             Self::Text { text, x, y, size, color, font } => {
                 let mut words = format!(
                     "drawtext=expansion=none:text={}:x={x}:y={y}:fontsize={size}:fontcolor={}",
@@ -206,6 +216,7 @@ impl AudioFilter {
             Self::FadeIn { from, duration } | Self::FadeOut { from, duration } => {
                 check_fade(*from, *duration)
             }
+            Self::Trim(range) => range.check(),
             Self::Loudness(loudness) => loudness.check(),
             Self::Graph(text) => check_graph(text),
         }
@@ -242,6 +253,7 @@ pub(super) fn audio_texts(audio: &AudioSettings, rate: u32, pass: Pass) -> Vec<S
             AudioFilter::Volume { db } => texts.push(format!("volume={db}dB")),
             AudioFilter::FadeIn { from, duration } => texts.push(fade("afade", "in", *from, *duration)),
             AudioFilter::FadeOut { from, duration } => texts.push(fade("afade", "out", *from, *duration)),
+            AudioFilter::Trim(range) => texts.push(trim("a", *range)),
             AudioFilter::Graph(text) => texts.push(text.clone()),
         }
     }
@@ -292,6 +304,15 @@ fn check_fade(from: Timestamp, duration: Timestamp) -> Result<()> {
 
 fn fade(filter: &str, way: &str, from: Timestamp, duration: Timestamp) -> String {
     format!("{filter}=t={way}:st={:.6}:d={:.6}", from.secs(), duration.secs())
+}
+
+/// `kind` is `a` for sound. The range's beginning becomes 0, not the first frame's time: of two streams with one range the
+/// other one need not have a frame there.
+fn trim(kind: &str, TimeRange { from, to }: TimeRange) -> String {
+    let end = if to == Timestamp::MAX { String::new() } else { format!(":end={:.6}", to.secs()) };
+    let from = from.secs();
+    // Its result is cut to a whole number.
+    format!("{kind}trim=start={from:.6}{end},{kind}setpts=round(PTS-{from:.6}/TB)")
 }
 
 /// Clockwise.
@@ -363,6 +384,8 @@ mod tests {
             text("a", 10, "", None),
             text("a", 10, "white", Some("")),
             VideoFilter::Graph(" ".into()),
+            VideoFilter::Trim(TimeRange { from: second, to: zero }),
+            VideoFilter::Trim(TimeRange { from: before, to: second }),
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }
@@ -375,6 +398,7 @@ mod tests {
             AudioFilter::Loudness(Loudness::default().true_peak(3.0)),
             AudioFilter::Loudness(Loudness::default().range(0.0)),
             AudioFilter::Graph(String::new()),
+            AudioFilter::Trim(TimeRange { from: second, to: second }),
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }

@@ -3,8 +3,8 @@
 use super::{
     filter::{GraphLink, Link},
     filters::{self, VideoFilter},
+    layers,
     loudness::Pass,
-    overlay,
     plan::Plan,
     processor,
     settings::Fit,
@@ -87,7 +87,7 @@ impl Plan<'_> {
         }
         let rate = source.constant_rate().or(source.frame_rate());
         let mut links =
-            self.chain(filters.join(","), overlay::link(watermarks), tail, processors, "format", rate);
+            self.chain(filters.join(","), layers::link(watermarks), tail, processors, "format", rate);
         if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
             first.on_device = Some(on_device);
         }
@@ -211,7 +211,12 @@ impl Plan<'_> {
 
 /// Whether a picture is turned by a quarter on its way to the screen.
 pub(super) fn is_sideways(source: &Stream) -> bool {
-    source.rotation().is_some_and(|degrees| (degrees.round() as i64).rem_euclid(180) == 90)
+    source.rotation().is_some_and(is_quarter)
+}
+
+/// Whether a turn by so many degrees lets sides change places.
+pub(super) fn is_quarter(degrees: f64) -> bool {
+    (degrees.round() as i64).rem_euclid(180) == 90
 }
 
 /// Turns a picture upright that players would turn by so many degrees, counter-clockwise.

@@ -68,6 +68,7 @@ pub(super) fn measure(
             max_pixels: control.limit().pixels,
             keep_padding: false,
             bit_exact: settings.bit_exact,
+            alpha: false,
         },
         most_errors: settings.max_decode_errors,
         counters,

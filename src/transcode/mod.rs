@@ -8,6 +8,8 @@ mod encode;
 mod filter;
 mod filters;
 mod framing;
+mod grid;
+mod layers;
 mod links;
 mod loudness;
 mod measure;
@@ -19,6 +21,7 @@ mod plan;
 mod presets;
 mod processor;
 mod queue;
+mod second;
 mod segments;
 mod settings;
 mod tempo;
@@ -27,20 +30,20 @@ pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};
 pub use filters::{AudioFilter, VideoFilter};
 pub use loudness::Loudness;
-pub use overlay::{Overlay, Position};
+pub use overlay::{AtEnd, Overlay, Position, Watermark};
 pub use presets::Preset;
 pub use processor::{Packet, Processor};
 pub use segments::{SegmentType, Segments};
 pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
 
 use crate::{
-    Clip, Control, Error, Frame, Hardware, Media, Report, Result, Sink, Source,
+    Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
     edit::{
         self, Job,
         target::{Layout, Target},
     },
 };
-use overlay::Watermark;
+use overlay::Given;
 use processor::{Chain, PacketChain};
 use std::{fmt, sync::Mutex};
 
@@ -119,7 +122,7 @@ pub struct Transcoder<'a> {
     media: &'a Media,
     settings: &'a Transcode,
     hardware: Option<Hardware>,
-    watermarks: Vec<Watermark>,
+    watermarks: Vec<Given>,
     video: Chain,
     audio: Chain,
     packets: PacketChain,
@@ -156,16 +159,32 @@ impl<'a> Transcoder<'a> {
         self
     }
 
-    /// Lays a picture ([`Frame::from_picture`]) over the first video stream's, above the ones that were given before. Filters,
-    /// size and frame rate of the settings come before it, and processors behind it. The video is encoded then.
+    /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that were given
+    /// before: a [`Frame`] (`&Frame`), a [`Source`] of a picture or of media, or the first video stream of a [`Media`]
+    /// (`&Media`). Filters, size and frame rate of the settings come before it, and processors behind it. The video is encoded
+    /// then.
     ///
-    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense.
-    pub fn watermark(mut self, picture: &Frame, overlay: Overlay) -> Result<Self> {
-        overlay.check()?;
-        if picture.width() == 0 || picture.is_on_device() {
-            return Err(Error::invalid("a watermark is a picture in memory"));
-        }
-        self.watermarks.push((picture.share()?, overlay));
+    /// What moves is shown in time: its time 0 is where [`Overlay::during`] begins, and each of its pictures is seen from the
+    /// first of the video's on that is not before it. Its rotation and its transparency count (that of VP8 and VP9 needs a
+    /// libav with libvpx); its sound is left out. It is decoded in memory while the video is, so that two of its pictures wait
+    /// at most. Damaged packets of it are counted with the video's ([`Report::decode_errors`]).
+    ///
+    /// ```no_run
+    /// use avrope::{AtEnd, Control, Media, Overlay, Position, Sink, Source, Transcode, Transcoder};
+    /// let media = Media::open(Source::open("game.mp4")?)?;
+    /// let face = Overlay::new().position(Position::TopRight).scale(0.25).at_end(AtEnd::Hide);
+    /// let settings = Transcode::new();
+    /// let job = Transcoder::new(&media, &settings).watermark(Source::open("face.webm")?, face)?;
+    /// job.run_to(Sink::file("both.mp4"), &Control::default())?;
+    /// # Ok::<(), avrope::Error>(())
+    /// ```
+    ///
+    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense. A source is opened when the
+    /// job runs, which fails then as [`Media::open`] and [`Frame::from_picture`] do, with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be repeated, and with
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
+    pub fn watermark<'w>(mut self, what: impl Into<Watermark<'w>>, overlay: Overlay) -> Result<Self> {
+        self.watermarks.push(Given::new(what.into(), overlay)?);
         Ok(self)
     }
 
@@ -231,7 +250,7 @@ struct TranscodeJob<'a> {
     /// The container of each segment.
     segments: Option<&'static str>,
     /// Taken by the run.
-    processors: Mutex<(Vec<Watermark>, Chain, Chain, PacketChain)>,
+    processors: Mutex<(Vec<Given>, Chain, Chain, PacketChain)>,
 }
 
 impl<'a> TranscodeJob<'a> {
@@ -253,7 +272,9 @@ impl<'a> TranscodeJob<'a> {
 
 impl Job for TranscodeJob<'_> {
     fn inputs(&self) -> Vec<Source> {
-        vec![self.media.source().clone()]
+        let processors = self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let seconds = processors.0.iter().filter_map(Given::source);
+        std::iter::once(self.media.source()).chain(seconds).cloned().collect()
     }
 
     fn format(&self) -> Option<&str> {

@@ -1,7 +1,11 @@
-//! A picture over the pictures of a video.
+//! Pictures over the pictures of a video.
 
-use super::filter::{GraphLink, Link};
-use crate::{Error, Frame, Result, TimeRange, Timestamp};
+use super::{layers::Layer, second::Second};
+use crate::{
+    Control, Error, Frame, Media, Result, Source, TimeRange,
+    av::{decoder::DecodeOptions, frame::Shape},
+    media::Shown,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where something lies on a picture.
@@ -29,12 +33,29 @@ pub enum Position {
     },
 }
 
-/// How a watermark lies over a video. The default: in the bottom right corner, 16 pixels from the edges, opaque, always.
+/// What becomes of a watermark that moves when its source ends within the time that it is to be seen in. A still picture
+/// stays, whatever is said here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AtEnd {
+    /// It is not seen any more.
+    Hide,
+    /// Its last picture stays, as with ffmpeg's `overlay` (`eof_action=repeat`): a logo that has moved into its place lies there.
+    #[default]
+    Hold,
+    /// It begins anew where its last picture ends. The source has to be one that can be read again.
+    Repeat,
+}
+
+/// How a watermark lies over a video. The default: in the bottom right corner, 16 pixels from the edges, in its own size,
+/// opaque, always; if it moves, its last picture stays when it ends.
 ///
 /// ```
-/// use avrope::{Overlay, Position, TimeRange};
+/// use avrope::{AtEnd, Overlay, Position, TimeRange};
 /// let overlay = Overlay::new().position(Position::TopRight).margin(8).opacity(0.5).during(TimeRange::secs(1.0, 5.0)?);
-/// # let _ = overlay;
+/// let small = Overlay::new().scale(0.25).at_end(AtEnd::Repeat);
+/// # let _ = (overlay, small);
 /// # Ok::<(), avrope::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,11 +65,22 @@ pub struct Overlay {
     margin: u32,
     opacity: f64,
     during: TimeRange,
+    width: Option<u32>,
+    scale: Option<f64>,
+    at_end: AtEnd,
 }
 
 impl Default for Overlay {
     fn default() -> Self {
-        Self { position: Position::default(), margin: 16, opacity: 1.0, during: TimeRange::ALL }
+        Self {
+            position: Position::default(),
+            margin: 16,
+            opacity: 1.0,
+            during: TimeRange::ALL,
+            width: None,
+            scale: None,
+            at_end: AtEnd::default(),
+        }
     }
 }
 
@@ -79,25 +111,90 @@ impl Overlay {
         self
     }
 
-    /// When it is seen, on the result's clock.
+    /// When it is seen, on the result's clock. One that moves begins with its first picture when the range begins.
     #[must_use]
     pub fn during(mut self, range: TimeRange) -> Self {
         self.during = range;
         self
     }
 
+    /// It is made so wide, in pixels of the video, 1 to 16384; its shape stays. Takes the place of [`scale`](Self::scale).
+    #[must_use]
+    pub fn width(mut self, pixels: u32) -> Self {
+        (self.width, self.scale) = (Some(pixels), None);
+        self
+    }
+
+    /// It is made as wide as this part of the video's width, above 0 and up to 1; its shape stays. Takes the place of
+    /// [`width`](Self::width).
+    #[must_use]
+    pub fn scale(mut self, of_width: f64) -> Self {
+        (self.width, self.scale) = (None, Some(of_width));
+        self
+    }
+
+    /// What becomes of it when its source ends.
+    #[must_use]
+    pub fn at_end(mut self, at_end: AtEnd) -> Self {
+        self.at_end = at_end;
+        self
+    }
+
+    pub(super) fn end(&self) -> AtEnd {
+        self.at_end
+    }
+
+    pub(super) fn alpha(&self) -> f64 {
+        self.opacity
+    }
+
+    pub(super) fn range(&self) -> TimeRange {
+        self.during
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.opacity) {
             return Err(Error::invalid(format!("an opacity of {}: expected 0 to 1", self.opacity)));
         }
-        if self.margin > 16_384 {
-            return Err(Error::invalid(format!("a margin of {} pixels: expected up to 16384", self.margin)));
+        if self.margin > MOST_PIXELS {
+            return Err(Error::invalid(format!(
+                "a margin of {} pixels: expected up to {MOST_PIXELS}",
+                self.margin
+            )));
+        }
+        if let Some(width) = self.width.filter(|width| !(1..=MOST_PIXELS).contains(width)) {
+            return Err(Error::invalid(format!("a width of {width} pixels: expected 1 to {MOST_PIXELS}")));
+        }
+        if let Some(scale) = self.scale.filter(|scale| !(*scale > 0.0 && *scale <= 1.0)) {
+            return Err(Error::invalid(format!("a scale of {scale}: expected above 0, up to 1")));
+        }
+        if self.width.is_some() && self.scale.is_some() {
+            return Err(Error::invalid("a watermark has a width and a scale").advise("give one of them"));
         }
         self.during.check()
     }
 
+    /// Pixels and lines of what has this shape when it is upright, over a video of that one; None for its own.
+    pub(super) fn size(&self, shape: &Shape, sideways: bool, video: &Shape) -> Option<(u32, u32)> {
+        let part = |scale: f64| f64::from(video.width.max(1)) * scale;
+        let wide = self.width.map(f64::from).or(self.scale.map(part))?.clamp(1.0, f64::from(MOST_PIXELS));
+        let aspect =
+            |(num, den): (i32, i32)| if num > 0 && den > 0 { f64::from(num) / f64::from(den) } else { 1.0 };
+        let mut shown = f64::from(shape.width.max(1)) * aspect(shape.aspect) / f64::from(shape.height.max(1));
+        if sideways {
+            shown = shown.recip();
+        }
+        let high = (wide * aspect(video.aspect) / shown).clamp(1.0, f64::from(MOST_PIXELS));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "both lie within the bounds"
+        )]
+        Some((wide.round() as u32, high.round() as u32))
+    }
+
     /// The place in `overlay`'s words.
-    fn place(&self) -> (String, String) {
+    pub(super) fn place(&self) -> (String, String) {
         let margin = self.margin;
         let (left, top) = (margin.to_string(), margin.to_string());
         let (right, bottom) = (format!("W-w-{margin}"), format!("H-h-{margin}"));
@@ -112,35 +209,92 @@ impl Overlay {
     }
 }
 
-/// A picture and how it lies.
-pub(super) type Watermark = (Frame, Overlay);
+/// The largest side of a picture, and the widest margin.
+const MOST_PIXELS: u32 = 16_384;
 
-/// Pictures that end up over each other, in this order; None for none.
-pub(super) fn link(watermarks: Vec<Watermark>) -> Option<Link> {
-    if watermarks.is_empty() {
-        return None;
-    }
-    let mut chains = vec!["[in0]null[over0]".to_owned()];
-    let (mut under, mut pictures) = ("over0".to_owned(), Vec::new());
-    for (i, (picture, overlay)) in watermarks.into_iter().enumerate() {
-        let number = i.saturating_add(1);
-        let (x, y) = overlay.place();
-        let TimeRange { from, to } = overlay.during;
-        let mut when = format!("gte(t\\,{:.6})", from.secs());
-        if to != Timestamp::MAX {
-            when += &format!("*lt(t\\,{:.6})", to.secs());
+/// What a watermark is made of: a picture, or pictures that move.
+///
+/// Made from a [`Frame`] (a still picture), from a [`Media`] whose first video stream is shown, or from a [`Source`], which is
+/// a still picture (PNG, JPEG, WebP, BMP), a GIF or an APNG, or media with a video stream; that is opened when the job runs.
+pub struct Watermark<'a>(Kind<'a>);
+
+enum Kind<'a> {
+    Picture(&'a Frame),
+    Media(Media),
+    Source(Source),
+}
+
+impl std::fmt::Debug for Watermark<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Kind::Picture(picture) => f.debug_tuple("Watermark").field(picture).finish(),
+            Kind::Media(media) => f.debug_tuple("Watermark").field(media).finish(),
+            Kind::Source(source) => f.debug_tuple("Watermark").field(source).finish(),
         }
-        chains
-            .push(format!("[in{number}]format=rgba,colorchannelmixer=aa={}[mark{number}]", overlay.opacity));
-        // In the video's own kind of pixels: the filter's default is 4:2:0 of 8 bits.
-        chains.push(format!(
-            "[{under}][mark{number}]overlay=x={x}:y={y}:format=auto:eof_action=repeat:enable={when}[over{number}]"
-        ));
-        under = format!("over{number}");
-        pictures.push(picture);
     }
-    chains.push(format!("[{under}]null"));
-    let mut link = GraphLink::new(chains.join(";"), Vec::new());
-    link.pictures = pictures;
-    Some(Link::Graph(Box::new(link)))
+}
+
+impl<'a> From<&'a Frame> for Watermark<'a> {
+    fn from(picture: &'a Frame) -> Self {
+        Self(Kind::Picture(picture))
+    }
+}
+
+impl From<&Media> for Watermark<'_> {
+    fn from(media: &Media) -> Self {
+        Self(Kind::Media(media.clone()))
+    }
+}
+
+impl From<Source> for Watermark<'_> {
+    fn from(source: Source) -> Self {
+        Self(Kind::Source(source))
+    }
+}
+
+/// What was given, and how it lies: opened when the job runs.
+pub(super) struct Given {
+    pub what: What,
+    pub overlay: Overlay,
+}
+
+pub(super) enum What {
+    Picture(Frame),
+    Media(Media),
+    Source(Source),
+}
+
+impl Given {
+    pub(super) fn new(watermark: Watermark<'_>, overlay: Overlay) -> Result<Self> {
+        overlay.check()?;
+        let what = match watermark.0 {
+            Kind::Picture(picture) => {
+                if picture.width() == 0 || picture.is_on_device() {
+                    return Err(Error::invalid("a watermark is a picture in memory"));
+                }
+                What::Picture(picture.share()?)
+            }
+            Kind::Media(media) => What::Media(media),
+            Kind::Source(source) => What::Source(source),
+        };
+        Ok(Self { what, overlay })
+    }
+
+    /// Where it comes from, if that is not memory.
+    pub(super) fn source(&self) -> Option<&Source> {
+        match &self.what {
+            What::Picture(_) => None,
+            What::Media(media) => Some(media.source()),
+            What::Source(source) => Some(source),
+        }
+    }
+
+    pub(super) fn open(self, options: DecodeOptions, control: &Control) -> Result<Layer> {
+        let shown = match self.what {
+            What::Picture(picture) => Shown::Still(picture),
+            What::Media(media) => Shown::Moving(media),
+            What::Source(source) => Media::open_shown(source, control)?,
+        };
+        Ok(Layer { shows: Second::new(shown, &self.overlay, options)?, overlay: self.overlay })
+    }
 }

@@ -193,6 +193,7 @@ impl Pipeline<'_> {
                         max_pixels: control.limit().pixels,
                         keep_padding: false,
                         bit_exact: settings.bit_exact,
+                        alpha: false,
                     },
                     most_errors: settings.max_decode_errors,
                     counters,

@@ -3,10 +3,11 @@
 use super::{
     encode::EncodePlan,
     filter::{Chain, Link},
-    filters,
+    filters::{self, VideoFilter},
+    layers::Layer,
     loudness::{Correction, Pass},
     measure,
-    overlay::Watermark,
+    overlay::Given,
     pipeline::{Lane, Part, Pipeline, Way},
     presets, processor,
     settings::{AudioCodec, Transcode, VideoCodec},
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{
+        decoder::DecodeOptions,
         device::Device,
         encoder::{self, EncoderKind},
         frame::pixel_format,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// What the caller puts between decoder and encoder, and in front of the muxer.
-type Steps = (Vec<Watermark>, processor::Chain, processor::Chain, processor::PacketChain);
+type Steps = (Vec<Given>, processor::Chain, processor::Chain, processor::PacketChain);
 
 /// Plans a transcode of one source and runs it.
 pub(super) fn run(
@@ -47,6 +49,7 @@ pub(super) fn run(
     let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });
+    let watermarks = layers(watermarks, settings, report, control)?;
     let device = device(hardware)?;
     let processors = (video, audio);
     let segments = target.step().map(|step| (first(media, settings), step));
@@ -91,6 +94,41 @@ pub(super) fn run(
     let pipeline =
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)
+}
+
+/// Opens what lies over the video.
+fn layers(
+    given: Vec<Given>,
+    settings: &Transcode,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Vec<Layer>> {
+    let options = DecodeOptions {
+        device: None,
+        threads: settings.threads,
+        low_delay: false,
+        max_pixels: control.limit().pixels,
+        keep_padding: false,
+        bit_exact: settings.bit_exact,
+        alpha: true,
+    };
+    let open = |given: Given| {
+        let layer = given.open(options.clone(), control)?;
+        if let Some(media) = layer.shows.media() {
+            let len = media.source().len().unwrap_or(0);
+            report.input_bytes = report.input_bytes.saturating_add(len);
+            report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
+            let name = media.source().name();
+            media.warnings().iter().for_each(|warning| report.warn(format!("{name}: {warning}")));
+            if layer.shows.lacks_alpha() {
+                report.warn(format!(
+                    "{name}: this libav was built without libvpx: its transparency is not seen"
+                ));
+            }
+        }
+        Ok(layer)
+    };
+    given.into_iter().map(open).collect()
 }
 
 /// When the first of what is encoded begins on the output's clock: segments are counted from there.
@@ -160,7 +198,7 @@ pub(super) struct Plan<'a> {
     pub(super) media: &'a Media,
     pub(super) settings: &'a Transcode,
     pub(super) processors: (processor::Chain, processor::Chain),
-    pub(super) watermarks: Vec<Watermark>,
+    pub(super) watermarks: Vec<Layer>,
     /// What is kept, for what has to be measured first; None where that can't be done.
     first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
     /// Of what is kept.
@@ -228,6 +266,7 @@ impl<'a> Plan<'a> {
             bit_rate: if kind == StreamKind::Video { self.video_bit_rate()? } else { None },
             segments: None,
             grid: None,
+            free: false,
         };
         Ok(Some((links, plan)))
     }
@@ -357,6 +396,8 @@ impl<'a> Plan<'a> {
             bit_rate: self.video_bit_rate()?,
             segments: self.segments,
             grid,
+            // Segments are of containers that do.
+            free: target.is_segmented() || target.muxer.takes_any_times(),
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
@@ -375,8 +416,13 @@ impl<'a> Plan<'a> {
         };
         let begins = begins.minus(self.media.start()).max(Timestamp::ZERO);
         let mut placed = Timestamp::ZERO;
+        let trims = self.settings.video.filters.iter().filter_map(|filter| match filter {
+            VideoFilter::Trim(range) => Some(range.from),
+            _ => None,
+        });
         self.settings.speed.is_none()
             && on_grid(begins)
+            && trims.into_iter().all(on_grid)
             && self.settings.keep.iter().all(|range| {
                 let fits = on_grid(placed.minus(range.from));
                 placed = placed.plus(range.duration());
@@ -427,6 +473,7 @@ impl<'a> Plan<'a> {
             bit_rate: None,
             segments: None,
             grid: None,
+            free: false,
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }

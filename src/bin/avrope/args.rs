@@ -1,8 +1,8 @@
 //! What can be said on the command line.
 
 use avrope::{
-    AudioCodec, AudioFilter, AudioSettings, CutMode, Fit, Fragment, Loudness, Overlay, Position, Preset,
-    Rational, TimeRange, Timestamp, VideoCodec, VideoFilter, VideoSettings,
+    AtEnd, AudioCodec, AudioFilter, AudioSettings, CutMode, Fit, Fragment, Loudness, Overlay, Position,
+    Preset, Rational, TimeRange, Timestamp, VideoCodec, VideoFilter, VideoSettings,
 };
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
@@ -205,7 +205,7 @@ pub struct Encoding {
     /// A graph of libavfilter's for the sound
     #[arg(long, value_name = "GRAPH")]
     pub audio_filter: Option<String>,
-    /// Lay a picture (PNG, JPEG, WebP, BMP) over the video
+    /// Lay a picture (PNG, JPEG, WebP, BMP), a GIF or another video over the video
     #[arg(long, value_name = "FILE")]
     pub watermark: Option<PathBuf>,
     /// Where it lies
@@ -214,6 +214,12 @@ pub struct Encoding {
     /// How much of it covers, from 0 to 1
     #[arg(long, value_name = "N", requires = "watermark", default_value = "1")]
     pub watermark_opacity: f64,
+    /// Make it so many pixels wide; its shape stays
+    #[arg(long, value_name = "N", requires = "watermark")]
+    pub watermark_width: Option<u32>,
+    /// What becomes of one that moves when it ends
+    #[arg(long, value_enum, value_name = "WHAT", requires = "watermark", default_value = "hold")]
+    pub watermark_end: EndArg,
     /// Write this at the top left of the picture
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub text: Option<String>,
@@ -272,6 +278,16 @@ pub enum Corner {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EndArg {
+    /// It is not seen any more
+    Hide,
+    /// Its last picture stays
+    Hold,
+    /// It begins anew
+    Repeat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FragmentArg {
     /// At every keyframe
     Keyframe,
@@ -289,7 +305,13 @@ impl Encoding {
             Corner::BottomRight => Position::BottomRight,
             Corner::Center => Position::Center,
         };
-        Overlay::new().position(position).opacity(self.watermark_opacity)
+        let at_end = match self.watermark_end {
+            EndArg::Hide => AtEnd::Hide,
+            EndArg::Hold => AtEnd::Hold,
+            EndArg::Repeat => AtEnd::Repeat,
+        };
+        let overlay = Overlay::new().position(position).opacity(self.watermark_opacity).at_end(at_end);
+        self.watermark_width.map_or(overlay, |width| overlay.width(width))
     }
 
     /// For an input of this length.

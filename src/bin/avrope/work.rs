@@ -6,7 +6,7 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Frame, Join, Media, Remux, Report, Source, Transcode, Transcoder, Transition};
+use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcode, Transcoder, Transition};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
@@ -80,8 +80,7 @@ pub fn transcode(args: &args::Transcode, control: &Control) -> Outcome {
     }
     let mut transcoder = Transcoder::new(&media, &settings);
     if let Some(path) = &args.encoding.watermark {
-        let picture = Frame::from_picture_with(Source::open(path)?, &control)?;
-        transcoder = transcoder.watermark(&picture, args.encoding.overlay())?;
+        transcoder = transcoder.watermark(Source::open(path)?, args.encoding.overlay())?;
     }
     let report = to.run(&control, |sink| transcoder.run_to(sink, &control))?;
     drop(bar);
