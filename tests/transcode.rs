@@ -1297,6 +1297,34 @@ fn wrong_settings_are_errors_and_leave_nothing() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+#[test]
+fn an_encoders_options_are_judged_before_the_first_frame() {
+    let media = Media::open(Source::open(support::clip()).unwrap()).unwrap();
+    let h264 = |key, value| Transcode::new().video(video(VideoCodec::H264).option(key, value));
+    let aac = |key, value| Transcode::new().audio(audio(AudioCodec::Aac).option(key, value));
+    let cases = [
+        (h264("sharpness", "3"), "libx264 has no option 'sharpness'"),
+        (h264("crf", "many"), "libx264 does not take 'many' for its option 'crf'"),
+        (h264("g", "-7000000000"), "'-7000000000' for its option 'g'"),
+        (aac("sharpness", "3"), "aac has no option 'sharpness'"),
+        (aac("aac_coder", "best"), "aac does not take 'best' for its option 'aac_coder'"),
+    ];
+    for (settings, words) in cases {
+        let settings = settings.format("mkv");
+        let seen = Arc::new(AtomicUsize::new(0));
+        let frames = seen.clone();
+        let count = step(None, move |frame, next| {
+            frames.fetch_add(1, Ordering::Relaxed);
+            next(frame)
+        });
+        let job = avrope::Transcoder::new(&media, &settings).video(count);
+        let error = job.run(&Control::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(seen.load(Ordering::Relaxed), 0, "{words}");
+    }
+}
+
 // ---- 9: processors, and jobs that are stopped
 
 /// A minute, which takes many seconds to encode with the settings of `slow`.

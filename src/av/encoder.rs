@@ -132,6 +132,31 @@ impl EncoderKind {
         found
     }
 
+    /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without opening it:
+    /// what it hands on as a text (x264's `preset`) is judged then.
+    pub(crate) fn check_options(self, options: &[(String, String)]) -> Result<()> {
+        let encoder = Encoder::alloc(self)?;
+        let name = self.name();
+        for (key, value) in options {
+            let (c_key, c_value) = (c_string(key)?, c_string(value)?);
+            // SAFETY: the context is live and not open, and both are C strings.
+            let code = unsafe {
+                let flags = ff::AV_OPT_SEARCH_CHILDREN as c_int;
+                ff::av_opt_set(encoder.as_ptr().cast(), c_key.as_ptr(), c_value.as_ptr(), flags)
+            };
+            let error = match code {
+                _ if code >= 0 => continue,
+                ff::AVERROR_OPTION_NOT_FOUND => Error::invalid(no_option(&name, key)),
+                _ => Error::invalid(format!(
+                    "the encoder {name} does not take '{value}' for its option '{key}'"
+                ))
+                .with_log(error(code, "").log().to_vec()),
+            };
+            return Err(error.advise(format!("see `ffmpeg -h encoder={name}`")));
+        }
+        Ok(())
+    }
+
     #[cfg(libav_7_1)]
     fn list(self, config: Config) -> *const std::ffi::c_void {
         use ff::AVCodecConfig::{
@@ -180,6 +205,10 @@ enum Config {
     SampleRates,
     Layouts,
     FrameRates,
+}
+
+fn no_option(encoder: &str, key: &str) -> String {
+    format!("the encoder {encoder} has no option '{key}'")
 }
 
 /// # Safety
@@ -326,8 +355,9 @@ impl Encoder {
             });
         }
         if let Some((key, _)) = settings.pairs().first() {
-            let message = format!("the encoder {name} has no option '{key}'");
-            return Err(Error::invalid(message).advise(format!("see `ffmpeg -h encoder={name}`")));
+            return Err(
+                Error::invalid(no_option(&name, key)).advise(format!("see `ffmpeg -h encoder={name}`"))
+            );
         }
         Ok(())
     }

@@ -256,7 +256,7 @@ impl<'a> Plan<'a> {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
             (encoder, self.audio_links(source, encoder, Pass::Blind))
         };
-        self.check_fits(target, encoder)?;
+        self.check_encoder(target, encoder)?;
         let plan = EncodePlan {
             kind: encoder,
             settings: self.settings,
@@ -378,7 +378,7 @@ impl<'a> Plan<'a> {
         }
         let kind = presets::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
-        self.check_fits(target, kind)?;
+        self.check_encoder(target, kind)?;
         // Containers that can't say that a picture is to be turned get it turned.
         let rotation = source.rotation().unwrap_or(0.0);
         let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
@@ -461,7 +461,7 @@ impl<'a> Plan<'a> {
             _ => {}
         }
         let kind = presets::audio_encoder(audio, target.muxer)?;
-        self.check_fits(target, kind)?;
+        self.check_encoder(target, kind)?;
         let pass = self.first_pass(index, source, report)?;
         let links = self.audio_links(source, kind, pass);
         let plan = EncodePlan {
@@ -538,13 +538,17 @@ impl<'a> Plan<'a> {
         error.in_stream(index).advise("leave 'copy' out, and it is encoded")
     }
 
-    fn check_fits(&self, target: &Target, kind: EncoderKind) -> Result<()> {
+    /// Whether the container holds what it makes, and it takes the caller's options.
+    fn check_encoder(&self, target: &Target, kind: EncoderKind) -> Result<()> {
         if kind.fits(target.muxer) == Some(false) {
             let message =
                 format!("{} can't hold {} (encoder {})", target.muxer.name(), kind.codec(), kind.name());
             return Err(Error::unsupported(message).advise("choose another codec or container"));
         }
-        Ok(())
+        kind.check_options(match kind.kind() {
+            StreamKind::Video => &self.settings.video.options,
+            _ => &self.settings.audio.options,
+        })
     }
 
     /// The bit rate that was asked for, or that the target size leaves for the video.
