@@ -4,9 +4,10 @@
 use super::{
     pipeline::{Counters, Part},
     queue::{Gate, Rx, Stop, Tx},
+    settings::Transcode,
 };
 use crate::{
-    Error, ErrorKind, Frame, Result, StreamKind,
+    Control, Error, ErrorKind, Frame, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -28,6 +29,19 @@ pub(super) enum Fed {
 pub(super) struct Decoded {
     pub frame: Frame,
     pub part: usize,
+}
+
+/// What all decoders of a job have in common.
+pub(super) fn options(settings: &Transcode, control: &Control) -> DecodeOptions {
+    DecodeOptions {
+        device: None,
+        threads: settings.threads,
+        low_delay: false,
+        max_pixels: control.limit().pixels,
+        keep_padding: false,
+        bit_exact: settings.bit_exact,
+        alpha: false,
+    }
 }
 
 pub(super) struct DecodeStage<'a> {

@@ -1,18 +1,14 @@
 //! The first of two passes: what is kept of a sound is decoded, and its loudness measured (EBU R 128).
 
 use super::{
-    decode::{DecodeStage, Decoded, Fed},
+    decode::{self, DecodeStage, Decoded, Fed},
     demux::{self, Forward},
     filter::{self, End, GraphLink, Link},
     pipeline::{self, Counters, Part},
     queue::{Stop, queue},
     settings::Transcode,
 };
-use crate::{
-    Control, Frame, Media, Report, Result, Timestamp,
-    av::{decoder::DecodeOptions, graph::Format},
-    job::Stage,
-};
+use crate::{Control, Frame, Media, Report, Result, Timestamp, av::graph::Format, job::Stage};
 use std::{sync::atomic::Ordering, time::Instant};
 
 /// Of a sound: LUFS, LU, dBTP, LUFS.
@@ -61,15 +57,7 @@ pub(super) fn measure(
     let decode = DecodeStage {
         parts,
         lane: 0,
-        options: DecodeOptions {
-            device: None,
-            threads: settings.threads,
-            low_delay: false,
-            max_pixels: control.limit().pixels,
-            keep_padding: false,
-            bit_exact: settings.bit_exact,
-            alpha: false,
-        },
+        options: decode::options(settings, control),
         most_errors: settings.max_decode_errors,
         counters,
         stop,

@@ -5,7 +5,7 @@
 //! and memory stays bounded.
 
 use super::{
-    decode::{DecodeStage, Decoded, Fed},
+    decode::{self, DecodeStage, Decoded, Fed},
     demux::{self, Forward},
     encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
     filter::Chain,
@@ -188,12 +188,8 @@ impl Pipeline<'_> {
                     lane: track,
                     options: DecodeOptions {
                         device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
-                        threads: settings.threads,
                         low_delay: live,
-                        max_pixels: control.limit().pixels,
-                        keep_padding: false,
-                        bit_exact: settings.bit_exact,
-                        alpha: false,
+                        ..decode::options(settings, control)
                     },
                     most_errors: settings.max_decode_errors,
                     counters,

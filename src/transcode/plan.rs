@@ -1,6 +1,7 @@
 //! What becomes of each stream: copied, encoded, or left out; and through which filters.
 
 use super::{
+    decode,
     encode::EncodePlan,
     filter::{Chain, Link},
     filters::{self, VideoFilter},
@@ -103,15 +104,7 @@ fn layers(
     report: &mut Report,
     control: &Control,
 ) -> Result<Vec<Layer>> {
-    let options = DecodeOptions {
-        device: None,
-        threads: settings.threads,
-        low_delay: false,
-        max_pixels: control.limit().pixels,
-        keep_padding: false,
-        bit_exact: settings.bit_exact,
-        alpha: true,
-    };
+    let options = DecodeOptions { alpha: true, ..decode::options(settings, control) };
     let open = |given: Given| {
         let layer = given.open(options.clone(), control)?;
         if let Some(media) = layer.shows.media() {
@@ -257,18 +250,21 @@ impl<'a> Plan<'a> {
             (encoder, self.audio_links(source, encoder, Pass::Blind))
         };
         self.check_encoder(target, encoder)?;
-        let plan = EncodePlan {
-            kind: encoder,
+        Ok(Some((links, self.encode_plan(target, encoder, source)?)))
+    }
+
+    fn encode_plan(&self, target: &Target, kind: EncoderKind, source: &'a Stream) -> Result<EncodePlan<'a>> {
+        Ok(EncodePlan {
+            kind,
             settings: self.settings,
             source,
             turned: false,
             global_header: target.muxer.wants_global_header(),
-            bit_rate: if kind == StreamKind::Video { self.video_bit_rate()? } else { None },
+            bit_rate: if kind.kind() == StreamKind::Video { self.video_bit_rate()? } else { None },
             segments: None,
             grid: None,
             free: false,
-        };
-        Ok(Some((links, plan)))
+        })
     }
 
     fn lanes(&mut self, target: &Target, report: &mut Report) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
@@ -388,16 +384,12 @@ impl<'a> Plan<'a> {
         };
         let links = self.video_links(source, kind, turned.then_some(rotation), grid);
         let plan = EncodePlan {
-            kind,
-            settings: self.settings,
-            source,
             turned,
-            global_header: target.muxer.wants_global_header(),
-            bit_rate: self.video_bit_rate()?,
             segments: self.segments,
             grid,
             // Segments are of containers that do.
             free: target.is_segmented() || target.muxer.takes_any_times(),
+            ..self.encode_plan(target, kind, source)?
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
@@ -464,17 +456,7 @@ impl<'a> Plan<'a> {
         self.check_encoder(target, kind)?;
         let pass = self.first_pass(index, source, report)?;
         let links = self.audio_links(source, kind, pass);
-        let plan = EncodePlan {
-            kind,
-            settings: self.settings,
-            source,
-            turned: false,
-            global_header: target.muxer.wants_global_header(),
-            bit_rate: None,
-            segments: None,
-            grid: None,
-            free: false,
-        };
+        let plan = self.encode_plan(target, kind, source)?;
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
 
