@@ -9,6 +9,7 @@ mod filter;
 mod filters;
 mod framing;
 mod grid;
+mod job;
 mod layers;
 mod links;
 mod loudness;
@@ -301,7 +302,7 @@ impl Job for TranscodeJob<'_> {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let processors =
             std::mem::take(&mut *self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        plan::run(self.media, self.settings, &self.hardware, processors, target, report, control)
+        job::run(self.media, self.settings, &self.hardware, processors, target, report, control)
             .map_err(|e| e.named(self.media.source().name()))
     }
 }

@@ -1,191 +1,28 @@
 //! What becomes of each stream: copied, encoded, or left out; and through which filters.
 
 use super::{
-    decode,
     encode::EncodePlan,
     filter::{Chain, Link},
     filters::{self, VideoFilter},
     layers::Layer,
     loudness::{Correction, Pass},
     measure,
-    overlay::Given,
-    pipeline::{Lane, Part, Pipeline, Way},
+    pipeline::{Lane, Way},
     presets, processor,
     settings::{AudioCodec, Transcode, VideoCodec},
 };
 use crate::{
-    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
+    Control, Error, Hardware, Media, Report, Result, Timestamp,
     av::{
-        decoder::DecodeOptions,
         device::Device,
         encoder::{self, EncoderKind},
         frame::pixel_format,
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    edit::{remux::all_chapters, target::Target},
-    job::ReportRange,
+    edit::target::Target,
     time::Rational,
 };
-
-/// What the caller puts between decoder and encoder, and in front of the muxer.
-type Steps = (Vec<Given>, processor::Chain, processor::Chain, processor::PacketChain);
-
-/// Plans a transcode of one source and runs it.
-pub(super) fn run(
-    media: &Media,
-    settings: &Transcode,
-    hardware: &Hardware,
-    (watermarks, video, audio, packets): Steps,
-    target: &mut Target,
-    report: &mut Report,
-    control: &Control,
-) -> Result<()> {
-    settings.check()?;
-    target.set_options(&settings.muxer_options)?;
-    report.input_bytes = media.source().len().unwrap_or(0);
-    report.bytes_read = media.bytes_read();
-    media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
-    let ranges = ranges(media, settings, report)?;
-    let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
-        (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
-    });
-    let watermarks = layers(watermarks, settings, report, control)?;
-    let device = device(hardware)?;
-    let processors = (video, audio);
-    let segments = target.step().map(|step| (first(media, settings), step));
-    let mut plan = Plan {
-        media,
-        settings,
-        processors,
-        watermarks,
-        first_pass: Some((ranges.clone(), control)),
-        length,
-        hardware,
-        device: device.clone(),
-        segments,
-        used: Vec::new(),
-    };
-    let (lanes, streams) = plan.lanes(target, report)?;
-    if !plan.watermarks.is_empty() {
-        report.warn("there is no video that the watermark could lie on");
-    }
-    report.hardware.used.append(&mut plan.used);
-    report.hardware.refused = hardware.refused();
-    let mut parts = Vec::new();
-    let mut placed = Timestamp::ZERO;
-    for (from, to) in &ranges {
-        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: streams.clone() });
-        placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
-    }
-    let speed = settings.speed.unwrap_or(1.0);
-    target.chapters = if settings.keep.is_empty() && speed == 1.0 {
-        all_chapters(media, Timestamp::ZERO)
-    } else {
-        Vec::new()
-    };
-    if target.chapters.is_empty() && !media.chapters().is_empty() {
-        report.warn("chapters are left out: the ranges or the speed move them");
-    }
-    let total = length.and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
-    let device = device.map(|device| {
-        let label = hardware.label(device.kind());
-        (device, label)
-    });
-    let pipeline =
-        Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
-    pipeline.run(target, report, control)
-}
-
-/// Opens what lies over the video.
-fn layers(
-    given: Vec<Given>,
-    settings: &Transcode,
-    report: &mut Report,
-    control: &Control,
-) -> Result<Vec<Layer>> {
-    let options = DecodeOptions { alpha: true, ..decode::options(settings, control) };
-    let open = |given: Given| {
-        let layer = given.open(options.clone(), control)?;
-        if let Some(media) = layer.shows.media() {
-            let len = media.source().len().unwrap_or(0);
-            report.input_bytes = report.input_bytes.saturating_add(len);
-            report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
-            let name = media.source().name();
-            media.warnings().iter().for_each(|warning| report.warn(format!("{name}: {warning}")));
-            if layer.shows.lacks_alpha() {
-                report.warn(format!(
-                    "{name}: this libav was built without libvpx: its transparency is not seen"
-                ));
-            }
-        }
-        Ok(layer)
-    };
-    given.into_iter().map(open).collect()
-}
-
-/// When the first of what is encoded begins on the output's clock: segments are counted from there.
-fn first(media: &Media, settings: &Transcode) -> Timestamp {
-    let speed = settings.speed.unwrap_or(1.0);
-    let starts = media.streams().iter().enumerate().filter_map(|(index, stream)| {
-        let kept = match stream.kind() {
-            StreamKind::Video => !stream.is_picture() && settings.video.codec != VideoCodec::None,
-            StreamKind::Audio => settings.audio.codec != AudioCodec::None,
-            _ => false,
-        };
-        kept.then(|| media.timeline(index)).flatten().map(crate::media::Timeline::start)
-    });
-    match starts.min() {
-        Some(start) if settings.keep.is_empty() => {
-            let secs = start.minus(media.start()).max(Timestamp::ZERO).secs() / speed;
-            Timestamp::from_secs(secs).unwrap_or(Timestamp::ZERO)
-        }
-        _ => Timestamp::ZERO,
-    }
-}
-
-/// The first device that opens; one that was asked for by name opens or is an error.
-fn device(hardware: &Hardware) -> Result<Option<Device>> {
-    for kind in hardware.candidates() {
-        match hardware.open(kind) {
-            Ok(device) => return Ok(Some(device)),
-            Err(error) if hardware.choice() != HardwareChoice::Auto => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(None)
-}
-
-/// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
-fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Vec<(Timestamp, Timestamp)>> {
-    let end = media.duration();
-    if settings.keep.is_empty() {
-        return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
-    }
-    let mut ranges = Vec::new();
-    for range in &settings.keep {
-        let mut to = range.to;
-        if let Some(end) = end {
-            if range.from >= end {
-                return Err(Error::invalid(format!("{range}: it begins behind the source's end at {end}")));
-            }
-            if range.to > end {
-                if range.to != Timestamp::MAX {
-                    report.warn(format!("{range}: the source ends at {end}"));
-                }
-                to = end;
-            }
-        }
-        report.ranges.push(ReportRange {
-            from: range.from,
-            to: range.to,
-            actual_from: range.from,
-            actual_to: to,
-        });
-        ranges.push((range.from, to));
-    }
-    Ok(ranges)
-}
 
 pub(super) struct Plan<'a> {
     pub(super) media: &'a Media,
@@ -193,7 +30,7 @@ pub(super) struct Plan<'a> {
     pub(super) processors: (processor::Chain, processor::Chain),
     pub(super) watermarks: Vec<Layer>,
     /// What is kept, for what has to be measured first; None where that can't be done.
-    first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
+    pub(super) first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
     /// Of what is kept.
     pub(super) length: Option<Timestamp>,
     pub(super) hardware: &'a Hardware,
@@ -267,7 +104,12 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn lanes(&mut self, target: &Target, report: &mut Report) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
+    /// What becomes of each stream, and the stream for each track.
+    pub(super) fn lanes(
+        &mut self,
+        target: &Target,
+        report: &mut Report,
+    ) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
         let media = self.media;
         let (mut lanes, mut streams) = (Vec::new(), Vec::new());
         for (index, source) in media.streams().iter().enumerate() {
