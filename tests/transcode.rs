@@ -414,14 +414,7 @@ fn rotated() -> PathBuf {
     let source = "color=white:s=96x64:r=25:d=0.4,drawbox=y=32:h=32:c=black:t=fill";
     let upright =
         drawn("upright.mp4", source, &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
-    let input = upright.to_str().unwrap();
-    // FFmpeg 6 took the metadata's way away and gave an option.
-    let arguments = if common::lavf() < 60 {
-        vec!["-i", input, "-c", "copy", "-metadata:s:v", "rotate=90"]
-    } else {
-        vec!["-display_rotation:v", "90", "-i", input, "-c", "copy"]
-    };
-    made_by_ffmpeg("turned.mp4", &arguments)
+    common::turned("turned.mp4", &upright, 90)
 }
 
 /// The first picture in shades of grey, turned as a player does.

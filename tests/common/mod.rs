@@ -239,6 +239,18 @@ pub fn made_by_ffmpeg(name: &str, arguments: &[&str]) -> PathBuf {
     })
 }
 
+/// A copy of a file whose picture is to be shown turned by so many degrees, clockwise, as ffmpeg's `rotate` counts.
+pub fn turned(name: &str, input: &Path, degrees: u32) -> PathBuf {
+    let (input, degrees, back) =
+        (input.to_str().unwrap(), format!("rotate={degrees}"), (360 - degrees).to_string());
+    // FFmpeg 6 took the metadata's way away and gave an option, which counts the other way round.
+    if lavf() < 60 {
+        made_by_ffmpeg(name, &["-i", input, "-c", "copy", "-metadata:s:v", &degrees])
+    } else {
+        made_by_ffmpeg(name, &["-display_rotation:v", &back, "-i", input, "-c", "copy"])
+    }
+}
+
 pub fn video(encoder: &str, b_frames: u32) -> Video {
     Video {
         encoder: encoder.to_owned(),
