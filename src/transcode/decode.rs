@@ -59,7 +59,7 @@ pub(super) struct DecodeStage<'a> {
 impl DecodeStage<'_> {
     pub(super) fn run(&mut self, from: &Rx<Fed>) -> Result<()> {
         let mut at: Option<At> = None;
-        while let Some((fed, _held)) = from.recv(self.stop)? {
+        while let Some((fed, _held)) = from.recv_or(self.stop, || self.to.flush(self.stop))? {
             match fed {
                 Fed::Part(index) => {
                     if let Some(mut last) = at.take() {

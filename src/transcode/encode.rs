@@ -213,6 +213,10 @@ impl End for ToEncoder<'_> {
         Ok(())
     }
 
+    fn idle(&mut self) -> Result<bool> {
+        self.to.flush(self.stop)
+    }
+
     fn fed(&mut self) {
         if self.last.is_none() {
             // The filters want more before they give anything.
@@ -293,7 +297,7 @@ pub(super) struct EncodeStage<'a> {
 
 impl EncodeStage<'_> {
     pub(super) fn run(&self, from: &Rx<Ready>) -> Result<()> {
-        let Some((Ready::Encoder(mut encoder, grid), _)) = from.recv(self.stop)? else {
+        let Some((Ready::Encoder(mut encoder, grid), _)) = from.recv_or(self.stop, || Ok(true))? else {
             // Not one frame came.
             self.to.send(Muxed::End { track: self.track, shown: None }, 0, self.stop)?;
             return Ok(());
@@ -310,7 +314,7 @@ impl EncodeStage<'_> {
             shown: None,
         };
         self.to.send(Muxed::Open { track: self.track, stream }, 0, self.stop)?;
-        while let Some((ready, _held)) = from.recv(self.stop)? {
+        while let Some((ready, _held)) = from.recv_or(self.stop, || self.to.flush(self.stop))? {
             self.stop.check()?;
             let Ready::Frame(frame, shown) = ready else { continue };
             state.note(&frame, shown);

@@ -85,6 +85,10 @@ pub(super) trait End {
     }
     /// The next frame. False if no more are wanted.
     fn frame(&mut self, frame: Frame) -> Result<()>;
+    /// The next frame is waited for: what was kept back to be sent on together goes now. False if no more are wanted.
+    fn idle(&mut self) -> Result<bool> {
+        Ok(true)
+    }
     /// All that becomes of a decoded frame by itself has come.
     fn fed(&mut self) {}
     /// No more frames come.
@@ -121,7 +125,7 @@ pub(super) struct Mix {
 impl Chain {
     /// Runs until the frames end.
     pub(super) fn run(mut self, from: &Rx<Decoded>, stop: &Stop, end: &mut dyn End) -> Result<()> {
-        while let Some((decoded, _held)) = from.recv(stop)? {
+        while let Some((decoded, _held)) = from.recv_or(stop, || end.idle())? {
             stop.check()?;
             match &mut self.mix {
                 Some(mix) => mix.feed(decoded, &mut self.links, end)?,

@@ -51,8 +51,8 @@ pub(super) fn measure(
     let mut links = [Link::Graph(Box::new(GraphLink::new(texts.join(","), Vec::new())))];
     let (counters, stop) = (Counters::default(), Stop::new(control));
     let mut meter = Meter { found: None, told: 0, total: placed, begun: Instant::now(), control };
-    let (fed, packets) = queue::<Fed>(pipeline::PACKETS.0, pipeline::PACKETS.1);
-    let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS.0, pipeline::SOUNDS.1);
+    let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
+    let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
     let (counters, stop, parts) = (&counters, &stop, &parts);
     let decode = DecodeStage {
         parts,

@@ -11,7 +11,7 @@ use super::{
     filter::Chain,
     mux::{Muxing, TrackState},
     processor,
-    queue::{Gate, Stop, queue},
+    queue::{Gate, Room, Stop, queue},
     settings::{Fragment, Transcode},
 };
 use crate::{
@@ -84,11 +84,13 @@ pub(super) enum Muxed {
     End { track: usize, shown: Option<(Timestamp, Timestamp)> },
 }
 
-/// Items and bytes that wait between stages. Few frames are enough to keep two neighbours busy, and they are large.
-pub(super) const PACKETS: (usize, usize) = (32, 8 << 20);
-const PICTURES: usize = 32 << 20;
-pub(super) const SOUNDS: (usize, usize) = (16, 1 << 20);
-const CODED: (usize, usize) = (64, 8 << 20);
+/// What waits between stages. Few frames are enough to keep two neighbours busy, and they are large. Frames of sound are many
+/// and small: to wake the next stage for each costs as much as some of the stages' own work.
+const PACKETS: Room = Room { items: 32, bytes: 8 << 20, together: 1 };
+pub(super) const SOUND_PACKETS: Room = Room { together: 8, ..PACKETS };
+const PICTURES: Room = Room { items: 0, bytes: 32 << 20, together: 1 };
+pub(super) const SOUNDS: Room = Room { items: 32, bytes: 1 << 20, together: 8 };
+const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
 /// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large ones (1080p) none
 /// waits: each is handed over, and memory stays below that of the `ffmpeg` command.
 const WAITING: (u64, u64) = (4, 3_000_000);
@@ -151,15 +153,17 @@ impl Pipeline<'_> {
     ) -> Result<()> {
         let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
         let live = settings.fragment == Some(Fragment::Frame);
-        let (mux, coded) = queue::<Muxed>(CODED.0, CODED.1);
+        let (mux, coded) = queue::<Muxed>(CODED, stop);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let mut tracks: Vec<TrackState> = Vec::new();
         let gates: Vec<Gate> = lanes.iter().map(|_| Gate::new()).collect();
         std::thread::scope(|scope| -> Result<()> {
             let mut ways = Vec::new();
             for ((track, lane), first) in lanes.into_iter().enumerate().zip(&gates) {
-                let to = mux.another(CODED.1);
                 let (source, is_audio) = (lane.source, lane.is_audio);
+                let encoded = matches!(lane.way, Way::Encode(_));
+                let together = if encoded && is_audio && !live { SOUNDS.together } else { CODED.together };
+                let to = mux.another(CODED.bytes, together);
                 let encode = match lane.way {
                     Way::Encode(encode) => encode,
                     Way::Copy => {
@@ -176,11 +180,19 @@ impl Pipeline<'_> {
                 };
                 let (chain, plan) = *encode;
                 tracks.push(TrackState::encoded());
-                let most = if live { LIVE } else { usize::MAX };
-                let frames = if is_audio { SOUNDS } else { (waiting_pictures(source), PICTURES) };
-                let (fed, packets) = queue::<Fed>(PACKETS.0.min(most), PACKETS.1);
-                let (decoded, raw) = queue::<Decoded>(frames.0.min(most), frames.1);
-                let (ready, filtered) = queue::<Ready>(frames.0.min(most), frames.1);
+                let (mut for_packets, mut for_frames) = if is_audio {
+                    (SOUND_PACKETS, SOUNDS)
+                } else {
+                    (PACKETS, Room { items: waiting_pictures(source), ..PICTURES })
+                };
+                if live {
+                    for room in [&mut for_packets, &mut for_frames] {
+                        *room = Room { items: room.items.min(LIVE), together: 1, ..*room };
+                    }
+                }
+                let (fed, packets) = queue::<Fed>(for_packets, stop);
+                let (decoded, raw) = queue::<Decoded>(for_frames, stop);
+                let (ready, filtered) = queue::<Ready>(for_frames, stop);
                 ways.push(Some(Forward::Decode(fed)));
                 let turned = plan.turned;
                 let decode = DecodeStage {

@@ -1,8 +1,10 @@
 //! What lies between two stages: a channel that is bounded in items and in bytes, and that a failure anywhere wakes.
 
 use crate::{CancelToken, Control, Error, ErrorKind, Result};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select};
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -89,6 +91,16 @@ impl Gate {
 /// What a queue's budget is counted in.
 const UNIT: usize = 64 << 10;
 
+/// How much may wait between two stages.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub items: usize,
+    pub bytes: usize,
+    /// Items that leave together: their receiver is woken once for all of them. They leave earlier when their sender has
+    /// nothing else to do ([`Rx::recv_or`]), when it goes, or when there is no room for more.
+    pub together: usize,
+}
+
 /// Bytes that a queue may hold, as tokens that are taken by the sender and given back by who consumed the item.
 struct Budget {
     take: Receiver<()>,
@@ -96,14 +108,25 @@ struct Budget {
     units: usize,
 }
 
+type Parcel<T> = VecDeque<(T, Held)>;
+
 /// The sending end. An item that is larger than the whole budget travels alone.
 pub(super) struct Tx<T> {
-    items: Sender<(T, Held)>,
+    parcels: Sender<Parcel<T>>,
     budget: Budget,
+    together: usize,
+    /// What has not left yet.
+    parcel: RefCell<Parcel<T>>,
+    /// Disconnected when the job stops.
+    woken: Receiver<()>,
 }
 
 /// The receiving end.
-pub(super) struct Rx<T>(Receiver<(T, Held)>);
+pub(super) struct Rx<T> {
+    parcels: Receiver<Parcel<T>>,
+    /// What is left of the last one.
+    parcel: RefCell<Parcel<T>>,
+}
 
 /// Gives tokens back when the item's receiver is done with it.
 pub(super) struct Held(Sender<()>, usize);
@@ -117,10 +140,18 @@ impl Drop for Held {
     }
 }
 
-/// A queue of at most so many items and bytes.
-pub(super) fn queue<T>(items: usize, bytes: usize) -> (Tx<T>, Rx<T>) {
-    let (to, from) = bounded(items);
-    (Tx { items: to, budget: Budget::new(bytes) }, Rx(from))
+/// A queue for so much, which a stop of the job wakes.
+pub(super) fn queue<T>(room: Room, stop: &Stop) -> (Tx<T>, Rx<T>) {
+    let together = room.together.max(1);
+    let (to, from) = bounded(room.items.checked_div(together).unwrap_or(0));
+    let tx = Tx {
+        parcels: to,
+        budget: Budget::new(room.bytes),
+        together,
+        parcel: RefCell::default(),
+        woken: stop.woken.clone(),
+    };
+    (tx, Rx { parcels: from, parcel: RefCell::default() })
 }
 
 impl Budget {
@@ -136,8 +167,14 @@ impl Budget {
 
 impl<T> Tx<T> {
     /// Another sender into the same queue, with a budget of its own: none can use up what another waits for.
-    pub(super) fn another(&self, bytes: usize) -> Self {
-        Self { items: self.items.clone(), budget: Budget::new(bytes) }
+    pub(super) fn another(&self, bytes: usize, together: usize) -> Self {
+        Self {
+            parcels: self.parcels.clone(),
+            budget: Budget::new(bytes),
+            together: together.max(1),
+            parcel: RefCell::default(),
+            woken: self.woken.clone(),
+        }
     }
 
     /// Waits for room. False if nobody receives any more, which is no error: a stage may have had enough.
@@ -147,6 +184,14 @@ impl<T> Tx<T> {
         let wanted = (bytes / UNIT).min(self.budget.units);
         let mut held = Held(self.budget.give.clone(), 0);
         while held.1 < wanted {
+            if self.budget.take.try_recv().is_ok() {
+                held.1 = held.1.saturating_add(1);
+                continue;
+            }
+            // What waits here holds tokens that would be waited for.
+            if !self.flush(stop)? {
+                return Ok(false);
+            }
             select! {
                 recv(self.budget.take) -> token => match token {
                     Ok(()) => held.1 = held.1.saturating_add(1),
@@ -155,32 +200,84 @@ impl<T> Tx<T> {
                 recv(stop.woken) -> _ => return Err(stopped(stop)),
             }
         }
+        let mut parcel = self.parcel.borrow_mut();
+        parcel.push_back((item, held));
+        let whole = parcel.len() >= self.together;
+        drop(parcel);
+        if whole { self.flush(stop) } else { Ok(true) }
+    }
+
+    /// Sends what has not left yet. False if nobody receives any more.
+    pub(super) fn flush(&self, stop: &Stop) -> Result<bool> {
+        let parcel = self.parcel.take();
+        if parcel.is_empty() {
+            return Ok(true);
+        }
         select! {
-            send(self.items, (item, held)) -> sent => Ok(sent.is_ok()),
+            send(self.parcels, parcel) -> sent => Ok(sent.is_ok()),
             recv(stop.woken) -> _ => Err(stopped(stop)),
         }
     }
 }
 
-impl<T> Rx<T> {
-    /// The next item; None when all senders are gone.
-    pub(super) fn recv(&self, stop: &Stop) -> Result<Option<(T, Held)>> {
-        select! {
-            recv(self.0) -> item => Ok(item.ok()),
-            recv(stop.woken) -> _ => Err(stopped(stop)),
+impl<T> Drop for Tx<T> {
+    fn drop(&mut self) {
+        let parcel = self.parcel.take();
+        if !parcel.is_empty() {
+            select! {
+                send(self.parcels, parcel) -> sent => drop(sent),
+                recv(self.woken) -> _ => {},
+            }
         }
+    }
+}
+
+impl<T> Rx<T> {
+    /// The next item; None when all senders are gone. Before it waits it does what else there is to do: what it sends on
+    /// must not wait for what comes.
+    pub(super) fn recv_or(
+        &self,
+        stop: &Stop,
+        idle: impl FnOnce() -> Result<bool>,
+    ) -> Result<Option<(T, Held)>> {
+        if let Some(item) = self.parcel.borrow_mut().pop_front() {
+            return Ok(Some(item));
+        }
+        let mut next = self.parcels.try_recv();
+        if next.is_err() {
+            idle()?;
+            next = select! {
+                recv(self.parcels) -> parcel => parcel.map_err(|_| TryRecvError::Disconnected),
+                recv(stop.woken) -> _ => return Err(stopped(stop)),
+            };
+        }
+        if next.is_err() {
+            // Those who failed are gone as well, and that is not the end.
+            stop.check()?;
+        }
+        Ok(next.ok().and_then(|parcel| self.open(parcel)))
     }
 
     /// The same, looking at the caller's cancel and deadline meanwhile: for the one stage that does this for all.
     pub(super) fn recv_watching(&self, stop: &Stop) -> Result<Option<(T, Held)>> {
+        stop.check()?;
+        if let Some(item) = self.parcel.borrow_mut().pop_front() {
+            return Ok(Some(item));
+        }
         loop {
-            stop.check()?;
-            match self.0.recv_timeout(Duration::from_millis(20)) {
-                Ok(item) => return Ok(Some(item)),
+            match self.parcels.recv_timeout(Duration::from_millis(20)) {
+                Ok(parcel) => return Ok(self.open(parcel)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => stop.check()?,
             }
         }
+    }
+
+    /// Takes a parcel's first item; the others are next.
+    fn open(&self, mut parcel: Parcel<T>) -> Option<(T, Held)> {
+        let first = parcel.pop_front();
+        self.parcel.replace(parcel);
+        first
     }
 }
 
@@ -193,23 +290,66 @@ fn stopped(stop: &Stop) -> Error {
 mod tests {
     use super::*;
 
+    fn room(items: usize, bytes: usize) -> Room {
+        Room { items, bytes, together: 1 }
+    }
+
+    #[test]
+    fn items_leave_together_and_none_stays_behind() {
+        let stop = Stop::new(&Control::default());
+        let (tx, rx) = queue(Room { items: 8, bytes: 2 * UNIT, together: 4 }, &stop);
+        for i in 0..3 {
+            tx.send(i, 1, &stop).unwrap();
+        }
+        assert!(rx.parcels.is_empty());
+        tx.send(3, 1, &stop).unwrap();
+        assert_eq!(rx.parcels.len(), 1);
+        // The bytes of what has not left yet are not waited for in vain.
+        for i in 4..6 {
+            tx.send(i, UNIT, &stop).unwrap();
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                tx.send(6, UNIT, &stop).unwrap();
+                drop(tx);
+            });
+            for i in 0..7 {
+                assert_eq!(rx.recv_or(&stop, || Ok(true)).unwrap().map(|(item, _)| item), Some(i));
+            }
+            assert!(rx.recv_or(&stop, || Ok(true)).unwrap().is_none());
+        });
+        // Who has nothing to receive sends on what it has.
+        let (tx, rx) = queue(Room { items: 8, bytes: UNIT, together: 4 }, &stop);
+        let (_keep, nothing) = queue::<u8>(room(1, UNIT), &stop);
+        std::thread::scope(|scope| {
+            let stop = &stop;
+            scope.spawn(move || {
+                tx.send(1, 1, stop).unwrap();
+                let _ = nothing.recv_or(stop, || tx.flush(stop));
+            });
+            assert_eq!(rx.recv_or(stop, || Ok(true)).unwrap().map(|(item, _)| item), Some(1));
+            stop.fail(Error::corrupt("the end"));
+        });
+    }
+
     #[test]
     fn a_queue_is_bounded_in_bytes_and_lets_a_giant_through_alone() {
         let stop = Stop::new(&Control::default());
-        let (tx, rx) = queue(100, 4 * UNIT);
+        let (tx, rx) = queue(room(100, 4 * UNIT), &stop);
         std::thread::scope(|scope| {
-            let received = scope.spawn(|| {
+            let stop = &stop;
+            let received = scope.spawn(move || {
                 let mut sizes = Vec::new();
-                while let Some((size, held)) = rx.recv(&stop).unwrap() {
+                while let Some((size, held)) = rx.recv_or(stop, || Ok(true)).unwrap() {
                     // Whatever is in the queue and in our hands fits the budget.
-                    assert!(rx.0.len() <= 4);
+                    assert!(rx.parcels.len() <= 4);
                     sizes.push(size);
                     drop(held);
                 }
                 sizes
             });
             for size in [UNIT, UNIT, 100 * UNIT, UNIT, 2 * UNIT] {
-                assert!(tx.send(size, size, &stop).unwrap());
+                assert!(tx.send(size, size, stop).unwrap());
             }
             drop(tx);
             assert_eq!(received.join().unwrap().len(), 5);
@@ -219,19 +359,21 @@ mod tests {
     #[test]
     fn a_failure_wakes_those_who_wait_and_the_first_error_wins() {
         let stop = Stop::new(&Control::default());
-        let (tx, rx) = queue::<u8>(1, UNIT);
+        let (tx, rx) = queue::<u8>(room(1, UNIT), &stop);
         tx.send(1, 1, &stop).unwrap();
         std::thread::scope(|scope| {
-            let blocked = scope.spawn(|| tx.send(2, 1, &stop));
+            let stop = &stop;
+            let blocked = scope.spawn(move || tx.send(2, 1, stop));
             stop.fail(Error::corrupt("the first"));
             stop.fail(Error::corrupt("the second"));
             assert!(blocked.join().unwrap().is_err());
         });
-        assert!(rx.recv(&stop).is_err() || rx.recv(&stop).is_err());
+        let next = || rx.recv_or(&stop, || Ok(true));
+        assert!(next().is_err() || next().is_err());
         assert!(stop.take().unwrap().to_string().contains("first"));
         let gone = Stop::new(&Control::default());
         drop(rx);
-        let (tx, rx) = queue::<u8>(1, UNIT);
+        let (tx, rx) = queue::<u8>(room(1, UNIT), &gone);
         drop(rx);
         assert!(!tx.send(1, 1, &gone).unwrap());
     }
