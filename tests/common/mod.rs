@@ -239,15 +239,15 @@ pub fn made_by_ffmpeg(name: &str, arguments: &[&str]) -> PathBuf {
     })
 }
 
-/// A copy of a file whose picture is to be shown turned by so many degrees, clockwise, as ffmpeg's `rotate` counts.
+/// A copy of a file whose picture is to be shown turned by so many degrees, as ffmpeg counts them.
 pub fn turned(name: &str, input: &Path, degrees: u32) -> PathBuf {
-    let (input, degrees, back) =
-        (input.to_str().unwrap(), format!("rotate={degrees}"), (360 - degrees).to_string());
-    // FFmpeg 6 took the metadata's way away and gave an option, which counts the other way round.
+    let (input, degrees) = (input.to_str().unwrap(), degrees.to_string());
+    // FFmpeg 6 took the metadata's way away and gave an option.
     if lavf() < 60 {
-        made_by_ffmpeg(name, &["-i", input, "-c", "copy", "-metadata:s:v", &degrees])
+        let rotate = format!("rotate={degrees}");
+        made_by_ffmpeg(name, &["-i", input, "-c", "copy", "-metadata:s:v", &rotate])
     } else {
-        made_by_ffmpeg(name, &["-display_rotation:v", &back, "-i", input, "-c", "copy"])
+        made_by_ffmpeg(name, &["-display_rotation:v", &degrees, "-i", input, "-c", "copy"])
     }
 }
 
