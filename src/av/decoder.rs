@@ -140,7 +140,7 @@ impl Decoder {
             let decoder = Self { context, wanted: Box::new(-1) };
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
-            super::stream::guess_layout(&mut (*decoder.context.as_ptr()).ch_layout);
+            super::format::guess_layout(&mut (*decoder.context.as_ptr()).ch_layout);
             Ok(decoder)
         }
     }
@@ -199,7 +199,7 @@ unsafe extern "C" fn choose_format(
             if !wanted.is_null() && *format as c_int == *wanted {
                 return *format;
             }
-            if !super::stream::lies_on_device(*format) && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
+            if !super::format::lies_on_device(*format) && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
                 software = *format;
             }
             format = format.add(1);

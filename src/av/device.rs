@@ -134,7 +134,7 @@ impl Device {
             super::check(code, "bringing a picture onto the device")
                 .map_err(|e| Error::new(ErrorKind::Hardware, e.message()).with_log(e.log().to_vec()))
         };
-        let Some(format) = super::stream::pix_fmt(format) else {
+        let Some(format) = super::format::pix_fmt(format) else {
             return Err(Error::new(ErrorKind::Hardware, "the encoder takes no pictures of this device"));
         };
         let uploaded = Frame::new()?;
@@ -149,7 +149,7 @@ impl Device {
             let context = (*pool).data.cast::<ff::AVHWFramesContext>();
             (*context).format = format;
             (*context).sw_format =
-                super::stream::pix_fmt(from.format).unwrap_or(ff::AVPixelFormat::AV_PIX_FMT_NV12);
+                super::format::pix_fmt(from.format).unwrap_or(ff::AVPixelFormat::AV_PIX_FMT_NV12);
             ((*context).width, (*context).height) = (from.width, from.height);
             (*context).initial_pool_size = 4;
             let mut code = ff::av_hwframe_ctx_init(pool);

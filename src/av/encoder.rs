@@ -6,11 +6,12 @@ use super::{
     device::Device,
     dict::Dict,
     error,
+    format::{pix_fmt, sample_fmt},
     frame::Frame,
     graph::Format,
     log,
     packet::Packet,
-    stream::{Stream, StreamKind, pix_fmt, sample_fmt},
+    stream::{Stream, StreamKind},
     string,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
@@ -84,7 +85,7 @@ impl EncoderKind {
         let name = |number: c_int| {
             let format = pix_fmt(number)?;
             // SAFETY: a valid format has a static name.
-            (!super::stream::lies_on_device(format))
+            (!super::format::lies_on_device(format))
                 .then(|| unsafe { string(ff::av_get_pix_fmt_name(format)) })
         };
         numbers.into_iter().filter_map(name).collect()
@@ -111,7 +112,7 @@ impl EncoderKind {
         // SAFETY: the list is static and ends with a layout without channels.
         unsafe {
             while !entry.is_null() && (*entry).nb_channels > 0 {
-                found.push(super::stream::describe_layout(&*entry));
+                found.push(super::format::describe_layout(&*entry));
                 entry = entry.add(1);
             }
         }

@@ -6,10 +6,9 @@ use super::{
     decoder::Got,
     device::Device,
     error,
+    format::{pix_fmt, sample_fmt},
     frame::{Frame, Shape},
-    log,
-    stream::{pix_fmt, sample_fmt},
-    string,
+    log, string,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -230,7 +229,7 @@ impl Graph {
             let mut text = String::new();
             let mut layout: ff::AVChannelLayout = std::mem::zeroed();
             if ff::av_buffersink_get_ch_layout(sink, &raw mut layout) >= 0 {
-                text = super::stream::describe_layout(&layout);
+                text = super::format::describe_layout(&layout);
                 ff::av_channel_layout_uninit(&raw mut layout);
             }
             Ok(Format {

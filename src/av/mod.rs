@@ -11,6 +11,7 @@ pub(crate) mod device;
 pub(crate) mod dict;
 pub(crate) mod encoder;
 pub(crate) mod files;
+pub(crate) mod format;
 pub(crate) mod frame;
 pub(crate) mod graph;
 pub(crate) mod input;

@@ -1,6 +1,10 @@
 //! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must carry.
 
-use super::{check, dict, string};
+use super::{
+    check, dict,
+    format::{describe_layout, guess_layout, name_of, pix_fmt, sample_fmt},
+    string,
+};
 use crate::{Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -361,13 +365,13 @@ impl Stream {
 
     pub(crate) fn pixel_format(&self) -> Option<String> {
         (self.kind() == StreamKind::Video)
-            .then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt))
+            .then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt).and_then(known))
             .flatten()
     }
 
     pub(crate) fn sample_format(&self) -> Option<String> {
         (self.kind() == StreamKind::Audio)
-            .then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt))
+            .then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt).and_then(known))
             .flatten()
     }
 
@@ -574,34 +578,6 @@ fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String
     metadata.iter().map(pair).collect()
 }
 
-/// libav's description of a channel layout, such as `stereo`; empty for none.
-pub(super) fn describe_layout(layout: &ff::AVChannelLayout) -> String {
-    if layout.nb_channels <= 0 {
-        return String::new();
-    }
-    let mut text = [0; 128];
-    // SAFETY: the layout is live; pointer and size belong to one array, and the text is cut to fit.
-    unsafe {
-        let written = ff::av_channel_layout_describe(layout, text.as_mut_ptr(), text.len());
-        if written > 0 { string(text.as_ptr()) } else { String::new() }
-    }
-}
-
-/// Whether pictures of this format lie on a device.
-pub(super) fn lies_on_device(format: ff::AVPixelFormat) -> bool {
-    // SAFETY: a valid format; its description is static, or NULL.
-    unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }
-        .is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0)
-}
-
-/// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and filters refuse them.
-pub(super) fn guess_layout(layout: &mut ff::AVChannelLayout) {
-    if layout.order == ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC && layout.nb_channels > 0 {
-        // SAFETY: a live layout without allocations of its own.
-        unsafe { ff::av_channel_layout_default(layout, layout.nb_channels) };
-    }
-}
-
 /// Whether a stream's side data is about the picture, and not about how it was coded.
 fn survives(kind: SideDataType, turned: bool) -> bool {
     use ff::AVPacketSideDataType::{
@@ -624,29 +600,6 @@ fn known(name: String) -> Option<String> {
 
 fn positive(value: ff::AVRational) -> Option<Rational> {
     Rational::new(value.num, value.den).filter(|r| r.num > 0 && r.den > 0)
-}
-
-/// The names of pixel and sample formats. A number that this libav does not know must not become a Rust enum.
-fn name_of<F>(
-    number: i32,
-    name: unsafe extern "C" fn(F) -> *const std::ffi::c_char,
-    format: fn(i32) -> Option<F>,
-) -> Option<String> {
-    // SAFETY: `format` gives valid values alone; the functions answer with a static string or NULL.
-    format(number).map(|format| unsafe { string(name(format)) }).and_then(known)
-}
-
-pub(super) fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
-    // AV_PIX_FMT_NB is that of the header the bindings were made from, so every number below it is a variant.
-    // SAFETY: the number is inside the enum's range, which has no gaps.
-    (number >= 0 && number < ff::AVPixelFormat::AV_PIX_FMT_NB as i32)
-        .then(|| unsafe { std::mem::transmute(number) })
-}
-
-pub(super) fn sample_fmt(number: i32) -> Option<ff::AVSampleFormat> {
-    // SAFETY: as in `pix_fmt`.
-    (number >= 0 && number < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32)
-        .then(|| unsafe { std::mem::transmute(number) })
 }
 
 /// # Safety

@@ -16,7 +16,7 @@ use crate::{
     av::{
         device::Device,
         encoder::{self, EncoderKind},
-        frame::pixel_format,
+        format::pixel_format,
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
