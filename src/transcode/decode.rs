@@ -102,11 +102,14 @@ impl DecodeStage<'_> {
         at.decoder.send(None)?;
         if at.decoder.receive(&mut at.frame)? == Got::Item && !at.frame.is_damaged() {
             let frame = at.frame.take()?;
-            if frame.best_pts() == Some(pts) {
+            // A packet may hold one field of two.
+            if frame.best_pts() == Some(pts) && frame.interlaced().is_none() {
                 self.deliver(at, frame)?;
                 at.given = Some(pts);
                 // What follows would take the time that the first one needs.
-                self.first.map_or(Ok(()), |first| first.wait(self.stop))?;
+                if let Some(first) = self.first.filter(|_| at.gave) {
+                    first.wait(self.stop)?;
+                }
             }
         }
         at.decoder.flush();
@@ -188,6 +191,7 @@ impl DecodeStage<'_> {
             if !self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)? {
                 return Ok(false);
             }
+            at.gave = true;
         }
         Ok(true)
     }
@@ -214,6 +218,8 @@ pub(super) struct At {
     typical: i64,
     /// The first picture is wanted at once.
     hurries: bool,
+    /// A frame has gone on.
+    gave: bool,
     /// The time of a picture that has gone on already.
     given: Option<i64>,
     /// The time base of the last sound: one sample. Its rate may change in mid-stream.
@@ -261,6 +267,7 @@ impl At {
                 Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
             }),
             hurries: false,
+            gave: false,
             given: None,
             sample: None,
             expected: None,
