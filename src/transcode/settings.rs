@@ -19,6 +19,11 @@ use serde::{Deserialize, Serialize};
 ///     .audio(AudioSettings::new().codec(AudioCodec::Aac).bit_rate(128_000));
 /// # let _ = settings;
 /// ```
+///
+/// What people pass to `ffmpeg` for low latency and a fast start: `-tune zerolatency` is [`VideoSettings::tune`], beside
+/// [`Fragment::Frame`] for an MP4 that is watched while it is made; `-fflags +genpts` is always on; `-avoid_negative_ts` is a
+/// [`muxer_option`](Self::muxer_option), which MP4 does not need: what lies before 0 is hidden by an edit list;
+/// `-movflags +faststart` is what an MP4 file gets by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Transcode {
