@@ -1299,6 +1299,9 @@ fn an_encoders_options_are_judged_before_the_first_frame() {
         (h264("sharpness", "3"), "libx264 has no option 'sharpness'"),
         (h264("crf", "many"), "libx264 does not take 'many' for its option 'crf'"),
         (h264("g", "-7000000000"), "'-7000000000' for its option 'g'"),
+        (h264("preset", "swift"), "libx264"),
+        (Transcode::new().video(video(VideoCodec::H264).tune("soap")), "libx264"),
+        (Transcode::new().video(video(VideoCodec::Mpeg4).tune("film")), "mpeg4 has no option 'tune'"),
         (aac("sharpness", "3"), "aac has no option 'sharpness'"),
         (aac("aac_coder", "best"), "aac does not take 'best' for its option 'aac_coder'"),
     ];

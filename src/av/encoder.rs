@@ -409,6 +409,16 @@ impl Encoder {
     }
 }
 
+/// Opens an encoder for a small picture with some of its options, to see whether it takes their values.
+pub(crate) fn try_words(kind: EncoderKind, options: Vec<(String, String)>) -> Result<()> {
+    let formats = kind.pixel_formats();
+    let format = formats.iter().find(|f| *f == "yuv420p").or(formats.first()).map_or("yuv420p", |f| f);
+    let picture = Frame::video(format, 320, 192)?;
+    let (base, rate) = (Rational { num: 1, den: 25 }, Rational { num: 25, den: 1 });
+    let options = EncodeOptions { threads: 1, global_header: false, bit_exact: false, options };
+    Encoder::video(kind, &picture, base, Some(rate), &options).map(drop)
+}
+
 /// Encodes one picture on a device: what a list of encoders says is not what a card can.
 pub(crate) fn try_on(kind: EncoderKind, device: &Device) -> Result<()> {
     let memory = kind.pixel_formats();

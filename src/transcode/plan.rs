@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
             (encoder, self.audio_links(source, encoder, Pass::Blind))
         };
-        self.check_encoder(target, encoder)?;
+        self.check_encoder(target, encoder, source)?;
         Ok(Some((links, self.encode_plan(target, encoder, source)?)))
     }
 
@@ -216,7 +216,7 @@ impl<'a> Plan<'a> {
         }
         let kind = presets::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
-        self.check_encoder(target, kind)?;
+        self.check_encoder(target, kind, source)?;
         // Containers that can't say that a picture is to be turned get it turned.
         let rotation = source.rotation().unwrap_or(0.0);
         let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
@@ -295,7 +295,7 @@ impl<'a> Plan<'a> {
             _ => {}
         }
         let kind = presets::audio_encoder(audio, target.muxer)?;
-        self.check_encoder(target, kind)?;
+        self.check_encoder(target, kind, source)?;
         let pass = self.first_pass(index, source, report)?;
         let links = self.audio_links(source, kind, pass);
         let plan = self.encode_plan(target, kind, source)?;
@@ -362,17 +362,22 @@ impl<'a> Plan<'a> {
         error.in_stream(index).advise("leave 'copy' out, and it is encoded")
     }
 
-    /// Whether the container holds what it makes, and it takes the caller's options.
-    fn check_encoder(&self, target: &Target, kind: EncoderKind) -> Result<()> {
+    /// Whether the container holds what it makes, and it takes the options.
+    fn check_encoder(&self, target: &Target, kind: EncoderKind, source: &Stream) -> Result<()> {
         if kind.fits(target.muxer) == Some(false) {
             let message =
                 format!("{} can't hold {} (encoder {})", target.muxer.name(), kind.codec(), kind.name());
             return Err(Error::unsupported(message).advise("choose another codec or container"));
         }
-        kind.check_options(match kind.kind() {
-            StreamKind::Video => &self.settings.video.options,
-            _ => &self.settings.audio.options,
-        })
+        if kind.kind() != StreamKind::Video {
+            return kind.check_options(&presets::audio_options(self.settings, kind));
+        }
+        let (w, h) = source.size().unwrap_or((1280, 720));
+        let shape = (w, h, source.frame_rate().map_or(25.0, Rational::value));
+        let options = presets::video_options(self.settings, kind, self.settings.video.bit_rate, shape)?;
+        kind.check_options(&options)?;
+        let words = presets::unknown_words(kind, &options);
+        if words.is_empty() { Ok(()) } else { encoder::try_words(kind, words) }
     }
 
     /// The bit rate that was asked for, or that the target size leaves for the video.

@@ -234,6 +234,20 @@ pub(super) fn video_options(
     Ok(options)
 }
 
+/// Of an encoder's options those that only it can judge, being opened: x264's and x265's words, where they are not known ones.
+pub(super) fn unknown_words(encoder: EncoderKind, options: &[(String, String)]) -> Vec<(String, String)> {
+    const TUNES: [&str; 6] = ["zerolatency", "fastdecode", "grain", "animation", "psnr", "ssim"];
+    let unknown = |(key, value): &&(String, String)| match key.as_str() {
+        "preset" => rank(value).is_none(),
+        "tune" => !TUNES.contains(&value.as_str()),
+        _ => false,
+    };
+    if !encoder.name().starts_with("libx26") {
+        return Vec::new();
+    }
+    options.iter().filter(unknown).cloned().collect()
+}
+
 /// What an audio encoder is told.
 pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(String, String)> {
     let lossless = encoder.codec().starts_with("pcm_") || matches!(encoder.codec().as_str(), "flac" | "alac");
