@@ -98,13 +98,20 @@ impl Shelf {
         self.made(&format!("video-{w}x{h}-{seconds}s.mp4"), 512 << 20, make)
     }
 
-    /// Ten seconds of MP3.
-    pub fn speech(&self) -> Outcome<PathBuf> {
-        self.made("speech-10s.mp3", 1 << 20, |to| {
+    /// Ten seconds of a stereo tone as MP3.
+    pub fn tone(&self) -> Outcome<PathBuf> {
+        self.made("tone-10s.mp3", 1 << 20, |to| {
             let audio =
                 vec![Audio { encoder: "libmp3lame".into(), bit_rate: Some(64_000), ..Audio::default() }];
             Ok(synth::to_file(&Spec { duration: 10.0, video: None, audio, ..Spec::default() }, to)?)
         })
+    }
+
+    /// What ffmpeg makes of real footage with these arguments; None where there is no footage or no ffmpeg.
+    pub fn of_footage(&self, footage: &str, arguments: &[&str], name: &str) -> Outcome<Option<PathBuf>> {
+        let Some(from) = self::footage(footage).filter(|_| self.has_ffmpeg) else { return Ok(None) };
+        let make = |to: &Path| system::ffmpeg(&[&["-i", text(&from)?], arguments].concat(), to).map(drop);
+        self.made(name, 16 << 20, make).map(Some)
     }
 
     /// So many short files, each one of its own.
