@@ -1,14 +1,15 @@
-//! AVFormatContext that reads: probing, opening, packets, seeking.
+//! AVFormatContext that reads: opening, packets, seeking.
 //!
-//! Inputs are untrusted. The demuxer is chosen here, from a list; nothing that a file says can make libav open
+//! Inputs are untrusted. The demuxer is chosen from a list (`demuxer.rs`); nothing that a file says can make libav open
 //! another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open` denies.
 
 use super::{
     avio::{ReadDevice, ReadIo},
-    c_string, check, dict, error, log,
+    check,
+    demuxer::Demuxer,
+    dict, error, log,
     packet::Packet,
     stream::Stream,
-    string,
 };
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -17,226 +18,8 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat, hls, dash,
-/// sdp, rtsp, sap, imf, vobsub), what reads a pattern of files or a device (image2, lavfi), and single images.
-const DEMUXERS: &[&str] = &[
-    "3g2",
-    "3gp",
-    "aac",
-    "ac3",
-    "aiff",
-    "alp",
-    "amr",
-    "amrnb",
-    "amrwb",
-    "ape",
-    "apm",
-    "aptx",
-    "asf",
-    "ast",
-    "au",
-    "av1",
-    "avi",
-    "caf",
-    "cavsvideo",
-    "dfpwm",
-    "dirac",
-    "dnxhd",
-    "dsf",
-    "dts",
-    "dtshd",
-    "dv",
-    "eac3",
-    "evc",
-    "f4v",
-    "flac",
-    "flv",
-    "g722",
-    "g723_1",
-    "g729",
-    "gxf",
-    "h261",
-    "h263",
-    "h264",
-    "hevc",
-    "iff",
-    "ilbc",
-    "ircam",
-    "ivf",
-    "kux",
-    "live_flv",
-    "loas",
-    "m4a",
-    "m4v",
-    "matroska",
-    "mj2",
-    "mjpeg",
-    "mlp",
-    "mov",
-    "mp3",
-    "mp4",
-    "mpc",
-    "mpc8",
-    "mpeg",
-    "mpegts",
-    "mpegvideo",
-    "mxf",
-    "nsv",
-    "nut",
-    "obu",
-    "ogg",
-    "oma",
-    "rm",
-    "roq",
-    "rso",
-    "sbc",
-    "sox",
-    "swf",
-    "tak",
-    "truehd",
-    "tta",
-    "usm",
-    "vc1",
-    "vc1test",
-    "voc",
-    "vvc",
-    "w64",
-    "wav",
-    "webm",
-    "wtv",
-    "wv",
-    "xwma",
-    "yuv4mpegpipe",
-];
-
 /// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an error.
 const MOST_AGAIN: u32 = 1000;
-/// libav's own limits for probing (AVPROBE_PADDING_SIZE, PROBE_BUF_MIN and PROBE_BUF_MAX).
-const PADDING: usize = 32;
-const FIRST_PROBE: usize = 2048;
-const LAST_PROBE: usize = 1 << 20;
-
-/// A demuxer that the list allows.
-#[derive(Clone, Copy)]
-pub(crate) struct Demuxer {
-    format: NonNull<ff::AVInputFormat>,
-    /// Only the source's name speaks for it.
-    by_name: bool,
-}
-
-// SAFETY: a static, immutable description inside libavformat.
-unsafe impl Send for Demuxer {}
-// SAFETY: as above.
-unsafe impl Sync for Demuxer {}
-
-impl Demuxer {
-    /// Finds out what the bytes are, whether that is [`allowed`](Self::allowed) or not. `read` fills its buffer from the
-    /// source's start and returns how much there was.
-    pub(crate) fn probe(file_name: &str, mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Self> {
-        // A name decides between formats that look alike (raw streams); one with a NUL can't be told to libav.
-        let name = c_string(file_name).unwrap_or_default();
-        let mut size = FIRST_PROBE;
-        loop {
-            let mut bytes = vec![0; size.saturating_add(PADDING)];
-            let filled = read(bytes.get_mut(..size).unwrap_or_default())?.min(size);
-            if filled == 0 {
-                return Err(Error::corrupt("the source is empty"));
-            }
-            let last = filled < size || size >= LAST_PROBE;
-            let mut data = ff::AVProbeData {
-                filename: name.as_ptr(),
-                buf: bytes.as_mut_ptr(),
-                buf_size: c_int::try_from(filled).unwrap_or(0),
-                mime_type: ptr::null(),
-            };
-            let mut score = 0;
-            // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live during the call.
-            let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-            let good = score > if last { 0 } else { ff::AVPROBE_SCORE_MAX / 4 };
-            if let Some(found) = NonNull::new(found.cast_mut()).filter(|_| good) {
-                data.filename = c"".as_ptr();
-                // SAFETY: as above.
-                let bare = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-                return Ok(Self { format: found, by_name: bare.is_null() });
-            }
-            if last {
-                return Err(Error::corrupt("this is not media that libav knows")
-                    .advise("check that it is an audio or video file"));
-            }
-            size = size.saturating_mul(4);
-        }
-    }
-
-    /// The demuxer for a still picture with these bytes: by its signature alone, and none that could open a second file.
-    pub(crate) fn for_picture(bytes: &[u8]) -> Result<Self> {
-        let name = match bytes {
-            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => c"png_pipe",
-            [0xff, 0xd8, 0xff, ..] => c"jpeg_pipe",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => c"webp_pipe",
-            [b'B', b'M', ..] => c"bmp_pipe",
-            _ => {
-                return Err(Error::unsupported("this is no picture that avrope opens")
-                    .advise("make a PNG, JPEG, WebP or BMP of it"));
-            }
-        };
-        // SAFETY: a C string; the result is static or NULL.
-        let found = unsafe { ff::av_find_input_format(name.as_ptr()) };
-        NonNull::new(found.cast_mut()).map(|format| Self { format, by_name: false }).ok_or_else(|| {
-            Error::unsupported(format!("this libav has no demuxer {}", name.to_string_lossy()))
-        })
-    }
-
-    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a picture is asked
-    /// for.
-    pub(crate) fn is_animation(self) -> bool {
-        matches!(self.name().as_str(), "gif" | "apng")
-    }
-
-    /// Whether this is for a still image.
-    pub(crate) fn is_still(self) -> bool {
-        let name = self.name();
-        name.ends_with("_pipe") || name.starts_with("image2")
-    }
-
-    pub(crate) fn allowed(self) -> Result<Self> {
-        let name = self.name();
-        if name.split(',').any(|name| DEMUXERS.contains(&name)) {
-            return Ok(self);
-        }
-        let format = name.strip_suffix("_pipe").unwrap_or(&name);
-        if self.is_still() || matches!(format, "gif" | "apng" | "ico") {
-            let kind = if name.starts_with("image2") { "still".into() } else { format.to_uppercase() };
-            return Err(Error::unsupported(format!("this is a {kind} image, not audio or video")));
-        }
-        let long = self.long_name();
-        Err(Error::unsupported(format!(
-            "this is {long} ({name}): avrope does not open it: it is no self-contained audio or video file, or can name other files and hosts"
-        )))
-    }
-
-    /// libav's short names, such as `mov,mp4,m4a,3gp,3g2,mj2`.
-    pub(crate) fn name(self) -> String {
-        // SAFETY: static strings of a static description.
-        unsafe { string(self.format.as_ref().name) }
-    }
-
-    pub(crate) fn long_name(self) -> String {
-        // SAFETY: as in `name`.
-        unsafe { string(self.format.as_ref().long_name) }
-    }
-
-    /// Whether its timestamps may break off and begin anew (AVFMT_TS_DISCONT).
-    pub(crate) fn may_jump(self) -> bool {
-        // SAFETY: a static description.
-        unsafe { self.format.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
-    }
-
-    /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
-    pub(crate) fn is_mov(self) -> bool {
-        self.name().split(',').any(|name| name == "mp4")
-    }
-}
-
 /// A chapter, in the file's own ticks.
 #[derive(Clone, Debug)]
 pub(crate) struct RawChapter {
@@ -314,12 +97,7 @@ impl Input {
         // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
         // the context and leaves NULL; `io` outlives both outcomes.
         let code = unsafe {
-            ff::avformat_open_input(
-                &raw mut pointer,
-                c"".as_ptr(),
-                demuxer.format.as_ptr(),
-                settings.as_mut(),
-            )
+            ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
         };
         let opened = NonNull::new(pointer).filter(|_| code >= 0).map(Context);
         if let Some(failure) = io.take_error() {

@@ -7,6 +7,7 @@
 pub(crate) mod avio;
 pub(crate) mod buffer;
 pub(crate) mod decoder;
+pub(crate) mod demuxer;
 pub(crate) mod device;
 pub(crate) mod dict;
 pub(crate) mod encoder;

@@ -1,8 +1,11 @@
 //! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must carry.
 
+mod encoded;
+mod write;
+
 use super::{
     check, dict,
-    format::{describe_layout, guess_layout, name_of, pix_fmt, sample_fmt},
+    format::{describe_layout, name_of, pix_fmt, sample_fmt},
     string,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
@@ -131,96 +134,6 @@ impl Stream {
             // SAFETY: the stream's dictionary is live.
             metadata: unsafe { dict::pairs(s.metadata) },
             picture,
-        })
-    }
-
-    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
-    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
-    pub(super) fn encoded(encoder: &super::encoder::Encoder, source: &Self, turned: bool) -> Result<Self> {
-        // SAFETY: an open encoder's context is live.
-        unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }
-    }
-
-    /// The same for any codec context that encodes.
-    ///
-    /// # Safety
-    /// `context` is live and open, and nobody else uses it during the call.
-    pub(super) unsafe fn from_context(
-        context: *mut ff::AVCodecContext,
-        time_base: Rational,
-        source: &Self,
-        turned: bool,
-    ) -> Result<Self> {
-        let new = Parameters::copy_of(source.parameters.0.as_ptr())?;
-        // SAFETY: both are live; what was in the parameters is freed first.
-        let code = unsafe { ff::avcodec_parameters_from_context(new.0.as_ptr(), context) };
-        check(code, "describing an encoder's stream")?;
-        #[cfg(libav_6_1)]
-        // SAFETY: both parameters are live; the new side data has as many bytes as are copied into it.
-        unsafe {
-            let from = source.get();
-            for i in 0..usize::try_from(from.nb_coded_side_data).unwrap_or(0) {
-                let entry = &*from.coded_side_data.add(i);
-                if !survives(entry.type_, turned) {
-                    continue;
-                }
-                let to = &mut *new.0.as_ptr();
-                let made = ff::av_packet_side_data_new(
-                    &raw mut to.coded_side_data,
-                    &raw mut to.nb_coded_side_data,
-                    entry.type_,
-                    entry.size,
-                    0,
-                );
-                if made.is_null() {
-                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for side data"));
-                }
-                std::ptr::copy_nonoverlapping(entry.data, (*made).data, entry.size);
-            }
-        }
-        #[cfg(not(libav_6_1))]
-        let side_data = {
-            // SAFETY: the open context has as many entries.
-            let own = unsafe {
-                let count = usize::try_from((*context).nb_coded_side_data).unwrap_or(0);
-                (0..count)
-                    .map(|i| &*(*context).coded_side_data.add(i))
-                    .map(|entry| (entry.type_, std::slice::from_raw_parts(entry.data, entry.size).to_vec()))
-            };
-            let kept = source.side_data.iter().filter(|(kind, _)| survives(*kind, turned)).cloned();
-            own.chain(kept).collect()
-        };
-        // SAFETY: live and not changed meanwhile.
-        let (aspect, rate) = unsafe { ((*context).sample_aspect_ratio, (*context).framerate) };
-        // What the source's encoder and container said of itself.
-        let own = [
-            "encoder",
-            "handler_name",
-            "vendor_id",
-            "BPS",
-            "DURATION",
-            "NUMBER_OF_FRAMES",
-            "NUMBER_OF_BYTES",
-        ];
-        let stale = |key: &str| own.iter().any(|own| key == *own || key.starts_with(&format!("{own}-")));
-        let metadata =
-            source.metadata.iter().filter(|(key, _)| !stale(key) && !key.starts_with("_STATISTICS"));
-        Ok(Self {
-            parameters: new,
-            #[cfg(not(libav_6_1))]
-            side_data,
-            disposition: source.disposition & !ff::AV_DISPOSITION_ATTACHED_PIC,
-            aspect,
-            frame_rate: rate,
-            real_frame_rate: rate,
-            time_base,
-            id: source.id,
-            start: None,
-            duration: None,
-            frames: 0,
-            hidden: false,
-            metadata: metadata.cloned().collect(),
-            picture: None,
         })
     }
 
@@ -479,118 +392,6 @@ impl Stream {
                     format!("codec configuration (the encoder's parameter sets): {how}")
                 })
             })
-    }
-
-    /// Fills a new stream of an output.
-    ///
-    /// # Safety
-    /// `to` is a live stream of an output context whose header is not written.
-    pub(super) unsafe fn write_to(&self, to: *mut ff::AVStream, tag: u32, quicktime: bool) -> Result<()> {
-        let metadata =
-            if quicktime { with_quicktime_language(&self.metadata) } else { self.metadata.clone() };
-        // SAFETY: the caller's promise; the parameters are deep-copied.
-        unsafe {
-            check(
-                ff::avcodec_parameters_copy((*to).codecpar, self.parameters.0.as_ptr()),
-                "copying codec parameters",
-            )?;
-            (*(*to).codecpar).codec_tag = tag;
-            guess_layout(&mut (*(*to).codecpar).ch_layout);
-            (*to).disposition = self.disposition;
-            (*to).sample_aspect_ratio = self.aspect;
-            (*to).avg_frame_rate = self.frame_rate;
-            (*to).r_frame_rate = self.real_frame_rate;
-            (*to).time_base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
-            (*to).metadata = super::dict::Dict::from_pairs(&metadata)?.into_raw();
-        }
-        #[cfg(not(libav_6_1))]
-        for (kind, bytes) in &self.side_data {
-            // SAFETY: the stream is live; the new side data has as many bytes as are copied into it.
-            unsafe {
-                let data = ff::av_stream_new_side_data(to, *kind, bytes.len());
-                if data.is_null() {
-                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for side data"));
-                }
-                std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
-            }
-        }
-        Ok(())
-    }
-
-    /// The tag to ask the muxer for, as ffmpeg chooses it: the source's own if the container knows it for this codec or
-    /// knows none, else 0, which lets the muxer choose.
-    ///
-    /// # Safety
-    /// `format` is a live (static) muxer description.
-    pub(super) unsafe fn tag_for(&self, format: *const ff::AVOutputFormat) -> u32 {
-        let p = self.get();
-        // SAFETY: the caller's promise; the tag tables are static.
-        unsafe {
-            let tags = (*format).codec_tag;
-            let mut other = 0;
-            let keeps = tags.is_null()
-                || ff::av_codec_get_id(tags, p.codec_tag) == p.codec_id
-                || ff::av_codec_get_tag2(tags, p.codec_id, &raw mut other) == 0;
-            if keeps { p.codec_tag } else { 0 }
-        }
-    }
-
-    /// What libav's table says about this codec in that container: yes, no, or None where it has no table.
-    ///
-    /// # Safety
-    /// `format` is a live (static) muxer description.
-    pub(super) unsafe fn fits(&self, format: *const ff::AVOutputFormat) -> Option<bool> {
-        // SAFETY: the caller's promise.
-        match unsafe { ff::avformat_query_codec(format, self.get().codec_id, ff::FF_COMPLIANCE_NORMAL) } {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-}
-
-/// QuickTime's language codes know some languages by ISO 639-2's bibliographic code alone (isom.c:
-/// mov_mdhd_language_map).
-fn with_quicktime_language(metadata: &[(String, String)]) -> Vec<(String, String)> {
-    let bibliographic = |code: &str| {
-        match code {
-            "deu" => "ger",
-            "nld" => "dut",
-            "zho" => "chi",
-            "ell" => "gre",
-            "isl" => "ice",
-            "sqi" => "alb",
-            "mkd" => "mac",
-            "mya" => "bur",
-            "hye" => "arm",
-            "kat" => "geo",
-            "bod" => "tib",
-            "cym" => "wel",
-            "eus" => "baq",
-            other => return other.to_owned(),
-        }
-        .to_owned()
-    };
-    let pair = |(key, value): &(String, String)| {
-        let value = if key == "language" { bibliographic(value) } else { value.clone() };
-        (key.clone(), value)
-    };
-    metadata.iter().map(pair).collect()
-}
-
-/// Whether a stream's side data is about the picture, and not about how it was coded.
-fn survives(kind: SideDataType, turned: bool) -> bool {
-    use ff::AVPacketSideDataType::{
-        AV_PKT_DATA_CONTENT_LIGHT_LEVEL, AV_PKT_DATA_DISPLAYMATRIX, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
-        AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_STEREO3D,
-    };
-    match kind {
-        AV_PKT_DATA_DISPLAYMATRIX => !turned,
-        AV_PKT_DATA_MASTERING_DISPLAY_METADATA
-        | AV_PKT_DATA_CONTENT_LIGHT_LEVEL
-        | AV_PKT_DATA_SPHERICAL
-        | AV_PKT_DATA_STEREO3D => true,
-        _ => false,
     }
 }
 

@@ -4,7 +4,8 @@ use super::{Demux, MediaInfo, StreamInfo, Timeline, demux::Payloads, info::Chapt
 use crate::{
     Control, Result, Source,
     av::{
-        input::{Demuxer, Input, RawChapter},
+        demuxer::Demuxer,
+        input::{Input, RawChapter},
         packet::Packet,
         stream::{Stream, StreamKind},
     },

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     Control, Error, ErrorKind, Frame, Result, Source,
     av::{
-        input::{Demuxer, Input, OpenOptions, RawChapter},
+        demuxer::Demuxer,
+        input::{Input, OpenOptions, RawChapter},
         stream::{Stream, StreamKind},
     },
     io::{avio::SharedReader, stream::Resumed},

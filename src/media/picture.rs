@@ -4,7 +4,8 @@ use crate::{
     Control, Error, ErrorKind, Frame, Result, Source,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
-        input::{Demuxer, Input, OpenOptions},
+        demuxer::Demuxer,
+        input::{Input, OpenOptions},
         packet::Packet,
         stream::StreamKind,
     },

@@ -1,7 +1,7 @@
 //! How long a file says that it is. Most demuxers take an early end for the end, so a file that was cut short shows here
 //! alone.
 
-use crate::av::input::Demuxer;
+use crate::av::demuxer::Demuxer;
 
 /// What a container's first bytes say about its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use crate::{
     CancelToken,
     av::{
         buffer::BufferRef,
-        input::{Demuxer, Input, OpenOptions},
+        demuxer::Demuxer,
+        input::{Input, OpenOptions},
         packet::Packet,
     },
 };

@@ -1,0 +1,120 @@
+//! A stream that an encoder makes out of another.
+
+use super::{Parameters, SideDataType, Stream};
+use crate::{
+    Result,
+    av::{check, encoder::Encoder},
+    time::Rational,
+};
+use ffmpeg_sys_next as ff;
+
+impl Stream {
+    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
+    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
+    pub(in crate::av) fn encoded(encoder: &Encoder, source: &Self, turned: bool) -> Result<Self> {
+        // SAFETY: an open encoder's context is live.
+        unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }
+    }
+
+    /// The same for any codec context that encodes.
+    ///
+    /// # Safety
+    /// `context` is live and open, and nobody else uses it during the call.
+    pub(in crate::av) unsafe fn from_context(
+        context: *mut ff::AVCodecContext,
+        time_base: Rational,
+        source: &Self,
+        turned: bool,
+    ) -> Result<Self> {
+        let new = Parameters::copy_of(source.parameters.0.as_ptr())?;
+        // SAFETY: both are live; what was in the parameters is freed first.
+        let code = unsafe { ff::avcodec_parameters_from_context(new.0.as_ptr(), context) };
+        check(code, "describing an encoder's stream")?;
+        #[cfg(libav_6_1)]
+        // SAFETY: both parameters are live; the new side data has as many bytes as are copied into it.
+        unsafe {
+            let from = source.get();
+            for i in 0..usize::try_from(from.nb_coded_side_data).unwrap_or(0) {
+                let entry = &*from.coded_side_data.add(i);
+                if !survives(entry.type_, turned) {
+                    continue;
+                }
+                let to = &mut *new.0.as_ptr();
+                let made = ff::av_packet_side_data_new(
+                    &raw mut to.coded_side_data,
+                    &raw mut to.nb_coded_side_data,
+                    entry.type_,
+                    entry.size,
+                    0,
+                );
+                if made.is_null() {
+                    return Err(crate::Error::new(
+                        crate::ErrorKind::LimitExceeded,
+                        "no memory for side data",
+                    ));
+                }
+                std::ptr::copy_nonoverlapping(entry.data, (*made).data, entry.size);
+            }
+        }
+        #[cfg(not(libav_6_1))]
+        let side_data = {
+            // SAFETY: the open context has as many entries.
+            let own = unsafe {
+                let count = usize::try_from((*context).nb_coded_side_data).unwrap_or(0);
+                (0..count)
+                    .map(|i| &*(*context).coded_side_data.add(i))
+                    .map(|entry| (entry.type_, std::slice::from_raw_parts(entry.data, entry.size).to_vec()))
+            };
+            let kept = source.side_data.iter().filter(|(kind, _)| survives(*kind, turned)).cloned();
+            own.chain(kept).collect()
+        };
+        // SAFETY: live and not changed meanwhile.
+        let (aspect, rate) = unsafe { ((*context).sample_aspect_ratio, (*context).framerate) };
+        // What the source's encoder and container said of itself.
+        let own = [
+            "encoder",
+            "handler_name",
+            "vendor_id",
+            "BPS",
+            "DURATION",
+            "NUMBER_OF_FRAMES",
+            "NUMBER_OF_BYTES",
+        ];
+        let stale = |key: &str| own.iter().any(|own| key == *own || key.starts_with(&format!("{own}-")));
+        let metadata =
+            source.metadata.iter().filter(|(key, _)| !stale(key) && !key.starts_with("_STATISTICS"));
+        Ok(Self {
+            parameters: new,
+            #[cfg(not(libav_6_1))]
+            side_data,
+            disposition: source.disposition & !ff::AV_DISPOSITION_ATTACHED_PIC,
+            aspect,
+            frame_rate: rate,
+            real_frame_rate: rate,
+            time_base,
+            id: source.id,
+            start: None,
+            duration: None,
+            frames: 0,
+            hidden: false,
+            metadata: metadata.cloned().collect(),
+            picture: None,
+        })
+    }
+}
+
+/// Whether a stream's side data is about the picture, and not about how it was coded.
+fn survives(kind: SideDataType, turned: bool) -> bool {
+    use ff::AVPacketSideDataType::{
+        AV_PKT_DATA_CONTENT_LIGHT_LEVEL, AV_PKT_DATA_DISPLAYMATRIX, AV_PKT_DATA_MASTERING_DISPLAY_METADATA,
+        AV_PKT_DATA_SPHERICAL, AV_PKT_DATA_STEREO3D,
+    };
+    match kind {
+        AV_PKT_DATA_DISPLAYMATRIX => !turned,
+        AV_PKT_DATA_MASTERING_DISPLAY_METADATA
+        | AV_PKT_DATA_CONTENT_LIGHT_LEVEL
+        | AV_PKT_DATA_SPHERICAL
+        | AV_PKT_DATA_STEREO3D => true,
+        _ => false,
+    }
+}
