@@ -1,0 +1,69 @@
+//! Where a part ends, and its sound with it.
+
+use super::Copy;
+use crate::{av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
+
+/// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
+const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
+
+impl Copy<'_, '_> {
+    /// Where parts meet, sound that is longer than the picture ends with it.
+    pub(super) fn end_sound_with_picture(&mut self, from: Timestamp, to: Timestamp) {
+        let end = from.plus(self.length(from, to));
+        for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio) {
+            if let Some(span) = lane.spans.last() {
+                lane.until = lane.until.min(span.media_at(end, lane.base));
+            }
+        }
+    }
+
+    /// The picture goes on a little behind the range, because of what its last frames refer to: so does the sound.
+    pub(super) fn extend_sound(&mut self, to: Timestamp) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio && !lane.done) {
+            if let Some(span) = lane.spans.last() {
+                lane.until = lane.until.max(span.media_at(to, lane.base));
+            }
+        }
+    }
+
+    /// When a lane's content ends on the file's clock.
+    fn end_of(&self, lane: &Lane) -> Option<Timestamp> {
+        let last = lane.spans.last()?;
+        let seen = lane.seen_end.map(|end| last.shown_at(end, lane.base));
+        match last.shown_end() {
+            Timestamp::MAX => seen,
+            end if lane.written == 0 => Some(end),
+            // The edit list's word, as far as there is media for it.
+            end => Some(seen.map_or(end, |seen| if self.media.is_indexed() { end } else { end.min(seen) })),
+        }
+    }
+
+    pub(super) fn length(&self, from: Timestamp, to: Timestamp) -> Timestamp {
+        let played = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
+        let any = self.lanes.iter().any(|lane| played(&lane));
+        let ends = self.lanes.iter().filter(|lane| !any || played(lane)).filter_map(|lane| self.end_of(lane));
+        let latest = ends.max().unwrap_or(from);
+        let end = match self
+            .lanes
+            .first()
+            .filter(|lane| lane.kind == StreamKind::Video)
+            .and_then(|lane| self.end_of(lane))
+        {
+            // Where parts meet, the padding of the last frame of sound is no reason to hold a picture.
+            Some(video) if self.part.whole_frames && latest.minus(video) <= PADDING => video,
+            _ => latest,
+        };
+        if !self.session.target.has_edit_lists()
+            && let Some(video) = self.lanes.first().filter(|lane| lane.kind == StreamKind::Video)
+            && let (Some(seen), Some(span)) = (video.seen_end, video.spans.last())
+        {
+            // What is in the container is shown.
+            return span.shown_at(seen, video.base).max(end.min(to)).minus(from).max(Timestamp::ZERO);
+        }
+        let end = if to == Timestamp::MAX { end } else { end.min(to) };
+        // A range inside the media is as long as was asked, though a last frame ends earlier by a rounding.
+        let inside =
+            to != Timestamp::MAX && self.media.duration().is_none_or(|d| to <= d.plus(self.media.start()));
+        (if inside { to } else { end }).minus(from).max(Timestamp::ZERO)
+    }
+}

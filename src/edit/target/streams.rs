@@ -1,0 +1,119 @@
+//! Which streams a container can hold: by libav's tables where they tell, else by trial.
+
+use super::Target;
+use crate::{
+    Error, Media, Report, Result,
+    av::{
+        input::RawChapter,
+        output::Output,
+        stream::{Stream, StreamKind},
+    },
+    io::avio::NullDevice,
+    job::DroppedStream,
+};
+
+impl Target {
+    /// Chooses the streams that the container can hold, and opens the output with a track for each.
+    ///
+    /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the end where the
+    /// container has them in its trailer.
+    pub(in crate::edit) fn open(
+        &mut self,
+        media: &Media,
+        chapters: Vec<RawChapter>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut chosen = Vec::new();
+        for (i, stream) in media.streams().iter().enumerate() {
+            let is_timecode = stream.tag().as_deref() == Some("tmcd") && self.muxer.is_mov();
+            if stream.is_hidden() || is_timecode {
+                // Its content is in the chapters; in the metadata, from which the muxer makes a track anew.
+                continue;
+            }
+            // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes.
+            let tells = self.muxer.is_mov() || self.muxer.name() == "mpegts";
+            let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
+            if refused || stream.kind() == StreamKind::Unknown {
+                self.drop_stream(i, stream, "it can't hold this codec", report);
+            } else {
+                chosen.push(i);
+            }
+        }
+        // A trial first: a header that fails half-way must not reach the sink.
+        let fits = if chosen.is_empty() { Ok(false) } else { self.trial(media, &chosen).map(|()| true) };
+        match fits {
+            Ok(true) => {}
+            Err(error) if error.is_final() => return Err(error),
+            _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
+        }
+        let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
+        self.begin(media, &chosen, early)?;
+        self.templates = chosen;
+        self.chapters = chapters;
+        Ok(())
+    }
+
+    pub(crate) fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
+        let (codec, name) = (stream.codec(), self.muxer.name());
+        report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
+        report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
+    }
+
+    /// Finds by trial what fits together, where libav's tables did not tell.
+    fn choose_one_by_one(
+        &self,
+        media: &Media,
+        candidates: &[usize],
+        report: &mut Report,
+    ) -> Result<Vec<usize>> {
+        let mut kept = Vec::new();
+        let mut last = None;
+        // The stream that matters most goes first: containers for one stream keep that.
+        let primary = media.primary(candidates);
+        let order = primary.into_iter().chain(candidates.iter().copied().filter(|i| Some(*i) != primary));
+        for i in order {
+            let trial: Vec<usize> = kept.iter().copied().chain([i]).collect();
+            match self.trial(media, &trial) {
+                Ok(()) => kept = trial,
+                Err(error) if error.is_final() => return Err(error),
+                Err(error) => {
+                    if let Some(stream) = media.streams().get(i) {
+                        let why = error
+                            .log()
+                            .last()
+                            .cloned()
+                            .unwrap_or_else(|| "its muxer refuses this stream".into());
+                        self.drop_stream(i, stream, &why, report);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        if kept.is_empty() {
+            let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
+            let message =
+                format!("{} can hold none of the streams ({})", self.muxer.name(), codecs.join(", "));
+            let error = Error::unsupported(message).named(media.source().name());
+            let log = last.map(|e| e.log().to_vec()).unwrap_or_default();
+            return Err(error.advise("choose another container, such as mp4 or mkv").with_log(log));
+        }
+        kept.sort_unstable();
+        Ok(kept)
+    }
+
+    fn trial(&self, media: &Media, streams: &[usize]) -> Result<()> {
+        let mut output =
+            Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
+        for i in streams {
+            if let Some(stream) = media.streams().get(*i) {
+                output.add_stream(stream, self.tag(media.demuxer().is_mov(), stream))?;
+            }
+        }
+        output.write_header(&self.options(true))
+    }
+
+    /// Apple's players know HEVC as `hvc1` alone; sources outside MP4 have no tag to keep.
+    pub(super) fn tag(&self, from_mov: bool, stream: &Stream) -> Option<[u8; 4]> {
+        (self.muxer.is_mov() && stream.codec() == "hevc" && !from_mov).then_some(*b"hvc1")
+    }
+}
