@@ -4,11 +4,13 @@
 
 mod args;
 mod demo;
+mod encoding;
 mod hardware;
 mod inout;
 mod probe;
 mod progress;
 mod text;
+mod values;
 mod work;
 
 use args::{Cli, Command};
