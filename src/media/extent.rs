@@ -15,6 +15,7 @@ use crate::{
 /// Start on the file's clock, and end on the presentation clock.
 pub(super) fn extent(
     demux: &mut Demux,
+    demuxer: Demuxer,
     streams: &[Stream],
     timelines: &[Timeline],
     tables: Option<&mp4::Tables>,
@@ -26,8 +27,10 @@ pub(super) fn extent(
     };
     let Some(tables) = tables else {
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
-        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown.
-        let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000);
+        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown. Where clocks jump,
+        // they also turn over.
+        let priming =
+            start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !demuxer.may_jump();
         let start = if priming { Timestamp::ZERO } else { start };
         return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
     };

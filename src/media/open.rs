@@ -312,7 +312,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         own_reads = own_reads.saturating_add(refine(&source, demuxer, options, &mut streams, control)?);
     }
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
-    let timelines: Vec<_> = streams
+    let mut timelines: Vec<_> = streams
         .iter()
         .enumerate()
         .map(|(i, stream)| {
@@ -336,7 +336,10 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
             }
         })
         .collect();
-    let (start, end) = extent(&mut demux, &streams, &timelines, tables.as_ref(), control)?;
+    let (start, end) = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
+    if tables.is_none() && start < Timestamp::ZERO {
+        timelines.iter_mut().for_each(|timeline| timeline.begin_at(start));
+    }
     let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));

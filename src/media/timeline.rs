@@ -61,6 +61,13 @@ impl Timeline {
         Self { spans: vec![Span { shown: Timestamp::ZERO, len: Timestamp::MAX, media: 0 }], base }
     }
 
+    /// The same, from a time before 0 on.
+    pub(crate) fn begin_at(&mut self, start: Timestamp) {
+        if let Some(span) = self.spans.first_mut() {
+            span.begin_at(start, self.base);
+        }
+    }
+
     /// As an edit list says (ISO/IEC 14496-12, 8.6.6).
     pub(crate) fn from_edits(track: &mp4::Track, movie_scale: u32, fragmented: bool, base: Rational) -> Self {
         let scale = i32::try_from(movie_scale).ok().filter(|scale| *scale > 0).unwrap_or(1000);

@@ -5,6 +5,7 @@ use super::{
     pipeline::{Counters, Part},
     queue::{Gate, Rx, Stop, Tx},
     settings::Transcode,
+    sound::{Piece, Silence, SoundClock},
 };
 use crate::{
     Control, Error, ErrorKind, Frame, Result, StreamKind,
@@ -185,23 +186,43 @@ impl DecodeStage<'_> {
             );
             return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(at.stream));
         }
-        let frames = if frame.is_audio() { at.place_sound(frame)? } else { at.place_picture(frame)? };
-        for frame in frames {
-            let bytes = frame.memory();
-            if !self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)? {
+        if !frame.is_audio() {
+            for picture in at.place_picture(frame)? {
+                if !self.send(at, picture)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        let Some(heard) = at.sound.hear(&frame, at.base) else { return Ok(true) };
+        for i in 0..at.spans.len() {
+            let Some(span) = at.spans.get(i) else { break };
+            let Piece { mut silence, sound, again } = at.sound.place(&frame, heard, at.base, *span)?;
+            let left_out = u64::try_from(Timestamp::from_ticks(again, heard.sample).nanos()).unwrap_or(0);
+            self.counters.sound_again.fetch_add(left_out, Ordering::Relaxed);
+            while let Some(frame) = silence.as_mut().map(Silence::next).transpose()?.flatten() {
+                if !self.send(at, frame)? {
+                    return Ok(false);
+                }
+            }
+            if let Some(sound) = sound
+                && !self.send(at, sound)?
+            {
                 return Ok(false);
             }
-            at.gave = true;
         }
         Ok(true)
     }
+
+    fn send(&self, at: &mut At, frame: Frame) -> Result<bool> {
+        let bytes = frame.memory();
+        at.gave = true;
+        self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)
+    }
 }
 
-/// Sound that is missing for longer than a fiftieth of a second is filled with silence, so that what comes behind stays with
-/// its picture in containers without timestamps too.
-const GAP: i64 = 50;
-/// More silence than this at once is no gap but a source that was put together: an hour.
-const MOST_SILENCE: i64 = 3600;
+/// Nanoseconds of which a picture that a range begins in shows at least half, or half of itself if it is shorter.
+const LITTLE: i64 = 40_000_000;
 
 /// Where a decoder is.
 pub(super) struct At {
@@ -222,12 +243,11 @@ pub(super) struct At {
     gave: bool,
     /// The time of a picture that has gone on already.
     given: Option<i64>,
-    /// The time base of the last sound: one sample. Its rate may change in mid-stream.
-    sample: Option<Rational>,
-    /// The next timestamp that is due: ticks for pictures, samples for sound.
+    /// The last picture in front of a range, its time and the length that it states: it is shown until the next one comes.
+    before: Option<(Frame, i64, i64)>,
+    /// The next picture's timestamp, were there none.
     expected: Option<i64>,
-    /// Where the next sample goes on the output's clock.
-    next_sample: Option<i64>,
+    sound: SoundClock,
 }
 
 impl At {
@@ -269,9 +289,9 @@ impl At {
             hurries: false,
             gave: false,
             given: None,
-            sample: None,
+            before: None,
             expected: None,
-            next_sample: None,
+            sound: SoundClock::default(),
         }))
     }
 
@@ -281,110 +301,63 @@ impl At {
     }
 
     /// The shown parts of a picture, in the stream's time base on the output's clock.
-    pub(super) fn place_picture(&mut self, mut frame: Frame) -> Result<VecDeque<Frame>> {
+    pub(super) fn place_picture(&mut self, frame: Frame) -> Result<VecDeque<Frame>> {
         let pts = frame.best_pts().or(self.expected).unwrap_or(0);
         let length = Some(frame.length()).filter(|length| *length > 0).unwrap_or(self.typical);
         self.expected = Some(pts.saturating_add(length));
         let mut placed = VecDeque::new();
-        for (span, shown) in &self.spans {
-            let (begin, end) = (span.media, span.media_at(span.shown_end(), self.base));
-            let (from, to) = (pts.max(begin), pts.saturating_add(length).min(end));
-            // Of the picture that the range begins in, more than half has to be inside: it takes the next one's place else.
-            if from >= to || (pts < begin && to.saturating_sub(from).saturating_mul(2) < length) {
-                continue;
+        let before = self.before.take();
+        for span in &self.spans {
+            if let Some((before, begins, said)) = &before
+                && pts > span.0.media
+                && !self.shows(span, *begins, *said)
+                && let held = pts.saturating_sub(*begins)
+                && self.shows(span, *begins, held)
+            {
+                placed.push_back(self.shown(span, before, *begins, held)?);
             }
-            let mut copy = frame.share()?;
-            copy.set_base(self.out);
-            let since = convert(from.saturating_sub(begin), self.base, self.out);
-            copy.set_pts(since.saturating_add(shown.ticks(self.out)));
-            // A range may end within the last tick.
-            let end = Timestamp::from_ticks(to.saturating_sub(begin), self.base).min(span.len);
-            copy.set_length(end.ticks(self.out).saturating_sub(since));
-            placed.push_back(copy);
+            if self.shows(span, pts, length) {
+                placed.push_back(self.shown(span, &frame, pts, length)?);
+            }
         }
-        frame.clear();
+        if self.spans.iter().any(|(span, _)| pts < span.media) {
+            self.before = Some((frame, pts, length));
+        }
         Ok(placed)
     }
 
-    /// The shown samples of a sound, in 1/rate on the output's clock, with silence for what is missing before them.
-    fn place_sound(&mut self, frame: Frame) -> Result<VecDeque<Frame>> {
-        let rate = i32::try_from(frame.sample_rate()).unwrap_or(0);
-        let Some(sample) = Rational::new(1, rate).filter(|_| rate > 0) else {
-            return Ok(VecDeque::new());
-        };
-        if let Some(before) = self.sample.replace(sample).filter(|before| *before != sample) {
-            let again = |count: i64| convert(count, before, sample);
-            (self.expected, self.next_sample) = (self.expected.map(again), self.next_sample.map(again));
-        }
-        let count = i64::try_from(frame.samples()).unwrap_or(0);
-        // Containers that count in milliseconds round; the samples themselves run on (av_rescale_delta).
-        let slack = convert(1, self.base, sample).saturating_add(1);
-        let stated = frame.best_pts().map(|pts| convert(pts, self.base, sample));
-        let begin = match (stated, self.expected) {
-            (Some(at), Some(due)) if at.saturating_sub(due).saturating_abs() <= slack => due,
-            (stated, due) => stated.or(due).unwrap_or(0),
-        };
-        let end = begin.saturating_add(count);
-        self.expected = Some(end);
-        let mut placed = VecDeque::new();
-        for (span, shown) in &self.spans {
-            let first = convert(span.media, self.base, sample);
-            let last = match span.len {
-                Timestamp::MAX => i64::MAX,
-                len => first.saturating_add(len.ticks(sample)),
-            };
-            let (mut from, to) = (begin.max(first), end.min(last));
-            let mut at = from.saturating_sub(first).saturating_add(shown.ticks(sample));
-            if let Some(next) = self.next_sample {
-                // What was there already is not played twice.
-                let again = next.saturating_sub(at);
-                if again > 0 {
-                    from = from.saturating_add(again);
-                    at = next;
-                }
-                let gap = at.saturating_sub(next);
-                if gap.saturating_mul(GAP) >= i64::from(rate)
-                    && gap < MOST_SILENCE.saturating_mul(rate.into())
-                    && from < to
-                {
-                    fill(&mut placed, &frame, next, gap, sample)?;
-                }
-            }
-            if from >= to {
-                continue;
-            }
-            let inside = |sample: i64| usize::try_from(sample.saturating_sub(begin)).unwrap_or(0);
-            let mut copy = frame.share()?;
-            copy.trim(inside(from), inside(to))?;
-            copy.set_base(sample);
-            copy.set_pts(at);
-            self.next_sample = Some(at.saturating_add(to.saturating_sub(from)));
-            placed.push_back(copy);
-        }
-        Ok(placed)
+    /// Whether a span shows a picture of this time and length.
+    fn shows(&self, (span, _): &(Span, Timestamp), pts: i64, length: i64) -> bool {
+        let (begin, end) = (span.media, span.media_at(span.shown_end(), self.base));
+        let (from, to) = (pts.max(begin), pts.saturating_add(length).min(end));
+        let little = length.min(Timestamp::from_nanos(LITTLE).ticks(self.base));
+        let rest = to.saturating_sub(from);
+        // A little of the picture that the range begins in would take the next one's place.
+        rest > 0 && (pts >= begin || to == end || rest.saturating_mul(2) >= little)
+    }
+
+    /// What a span shows of a picture.
+    fn shown(
+        &self,
+        (span, shown): &(Span, Timestamp),
+        picture: &Frame,
+        pts: i64,
+        length: i64,
+    ) -> Result<Frame> {
+        let end = span.media_at(span.shown_end(), self.base);
+        let (from, to) = (pts.max(span.media), pts.saturating_add(length).min(end));
+        let mut copy = picture.share()?;
+        copy.set_base(self.out);
+        let since = convert(from.saturating_sub(span.media), self.base, self.out);
+        copy.set_pts(since.saturating_add(shown.ticks(self.out)));
+        // A range may end within the last tick.
+        let end = Timestamp::from_ticks(to.saturating_sub(span.media), self.base).min(span.len);
+        copy.set_length(end.ticks(self.out).saturating_sub(since));
+        Ok(copy)
     }
 }
 
 /// A time base that a range's borders can be told in: a millisecond's ticks or longer ones are too coarse to stay in sync.
 fn fine(base: Rational) -> Rational {
     if base.value() < 0.001 { base } else { Rational { num: 1, den: 90_000 } }
-}
-
-fn fill(
-    placed: &mut VecDeque<Frame>,
-    like: &Frame,
-    mut at: i64,
-    mut gap: i64,
-    sample: Rational,
-) -> Result<()> {
-    while gap > 0 {
-        let count = gap.min(8192);
-        let mut silence = like.silence_like(usize::try_from(count).unwrap_or(1))?;
-        silence.set_base(sample);
-        silence.set_pts(at);
-        placed.push_back(silence);
-        at = at.saturating_add(count);
-        gap = gap.saturating_sub(count);
-    }
-    Ok(())
 }

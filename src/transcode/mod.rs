@@ -25,6 +25,7 @@ mod queue;
 mod second;
 mod segments;
 mod settings;
+mod sound;
 mod tempo;
 
 pub use blend::{Transition, join_with, join_with_to};

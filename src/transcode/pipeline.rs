@@ -34,6 +34,8 @@ pub(super) struct Counters {
     pub frames_encoded: AtomicU64,
     pub frames_dropped: AtomicU64,
     pub decode_errors: AtomicU64,
+    /// Nanoseconds of sound that came at the time of other sound.
+    pub sound_again: AtomicU64,
     pub bytes_read: AtomicU64,
     /// Pictures that a decoder with a device has made on it, and in memory after all.
     pub on_device: AtomicU64,
@@ -96,6 +98,8 @@ const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
 const WAITING: (u64, u64) = (4, 3_000_000);
 /// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
 const LIVE: usize = 4;
+/// So much sound at the time of other sound is the rounding of timestamps.
+const LITTLE_SOUND: Timestamp = Timestamp::from_nanos(20_000_000);
 
 /// Runs a job. `metadata` and `chapters` are the output's.
 pub(super) struct Pipeline<'a> {
@@ -133,6 +137,10 @@ impl Pipeline<'_> {
         let dropped = take(&counters.frames_dropped);
         if dropped > 0 {
             report.warn(format!("{dropped} pictures had the time of another and were left out"));
+        }
+        let again = Timestamp::from_nanos(i64::try_from(take(&counters.sound_again)).unwrap_or(i64::MAX));
+        if again > LITTLE_SOUND {
+            report.warn(format!("{again} of sound had the time of other sound and was left out"));
         }
         if report.decode_errors > 0 {
             report.warn(format!(
