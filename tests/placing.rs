@@ -180,3 +180,57 @@ fn what_lies_before_0_is_not_lost() {
     let length = open(&made).duration().unwrap().secs();
     assert!((length - 4.0).abs() < 0.05, "{length} s");
 }
+
+#[test]
+fn a_range_is_not_read_beyond_the_end_of_a_shorter_stream() {
+    oracle!("a range with a shorter stream");
+    let source = made_by_ffmpeg(
+        "short-sound.mp4",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=320x180:r=25:d=60",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=r=48000:d=5",
+            "-c:v",
+            "mpeg4",
+            "-b:v",
+            "2M",
+            "-c:a",
+            "aac",
+        ],
+    );
+    let time = |s| Timestamp::from_secs(s).unwrap();
+    let settings = Transcode::new()
+        .format("mp4")
+        .keep(TimeRange { from: time(3.0), to: time(7.0) })
+        .video(VideoSettings::new().codec(VideoCodec::Mpeg4));
+    let report = run(&source, &settings).report;
+    assert!(report.bytes_read < report.input_bytes / 4, "{} of {}", report.bytes_read, report.input_bytes);
+    // Four seconds, and what a decoder wants before and behind them.
+    assert!(report.frames_decoded < 400, "{} frames", report.frames_decoded);
+}
+
+#[test]
+fn progress_tells_how_much_there_is_and_what_is_left() {
+    oracle!("progress");
+    let source = made_by_ffmpeg(
+        "progress.mp4",
+        &["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=20", "-c:v", "mpeg4"],
+    );
+    let settings = Transcode::new().format("mp4").video(VideoSettings::new().codec(VideoCodec::H264));
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let control = {
+        let told = told.clone();
+        Control::new().progress(move |progress| {
+            told.lock().unwrap().push(progress);
+        })
+    };
+    transcode(&open(&source), &settings, &control).unwrap();
+    let told = told.lock().unwrap();
+    assert!(told.iter().all(|p| p.total == 20_000_000_000 && p.done <= p.total), "{told:?}");
+    assert!(told.iter().any(|p| p.remaining.is_some()), "{told:?}");
+}

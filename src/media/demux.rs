@@ -203,6 +203,11 @@ impl Demux {
         self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
     }
 
+    /// The dts of a stream's last packet in the demuxer's index.
+    pub(crate) fn last_indexed(&self, index: usize) -> Option<i64> {
+        self.input.last_indexed(index)
+    }
+
     /// The dts of the last keyframe in the demuxer's index at or before a time.
     pub(crate) fn keyframe_before(&self, stream: usize, ticks: i64) -> Option<i64> {
         self.input.keyframe_before(stream, ticks)

@@ -65,6 +65,9 @@ struct Route {
     at: Timestamp,
     /// The last tick that is shown, not included.
     until: i64,
+    /// The dts of the stream's last packet, where an index says it: nothing behind a range is read to find the end of one
+    /// that is shorter.
+    last_packet: Option<i64>,
     /// A picture's duration where its packet does not say it (those of B-frames in MP4, before FFmpeg 6).
     typical: i64,
     waits: bool,
@@ -95,6 +98,7 @@ impl DemuxStage<'_> {
                 last,
                 at: first.shown.minus(origin).plus(part.placed),
                 until: until.unwrap_or(i64::MAX),
+                last_packet: None,
                 typical: typical(media, stream, timeline.base),
                 waits: matches!(self.ways.get(lane), Some(Some(Forward::Decode(_)))),
                 is_subtitle: media.streams().get(stream).is_some_and(|s| s.kind() == StreamKind::Subtitle),
@@ -111,7 +115,7 @@ impl DemuxStage<'_> {
         let everything = part.from == Timestamp::ZERO;
         let mut loan = media.demux(self.stop.control(), everything && !media.is_indexed())?;
         let demux = loan.get()?;
-        let outcome = self.read(demux, media, &mut routes, primary, everything);
+        let outcome = self.read(demux, media, &mut routes, primary, (everything, part.to != Timestamp::MAX));
         self.counters.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
         if outcome.is_err() {
             loan.spoil();
@@ -126,10 +130,13 @@ impl DemuxStage<'_> {
         media: &Media,
         routes: &mut [Route],
         primary: usize,
-        everything: bool,
+        (everything, ranged): (bool, bool),
     ) -> Result<()> {
         let streams: Vec<usize> = routes.iter().map(|route| route.stream).collect();
         demux.begin(&streams, Payloads::Read, self.stop.control())?;
+        for route in routes.iter_mut().filter(|_| media.is_indexed() && ranged) {
+            route.last_packet = demux.last_indexed(route.stream);
+        }
         let mut needs: Vec<Need> =
             routes.iter().filter_map(|route| Need::new(media, route.stream, &route.first)).collect();
         needs.sort_by_key(|need| need.stream != primary);
@@ -164,6 +171,7 @@ impl DemuxStage<'_> {
             return Ok(());
         }
         let Some(way) = self.ways.get_mut(route.lane) else { return Ok(()) };
+        route.done = packet.dts().is_some_and(|dts| route.last_packet.is_some_and(|last| dts >= last));
         let bytes = packet.size();
         let wanted = match way {
             None => false,

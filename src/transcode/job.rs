@@ -75,7 +75,8 @@ pub(super) fn run(
     if target.chapters.is_empty() && !media.chapters().is_empty() {
         report.warn("chapters are left out: the ranges or the speed move them");
     }
-    let total = length.and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
+    let total =
+        length.or(media.duration()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
     let device = device.map(|device| {
         let label = hardware.label(device.kind());
         (device, label)
