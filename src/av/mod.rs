@@ -21,6 +21,7 @@ pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;
 pub(crate) mod subtitle;
+pub(crate) mod words;
 
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;

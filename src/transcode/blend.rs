@@ -1,7 +1,7 @@
 //! Joins with transitions: pictures through `xfade`, sound through `acrossfade`.
 
 use super::{
-    Transcode, TranscodeJob, Transcoder,
+    AudioCodec, Transcode, TranscodeJob, Transcoder, VideoCodec,
     encode::EncodePlan,
     filter::{Chain, GraphLink, Mix},
     links,
@@ -9,11 +9,13 @@ use super::{
     plan,
 };
 use crate::{
-    Clip, Control, Error, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    av::{stream::Stream, words},
     edit::{
         self, Job,
         target::{Layout, Target},
     },
+    job::DroppedStream,
     time::{Rational, convert},
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,24 @@ impl Transition {
     /// sources are seen at once. Sound is faded over in the same time.
     pub fn new(name: impl Into<String>, duration: Timestamp) -> Self {
         Self { name: name.into(), duration }
+    }
+
+    /// The name goes into a filter graph: nothing but a word of libavfilter's gets there.
+    fn check(&self) -> Result<()> {
+        if self.duration <= Timestamp::ZERO {
+            return Err(Error::invalid("a transition takes more than no time"));
+        }
+        let mut names = words::of_filter("xfade", "transition");
+        // It wants an expression as well.
+        names.retain(|name| name != "custom");
+        if names.contains(&self.name) {
+            return Ok(());
+        }
+        if names.is_empty() {
+            return Err(Error::unsupported("this libav has no filter xfade"));
+        }
+        Err(Error::invalid(format!("there is no transition '{}'", self.name))
+            .advise(format!("choose one of {}", names.join(", "))))
     }
 }
 
@@ -90,9 +110,7 @@ impl<'a> Blend<'a> {
         if sources.len() < 2 {
             return Err(Error::invalid("a transition is between two sources").advise("name two or more"));
         }
-        if transition.duration <= Timestamp::ZERO {
-            return Err(Error::invalid("a transition takes more than no time"));
-        }
+        transition.check()?;
         let open = |source: &Source| Media::open_with(source.clone(), control);
         Ok(Self {
             medias: sources.iter().map(open).collect::<Result<_>>()?,
@@ -149,6 +167,7 @@ impl Job for Blend<'_> {
             .and_then(|s| self.settings.video.frame_rate.or(s.constant_rate()).or(s.frame_rate()))
             .unwrap_or(Rational { num: 25, den: 1 });
         let lengths = self.lengths(rate)?;
+        self.check_memory(rate, control)?;
         let mut lanes = Vec::new();
         let mut streams: Vec<Vec<usize>> = vec![Vec::new(); self.medias.len()];
         for kind in [StreamKind::Video, StreamKind::Audio] {
@@ -169,6 +188,7 @@ impl Job for Blend<'_> {
                 None => {}
             }
         }
+        self.tell_of_the_rest(&streams, report);
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
@@ -199,6 +219,52 @@ impl<'a> Blend<'a> {
     /// A transition's length in frames.
     fn fade(&self, rate: Rational) -> i64 {
         self.transition.duration.ticks(one(rate)).max(1)
+    }
+
+    /// The filter holds the frames of a transition, as 4:4:4.
+    fn check_memory(&self, rate: Rational, control: &Control) -> Result<()> {
+        let source = self.first().ok().and_then(|media| {
+            stream_of(media, StreamKind::Video).and_then(|index| media.streams().get(index))
+        });
+        let Some((w, h)) = source.and_then(Stream::size) else { return Ok(()) };
+        let deep = source.and_then(Stream::pixel_format).is_some_and(|format| format.ends_with("le"));
+        let frame = u64::from(w).saturating_mul(h.into()).saturating_mul(if deep { 6 } else { 3 });
+        let needed = frame.saturating_mul(u64::try_from(self.fade(rate)).unwrap_or(u64::MAX));
+        let limit = control.limit().memory;
+        if needed <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "a transition of {} holds {} MB of pictures, and the limit is {} MB",
+            self.transition.duration,
+            needed / 1_000_000,
+            limit / 1_000_000
+        );
+        Err(Error::new(ErrorKind::LimitExceeded, message)
+            .advise("shorten the transition, make the pictures smaller first, or raise the limit (memory)"))
+    }
+
+    /// One picture and one sound of each source go through transitions.
+    fn tell_of_the_rest(&self, streams: &[Vec<usize>], report: &mut Report) {
+        for (media, taken) in self.medias.iter().zip(streams) {
+            let name = media.source().name();
+            for (index, stream) in media.streams().iter().enumerate() {
+                let unwanted = match stream.kind() {
+                    StreamKind::Video => self.settings.video.codec == VideoCodec::None,
+                    StreamKind::Audio => self.settings.audio.codec == AudioCodec::None,
+                    _ => false,
+                };
+                if taken.contains(&index) || stream.is_hidden() || unwanted {
+                    continue;
+                }
+                let (codec, reason) = (stream.codec(), "transitions are of one picture and one sound");
+                report.warn(format!("{name}: stream {index} ({codec}) is left out: {reason}"));
+                report.dropped_streams.push(DroppedStream { index, codec, reason: reason.into() });
+            }
+            if !media.chapters().is_empty() {
+                report.warn(format!("{name}: its chapters are left out: transitions move them"));
+            }
+        }
     }
 
     /// Each source's length in frames of the result.
@@ -261,12 +327,7 @@ impl<'a> Blend<'a> {
         Ok(Some(Lane { way: Way::Encode(Box::new((chain, encode))), source, is_audio }))
     }
 
-    fn pictures(
-        &self,
-        source: &crate::av::stream::Stream,
-        rate: Rational,
-        lengths: &[i64],
-    ) -> (Vec<GraphLink>, String) {
+    fn pictures(&self, source: &Stream, rate: Rational, lengths: &[i64]) -> (Vec<GraphLink>, String) {
         let (mut w, mut h) = source.size().unwrap_or((1280, 720));
         if links::is_sideways(source) {
             std::mem::swap(&mut w, &mut h);
@@ -279,7 +340,7 @@ impl<'a> Blend<'a> {
         let fps = format!("{}/{}", rate.num, rate.den);
         let alike = self.medias.iter().zip(lengths).map(|(media, length)| {
             let stream = stream_of(media, StreamKind::Video).and_then(|i| media.streams().get(i));
-            let mut filters = stream.and_then(crate::av::stream::Stream::rotation).map(links::upright).unwrap_or_default();
+            let mut filters = stream.and_then(Stream::rotation).map(links::upright).unwrap_or_default();
             let ratio = format!("{}/{}", aspect.num, aspect.den);
             filters.push(format!(
                 "scale=w='min({w},trunc({h}*dar/({ratio})/2+0.5)*2)':h='min({h},trunc({w}/dar*({ratio})/2+0.5)*2)',\
