@@ -219,3 +219,22 @@ fn vulkan_filters_between_upload_and_download() {
         filters_on("vulkan", "format=nv12,hwupload,gblur_vulkan,hwdownload,format=nv12");
     }
 }
+
+#[test]
+fn a_named_device_that_did_nothing_is_told_of() {
+    use avrope::{Control, Media, Source, Transcode, VideoCodec, VideoSettings, synth, transcode};
+    if !there(DeviceKind::OpenCl) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.mp4");
+    synth::to_file(&synth::Spec { duration: 1.0, ..synth::Spec::default() }, &path).unwrap();
+    let media = Media::open(Source::open(&path).unwrap()).unwrap();
+    let video = VideoSettings::new().codec(VideoCodec::Mpeg4).size(160, 90);
+    // OpenCL neither decodes nor encodes, and scales nothing by itself.
+    let settings = Transcode::new().format("mp4").video(video).hardware("opencl".parse().unwrap());
+    let report = transcode(&media, &settings, &Control::default()).unwrap().report;
+    assert!(report.hardware.used.is_empty());
+    assert!(report.hardware.refused.iter().any(|refused| refused.device == "opencl:0"), "{report:?}");
+    assert!(report.warnings.iter().any(|w| w.contains("opencl:0 did nothing")), "{:?}", report.warnings);
+}

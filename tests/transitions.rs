@@ -50,7 +50,7 @@ fn what_is_left_out_is_told() {
     // Of the same source, once.
     assert_eq!(
         report.warnings.iter().filter(|w| w.contains("is left out")).count(),
-        2,
+        1,
         "{:?}",
         report.warnings
     );

@@ -13,6 +13,7 @@ use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{decoder::DecodeOptions, device::Device, stream::StreamKind},
     edit::{remux::all_chapters, target::Target},
+    hardware::RefusedDevice,
     job::ReportRange,
 };
 
@@ -81,9 +82,17 @@ pub(super) fn run(
         let label = hardware.label(device.kind());
         (device, label)
     });
+    let asked = matches!(hardware.choice(), HardwareChoice::Device { .. });
+    let named = device.as_ref().filter(|_| asked).map(|(_, label)| label.clone());
     let pipeline =
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
-    pipeline.run(target, report, control)
+    pipeline.run(target, report, control)?;
+    if let Some(device) = named.filter(|_| report.hardware.used.is_empty()) {
+        let reason = "no stream was decoded, filtered or encoded on it".to_owned();
+        report.warn(format!("the device {device} did nothing: {reason}"));
+        report.hardware.refused.push(RefusedDevice { device, reason });
+    }
+    Ok(())
 }
 
 /// Opens what lies over the video.
