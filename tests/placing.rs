@@ -234,3 +234,15 @@ fn progress_tells_how_much_there_is_and_what_is_left() {
     assert!(told.iter().all(|p| p.total == 20_000_000_000 && p.done <= p.total), "{told:?}");
     assert!(told.iter().any(|p| p.remaining.is_some()), "{told:?}");
 }
+
+#[test]
+fn a_filter_that_leaves_nothing_is_not_the_sources_fault() {
+    oracle!("a filter that leaves nothing");
+    let source =
+        made_by_ffmpeg("short.mp4", &["-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-c:v", "mpeg4"]);
+    let video = VideoSettings::new().codec(VideoCodec::Mpeg4).filter("trim=start=50");
+    let settings = Transcode::new().format("mp4").video(video);
+    let error = transcode(&open(&source), &settings, &Control::default()).unwrap_err();
+    assert_eq!(error.kind(), avrope::ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("25 frames were decoded"), "{error}");
+}

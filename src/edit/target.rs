@@ -208,9 +208,6 @@ impl Target {
 
     /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
     pub(crate) fn begin_streams(&mut self, streams: &[&Stream], metadata: &[(String, String)]) -> Result<()> {
-        if streams.is_empty() {
-            return Err(Error::corrupt("not one frame could be decoded"));
-        }
         let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
         // Fragments of single frames go out as they come.
         self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)

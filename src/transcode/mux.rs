@@ -1,7 +1,7 @@
 //! The mux stage: the header when all tracks are known, packets as they come, and what is shown of each track.
 
 use super::{
-    pipeline::Muxed,
+    pipeline::{Counters, Muxed},
     processor,
     queue::{Rx, Stop},
 };
@@ -15,7 +15,7 @@ use crate::{
     job::Stage,
     time::{Rational, Timestamp},
 };
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 /// What the muxer knows of a track.
 pub(super) struct TrackState {
@@ -61,6 +61,7 @@ pub(super) struct Muxing<'a> {
     /// Packets that came before the header could be written.
     pub(super) waiting: Vec<(usize, Packet, Rational)>,
     pub(super) held: u64,
+    pub(super) counters: &'a Counters,
     pub(super) begun: Instant,
     pub(super) told: u64,
     pub(super) total: Option<Timestamp>,
@@ -138,6 +139,9 @@ impl Muxing<'_> {
             track.wants_silence = stream.codec() == "mov_text";
             streams.push(stream);
         }
+        if streams.is_empty() {
+            return Err(self.nothing());
+        }
         self.target.begin_streams(&streams, self.metadata)?;
         // Covers go in front of everything.
         for (i, stream) in streams.iter().enumerate() {
@@ -180,6 +184,16 @@ impl Muxing<'_> {
         Ok(())
     }
 
+    /// Why there is nothing to write.
+    fn nothing(&self) -> Error {
+        match self.counters.frames_decoded.load(Ordering::Relaxed) {
+            0 => Error::corrupt("not one frame could be decoded"),
+            frames => Error::invalid(format!(
+                "{frames} frames were decoded, and filters or processors left none of them"
+            )),
+        }
+    }
+
     /// States what is shown of each track.
     fn end(&mut self) -> Result<()> {
         let mut end = Timestamp::ZERO;
@@ -191,7 +205,7 @@ impl Muxing<'_> {
             end = end.max(to);
         }
         if !self.target.is_open() {
-            return Err(Error::corrupt("not one frame could be decoded"));
+            return Err(self.nothing());
         }
         self.report.duration_s = end.secs();
         if self.target.is_fragmented() && self.sources.iter().any(|source| source.kind() == StreamKind::Audio)

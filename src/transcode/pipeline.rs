@@ -252,6 +252,7 @@ impl Pipeline<'_> {
                     begun: Instant::now(),
                     told: 0,
                     total,
+                    counters,
                 };
                 muxing.run(&coded, &mut packets, stop)
             });
