@@ -56,7 +56,8 @@ impl Plan<'_> {
         let wanted = video.pixel_format.clone().map(|format| vec![format]);
         let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
         if !formats.is_empty() {
-            tail.push(("format", formats.join("|")));
+            let range = if kind.wants_full_range() { ":color_ranges=pc" } else { "" };
+            tail.push(("format", formats.join("|") + range));
         }
         if halves_chroma(kind) {
             // A picture of 4:2:0 has even sides.

@@ -1,0 +1,89 @@
+//! What becomes of pictures: their colours' range, the way up, what is said of their light, and how long each is shown.
+
+mod common;
+
+use avrope::{Clip, Control, Transcode, VideoCodec, VideoSettings, synth, transcode};
+use common::{ffmpeg, made_by_ffmpeg, open, save};
+use std::path::{Path, PathBuf};
+
+fn run(path: &Path, settings: &Transcode) -> Clip {
+    transcode(&open(path), settings, &Control::default())
+        .unwrap_or_else(|e| panic!("{}: {settings:?}: {e}", path.display()))
+}
+
+/// The result as a file, whose container its name says.
+fn made(path: &Path, settings: &Transcode, folder: &Path, name: &str) -> PathBuf {
+    let settings = settings.clone().format(common::ending(Path::new(name)));
+    save(&run(path, &settings), folder, name)
+}
+
+fn video(codec: VideoCodec) -> VideoSettings {
+    VideoSettings::new().codec(codec)
+}
+
+/// What ffprobe says of the first video stream.
+fn stream(path: &Path) -> serde_json::Value {
+    common::ffprobe(path, &["-show_streams", "-select_streams", "v:0"])["streams"][0].clone()
+}
+
+fn hashes(path: &Path, options: &[&str]) -> Vec<String> {
+    common::frames_with(path, "0:v:0", options).into_iter().map(|frame| frame.hash).collect()
+}
+
+/// A second of 4:2:0 in H.264, of the limited range, as cameras and films have it.
+fn pictures() -> PathBuf {
+    let source = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=1"];
+    let rest = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-threads", "1", "-bf", "2"];
+    made_by_ffmpeg("pictures.mp4", &[&source[..], &rest].concat())
+}
+
+// ---- 1: pixel formats and the range of colours
+
+#[test]
+fn mjpeg_is_ffmpegs() {
+    oracle!("MJPEG");
+    let (source, folder) = (pictures(), tempfile::tempdir().unwrap());
+    let flags = ["-flags", "+bitexact", "-sws_flags", "bicubic+accurate_rnd+bitexact", "-threads", "1"];
+    for container in ["mkv", "avi", "mov"] {
+        let settings = Transcode::new().video(video(VideoCodec::Mjpeg).bit_rate(2_000_000));
+        let ours =
+            made(&source, &settings.bit_exact(true).threads(1), folder.path(), &format!("ours.{container}"));
+        let theirs = folder.path().join(format!("theirs.{container}"));
+        let input = ["-i", source.to_str().unwrap(), "-c:v", "mjpeg", "-b:v", "2M"];
+        ffmpeg(&[&input[..], &flags, &[theirs.to_str().unwrap()]].concat());
+        let (found, due) = (hashes(&ours, &[]), hashes(&theirs, &[]));
+        assert_eq!(due.len(), 10, "{container}");
+        assert_eq!(found, due, "{container}");
+        for path in [&ours, &theirs] {
+            let stream = stream(path);
+            assert_eq!((&stream["pix_fmt"], &stream["color_range"]), (&"yuvj420p".into(), &"pc".into()));
+        }
+    }
+}
+
+#[test]
+fn every_codec_takes_ordinary_pictures() {
+    oracle!("codecs");
+    let (source, folder) = (pictures(), tempfile::tempdir().unwrap());
+    let due = hashes(&source, &["-pix_fmt", "gray", "-sws_flags", "neighbor"]).len();
+    for (codec, encoder, name, profile) in [
+        ("h264", "libx264", "a.mp4", "yuv420p"),
+        ("hevc", "libx265", "a.mp4", "yuv420p"),
+        ("av1", "libsvtav1", "a.mkv", "yuv420p"),
+        ("vp9", "libvpx-vp9", "a.webm", "yuv420p"),
+        ("mpeg4", "mpeg4", "a.mp4", "yuv420p"),
+        ("mjpeg", "mjpeg", "a.mov", "yuvj420p"),
+        ("prores", "prores_ks", "a.mov", "yuv422p10le"),
+        ("ffv1", "ffv1", "a.mkv", "yuv420p"),
+        ("gif", "gif", "a.gif", "bgra"),
+    ] {
+        if !synth::has_encoder(encoder) {
+            eprintln!("SKIPPED: {codec}: this libav has no encoder {encoder}");
+            continue;
+        }
+        let out = made(&source, &Transcode::new().video(video(codec.into())), folder.path(), name);
+        let found = stream(&out);
+        assert_eq!((&found["codec_name"], &found["pix_fmt"]), (&codec.into(), &profile.into()), "{codec}");
+        assert_eq!(hashes(&out, &[]).len(), due, "{codec}");
+    }
+}
