@@ -2,7 +2,9 @@
 
 mod common;
 
-use avrope::{Clip, Control, Transcode, VideoCodec, VideoSettings, synth, transcode};
+use avrope::{
+    Clip, Control, Source, Transcode, Transition, VideoCodec, VideoSettings, join_with, synth, transcode,
+};
 use common::{ffmpeg, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
 
@@ -85,5 +87,28 @@ fn every_codec_takes_ordinary_pictures() {
         let found = stream(&out);
         assert_eq!((&found["codec_name"], &found["pix_fmt"]), (&codec.into(), &profile.into()), "{codec}");
         assert_eq!(hashes(&out, &[]).len(), due, "{codec}");
+    }
+}
+
+// ---- 2: transitions
+
+#[test]
+fn a_transition_keeps_the_pixel_format() {
+    oracle!("pixel format of transitions");
+    let folder = tempfile::tempdir().unwrap();
+    let source = pictures();
+    let parts = [(); 3].map(|()| Source::open(&source).unwrap());
+    let fade = Transition::new("fade", avrope::Timestamp::from_secs(0.3).unwrap());
+    for (asked, due, profile) in
+        [(None, "yuv420p", "High"), (Some("yuv444p"), "yuv444p", "High 4:4:4 Predictive")]
+    {
+        let mut settings = video(VideoCodec::H264);
+        if let Some(format) = asked {
+            settings = settings.pixel_format(format);
+        }
+        let clip = join_with(&parts, &fade, &Transcode::new().video(settings), &Control::default()).unwrap();
+        let found = stream(&save(&clip, folder.path(), "joined.mp4"));
+        assert_eq!((&found["pix_fmt"], &found["profile"]), (&due.into(), &profile.into()));
+        assert_eq!(found["nb_frames"], "24");
     }
 }

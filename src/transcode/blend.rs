@@ -304,7 +304,12 @@ impl<'a> Blend<'a> {
                 &format!("xfade=transition={name}:duration={duration}:offset={offset}"),
             ));
         }
-        (alike.collect(), graph.join(";"))
+        let mut graph = graph.join(";");
+        if self.settings.video.pixel_format.is_none() {
+            // xfade knows no halved chroma: without this, 4:4:4 would come to the encoder.
+            graph += &format!(",format={format}");
+        }
+        (alike.collect(), graph)
     }
 
     fn sounds(
