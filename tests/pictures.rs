@@ -112,3 +112,53 @@ fn a_transition_keeps_the_pixel_format() {
         assert_eq!(found["nb_frames"], "24");
     }
 }
+
+// ---- 3: display matrices
+
+/// The same pictures, to be shown through a display matrix: a, b, c and d of ISO/IEC 14496-12, 8.3.2.
+fn shown_through(matrix: [i32; 4]) -> PathBuf {
+    let source = pictures();
+    common::cached("shown-through.mp4", &format!("{matrix:?}"), |path| {
+        let mut file = std::fs::read(&source).unwrap();
+        let tkhd = file.windows(4).position(|name| name == b"tkhd").unwrap();
+        let [a, b, c, d] = matrix.map(|n| n << 16);
+        let matrix = [a, b, 0, c, d, 0, 0, 0, 1 << 30];
+        // Behind the name: version and flags, times, number, layer and volume.
+        for (to, value) in file[tkhd + 4 + 40..].chunks_exact_mut(4).zip(matrix) {
+            to.copy_from_slice(&value.to_be_bytes());
+        }
+        std::fs::write(path, file).unwrap();
+    })
+}
+
+const MATRICES: [(&str, [i32; 4]); 7] = [
+    ("hflip", [-1, 0, 0, 1]),
+    ("vflip", [1, 0, 0, -1]),
+    ("hflip,vflip", [-1, 0, 0, -1]),
+    ("transpose=clock", [0, 1, -1, 0]),
+    ("transpose=cclock", [0, -1, 1, 0]),
+    ("transpose=cclock_flip", [0, 1, 1, 0]),
+    ("transpose=clock_flip", [0, -1, -1, 0]),
+];
+
+#[test]
+fn every_display_matrix_is_followed() {
+    oracle!("display matrices");
+    let folder = tempfile::tempdir().unwrap();
+    let plain = pictures();
+    let lossless = Transcode::new().video(video(VideoCodec::Ffv1));
+    for (filter, matrix) in MATRICES {
+        let source = shown_through(matrix);
+        let out = made(&source, &lossless, folder.path(), "out.mkv");
+        let found = hashes(&out, &[]);
+        assert_eq!(found, hashes(&source, &[]), "{filter}: as ffmpeg turns it");
+        assert_eq!(found, hashes(&plain, &["-vf", filter]), "{filter}");
+        // Where nothing else is done, MP4 says how the picture is to be turned.
+        let kept =
+            made(&source, &Transcode::new().video(video(VideoCodec::Mpeg4)), folder.path(), "kept.mp4");
+        let words = |path: &Path| stream(path)["side_data_list"][0]["displaymatrix"].clone();
+        assert_eq!(words(&kept), words(&source), "{filter}");
+        let size = |path: &Path| (stream(path)["width"].clone(), stream(path)["height"].clone());
+        assert_eq!(size(&kept), size(&plain), "{filter}");
+    }
+}

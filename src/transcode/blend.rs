@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Clip, Control, Error, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    av::stream::{Stream, Turn},
     edit::{
         self, Job,
         target::{Layout, Target},
@@ -261,25 +262,21 @@ impl<'a> Blend<'a> {
         Ok(Some(Lane { way: Way::Encode(Box::new((chain, encode))), source, is_audio }))
     }
 
-    fn pictures(
-        &self,
-        source: &crate::av::stream::Stream,
-        rate: Rational,
-        lengths: &[i64],
-    ) -> (Vec<GraphLink>, String) {
+    fn pictures(&self, source: &Stream, rate: Rational, lengths: &[i64]) -> (Vec<GraphLink>, String) {
         let (mut w, mut h) = source.size().unwrap_or((1280, 720));
-        if links::is_sideways(source) {
+        let sideways = source.turn().is_some_and(Turn::is_quarter);
+        if sideways {
             std::mem::swap(&mut w, &mut h);
         }
         // The aspect of the first one's pixels holds for all.
         let aspect =
             source.aspect().filter(|a| a.num > 0 && a.den > 0).unwrap_or(Rational { num: 1, den: 1 });
-        let aspect = if links::is_sideways(source) { one(aspect) } else { aspect };
+        let aspect = if sideways { one(aspect) } else { aspect };
         let format = source.pixel_format().unwrap_or_else(|| "yuv420p".into());
         let fps = format!("{}/{}", rate.num, rate.den);
         let alike = self.medias.iter().zip(lengths).map(|(media, length)| {
             let stream = stream_of(media, StreamKind::Video).and_then(|i| media.streams().get(i));
-            let mut filters = stream.and_then(crate::av::stream::Stream::rotation).map(links::upright).unwrap_or_default();
+            let mut filters = stream.and_then(Stream::turn).map(links::upright).unwrap_or_default();
             let ratio = format!("{}/{}", aspect.num, aspect.den);
             filters.push(format!(
                 "scale=w='min({w},trunc({h}*dar/({ratio})/2+0.5)*2)':h='min({h},trunc({w}/dar*({ratio})/2+0.5)*2)',\

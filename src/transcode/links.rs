@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     DeviceKind,
-    av::{encoder::EncoderKind, stream::Stream},
+    av::{
+        encoder::EncoderKind,
+        stream::{Stream, Turn},
+    },
     time::Rational,
 };
 
@@ -24,14 +27,11 @@ impl Plan<'_> {
         &mut self,
         source: &Stream,
         kind: EncoderKind,
-        turn: Option<f64>,
+        turn: Option<Turn>,
         grid: Option<Rational>,
     ) -> Vec<Link> {
         let video = &self.settings.video;
-        let mut filters: Vec<String> = Vec::new();
-        if let Some(degrees) = turn {
-            filters.extend(upright(degrees));
-        }
+        let mut filters: Vec<String> = turn.into_iter().flat_map(upright).collect();
         if video.deinterlace {
             filters.push("bwdif=mode=send_frame:deint=interlaced".into());
         }
@@ -210,25 +210,24 @@ impl Plan<'_> {
     }
 }
 
-/// Whether a picture is turned by a quarter on its way to the screen.
-pub(super) fn is_sideways(source: &Stream) -> bool {
-    source.rotation().is_some_and(is_quarter)
-}
-
-/// Whether a turn by so many degrees lets sides change places.
-pub(super) fn is_quarter(degrees: f64) -> bool {
-    (degrees.round() as i64).rem_euclid(180) == 90
-}
-
-/// Turns a picture upright that players would turn by so many degrees, counter-clockwise.
-pub(super) fn upright(degrees: f64) -> Vec<String> {
-    match degrees.round() as i64 {
-        90 => vec!["transpose=cclock".into()],
-        -90 | 270 => vec!["transpose=clock".into()],
-        180 | -180 => vec!["hflip".into(), "vflip".into()],
-        0 => Vec::new(),
-        other => vec![format!("rotate={}*PI/180", other.saturating_neg())],
-    }
+/// What makes a picture upright, as ffmpeg does where it turns by itself (`autorotate`).
+pub(super) fn upright(Turn { degrees, mirrored }: Turn) -> Vec<String> {
+    let filters: &[&str] = match (degrees.round() as i64, mirrored) {
+        (90, false) => &["transpose=cclock"],
+        (-90 | 270, false) => &["transpose=clock"],
+        (180 | -180, false) => &["hflip", "vflip"],
+        (0, false) => &[],
+        (90, true) => &["transpose=clock_flip"],
+        (-90 | 270, true) => &["transpose=cclock_flip"],
+        (180 | -180, true) => &["hflip"],
+        (0, true) => &["vflip"],
+        (other, _) => {
+            let mirror = mirrored.then(|| "vflip".to_owned());
+            let turn = format!("rotate={}*PI/180", other.saturating_neg());
+            return mirror.into_iter().chain([turn]).collect();
+        }
+    };
+    filters.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
 fn scale(w: u32, h: u32, fit: Fit) -> String {

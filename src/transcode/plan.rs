@@ -218,15 +218,14 @@ impl<'a> Plan<'a> {
         let kind = self.on_device(kind).unwrap_or(kind);
         self.check_encoder(target, kind, source)?;
         // Containers that can't say that a picture is to be turned get it turned.
-        let rotation = source.rotation().unwrap_or(0.0);
-        let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
+        let turn = source.turn().filter(|_| video.turn || !target.muxer.is_mov());
         let grid = match video.frame_rate {
             Some(rate) => Some(rate),
             None => source.constant_rate().filter(|rate| self.lies_on(*rate, index, source)),
         };
-        let links = self.video_links(source, kind, turned.then_some(rotation), grid);
+        let links = self.video_links(source, kind, turn, grid);
         let plan = EncodePlan {
-            turned,
+            turned: turn.is_some(),
             segments: self.segments,
             grid,
             // Segments are of containers that do.
