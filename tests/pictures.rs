@@ -3,7 +3,8 @@
 mod common;
 
 use avrope::{
-    Clip, Control, Source, Transcode, Transition, VideoCodec, VideoSettings, join_with, synth, transcode,
+    Clip, Control, Fit, Overlay, Position, Source, Timestamp, Transcode, Transcoder, Transition, VideoCodec,
+    VideoFilter, VideoSettings, join_with, synth, transcode,
 };
 use common::{ffmpeg, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ fn a_transition_keeps_the_pixel_format() {
     let folder = tempfile::tempdir().unwrap();
     let source = pictures();
     let parts = [(); 3].map(|()| Source::open(&source).unwrap());
-    let fade = Transition::new("fade", avrope::Timestamp::from_secs(0.3).unwrap());
+    let fade = Transition::new("fade", Timestamp::from_secs(0.3).unwrap());
     for (asked, due, profile) in
         [(None, "yuv420p", "High"), (Some("yuv444p"), "yuv444p", "High 4:4:4 Predictive")]
     {
@@ -161,4 +162,53 @@ fn every_display_matrix_is_followed() {
         let size = |path: &Path| (stream(path)["width"].clone(), stream(path)["height"].clone());
         assert_eq!(size(&kept), size(&plain), "{filter}");
     }
+}
+
+// ---- 4: what is done to a picture is done to what is seen
+
+#[test]
+fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
+    oracle!("filters of turned pictures");
+    let folder = tempfile::tempdir().unwrap();
+    let source = shown_through([0, 1, -1, 0]);
+    let exact = ["-sws_flags", "bicubic+accurate_rnd+bitexact"];
+    // Lossless.
+    let plain = || video(VideoCodec::H264).option("qp", "0");
+    let fit = "scale=64:64:force_original_aspect_ratio=decrease:force_divisible_by=2";
+    let pad = format!("{fit},pad=64:64:(ow-iw)/2:(oh-ih)/2,setsar=1");
+    let crop = VideoFilter::Crop { x: 8, y: 4, width: 40, height: 80 };
+    let cases = [
+        ("size", plain().size(32, 48), "scale=32:48"),
+        ("one side", plain().size(32, 0), "scale=32:-2"),
+        ("pad", plain().size(64, 64).fit(Fit::Pad), pad.as_str()),
+        ("crop", plain().apply(crop), "crop=40:80:8:4"),
+        ("mirror", plain().apply(VideoFilter::Flip { horizontal: true }), "hflip"),
+        (
+            "graph",
+            plain().apply(VideoFilter::Graph("drawbox=0:0:9:5:red:fill".into())),
+            "drawbox=0:0:9:5:red:fill",
+        ),
+        ("filter", plain().filter("drawbox=0:0:9:5:red:fill"), "drawbox=0:0:9:5:red:fill"),
+    ];
+    for (name, settings, filter) in cases {
+        let settings = Transcode::new().video(settings).bit_exact(true);
+        let out = made(&source, &settings, folder.path(), "out.mp4");
+        assert!(stream(&out)["side_data_list"].is_null(), "{name}: {}", stream(&out));
+        let due = hashes(&source, &[&["-vf", filter][..], &exact].concat());
+        assert_eq!(hashes(&out, &[]), due, "{name}");
+        assert_eq!(stream(&out)["sample_aspect_ratio"].as_str().unwrap_or("1:1"), "1:1", "{name}");
+    }
+    // A watermark, too.
+    let mark = made_by_ffmpeg("mark.png", &["-f", "lavfi", "-i", "color=red:s=10x6", "-frames:v", "1"]);
+    let (media, settings) = (open(&source), Transcode::new().video(plain()).format("mp4"));
+    let overlay = Overlay::new().position(Position::TopLeft).margin(0);
+    let job = Transcoder::new(&media, &settings).watermark(Source::open(&mark).unwrap(), overlay).unwrap();
+    let out = save(&job.run(&Control::default()).unwrap(), folder.path(), "marked.mp4");
+    let found = stream(&out);
+    assert_eq!((&found["width"], &found["height"]), (&64.into(), &96.into()));
+    assert!(found["side_data_list"].is_null());
+    // A fade does not care which side is up.
+    let fade = VideoFilter::FadeIn { from: Timestamp::ZERO, duration: Timestamp::from_secs(0.3).unwrap() };
+    let out = made(&source, &Transcode::new().video(plain().apply(fade)), folder.path(), "out.mp4");
+    assert_eq!((&stream(&out)["width"], stream(&out)["side_data_list"].is_null()), (&96.into(), false));
 }

@@ -217,8 +217,10 @@ impl<'a> Plan<'a> {
         let kind = presets::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
         self.check_encoder(target, kind, source)?;
-        // Containers that can't say that a picture is to be turned get it turned.
-        let turn = source.turn().filter(|_| video.turn || !target.muxer.is_mov());
+        // Containers that can't say that a picture is to be turned get it turned, and so does what knows its sides.
+        let turns =
+            video.turn || !target.muxer.is_mov() || video.knows_sides() || !self.watermarks.is_empty();
+        let turn = source.turn().filter(|_| turns);
         let grid = match video.frame_rate {
             Some(rate) => Some(rate),
             None => source.constant_rate().filter(|rate| self.lies_on(*rate, index, source)),
