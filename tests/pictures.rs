@@ -212,3 +212,22 @@ fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
     let out = made(&source, &Transcode::new().video(plain().apply(fade)), folder.path(), "out.mp4");
     assert_eq!((&stream(&out)["width"], stream(&out)["side_data_list"].is_null()), (&96.into(), false));
 }
+
+// ---- 7: how long pictures last at another speed
+
+#[test]
+fn pictures_of_an_encoders_own_rates_last_as_long_as_they_should() {
+    oracle!("durations");
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2", "-c:v", "ffv1"];
+    let source = made_by_ffmpeg("two-seconds.mkv", &arguments);
+    for speed in [4.0, 0.3, 1.0] {
+        let settings = video(VideoCodec::Encoder("mpeg2video".into()));
+        let out = made(&source, &Transcode::new().video(settings).speed(speed), folder.path(), "out.mp4");
+        let found = stream(&out);
+        let number = |key: &str| found[key].as_str().unwrap().parse::<f64>().unwrap();
+        let (frames, seconds) = (number("nb_frames"), number("duration"));
+        assert!((frames - 50.0 / speed).abs() <= 1.0, "{speed}: {frames} frames");
+        assert!((seconds - frames / 25.0).abs() < 0.002, "{speed}: {frames} frames in {seconds} s");
+    }
+}

@@ -101,6 +101,7 @@ impl<'a> Plan<'a> {
             segments: None,
             grid: None,
             free: false,
+            paced: self.settings.video.frame_rate.is_some() || !kind.frame_rates().is_empty(),
         })
     }
 
