@@ -3,8 +3,8 @@
 mod common;
 
 use avrope::{
-    Clip, Control, Fit, Overlay, Position, Source, Timestamp, Transcode, Transcoder, Transition, VideoCodec,
-    VideoFilter, VideoSettings, join_with, synth, transcode,
+    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Fit, Overlay, Position, Source, Timestamp,
+    Transcode, Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with, synth, transcode,
 };
 use common::{ffmpeg, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
@@ -211,6 +211,60 @@ fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
     let fade = VideoFilter::FadeIn { from: Timestamp::ZERO, duration: Timestamp::from_secs(0.3).unwrap() };
     let out = made(&source, &Transcode::new().video(plain().apply(fade)), folder.path(), "out.mp4");
     assert_eq!((&stream(&out)["width"], stream(&out)["side_data_list"].is_null()), (&96.into(), false));
+}
+
+// ---- 5: light
+
+// ---- 6: sound of many channels
+
+#[test]
+fn nine_channels_without_places_are_kept() {
+    oracle!("nine channels");
+    let folder = tempfile::tempdir().unwrap();
+    let samples: Vec<u8> =
+        (0..9 * 2 * 9000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let raw = folder.path().join("nine.raw");
+    std::fs::write(&raw, &samples).unwrap();
+    let source = folder.path().join("nine.wav");
+    let (raw, path) = (raw.to_str().unwrap(), source.to_str().unwrap());
+    ffmpeg(&["-f", "s16le", "-ar", "48000", "-ac", "9", "-i", raw, path]);
+    let settings = AudioSettings::new().codec(AudioCodec::Pcm).apply(AudioFilter::Volume { db: 0.0 });
+    for (name, settings) in
+        [("out.wav", settings.clone()), ("out.mka", settings.clone()), ("asked.wav", settings.channels(9))]
+    {
+        let out = made(&source, &Transcode::new().audio(settings), folder.path(), name);
+        assert_eq!(ffmpeg(&["-i", out.to_str().unwrap(), "-f", "s16le", "-"]).0, samples, "{name}");
+    }
+}
+
+#[test]
+fn opus_takes_the_side_channels_for_those_behind() {
+    oracle!("Opus of 5.1(side)");
+    if !synth::has_encoder("libopus") {
+        eprintln!("SKIPPED: this libav has no libopus");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (layout, channels, due) in
+        [("5.1(side)", 6, "5.1"), ("5.0(side)", 5, "5.0"), ("5.1", 6, "5.1"), ("stereo", 2, "stereo")]
+    {
+        let tones: Vec<String> =
+            (0..channels).map(|i| format!("sin({}*t)/{}", 2000 + i * 700, i + 4)).collect();
+        let sound = format!("aevalsrc={}:s=48000:c={layout}:d=0.5", tones.join("|"));
+        let source = made_by_ffmpeg(&format!("{layout}.wav"), &["-f", "lavfi", "-i", &sound]);
+        let out = made(
+            &source,
+            &Transcode::new().audio(AudioSettings::new().codec(AudioCodec::Opus)),
+            folder.path(),
+            "out.mka",
+        );
+        let found = common::ffprobe(&out, &["-show_streams"])["streams"][0].clone();
+        assert_eq!(
+            (&found["channels"], &found["channel_layout"]),
+            (&channels.into(), &due.into()),
+            "{layout}"
+        );
+    }
 }
 
 // ---- 7: how long pictures last at another speed

@@ -153,6 +153,13 @@ impl Plan<'_> {
             format.push(format!("sample_rates={}", rates.join("|")));
         }
         let layouts = match audio.channels {
+            // It takes no others, unless it is asked for a mapping of its own (RFC 7845, 5.1.1.2), and does not say so.
+            channels
+                if kind.name() == "libopus"
+                    && !audio.options.iter().any(|(key, _)| key == "mapping_family") =>
+            {
+                opus_layouts(channels)
+            }
             Some(channels) => vec![layout(channels)],
             None => kind.layouts(),
         };
@@ -261,7 +268,18 @@ pub(super) fn layout(channels: u32) -> String {
         6 => "5.1".into(),
         7 => "6.1".into(),
         8 => "7.1".into(),
-        n => format!("{n}c"),
+        n => format!("{n}C"),
+    }
+}
+
+/// Where Opus has the channels of a sound (Vorbis' order); all that it has for None.
+fn opus_layouts(channels: Option<u32>) -> Vec<String> {
+    let all = ["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"];
+    let wanted = channels.and_then(|n| usize::try_from(n).ok()).and_then(|n| all.get(n.checked_sub(1)?));
+    match (wanted, channels) {
+        (Some(wanted), _) => vec![(*wanted).to_owned()],
+        (None, Some(channels)) => vec![layout(channels)],
+        (None, None) => all.map(str::to_owned).to_vec(),
     }
 }
 
