@@ -215,6 +215,99 @@ fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
 
 // ---- 5: light
 
+/// HEVC that says beside its pictures what display they were mastered on, in a container that does not.
+fn mastered(name: &str) -> PathBuf {
+    let light = "log-level=error:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):\
+                 max-cll=1000,400";
+    let source = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=0.5", "-pix_fmt", "yuv420p10le"];
+    let coded = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", light];
+    let color = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"];
+    made_by_ffmpeg(name, &[&source[..], &coded, &color].concat())
+}
+
+/// What a list of side data says of light.
+fn light(list: &serde_json::Value) -> Vec<String> {
+    let keys = ["red_x", "green_y", "blue_x", "white_point_y", "min_luminance", "max_luminance"];
+    let value = |text: &str| {
+        let (num, den) = text.split_once('/').unwrap();
+        format!("{:.4}", num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap())
+    };
+    let mut found = Vec::new();
+    for entry in list.as_array().into_iter().flatten() {
+        match entry["side_data_type"].as_str().unwrap() {
+            "Mastering display metadata" => {
+                found.extend(keys.map(|key| format!("{key} {}", value(entry[key].as_str().unwrap()))));
+            }
+            "Content light level metadata" => {
+                found.push(format!("light {} {}", entry["max_content"], entry["max_average"]));
+            }
+            _ => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_is_said_beside_the_pictures_of_their_light_survives() {
+    oracle!("HDR beside pictures");
+    if !synth::has_encoder("libx265") {
+        eprintln!("SKIPPED: this libav has no libx265");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = mastered("mastered.hevc");
+    let due = [
+        "blue_x 0.1500",
+        "green_y 0.6900",
+        "light 1000 400",
+        "max_luminance 1000.0000",
+        "min_luminance 0.0001",
+        "red_x 0.6800",
+        "white_point_y 0.3290",
+    ];
+    for (encoder, name) in [
+        ("libx265", "a.mp4"),
+        ("libx265", "a.mkv"),
+        ("libx264", "a.mp4"),
+        ("libx264", "a.mkv"),
+        ("libsvtav1", "a.mp4"),
+        ("libvpx-vp9", "a.mkv"),
+        ("prores_ks", "a.mov"),
+    ] {
+        if !synth::has_encoder(encoder) {
+            eprintln!("SKIPPED: this libav has no {encoder}");
+            continue;
+        }
+        let settings = video(VideoCodec::Encoder(encoder.into()));
+        let out = made(&source, &Transcode::new().video(settings), folder.path(), name);
+        assert_eq!(light(&stream(&out)["side_data_list"]), due, "{encoder}, {name}: of the track");
+        // Without the container.
+        let raw = match encoder {
+            "libx265" => "raw.hevc",
+            "libx264" => "raw.h264",
+            "libsvtav1" => "raw.obu",
+            _ => continue,
+        };
+        if encoder == "libx264" && common::lavf() < 60 {
+            // Its decoder does not show them before FFmpeg 6.
+            continue;
+        }
+        let raw = folder.path().join(raw);
+        ffmpeg(&["-i", out.to_str().unwrap(), "-c", "copy", raw.to_str().unwrap()]);
+        let frames = common::ffprobe(&raw, &["-show_frames", "-read_intervals", "%+#1"]);
+        assert_eq!(light(&frames["frames"][0]["side_data_list"]), due, "{encoder}: of the first picture");
+    }
+    // What the caller says goes before it.
+    let own = video(VideoCodec::Hevc).option("x265-params", "log-level=error:max-cll=77,33");
+    let out = made(&source, &Transcode::new().video(own), folder.path(), "own.mp4");
+    let raw = folder.path().join("own.hevc");
+    ffmpeg(&["-i", out.to_str().unwrap(), "-c", "copy", raw.to_str().unwrap()]);
+    let frames = common::ffprobe(&raw, &["-show_frames", "-read_intervals", "%+#1"]);
+    let found = light(&frames["frames"][0]["side_data_list"]);
+    assert!(common::lavf() >= 61 || found.contains(&"light 77 33".to_owned()), "{found:?}");
+}
+
 // ---- 6: sound of many channels
 
 #[test]

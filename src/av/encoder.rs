@@ -11,7 +11,7 @@ use super::{
     format::{pix_fmt, sample_fmt},
     frame::Frame,
     graph::Format,
-    log,
+    hdr, log,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
@@ -111,6 +111,7 @@ fn no_option(encoder: &str, key: &str) -> String {
 }
 
 /// How an encoder is opened, beside what its frames say.
+#[derive(Clone)]
 pub(crate) struct EncodeOptions {
     /// 0: as many as there are cores.
     pub threads: u32,
@@ -125,6 +126,8 @@ pub(crate) struct EncodeOptions {
 pub(crate) struct Encoder {
     context: NonNull<ff::AVCodecContext>,
     kind: EncoderKind,
+    /// What the first picture says of its light.
+    light: Vec<hdr::Said>,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -165,6 +168,18 @@ impl Encoder {
                 c.hw_frames_ctx = ff::av_buffer_ref(from.hw_frames_ctx);
             }
         }
+        encoder.light = hdr::beside(like);
+        #[cfg(libav_7_0)]
+        // SAFETY: the context is live and ours.
+        unsafe {
+            hdr::tell(encoder.as_ptr(), like)?;
+        }
+        #[cfg(not(libav_7_0))]
+        let options = &{
+            let mut options = options.clone();
+            hdr::add_words(&kind.name(), &encoder.light, &mut options.options);
+            options
+        };
         encoder.open(options)?;
         if let Some(top_first) = like.interlaced() {
             // SAFETY: live and ours; the muxer is told, and the encoder does not look at it again.
@@ -201,7 +216,7 @@ impl Encoder {
         log::clear();
         // SAFETY: allocates for the codec, or returns NULL.
         NonNull::new(unsafe { ff::avcodec_alloc_context3(kind.0.as_ptr()) })
-            .map(|context| Self { context, kind })
+            .map(|context| Self { context, kind, light: Vec::new() })
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for an encoder"))
     }
 
@@ -250,6 +265,11 @@ impl Encoder {
     fn get(&self) -> &ff::AVCodecContext {
         // SAFETY: live as long as self.
         unsafe { self.context.as_ref() }
+    }
+
+    /// What the first picture said of its light.
+    pub(super) fn light(&self) -> &[hdr::Said] {
+        &self.light
     }
 
     pub(super) fn as_ptr(&self) -> *mut ff::AVCodecContext {
