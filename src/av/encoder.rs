@@ -1,4 +1,6 @@
-//! AVCodecContext that encodes: frames in, packets out; and what libav's encoders can take.
+//! AVCodecContext that encodes: frames in, packets out; and what libav's encoders are.
+
+mod takes;
 
 use super::{
     c_string, check,
@@ -9,7 +11,7 @@ use super::{
     format::{pix_fmt, sample_fmt},
     frame::Frame,
     graph::Format,
-    log,
+    hdr, log,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
@@ -78,61 +80,6 @@ impl EncoderKind {
         muxer.takes(self.get().id)
     }
 
-    /// The pixel formats in memory that it takes, by libav's names; empty where it does not say.
-    pub(crate) fn pixel_formats(self) -> Vec<String> {
-        // SAFETY: the list is static and ends with -1 (AV_PIX_FMT_NONE); its entries are read as the ints they are.
-        let numbers = unsafe { numbers(self.list(Config::PixelFormats).cast::<c_int>(), |n| n == -1) };
-        let name = |number: c_int| {
-            let format = pix_fmt(number)?;
-            // SAFETY: a valid format has a static name.
-            (!super::format::lies_on_device(format))
-                .then(|| unsafe { string(ff::av_get_pix_fmt_name(format)) })
-        };
-        numbers.into_iter().filter_map(name).collect()
-    }
-
-    pub(crate) fn sample_formats(self) -> Vec<String> {
-        // SAFETY: as in `pixel_formats`.
-        let numbers = unsafe { numbers(self.list(Config::SampleFormats).cast::<c_int>(), |n| n == -1) };
-        // SAFETY: a valid format has a static name.
-        let name = |number| sample_fmt(number).map(|f| unsafe { string(ff::av_get_sample_fmt_name(f)) });
-        numbers.into_iter().filter_map(name).collect()
-    }
-
-    pub(crate) fn sample_rates(self) -> Vec<u32> {
-        // SAFETY: the list is static and ends with 0.
-        let numbers = unsafe { numbers(self.list(Config::SampleRates).cast::<c_int>(), |n| n == 0) };
-        numbers.into_iter().filter_map(|n| u32::try_from(n).ok()).collect()
-    }
-
-    /// By libav's description, such as `stereo`.
-    pub(crate) fn layouts(self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut entry = self.list(Config::Layouts).cast::<ff::AVChannelLayout>();
-        // SAFETY: the list is static and ends with a layout without channels.
-        unsafe {
-            while !entry.is_null() && (*entry).nb_channels > 0 {
-                found.push(super::format::describe_layout(&*entry));
-                entry = entry.add(1);
-            }
-        }
-        found
-    }
-
-    /// The frame rates that it can state; empty for any.
-    pub(crate) fn frame_rates(self) -> Vec<Rational> {
-        let mut found = Vec::new();
-        let mut entry = self.list(Config::FrameRates).cast::<ff::AVRational>();
-        // SAFETY: the list is static and ends with 0/0.
-        unsafe {
-            while !entry.is_null() && (*entry).den != 0 {
-                found.extend(Rational::new((*entry).num, (*entry).den));
-                entry = entry.add(1);
-            }
-        }
-        found
-    }
-
     /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without opening it:
     /// what it hands on as a text (x264's `preset`) is judged then.
     pub(crate) fn check_options(self, options: &[(String, String)]) -> Result<()> {
@@ -157,76 +104,14 @@ impl EncoderKind {
         }
         Ok(())
     }
-
-    #[cfg(libav_7_1)]
-    fn list(self, config: Config) -> *const std::ffi::c_void {
-        use ff::AVCodecConfig::{
-            AV_CODEC_CONFIG_CHANNEL_LAYOUT, AV_CODEC_CONFIG_FRAME_RATE, AV_CODEC_CONFIG_PIX_FORMAT,
-            AV_CODEC_CONFIG_SAMPLE_FORMAT, AV_CODEC_CONFIG_SAMPLE_RATE,
-        };
-        let which = match config {
-            Config::PixelFormats => AV_CODEC_CONFIG_PIX_FORMAT,
-            Config::SampleFormats => AV_CODEC_CONFIG_SAMPLE_FORMAT,
-            Config::SampleRates => AV_CODEC_CONFIG_SAMPLE_RATE,
-            Config::Layouts => AV_CODEC_CONFIG_CHANNEL_LAYOUT,
-            Config::FrameRates => AV_CODEC_CONFIG_FRAME_RATE,
-        };
-        let mut list = std::ptr::null();
-        // SAFETY: without a context the list is the codec's static one, or NULL for no restriction.
-        let code = unsafe {
-            ff::avcodec_get_supported_config(
-                std::ptr::null(),
-                self.0.as_ptr(),
-                which,
-                0,
-                &raw mut list,
-                std::ptr::null_mut(),
-            )
-        };
-        if code < 0 { std::ptr::null() } else { list }
-    }
-
-    #[cfg(not(libav_7_1))]
-    fn list(self, config: Config) -> *const std::ffi::c_void {
-        let codec = self.get();
-        match config {
-            Config::PixelFormats => codec.pix_fmts.cast(),
-            Config::SampleFormats => codec.sample_fmts.cast(),
-            Config::SampleRates => codec.supported_samplerates.cast(),
-            Config::Layouts => codec.ch_layouts.cast(),
-            Config::FrameRates => codec.supported_framerates.cast(),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Config {
-    PixelFormats,
-    SampleFormats,
-    SampleRates,
-    Layouts,
-    FrameRates,
 }
 
 fn no_option(encoder: &str, key: &str) -> String {
     format!("the encoder {encoder} has no option '{key}'")
 }
 
-/// # Safety
-/// `list` is NULL or ends with an entry that `ends` knows.
-unsafe fn numbers(mut list: *const c_int, ends: impl Fn(c_int) -> bool) -> Vec<c_int> {
-    let mut found = Vec::new();
-    // SAFETY: the caller's promise.
-    unsafe {
-        while !list.is_null() && !ends(*list) {
-            found.push(*list);
-            list = list.add(1);
-        }
-    }
-    found
-}
-
 /// How an encoder is opened, beside what its frames say.
+#[derive(Clone)]
 pub(crate) struct EncodeOptions {
     /// 0: as many as there are cores.
     pub threads: u32,
@@ -241,6 +126,8 @@ pub(crate) struct EncodeOptions {
 pub(crate) struct Encoder {
     context: NonNull<ff::AVCodecContext>,
     kind: EncoderKind,
+    /// What the first picture says of its light.
+    light: Vec<hdr::Said>,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -281,6 +168,18 @@ impl Encoder {
                 c.hw_frames_ctx = ff::av_buffer_ref(from.hw_frames_ctx);
             }
         }
+        encoder.light = hdr::beside(like);
+        #[cfg(libav_7_0)]
+        // SAFETY: the context is live and ours.
+        unsafe {
+            hdr::tell(encoder.as_ptr(), like)?;
+        }
+        #[cfg(not(libav_7_0))]
+        let options = &{
+            let mut options = options.clone();
+            hdr::add_words(&kind.name(), &encoder.light, &mut options.options);
+            options
+        };
         encoder.open(options)?;
         if let Some(top_first) = like.interlaced() {
             // SAFETY: live and ours; the muxer is told, and the encoder does not look at it again.
@@ -317,7 +216,7 @@ impl Encoder {
         log::clear();
         // SAFETY: allocates for the codec, or returns NULL.
         NonNull::new(unsafe { ff::avcodec_alloc_context3(kind.0.as_ptr()) })
-            .map(|context| Self { context, kind })
+            .map(|context| Self { context, kind, light: Vec::new() })
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for an encoder"))
     }
 
@@ -366,6 +265,11 @@ impl Encoder {
     fn get(&self) -> &ff::AVCodecContext {
         // SAFETY: live as long as self.
         unsafe { self.context.as_ref() }
+    }
+
+    /// What the first picture said of its light.
+    pub(super) fn light(&self) -> &[hdr::Said] {
+        &self.light
     }
 
     pub(super) fn as_ptr(&self) -> *mut ff::AVCodecContext {

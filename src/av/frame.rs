@@ -5,7 +5,7 @@ mod sound;
 use super::{
     buffer::BufferRef,
     c_string, check, dict,
-    format::{pix_fmt, pixel_format, sample_fmt},
+    format::{guess_layout, pix_fmt, pixel_format, sample_fmt},
     string,
 };
 use crate::{
@@ -144,11 +144,8 @@ impl Frame {
 
     /// Channels without a layout (WAV of two) get the usual one for their number, as in ffmpeg.
     pub(crate) fn guess_layout(&mut self) {
-        let raw = self.get_mut();
-        if raw.nb_samples > 0 && raw.ch_layout.order == ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC {
-            let channels = raw.ch_layout.nb_channels;
-            // SAFETY: the layout is live and ours, and has nothing to be freed in this order.
-            unsafe { ff::av_channel_layout_default(&raw mut raw.ch_layout, channels) };
+        if self.is_audio() {
+            guess_layout(&mut self.get_mut().ch_layout);
         }
     }
 

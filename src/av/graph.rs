@@ -128,7 +128,7 @@ impl Graph {
         for (i, input) in inputs.iter().enumerate() {
             sources.push(source(graph, i, input)?);
         }
-        let sink = filter(graph, if audio { "abuffersink" } else { "buffersink" }, "sink", None)?;
+        let sink = sink(graph, audio)?;
 
         let null = if audio { "anull" } else { "null" };
         let text = if description.trim().is_empty() { null } else { description };
@@ -317,6 +317,21 @@ fn filter(
     };
     check(code, &format!("the filter {kind}"))?;
     Ok(context)
+}
+
+fn sink(graph: NonNull<ff::AVFilterGraph>, audio: bool) -> Result<NonNull<ff::AVFilterContext>> {
+    let sink = alloc(graph, if audio { "abuffersink" } else { "buffersink" }, "sink")?;
+    // SAFETY: the filter is live and not initialised, and takes no arguments.
+    let code = unsafe {
+        if audio {
+            // More than eight channels have no usual places. As ffmpeg does; without this option none is needed.
+            let flags = ff::AV_OPT_SEARCH_CHILDREN as c_int;
+            ff::av_opt_set_int(sink.as_ptr().cast(), c"all_channel_counts".as_ptr(), 1, flags);
+        }
+        ff::avfilter_init_str(sink.as_ptr(), ptr::null())
+    };
+    check(code, "making a filter graph's output")?;
+    Ok(sink)
 }
 
 fn alloc(graph: NonNull<ff::AVFilterGraph>, kind: &str, name: &str) -> Result<NonNull<ff::AVFilterContext>> {

@@ -15,6 +15,7 @@ pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod frame;
 pub(crate) mod graph;
+mod hdr;
 pub(crate) mod input;
 pub(crate) mod log;
 pub(crate) mod output;

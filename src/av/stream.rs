@@ -1,7 +1,10 @@
 //! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must carry.
 
 mod encoded;
+mod turn;
 mod write;
+
+pub(crate) use turn::Turn;
 
 use super::{
     check, dict,
@@ -340,21 +343,6 @@ impl Stream {
         }
     }
 
-    /// Degrees that a player turns the picture by, counter-clockwise, -180 to 180, from the display matrix.
-    pub(crate) fn rotation(&self) -> Option<f64> {
-        let matrix = self.side_data_of(ff::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)?;
-        let mut values = [0i32; 9];
-        for (value, bytes) in values.iter_mut().zip(matrix.chunks_exact(4)) {
-            *value = i32::from_ne_bytes(bytes.try_into().ok()?);
-        }
-        if matrix.len() < 36 {
-            return None;
-        }
-        // SAFETY: the function reads nine values, and there are nine.
-        let angle = unsafe { ff::av_display_rotation_get(values.as_ptr()) };
-        (!angle.is_nan()).then_some(angle)
-    }
-
     fn side_data_of(&self, kind: SideDataType) -> Option<Vec<u8>> {
         #[cfg(libav_6_1)]
         {
@@ -380,9 +368,7 @@ impl Stream {
             .or_else(|| {
                 differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string())
             })
-            .or_else(|| {
-                differs("rotation", format!("{:?}", self.rotation()), format!("{:?}", other.rotation()))
-            })
+            .or_else(|| differs("rotation", turn::in_words(self.turn()), turn::in_words(other.turn())))
             .or_else(|| {
                 (self.extradata() != other.extradata()).then(|| {
                     let len = |bytes: &[u8]| format!("{} bytes", bytes.len());

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
-    av::{stream::Stream, words},
+    av::{
+        stream::{Stream, Turn},
+        words,
+    },
     edit::{
         self, Job,
         target::{Layout, Target},
@@ -329,18 +332,19 @@ impl<'a> Blend<'a> {
 
     fn pictures(&self, source: &Stream, rate: Rational, lengths: &[i64]) -> (Vec<GraphLink>, String) {
         let (mut w, mut h) = source.size().unwrap_or((1280, 720));
-        if links::is_sideways(source) {
+        let sideways = source.turn().is_some_and(Turn::is_quarter);
+        if sideways {
             std::mem::swap(&mut w, &mut h);
         }
         // The aspect of the first one's pixels holds for all.
         let aspect =
             source.aspect().filter(|a| a.num > 0 && a.den > 0).unwrap_or(Rational { num: 1, den: 1 });
-        let aspect = if links::is_sideways(source) { one(aspect) } else { aspect };
+        let aspect = if sideways { one(aspect) } else { aspect };
         let format = source.pixel_format().unwrap_or_else(|| "yuv420p".into());
         let fps = format!("{}/{}", rate.num, rate.den);
         let alike = self.medias.iter().zip(lengths).map(|(media, length)| {
             let stream = stream_of(media, StreamKind::Video).and_then(|i| media.streams().get(i));
-            let mut filters = stream.and_then(Stream::rotation).map(links::upright).unwrap_or_default();
+            let mut filters = stream.and_then(Stream::turn).map(links::upright).unwrap_or_default();
             let ratio = format!("{}/{}", aspect.num, aspect.den);
             filters.push(format!(
                 "scale=w='min({w},trunc({h}*dar/({ratio})/2+0.5)*2)':h='min({h},trunc({w}/dar*({ratio})/2+0.5)*2)',\
@@ -365,7 +369,12 @@ impl<'a> Blend<'a> {
                 &format!("xfade=transition={name}:duration={duration}:offset={offset}"),
             ));
         }
-        (alike.collect(), graph.join(";"))
+        let mut graph = graph.join(";");
+        if self.settings.video.pixel_format.is_none() {
+            // xfade knows no halved chroma: without this, 4:4:4 would come to the encoder.
+            graph += &format!(",format={format}");
+        }
+        (alike.collect(), graph)
     }
 
     fn sounds(

@@ -56,6 +56,8 @@ pub(super) struct EncodePlan<'a> {
     pub grid: Option<Rational>,
     /// The container takes pictures that do not lie on it.
     pub free: bool,
+    /// A filter (`fps`) gives pictures a rate behind a change of speed.
+    pub paced: bool,
 }
 
 /// The end of a process stage: opens the encoder and hands frames on to it.
@@ -244,8 +246,8 @@ impl ToEncoder<'_> {
             }
         }
         if let Some(speed) = self.plan.settings.speed.filter(|_| !frame.is_audio()) {
-            // Its time was changed, its duration not (setpts); a rate that was asked for has made it right again.
-            if self.plan.settings.video.frame_rate.is_none() {
+            // Its time was changed, its duration not (setpts); a rate (fps) has made it right again.
+            if !self.plan.paced {
                 frame.set_length((frame.length() as f64 / speed).round() as i64);
             }
         }

@@ -174,6 +174,11 @@ impl VideoFilter {
         }
     }
 
+    /// Whether it matters to it which side of the picture is up.
+    pub(super) fn knows_sides(&self) -> bool {
+        !matches!(self, Self::FadeIn { .. } | Self::FadeOut { .. } | Self::Trim(_))
+    }
+
     /// In libavfilter's words.
     pub(super) fn text(&self) -> String {
         match self {

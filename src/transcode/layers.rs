@@ -2,7 +2,7 @@
 
 use super::{
     filter::{GraphLink, Link},
-    links::{is_quarter, upright},
+    links::upright,
     overlay::Overlay,
     second::{Now, Second},
 };
@@ -11,6 +11,7 @@ use crate::{
     av::{
         frame::Shape,
         graph::{Graph, Input},
+        stream::Turn,
     },
     time::Rational,
 };
@@ -109,8 +110,9 @@ pub(super) fn text(layers: &[Layer], video: &Shape, format: &str) -> String {
     for (i, layer) in layers.iter().enumerate() {
         let number = i.saturating_add(1);
         let Layer { shows, overlay } = layer;
-        let mut filters = upright(shows.rotation());
-        let sideways = is_quarter(shows.rotation());
+        let turn = shows.turn();
+        let mut filters = turn.map(upright).unwrap_or_default();
+        let sideways = turn.is_some_and(Turn::is_quarter);
         let size = shows.picture().and_then(|picture| overlay.size(&picture.shape(), sideways, video));
         filters.extend(size.map(|(w, h)| format!("scale={w}:{h}")));
         if overlay.alpha() < 1.0 {

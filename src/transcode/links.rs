@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     DeviceKind,
-    av::{encoder::EncoderKind, stream::Stream},
+    av::{
+        encoder::EncoderKind,
+        stream::{Stream, Turn},
+    },
     time::Rational,
 };
 
@@ -24,14 +27,11 @@ impl Plan<'_> {
         &mut self,
         source: &Stream,
         kind: EncoderKind,
-        turn: Option<f64>,
+        turn: Option<Turn>,
         grid: Option<Rational>,
     ) -> Vec<Link> {
         let video = &self.settings.video;
-        let mut filters: Vec<String> = Vec::new();
-        if let Some(degrees) = turn {
-            filters.extend(upright(degrees));
-        }
+        let mut filters: Vec<String> = turn.into_iter().flat_map(upright).collect();
         if video.deinterlace {
             filters.push("bwdif=mode=send_frame:deint=interlaced".into());
         }
@@ -56,7 +56,8 @@ impl Plan<'_> {
         let wanted = video.pixel_format.clone().map(|format| vec![format]);
         let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
         if !formats.is_empty() {
-            tail.push(("format", formats.join("|")));
+            let range = if kind.wants_full_range() { ":color_ranges=pc" } else { "" };
+            tail.push(("format", formats.join("|") + range));
         }
         if halves_chroma(kind) {
             // A picture of 4:2:0 has even sides.
@@ -152,6 +153,13 @@ impl Plan<'_> {
             format.push(format!("sample_rates={}", rates.join("|")));
         }
         let layouts = match audio.channels {
+            // It takes no others, unless it is asked for a mapping of its own (RFC 7845, 5.1.1.2), and does not say so.
+            channels
+                if kind.name() == "libopus"
+                    && !audio.options.iter().any(|(key, _)| key == "mapping_family") =>
+            {
+                opus_layouts(channels)
+            }
             Some(channels) => vec![layout(channels)],
             None => kind.layouts(),
         };
@@ -209,25 +217,24 @@ impl Plan<'_> {
     }
 }
 
-/// Whether a picture is turned by a quarter on its way to the screen.
-pub(super) fn is_sideways(source: &Stream) -> bool {
-    source.rotation().is_some_and(is_quarter)
-}
-
-/// Whether a turn by so many degrees lets sides change places.
-pub(super) fn is_quarter(degrees: f64) -> bool {
-    (degrees.round() as i64).rem_euclid(180) == 90
-}
-
-/// Turns a picture upright that players would turn by so many degrees, counter-clockwise.
-pub(super) fn upright(degrees: f64) -> Vec<String> {
-    match degrees.round() as i64 {
-        90 => vec!["transpose=cclock".into()],
-        -90 | 270 => vec!["transpose=clock".into()],
-        180 | -180 => vec!["hflip".into(), "vflip".into()],
-        0 => Vec::new(),
-        other => vec![format!("rotate={}*PI/180", other.saturating_neg())],
-    }
+/// What makes a picture upright, as ffmpeg does where it turns by itself (`autorotate`).
+pub(super) fn upright(Turn { degrees, mirrored }: Turn) -> Vec<String> {
+    let filters: &[&str] = match (degrees.round() as i64, mirrored) {
+        (90, false) => &["transpose=cclock"],
+        (-90 | 270, false) => &["transpose=clock"],
+        (180 | -180, false) => &["hflip", "vflip"],
+        (0, false) => &[],
+        (90, true) => &["transpose=clock_flip"],
+        (-90 | 270, true) => &["transpose=cclock_flip"],
+        (180 | -180, true) => &["hflip"],
+        (0, true) => &["vflip"],
+        (other, _) => {
+            let mirror = mirrored.then(|| "vflip".to_owned());
+            let turn = format!("rotate={}*PI/180", other.saturating_neg());
+            return mirror.into_iter().chain([turn]).collect();
+        }
+    };
+    filters.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
 fn scale(w: u32, h: u32, fit: Fit) -> String {
@@ -261,7 +268,18 @@ pub(super) fn layout(channels: u32) -> String {
         6 => "5.1".into(),
         7 => "6.1".into(),
         8 => "7.1".into(),
-        n => format!("{n}c"),
+        n => format!("{n}C"),
+    }
+}
+
+/// Where Opus has the channels of a sound (Vorbis' order); all that it has for None.
+fn opus_layouts(channels: Option<u32>) -> Vec<String> {
+    let all = ["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"];
+    let wanted = channels.and_then(|n| usize::try_from(n).ok()).and_then(|n| all.get(n.checked_sub(1)?));
+    match (wanted, channels) {
+        (Some(wanted), _) => vec![(*wanted).to_owned()],
+        (None, Some(channels)) => vec![layout(channels)],
+        (None, None) => all.map(str::to_owned).to_vec(),
     }
 }
 

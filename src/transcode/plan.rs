@@ -101,6 +101,7 @@ impl<'a> Plan<'a> {
             segments: None,
             grid: None,
             free: false,
+            paced: self.settings.video.frame_rate.is_some() || !kind.frame_rates().is_empty(),
         })
     }
 
@@ -217,16 +218,17 @@ impl<'a> Plan<'a> {
         let kind = presets::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
         self.check_encoder(target, kind, source)?;
-        // Containers that can't say that a picture is to be turned get it turned.
-        let rotation = source.rotation().unwrap_or(0.0);
-        let turned = rotation != 0.0 && (video.turn || !target.muxer.is_mov());
+        // Containers that can't say that a picture is to be turned get it turned, and so does what knows its sides.
+        let turns =
+            video.turn || !target.muxer.is_mov() || video.knows_sides() || !self.watermarks.is_empty();
+        let turn = source.turn().filter(|_| turns);
         let grid = match video.frame_rate {
             Some(rate) => Some(rate),
             None => source.constant_rate().filter(|rate| self.lies_on(*rate, index, source)),
         };
-        let links = self.video_links(source, kind, turned.then_some(rotation), grid);
+        let links = self.video_links(source, kind, turn, grid);
         let plan = EncodePlan {
-            turned,
+            turned: turn.is_some(),
             segments: self.segments,
             grid,
             // Segments are of containers that do.

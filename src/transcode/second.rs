@@ -11,7 +11,7 @@ use crate::{
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
-        stream::{Stream, StreamKind},
+        stream::{Stream, StreamKind, Turn},
     },
     media::{Demux, Jumps, Payloads, Shown},
     time::{Rational, Timestamp},
@@ -72,11 +72,11 @@ impl Second {
         }
     }
 
-    /// Degrees that it is to be turned by, counter-clockwise.
-    pub(super) fn rotation(&self) -> f64 {
+    /// How it is to be turned.
+    pub(super) fn turn(&self) -> Option<Turn> {
         match self {
-            Self::Still(_) => 0.0,
-            Self::Moving(moving) => moving.stream().and_then(Stream::rotation).unwrap_or(0.0),
+            Self::Still(_) => None,
+            Self::Moving(moving) => moving.stream().and_then(Stream::turn),
         }
     }
 

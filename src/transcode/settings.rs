@@ -320,7 +320,8 @@ impl VideoSettings {
         Self::default()
     }
 
-    /// Both sides in pixels; 0 for one side follows from the other in the source's shape.
+    /// Both sides in pixels, of the picture as it is shown: one that is to be turned ([`turn`](Self::turn)) is turned first. 0
+    /// for one side follows from the other in the source's shape.
     #[must_use]
     pub fn size(mut self, width: u32, height: u32) -> Self {
         self.size = Some((width, height));
@@ -383,10 +384,17 @@ impl VideoSettings {
         frame_rate: Rational => Some(frame_rate);
         /// Frames from one keyframe to the next at most.
         gop: u32 => Some(gop);
-        /// Turns the picture as the source's display matrix says, instead of handing the matrix on.
+        /// Turns the picture as the source's display matrix says, instead of handing the matrix on. That is done anyway where a
+        /// container has no such matrix (all but MP4 and MOV), and where the picture gets a size, a watermark, a
+        /// [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and trims: they work on what is seen.
         turn: bool => turn;
         /// Makes whole pictures of fields, where the source has fields.
         deinterlace: bool => deinterlace;
+    }
+
+    /// Whether something depends on which side of the picture is up.
+    pub(super) fn knows_sides(&self) -> bool {
+        self.size.is_some() || self.filter.is_some() || self.filters.iter().any(VideoFilter::knows_sides)
     }
 
     /// Whether anything but the codec is asked for.

@@ -13,7 +13,25 @@ impl Stream {
     /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
     pub(in crate::av) fn encoded(encoder: &Encoder, source: &Self, turned: bool) -> Result<Self> {
         // SAFETY: an open encoder's context is live.
-        unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }
+        let mut new = unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }?;
+        // What the source says beside its pictures belongs to the track as well: players look for it there.
+        for (kind, bytes) in encoder.light() {
+            if new.side_data_of(*kind).is_none() {
+                new.add_side_data(*kind, bytes)?;
+            }
+        }
+        Ok(new)
+    }
+
+    #[cfg(not(libav_6_1))]
+    fn add_side_data(&mut self, kind: SideDataType, bytes: &[u8]) -> Result<()> {
+        self.side_data.push((kind, bytes.to_vec()));
+        Ok(())
+    }
+
+    #[cfg(libav_6_1)]
+    fn add_side_data(&mut self, kind: SideDataType, bytes: &[u8]) -> Result<()> {
+        self.parameters.add_side_data(kind, bytes)
     }
 
     /// The same for any codec context that encodes.
@@ -26,12 +44,13 @@ impl Stream {
         source: &Self,
         turned: bool,
     ) -> Result<Self> {
-        let new = Parameters::copy_of(source.parameters.0.as_ptr())?;
+        #[cfg_attr(not(libav_6_1), allow(unused_mut))]
+        let mut new = Parameters::copy_of(source.parameters.0.as_ptr())?;
         // SAFETY: both are live; what was in the parameters is freed first.
         let code = unsafe { ff::avcodec_parameters_from_context(new.0.as_ptr(), context) };
         check(code, "describing an encoder's stream")?;
         #[cfg(libav_6_1)]
-        // SAFETY: both parameters are live; the new side data has as many bytes as are copied into it.
+        // SAFETY: the source's parameters are live, and have as many entries of as many bytes.
         unsafe {
             let from = source.get();
             for i in 0..usize::try_from(from.nb_coded_side_data).unwrap_or(0) {
@@ -39,21 +58,8 @@ impl Stream {
                 if !survives(entry.type_, turned) {
                     continue;
                 }
-                let to = &mut *new.0.as_ptr();
-                let made = ff::av_packet_side_data_new(
-                    &raw mut to.coded_side_data,
-                    &raw mut to.nb_coded_side_data,
-                    entry.type_,
-                    entry.size,
-                    0,
-                );
-                if made.is_null() {
-                    return Err(crate::Error::new(
-                        crate::ErrorKind::LimitExceeded,
-                        "no memory for side data",
-                    ));
-                }
-                std::ptr::copy_nonoverlapping(entry.data, (*made).data, entry.size);
+                let bytes = std::slice::from_raw_parts(entry.data, entry.size);
+                new.add_side_data(entry.type_, bytes)?;
             }
         }
         #[cfg(not(libav_6_1))]
@@ -100,6 +106,28 @@ impl Stream {
             metadata: metadata.cloned().collect(),
             picture: None,
         })
+    }
+}
+
+#[cfg(libav_6_1)]
+impl Parameters {
+    fn add_side_data(&mut self, kind: SideDataType, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the parameters are live and ours; the new side data has as many bytes as are copied into it.
+        unsafe {
+            let to = &mut *self.0.as_ptr();
+            let made = ff::av_packet_side_data_new(
+                &raw mut to.coded_side_data,
+                &raw mut to.nb_coded_side_data,
+                kind,
+                bytes.len(),
+                0,
+            );
+            if made.is_null() {
+                return Err(crate::Error::new(crate::ErrorKind::LimitExceeded, "no memory for side data"));
+            }
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), (*made).data, bytes.len());
+        }
+        Ok(())
     }
 }
 
