@@ -11,7 +11,7 @@ use super::{
     settings::Transcode,
 };
 use crate::{
-    Error, ErrorKind, Frame, Result,
+    Error, Frame, Result,
     av::{
         decoder::Got,
         encoder::{EncodeOptions, Encoder, EncoderKind},
@@ -252,7 +252,8 @@ impl ToEncoder<'_> {
             }
         }
         let Some(time) = frame.time() else {
-            return Err(Error::new(ErrorKind::Bug, "a frame without a time"));
+            return Err(Error::invalid("a frame without a time came to the encoder")
+                .advise("let the processor give it one (Frame::set_time), or the filter graph keep it"));
         };
         let (duration, ends) = (frame.duration(), time.plus(frame.duration()));
         frame.rescale(self.base);
