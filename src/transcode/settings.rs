@@ -387,6 +387,7 @@ impl VideoSettings {
         /// Turns the picture as the source's display matrix says, instead of handing the matrix on. That is done anyway where a
         /// container has no such matrix (all but MP4 and MOV), and where the picture gets a size, a watermark, a
         /// [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and trims: they work on what is seen.
+        /// A [`Processor`](crate::Processor) gets pictures as they are stored unless one of these turns them.
         turn: bool => turn;
         /// Makes whole pictures of fields, where the source has fields.
         deinterlace: bool => deinterlace;

@@ -37,7 +37,8 @@ impl EncoderKind {
         {
             // SAFETY: the list is static and ends with 0 (AVCOL_RANGE_UNSPECIFIED); its entries are read as the ints they are.
             let ranges = unsafe { numbers(self.list(Config::ColorRanges).cast::<c_int>(), |n| n == 0) };
-            ranges == [ff::AVColorRange::AVCOL_RANGE_JPEG as c_int]
+            // Lossless JPEG does not say so, and refuses the others.
+            ranges == [ff::AVColorRange::AVCOL_RANGE_JPEG as c_int] || self.name() == "ljpeg"
         }
         #[cfg(not(libav_7_1))]
         false
