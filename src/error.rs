@@ -1,6 +1,6 @@
 //! The one error type: a kind to act on, and a message that says what, where, why and what to do.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -184,6 +184,18 @@ impl Error {
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// A callback or a stage that panicked, with its text.
+    pub(crate) fn panicked(what: &str, panic: Box<dyn Any + Send>) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here might cross C.
+        std::mem::forget(panic);
+        let text = text.unwrap_or_else(|| "no message".into());
+        Self::new(ErrorKind::Bug, format!("{what} panicked: {text}"))
     }
 
     pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
