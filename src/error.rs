@@ -213,6 +213,18 @@ impl Error {
     }
 }
 
+/// For callbacks that use files of their own: a `ReadAt`, or the sinks of
+/// [`transcode_segments`](crate::transcode_segments). An error of this crate that went through `std::io` comes back as it was.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        error.downcast::<Self>().unwrap_or_else(|error| Self::new(kind, error.to_string()))
+    }
+}
+
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {

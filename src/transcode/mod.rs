@@ -80,7 +80,10 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// use avrope::{Control, Media, Segments, Sink, Source, Transcode, transcode_segments};
 /// let media = Media::open(Source::open("talk.mkv")?)?;
 /// let folder = std::path::PathBuf::from("talk");
-/// let sinks = move |name: &str| Ok(Sink::replace(folder.join(name)));
+/// let sinks = move |name: &str| {
+///     std::fs::create_dir_all(&folder)?;
+///     Ok(Sink::replace(folder.join(name)))
+/// };
 /// transcode_segments(&media, &Transcode::new(), &Segments::hls(), sinks, &Control::default())?;
 /// # Ok::<(), avrope::Error>(())
 /// ```
