@@ -17,6 +17,7 @@ pub(crate) mod frame;
 pub(crate) mod graph;
 pub(crate) mod input;
 pub(crate) mod log;
+mod option;
 pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;

@@ -187,13 +187,14 @@ impl Target {
 
     /// Options of the muxer that go before its own; they are judged now.
     pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
-        for (key, _) in options {
-            if key == "movflags" || !self.muxer.has_option(key) {
-                let message = format!("the container {} has no option '{key}' to set", self.muxer.name());
-                return Err(
-                    Error::invalid(message).advise(format!("see `ffmpeg -h muxer={}`", self.muxer.name()))
-                );
+        for (key, value) in options {
+            if key == "movflags" && self.muxer.is_mov() {
+                let message = format!("avrope sets the option 'movflags' of {} itself", self.muxer.name());
+                return Err(Error::invalid(message).advise(
+                    "ask for fragments by Transcode::fragment (--fragment); else the index goes first",
+                ));
             }
+            self.muxer.check_option(key, value)?;
         }
         self.extra = options.to_vec();
         Ok(())
