@@ -2,9 +2,10 @@
 
 use super::{
     filters::{self, AudioFilter, VideoFilter},
+    links::layout,
     presets::Preset,
 };
-use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
+use crate::{Error, HardwareChoice, Rational, Result, TimeRange, av::format::is_layout};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -128,6 +129,36 @@ impl Transcode {
                 "a size of {w}x{h}: expected up to 16384 each, 0 for 'as it follows'"
             )));
         }
+        // av_image_check_size: 8 bytes a pixel, and 128 pixels more each way, are less than 2^31.
+        if let Some((w, h)) = video.size
+            && w.saturating_add(128).saturating_mul(h.saturating_add(128)) >= i32::MAX.unsigned_abs() / 8
+        {
+            return Err(Error::invalid(format!(
+                "a size of {w}x{h}: that is more pixels than libav holds in one picture"
+            ))
+            .advise("give up to 16384x16128, or as many pixels in another shape"));
+        }
+        for (what, text) in [
+            ("preset", &video.speed),
+            ("tuning", &video.tune),
+            ("filter graph of the video", &video.filter),
+            ("filter graph of the sound", &self.audio.filter),
+        ] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(
+                    Error::invalid(format!("the {what} is empty")).advise("leave it out, or name one")
+                );
+            }
+        }
+        for (what, number) in [
+            ("bit rate of the video", video.bit_rate),
+            ("bit rate of the sound", self.audio.bit_rate),
+            ("target size", self.target_size),
+        ] {
+            if number == Some(0) {
+                return Err(Error::invalid(format!("a {what} of 0: expected more than 0")));
+            }
+        }
         if let Some(rate) = video.frame_rate
             && (rate.num <= 0 || rate.den <= 0 || rate.value() > 1000.0)
         {
@@ -160,6 +191,13 @@ impl Transcode {
         }
         if let Some(channels) = self.audio.channels.filter(|channels| !(1..=64).contains(channels)) {
             return Err(Error::invalid(format!("{channels} channels: expected 1 to 64")));
+        }
+        let mixes = |channels: u32| is_layout(&layout(channels));
+        if let Some(channels) = self.audio.channels.filter(|channels| !mixes(*channels)) {
+            let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
+            let message =
+                format!("{channels} channels: this libav has no layout of so many to mix sound into");
+            return Err(Error::invalid(message).advise(format!("give {}", known.join(", "))));
         }
         if video.codec == VideoCodec::Copy && video.changes() {
             return Err(Error::invalid("the video is to be copied, and changed as well")
@@ -444,7 +482,8 @@ impl AudioSettings {
         bit_rate: u64 => Some(bit_rate);
         /// Samples a second.
         sample_rate: u32 => Some(sample_rate);
-        /// Channels, mixed down or up as ffmpeg does (swresample).
+        /// Channels, mixed down or up as ffmpeg does (swresample): 1 to 8, and more where libav has a layout of so many (16 and
+        /// 24, mostly).
         channels: u32 => Some(channels);
     }
 

@@ -1,0 +1,239 @@
+//! What is said: errors that name what was wrong and what is right, warnings for what did nothing, and words that people
+//! use for settings, on the command line and in JSON.
+
+mod common;
+mod support;
+
+use avrope::{
+    AudioCodec, AudioSettings, Clip, Control, Error, ErrorKind, Frame, Media, Processor, Result, Segments,
+    Sink, Transcode, Transcoder, VideoCodec, VideoSettings, synth::Spec, transcode, transcode_segments,
+    transcode_to,
+};
+use common::open;
+use std::{path::PathBuf, sync::OnceLock};
+
+// ---- what the cases share
+
+/// A quarter of a second of picture and sound.
+fn clip() -> PathBuf {
+    support::fixture("words.mp4", &Spec { duration: 0.25, ..Spec::default() })
+}
+
+fn media() -> &'static Media {
+    static MEDIA: OnceLock<Media> = OnceLock::new();
+    MEDIA.get_or_init(|| {
+        avrope::log::capture();
+        open(&clip())
+    })
+}
+
+fn run(media: &Media, settings: &Transcode) -> Result<Clip> {
+    transcode(media, settings, &Control::default())
+}
+
+fn video(codec: VideoCodec) -> VideoSettings {
+    VideoSettings::new().codec(codec)
+}
+
+fn quick() -> VideoSettings {
+    video(VideoCodec::H264).speed("ultrafast")
+}
+
+/// Refused as an argument, in words that have all of these.
+#[track_caller]
+fn refused(settings: &Transcode, says: &[&str]) {
+    let error = run(media(), settings).map(drop).expect_err(says[0]);
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let text = error.to_string();
+    assert!(says.iter().all(|words| text.contains(words)), "{text:?} lacks one of {says:?}");
+    assert!(!text.contains("0x"), "{text:?} has an address");
+}
+
+// ---- callbacks
+
+struct Panics;
+
+impl Processor<Frame> for Panics {
+    fn process(&mut self, _: Frame, _: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
+        panic!("no picture is good enough");
+    }
+}
+
+#[test]
+fn a_panic_is_told_in_its_own_words() {
+    let error = Transcoder::new(media(), &Transcode::new().video(quick()))
+        .video(Panics)
+        .run(&Control::default())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Bug);
+    assert!(error.to_string().contains("panicked: no picture is good enough"), "{error}");
+    let control = Control::new().progress(|_| panic!("callback {}", 7));
+    let error = transcode(media(), &Transcode::new().video(quick()), &control).unwrap_err();
+    assert!(error.to_string().contains("panicked: callback 7"), "{error}");
+}
+
+#[test]
+fn errors_of_std_io_pass_through_callbacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("taken");
+    std::fs::write(&file, "").unwrap();
+    // A file is no folder.
+    let sinks = move |name: &str| {
+        std::fs::create_dir_all(file.join("below"))?;
+        Ok(Sink::replace(file.join(name)))
+    };
+    let settings = Transcode::new().video(quick());
+    let error =
+        transcode_segments(media(), &settings, &Segments::hls(), sinks, &Control::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    let missing = Error::from(std::io::Error::from(std::io::ErrorKind::NotFound));
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    // There and back: the same error.
+    let own = Error::new(ErrorKind::Busy, "in use");
+    let back = Error::from(std::io::Error::from(own));
+    assert_eq!((back.kind(), back.to_string()), (ErrorKind::Busy, "in use".to_owned()));
+}
+
+// ---- what is refused
+
+#[test]
+fn an_unknown_preset_names_the_known_ones() {
+    let speed = |codec: &str, word: &str| Transcode::new().video(video(codec.into()).speed(word));
+    refused(&speed("h264", "fsat"), &["libx264 has no preset 'fsat'", "veryfast"]);
+    refused(&speed("hevc", "fsat"), &["libx265 has no preset 'fsat'", "veryfast"]);
+    refused(&speed("av1", "fsat"), &["libsvtav1 has no preset 'fsat'", "veryfast", "13"]);
+    refused(&speed("vp9", "fsat"), &["libvpx-vp9 has no preset 'fsat'", "veryfast"]);
+    let tune = |codec: &str, word: &str| Transcode::new().video(video(codec.into()).tune(word));
+    refused(&tune("h264", "flim"), &["libx264 has no tuning 'flim'", "film"]);
+    refused(&tune("h264", "film,flim"), &["film,flim"]);
+    refused(&tune("hevc", "film"), &["libx265 has no tuning 'film'", "grain"]);
+    // What these encoders do take.
+    for settings in [
+        video(VideoCodec::H264).speed("UltraFast").tune("film,zerolatency"),
+        video(VideoCodec::H264).speed("0"),
+        video(VideoCodec::Hevc).speed("Ultrafast").tune("zero-latency"),
+        video(VideoCodec::Vp9).speed("8"),
+    ] {
+        run(media(), &Transcode::new().video(settings.clone()))
+            .unwrap_or_else(|e| panic!("{settings:?}: {e}"));
+    }
+}
+
+#[test]
+fn what_is_empty_is_refused() {
+    let video = VideoSettings::new;
+    refused(&Transcode::new().video(video().speed("")), &["preset is empty"]);
+    refused(&Transcode::new().video(video().tune(" ")), &["tuning is empty"]);
+    refused(&Transcode::new().video(video().filter("")), &["filter graph of the video is empty"]);
+    let audio = AudioSettings::new().filter("");
+    refused(&Transcode::new().audio(audio), &["filter graph of the sound is empty"]);
+    refused(&Transcode::new().video(video().bit_rate(0)), &["bit rate of the video of 0", "more than 0"]);
+    let audio = AudioSettings::new().bit_rate(0);
+    refused(&Transcode::new().audio(audio), &["bit rate of the sound of 0", "more than 0"]);
+    refused(&Transcode::new().target_size(0), &["target size of 0", "more than 0"]);
+}
+
+#[test]
+fn a_rate_factor_keeps_to_its_encoders_range() {
+    let crf = |codec: VideoCodec, crf: f32| Transcode::new().video(video(codec).crf(crf));
+    refused(&crf(VideoCodec::H264, 52.0), &["52", "libx264", "to 51"]);
+    refused(&crf(VideoCodec::Hevc, 60.0), &["60", "libx265", "to 51"]);
+    refused(&crf(VideoCodec::Mpeg4, 60.0), &["mpeg4 has no constant rate factor"]);
+    refused(&crf(VideoCodec::Vp9, 64.0), &["crf"]);
+    run(media(), &crf(VideoCodec::Vp9, 63.0)).unwrap();
+    run(media(), &Transcode::new().video(quick().crf(51.0))).unwrap();
+}
+
+#[test]
+fn limits_are_stated() {
+    let audio = |audio: AudioSettings| Transcode::new().audio(audio.codec(AudioCodec::Aac));
+    refused(&audio(AudioSettings::new().channels(20)), &["20 channels", "1, 2, 3, 4, 5, 6, 7, 8", "16"]);
+    refused(&audio(AudioSettings::new().sample_rate(12_345)), &["aac does not take 12345", "44100", "48000"]);
+    refused(&Transcode::new().video(quick().size(16_384, 16_384)), &["16384x16384", "16384x16128"]);
+    run(media(), &audio(AudioSettings::new().channels(6).sample_rate(22_050))).unwrap();
+}
+
+#[test]
+fn what_ffmpeg_calls_otherwise_is_hinted_at() {
+    let option = |key: &str| Transcode::new().video(quick().option(key, "1"));
+    for (key, own) in [
+        ("b:v", "--video-bitrate"),
+        ("b:a", "--audio-bitrate"),
+        ("c:v", "--video-codec"),
+        ("r", "--fps"),
+        ("s", "--size"),
+        ("vf", "--filter"),
+    ] {
+        refused(&option(key), &[&format!("no option '{key}'"), own]);
+    }
+    let audio = AudioSettings::new().option("b:a", "1");
+    refused(&Transcode::new().audio(audio), &["aac has no option 'b:a'", "--audio-bitrate"]);
+}
+
+#[test]
+fn options_of_a_container_are_judged_with_their_values() {
+    let option = |key: &str, value: &str| Transcode::new().video(quick()).muxer_option(key, value);
+    refused(&option("movflags", "faststart"), &["avrope sets", "movflags", "--fragment"]);
+    refused(
+        &option("avoid_negative_ts", "bogus"),
+        &["'bogus'", "avoid_negative_ts", "make_zero", "make_non_negative", "disabled"],
+    );
+    refused(&option("nosuch", "1"), &["mp4 has no option 'nosuch'"]);
+    refused(&option("video_track_timescale", "many"), &["'many'", "video_track_timescale"]);
+    run(media(), &option("avoid_negative_ts", "make_zero")).unwrap();
+    run(media(), &option("video_track_timescale", "90000")).unwrap();
+    run(media(), &option("brand", "isom")).unwrap();
+}
+
+#[test]
+fn parameters_that_an_encoder_does_not_know_are_refused() {
+    let params = |codec: VideoCodec, key: &str, value: &str| {
+        Transcode::new().video(video(codec).speed("ultrafast").option(key, value))
+    };
+    refused(&params(VideoCodec::H264, "x264-params", "foo=1"), &["libx264", "foo = 1"]);
+    refused(&params(VideoCodec::H264, "x264-params", "ref=many"), &["libx264", "ref"]);
+    refused(&params(VideoCodec::Hevc, "x265-params", "foo=1"), &["libx265", "foo"]);
+    run(media(), &params(VideoCodec::H264, "x264-params", "ref=2:no-deblock=1")).unwrap();
+    run(media(), &params(VideoCodec::Hevc, "x265-params", "ref=2")).unwrap();
+}
+
+#[test]
+fn no_address_of_libavs_is_in_a_message() {
+    refused(&Transcode::new().video(quick().filter("scale=foo=3")), &["scale=foo=3"]);
+    refused(&Transcode::new().video(quick().filter("hflip,[a")), &["hflip,[a"]);
+}
+
+// ---- places and endings
+
+#[test]
+fn an_output_that_can_not_be_says_why() {
+    let to = |path: &str| {
+        let settings = Transcode::new().video(quick());
+        transcode_to(media(), &settings, Sink::file(path), &Control::default()).unwrap_err()
+    };
+    let error = to(".");
+    assert!(error.to_string().contains("this is a folder"), "{error}");
+    let error = to("/nowhere/at/all/x.mp4");
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    if std::path::Path::new("/proc/self").is_dir() {
+        let error = to("/proc/x.mp4");
+        assert!(error.to_string().contains("cannot create a file in /proc"), "{error}");
+    }
+}
+
+#[test]
+fn an_ending_of_another_container_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let warned = |format: &str, name: &str| {
+        let settings = Transcode::new().format(format).video(quick());
+        let path = folder.path().join(name);
+        let report = transcode_to(media(), &settings, Sink::replace(&path), &Control::default()).unwrap();
+        report.warnings.iter().any(|w| w.contains("its ending is that of"))
+    };
+    assert!(warned("mkv", "x.mp4"));
+    assert!(warned("mkv", "x.webm"));
+    assert!(!warned("mkv", "x.mkv"));
+    assert!(!warned("mp4", "x.mov"));
+    assert!(!warned("mp4", "x.m4v"));
+    assert!(!warned("mkv", "no ending"));
+}
