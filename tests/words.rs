@@ -5,9 +5,9 @@ mod common;
 mod support;
 
 use avrope::{
-    AudioCodec, AudioSettings, Clip, Control, Error, ErrorKind, Frame, Media, Processor, Result, Segments,
-    Sink, Transcode, Transcoder, VideoCodec, VideoSettings, synth::Spec, transcode, transcode_segments,
-    transcode_to,
+    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Error, ErrorKind, Fragment, Frame, Loudness,
+    Media, Processor, Rational, Result, Segments, Sink, Timestamp, Transcode, Transcoder, VideoCodec,
+    VideoFilter, VideoSettings, synth::Spec, transcode, transcode_segments, transcode_to,
 };
 use common::open;
 use std::{path::PathBuf, sync::OnceLock};
@@ -17,6 +17,14 @@ use std::{path::PathBuf, sync::OnceLock};
 /// A quarter of a second of picture and sound.
 fn clip() -> PathBuf {
     support::fixture("words.mp4", &Spec { duration: 0.25, ..Spec::default() })
+}
+
+fn mute() -> PathBuf {
+    support::fixture("words-mute.mp4", &Spec { duration: 0.25, audio: Vec::new(), ..Spec::default() })
+}
+
+fn sound() -> PathBuf {
+    support::fixture("words-sound.m4a", &Spec { duration: 0.25, video: None, ..Spec::default() })
 }
 
 fn media() -> &'static Media {
@@ -236,4 +244,105 @@ fn an_ending_of_another_container_is_warned_of() {
     assert!(!warned("mp4", "x.mov"));
     assert!(!warned("mp4", "x.m4v"));
     assert!(!warned("mkv", "no ending"));
+}
+
+// ---- what does nothing
+
+/// The warnings of what does nothing, sorted.
+fn unused(media: &Media, settings: &Transcode) -> Vec<String> {
+    let report = run(media, settings).unwrap_or_else(|e| panic!("{settings:?}: {e}")).report;
+    let mut found: Vec<_> = report.warnings.into_iter().filter(|w| w.contains("does nothing")).collect();
+    found.sort();
+    found
+}
+
+/// One warning for each of these, and no other.
+#[track_caller]
+fn warns(media: &Media, settings: &Transcode, expected: &[&str]) {
+    let found = unused(media, settings);
+    assert_eq!(found.len(), expected.len(), "{found:?}, not {expected:?}");
+    for words in expected {
+        assert!(found.iter().any(|w| w.contains(words)), "{found:?} lacks {words:?}");
+    }
+}
+
+#[test]
+fn an_encoder_that_makes_nothing_of_a_setting_is_named() {
+    let mkv = |video: VideoSettings| Transcode::new().format("mkv").video(video);
+    let mov = |video: VideoSettings| Transcode::new().format("mov").video(video);
+    let lossless = "the bit rate of the video does nothing: the encoder ffv1 is lossless";
+    warns(media(), &mkv(video(VideoCodec::Ffv1).bit_rate(1_000_000)), &[lossless]);
+    warns(media(), &mkv(video(VideoCodec::Ffv1).gop(10)), &[]);
+    warns(media(), &mov(video(VideoCodec::ProRes).bit_rate(1_000_000).gop(10)), &["bit rate", "the gop"]);
+    let gif = Transcode::new().format("gif").video(video(VideoCodec::Gif).bit_rate(1_000_000));
+    warns(media(), &gif, &["bit rate of the video"]);
+    warns(media(), &mkv(quick().bit_rate(1_000_000).gop(10)), &[]);
+    warns(media(), &mkv(quick().fit(avrope::Fit::Pad)), &["no size to fit into"]);
+    let sound = |codec| mkv(quick()).audio(AudioSettings::new().codec(codec).bit_rate(64_000));
+    warns(
+        media(),
+        &sound(AudioCodec::Flac),
+        &["bit rate of the sound does nothing: the encoder flac is lossless"],
+    );
+    warns(media(), &sound(AudioCodec::Pcm), &["bit rate of the sound"]);
+    warns(media(), &sound(AudioCodec::Aac), &[]);
+    warns(media(), &mkv(quick()).fragment(Fragment::Frame), &["the fragment does nothing"]);
+    warns(media(), &Transcode::new().video(quick()).fragment(Fragment::Frame), &[]);
+}
+
+#[test]
+fn what_is_asked_of_a_stream_that_is_not_there_is_said() {
+    let (sound, mute) = (open(&sound()), open(&mute()));
+    let text = VideoFilter::Flip { horizontal: true };
+    let all = VideoSettings::new()
+        .crf(20.0)
+        .frame_rate(Rational { num: 25, den: 1 })
+        .size(64, 64)
+        .speed("fast")
+        .apply(text);
+    let of_video = Transcode::new().video(all.clone());
+    let none = "the source has no video";
+    warns(&sound, &of_video, &["the crf", "frame rate", "the size", "preset", "the flip"]);
+    assert!(unused(&sound, &of_video).iter().all(|w| w.ends_with(none)));
+    warns(&sound, &Transcode::new().video(video(VideoCodec::H264)), &[]);
+    warns(&sound, &Transcode::new().target_size(100_000), &["target size"]);
+    let left_out = Transcode::new().video(video(VideoCodec::None).crf(20.0));
+    warns(media(), &left_out, &["the crf does nothing: the video is left out"]);
+    let audio = AudioSettings::new()
+        .bit_rate(64_000)
+        .apply(AudioFilter::Volume { db: 3.0 })
+        .apply(AudioFilter::Loudness(Loudness::new(-23.0)));
+    let of_audio = Transcode::new().audio(audio);
+    warns(&mute, &of_audio, &["bit rate of the sound", "the volume", "the loudness"]);
+    warns(media(), &of_audio, &[]);
+    // A fade of both is one of what is there.
+    let (from, duration) = (Timestamp::ZERO, Timestamp::from_nanos(100_000_000));
+    let pictures = VideoSettings::new().apply(VideoFilter::FadeIn { from, duration });
+    let sounds = AudioSettings::new().apply(AudioFilter::FadeIn { from, duration });
+    let both = Transcode::new().video(pictures.clone()).audio(sounds);
+    warns(&sound, &both, &[]);
+    warns(&mute, &both, &[]);
+    warns(&sound, &Transcode::new().video(pictures), &["fade of the video"]);
+}
+
+struct Passes;
+
+impl Processor<Frame> for Passes {
+    fn process(&mut self, frame: Frame, next: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
+        next(frame)
+    }
+}
+
+#[test]
+fn a_processor_that_nothing_goes_through_is_said() {
+    let (sound, mute) = (open(&sound()), open(&mute()));
+    let settings = Transcode::new();
+    let warned = |job: Transcoder<'_>| {
+        let report = job.run(&Control::default()).unwrap().report;
+        report.warnings.iter().any(|w| w.starts_with("the processor of"))
+    };
+    assert!(warned(Transcoder::new(&sound, &settings).video(Passes)));
+    assert!(warned(Transcoder::new(&mute, &settings).audio(Passes)));
+    assert!(!warned(Transcoder::new(&sound, &settings).audio(Passes)));
+    assert!(!warned(Transcoder::new(media(), &settings).video(Passes).audio(Passes)));
 }

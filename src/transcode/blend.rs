@@ -6,7 +6,7 @@ use super::{
     filter::{Chain, GraphLink, Mix},
     links,
     pipeline::{Lane, Part, Pipeline, Way},
-    plan,
+    plan, unused,
 };
 use crate::{
     Clip, Control, Error, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
@@ -172,6 +172,7 @@ impl Job for Blend<'_> {
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
+        unused::warn((first, self.settings), &lanes, (false, false), target, report);
         let mut parts = Vec::new();
         for (media, streams) in self.medias.iter().zip(streams) {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));

@@ -8,6 +8,7 @@ use super::{
     plan::Plan,
     processor,
     settings::{AudioCodec, Transcode, VideoCodec},
+    unused,
 };
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
@@ -58,6 +59,8 @@ pub(super) fn run(
     if !plan.watermarks.is_empty() {
         report.warn("there is no video that the watermark could lie on");
     }
+    let left = (!plan.processors.0.is_empty(), !plan.processors.1.is_empty());
+    unused::warn((media, settings), &lanes, left, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();

@@ -26,6 +26,7 @@ mod second;
 mod segments;
 mod settings;
 mod tempo;
+mod unused;
 
 pub use blend::{Transition, join_with, join_with_to};
 pub use cut::{cut, cut_to};
