@@ -5,9 +5,9 @@ mod common;
 mod support;
 
 use avrope::{
-    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Error, ErrorKind, Fragment, Frame, Loudness,
-    Media, Processor, Rational, Result, Segments, Sink, Timestamp, Transcode, Transcoder, VideoCodec,
-    VideoFilter, VideoSettings, synth::Spec, transcode, transcode_segments, transcode_to,
+    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Error, ErrorKind, Fragment, Frame, HardwareChoice,
+    Loudness, Media, Preset, Processor, Rational, Result, Segments, Sink, Timestamp, Transcode, Transcoder,
+    VideoCodec, VideoFilter, VideoSettings, synth::Spec, transcode, transcode_segments, transcode_to,
 };
 use common::open;
 use std::{path::PathBuf, sync::OnceLock};
@@ -345,4 +345,74 @@ fn a_processor_that_nothing_goes_through_is_said() {
     assert!(warned(Transcoder::new(&mute, &settings).audio(Passes)));
     assert!(!warned(Transcoder::new(&sound, &settings).audio(Passes)));
     assert!(!warned(Transcoder::new(media(), &settings).video(Passes).audio(Passes)));
+}
+
+// ---- words in JSON
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+#[test]
+fn json_takes_the_words_of_the_command_line() {
+    for (text, codec) in [
+        (r#""h264""#, VideoCodec::H264),
+        (r#""h265""#, VideoCodec::Hevc),
+        (r#""X265""#, VideoCodec::Hevc),
+        (r#""libx264rgb""#, VideoCodec::Encoder("libx264rgb".into())),
+        // What was written and taken before.
+        (r#"{"encoder":"libx264rgb"}"#, VideoCodec::Encoder("libx264rgb".into())),
+        (r#"{"encoder":"h264"}"#, VideoCodec::Encoder("h264".into())),
+        (r#"{"h264":null}"#, VideoCodec::H264),
+    ] {
+        assert_eq!(json::<VideoCodec>(text), codec, "{text}");
+    }
+    for codec in [VideoCodec::Auto, VideoCodec::ProRes, VideoCodec::Encoder("gif".into())] {
+        let text = serde_json::to_string(&codec).unwrap();
+        assert_eq!(json::<VideoCodec>(&text), codec, "{text}");
+        // As others hand it over.
+        let value = serde_json::to_value(&codec).unwrap();
+        assert_eq!(serde_json::from_value::<VideoCodec>(value).unwrap(), codec);
+    }
+    assert_eq!(json::<AudioCodec>(r#""pcm_s24le""#), AudioCodec::Encoder("pcm_s24le".into()));
+    assert_eq!(json::<AudioCodec>(r#"{"encoder":"ac3"}"#), AudioCodec::Encoder("ac3".into()));
+    let cuda = "cuda:1".parse::<HardwareChoice>().unwrap();
+    for text in [r#""cuda:1""#, r#"{"device":{"kind":"cuda","index":1}}"#] {
+        assert_eq!(json::<HardwareChoice>(text), cuda, "{text}");
+    }
+    assert_eq!(json::<HardwareChoice>(r#"{"device":{"kind":"cuda"}}"#), json(r#""cuda""#));
+    assert_eq!(json::<HardwareChoice>(r#""none""#), HardwareChoice::None);
+    assert!(serde_json::from_str::<HardwareChoice>(r#""rubbish""#).is_err());
+    for text in [r#""high_quality""#, r#""high-quality""#, r#""High_Quality""#] {
+        assert_eq!(json::<Preset>(text), Preset::HighQuality, "{text}");
+    }
+    assert!(serde_json::from_str::<Preset>(r#""fast""#).is_err());
+    assert!(serde_json::from_str::<VideoCodec>("3").is_err());
+}
+
+#[test]
+fn json_takes_frame_rates_as_people_write_them() {
+    let rate = |num, den| Transcode::new().video(VideoSettings::new().frame_rate(Rational { num, den }));
+    for (text, settings) in [
+        ("25", rate(25, 1)),
+        ("29.97", rate(30_000, 1001)),
+        ("12.5", rate(12_500, 1000)),
+        (r#""25""#, rate(25, 1)),
+        (r#""30000/1001""#, rate(30_000, 1001)),
+        (r#"{"num":30000,"den":1001}"#, rate(30_000, 1001)),
+        ("[30000,1001]", rate(30_000, 1001)),
+        ("null", Transcode::new()),
+    ] {
+        let all = format!(r#"{{"video":{{"frame_rate":{text}}}}}"#);
+        assert_eq!(json::<Transcode>(&all), settings, "{text}");
+    }
+    for text in [r#""25/0""#, r#""fast""#, "true", "1e300"] {
+        let all = format!(r#"{{"video":{{"frame_rate":{text}}}}}"#);
+        assert!(serde_json::from_str::<Transcode>(&all).is_err(), "{text}");
+    }
+    let settings = rate(30_000, 1001).hardware("cuda:1".parse().unwrap()).preset(Preset::HighSpeed);
+    let settings = settings.audio(AudioSettings::new().codec("ac3".into()));
+    let text = serde_json::to_string(&settings).unwrap();
+    assert!(text.contains(r#""frame_rate":{"num":30000,"den":1001}"#), "{text}");
+    assert_eq!(json::<Transcode>(&text), settings);
 }

@@ -1,13 +1,14 @@
 //! One transcode, from its settings to its pipeline: what is kept, what lies over it, which device does it.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     decode,
     layers::Layer,
     overlay::Given,
     pipeline::{Part, Pipeline},
     plan::Plan,
     processor,
-    settings::{AudioCodec, Transcode, VideoCodec},
+    settings::Transcode,
     unused,
 };
 use crate::{

@@ -1,6 +1,7 @@
 //! Transcoding: decode, process, encode. [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
 
 mod blend;
+mod codec;
 mod cut;
 mod decode;
 mod demux;
@@ -29,6 +30,7 @@ mod tempo;
 mod unused;
 
 pub use blend::{Transition, join_with, join_with_to};
+pub use codec::{AudioCodec, VideoCodec};
 pub use cut::{cut, cut_to};
 pub use filters::{AudioFilter, VideoFilter};
 pub use loudness::Loudness;
@@ -36,7 +38,7 @@ pub use overlay::{AtEnd, Overlay, Position, Watermark};
 pub use presets::Preset;
 pub use processor::{Packet, Processor};
 pub use segments::{SegmentType, Segments};
-pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
+pub use settings::{AudioSettings, Fit, Fragment, Transcode, VideoSettings};
 
 use crate::{
     Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,

@@ -1,6 +1,7 @@
 //! What becomes of each stream: copied, encoded, or left out; and through which filters.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     encode::EncodePlan,
     filter::{Chain, Link},
     filters::{self, VideoFilter},
@@ -9,7 +10,7 @@ use super::{
     measure,
     pipeline::{Lane, Way},
     presets, processor,
-    settings::{AudioCodec, Transcode, VideoCodec},
+    settings::Transcode,
 };
 use crate::{
     Control, Error, Hardware, Media, Report, Result, Timestamp,

@@ -1,14 +1,21 @@
 //! Which encoder, and with which options: what a professional would choose where the caller did not.
 
-use super::settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings};
+use super::{
+    codec::{AudioCodec, VideoCodec},
+    settings::{AudioSettings, Transcode, VideoSettings},
+};
 use crate::{
     Error, Result,
     av::{encoder::EncoderKind, output::Muxer},
+    words::{self, Words},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::str::FromStr;
 
 /// How hard the encoders try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// In text and JSON `high_quality`, `balanced` or `high_speed`; read in any case, and with `-` as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -18,6 +25,43 @@ pub enum Preset {
     Balanced,
     /// x264's `ultrafast`, sound at 128 kbit/s.
     HighSpeed,
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a name that is none of these.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_ascii_lowercase().replace('-', "_").as_str() {
+            "high_quality" => Ok(Self::HighQuality),
+            "balanced" => Ok(Self::Balanced),
+            "high_speed" => Ok(Self::HighSpeed),
+            _ => Err(Error::invalid(format!("'{text}' is not a preset"))
+                .advise("give high_quality, balanced or high_speed")),
+        }
+    }
+}
+
+impl Words for Preset {
+    const NAME: &'static str = "Preset";
+    const VARIANTS: &'static [&'static str] = &["high_quality", "balanced", "high_speed"];
+    // All of them are words.
+    const WITH_CONTENT: &'static str = "";
+    type Content = Self;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        word.parse().map_err(|e: Error| e.to_string())
+    }
+
+    fn of_content(preset: Self) -> Self {
+        preset
+    }
+}
+
+impl<'de> Deserialize<'de> for Preset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        words::read(deserializer)
+    }
 }
 
 impl Preset {

@@ -1,6 +1,7 @@
 //! [`Transcode`]: what to make of a media. Judged as a whole before anything runs.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     filters::{self, AudioFilter, VideoFilter},
     links::layout,
     presets::Preset,
@@ -215,106 +216,6 @@ impl Transcode {
     }
 }
 
-/// The codec of the result's video.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum VideoCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (H.264 in MP4, VP9 in WebM).
-    #[default]
-    Auto,
-    /// The source's, copied.
-    Copy,
-    /// No video in the result.
-    None,
-    /// H.264 (libx264).
-    H264,
-    /// HEVC (libx265).
-    Hevc,
-    /// AV1 (libsvtav1, libaom-av1 or librav1e).
-    Av1,
-    /// VP9 (libvpx-vp9).
-    Vp9,
-    /// MPEG-4 part 2.
-    Mpeg4,
-    /// Motion JPEG.
-    Mjpeg,
-    /// Apple ProRes.
-    ProRes,
-    /// FFV1, lossless.
-    Ffv1,
-    /// GIF.
-    Gif,
-    /// An encoder by libav's name, such as `libx264rgb` or `h264_nvenc`.
-    Encoder(String),
-}
-
-/// The codec of the result's sound.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum AudioCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (AAC in MP4, Opus in WebM).
-    #[default]
-    Auto,
-    /// The source's, copied.
-    Copy,
-    /// No sound in the result.
-    None,
-    /// AAC.
-    Aac,
-    /// Opus (libopus).
-    Opus,
-    /// MP3 (libmp3lame).
-    Mp3,
-    /// FLAC, lossless.
-    Flac,
-    /// Uncompressed, 16 bits a sample.
-    Pcm,
-    /// An encoder by libav's name, such as `pcm_s24le` or `ac3`.
-    Encoder(String),
-}
-
-impl From<&str> for VideoCodec {
-    /// A name of this list, or else of an encoder of libav's.
-    fn from(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "auto" => Self::Auto,
-            "copy" => Self::Copy,
-            "none" => Self::None,
-            "h264" | "avc" | "x264" => Self::H264,
-            "hevc" | "h265" | "x265" => Self::Hevc,
-            "av1" => Self::Av1,
-            "vp9" => Self::Vp9,
-            "mpeg4" => Self::Mpeg4,
-            "mjpeg" => Self::Mjpeg,
-            "prores" => Self::ProRes,
-            "ffv1" => Self::Ffv1,
-            "gif" => Self::Gif,
-            _ => Self::Encoder(name.to_owned()),
-        }
-    }
-}
-
-impl From<&str> for AudioCodec {
-    /// A name of this list, or else of an encoder of libav's.
-    fn from(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "auto" => Self::Auto,
-            "copy" => Self::Copy,
-            "none" => Self::None,
-            "aac" => Self::Aac,
-            "opus" => Self::Opus,
-            "mp3" => Self::Mp3,
-            "flac" => Self::Flac,
-            "pcm" => Self::Pcm,
-            _ => Self::Encoder(name.to_owned()),
-        }
-    }
-}
-
 /// How a picture meets a size of another shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -341,6 +242,7 @@ pub struct VideoSettings {
     pub(super) bit_rate: Option<u64>,
     pub(super) size: Option<(u32, u32)>,
     pub(super) fit: Fit,
+    #[serde(deserialize_with = "crate::words::rate")]
     pub(super) frame_rate: Option<Rational>,
     pub(super) gop: Option<u32>,
     pub(super) pixel_format: Option<String>,

@@ -1,9 +1,10 @@
 //! Settings that do nothing for this source, this container or this encoder: one warning for each, and why.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     filters::{AudioFilter, VideoFilter},
     pipeline::{Lane, Way},
-    settings::{AudioCodec, AudioSettings, Fit, Transcode, VideoCodec, VideoSettings},
+    settings::{AudioSettings, Fit, Transcode, VideoSettings},
 };
 use crate::{
     Media, Report,
