@@ -135,7 +135,7 @@ fn summary(report: &Report, output: &Path) -> String {
     if report.frames_encoded > 0 {
         let seconds = report.wall_ms / 1e3;
         words += &format!(
-            "frames: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
+            "frames of picture and sound: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
             report.frames_decoded,
             report.frames_encoded,
             if seconds > 0.0 { report.duration_s / seconds } else { 0.0 },
