@@ -2,6 +2,7 @@
 
 use super::{
     Transcode, TranscodeJob, Transcoder,
+    codec::{AudioCodec, VideoCodec},
     encode::EncodePlan,
     filter::{Chain, GraphLink, Mix},
     links,
@@ -143,6 +144,11 @@ impl Job for Blend<'_> {
             return Err(Error::invalid("a join with transitions takes no ranges and no speed")
                 .advise("cut the sources first"));
         }
+        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
+        if *video == VideoCodec::Copy || *audio == AudioCodec::Copy {
+            return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
+        }
+        target.set_options(&self.settings.muxer_options)?;
         let first = self.first()?;
         let rate = stream_of(first, StreamKind::Video)
             .and_then(|i| first.streams().get(i))

@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 
 use crate::{
-    encoding::Encoding,
+    encoding::{Coding, Encoding},
     values::{range, seconds},
 };
 use avrope::{CutMode, TimeRange, Timestamp};
@@ -102,6 +102,8 @@ pub struct Cut {
 }
 
 #[derive(Args)]
+// What says how frames are coded needs frames.
+#[command(mut_group("Coding", |group| group.requires("transition")))]
 pub struct Join {
     /// Media files with like streams, in order; one of them may be '-', standard input
     #[arg(required = true, value_name = "INPUT")]
@@ -112,6 +114,8 @@ pub struct Join {
     /// How long both are seen at once
     #[arg(long, value_name = "T", default_value = "1", requires = "transition")]
     pub transition_duration: Timestamp,
+    #[command(flatten)]
+    pub coding: Coding,
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcode, Transcoder, Transition};
+use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcoder, Transition};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
@@ -43,7 +43,8 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
         Some(name) => {
             let transition = Transition::new(name, args.transition_duration);
             let format = args.output.format.iter();
-            let settings = format.fold(Transcode::new(), |settings, format| settings.format(format));
+            let settings = args.coding.settings();
+            let settings = format.fold(settings, |settings, format| settings.format(format));
             avrope::join_with_to(&sources, &transition, &settings, sink, &control)
         }
     })?;
