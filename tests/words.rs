@@ -416,3 +416,106 @@ fn json_takes_frame_rates_as_people_write_them() {
     assert!(text.contains(r#""frame_rate":{"num":30000,"den":1001}"#), "{text}");
     assert_eq!(json::<Transcode>(&text), settings);
 }
+
+// ---- the command line
+
+#[cfg(feature = "cli")]
+mod command_line {
+    use super::{clip, common};
+    use std::process::{Command, Output, Stdio};
+
+    /// `avrope`, in a folder of its own that has a clip.
+    fn avrope(words: &str) -> (Output, String) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(clip(), folder.path().join("in.mp4")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avrope"));
+        command.current_dir(folder.path()).env_remove("SVT_LOG").stdin(Stdio::null());
+        // A word of two quotes is an empty one.
+        command.args(words.split(' ').map(|word| word.trim_matches('\'')));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output, said)
+    }
+
+    #[track_caller]
+    fn says(words: &str, status: i32, expected: &[&str]) {
+        let (output, said) = avrope(words);
+        assert_eq!(output.status.code(), Some(status), "{words}: {said}");
+        for expected in expected {
+            assert!(said.contains(expected), "{words}: {said:?} lacks {expected:?}");
+        }
+        assert!(!said.contains("tip:"), "{words}: {said}");
+        assert!(!said.contains("[error]"), "{words}: {said}");
+    }
+
+    #[test]
+    fn wrong_values_are_told_what_is_right() {
+        let to = "-o out.mp4";
+        says(&format!("transcode in.mp4 {to} --video-bitrate 0"), 2, &["'0'", "more than 0"]);
+        says(&format!("transcode in.mp4 {to} --target-size 0"), 2, &["'0'", "more than 0"]);
+        says(&format!("transcode in.mp4 {to} --audio-bitrate -5k"), 2, &["'-5k'"]);
+        says(&format!("transcode in.mp4 {to} --crf -1"), 1, &["crf", "from 0, the best"]);
+        says(&format!("transcode in.mp4 {to} --gop -1"), 2, &["-1 is not in 0.."]);
+        says(&format!("transcode in.mp4 {to} --preset fsat"), 1, &["no preset 'fsat'", "veryfast"]);
+        says(&format!("transcode in.mp4 {to} --preset ''"), 1, &["preset is empty"]);
+        says(&format!("transcode in.mp4 {to} --filter ''"), 1, &["filter graph of the video is empty"]);
+        says(&format!("transcode in.mp4 {to} --option b:v=1M"), 1, &["--video-bitrate"]);
+        says(&format!("transcode in.mp4 {to} --option m:movflags=faststart"), 1, &["--fragment"]);
+        says("transcode in.mp4 -o .", 1, &["this is a folder"]);
+    }
+
+    #[test]
+    fn presets_are_known_however_they_are_spelt() {
+        for name in ["Balanced", "high-speed", "HIGH_QUALITY", "ultrafast"] {
+            says(&format!("transcode in.mp4 -o out.mp4 --preset {name}"), 0, &[]);
+        }
+    }
+
+    #[test]
+    fn a_quiet_job_is_quiet() {
+        for codec in ["av1", "hevc --option x265-params=ref=2", "h264"] {
+            let (output, said) = avrope(&format!("transcode in.mp4 -o out.mp4 -q --video-codec {codec}"));
+            assert!(output.status.success(), "{codec}: {said}");
+            assert_eq!(said, "", "{codec}");
+        }
+    }
+
+    #[test]
+    fn a_summary_says_what_it_counts() {
+        let (output, said) = avrope("transcode in.mp4 -o out.mp4 --preset ultrafast");
+        let words = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(words.contains("frames of picture and sound: "), "{words} {said}");
+    }
+
+    #[test]
+    fn a_transition_takes_a_codec() {
+        crate::oracle!("a_transition_takes_a_codec");
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("both.mkv");
+        let join = |words: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_avrope"));
+            command.arg("join").args([clip(), clip()]).arg("-o").arg(&made).args(words);
+            command.output().unwrap()
+        };
+        let fade = ["--transition", "fade", "--transition-duration", "0.1"];
+        let output = join(&[&fade[..], &["--video-codec", "mpeg4", "--video-bitrate", "300k"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = common::ffprobe(&made, &["-select_streams", "v", "-show_entries", "stream=codec_name"]);
+        assert_eq!(found["streams"][0]["codec_name"], "mpeg4");
+        // What it can't do, or does not know, is refused.
+        for (words, says) in [
+            (["--video-codec", "copy"], "copies nothing"),
+            (["--option", "m:nosuch=1"], "no option 'nosuch'"),
+        ] {
+            let output = join(&[&fade[..], &["--force"], &words].concat());
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && said.contains(says), "{words:?}: {said}");
+        }
+        // A join that copies has no use for them.
+        let output = join(&["--force", "--video-codec", "mpeg4"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--transition"));
+        // And without them it needs no transition.
+        assert!(join(&["--force"]).status.success());
+    }
+}
