@@ -1,6 +1,6 @@
 //! The one error type: a kind to act on, and a message that says what, where, why and what to do.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -186,6 +186,18 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
+    /// A callback or a stage that panicked, with its text.
+    pub(crate) fn panicked(what: &str, panic: Box<dyn Any + Send>) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here might cross C.
+        std::mem::forget(panic);
+        let text = text.unwrap_or_else(|| "no message".into());
+        Self::new(ErrorKind::Bug, format!("{what} panicked: {text}"))
+    }
+
     pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
         // An error of ours that a caller's reader passed through `std::io` keeps its kind.
         if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
@@ -198,6 +210,18 @@ impl Error {
             _ => (ErrorKind::Io, error.to_string()),
         };
         Self::new(kind, format!("{what}: {why}"))
+    }
+}
+
+/// For callbacks that use files of their own: a `ReadAt`, or the sinks of
+/// [`transcode_segments`](crate::transcode_segments). An error of this crate that went through `std::io` comes back as it was.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        error.downcast::<Self>().unwrap_or_else(|error| Self::new(kind, error.to_string()))
     }
 }
 

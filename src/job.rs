@@ -218,8 +218,7 @@ impl Control {
             return Ok(());
         };
         let call = std::panic::AssertUnwindSafe(|| callback(progress));
-        std::panic::catch_unwind(call)
-            .map_err(|_| Error::new(ErrorKind::Bug, "the progress callback panicked"))
+        std::panic::catch_unwind(call).map_err(|panic| Error::panicked("the progress callback", panic))
     }
 }
 

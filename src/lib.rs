@@ -69,6 +69,7 @@ mod media;
 pub mod synth;
 mod time;
 mod transcode;
+mod words;
 
 pub use av::{frame::Frame, stream::StreamKind};
 pub use edit::{Clip, Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};

@@ -212,6 +212,38 @@ impl Rational {
     }
 }
 
+impl FromStr for Rational {
+    type Err = Error;
+
+    /// `25`, `29.97` or `30000/1001`; the rates of NTSC are known by their decimals.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::invalid(format!("'{text}' is not a fraction"))
+                .advise("give one such as 25, 29.97 or 30000/1001")
+        };
+        if let Some((num, den)) = text.split_once('/') {
+            let (num, den) =
+                (num.trim().parse().map_err(|_| wrong())?, den.trim().parse().map_err(|_| wrong())?);
+            return Self::new(num, den).ok_or_else(wrong);
+        }
+        if let Ok(num) = text.trim().parse() {
+            return Ok(Self { num, den: 1 });
+        }
+        let value: f64 = text.trim().parse().map_err(|_| wrong())?;
+        let ntsc = (value * 1.001).round();
+        let (num, den) = if (ntsc / 1.001 - value).abs() < 0.005 && value.fract() != 0.0 {
+            (ntsc * 1000.0, 1001)
+        } else {
+            ((value * 1000.0).round(), 1000)
+        };
+        if !num.is_finite() || num.abs() > f64::from(i32::MAX) {
+            return Err(wrong());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+        Ok(Self { num: num as i32, den })
+    }
+}
+
 impl fmt::Display for Rational {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.num, self.den)

@@ -72,14 +72,7 @@ impl Common {
         let outcome = match self.control.check() {
             Ok(()) => catch_unwind(AssertUnwindSafe(|| run(self))).unwrap_or_else(|panic| {
                 self.poisoned = true;
-                let text = panic
-                    .downcast_ref::<&str>()
-                    .map(ToString::to_string)
-                    .or_else(|| panic.downcast_ref::<String>().cloned());
-                // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here would cross C.
-                std::mem::forget(panic);
-                let text = text.unwrap_or_else(|| "no message".into());
-                Err(Error::new(ErrorKind::Bug, format!("a callback of the source or sink panicked: {text}")))
+                Err(Error::panicked("a callback of the source or sink", panic))
             }),
             Err(stop) => Err(stop),
         };

@@ -75,6 +75,23 @@ impl EncoderKind {
         self.get().capabilities & ff::AV_CODEC_CAP_EXPERIMENTAL as c_int != 0
     }
 
+    /// What libav says of the codec.
+    fn properties(self) -> c_int {
+        // SAFETY: a static description, or NULL.
+        unsafe { ff::avcodec_descriptor_get(self.get().id).as_ref() }.map_or(0, |codec| codec.props)
+    }
+
+    /// Whether nothing is ever lost in its codec, so that no bit rate can be chosen.
+    pub(crate) fn is_lossless(self) -> bool {
+        let (lossless, lossy) = (ff::AV_CODEC_PROP_LOSSLESS as c_int, ff::AV_CODEC_PROP_LOSSY as c_int);
+        self.properties() & lossless != 0 && self.properties() & lossy == 0
+    }
+
+    /// Whether each frame of its codec stands for itself. FFV1's need not, whatever libav says.
+    pub(crate) fn is_intra_only(self) -> bool {
+        self.properties() & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0 && self.codec() != "ffv1"
+    }
+
     /// Whether libav's table for a muxer has this codec; None where it has no table.
     pub(crate) fn fits(self, muxer: super::output::Muxer) -> Option<bool> {
         muxer.takes(self.get().id)
@@ -104,6 +121,14 @@ impl EncoderKind {
         }
         Ok(())
     }
+}
+
+/// What libx264.c, libx265.c and libsvtav1.c log of parameters that their encoder does not take.
+const WORDS_REFUSED: [&str; 3] = ["Error parsing option", "Unknown option", "Invalid value for"];
+
+/// Whether an option's value is a list of options for what lies behind libav's encoder.
+fn is_handed_on(key: &str) -> bool {
+    key.ends_with("-params") || key == "x264opts"
 }
 
 fn no_option(encoder: &str, key: &str) -> String {
@@ -259,7 +284,15 @@ impl Encoder {
                 Error::invalid(no_option(&name, key)).advise(format!("see `ffmpeg -h encoder={name}`"))
             );
         }
-        Ok(())
+        // What an encoder does not know of a text that libav hands on (x264-params) libav only logs.
+        let lines = log::take();
+        match lines.iter().find(|line| WORDS_REFUSED.iter().any(|words| line.contains(words))) {
+            Some(line) if options.options.iter().any(|(key, _)| is_handed_on(key)) => {
+                let line = line.rsplit("] ").next().unwrap_or(line).trim_end_matches('.');
+                Err(Error::invalid(format!("the encoder {name} does not take a parameter: {line}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn get(&self) -> &ff::AVCodecContext {
@@ -311,16 +344,6 @@ impl Encoder {
     pub(crate) fn stream(&self, source: &Stream, turned: bool) -> Result<Stream> {
         Stream::encoded(self, source, turned)
     }
-}
-
-/// Opens an encoder for a small picture with some of its options, to see whether it takes their values.
-pub(crate) fn try_words(kind: EncoderKind, options: Vec<(String, String)>) -> Result<()> {
-    let formats = kind.pixel_formats();
-    let format = formats.iter().find(|f| *f == "yuv420p").or(formats.first()).map_or("yuv420p", |f| f);
-    let picture = Frame::video(format, 320, 192)?;
-    let (base, rate) = (Rational { num: 1, den: 25 }, Rational { num: 25, den: 1 });
-    let options = EncodeOptions { threads: 1, global_header: false, bit_exact: false, options };
-    Encoder::video(kind, &picture, base, Some(rate), &options).map(drop)
 }
 
 /// Encodes one picture on a device: what a list of encoders says is not what a card can.

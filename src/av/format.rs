@@ -67,3 +67,16 @@ pub(crate) fn pixel_format(name: &str) -> Result<c_int> {
     }
     Ok(number)
 }
+
+/// Whether libav knows where the channels of a layout of this name belong.
+pub(crate) fn is_layout(name: &str) -> bool {
+    let Ok(name) = c_string(name) else { return false };
+    // SAFETY: the layout is ours, blank before and freed after; the name is a C string.
+    unsafe {
+        let mut layout: ff::AVChannelLayout = std::mem::zeroed();
+        let code = ff::av_channel_layout_from_string(&raw mut layout, name.as_ptr());
+        let known = code >= 0 && layout.order != ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC;
+        ff::av_channel_layout_uninit(&raw mut layout);
+        known
+    }
+}

@@ -45,12 +45,28 @@ type VaList = *mut ff::__va_list_tag;
 #[cfg(not(all(target_arch = "x86_64", not(windows), not(target_vendor = "apple"))))]
 type VaList = ff::va_list;
 
-/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody.
+/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody, and with the context's name once:
+/// libav puts it into the middle of a line that it logs in pieces.
 fn without_address(line: &str) -> String {
-    match line.split_once(" @ 0x").and_then(|(name, rest)| Some((name, rest.split_once(']')?.1))) {
-        Some((name, rest)) => format!("{name}]{rest}"),
-        None => line.to_owned(),
+    let (mut text, mut rest) = (String::new(), line);
+    while let Some((before, after)) = rest.split_once(" @ 0x") {
+        // The name in front, and what stands behind the bracket that its address ends with.
+        let named = before.rsplit_once('[');
+        let digits = after.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        let (Some((before, name)), Some(behind)) = (named, digits.strip_prefix(']')) else {
+            // No context's address: somebody's text.
+            return text + rest;
+        };
+        text.push_str(before);
+        let label = format!("[{name}]");
+        if text.contains(&label) {
+            rest = behind.strip_prefix(' ').unwrap_or(behind);
+        } else {
+            text.push_str(&label);
+            rest = behind;
+        }
     }
+    text + rest
 }
 
 unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
@@ -84,4 +100,25 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_address;
+
+    #[test]
+    fn no_address_is_left_wherever_it_stands() {
+        for (line, told) in [
+            ("[mov @ 0x55d0c0ffee] no index", "[mov] no index"),
+            (
+                "[AVFilterGraph @ 0x7f7f64000fc0] Error initializing filter 'scale'[AVFilterGraph @ 0x7f7f64000fc0]  with args 'foo=3'[AVFilterGraph @ 0x7f7f64000fc0] ",
+                "[AVFilterGraph] Error initializing filter 'scale' with args 'foo=3'",
+            ),
+            ("[libx264 @ 0x1] [IMGUTILS @ 0x2] Picture size", "[libx264] [IMGUTILS] Picture size"),
+            ("nothing @ 0x12 here", "nothing @ 0x12 here"),
+            ("a [b @ 0xyz] c", "a [b @ 0xyz] c"),
+        ] {
+            assert_eq!(without_address(line).trim(), told);
+        }
+    }
 }

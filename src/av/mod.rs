@@ -18,6 +18,7 @@ pub(crate) mod graph;
 mod hdr;
 pub(crate) mod input;
 pub(crate) mod log;
+mod option;
 pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;

@@ -96,21 +96,9 @@ impl Muxer {
         }
     }
 
-    /// Whether this container, or all of libavformat's, have an option of this name.
-    pub(crate) fn has_option(self, name: &str) -> bool {
-        let Ok(name) = c_string(name) else { return false };
-        let known = |class: *const ff::AVClass| {
-            let flags = ff::AV_OPT_SEARCH_FAKE_OBJ as c_int;
-            // SAFETY: the class is static and the name a C string; with this flag the object is a pointer to a class.
-            !class.is_null()
-                && !unsafe {
-                    let object = (&raw const class).cast_mut().cast();
-                    ff::av_opt_find(object, name.as_ptr(), ptr::null(), ff::AV_OPT_FLAG_ENCODING_PARAM, flags)
-                }
-                .is_null()
-        };
-        // SAFETY: the class of all contexts is static.
-        known(self.get().priv_class) || known(unsafe { ff::avformat_get_class() })
+    /// A context that nothing is written by.
+    pub(super) fn context(self) -> Result<Context> {
+        Output::alloc(self, c"")
     }
 
     /// The codecs that libav chooses for this container if nobody does, by its names; `none` for none.
@@ -212,10 +200,16 @@ impl Io {
     }
 }
 
-struct Context(NonNull<ff::AVFormatContext>);
+pub(super) struct Context(NonNull<ff::AVFormatContext>);
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
 unsafe impl Send for Context {}
+
+impl Context {
+    pub(super) fn as_ptr(&self) -> *mut ff::AVFormatContext {
+        self.0.as_ptr()
+    }
+}
 
 impl Drop for Context {
     fn drop(&mut self) {
@@ -275,7 +269,7 @@ impl Output {
     }
 
     fn as_ptr(&self) -> *mut ff::AVFormatContext {
-        self.context.0.as_ptr()
+        self.context.as_ptr()
     }
 
     /// Adds a stream like `template`; `tag` overrides the codec tag.

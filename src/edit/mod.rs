@@ -112,10 +112,18 @@ fn to_file(
             .named(&name)
             .advise("choose another name"));
     }
+    if path.is_dir() {
+        return Err(Error::invalid("this is a folder").named(&name).advise("name a file in it"));
+    }
     let format = match job.format() {
         Some(format) => format.to_owned(),
         None => format_for(path).map_err(|e| e.named(&name))?,
     };
+    if let Some(usual) = format_for(path).ok().filter(|usual| !target::are_kin(usual, &format)) {
+        report.warn(format!(
+            "{name}: its ending is that of {usual}, and the format that was asked for is {format}"
+        ));
+    }
     // Before any work: an output that can't be written is known at once.
     let file = PartialFile::create(path, overwrite)?;
     if job.shares() && target::is_mov(&format) {

@@ -96,6 +96,28 @@ pub(super) fn is_mov(format: &str) -> bool {
     Muxer::find(format).is_ok_and(Muxer::is_mov)
 }
 
+/// Whether files of both containers go by one ending: what reads the one reads the other.
+pub(super) fn are_kin(one: &str, other: &str) -> bool {
+    let family = |format: &str| {
+        let muxer = Muxer::find(format).ok()?;
+        let name = muxer.name();
+        Some(match name.as_str() {
+            _ if muxer.is_mov() => "mov".to_owned(),
+            "oga" | "ogv" | "spx" | "opus" => "ogg".to_owned(),
+            "vob" | "svcd" | "vcd" | "dvd" => "mpeg".to_owned(),
+            "mpeg1video" | "mpeg2video" | "m2v" => "mpegvideo".to_owned(),
+            "webm" => "matroska".to_owned(),
+            _ => name,
+        })
+    };
+    let is_webm = |format: &str| Muxer::find(format).is_ok_and(|muxer| muxer.name() == "webm");
+    match (family(one), family(other)) {
+        // WebM is the smaller one: not every Matroska is one.
+        (Some(a), Some(b)) => a == b && (!is_webm(one) || is_webm(other)),
+        _ => true,
+    }
+}
+
 impl Target {
     pub(crate) fn new(
         format: &str,
@@ -187,13 +209,14 @@ impl Target {
 
     /// Options of the muxer that go before its own; they are judged now.
     pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
-        for (key, _) in options {
-            if key == "movflags" || !self.muxer.has_option(key) {
-                let message = format!("the container {} has no option '{key}' to set", self.muxer.name());
-                return Err(
-                    Error::invalid(message).advise(format!("see `ffmpeg -h muxer={}`", self.muxer.name()))
-                );
+        for (key, value) in options {
+            if key == "movflags" && self.muxer.is_mov() {
+                let message = format!("avrope sets the option 'movflags' of {} itself", self.muxer.name());
+                return Err(Error::invalid(message).advise(
+                    "ask for fragments by Transcode::fragment (--fragment); else the index goes first",
+                ));
             }
+            self.muxer.check_option(key, value)?;
         }
         self.extra = options.to_vec();
         Ok(())

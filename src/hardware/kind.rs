@@ -1,7 +1,10 @@
 //! Which device: its kind, and the choice that a caller makes.
 
-use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
+use crate::{
+    Error, Result,
+    words::{self, Words},
+};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
 
 /// An interface to devices, by libav's name for it.
@@ -90,7 +93,8 @@ impl FromStr for DeviceKind {
 }
 
 /// Which device a [`Hardware`](crate::Hardware) stands for. In text `auto`, `none`, `cuda` or `cuda:1`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// JSON has these words, or `{"device": {"kind": "cuda", "index": 1}}`, as it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum HardwareChoice {
@@ -104,9 +108,37 @@ pub enum HardwareChoice {
         /// The interface.
         kind: DeviceKind,
         /// Which of the devices behind it, counted from 0.
-        #[serde(default)]
         index: usize,
     },
+}
+
+/// The content of [`HardwareChoice::Device`].
+#[derive(Deserialize)]
+pub(crate) struct Chosen {
+    kind: DeviceKind,
+    #[serde(default)]
+    index: usize,
+}
+
+impl Words for HardwareChoice {
+    const NAME: &'static str = "HardwareChoice";
+    const VARIANTS: &'static [&'static str] = &["auto", "none", "device"];
+    const WITH_CONTENT: &'static str = "device";
+    type Content = Chosen;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        word.parse().map_err(|e: Error| e.to_string())
+    }
+
+    fn of_content(Chosen { kind, index }: Chosen) -> Self {
+        Self::Device { kind, index }
+    }
+}
+
+impl<'de> Deserialize<'de> for HardwareChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        words::read(deserializer)
+    }
 }
 
 impl fmt::Display for HardwareChoice {

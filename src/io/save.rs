@@ -82,7 +82,7 @@ impl PartialFile {
             let why =
                 e.get_ref().and_then(|e| e.source()).map_or_else(|| bare.to_string(), ToString::to_string);
             let error = match e.kind() {
-                std::io::ErrorKind::NotFound => {
+                std::io::ErrorKind::NotFound if !folder.is_dir() => {
                     let message = format!("the folder {} does not exist", folder.display());
                     Error::new(ErrorKind::NotFound, message).advise("create it first")
                 }

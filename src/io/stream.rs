@@ -1,7 +1,7 @@
 //! Sources that are read once and in order.
 
 use super::{SourceReader, source::forged};
-use crate::{Control, Error, ErrorKind, Result};
+use crate::{Control, Error, Result};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::{
@@ -18,8 +18,8 @@ pub(crate) trait Stream: Send {
 
 /// Runs code of the caller's: its panic is an error.
 pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T> {
-    let message = "a callback of the source or sink panicked";
-    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Error::new(ErrorKind::Bug, message))
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|panic| Error::panicked("a callback of the source or sink", panic))
 }
 
 /// A reader of the caller's. While it waits nothing can end it: cancel and deadline are looked at between its reads.

@@ -1,12 +1,13 @@
 //! Joins with transitions: pictures through `xfade`, sound through `acrossfade`.
 
 use super::{
-    AudioCodec, Transcode, TranscodeJob, Transcoder, VideoCodec,
+    Transcode, TranscodeJob, Transcoder,
+    codec::{AudioCodec, VideoCodec},
     encode::EncodePlan,
     filter::{Chain, GraphLink, Mix},
     links,
     pipeline::{Lane, Part, Pipeline, Way},
-    plan,
+    plan, unused,
 };
 use crate::{
     Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
@@ -164,6 +165,11 @@ impl Job for Blend<'_> {
             return Err(Error::invalid("a join with transitions takes no ranges and no speed")
                 .advise("cut the sources first"));
         }
+        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
+        if *video == VideoCodec::Copy || *audio == AudioCodec::Copy {
+            return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
+        }
+        target.set_options(&self.settings.muxer_options)?;
         let first = self.first()?;
         let rate = stream_of(first, StreamKind::Video)
             .and_then(|i| first.streams().get(i))
@@ -195,6 +201,7 @@ impl Job for Blend<'_> {
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
+        unused::warn((first, self.settings), &lanes, (false, false), target, report);
         let mut parts = Vec::new();
         for (media, streams) in self.medias.iter().zip(streams) {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));

@@ -1,13 +1,15 @@
 //! One transcode, from its settings to its pipeline: what is kept, what lies over it, which device does it.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     decode,
     layers::Layer,
     overlay::Given,
     pipeline::{Part, Pipeline},
     plan::Plan,
     processor,
-    settings::{AudioCodec, Transcode, VideoCodec},
+    settings::Transcode,
+    unused,
 };
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
@@ -59,6 +61,8 @@ pub(super) fn run(
     if !plan.watermarks.is_empty() {
         report.warn("there is no video that the watermark could lie on");
     }
+    let left = (!plan.processors.0.is_empty(), !plan.processors.1.is_empty());
+    unused::warn((media, settings), &lanes, left, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();

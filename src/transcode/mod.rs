@@ -1,6 +1,7 @@
 //! Transcoding: decode, process, encode. [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
 
 mod blend;
+mod codec;
 mod cut;
 mod decode;
 mod demux;
@@ -27,8 +28,10 @@ mod segments;
 mod settings;
 mod sound;
 mod tempo;
+mod unused;
 
 pub use blend::{Transition, join_with, join_with_to};
+pub use codec::{AudioCodec, VideoCodec};
 pub use cut::{cut, cut_to};
 pub use filters::{AudioFilter, VideoFilter};
 pub use loudness::Loudness;
@@ -36,7 +39,7 @@ pub use overlay::{AtEnd, Overlay, Position, Watermark};
 pub use presets::Preset;
 pub use processor::{Packet, Processor};
 pub use segments::{SegmentType, Segments};
-pub use settings::{AudioCodec, AudioSettings, Fit, Fragment, Transcode, VideoCodec, VideoSettings};
+pub use settings::{AudioSettings, Fit, Fragment, Transcode, VideoSettings};
 
 use crate::{
     Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
@@ -81,7 +84,10 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// use avrope::{Control, Media, Segments, Sink, Source, Transcode, transcode_segments};
 /// let media = Media::open(Source::open("talk.mkv")?)?;
 /// let folder = std::path::PathBuf::from("talk");
-/// let sinks = move |name: &str| Ok(Sink::replace(folder.join(name)));
+/// let sinks = move |name: &str| {
+///     std::fs::create_dir_all(&folder)?;
+///     Ok(Sink::replace(folder.join(name)))
+/// };
 /// transcode_segments(&media, &Transcode::new(), &Segments::hls(), sinks, &Control::default())?;
 /// # Ok::<(), avrope::Error>(())
 /// ```

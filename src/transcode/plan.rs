@@ -1,6 +1,7 @@
 //! What becomes of each stream: copied, encoded, or left out; and through which filters.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     encode::EncodePlan,
     filter::{Chain, Link},
     filters::{self, VideoFilter},
@@ -9,7 +10,7 @@ use super::{
     measure,
     pipeline::{Lane, Way},
     presets, processor,
-    settings::{AudioCodec, Transcode, VideoCodec},
+    settings::Transcode,
 };
 use crate::{
     Control, Error, Hardware, Media, Report, Result, Timestamp,
@@ -372,14 +373,16 @@ impl<'a> Plan<'a> {
             return Err(Error::unsupported(message).advise("choose another codec or container"));
         }
         if kind.kind() != StreamKind::Video {
-            return kind.check_options(&presets::audio_options(self.settings, kind));
+            let options = presets::audio_options(self.settings, kind);
+            presets::check_rate(&self.settings.audio, kind)?;
+            presets::check_words(kind, &options)?;
+            return kind.check_options(&options);
         }
         let (w, h) = source.size().unwrap_or((1280, 720));
         let shape = (w, h, source.frame_rate().map_or(25.0, Rational::value));
         let options = presets::video_options(self.settings, kind, self.settings.video.bit_rate, shape)?;
-        kind.check_options(&options)?;
-        let words = presets::unknown_words(kind, &options);
-        if words.is_empty() { Ok(()) } else { encoder::try_words(kind, words) }
+        presets::check_words(kind, &options)?;
+        kind.check_options(&options)
     }
 
     /// The bit rate that was asked for, or that the target size leaves for the video.

@@ -1,14 +1,21 @@
 //! Which encoder, and with which options: what a professional would choose where the caller did not.
 
-use super::settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings};
+use super::{
+    codec::{AudioCodec, VideoCodec},
+    settings::{AudioSettings, Transcode, VideoSettings},
+};
 use crate::{
     Error, Result,
     av::{encoder::EncoderKind, output::Muxer},
+    words::{self, Words},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::str::FromStr;
 
 /// How hard the encoders try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// In text and JSON `high_quality`, `balanced` or `high_speed`; read in any case, and with `-` as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -18,6 +25,43 @@ pub enum Preset {
     Balanced,
     /// x264's `ultrafast`, sound at 128 kbit/s.
     HighSpeed,
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a name that is none of these.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_ascii_lowercase().replace('-', "_").as_str() {
+            "high_quality" => Ok(Self::HighQuality),
+            "balanced" => Ok(Self::Balanced),
+            "high_speed" => Ok(Self::HighSpeed),
+            _ => Err(Error::invalid(format!("'{text}' is not a preset"))
+                .advise("give high_quality, balanced or high_speed")),
+        }
+    }
+}
+
+impl Words for Preset {
+    const NAME: &'static str = "Preset";
+    const VARIANTS: &'static [&'static str] = &["high_quality", "balanced", "high_speed"];
+    // All of them are words.
+    const WITH_CONTENT: &'static str = "";
+    type Content = Self;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        word.parse().map_err(|e: Error| e.to_string())
+    }
+
+    fn of_content(preset: Self) -> Self {
+        preset
+    }
+}
+
+impl<'de> Deserialize<'de> for Preset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        words::read(deserializer)
+    }
 }
 
 impl Preset {
@@ -169,7 +213,7 @@ pub(super) fn video_options(
         // They have no presets, and were not chosen by name.
         (device, Some(_)) if on_device(device) && !device.ends_with("_qsv") => {}
         (x26x, Some(speed)) if x26x.starts_with("libx26") || x26x.ends_with("_qsv") => {
-            set("preset", speed.into());
+            set("preset", rank(speed).and_then(|r| SPEEDS.get(r)).map_or(speed.into(), |s| (*s).into()));
         }
         (_, Some(speed)) if video.speed.is_some() => {
             return Err(Error::invalid(format!("the encoder {name} has no presets such as '{speed}'")));
@@ -220,32 +264,118 @@ pub(super) fn video_options(
             _ => {}
         },
     }
+    if let Some(crf) = video.crf.filter(|crf| *crf > worst_crf(&name)) {
+        let message = format!("a constant rate factor (crf) of {crf} for {name}");
+        return Err(
+            Error::invalid(message).advise(format!("it goes from 0, the best, to {}", worst_crf(&name)))
+        );
+    }
     if let Some(gop) = video.gop {
         set("g", gop.to_string());
     }
     if let Some(tune) = &video.tune {
         set("tune", tune.clone());
     }
-    if name == "libx265" && !video.options.iter().any(|(key, _)| key == "x265-params") {
+    if name == "libx265" {
         // It writes to stderr by itself otherwise.
         set("x265-params", "log-level=error".into());
     }
     override_with(&mut options, &video.options);
+    if let Some((_, given)) = options.iter_mut().find(|(key, given)| {
+        name == "libx265" && key == "x265-params" && !given.is_empty() && !given.contains("log")
+    }) {
+        *given = format!("log-level=error:{given}");
+    }
     Ok(options)
 }
 
-/// Of an encoder's options those that only it can judge, being opened: x264's and x265's words, where they are not known ones.
-pub(super) fn unknown_words(encoder: EncoderKind, options: &[(String, String)]) -> Vec<(String, String)> {
-    const TUNES: [&str; 6] = ["zerolatency", "fastdecode", "grain", "animation", "psnr", "ssim"];
-    let unknown = |(key, value): &&(String, String)| match key.as_str() {
-        "preset" => rank(value).is_none(),
-        "tune" => !TUNES.contains(&value.as_str()),
-        _ => false,
-    };
-    if !encoder.name().starts_with("libx26") {
-        return Vec::new();
+/// x264's tunings; several may be given at once.
+const X264_TUNES: [&str; 9] =
+    ["film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency", "touhou"];
+const X265_TUNES: [&str; 9] = [
+    "psnr",
+    "ssim",
+    "grain",
+    "animation",
+    "fastdecode",
+    "fast-decode",
+    "zerolatency",
+    "zero-latency",
+    "vmaf",
+];
+
+/// What else than options by libav's names people write after `ffmpeg`, and what says it here.
+fn said_otherwise(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "b:v" | "vb" => "VideoSettings::bit_rate (--video-bitrate)",
+        "b:a" => "AudioSettings::bit_rate (--audio-bitrate)",
+        "c" | "c:v" | "codec" | "codec:v" | "vcodec" => "VideoSettings::codec (--video-codec)",
+        "c:a" | "codec:a" | "acodec" => "AudioSettings::codec (--audio-codec)",
+        "r" => "VideoSettings::frame_rate (--fps)",
+        "s" => "VideoSettings::size (--size)",
+        "vf" | "filter:v" => "VideoSettings::filter (--filter)",
+        "af" | "filter:a" => "AudioSettings::filter (--audio-filter)",
+        "pix_fmt" => "VideoSettings::pixel_format (--pixel-format)",
+        _ => return None,
+    })
+}
+
+/// Judges of an encoder's options what it would judge itself when it is opened, in words that say less (x264's presets), and
+/// what is no option of any.
+pub(super) fn check_words(encoder: EncoderKind, options: &[(String, String)]) -> Result<()> {
+    let name = encoder.name();
+    for (key, value) in options {
+        if let Some(own) = said_otherwise(key) {
+            let message = format!("the encoder {name} has no option '{key}'");
+            return Err(Error::invalid(message).advise(format!("what it stands for is {own}")));
+        }
+        let is_number = value.parse::<i64>().is_ok();
+        let among = |known: &[&str], word: &str| known.iter().any(|k| k.eq_ignore_ascii_case(word));
+        let (what, expected) = match (name.as_str(), key.as_str()) {
+            ("libx264" | "libx264rgb" | "libx265", "preset")
+                if rank(value).is_none() && !matches!(value.as_bytes(), [b'0'..=b'9']) =>
+            {
+                ("preset", SPEEDS.join(", "))
+            }
+            ("libx264" | "libx264rgb", "tune")
+                if !value.split([',', '.', '/', '-', '+']).all(|word| among(&X264_TUNES, word)) =>
+            {
+                ("tuning", X264_TUNES.join(", "))
+            }
+            ("libx265", "tune") if !among(&X265_TUNES, value) => ("tuning", X265_TUNES.join(", ")),
+            ("libsvtav1", "preset") if !is_number => {
+                ("preset", format!("{}, or a number from 0, the slowest, to 13", SPEEDS.join(", ")))
+            }
+            ("libvpx-vp9" | "libvpx" | "libaom-av1", "cpu-used") if !is_number => {
+                ("preset", format!("{}, or a number from 0, the slowest, to 8", SPEEDS.join(", ")))
+            }
+            _ => continue,
+        };
+        return Err(Error::invalid(format!("the encoder {name} has no {what} '{value}'"))
+            .advise(format!("it has {expected}")));
     }
-    options.iter().filter(unknown).cloned().collect()
+    Ok(())
+}
+
+/// Whether an encoder takes sound of the rate that is asked for.
+pub(super) fn check_rate(settings: &AudioSettings, encoder: EncoderKind) -> Result<()> {
+    let rates = encoder.sample_rates();
+    match settings.sample_rate.filter(|rate| !rates.is_empty() && !rates.contains(rate)) {
+        None => Ok(()),
+        Some(rate) => {
+            let known: Vec<String> = rates.iter().map(u32::to_string).collect();
+            let message = format!("the encoder {} does not take {rate} samples a second", encoder.name());
+            Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))))
+        }
+    }
+}
+
+/// The worst of an encoder's constant rate factors; the best is 0.
+fn worst_crf(encoder: &str) -> f32 {
+    match encoder {
+        "libsvtav1" | "libvpx-vp9" | "libvpx" | "libaom-av1" => 63.0,
+        _ => 51.0,
+    }
 }
 
 /// What an audio encoder is told.
@@ -284,7 +414,7 @@ pub(super) fn codec_on_device(settings: &VideoSettings, software: EncoderKind) -
 }
 
 fn rank(speed: &str) -> Option<usize> {
-    SPEEDS.iter().position(|known| *known == speed)
+    SPEEDS.iter().position(|known| known.eq_ignore_ascii_case(speed))
 }
 
 #[cfg(test)]

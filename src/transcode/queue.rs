@@ -54,7 +54,7 @@ impl Stop {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(stage)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.fail(error),
-            Err(_) => self.fail(Error::new(ErrorKind::Bug, format!("the {name} stage panicked"))),
+            Err(panic) => self.fail(Error::panicked(&format!("the {name} stage"), panic)),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! [`Transcode`]: what to make of a media. Judged as a whole before anything runs.
 
 use super::{
+    codec::{AudioCodec, VideoCodec},
     filters::{self, AudioFilter, VideoFilter},
+    links::layout,
     presets::Preset,
 };
-use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
+use crate::{Error, HardwareChoice, Rational, Result, TimeRange, av::format::is_layout};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -128,6 +130,36 @@ impl Transcode {
                 "a size of {w}x{h}: expected up to 16384 each, 0 for 'as it follows'"
             )));
         }
+        // av_image_check_size: 8 bytes a pixel, and 128 pixels more each way, are less than 2^31.
+        if let Some((w, h)) = video.size
+            && w.saturating_add(128).saturating_mul(h.saturating_add(128)) >= i32::MAX.unsigned_abs() / 8
+        {
+            return Err(Error::invalid(format!(
+                "a size of {w}x{h}: that is more pixels than libav holds in one picture"
+            ))
+            .advise("give up to 16384x16128, or as many pixels in another shape"));
+        }
+        for (what, text) in [
+            ("preset", &video.speed),
+            ("tuning", &video.tune),
+            ("filter graph of the video", &video.filter),
+            ("filter graph of the sound", &self.audio.filter),
+        ] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(
+                    Error::invalid(format!("the {what} is empty")).advise("leave it out, or name one")
+                );
+            }
+        }
+        for (what, number) in [
+            ("bit rate of the video", video.bit_rate),
+            ("bit rate of the sound", self.audio.bit_rate),
+            ("target size", self.target_size),
+        ] {
+            if number == Some(0) {
+                return Err(Error::invalid(format!("a {what} of 0: expected more than 0")));
+            }
+        }
         if let Some(rate) = video.frame_rate
             && (rate.num <= 0 || rate.den <= 0 || rate.value() > 1000.0)
         {
@@ -161,6 +193,13 @@ impl Transcode {
         if let Some(channels) = self.audio.channels.filter(|channels| !(1..=64).contains(channels)) {
             return Err(Error::invalid(format!("{channels} channels: expected 1 to 64")));
         }
+        let mixes = |channels: u32| is_layout(&layout(channels));
+        if let Some(channels) = self.audio.channels.filter(|channels| !mixes(*channels)) {
+            let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
+            let message =
+                format!("{channels} channels: this libav has no layout of so many to mix sound into");
+            return Err(Error::invalid(message).advise(format!("give {}", known.join(", "))));
+        }
         if video.codec == VideoCodec::Copy && video.changes() {
             return Err(Error::invalid("the video is to be copied, and changed as well")
                 .advise("leave one of them out"));
@@ -174,106 +213,6 @@ impl Transcode {
             range.check()?;
         }
         Ok(())
-    }
-}
-
-/// The codec of the result's video.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum VideoCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (H.264 in MP4, VP9 in WebM).
-    #[default]
-    Auto,
-    /// The source's, copied.
-    Copy,
-    /// No video in the result.
-    None,
-    /// H.264 (libx264).
-    H264,
-    /// HEVC (libx265).
-    Hevc,
-    /// AV1 (libsvtav1, libaom-av1 or librav1e).
-    Av1,
-    /// VP9 (libvpx-vp9).
-    Vp9,
-    /// MPEG-4 part 2.
-    Mpeg4,
-    /// Motion JPEG.
-    Mjpeg,
-    /// Apple ProRes.
-    ProRes,
-    /// FFV1, lossless.
-    Ffv1,
-    /// GIF.
-    Gif,
-    /// An encoder by libav's name, such as `libx264rgb` or `h264_nvenc`.
-    Encoder(String),
-}
-
-/// The codec of the result's sound.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum AudioCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (AAC in MP4, Opus in WebM).
-    #[default]
-    Auto,
-    /// The source's, copied.
-    Copy,
-    /// No sound in the result.
-    None,
-    /// AAC.
-    Aac,
-    /// Opus (libopus).
-    Opus,
-    /// MP3 (libmp3lame).
-    Mp3,
-    /// FLAC, lossless.
-    Flac,
-    /// Uncompressed, 16 bits a sample.
-    Pcm,
-    /// An encoder by libav's name, such as `pcm_s24le` or `ac3`.
-    Encoder(String),
-}
-
-impl From<&str> for VideoCodec {
-    /// A name of this list, or else of an encoder of libav's.
-    fn from(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "auto" => Self::Auto,
-            "copy" => Self::Copy,
-            "none" => Self::None,
-            "h264" | "avc" | "x264" => Self::H264,
-            "hevc" | "h265" | "x265" => Self::Hevc,
-            "av1" => Self::Av1,
-            "vp9" => Self::Vp9,
-            "mpeg4" => Self::Mpeg4,
-            "mjpeg" => Self::Mjpeg,
-            "prores" => Self::ProRes,
-            "ffv1" => Self::Ffv1,
-            "gif" => Self::Gif,
-            _ => Self::Encoder(name.to_owned()),
-        }
-    }
-}
-
-impl From<&str> for AudioCodec {
-    /// A name of this list, or else of an encoder of libav's.
-    fn from(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "auto" => Self::Auto,
-            "copy" => Self::Copy,
-            "none" => Self::None,
-            "aac" => Self::Aac,
-            "opus" => Self::Opus,
-            "mp3" => Self::Mp3,
-            "flac" => Self::Flac,
-            "pcm" => Self::Pcm,
-            _ => Self::Encoder(name.to_owned()),
-        }
     }
 }
 
@@ -303,6 +242,7 @@ pub struct VideoSettings {
     pub(super) bit_rate: Option<u64>,
     pub(super) size: Option<(u32, u32)>,
     pub(super) fit: Fit,
+    #[serde(deserialize_with = "crate::words::rate")]
     pub(super) frame_rate: Option<Rational>,
     pub(super) gop: Option<u32>,
     pub(super) pixel_format: Option<String>,
@@ -453,7 +393,8 @@ impl AudioSettings {
         bit_rate: u64 => Some(bit_rate);
         /// Samples a second.
         sample_rate: u32 => Some(sample_rate);
-        /// Channels, mixed down or up as ffmpeg does (swresample).
+        /// Channels, mixed down or up as ffmpeg does (swresample): 1 to 8, and more where libav has a layout of so many (16 and
+        /// 24, mostly).
         channels: u32 => Some(channels);
     }
 

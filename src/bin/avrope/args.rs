@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 
 use crate::{
-    encoding::Encoding,
+    encoding::{Coding, Encoding},
     values::{range, seconds},
 };
 use avrope::{CutMode, TimeRange, Timestamp};
@@ -102,6 +102,8 @@ pub struct Cut {
 }
 
 #[derive(Args)]
+// What says how frames are coded needs frames.
+#[command(mut_group("Coding", |group| group.requires("transition")))]
 pub struct Join {
     /// Media files with like streams, in order; one of them may be '-', standard input
     #[arg(required = true, value_name = "INPUT")]
@@ -112,6 +114,8 @@ pub struct Join {
     /// How long both are seen at once
     #[arg(long, value_name = "T", default_value = "1", requires = "transition")]
     pub transition_duration: Timestamp,
+    #[command(flatten)]
+    pub coding: Coding,
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
@@ -199,6 +203,15 @@ impl Command {
             Self::Transcode(args) => &args.common,
             Self::Hardware(args) => &args.common,
             Self::Demo(args) => &args.common,
+        }
+    }
+
+    /// What the video is to be coded with, if anybody says.
+    pub fn video_codec(&self) -> Option<&str> {
+        match self {
+            Self::Transcode(args) => args.encoding.coding.video_codec.as_deref(),
+            Self::Join(args) => args.coding.video_codec.as_deref(),
+            _ => None,
         }
     }
 

@@ -111,7 +111,7 @@ impl Demo<'_> {
         let made = self.scratch.join("clip.mp4");
         let mut progress = |done: f64| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-            handle.show("encoding", (done * 1000.0) as u64, 1000, false);
+            handle.count("encoding", (done * 1000.0) as u64, 1000);
             self.control.check().is_ok()
         };
         let spec = Spec::demo(LENGTH);

@@ -8,9 +8,9 @@ use avrope::{
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// How frames are made and coded.
+/// With which codecs, and how well.
 #[derive(Args, Clone, Debug)]
-pub struct Encoding {
+pub struct Coding {
     /// high_quality, balanced, high_speed, or a preset of the video encoder's own (veryfast, slow…)
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
@@ -18,13 +18,42 @@ pub struct Encoding {
     #[arg(long, value_name = "C")]
     pub video_codec: Option<String>,
     /// Constant quality, 0 is the best
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub crf: Option<f32>,
     /// Bits a second of the video, such as 2500k or 5M
-    #[arg(long, value_name = "N", value_parser = quantity)]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = quantity)]
     pub video_bitrate: Option<u64>,
+    /// Frames from one keyframe to the next at most
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    pub gop: Option<u32>,
+    /// libav's name of a pixel format
+    #[arg(long, value_name = "NAME")]
+    pub pixel_format: Option<String>,
+    /// The encoder's tuning, such as zerolatency or film
+    #[arg(long, value_name = "T")]
+    pub tune: Option<String>,
+    /// aac, opus, mp3, flac, pcm, copy, none, or an encoder of libav's [default: auto]
+    #[arg(long, value_name = "C")]
+    pub audio_codec: Option<String>,
+    /// Bits a second of the sound, such as 128k
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = quantity)]
+    pub audio_bitrate: Option<u64>,
+    /// Threads of each codec [default: as many as there are cores]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
+    pub threads: Option<u32>,
+    /// An option of the video encoder by libav's name, of the audio encoder with 'a:' in front, or of the container with
+    /// 'm:'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
+    pub option: Vec<(String, String)>,
+}
+
+/// How frames are made and coded.
+#[derive(Args, Clone, Debug)]
+pub struct Encoding {
+    #[command(flatten)]
+    pub coding: Coding,
     /// Bytes that the result should have, such as 8M
-    #[arg(long, value_name = "N", value_parser = quantity)]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = quantity)]
     pub target_size: Option<u64>,
     /// Width and height; 0 for one of them follows from the other
     #[arg(long, value_name = "WxH", value_parser = size)]
@@ -33,17 +62,8 @@ pub struct Encoding {
     #[arg(long, value_enum, requires = "size")]
     pub fit: Option<FitArg>,
     /// Constant frames a second, such as 25 or 30000/1001
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = rate)]
     pub fps: Option<Rational>,
-    /// Frames from one keyframe to the next at most
-    #[arg(long, value_name = "N")]
-    pub gop: Option<u32>,
-    /// libav's name of a pixel format
-    #[arg(long, value_name = "NAME")]
-    pub pixel_format: Option<String>,
-    /// The encoder's tuning, such as zerolatency or film
-    #[arg(long, value_name = "T")]
-    pub tune: Option<String>,
     /// Turn the picture as its display matrix says, instead of handing the matrix on
     #[arg(long)]
     pub rotate: bool,
@@ -53,17 +73,11 @@ pub struct Encoding {
     /// A graph of libavfilter's for the video (see ffmpeg-filters)
     #[arg(long, value_name = "GRAPH")]
     pub filter: Option<String>,
-    /// aac, opus, mp3, flac, pcm, copy, none, or an encoder of libav's [default: auto]
-    #[arg(long, value_name = "C")]
-    pub audio_codec: Option<String>,
-    /// Bits a second of the sound, such as 128k
-    #[arg(long, value_name = "N", value_parser = quantity)]
-    pub audio_bitrate: Option<u64>,
     /// Samples a second
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub sample_rate: Option<u32>,
     /// Channels
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub channels: Option<u32>,
     /// A graph of libavfilter's for the sound
     #[arg(long, value_name = "GRAPH")]
@@ -75,10 +89,16 @@ pub struct Encoding {
     #[arg(long, value_enum, value_name = "WHERE", requires = "watermark", default_value = "bottom-right")]
     pub watermark_position: Corner,
     /// How much of it covers, from 0 to 1
-    #[arg(long, value_name = "N", requires = "watermark", default_value = "1")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "N",
+        requires = "watermark",
+        default_value = "1"
+    )]
     pub watermark_opacity: f64,
     /// Make it so many pixels wide; its shape stays
-    #[arg(long, value_name = "N", requires = "watermark")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", requires = "watermark")]
     pub watermark_width: Option<u32>,
     /// What becomes of one that moves when it ends
     #[arg(long, value_enum, value_name = "WHAT", requires = "watermark", default_value = "hold")]
@@ -93,21 +113,14 @@ pub struct Encoding {
     #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
     pub loudness: Option<f64>,
     /// Begin from black and silence, for so long
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_negative_numbers = true, value_name = "T")]
     pub fade_in: Option<Timestamp>,
     /// End in black and silence, for so long
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_negative_numbers = true, value_name = "T")]
     pub fade_out: Option<Timestamp>,
     /// Play this much faster; sound keeps its pitch
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub speed: Option<f64>,
-    /// Threads of each codec [default: as many as there are cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<u32>,
-    /// An option of the video encoder by libav's name, of the audio encoder with 'a:' in front, or of the container with
-    /// 'm:'; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
-    pub option: Vec<(String, String)>,
     /// Write a fragmented MP4, with a fragment for each keyframe, or each frame for low latency
     #[arg(long, value_enum)]
     pub fragment: Option<FragmentArg>,
@@ -115,7 +128,7 @@ pub struct Encoding {
     #[arg(long, value_name = "DEVICE")]
     pub hardware: Option<avrope::HardwareChoice>,
     /// Fail when more packets than this are damaged
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub max_decode_errors: Option<u64>,
 }
 
@@ -158,6 +171,48 @@ pub enum FragmentArg {
     Frame,
 }
 
+macro_rules! given {
+    ($self:ident, $to:ident: $($from:ident => $method:ident),*) => {
+        $(if let Some(value) = $self.$from.clone() { $to = $to.$method(value); })*
+    };
+}
+
+impl Coding {
+    pub fn settings(&self) -> avrope::Transcode {
+        let (all, video, audio) = self.parts();
+        all.video(video).audio(audio)
+    }
+
+    fn parts(&self) -> (avrope::Transcode, VideoSettings, AudioSettings) {
+        let (mut all, mut video, mut audio) =
+            (avrope::Transcode::new(), VideoSettings::new(), AudioSettings::new());
+        match self.preset.as_deref().map(|name| (name, name.parse::<Preset>())) {
+            Some((_, Ok(preset))) => all = all.preset(preset),
+            Some((own, Err(_))) => video = video.speed(own),
+            None => {}
+        }
+        if let Some(name) = &self.video_codec {
+            video = video.codec(VideoCodec::from(name.as_str()));
+        }
+        if let Some(name) = &self.audio_codec {
+            audio = audio.codec(AudioCodec::from(name.as_str()));
+        }
+        given!(self, video: crf => crf, video_bitrate => bit_rate, gop => gop, pixel_format => pixel_format,
+            tune => tune);
+        given!(self, audio: audio_bitrate => bit_rate);
+        given!(self, all: threads => threads);
+        for (key, value) in &self.option {
+            match key.split_once(':') {
+                Some(("a", key)) => audio = audio.option(key, value),
+                Some(("m", key)) => all = all.muxer_option(key, value),
+                Some(("v", key)) => video = video.option(key, value),
+                _ => video = video.option(key, value),
+            }
+        }
+        (all, video, audio)
+    }
+}
+
 impl Encoding {
     /// How the watermark lies.
     pub fn overlay(&self) -> Overlay {
@@ -179,27 +234,8 @@ impl Encoding {
 
     /// For an input of this length.
     pub fn settings(&self, length: Option<Timestamp>) -> avrope::Result<avrope::Transcode> {
-        let mut all = avrope::Transcode::new();
-        let mut video = VideoSettings::new().turn(self.rotate).deinterlace(self.deinterlace);
-        let mut audio = AudioSettings::new();
-        match self.preset.as_deref() {
-            Some("high_quality") => all = all.preset(Preset::HighQuality),
-            Some("balanced") => all = all.preset(Preset::Balanced),
-            Some("high_speed") => all = all.preset(Preset::HighSpeed),
-            Some(own) => video = video.speed(own),
-            None => {}
-        }
-        macro_rules! given {
-            ($to:ident: $($from:ident => $method:ident),*) => {
-                $(if let Some(value) = self.$from.clone() { $to = $to.$method(value); })*
-            };
-        }
-        if let Some(name) = &self.video_codec {
-            video = video.codec(VideoCodec::from(name.as_str()));
-        }
-        if let Some(name) = &self.audio_codec {
-            audio = audio.codec(AudioCodec::from(name.as_str()));
-        }
+        let (mut all, mut video, mut audio) = self.coding.parts();
+        video = video.turn(self.rotate).deinterlace(self.deinterlace);
         if let Some((w, h)) = self.size {
             video = video.size(w, h);
         }
@@ -217,20 +253,10 @@ impl Encoding {
                 FragmentArg::Frame => Fragment::Frame,
             });
         }
-        given!(video: crf => crf, video_bitrate => bit_rate, fps => frame_rate, gop => gop,
-            pixel_format => pixel_format, tune => tune, filter => filter);
-        given!(audio: audio_bitrate => bit_rate, sample_rate => sample_rate, channels => channels,
-            audio_filter => filter);
-        given!(all: hardware => hardware, target_size => target_size, speed => speed, threads => threads,
+        given!(self, video: fps => frame_rate, filter => filter);
+        given!(self, audio: sample_rate => sample_rate, channels => channels, audio_filter => filter);
+        given!(self, all: hardware => hardware, target_size => target_size, speed => speed,
             max_decode_errors => max_decode_errors);
-        for (key, value) in &self.option {
-            match key.split_once(':') {
-                Some(("a", key)) => audio = audio.option(key, value),
-                Some(("m", key)) => all = all.muxer_option(key, value),
-                Some(("v", key)) => video = video.option(key, value),
-                _ => video = video.option(key, value),
-            }
-        }
         if let Some(text) = self.text.clone() {
             let (size, color) = (32, "white".to_owned());
             video = video.apply(VideoFilter::Text { text, x: 16, y: 16, size, color, font: None });

@@ -1,6 +1,6 @@
 //! A bar on stderr for work that takes a while.
 
-use crate::args::Common;
+use crate::{args::Common, text};
 use avrope::{Control, Progress, Stage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -33,6 +33,18 @@ struct Look {
     what: &'static str,
     total: u64,
     bytes: bool,
+    /// The work says how fast it is, and how long it takes.
+    paced: bool,
+}
+
+/// `12.3x, 4 s left`.
+fn pace(speed: f64, remaining: Option<Duration>) -> String {
+    let left = remaining.map(|left| {
+        // What is left of a second is one.
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        format!(", {} left", text::time(Duration::from_secs(seconds).into()))
+    });
+    format!("{speed:.1}x{}", left.unwrap_or_default())
 }
 
 impl Bar {
@@ -52,13 +64,16 @@ impl Bar {
         if handle.0.is_none() {
             return control.clone();
         }
-        control.clone().progress(move |Progress { stage, done, total, .. }| match stage {
-            // What comes after the last packet (an index, perhaps moved to the front) does not say how far it is,
-            // nor does the end of saving.
-            _ if total > 0 && done >= total => handle.spin("finishing"),
-            Stage::Save => handle.show("saving", done, total, true),
-            Stage::Measure => handle.show("measuring", done, total, false),
-            _ => handle.show(copying, done, total, false),
+        control.clone().progress(move |Progress { stage, done, total, speed, remaining, .. }| {
+            let look = |what, bytes| Look { what, total, bytes, paced: speed > 0.0 };
+            match stage {
+                // What comes after the last packet (an index, perhaps moved to the front) does not say how far it is,
+                // nor does the end of saving.
+                _ if total > 0 && done >= total => handle.spin("finishing"),
+                Stage::Save => handle.show(look("saving", true), done, String::new()),
+                Stage::Measure => handle.show(look("measuring", false), done, pace(speed, remaining)),
+                _ => handle.show(look(copying, false), done, pace(speed, remaining)),
+            }
         })
     }
 }
@@ -66,19 +81,23 @@ impl Bar {
 impl Handle {
     /// Work that does not say how far it is.
     pub fn spin(&self, what: &'static str) {
-        self.show(what, 0, 0, false);
+        self.show(Look { what, total: 0, bytes: false, paced: false }, 0, String::new());
     }
 
-    pub fn show(&self, what: &'static str, done: u64, total: u64, bytes: bool) {
+    /// Work that says how far it is, and nothing else.
+    pub fn count(&self, what: &'static str, done: u64, total: u64) {
+        self.show(Look { what, total, bytes: false, paced: false }, done, String::new());
+    }
+
+    fn show(&self, look: Look, done: u64, pace: String) {
         if let Some(state) = &self.0 {
-            let look = Look { what, total, bytes };
-            state.lock().unwrap_or_else(PoisonError::into_inner).show(look, done);
+            state.lock().unwrap_or_else(PoisonError::into_inner).show(look, done, pace);
         }
     }
 }
 
 impl State {
-    fn show(&mut self, look: Look, done: u64) {
+    fn show(&mut self, look: Look, done: u64, pace: String) {
         if self.ended || self.begun.elapsed() < PATIENCE {
             return;
         }
@@ -88,7 +107,9 @@ impl State {
             old.finish_and_clear();
         }
         self.now = Some(look);
-        self.bar.get_or_insert_with(|| look.bar()).set_position(done);
+        let bar = self.bar.get_or_insert_with(|| look.bar());
+        bar.set_prefix(pace);
+        bar.set_position(done);
     }
 }
 
@@ -97,7 +118,9 @@ impl Look {
         let total = (self.total > 0).then_some(self.total);
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let template = match (total, self.bytes) {
+            (None, _) if self.paced => "{spinner} {msg} {elapsed}, {prefix}",
             (None, _) => "{spinner} {msg} {elapsed}",
+            _ if self.paced => "{msg} [{bar:30}] {percent:>3} %, {prefix}",
             (_, false) => "{msg} [{bar:30}] {percent:>3} %, {eta} left",
             (_, true) => "{msg} [{bar:30}] {percent:>3} %, {decimal_bytes_per_sec}, {eta} left",
         };
@@ -119,5 +142,17 @@ impl Drop for Bar {
                 bar.finish_and_clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_speed_and_time_left() {
+        assert_eq!(pace(12.34, Some(Duration::from_millis(3200))), "12.3x, 4 s left");
+        assert_eq!(pace(0.5, Some(Duration::from_secs(75))), "0.5x, 1:15 left");
+        assert_eq!(pace(2.0, None), "2.0x");
     }
 }

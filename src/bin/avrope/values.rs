@@ -33,7 +33,13 @@ pub fn quantity(text: &str) -> Result<u64, String> {
         _ => (text, 1.0),
     };
     let value = number.parse::<f64>().map_err(|_| wrong())? * unit;
-    if value.is_finite() && value >= 1.0 { Ok(value as u64) } else { Err(wrong()) }
+    match value {
+        _ if !value.is_finite() => Err(wrong()),
+        _ if value < 1.0 => {
+            Err(format!("'{text}' is too little; give more than 0, such as 128k, 2500k or 5M"))
+        }
+        _ => Ok(value as u64),
+    }
 }
 
 pub fn size(text: &str) -> Result<(u32, u32), String> {
@@ -44,22 +50,9 @@ pub fn size(text: &str) -> Result<(u32, u32), String> {
 
 /// `25`, `29.97` or `30000/1001`; NTSC's rates are known by their decimals.
 pub fn rate(text: &str) -> Result<Rational, String> {
+    let rate = text.parse::<Rational>().ok().filter(|rate| rate.num > 0 && rate.den > 0);
     let wrong = || format!("'{text}' is not a frame rate; give one such as 25, 29.97 or 30000/1001");
-    if let Some((num, den)) = text.split_once('/') {
-        let (num, den) = (num.parse().map_err(|_| wrong())?, den.parse().map_err(|_| wrong())?);
-        return Rational::new(num, den).filter(|rate| rate.num > 0 && rate.den > 0).ok_or_else(wrong);
-    }
-    let value: f64 = text.parse().map_err(|_| wrong())?;
-    if !(value > 0.0 && value <= 1000.0) {
-        return Err(wrong());
-    }
-    let ntsc = (value * 1.001).round();
-    let (num, den) = if (ntsc / 1.001 - value).abs() < 0.005 && value.fract() != 0.0 {
-        (ntsc * 1000.0, 1001)
-    } else {
-        ((value * 1000.0).round(), 1000)
-    };
-    Rational::new(num as i32, den).ok_or_else(wrong)
+    rate.filter(|rate| rate.value() <= 1000.0).ok_or_else(wrong)
 }
 
 pub fn option(text: &str) -> Result<(String, String), String> {

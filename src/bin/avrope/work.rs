@@ -6,7 +6,7 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcode, Transcoder, Transition};
+use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcoder, Transition};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
@@ -43,7 +43,8 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
         Some(name) => {
             let transition = Transition::new(name, args.transition_duration);
             let format = args.output.format.iter();
-            let settings = format.fold(Transcode::new(), |settings, format| settings.format(format));
+            let settings = args.coding.settings();
+            let settings = format.fold(settings, |settings, format| settings.format(format));
             avrope::join_with_to(&sources, &transition, &settings, sink, &control)
         }
     })?;
@@ -135,7 +136,7 @@ fn summary(report: &Report, output: &Path) -> String {
     if report.frames_encoded > 0 {
         let seconds = report.wall_ms / 1e3;
         words += &format!(
-            "frames: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
+            "frames of picture and sound: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
             report.frames_decoded,
             report.frames_encoded,
             if seconds > 0.0 { report.duration_s / seconds } else { 0.0 },
