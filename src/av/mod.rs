@@ -18,12 +18,11 @@ pub(crate) mod graph;
 mod hdr;
 pub(crate) mod input;
 pub(crate) mod log;
-mod option;
+pub(crate) mod option;
 pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;
 pub(crate) mod subtitle;
-pub(crate) mod words;
 
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;

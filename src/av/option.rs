@@ -1,4 +1,4 @@
-//! AVOption of muxers: which there are, and which values they take.
+//! AVOption: which a muxer has, and which words options take.
 
 use super::{c_string, error, output::Muxer, string};
 use crate::{Error, Result};
@@ -45,25 +45,50 @@ impl Muxer {
 /// # Safety
 /// `object` is a live context with options.
 unsafe fn words(object: *mut c_void, key: &CStr) -> Vec<String> {
-    let mut found = Vec::new();
     let children = ff::AV_OPT_SEARCH_CHILDREN as c_int;
     let mut owner = ptr::null_mut();
-    // SAFETY: the caller's promise; descriptions of options are static, and the object that has one lives with its context.
+    // SAFETY: the caller's promise; the object that has the option lives with its context.
     unsafe {
         let option = ff::av_opt_find2(object, key.as_ptr(), ptr::null(), 0, children, &raw mut owner);
-        let Some(unit) = option.as_ref().map(|option| option.unit).filter(|unit| !unit.is_null()) else {
-            return found;
-        };
-        let mut next: *const ff::AVOption = ptr::null();
-        loop {
-            next = ff::av_opt_next(owner, next);
-            let Some(option) = next.as_ref() else { return found };
-            if option.type_ == ff::AVOptionType::AV_OPT_TYPE_CONST
-                && !option.unit.is_null()
-                && CStr::from_ptr(option.unit) == CStr::from_ptr(unit)
-            {
-                found.push(string(option.name));
+        if option.is_null() { Vec::new() } else { constants(owner, option) }
+    }
+}
+
+/// The values that have names of a filter's option, such as the transitions of `xfade`; empty where it has none.
+pub(crate) fn words_of_filter(filter: &str, key: &str) -> Vec<String> {
+    let (Ok(filter), Ok(key)) = (c_string(filter), c_string(key)) else { return Vec::new() };
+    // SAFETY: filters, their classes and options are static, and the names C strings; with this flag the object is a pointer
+    // to a class.
+    unsafe {
+        let class = ff::avfilter_get_by_name(filter.as_ptr()).as_ref().map(|filter| filter.priv_class);
+        let Some(class) = class.filter(|class| !class.is_null()) else { return Vec::new() };
+        let object = (&raw const class).cast_mut().cast::<c_void>();
+        let fake = ff::AV_OPT_SEARCH_FAKE_OBJ as c_int;
+        let option = ff::av_opt_find(object, key.as_ptr(), ptr::null(), 0, fake);
+        if option.is_null() { Vec::new() } else { constants(object, option) }
+    }
+}
+
+/// The constants of an option's unit.
+///
+/// # Safety
+/// `object` begins with a pointer to a class, which has the option.
+unsafe fn constants(object: *const c_void, option: *const ff::AVOption) -> Vec<String> {
+    let mut found = Vec::new();
+    // SAFETY: the caller's promise; descriptions of options are static. Their types are read as the ints that they are: newer
+    // libavs have ones that are no variants of the bindings' enum.
+    unsafe {
+        let unit = (*option).unit;
+        let mut next = ff::av_opt_next(object, ptr::null());
+        while !unit.is_null() && !next.is_null() {
+            let constant = (&raw const (*next).type_).cast::<c_int>().read()
+                == ff::AVOptionType::AV_OPT_TYPE_CONST as c_int;
+            let own = (*next).unit;
+            if constant && !own.is_null() && CStr::from_ptr(own) == CStr::from_ptr(unit) {
+                found.push(string((*next).name));
             }
+            next = ff::av_opt_next(object, next);
         }
     }
+    found
 }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
     av::{
+        option::words_of_filter,
         stream::{Stream, Turn},
-        words,
     },
     edit::{
         self, Job,
@@ -44,7 +44,7 @@ impl Transition {
         if self.duration <= Timestamp::ZERO {
             return Err(Error::invalid("a transition takes more than no time"));
         }
-        let mut names = words::of_filter("xfade", "transition");
+        let mut names = words_of_filter("xfade", "transition");
         // It wants an expression as well.
         names.retain(|name| name != "custom");
         if names.contains(&self.name) {
