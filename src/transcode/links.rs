@@ -14,6 +14,7 @@ use crate::{
     DeviceKind,
     av::{
         encoder::EncoderKind,
+        format::is_layout,
         stream::{Stream, Turn},
     },
     time::Rational,
@@ -268,7 +269,8 @@ pub(super) fn layout(channels: u32) -> String {
         6 => "5.1".into(),
         7 => "6.1".into(),
         8 => "7.1".into(),
-        n => format!("{n}C"),
+        // The usual places of so many; without any, they are only counted.
+        n => Some(format!("{n}c")).filter(|usual| is_layout(usual)).unwrap_or_else(|| format!("{n}C")),
     }
 }
 

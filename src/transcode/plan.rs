@@ -375,6 +375,7 @@ impl<'a> Plan<'a> {
         if kind.kind() != StreamKind::Video {
             let options = presets::audio_options(self.settings, kind);
             presets::check_rate(&self.settings.audio, kind)?;
+            presets::check_channels(&self.settings.audio, source)?;
             presets::check_words(kind, &options)?;
             return kind.check_options(&options);
         }

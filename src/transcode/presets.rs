@@ -2,11 +2,12 @@
 
 use super::{
     codec::{AudioCodec, VideoCodec},
+    links::layout,
     settings::{AudioSettings, Transcode, VideoSettings},
 };
 use crate::{
     Error, Result,
-    av::{encoder::EncoderKind, output::Muxer},
+    av::{encoder::EncoderKind, format::is_layout, output::Muxer, stream::Stream},
     words::{self, Words},
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -368,6 +369,17 @@ pub(super) fn check_rate(settings: &AudioSettings, encoder: EncoderKind) -> Resu
             Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))))
         }
     }
+}
+
+/// Whether there is a layout of the channels that are asked for, or the source's sound has as many.
+pub(super) fn check_channels(settings: &AudioSettings, source: &Stream) -> Result<()> {
+    let mixes = |channels: u32| is_layout(&layout(channels));
+    let Some(channels) = settings.channels.filter(|n| source.channels() != Some(*n) && !mixes(*n)) else {
+        return Ok(());
+    };
+    let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
+    let message = format!("{channels} channels: this libav has no layout of so many to mix sound into");
+    Err(Error::invalid(message).advise(format!("give {}", known.join(", "))))
 }
 
 /// The worst of an encoder's constant rate factors; the best is 0.

@@ -3,10 +3,9 @@
 use super::{
     codec::{AudioCodec, VideoCodec},
     filters::{self, AudioFilter, VideoFilter},
-    links::layout,
     presets::Preset,
 };
-use crate::{Error, HardwareChoice, Rational, Result, TimeRange, av::format::is_layout};
+use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -192,13 +191,6 @@ impl Transcode {
         }
         if let Some(channels) = self.audio.channels.filter(|channels| !(1..=64).contains(channels)) {
             return Err(Error::invalid(format!("{channels} channels: expected 1 to 64")));
-        }
-        let mixes = |channels: u32| is_layout(&layout(channels));
-        if let Some(channels) = self.audio.channels.filter(|channels| !mixes(*channels)) {
-            let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
-            let message =
-                format!("{channels} channels: this libav has no layout of so many to mix sound into");
-            return Err(Error::invalid(message).advise(format!("give {}", known.join(", "))));
         }
         if video.codec == VideoCodec::Copy && video.changes() {
             return Err(Error::invalid("the video is to be copied, and changed as well")
