@@ -21,7 +21,8 @@ pub enum VideoCodec {
     H264,
     /// HEVC (libx265).
     Hevc,
-    /// AV1 (libsvtav1, libaom-av1 or librav1e).
+    /// AV1 (libsvtav1, libaom-av1 or librav1e). SVT-AV1 tells stderr what it does unless the environment has `SVT_LOG=1`,
+    /// which a program may set before it has threads; the command line does.
     Av1,
     /// VP9 (libvpx-vp9).
     Vp9,

@@ -126,7 +126,7 @@ impl Transcode {
             && !(1..=16384).contains(&w.max(h))
         {
             return Err(Error::invalid(format!(
-                "a size of {w}x{h}: expected up to 16384 each, 0 for 'as it follows'"
+                "a size of {w}x{h}: expected up to 16384 each, 0 for one of them: as it follows"
             )));
         }
         // av_image_check_size: 8 bytes a pixel, and 128 pixels more each way, are less than 2^31.
@@ -297,6 +297,8 @@ impl VideoSettings {
     }
 
     /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
+    /// So is a parameter inside one (`x264-params`) where libav's log is captured ([`log::capture`](crate::log::capture)): it
+    /// is told of nowhere else.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
