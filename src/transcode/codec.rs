@@ -22,7 +22,7 @@ pub enum VideoCodec {
     /// HEVC (libx265).
     Hevc,
     /// AV1 (libsvtav1, libaom-av1 or librav1e). SVT-AV1 tells stderr what it does unless the environment has `SVT_LOG=1`,
-    /// which a program may set before it has threads; the command line does.
+    /// which is read when it is first used.
     Av1,
     /// VP9 (libvpx-vp9).
     Vp9,

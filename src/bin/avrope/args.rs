@@ -206,15 +206,6 @@ impl Command {
         }
     }
 
-    /// What the video is to be coded with, if anybody says.
-    pub fn video_codec(&self) -> Option<&str> {
-        match self {
-            Self::Transcode(args) => args.encoding.coding.video_codec.as_deref(),
-            Self::Join(args) => args.coding.video_codec.as_deref(),
-            _ => None,
-        }
-    }
-
     fn inputs(&self) -> &[PathBuf] {
         match self {
             Self::Probe(args) => std::slice::from_ref(&args.input),

@@ -15,7 +15,7 @@ mod work;
 
 use args::{Cli, Command};
 use avrope::{CancelToken, Control, ErrorKind};
-use std::{io::Write, os::unix::process::CommandExt, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -52,7 +52,6 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     avrope::log::capture();
     let cli = Cli::from_command_line();
-    hush_svt(&cli);
     let token = CancelToken::new();
     if let Err(error) = listen(&token) {
         complain(&format!("cannot listen for Ctrl-C: {error}"));
@@ -90,22 +89,6 @@ fn main() -> ExitCode {
             }
             FAILED.into()
         }
-    }
-}
-
-/// SVT-AV1 tells stderr what it does, unless the environment says that it should not, and libav has no option for that. A
-/// process with threads must not change its environment, so this one begins anew, once, where AV1 is asked for. Where it
-/// can't, more is said.
-fn hush_svt(cli: &Cli) {
-    const LEVEL: &str = "SVT_LOG";
-    let codec = cli.command.video_codec().map(str::to_ascii_lowercase);
-    if !matches!(codec.as_deref(), Some("av1" | "libsvtav1")) || std::env::var_os(LEVEL).is_some() {
-        return;
-    }
-    let mut arguments = std::env::args_os();
-    if let (Some(name), Ok(program)) = (arguments.next(), std::env::current_exe()) {
-        // 1: errors alone. It comes back if it fails.
-        let _ = std::process::Command::new(program).arg0(name).args(arguments).env(LEVEL, "1").exec();
     }
 }
 
