@@ -176,7 +176,8 @@ pub(super) fn video_options(
         }
         _ => {}
     }
-    if let "libvpx-vp9" | "libvpx" | "libaom-av1" = name.as_str() {
+    // VP8's encoder has no such option.
+    if let "libvpx-vp9" | "libaom-av1" = name.as_str() {
         set("row-mt", "1".into());
     }
     let rated = |set: &mut dyn FnMut(&str, String), rate: u64| set("b", rate.to_string());
