@@ -288,7 +288,7 @@ impl Output {
             }
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
-            fill_frame_size((*stream).codecpar);
+            fill_sizes((*stream).codecpar);
             Ok(usize::try_from((*stream).index).unwrap_or(0))
         }
     }
@@ -437,15 +437,25 @@ impl Drop for Output {
     }
 }
 
-/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told.
+/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told; nor the bytes of
+/// a sample or a second of PCM, which AVI's clock is made of.
 ///
 /// # Safety
 /// `parameters` are live, and nobody else uses them during the call.
-unsafe fn fill_frame_size(parameters: *mut ff::AVCodecParameters) {
+unsafe fn fill_sizes(parameters: *mut ff::AVCodecParameters) {
     // SAFETY: the caller's promise.
     let parameters = unsafe { &mut *parameters };
     if parameters.frame_size == 0 && parameters.codec_id == ff::AVCodecID::AV_CODEC_ID_AAC {
         parameters.frame_size = 1024;
+    }
+    if parameters.block_align == 0 && parameters.codec_type == ff::AVMediaType::AVMEDIA_TYPE_AUDIO {
+        // SAFETY: the call looks into a table; 0 for codecs that are not PCM.
+        let bits = unsafe { ff::av_get_exact_bits_per_sample(parameters.codec_id) };
+        let bits = bits.saturating_mul(parameters.ch_layout.nb_channels);
+        parameters.block_align = bits / 8;
+        if parameters.bit_rate == 0 {
+            parameters.bit_rate = i64::from(bits).saturating_mul(parameters.sample_rate.into());
+        }
     }
 }
 
