@@ -75,7 +75,7 @@ impl EncoderKind {
 
     /// Whether libav's table for a muxer has this codec; None where it has no table.
     pub(crate) fn fits(self, muxer: super::output::Muxer) -> Option<bool> {
-        muxer.takes(self.get().id)
+        muxer.takes(self.get().id, false)
     }
 
     /// The pixel formats in memory that it takes, by libav's names; empty where it does not say.

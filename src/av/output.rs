@@ -8,7 +8,7 @@ use super::{
     input::RawChapter,
     log,
     packet::Packet,
-    stream::Stream,
+    stream::{Stream, StreamKind},
     string,
 };
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
@@ -86,10 +86,16 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
-    /// What libav's table says about a codec in this container; None where it has no table.
-    pub(super) fn takes(self, codec: ff::AVCodecID) -> Option<bool> {
+    /// What libav's table says about a codec in this container, or what is known where it says nothing, or muxes what no
+    /// player reads; None where nobody tells. `strict`: by the standard, and nothing that is an experiment.
+    pub(super) fn takes(self, codec: ff::AVCodecID, strict: bool) -> Option<bool> {
+        let compliance = if strict { ff::FF_COMPLIANCE_NORMAL } else { ff::FF_COMPLIANCE_EXPERIMENTAL };
+        if self.name() == "mpegts" {
+            // SAFETY: avcodec_get_name answers with a static string for every id.
+            return Some(in_transport_stream(&unsafe { string(ff::avcodec_get_name(codec)) }));
+        }
         // SAFETY: a static description; the call only looks into tables.
-        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, ff::FF_COMPLIANCE_EXPERIMENTAL) } {
+        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, compliance as c_int) } {
             0 => Some(false),
             1 => Some(true),
             _ => None,
@@ -137,52 +143,66 @@ impl Muxer {
         self.get().flags & ff::AVFMT_TS_NONSTRICT != 0
     }
 
+    /// Whether this container has a stream's codec, by its standard; None where nobody tells.
     pub(crate) fn fits(self, stream: &Stream) -> Option<bool> {
-        if let Some(fits) = stream.fits_known(self) {
-            return Some(fits);
+        if self.name() == "matroska" && stream.kind() == StreamKind::Data {
+            return Some(false);
         }
-        // SAFETY: static.
-        unsafe { stream.fits(self.0.as_ptr()) }
+        self.takes(stream.codec_id(), true)
+    }
+
+    /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
+    pub(crate) fn goes_back(self) -> bool {
+        const MUXERS: [&str; 14] = [
+            "aiff",
+            "apng",
+            "avi",
+            "avif",
+            "film_cpk",
+            "filmstrip",
+            "gxf",
+            "ivf",
+            "rm",
+            "rso",
+            "swf",
+            "w64",
+            "webp",
+            "wtv",
+        ];
+        MUXERS.contains(&self.name().as_str())
     }
 }
 
-impl Stream {
-    /// Where libav's table says nothing, or muxes what no player reads.
-    fn fits_known(&self, muxer: Muxer) -> Option<bool> {
-        let codec = self.codec();
-        match muxer.name().as_str() {
-            "mpegts" => Some(matches!(
-                codec.as_str(),
-                "mpeg1video"
-                    | "mpeg2video"
-                    | "mpeg4"
-                    | "h264"
-                    | "hevc"
-                    | "vvc"
-                    | "cavs"
-                    | "vc1"
-                    | "dirac"
-                    | "mp1"
-                    | "mp2"
-                    | "mp3"
-                    | "aac"
-                    | "aac_latm"
-                    | "ac3"
-                    | "eac3"
-                    | "dts"
-                    | "truehd"
-                    | "opus"
-                    | "s302m"
-                    | "dvb_subtitle"
-                    | "dvb_teletext"
-                    | "hdmv_pgs_subtitle"
-                    | "timed_id3"
-                    | "smpte_klv"
-            )),
-            "matroska" => (self.kind() == super::stream::StreamKind::Data).then_some(false),
-            _ => None,
-        }
-    }
+/// What players find in a transport stream; libav has no table, and takes all for private data.
+fn in_transport_stream(codec: &str) -> bool {
+    matches!(
+        codec,
+        "mpeg1video"
+            | "mpeg2video"
+            | "mpeg4"
+            | "h264"
+            | "hevc"
+            | "vvc"
+            | "cavs"
+            | "vc1"
+            | "dirac"
+            | "mp1"
+            | "mp2"
+            | "mp3"
+            | "aac"
+            | "aac_latm"
+            | "ac3"
+            | "eac3"
+            | "dts"
+            | "truehd"
+            | "opus"
+            | "s302m"
+            | "dvb_subtitle"
+            | "dvb_teletext"
+            | "hdmv_pgs_subtitle"
+            | "timed_id3"
+            | "smpte_klv"
+    )
 }
 
 /// A muxer at work. Made, given streams, then header, packets, trailer. Dropped at any point it frees all.
