@@ -151,6 +151,11 @@ impl Muxer {
         self.takes(stream.codec_id(), true)
     }
 
+    /// The same, experiments included.
+    pub(crate) fn may_take(self, stream: &Stream) -> Option<bool> {
+        self.takes(stream.codec_id(), false)
+    }
+
     /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
     pub(crate) fn goes_back(self) -> bool {
         const MUXERS: [&str; 14] = [

@@ -9,6 +9,7 @@ mod filter;
 mod filters;
 mod framing;
 mod grid;
+mod holds;
 mod job;
 mod layers;
 mod links;
@@ -25,6 +26,7 @@ mod queue;
 mod second;
 mod segments;
 mod settings;
+mod size;
 mod tempo;
 
 pub use blend::{Transition, join_with, join_with_to};
