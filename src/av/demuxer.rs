@@ -224,6 +224,14 @@ impl Demuxer {
         unsafe { self.format.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
     }
 
+    /// Whether its packets say when their pictures are shown: those of raw video do not, which libav counts at best in the
+    /// order that they are decoded in.
+    pub(crate) fn has_times(self) -> bool {
+        const RAW: [&str; 10] =
+            ["avs2", "cavsvideo", "evc", "h264", "hevc", "m4v", "mpegvideo", "vc1", "vvc", "dirac"];
+        !RAW.contains(&self.name().as_str())
+    }
+
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.name().split(',').any(|name| name == "mp4")

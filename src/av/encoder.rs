@@ -94,7 +94,7 @@ impl EncoderKind {
 
     /// Whether libav's table for a muxer has this codec; None where it has no table.
     pub(crate) fn fits(self, muxer: super::output::Muxer) -> Option<bool> {
-        muxer.takes(self.get().id)
+        muxer.takes(self.get().id, false)
     }
 
     /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without opening it:

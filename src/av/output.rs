@@ -8,7 +8,7 @@ use super::{
     input::RawChapter,
     log,
     packet::Packet,
-    stream::Stream,
+    stream::{Stream, StreamKind},
     string,
 };
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
@@ -86,10 +86,16 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
-    /// What libav's table says about a codec in this container; None where it has no table.
-    pub(super) fn takes(self, codec: ff::AVCodecID) -> Option<bool> {
+    /// What libav's table says about a codec in this container, or what is known where it says nothing, or muxes what no
+    /// player reads; None where nobody tells. `strict`: by the standard, and nothing that is an experiment.
+    pub(super) fn takes(self, codec: ff::AVCodecID, strict: bool) -> Option<bool> {
+        let compliance = if strict { ff::FF_COMPLIANCE_NORMAL } else { ff::FF_COMPLIANCE_EXPERIMENTAL };
+        if self.name() == "mpegts" {
+            // SAFETY: avcodec_get_name answers with a static string for every id.
+            return Some(in_transport_stream(&unsafe { string(ff::avcodec_get_name(codec)) }));
+        }
         // SAFETY: a static description; the call only looks into tables.
-        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, ff::FF_COMPLIANCE_EXPERIMENTAL) } {
+        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, compliance as c_int) } {
             0 => Some(false),
             1 => Some(true),
             _ => None,
@@ -125,52 +131,71 @@ impl Muxer {
         self.get().flags & ff::AVFMT_TS_NONSTRICT != 0
     }
 
+    /// Whether this container has a stream's codec, by its standard; None where nobody tells.
     pub(crate) fn fits(self, stream: &Stream) -> Option<bool> {
-        if let Some(fits) = stream.fits_known(self) {
-            return Some(fits);
+        if self.name() == "matroska" && stream.kind() == StreamKind::Data {
+            return Some(false);
         }
-        // SAFETY: static.
-        unsafe { stream.fits(self.0.as_ptr()) }
+        self.takes(stream.codec_id(), true)
+    }
+
+    /// The same, experiments included.
+    pub(crate) fn may_take(self, stream: &Stream) -> Option<bool> {
+        self.takes(stream.codec_id(), false)
+    }
+
+    /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
+    pub(crate) fn goes_back(self) -> bool {
+        const MUXERS: [&str; 14] = [
+            "aiff",
+            "apng",
+            "avi",
+            "avif",
+            "film_cpk",
+            "filmstrip",
+            "gxf",
+            "ivf",
+            "rm",
+            "rso",
+            "swf",
+            "w64",
+            "webp",
+            "wtv",
+        ];
+        MUXERS.contains(&self.name().as_str())
     }
 }
 
-impl Stream {
-    /// Where libav's table says nothing, or muxes what no player reads.
-    fn fits_known(&self, muxer: Muxer) -> Option<bool> {
-        let codec = self.codec();
-        match muxer.name().as_str() {
-            "mpegts" => Some(matches!(
-                codec.as_str(),
-                "mpeg1video"
-                    | "mpeg2video"
-                    | "mpeg4"
-                    | "h264"
-                    | "hevc"
-                    | "vvc"
-                    | "cavs"
-                    | "vc1"
-                    | "dirac"
-                    | "mp1"
-                    | "mp2"
-                    | "mp3"
-                    | "aac"
-                    | "aac_latm"
-                    | "ac3"
-                    | "eac3"
-                    | "dts"
-                    | "truehd"
-                    | "opus"
-                    | "s302m"
-                    | "dvb_subtitle"
-                    | "dvb_teletext"
-                    | "hdmv_pgs_subtitle"
-                    | "timed_id3"
-                    | "smpte_klv"
-            )),
-            "matroska" => (self.kind() == super::stream::StreamKind::Data).then_some(false),
-            _ => None,
-        }
-    }
+/// What players find in a transport stream; libav has no table, and takes all for private data.
+fn in_transport_stream(codec: &str) -> bool {
+    matches!(
+        codec,
+        "mpeg1video"
+            | "mpeg2video"
+            | "mpeg4"
+            | "h264"
+            | "hevc"
+            | "vvc"
+            | "cavs"
+            | "vc1"
+            | "dirac"
+            | "mp1"
+            | "mp2"
+            | "mp3"
+            | "aac"
+            | "aac_latm"
+            | "ac3"
+            | "eac3"
+            | "dts"
+            | "truehd"
+            | "opus"
+            | "s302m"
+            | "dvb_subtitle"
+            | "dvb_teletext"
+            | "hdmv_pgs_subtitle"
+            | "timed_id3"
+            | "smpte_klv"
+    )
 }
 
 /// A muxer at work. Made, given streams, then header, packets, trailer. Dropped at any point it frees all.
@@ -282,7 +307,7 @@ impl Output {
             }
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
-            fill_frame_size((*stream).codecpar);
+            fill_sizes((*stream).codecpar);
             Ok(usize::try_from((*stream).index).unwrap_or(0))
         }
     }
@@ -431,15 +456,25 @@ impl Drop for Output {
     }
 }
 
-/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told.
+/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told; nor the bytes of
+/// a sample or a second of PCM, which AVI's clock is made of.
 ///
 /// # Safety
 /// `parameters` are live, and nobody else uses them during the call.
-unsafe fn fill_frame_size(parameters: *mut ff::AVCodecParameters) {
+unsafe fn fill_sizes(parameters: *mut ff::AVCodecParameters) {
     // SAFETY: the caller's promise.
     let parameters = unsafe { &mut *parameters };
     if parameters.frame_size == 0 && parameters.codec_id == ff::AVCodecID::AV_CODEC_ID_AAC {
         parameters.frame_size = 1024;
+    }
+    if parameters.block_align == 0 && parameters.codec_type == ff::AVMediaType::AVMEDIA_TYPE_AUDIO {
+        // SAFETY: the call looks into a table; 0 for codecs that are not PCM.
+        let bits = unsafe { ff::av_get_exact_bits_per_sample(parameters.codec_id) };
+        let bits = bits.saturating_mul(parameters.ch_layout.nb_channels);
+        parameters.block_align = bits / 8;
+        if parameters.bit_rate == 0 {
+            parameters.bit_rate = i64::from(bits).saturating_mul(parameters.sample_rate.into());
+        }
     }
 }
 

@@ -178,6 +178,10 @@ impl Stream {
     }
 
     /// The codec profile's name, if the stream says one.
+    pub(in crate::av) fn codec_id(&self) -> ff::AVCodecID {
+        self.get().codec_id
+    }
+
     pub(crate) fn profile(&self) -> Option<String> {
         // SAFETY: answers with a static string or NULL.
         let name = unsafe { string(ff::avcodec_profile_name(self.get().codec_id, self.get().profile)) };

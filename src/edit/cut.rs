@@ -138,7 +138,7 @@ impl CutJob<'_> {
         if mode == CutMode::Keyframe && self.settings.mode.is_none() {
             report.warn(format!(
                 "{} has no edit lists: the cut begins at the keyframe at or before each range",
-                target.muxer.name()
+                target.name()
             ));
         }
         report.input_bytes = self.media.source().len().unwrap_or(0);
@@ -180,10 +180,8 @@ impl CutJob<'_> {
             None if edits => Ok(CutMode::Edit),
             None => Ok(CutMode::Keyframe),
             Some(CutMode::Edit) if !edits => {
-                let message = format!(
-                    "mode edit needs a container with edit lists, and {} has none",
-                    target.muxer.name()
-                );
+                let message =
+                    format!("mode edit needs a container with edit lists, and {} has none", target.name());
                 Err(Error::unsupported(message).advise("use mp4 or mov, or mode keyframe"))
             }
             Some(mode @ (CutMode::Smart | CutMode::Encode)) => {

@@ -22,6 +22,7 @@ pub use remux::{Remux, remux, remux_to};
 
 use crate::{
     Control, Error, Media, Report, Result, Rope,
+    av::output::Muxer,
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
 };
@@ -205,10 +206,14 @@ fn finish(report: &mut Report, len: u64, begun: Instant) {
 /// The container for an output file's name.
 fn format_for(path: &Path) -> Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    crate::av::muxer_for(&name).ok_or_else(|| {
+    let muxer = crate::av::muxer_for(&name).ok_or_else(|| {
         Error::invalid("its ending does not say which container is meant")
             .advise("name one (--format mp4, or an ending such as .mp4)")
-    })
+    })?;
+    // Messages call it as the file does: `m4a`, and not libav's `ipod`.
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let same = |ending: &String| Muxer::find(ending).is_ok_and(|found| found.name() == muxer);
+    Ok(ending.filter(same).unwrap_or(muxer))
 }
 
 /// The container for a result without a name: the source's own kind.
@@ -228,5 +233,5 @@ pub(crate) fn format_like(media: &Media) -> String {
         ("mpegvideo", _) => "mpeg2video",
         (other, _) => other,
     };
-    if crate::av::output::Muxer::find(format).is_ok() { format.into() } else { "mp4".into() }
+    if Muxer::find(format).is_ok() { format.into() } else { "mp4".into() }
 }

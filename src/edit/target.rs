@@ -75,6 +75,8 @@ pub(crate) enum Layout {
 pub(crate) struct Target {
     /// For many files, the one that makes each of them: it says what they can hold.
     pub muxer: Muxer,
+    /// The container as the caller calls it: `m4a`, where libav says `ipod`.
+    name: String,
     layout: Layout,
     edit_lists: bool,
     pub tracks: Vec<Track>,
@@ -132,8 +134,15 @@ impl Target {
             Destination::Files(files, plan) => Device::Files(Some(files), plan),
         };
         let muxer = Muxer::find(format)?;
+        if matches!(device, Device::Stream(_)) && muxer.goes_back() {
+            let message = format!("{format} can't be written in one go: its header is completed at the end");
+            return Err(Error::unsupported(message).advise(
+                "write it into a file, or take a container that flows, such as mkv, ts, mp4 or wav",
+            ));
+        }
         Ok(Self {
             muxer,
+            name: format.to_owned(),
             layout,
             edit_lists: muxer.is_mov() && layout == Layout::Indexed,
             tracks: Vec::new(),
@@ -145,6 +154,11 @@ impl Target {
             chapters: Vec::new(),
             templates: Vec::new(),
         })
+    }
+
+    /// The container's name, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether the result is many files.
@@ -211,7 +225,7 @@ impl Target {
     pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
         for (key, value) in options {
             if key == "movflags" && self.muxer.is_mov() {
-                let message = format!("avrope sets the option 'movflags' of {} itself", self.muxer.name());
+                let message = format!("avrope sets the option 'movflags' of {} itself", self.name);
                 return Err(Error::invalid(message).advise(
                     "ask for fragments by Transcode::fragment (--fragment); else the index goes first",
                 ));
@@ -353,7 +367,7 @@ impl Target {
     /// Chapters of a further source.
     pub(super) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
         if !chapters.is_empty() && !self.has_late_chapters() {
-            report.warn(format!("{}: only the first input's chapters are kept", self.muxer.name()));
+            report.warn(format!("{}: only the first input's chapters are kept", self.name));
         }
         self.chapters.extend(chapters);
     }

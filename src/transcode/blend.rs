@@ -215,6 +215,11 @@ impl Job for Blend<'_> {
         let fades =
             self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
         let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
+        if let Some(size) = self.settings.target_size {
+            let mut plan = plan::Plan::new(first, self.settings, &self.hardware);
+            plan.length = total;
+            plan.divide(size, &mut lanes)?;
+        }
         let metadata = first.metadata().to_vec();
         Pipeline { settings: self.settings, parts, lanes, metadata, total, device: None, packets: Vec::new() }
             .run(target, report, control)

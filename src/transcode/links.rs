@@ -3,7 +3,7 @@
 use super::{
     filter::{GraphLink, Link},
     filters::{self, VideoFilter},
-    layers,
+    holds, layers,
     loudness::Pass,
     plan::Plan,
     processor,
@@ -15,6 +15,7 @@ use crate::{
     av::{
         encoder::EncoderKind,
         format::is_layout,
+        output::Muxer,
         stream::{Stream, Turn},
     },
     time::Rational,
@@ -47,6 +48,10 @@ impl Plan<'_> {
         let rates = kind.frame_rates();
         let rate = video.frame_rate.or_else(|| {
             let nearest = grid.or(source.frame_rate()).unwrap_or(Rational { num: 25, den: 1 });
+            if kind.codec() == "theora" {
+                // Its pictures have numbers, and no times.
+                return Some(nearest);
+            }
             let far = |rate: &Rational| (rate.value() - nearest.value()).abs();
             rates.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b)))
         });
@@ -138,7 +143,12 @@ impl Plan<'_> {
         Some((text, tail))
     }
 
-    pub(super) fn audio_links(&mut self, source: &Stream, kind: EncoderKind, pass: Pass) -> Vec<Link> {
+    pub(super) fn audio_links(
+        &mut self,
+        source: &Stream,
+        (kind, muxer): (EncoderKind, Muxer),
+        pass: Pass,
+    ) -> Vec<Link> {
         let audio = &self.settings.audio;
         let filters = filters::audio_texts(audio, source.sample_rate().unwrap_or(0), pass);
         let mut format = Vec::new();
@@ -148,7 +158,14 @@ impl Plan<'_> {
         }
         let rates: Vec<String> = match audio.sample_rate {
             Some(rate) => vec![rate.to_string()],
-            None => kind.sample_rates().iter().map(u32::to_string).collect(),
+            None => {
+                let held = holds::sample_rates(&muxer.name(), &kind.codec());
+                let own = kind.sample_rates();
+                let both = |rate: &&u32| own.is_empty() || own.contains(rate);
+                let rates =
+                    if held.is_empty() { own.clone() } else { held.iter().filter(both).copied().collect() };
+                rates.iter().map(u32::to_string).collect()
+            }
         };
         if !rates.is_empty() {
             format.push(format!("sample_rates={}", rates.join("|")));

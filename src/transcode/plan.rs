@@ -5,6 +5,7 @@ use super::{
     encode::EncodePlan,
     filter::{Chain, Link},
     filters::{self, VideoFilter},
+    holds::{self, Held},
     layers::Layer,
     loudness::{Correction, Pass},
     measure,
@@ -41,12 +42,6 @@ pub(super) struct Plan<'a> {
     pub(super) used: Vec<String>,
 }
 
-/// Containers of one stream of sound.
-const SINGLE: [&str; 16] = [
-    "wav", "mp3", "flac", "adts", "aiff", "au", "w64", "ac3", "eac3", "caf", "oga", "opus", "mp2", "wv",
-    "tta", "amr",
-];
-
 impl<'a> Plan<'a> {
     /// Without processors.
     pub(super) fn new(media: &'a Media, settings: &'a Transcode, hardware: &'a Hardware) -> Self {
@@ -72,12 +67,12 @@ impl<'a> Plan<'a> {
         target: &Target,
         source: &'a Stream,
     ) -> Result<Option<(Vec<Link>, EncodePlan<'a>)>> {
-        let (video, audio) = target.muxer.usual_codecs();
-        let (left_out, held) = match kind {
-            StreamKind::Video => (self.settings.video.codec == VideoCodec::None, video != "none"),
-            _ => (self.settings.audio.codec == AudioCodec::None, audio != "none"),
+        self.check_named(target)?;
+        let left_out = match kind {
+            StreamKind::Video => self.settings.video.codec == VideoCodec::None,
+            _ => self.settings.audio.codec == AudioCodec::None,
         };
-        if left_out || !held {
+        if left_out || holds::most(target.muxer, kind) == 0 {
             return Ok(None);
         }
         let (encoder, links) = if kind == StreamKind::Video {
@@ -85,7 +80,7 @@ impl<'a> Plan<'a> {
             (encoder, self.video_links(source, encoder, None, None))
         } else {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
-            (encoder, self.audio_links(source, encoder, Pass::Blind))
+            (encoder, self.audio_links(source, (encoder, target.muxer), Pass::Blind))
         };
         self.check_encoder(target, encoder, source)?;
         Ok(Some((links, self.encode_plan(target, encoder, source)?)))
@@ -98,7 +93,7 @@ impl<'a> Plan<'a> {
             source,
             turned: false,
             global_header: target.muxer.wants_global_header(),
-            bit_rate: if kind.kind() == StreamKind::Video { self.video_bit_rate()? } else { None },
+            bit_rate: self.settings.video.bit_rate.filter(|_| kind.kind() == StreamKind::Video),
             segments: None,
             grid: None,
             free: false,
@@ -113,10 +108,9 @@ impl<'a> Plan<'a> {
         report: &mut Report,
     ) -> Result<(Vec<Lane<'a>>, Vec<Option<usize>>)> {
         let media = self.media;
-        let (mut lanes, mut streams) = (Vec::new(), Vec::new());
+        self.check_named(target)?;
+        let (mut lanes, mut streams): (Vec<Lane<'a>>, Vec<_>) = (Vec::new(), Vec::new());
         for (index, source) in media.streams().iter().enumerate() {
-            let single = SINGLE.contains(&target.muxer.name().as_str());
-            let sounds = lanes.iter().filter(|lane: &&Lane<'_>| lane.is_audio).count();
             if source.is_hidden() || source.tag().as_deref() == Some("tmcd") {
                 continue;
             }
@@ -130,12 +124,15 @@ impl<'a> Plan<'a> {
                 }
                 continue;
             }
-            let way = match source.kind() {
-                StreamKind::Video => self.video(target, index, source, report)?,
-                StreamKind::Audio if single && sounds > 0 => {
-                    target.drop_stream(index, source, "it holds one stream of sound", report);
-                    None
-                }
+            let kind = source.kind();
+            let there =
+                lanes.iter().filter(|lane| lane.source.kind() == kind && !lane.source.is_picture()).count();
+            if !self.is_left_out(kind) && there >= holds::most(target.muxer, kind) {
+                target.drop_stream(index, source, no_room(kind, there), report);
+                continue;
+            }
+            let way = match kind {
+                StreamKind::Video => self.video(target, index, source)?,
                 StreamKind::Audio => self.audio(target, index, source, report)?,
                 StreamKind::Subtitle => self.subtitle(target, index, source, report)?,
                 _ => {
@@ -144,64 +141,94 @@ impl<'a> Plan<'a> {
                 }
             };
             if let Some(way) = way {
-                lanes.push(Lane { way, source, is_audio: source.kind() == StreamKind::Audio });
+                lanes.push(Lane { way, source, is_audio: kind == StreamKind::Audio });
                 streams.push(Some(index));
             }
         }
         let plays = |lane: &Lane<'_>| lane.source.kind() != StreamKind::Subtitle && !lane.source.is_picture();
         if !lanes.iter().any(plays) {
-            let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
-            let message = format!(
-                "{} can hold none of the streams ({}), or they were left out",
-                target.muxer.name(),
-                codecs.join(", ")
-            );
-            return Err(Error::unsupported(message).advise("choose another container, such as mp4 or mkv"));
+            return Err(self.nothing(target));
+        }
+        if let Some(size) = self.settings.target_size {
+            self.divide(size, &mut lanes)?;
         }
         Ok((lanes, streams))
     }
 
-    /// Whether a stream can pass as it is: its container takes it, and nothing moves or cuts its frames.
-    fn can_pass(&self, target: &Target, index: usize, source: &Stream) -> bool {
+    /// Whether a stream can pass as it is: nothing moves or cuts its frames.
+    fn can_pass(&self, index: usize) -> bool {
         let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
-        // The standard (ISO/IEC 23003-5) and libav from 7.0 on have uncompressed sound in MP4; players do not.
-        let unheard = source.codec().starts_with("pcm_")
-            && target.muxer.is_mov()
-            && target.muxer.name() != "mov"
-            && self.settings.audio.codec != AudioCodec::Copy;
         let moved = !self.settings.keep.is_empty() || self.settings.speed.is_some();
-        plain && !moved && !unheard && holds(target, source)
+        // Of packets without times nobody knows the order that their pictures are shown in.
+        plain && !moved && self.media.demuxer().has_times()
     }
 
-    fn video(
-        &mut self,
-        target: &Target,
-        index: usize,
-        source: &'a Stream,
-        report: &mut Report,
-    ) -> Result<Option<Way<'a>>> {
+    /// A codec that somebody named is for a container that holds streams of its kind.
+    fn check_named(&self, target: &Target) -> Result<()> {
+        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
+        let video = !matches!(video, VideoCodec::Auto | VideoCodec::Copy | VideoCodec::None);
+        let audio = !matches!(audio, AudioCodec::Auto | AudioCodec::Copy | AudioCodec::None);
+        for (kind, named, option) in
+            [(StreamKind::Video, video, "video"), (StreamKind::Audio, audio, "audio")]
+        {
+            if named && holds::most(target.muxer, kind) == 0 {
+                let message =
+                    format!("{}: {}, and a codec was named for it", target.name(), no_room(kind, 0));
+                return Err(Error::unsupported(message)
+                    .advise(format!("leave the {option} codec out, or choose another container")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the caller wants no stream of this kind.
+    fn is_left_out(&self, kind: StreamKind) -> bool {
+        match kind {
+            StreamKind::Video => self.settings.video.codec == VideoCodec::None,
+            StreamKind::Audio => self.settings.audio.codec == AudioCodec::None,
+            _ => false,
+        }
+    }
+
+    /// Why no stream with a picture or sound is left.
+    fn nothing(&self, target: &Target) -> Error {
+        let plays = |stream: &&Stream| {
+            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
+        };
+        let streams = self.media.streams();
+        let codecs =
+            |streams: Vec<&Stream>| streams.into_iter().map(Stream::codec).collect::<Vec<_>>().join(", ");
+        let playing: Vec<_> = streams.iter().filter(plays).collect();
+        if playing.is_empty() {
+            let message =
+                format!("there is neither video nor sound in it ({})", codecs(streams.iter().collect()));
+            return Error::unsupported(message).advise("remux puts what it has into another container");
+        }
+        if playing.iter().all(|stream| self.is_left_out(stream.kind())) {
+            return Error::unsupported(format!("all that it has is to be left out ({})", codecs(playing)))
+                .advise("leave one 'none' out");
+        }
+        let message = format!("{} can hold none of the streams ({})", target.name(), codecs(playing));
+        Error::unsupported(message).advise("choose another container, such as mp4 or mkv")
+    }
+
+    fn video(&mut self, target: &Target, index: usize, source: &'a Stream) -> Result<Option<Way<'a>>> {
         let video = &self.settings.video;
-        let (usual, _) = target.muxer.usual_codecs();
         if video.codec == VideoCodec::None {
             return Ok(None);
         }
-        // For MP3 and FLAC libav names what it takes as a cover.
-        let none = usual == "none" || SINGLE.contains(&target.muxer.name().as_str());
-        if none && target.muxer.fits(source) != Some(true) {
-            target.drop_stream(index, source, "it holds no video", report);
-            return Ok(None);
-        }
-        let passes = self.can_pass(target, index, source);
+        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
         match video.codec {
             VideoCodec::Copy if !self.watermarks.is_empty() => {
                 return Err(Error::invalid("the video is to be copied, and to get a watermark")
                     .advise("leave one of them out"));
             }
-            VideoCodec::Copy if passes => return Ok(Some(Way::Copy)),
+            VideoCodec::Copy if passes && held != Held::Never => return Ok(Some(Way::Copy)),
             VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
             // Segments begin where they should if it is encoded.
             VideoCodec::Auto
                 if passes
+                    && held == Held::Well
                     && self.segments.is_none()
                     && !video.changes()
                     && self.settings.preset.is_none()
@@ -275,20 +302,16 @@ impl<'a> Plan<'a> {
         report: &mut Report,
     ) -> Result<Option<Way<'a>>> {
         let audio = &self.settings.audio;
-        let (_, usual) = target.muxer.usual_codecs();
         if audio.codec == AudioCodec::None {
             return Ok(None);
         }
-        if usual == "none" && target.muxer.fits(source) != Some(true) {
-            target.drop_stream(index, source, "it holds no sound", report);
-            return Ok(None);
-        }
-        let passes = self.can_pass(target, index, source);
+        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
         match audio.codec {
-            AudioCodec::Copy if passes => return Ok(Some(Way::Copy)),
+            AudioCodec::Copy if passes && held != Held::Never => return Ok(Some(Way::Copy)),
             AudioCodec::Copy => return Err(self.no_copy(target, index, source)),
             AudioCodec::Auto
                 if passes
+                    && held == Held::Well
                     && !audio.changes()
                     && self.settings.preset.is_none()
                     && self.processors.1.is_empty() =>
@@ -300,7 +323,7 @@ impl<'a> Plan<'a> {
         let kind = presets::audio_encoder(audio, target.muxer)?;
         self.check_encoder(target, kind, source)?;
         let pass = self.first_pass(index, source, report)?;
-        let links = self.audio_links(source, kind, pass);
+        let links = self.audio_links(source, (kind, target.muxer), pass);
         let plan = self.encode_plan(target, kind, source)?;
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
@@ -355,9 +378,13 @@ impl<'a> Plan<'a> {
     }
 
     fn no_copy(&self, target: &Target, index: usize, source: &Stream) -> Error {
-        let name = target.muxer.name();
-        let why = if target.muxer.fits(source) == Some(false) {
-            format!("{name} can't hold it")
+        let why = if holds::stream(target.muxer, source) == Held::Never {
+            let rates = holds::sample_rates(&target.muxer.name(), &source.codec());
+            let rate = source.sample_rate().unwrap_or(0);
+            let of = if rates.is_empty() { String::new() } else { format!(" of {rate} samples a second") };
+            format!("{} can't hold it{of}", target.name())
+        } else if !self.media.demuxer().has_times() {
+            "its source does not say when its pictures are shown".to_owned()
         } else {
             "ranges and speeds need it decoded".to_owned()
         };
@@ -367,9 +394,8 @@ impl<'a> Plan<'a> {
 
     /// Whether the container holds what it makes, and it takes the options.
     fn check_encoder(&self, target: &Target, kind: EncoderKind, source: &Stream) -> Result<()> {
-        if kind.fits(target.muxer) == Some(false) {
-            let message =
-                format!("{} can't hold {} (encoder {})", target.muxer.name(), kind.codec(), kind.name());
+        if !holds::encoder(target.muxer, kind) {
+            let message = format!("{} can't hold {} (encoder {})", target.name(), kind.codec(), kind.name());
             return Err(Error::unsupported(message).advise("choose another codec or container"));
         }
         if kind.kind() != StreamKind::Video {
@@ -384,25 +410,6 @@ impl<'a> Plan<'a> {
         let options = presets::video_options(self.settings, kind, self.settings.video.bit_rate, shape)?;
         presets::check_words(kind, &options)?;
         kind.check_options(&options)
-    }
-
-    /// The bit rate that was asked for, or that the target size leaves for the video.
-    fn video_bit_rate(&self) -> Result<Option<u64>> {
-        let Some(size) = self.settings.target_size else { return Ok(self.settings.video.bit_rate) };
-        let seconds = self.length.or(self.media.duration()).map(Timestamp::secs).filter(|s| *s > 0.0);
-        let Some(seconds) = seconds else {
-            return Err(Error::unsupported("a target size needs a source whose length is known"));
-        };
-        let seconds = seconds / self.settings.speed.unwrap_or(1.0);
-        let sounds = self.media.streams().iter().filter(|s| s.kind() == StreamKind::Audio).count();
-        let each = self.settings.audio.bit_rate.unwrap_or(128_000) as f64;
-        // One percent is for the container.
-        let left = size as f64 * 8.0 * 0.99 / seconds - each * sounds as f64;
-        if left < 10_000.0 {
-            return Err(Error::invalid(format!("{size} bytes are too few for {seconds:.1} s"))
-                .advise("raise the target size, or lower the bit rate of the sound"));
-        }
-        Ok(Some(left as u64))
     }
 
     /// Measures the loudness of a stream where the settings ask for one.
@@ -443,11 +450,11 @@ fn holds_covers(target: &Target) -> bool {
     single && !target.is_segmented()
 }
 
-/// Whether a container takes a stream, as far as libav tells; those of one stream of sound without a table take their own
-/// codec (MP3, ADTS, AC-3).
-fn holds(target: &Target, source: &Stream) -> bool {
-    let muxer = target.muxer;
-    muxer.fits(source).unwrap_or_else(|| {
-        !SINGLE.contains(&muxer.name().as_str()) || muxer.usual_codecs().1 == source.codec()
-    })
+fn no_room(kind: StreamKind, there: usize) -> &'static str {
+    match (kind, there) {
+        (StreamKind::Video, 0) => "it holds no video",
+        (StreamKind::Video, _) => "it holds one stream of video",
+        (_, 0) => "it holds no sound",
+        _ => "it holds one stream of sound",
+    }
 }

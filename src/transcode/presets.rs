@@ -126,6 +126,8 @@ pub(super) fn video_encoder(settings: &VideoSettings, muxer: Muxer) -> Result<En
         "prores" => first_of(&["prores_ks", "prores"], codec),
         "vp8" => first_of(&["libvpx"], codec),
         "theora" => first_of(&["libtheora"], codec),
+        "msmpeg4v3" => first_of(&["msmpeg4"], codec),
+        "webp" => first_of(&["libwebp_anim", "libwebp"], codec),
         other => first_of(&[other], codec),
     };
     match &settings.codec {
@@ -134,10 +136,13 @@ pub(super) fn video_encoder(settings: &VideoSettings, muxer: Muxer) -> Result<En
             match (muxer.name().as_str(), usual.as_str()) {
                 ("webm", _) => named("vp9"),
                 // libav's choices of another time.
-                ("mpegts" | "flv" | "matroska" | "mov" | "ipod" | "f4v", _) => {
+                ("mpegts" | "flv" | "matroska" | "mov" | "ipod" | "f4v" | "3gp" | "3g2", _) => {
                     named("h264").or_else(|_| named(&usual))
                 }
                 (name, "none") => Err(Error::unsupported(format!("{name} holds no video"))),
+                // Such packets are no bytes, but frames of libav's own.
+                (_, "wrapped_avframe") => Err(Error::unsupported("avrope writes no YUV4MPEG (y4m)")
+                    .advise("take nut or avi with the codec rawvideo")),
                 _ => named(&usual),
             }
         }
@@ -167,7 +172,7 @@ pub(super) fn audio_encoder(settings: &AudioSettings, muxer: Muxer) -> Result<En
             let (_, usual) = muxer.usual_codecs();
             match (muxer.name().as_str(), usual.as_str()) {
                 ("webm" | "ogg", _) => named("opus").or_else(|_| named("vorbis")),
-                ("mpegts" | "flv" | "matroska" | "f4v", _) => named("aac"),
+                ("mpegts" | "flv" | "matroska" | "f4v" | "3gp" | "3g2", _) => named("aac"),
                 (name, "none") => Err(Error::unsupported(format!("{name} holds no sound"))),
                 _ => named(&usual),
             }
@@ -221,7 +226,8 @@ pub(super) fn video_options(
         }
         _ => {}
     }
-    if let "libvpx-vp9" | "libvpx" | "libaom-av1" = name.as_str() {
+    // VP8's encoder has no such option.
+    if let "libvpx-vp9" | "libaom-av1" = name.as_str() {
         set("row-mt", "1".into());
     }
     let rated = |set: &mut dyn FnMut(&str, String), rate: u64| set("b", rate.to_string());
@@ -400,6 +406,46 @@ pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(
     }
     override_with(&mut options, &settings.audio.options);
     options
+}
+
+/// The bits a second that an audio encoder will make, as far as can be told before: the rate that it is given, or its own
+/// choice.
+pub(super) fn audio_rate(settings: &Transcode, encoder: EncoderKind, source: &Stream) -> u64 {
+    let channels = settings.audio.channels.or(source.channels()).unwrap_or(2);
+    let samples = settings.audio.sample_rate.or(source.sample_rate()).unwrap_or(48_000);
+    let raw = |bits: u64| u64::from(channels).saturating_mul(samples.into()).saturating_mul(bits);
+    let codec = encoder.codec();
+    let bits = |text: &str| {
+        let (number, factor) = match text.strip_suffix(['k', 'K']) {
+            Some(number) => (number, 1000.0),
+            None => (text, 1.0),
+        };
+        number.parse().ok().map(|n: f64| (n * factor) as u64)
+    };
+    if let Some(pcm) = codec.strip_prefix("pcm_") {
+        let digits: String = pcm.chars().filter(char::is_ascii_digit).collect();
+        return raw(digits.parse().unwrap_or(8));
+    }
+    let options = audio_options(settings, encoder);
+    if let Some(rate) = options.iter().find(|(key, _)| key == "b").and_then(|(_, value)| bits(value)) {
+        return rate;
+    }
+    match codec.as_str() {
+        // Of 16 bits a sample a lossless codec leaves about 10.
+        "flac" | "alac" | "wavpack" | "tta" => raw(10),
+        // libopusenc.c and ac3enc.c go by the channels.
+        "opus" => u64::from(channels.div_ceil(2))
+            .saturating_mul(32_000)
+            .saturating_add(u64::from(channels).saturating_mul(32_000)),
+        "ac3" | "eac3" => match channels {
+            1 => 96_000,
+            2 => 192_000,
+            3 => 320_000,
+            4 => 384_000,
+            _ => 448_000,
+        },
+        _ => 128_000,
+    }
 }
 
 /// The caller's own options win.

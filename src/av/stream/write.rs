@@ -69,19 +69,6 @@ impl Stream {
             if keeps { p.codec_tag } else { 0 }
         }
     }
-
-    /// What libav's table says about this codec in that container: yes, no, or None where it has no table.
-    ///
-    /// # Safety
-    /// `format` is a live (static) muxer description.
-    pub(in crate::av) unsafe fn fits(&self, format: *const ff::AVOutputFormat) -> Option<bool> {
-        // SAFETY: the caller's promise.
-        match unsafe { ff::avformat_query_codec(format, self.get().codec_id, ff::FF_COMPLIANCE_NORMAL) } {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
 }
 
 /// QuickTime's language codes know some languages by ISO 639-2's bibliographic code alone (isom.c:

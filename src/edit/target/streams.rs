@@ -54,7 +54,7 @@ impl Target {
     }
 
     pub(crate) fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
-        let (codec, name) = (stream.codec(), self.muxer.name());
+        let (codec, name) = (stream.codec(), &self.name);
         report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
         report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
     }
@@ -91,8 +91,7 @@ impl Target {
         }
         if kept.is_empty() {
             let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
-            let message =
-                format!("{} can hold none of the streams ({})", self.muxer.name(), codecs.join(", "));
+            let message = format!("{} can hold none of the streams ({})", self.name, codecs.join(", "));
             let error = Error::unsupported(message).named(media.source().name());
             let log = last.map(|e| e.log().to_vec()).unwrap_or_default();
             return Err(error.advise("choose another container, such as mp4 or mkv").with_log(log));
