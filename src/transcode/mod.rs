@@ -12,6 +12,7 @@ mod framing;
 mod grid;
 mod holds;
 mod job;
+mod judge;
 mod layers;
 mod links;
 mod loudness;

@@ -6,6 +6,7 @@ use super::{
     filter::{Chain, Link},
     filters::{self, VideoFilter},
     holds::{self, Held},
+    judge,
     layers::Layer,
     loudness::{Correction, Pass},
     measure,
@@ -400,15 +401,15 @@ impl<'a> Plan<'a> {
         }
         if kind.kind() != StreamKind::Video {
             let options = presets::audio_options(self.settings, kind);
-            presets::check_rate(&self.settings.audio, kind)?;
-            presets::check_channels(&self.settings.audio, source)?;
-            presets::check_words(kind, &options)?;
+            judge::check_rate(&self.settings.audio, kind)?;
+            judge::check_channels(&self.settings.audio, source)?;
+            judge::check_words(kind, &options)?;
             return kind.check_options(&options);
         }
         let (w, h) = source.size().unwrap_or((1280, 720));
         let shape = (w, h, source.frame_rate().map_or(25.0, Rational::value));
         let options = presets::video_options(self.settings, kind, self.settings.video.bit_rate, shape)?;
-        presets::check_words(kind, &options)?;
+        judge::check_words(kind, &options)?;
         kind.check_options(&options)
     }
 

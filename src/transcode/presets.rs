@@ -2,12 +2,12 @@
 
 use super::{
     codec::{AudioCodec, VideoCodec},
-    links::layout,
+    judge::worst_crf,
     settings::{AudioSettings, Transcode, VideoSettings},
 };
 use crate::{
     Error, Result,
-    av::{encoder::EncoderKind, format::is_layout, output::Muxer, stream::Stream},
+    av::{encoder::EncoderKind, output::Muxer, stream::Stream},
     words::{self, Words},
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -84,7 +84,7 @@ impl Preset {
 }
 
 /// x264's presets, from fast to slow: what those of other encoders are measured by.
-const SPEEDS: [&str; 10] = [
+pub(super) const SPEEDS: [&str; 10] = [
     "ultrafast",
     "superfast",
     "veryfast",
@@ -296,106 +296,6 @@ pub(super) fn video_options(
     Ok(options)
 }
 
-/// x264's tunings; several may be given at once.
-const X264_TUNES: [&str; 9] =
-    ["film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency", "touhou"];
-const X265_TUNES: [&str; 9] = [
-    "psnr",
-    "ssim",
-    "grain",
-    "animation",
-    "fastdecode",
-    "fast-decode",
-    "zerolatency",
-    "zero-latency",
-    "vmaf",
-];
-
-/// What else than options by libav's names people write after `ffmpeg`, and what says it here.
-fn said_otherwise(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "b:v" | "vb" => "VideoSettings::bit_rate (--video-bitrate)",
-        "b:a" => "AudioSettings::bit_rate (--audio-bitrate)",
-        "c" | "c:v" | "codec" | "codec:v" | "vcodec" => "VideoSettings::codec (--video-codec)",
-        "c:a" | "codec:a" | "acodec" => "AudioSettings::codec (--audio-codec)",
-        "r" => "VideoSettings::frame_rate (--fps)",
-        "s" => "VideoSettings::size (--size)",
-        "vf" | "filter:v" => "VideoSettings::filter (--filter)",
-        "af" | "filter:a" => "AudioSettings::filter (--audio-filter)",
-        "pix_fmt" => "VideoSettings::pixel_format (--pixel-format)",
-        _ => return None,
-    })
-}
-
-/// Judges of an encoder's options what it would judge itself when it is opened, in words that say less (x264's presets), and
-/// what is no option of any.
-pub(super) fn check_words(encoder: EncoderKind, options: &[(String, String)]) -> Result<()> {
-    let name = encoder.name();
-    for (key, value) in options {
-        if let Some(own) = said_otherwise(key) {
-            let message = format!("the encoder {name} has no option '{key}'");
-            return Err(Error::invalid(message).advise(format!("what it stands for is {own}")));
-        }
-        let is_number = value.parse::<i64>().is_ok();
-        let among = |known: &[&str], word: &str| known.iter().any(|k| k.eq_ignore_ascii_case(word));
-        let (what, expected) = match (name.as_str(), key.as_str()) {
-            ("libx264" | "libx264rgb" | "libx265", "preset")
-                if rank(value).is_none() && !matches!(value.as_bytes(), [b'0'..=b'9']) =>
-            {
-                ("preset", SPEEDS.join(", "))
-            }
-            ("libx264" | "libx264rgb", "tune")
-                if !value.split([',', '.', '/', '-', '+']).all(|word| among(&X264_TUNES, word)) =>
-            {
-                ("tuning", X264_TUNES.join(", "))
-            }
-            ("libx265", "tune") if !among(&X265_TUNES, value) => ("tuning", X265_TUNES.join(", ")),
-            ("libsvtav1", "preset") if !is_number => {
-                ("preset", format!("{}, or a number from 0, the slowest, to 13", SPEEDS.join(", ")))
-            }
-            ("libvpx-vp9" | "libvpx" | "libaom-av1", "cpu-used") if !is_number => {
-                ("preset", format!("{}, or a number from 0, the slowest, to 8", SPEEDS.join(", ")))
-            }
-            _ => continue,
-        };
-        return Err(Error::invalid(format!("the encoder {name} has no {what} '{value}'"))
-            .advise(format!("it has {expected}")));
-    }
-    Ok(())
-}
-
-/// Whether an encoder takes sound of the rate that is asked for.
-pub(super) fn check_rate(settings: &AudioSettings, encoder: EncoderKind) -> Result<()> {
-    let rates = encoder.sample_rates();
-    match settings.sample_rate.filter(|rate| !rates.is_empty() && !rates.contains(rate)) {
-        None => Ok(()),
-        Some(rate) => {
-            let known: Vec<String> = rates.iter().map(u32::to_string).collect();
-            let message = format!("the encoder {} does not take {rate} samples a second", encoder.name());
-            Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))))
-        }
-    }
-}
-
-/// Whether there is a layout of the channels that are asked for, or the source's sound has as many.
-pub(super) fn check_channels(settings: &AudioSettings, source: &Stream) -> Result<()> {
-    let mixes = |channels: u32| is_layout(&layout(channels));
-    let Some(channels) = settings.channels.filter(|n| source.channels() != Some(*n) && !mixes(*n)) else {
-        return Ok(());
-    };
-    let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
-    let message = format!("{channels} channels: this libav has no layout of so many to mix sound into");
-    Err(Error::invalid(message).advise(format!("give {}", known.join(", "))))
-}
-
-/// The worst of an encoder's constant rate factors; the best is 0.
-fn worst_crf(encoder: &str) -> f32 {
-    match encoder {
-        "libsvtav1" | "libvpx-vp9" | "libvpx" | "libaom-av1" => 63.0,
-        _ => 51.0,
-    }
-}
-
 /// What an audio encoder is told.
 pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(String, String)> {
     let lossless = encoder.codec().starts_with("pcm_") || matches!(encoder.codec().as_str(), "flac" | "alac");
@@ -471,7 +371,7 @@ pub(super) fn codec_on_device(settings: &VideoSettings, software: EncoderKind) -
     .then_some(codec)
 }
 
-fn rank(speed: &str) -> Option<usize> {
+pub(super) fn rank(speed: &str) -> Option<usize> {
     SPEEDS.iter().position(|known| known.eq_ignore_ascii_case(speed))
 }
 
