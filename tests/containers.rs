@@ -241,6 +241,28 @@ fn containers_of_one_codec_get_that_one() {
 }
 
 #[test]
+fn mxf_counts_pictures_and_not_ticks() {
+    oracle!("MXF");
+    let folder = tempfile::tempdir().unwrap();
+    let source =
+        clip("mpeg2-pcm.mov", &["-c:v", "mpeg2video", "-bf", "2", "-c:a", "pcm_s16le", "-ar", "48000"]);
+    let theirs = folder.path().join("theirs.mxf");
+    ffmpeg(&["-i", source.to_str().unwrap(), "-c", "copy", theirs.to_str().unwrap()]);
+    let ours = folder.path().join("ours.mxf");
+    remux_to(&open(&source), &Remux::new(), Sink::file(&ours), &Control::default()).unwrap();
+    let copied = folder.path().join("copied.mxf");
+    let settings = Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Copy));
+    transcode_to(&open(&source), &settings, Sink::file(&copied), &Control::default()).unwrap();
+    for (what, path) in [("remux", &ours), ("copy", &copied)] {
+        for stream in ["0:v", "0:a"] {
+            let (found, due) = (common::frames(path, stream), common::frames(&theirs, stream));
+            assert!(due.len() > 10 && found == due, "{what}, {stream}: {} of {}", found.len(), due.len());
+        }
+        check(path, what);
+    }
+}
+
+#[test]
 fn a_copy_that_cannot_work_says_so() {
     oracle!("copies");
     let folder = tempfile::tempdir().unwrap();

@@ -308,6 +308,10 @@ impl Output {
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
             fill_sizes((*stream).codecpar);
+            if let Some(rate) = template.frame_rate().filter(|_| self.muxer.name().starts_with("mxf")) {
+                // mxfenc.c takes it for the length of a frame, and counts by it (mxf_write_header).
+                (*stream).time_base = ff::AVRational { num: rate.den, den: rate.num };
+            }
             Ok(usize::try_from((*stream).index).unwrap_or(0))
         }
     }

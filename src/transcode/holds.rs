@@ -221,11 +221,7 @@ pub(super) fn stream(muxer: Muxer, source: &Stream) -> Held {
     let name = muxer.name();
     // Of H.264 and HEVC these want start codes, and do not put them in.
     let lengths = matches!(codec.as_str(), "h264" | "hevc") && source.extradata().first() == Some(&1);
-    if lengths && matches!(name.as_str(), "avi" | "wtv") {
-        return Held::Never;
-    }
-    // mxfenc.c counts frames by their dts, and comes out of step where pictures are reordered.
-    if name == "mxf" && matches!(codec.as_str(), "h264" | "mpeg2video") {
+    if lengths && matches!(name.as_str(), "avi" | "mxf" | "wtv") {
         return Held::Never;
     }
     let table = (muxer.fits(source), muxer.may_take(source));

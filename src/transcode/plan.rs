@@ -381,8 +381,8 @@ impl<'a> Plan<'a> {
     fn no_copy(&self, target: &Target, index: usize, source: &Stream) -> Error {
         let why = if holds::stream(target.muxer, source) == Held::Never {
             let rates = holds::sample_rates(&target.muxer.name(), &source.codec());
-            let rate = source.sample_rate().unwrap_or(0);
-            let of = if rates.is_empty() { String::new() } else { format!(" of {rate} samples a second") };
+            let rate = source.sample_rate().filter(|rate| !rates.is_empty() && !rates.contains(rate));
+            let of = rate.map(|rate| format!(" of {rate} samples a second")).unwrap_or_default();
             format!("{} can't hold it{of}", target.name())
         } else if !self.media.demuxer().has_times() {
             "its source does not say when its pictures are shown".to_owned()
