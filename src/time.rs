@@ -231,7 +231,7 @@ impl FromStr for Rational {
         }
         let value: f64 = text.trim().parse().map_err(|_| wrong())?;
         let ntsc = (value * 1.001).round();
-        let (num, den) = if (ntsc / 1.001 - value).abs() < 0.005 && value.fract() != 0.0 {
+        let (num, den) = if ntsc >= 1.0 && (ntsc / 1.001 - value).abs() < 0.005 && value.fract() != 0.0 {
             (ntsc * 1000.0, 1001)
         } else {
             ((value * 1000.0).round(), 1000)

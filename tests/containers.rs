@@ -62,7 +62,19 @@ fn refused(outcome: avrope::Result<(PathBuf, Report)>, what: &str) -> Error {
 
 /// Of each stream the frames and the end in seconds, by an ffmpeg that decodes all without a word.
 fn decoded(path: &Path) -> Vec<(usize, f64)> {
-    let arguments = ["-v", "error", "-i", path.to_str().unwrap(), "-map", "0", "-f", "framecrc", "-"];
+    let arguments = [
+        "-v",
+        "error",
+        "-i",
+        path.to_str().unwrap(),
+        "-map",
+        "0",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "framecrc",
+        "-",
+    ];
     let (text, log) = ffmpeg(&arguments);
     assert_eq!(log, "", "{}: decoding", path.display());
     let text = String::from_utf8(text).unwrap();
@@ -352,7 +364,9 @@ fn what_goes_into_a_pipe_is_whole_or_refused() {
     oracle!("pipes");
     let folder = tempfile::tempdir().unwrap();
     let source = movie();
-    for format in ["mkv", "ts", "mp4", "nut", "flv", "ogg", "wav", "au", "mp3", "aac", "flac", "gif", "mpg"] {
+    for format in
+        ["mkv", "ts", "mp4", "nut", "flv", "ogg", "wav", "au", "mp3", "aac", "flac", "gif", "mpg", "ivf"]
+    {
         let pipe = Pipe::default();
         let settings = Transcode::new().format(format);
         transcode_to(&open(&source), &settings, Sink::writer(pipe.clone()), &Control::default())
@@ -361,7 +375,7 @@ fn what_goes_into_a_pipe_is_whole_or_refused() {
         std::fs::write(&path, &*pipe.0.lock().unwrap()).unwrap();
         check(&path, &format!("{format} through a pipe"));
     }
-    for format in ["avi", "aiff", "w64", "wtv", "ivf", "webp", "apng"] {
+    for format in ["avi", "aiff", "w64", "wtv", "webp", "apng"] {
         for remuxed in [false, true] {
             let pipe = Pipe::default();
             let sink = Sink::writer(pipe.clone());
@@ -478,4 +492,62 @@ fn errors_call_things_what_they_are() {
     let media = Media::open(Source::open(movie()).unwrap()).unwrap();
     let error = transcode(&media, &wide, &Control::default()).unwrap_err();
     assert!(error.to_string().contains("m4a can't hold opus"), "{error}");
+}
+
+#[test]
+fn a_cut_that_encodes_goes_into_other_containers() {
+    oracle!("cuts into other containers");
+    let folder = tempfile::tempdir().unwrap();
+    let time = |s| avrope::Timestamp::from_secs(s).unwrap();
+    let range = avrope::TimeRange { from: time(0.5), to: time(1.5) };
+    let pcm = sound("pcm.wav", &["-c:a", "pcm_s16le"]);
+    for (source, ending, expected) in [
+        (&movie(), "webm", &["v:vp9", "a:opus"][..]),
+        (&movie(), "mp3", &["a:mp3"]),
+        (&movie(), "gif", &["v:gif"]),
+        (&movie(), "mov", &["v:h264", "a:aac"]),
+        (&pcm, "m4a", &["a:aac"]),
+        (&pcm, "mp3", &["a:mp3"]),
+        (&pcm, "mka", &["a:pcm_s16le"]),
+    ] {
+        let path = folder.path().join(format!("cut.{ending}"));
+        let cut = avrope::Cut::new().keep(range).mode(avrope::CutMode::Encode);
+        avrope::cut_to(&open(source), &cut, Sink::replace(&path), &Control::default())
+            .unwrap_or_else(|e| panic!("{ending}: {e}"));
+        assert_eq!(codecs(&path), expected, "{ending}");
+    }
+}
+
+#[test]
+fn what_its_container_could_not_turn_is_turned() {
+    oracle!("a turned source");
+    let folder = tempfile::tempdir().unwrap();
+    let turned = common::turned("holds-turned.mp4", &movie(), 90);
+    let (path, report) = made(&turned, &Transcode::new(), folder.path(), "turned.mkv").unwrap();
+    assert!(report.frames_encoded > 0, "the picture was copied");
+    let of = |path: &Path| {
+        let json = ffprobe(path, &["-show_entries", "stream=width,height", "-select_streams", "v"]);
+        (json["streams"][0]["width"].as_u64(), json["streams"][0]["height"].as_u64())
+    };
+    let ((w, h), (seen_w, seen_h)) = (of(&turned), of(&path));
+    assert_eq!((w, h), (seen_h, seen_w));
+    let (path, _) = made(&turned, &Transcode::new(), folder.path(), "turned.mp4").unwrap();
+    assert_eq!(of(&path), (w, h), "MP4 says itself that it is turned");
+}
+
+#[test]
+fn adts_goes_into_a_stream_of_mp4_and_matroska() {
+    oracle!("ADTS into streams");
+    let folder = tempfile::tempdir().unwrap();
+    let source = clip("adts.ts", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]);
+    for format in ["mp4", "matroska"] {
+        let (sender, chunks) = crossbeam_channel::unbounded::<bytes::Bytes>();
+        let settings = Transcode::new().format(format);
+        transcode_to(&open(&source), &settings, Sink::channel(sender), &Control::default())
+            .unwrap_or_else(|e| panic!("{format}: {e}"));
+        let path = folder.path().join(format!("stream.{format}"));
+        std::fs::write(&path, chunks.iter().flatten().collect::<Vec<u8>>()).unwrap();
+        assert_eq!(codecs(&path), ["v:h264", "a:aac"], "{format}");
+        check(&path, format);
+    }
 }

@@ -146,7 +146,7 @@ impl Muxer {
 
     /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
     pub(crate) fn goes_back(self) -> bool {
-        const MUXERS: [&str; 14] = [
+        const MUXERS: [&str; 13] = [
             "aiff",
             "apng",
             "avi",
@@ -154,7 +154,6 @@ impl Muxer {
             "film_cpk",
             "filmstrip",
             "gxf",
-            "ivf",
             "rm",
             "rso",
             "swf",

@@ -166,6 +166,16 @@ impl Target {
         matches!(self.device, Device::Files(..))
     }
 
+    /// Whether its header, which says what the codecs are, is written before all packets.
+    pub(crate) fn tells_codecs_first(&self) -> bool {
+        let streams = matches!(self.device, Device::Stream(_) | Device::Files(..));
+        if self.muxer.is_mov() {
+            self.layout != Layout::Indexed
+        } else {
+            streams && matches!(self.muxer.name().as_str(), "matroska" | "webm")
+        }
+    }
+
     /// How long each of many files is.
     pub(crate) fn step(&self) -> Option<Timestamp> {
         match &self.device {

@@ -264,15 +264,25 @@ impl<'a> Blend<'a> {
         for (media, taken) in self.medias.iter().zip(streams) {
             let name = media.source().name();
             for (index, stream) in media.streams().iter().enumerate() {
-                let unwanted = match stream.kind() {
-                    StreamKind::Video => self.settings.video.codec == VideoCodec::None,
-                    StreamKind::Audio => self.settings.audio.codec == AudioCodec::None,
+                let kind = stream.kind();
+                // What not every source has is told for all at once.
+                let told = || self.medias.iter().any(|media| stream_of(media, kind).is_none());
+                let unwanted = match kind {
+                    StreamKind::Video => self.settings.video.codec == VideoCodec::None || told(),
+                    StreamKind::Audio => self.settings.audio.codec == AudioCodec::None || told(),
                     _ => false,
                 };
                 if taken.contains(&index) || stream.is_hidden() || unwanted {
                     continue;
                 }
-                let (codec, reason) = (stream.codec(), "transitions are of one picture and one sound");
+                let is_of_kind = |i: &usize| media.streams().get(*i).is_some_and(|s| s.kind() == kind);
+                let plays = matches!(kind, StreamKind::Video | StreamKind::Audio) && !stream.is_picture();
+                let reason = if plays && !taken.iter().any(is_of_kind) {
+                    "the container holds none of its kind"
+                } else {
+                    "transitions are of one picture and one sound"
+                };
+                let codec = stream.codec();
                 report.warn(format!("{name}: stream {index} ({codec}) is left out: {reason}"));
                 report.dropped_streams.push(DroppedStream { index, codec, reason: reason.into() });
             }

@@ -1,8 +1,13 @@
 //! [`cut`] in all of its modes: what copies is done in `edit`, what encodes is done here.
 
-use super::{AudioCodec, AudioSettings, Transcode, TranscodeJob, Transcoder, VideoCodec, VideoSettings};
+use super::{
+    AudioCodec, AudioSettings, Transcode, TranscodeJob, Transcoder, VideoCodec, VideoSettings,
+    holds::{self, Held},
+    presets,
+};
 use crate::{
     Clip, Control, Cut, CutMode, Media, Report, Result, Sink, StreamKind,
+    av::{encoder::EncoderKind, output::Muxer},
     edit::{self, Job},
 };
 
@@ -22,8 +27,7 @@ pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
     if settings.asked_mode() != Some(CutMode::Encode) {
         return edit::cut(media, settings, control);
     }
-    let encoded = encoded(media, settings)?;
-    edit::to_rope(&EncodedCut(TranscodeJob::new(Transcoder::new(media, &encoded))), "cut", control)
+    edit::to_rope(&EncodedCut { media, asked: &asked(settings)? }, "cut", control)
 }
 
 /// Cuts ranges out of a media, into a sink.
@@ -33,12 +37,11 @@ pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> R
     if settings.asked_mode() != Some(CutMode::Encode) {
         return edit::cut_to(media, settings, sink, control);
     }
-    let encoded = encoded(media, settings)?;
-    edit::to_sink(&EncodedCut(TranscodeJob::new(Transcoder::new(media, &encoded))), "cut", sink, control)
+    edit::to_sink(&EncodedCut { media, asked: &asked(settings)? }, "cut", sink, control)
 }
 
-/// The source's own codecs at a quality that nobody tells from it, as far as this libav encodes them.
-fn encoded(media: &Media, settings: &Cut) -> Result<Transcode> {
+/// What is asked for, whatever the codecs.
+fn asked(settings: &Cut) -> Result<Transcode> {
     if settings.ranges().is_empty() {
         return Err(crate::Error::invalid("no range was given").advise("say what to keep"));
     }
@@ -46,6 +49,12 @@ fn encoded(media: &Media, settings: &Cut) -> Result<Transcode> {
     if let Some(format) = settings.asked_format() {
         transcode = transcode.format(format);
     }
+    Ok(transcode)
+}
+
+/// The source's own codecs at a quality that nobody tells from it, where this libav encodes them and they are at home in the
+/// container; else what suits that best.
+fn with_codecs(transcode: Transcode, media: &Media, muxer: Muxer) -> Transcode {
     let codec_of = |kind: StreamKind| {
         let mut streams = media.streams().iter();
         streams
@@ -72,23 +81,41 @@ fn encoded(media: &Media, settings: &Cut) -> Result<Transcode> {
         codec if codec.starts_with("pcm_") => audio.codec(AudioCodec::Encoder(codec.to_owned())),
         _ => audio,
     };
-    Ok(transcode.video(video).audio(audio))
+    let is_home = |encoder: Result<EncoderKind>, kind: StreamKind| {
+        holds::most(muxer, kind) > 0 && encoder.is_ok_and(|e| holds::encoder(muxer, e) == Held::Well)
+    };
+    if !is_home(presets::video_encoder(&video, muxer), StreamKind::Video) {
+        video = VideoSettings::new();
+    }
+    if !is_home(presets::audio_encoder(&audio, muxer), StreamKind::Audio) {
+        audio = AudioSettings::new();
+    }
+    transcode.video(video).audio(audio)
 }
 
 /// A transcode that reports itself as a cut.
-struct EncodedCut<'a>(TranscodeJob<'a>);
+struct EncodedCut<'a> {
+    media: &'a Media,
+    asked: &'a Transcode,
+}
+
+impl EncodedCut<'_> {
+    fn plain(&self) -> TranscodeJob<'_> {
+        TranscodeJob::new(Transcoder::new(self.media, self.asked))
+    }
+}
 
 impl Job for EncodedCut<'_> {
     fn inputs(&self) -> Vec<crate::Source> {
-        self.0.inputs()
+        self.plain().inputs()
     }
 
     fn format(&self) -> Option<&str> {
-        self.0.format()
+        self.asked.format.as_deref()
     }
 
     fn default_format(&self) -> String {
-        self.0.default_format()
+        self.plain().default_format()
     }
 
     fn shares(&self) -> bool {
@@ -96,11 +123,12 @@ impl Job for EncodedCut<'_> {
     }
 
     fn layout(&self, streaming: bool) -> crate::edit::target::Layout {
-        self.0.layout(streaming)
+        self.plain().layout(streaming)
     }
 
     fn run(&self, target: &mut edit::target::Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
-        self.0.run(target, report, control)
+        let settings = with_codecs(self.asked.clone(), self.media, target.muxer);
+        TranscodeJob::new(Transcoder::new(self.media, &settings)).run(target, report, control)
     }
 }

@@ -151,6 +151,10 @@ impl DecodeStage<'_> {
     }
 
     fn count_damage(&self, at: &At) -> Result<()> {
+        // In front of a range pictures may refer to some that lie before the keyframe (an open GOP): none of them is shown.
+        if !at.gave && self.parts.get(at.part).is_some_and(|part| part.from > Timestamp::ZERO) {
+            return Ok(());
+        }
         let errors = self.counters.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(most) = self.most_errors.filter(|most| errors > *most) {
             let message = format!("more than {most} packets are damaged");

@@ -184,7 +184,7 @@ const RULES: [Rule; 18] = [
     Rule {
         muxers: &["mxf"],
         well: &["dvvideo", "mpeg2video", "pcm_s16le", "pcm_s24le"],
-        asked: &["dnxhd", "jpeg2000", "prores"],
+        asked: &["dnxhd", "h264", "jpeg2000", "prores"],
         never: &[],
     },
     // These are for looking at packets.
@@ -228,10 +228,10 @@ pub(super) fn stream(muxer: Muxer, source: &Stream) -> Held {
     held(muxer, &Asked { codec: &codec, table, rate: source.sample_rate() })
 }
 
-/// Whether a container can hold what an encoder makes.
-pub(super) fn encoder(muxer: Muxer, kind: EncoderKind) -> bool {
+/// What a container makes of what an encoder makes.
+pub(super) fn encoder(muxer: Muxer, kind: EncoderKind) -> Held {
     let table = kind.fits(muxer);
-    held(muxer, &Asked { codec: &kind.codec(), table: (table, table), rate: None }) != Held::Never
+    held(muxer, &Asked { codec: &kind.codec(), table: (table, table), rate: None })
 }
 
 fn held(muxer: Muxer, asked: &Asked<'_>) -> Held {

@@ -1,13 +1,14 @@
 //! Judges what encoders are told, in words that say more than their own.
 
 use super::{
+    holds,
     links::layout,
     presets::{SPEEDS, rank},
     settings::AudioSettings,
 };
 use crate::{
     Error, Result,
-    av::{encoder::EncoderKind, format::is_layout, stream::Stream},
+    av::{encoder::EncoderKind, format::is_layout, output::Muxer, stream::Stream},
 };
 
 /// x264's tunings; several may be given at once.
@@ -36,6 +37,7 @@ fn said_otherwise(key: &str) -> Option<&'static str> {
         "s" => "VideoSettings::size (--size)",
         "vf" | "filter:v" => "VideoSettings::filter (--filter)",
         "af" | "filter:a" => "AudioSettings::filter (--audio-filter)",
+        "q" | "q:v" | "qscale" | "qscale:v" => "VideoSettings::crf or bit_rate (--crf, --video-bitrate)",
         "pix_fmt" => "VideoSettings::pixel_format (--pixel-format)",
         _ => return None,
     })
@@ -78,27 +80,36 @@ pub(super) fn check_words(encoder: EncoderKind, options: &[(String, String)]) ->
     Ok(())
 }
 
-/// Whether an encoder takes sound of the rate that is asked for.
-pub(super) fn check_rate(settings: &AudioSettings, encoder: EncoderKind) -> Result<()> {
-    let rates = encoder.sample_rates();
-    match settings.sample_rate.filter(|rate| !rates.is_empty() && !rates.contains(rate)) {
-        None => Ok(()),
-        Some(rate) => {
+/// Whether an encoder, and a container of what it makes, take sound of the rate that is asked for.
+pub(super) fn check_rate(settings: &AudioSettings, encoder: EncoderKind, muxer: Muxer) -> Result<()> {
+    let container = muxer.name();
+    for (who, rates) in [
+        (format!("the encoder {}", encoder.name()), encoder.sample_rates()),
+        (container.clone(), holds::sample_rates(&container, &encoder.codec()).to_vec()),
+    ] {
+        if let Some(rate) = settings.sample_rate.filter(|rate| !rates.is_empty() && !rates.contains(rate)) {
             let known: Vec<String> = rates.iter().map(u32::to_string).collect();
-            let message = format!("the encoder {} does not take {rate} samples a second", encoder.name());
-            Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))))
+            let message = format!("{who} does not take {rate} samples a second");
+            return Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))));
         }
     }
+    Ok(())
 }
 
-/// Whether there is a layout of the channels that are asked for, or the source's sound has as many.
-pub(super) fn check_channels(settings: &AudioSettings, source: &Stream) -> Result<()> {
-    let mixes = |channels: u32| is_layout(&layout(channels));
-    let Some(channels) = settings.channels.filter(|n| source.channels() != Some(*n) && !mixes(*n)) else {
+/// Whether there is a layout of the channels that are asked for, or the source's sound has as many; and the encoder takes it.
+pub(super) fn check_channels(settings: &AudioSettings, encoder: EncoderKind, source: &Stream) -> Result<()> {
+    let Some(channels) = settings.channels else { return Ok(()) };
+    let own = encoder.layouts();
+    let takes = |n: u32| own.is_empty() || own.contains(&layout(n));
+    let mixes = |n: u32| is_layout(&layout(n));
+    let message = if !takes(channels) {
+        format!("the encoder {} does not take {channels} channels", encoder.name())
+    } else if source.channels() != Some(channels) && !mixes(channels) {
+        format!("{channels} channels: this libav has no layout of so many to mix sound into")
+    } else {
         return Ok(());
     };
-    let known: Vec<String> = (1..=64).filter(|n| mixes(*n)).map(|n| n.to_string()).collect();
-    let message = format!("{channels} channels: this libav has no layout of so many to mix sound into");
+    let known: Vec<String> = (1..=64).filter(|n| mixes(*n) && takes(*n)).map(|n| n.to_string()).collect();
     Err(Error::invalid(message).advise(format!("give {}", known.join(", "))))
 }
 

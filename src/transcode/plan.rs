@@ -230,6 +230,7 @@ impl<'a> Plan<'a> {
             VideoCodec::Auto
                 if passes
                     && held == Held::Well
+                    && (source.turn().is_none() || target.muxer.is_mov())
                     && self.segments.is_none()
                     && !video.changes()
                     && self.settings.preset.is_none()
@@ -306,7 +307,11 @@ impl<'a> Plan<'a> {
         if audio.codec == AudioCodec::None {
             return Ok(None);
         }
-        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
+        let (passes, mut held) = (self.can_pass(index), holds::stream(target.muxer, source));
+        // ADTS says in its packets what these want to say before them.
+        if source.codec() == "aac" && source.extradata().is_empty() && target.tells_codecs_first() {
+            held = Held::Never;
+        }
         match audio.codec {
             AudioCodec::Copy if passes && held != Held::Never => return Ok(Some(Way::Copy)),
             AudioCodec::Copy => return Err(self.no_copy(target, index, source)),
@@ -395,14 +400,14 @@ impl<'a> Plan<'a> {
 
     /// Whether the container holds what it makes, and it takes the options.
     fn check_encoder(&self, target: &Target, kind: EncoderKind, source: &Stream) -> Result<()> {
-        if !holds::encoder(target.muxer, kind) {
+        if holds::encoder(target.muxer, kind) == Held::Never {
             let message = format!("{} can't hold {} (encoder {})", target.name(), kind.codec(), kind.name());
             return Err(Error::unsupported(message).advise("choose another codec or container"));
         }
         if kind.kind() != StreamKind::Video {
             let options = presets::audio_options(self.settings, kind);
-            judge::check_rate(&self.settings.audio, kind)?;
-            judge::check_channels(&self.settings.audio, source)?;
+            judge::check_rate(&self.settings.audio, kind, target.muxer)?;
+            judge::check_channels(&self.settings.audio, kind, source)?;
             judge::check_words(kind, &options)?;
             return kind.check_options(&options);
         }

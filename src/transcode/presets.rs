@@ -47,7 +47,7 @@ impl Words for Preset {
     const NAME: &'static str = "Preset";
     const VARIANTS: &'static [&'static str] = &["high_quality", "balanced", "high_speed"];
     // All of them are words.
-    const WITH_CONTENT: &'static str = "";
+    const WITH_CONTENT: &'static str = "\0";
     type Content = Self;
 
     fn of_word(word: &str) -> Result<Self, String> {
@@ -255,10 +255,7 @@ pub(super) fn video_options(
             }
             "mpeg4" | "mpeg2video" | "mpeg1video" | "msmpeg4" | "msmpeg4v2" | "wmv1" | "wmv2" | "flv"
             | "h263" | "libopenh264" | "libtheora" | "mjpeg"
-                if !video
-                    .options
-                    .iter()
-                    .any(|(key, _)| matches!(key.as_str(), "b" | "qscale" | "global_quality")) =>
+                if !video.options.iter().any(|(key, _)| matches!(key.as_str(), "b" | "global_quality")) =>
             {
                 let (w, h, fps) = shape;
                 // A quarter of a bit a pixel is more than these need for most pictures.
@@ -298,7 +295,7 @@ pub(super) fn video_options(
 
 /// What an audio encoder is told.
 pub(super) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(String, String)> {
-    let lossless = encoder.codec().starts_with("pcm_") || matches!(encoder.codec().as_str(), "flac" | "alac");
+    let lossless = encoder.is_lossless();
     let rate = settings.audio.bit_rate.or(settings.preset.map(Preset::audio_bit_rate));
     let mut options: Vec<(String, String)> = Vec::new();
     if let Some(rate) = rate.filter(|_| !lossless) {

@@ -29,12 +29,16 @@ impl Plan<'_> {
         let is_video = |lane: &&mut Lane<'_>| {
             lane.source.kind() == StreamKind::Video && matches!(lane.way, Way::Encode(_))
         };
-        let videos = lanes.iter_mut().filter(is_video).count().max(1) as f64;
+        let videos = lanes.iter_mut().filter(is_video).count() as f64;
+        if videos == 0.0 {
+            // That this does nothing is told.
+            return Ok(());
+        }
         let left = (size as f64 * 8.0 * STREAMS / seconds - taken) / videos;
         if left < LEAST {
             let least = ((LEAST * videos + taken) * seconds / 8.0 / STREAMS).ceil() as u64;
             let message = format!(
-                "{size} bytes are too few for {seconds:.1} s: what is not video takes {:.0} of them",
+                "{size} bytes are too few for {seconds:.1} s: what is no encoded video takes {:.0} of them",
                 (taken * seconds / 8.0).ceil()
             );
             let advice = format!(

@@ -24,7 +24,7 @@ pub(super) fn warn(
     report: &mut Report,
 ) {
     let (video, audio) = (&settings.video, &settings.audio);
-    let container = target.muxer.name();
+    let container = target.name();
     let mut nothing = |what: &str, because: &str| report.warn(format!("the {what} does nothing: {because}"));
     let found = |kind: StreamKind, left_out: bool, name: &str| -> Result<Vec<EncoderKind>, String> {
         let plays = |stream: &&Stream| stream.kind() == kind && !stream.is_picture();
@@ -56,6 +56,9 @@ pub(super) fn warn(
         Ok(encoders) => {
             if left.0 {
                 nothing("processor of pictures", "the video is copied");
+            }
+            if encoders.is_empty() && settings.target_size.is_some() {
+                nothing("target size", "the video is copied");
             }
             for kind in encoders {
                 of_video_encoder(settings, *kind, &mut nothing);
@@ -134,6 +137,8 @@ fn of_video(video: &VideoSettings, sound: &[AudioFilter]) -> Vec<&'static str> {
         ("gop", video.gop.is_some()),
         ("pixel format", video.pixel_format.is_some()),
         ("tuning", video.tune.is_some()),
+        ("turn", video.turn),
+        ("deinterlacing", video.deinterlace),
         ("filter graph of the video", video.filter.is_some()),
         ("option of the video", !video.options.is_empty()),
     ]
