@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod adts;
 pub(crate) mod avio;
 pub(crate) mod buffer;
 pub(crate) mod decoder;

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Error, Media, Result,
     av::{
+        adts::AdtsReader,
         packet::Packet,
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
@@ -22,6 +23,7 @@ use std::sync::atomic::Ordering;
 pub(super) enum Forward {
     Copy(Tx<Muxed>),
     Convert(Box<SubtitleConverter>, Tx<Muxed>),
+    Strip(Box<AdtsReader>, Tx<Muxed>),
     Decode(Tx<Fed>),
 }
 
@@ -38,7 +40,7 @@ pub(super) fn run(
         stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
     }
     for (track, way) in stage.ways.iter().enumerate() {
-        if let Some(Forward::Copy(to) | Forward::Convert(_, to)) = way {
+        if let Some(Forward::Copy(to) | Forward::Convert(_, to) | Forward::Strip(_, to)) = way {
             let shown = stage.shown.get(track).copied().flatten();
             to.send(Muxed::End { track, shown }, 0, stop)?;
         }
@@ -142,7 +144,7 @@ impl DemuxStage<'_> {
         needs.sort_by_key(|need| need.stream != primary);
         let lead = leadin::read(media, demux, &needs, everything, self.stop.control())?;
         for (packet, _) in lead.packets {
-            self.route(routes, packet)?;
+            self.route(media, routes, packet)?;
         }
         let mut jumps = media.may_jump().then(crate::media::Jumps::default);
         while !is_done(routes) {
@@ -153,13 +155,13 @@ impl DemuxStage<'_> {
             if let (Some(jumps), Some(stream)) = (&mut jumps, media.streams().get(packet.stream())) {
                 jumps.bridge(&mut packet, stream);
             }
-            self.route(routes, packet)?;
+            self.route(media, routes, packet)?;
             self.stop.check()?;
         }
         Ok(())
     }
 
-    fn route(&mut self, routes: &mut [Route], packet: Packet) -> Result<()> {
+    fn route(&mut self, media: &Media, routes: &mut [Route], packet: Packet) -> Result<()> {
         let Some(route) = routes.iter_mut().find(|route| route.stream == packet.stream()) else {
             return Ok(());
         };
@@ -171,6 +173,7 @@ impl DemuxStage<'_> {
             return Ok(());
         }
         let Some(way) = self.ways.get_mut(route.lane) else { return Ok(()) };
+        let Some(source) = media.streams().get(route.stream) else { return Ok(()) };
         route.done = packet.dts().is_some_and(|dts| route.last_packet.is_some_and(|last| dts >= last));
         let bytes = packet.size();
         let wanted = match way {
@@ -179,6 +182,27 @@ impl DemuxStage<'_> {
             Some(Forward::Copy(to)) => {
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
                 to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
+            }
+            Some(Forward::Strip(reader, to)) => {
+                let Some(mut packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
+                match reader.strip(&mut packet) {
+                    Ok(()) => {
+                        if let Some(configuration) = packet.new_extradata() {
+                            let stream = Box::new(Stream::configured(source, configuration)?);
+                            to.send(Muxed::Open { track: route.lane, stream }, 0, self.stop)?;
+                        }
+                        to.send(
+                            Muxed::Packet { track: route.lane, packet, base: route.base },
+                            bytes,
+                            self.stop,
+                        )?
+                    }
+                    Err(error) if error.is_final() => return Err(error),
+                    Err(_) => {
+                        self.counters.decode_errors.fetch_add(1, Ordering::Relaxed);
+                        true
+                    }
+                }
             }
             Some(Forward::Convert(converter, to)) => {
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };

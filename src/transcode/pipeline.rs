@@ -17,7 +17,8 @@ use super::{
 use crate::{
     Control, Error, Media, RefusedDevice, Report, Result,
     av::{
-        decoder::DecodeOptions, device::Device, packet::Packet, stream::Stream, subtitle::SubtitleConverter,
+        adts::AdtsReader, decoder::DecodeOptions, device::Device, packet::Packet, stream::Stream,
+        subtitle::SubtitleConverter,
     },
     edit::target::Target,
     time::{Rational, Timestamp},
@@ -66,6 +67,8 @@ pub(super) enum Way<'a> {
     Copy,
     /// Subtitles in another codec's words.
     Convert(Box<SubtitleConverter>),
+    /// Sound, without the headers of its frames.
+    Strip(Box<AdtsReader>),
     Encode(Box<(Chain, EncodePlan<'a>)>),
 }
 
@@ -78,7 +81,7 @@ pub(super) struct Lane<'a> {
 
 /// What comes to the muxer.
 pub(super) enum Muxed {
-    /// A track's encoder is open.
+    /// It is known what a track is: its encoder is open.
     Open { track: usize, stream: Box<Stream> },
     /// With times on the output's clock, in `base`.
     Packet { track: usize, packet: Packet, base: Rational },
@@ -177,6 +180,11 @@ impl Pipeline<'_> {
                     Way::Copy => {
                         tracks.push(TrackState::copied());
                         ways.push(Some(Forward::Copy(to)));
+                        continue;
+                    }
+                    Way::Strip(reader) => {
+                        tracks.push(TrackState::encoded());
+                        ways.push(Some(Forward::Strip(reader, to)));
                         continue;
                     }
                     Way::Convert(converter) => {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Control, Error, Hardware, Media, Report, Result, Timestamp,
     av::{
+        adts::AdtsReader,
         device::Device,
         encoder::{self, EncoderKind},
         format::pixel_format,
@@ -307,13 +308,16 @@ impl<'a> Plan<'a> {
         if audio.codec == AudioCodec::None {
             return Ok(None);
         }
-        let (passes, mut held) = (self.can_pass(index), holds::stream(target.muxer, source));
-        // ADTS says in its packets what these want to say before them.
-        if source.codec() == "aac" && source.extradata().is_empty() && target.tells_codecs_first() {
-            held = Held::Never;
-        }
+        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
+        let copy = || {
+            // ADTS says in its packets what these want to say before them.
+            let adts =
+                source.codec() == "aac" && source.extradata().is_empty() && target.tells_codecs_first();
+            let reader = adts.then(|| AdtsReader::open(source)).transpose()?;
+            Ok(Some(reader.map_or(Way::Copy, |reader| Way::Strip(Box::new(reader)))))
+        };
         match audio.codec {
-            AudioCodec::Copy if passes && held != Held::Never => return Ok(Some(Way::Copy)),
+            AudioCodec::Copy if passes && held != Held::Never => return copy(),
             AudioCodec::Copy => return Err(self.no_copy(target, index, source)),
             AudioCodec::Auto
                 if passes
@@ -322,7 +326,7 @@ impl<'a> Plan<'a> {
                     && self.settings.preset.is_none()
                     && self.processors.1.is_empty() =>
             {
-                return Ok(Some(Way::Copy));
+                return copy();
             }
             _ => {}
         }

@@ -60,7 +60,7 @@ impl Plan<'_> {
         let is_sound = lane.source.kind() == StreamKind::Audio;
         let rate = match &lane.way {
             Way::Encode(encode) if is_sound => presets::audio_rate(self.settings, encode.1.kind, lane.source),
-            Way::Copy if is_sound => copied(lane.source).unwrap_or(128_000),
+            Way::Copy | Way::Strip(_) if is_sound => copied(lane.source).unwrap_or(128_000),
             Way::Copy if !lane.source.is_picture() => copied(lane.source).unwrap_or(0),
             _ => 0,
         };

@@ -34,6 +34,36 @@ impl Stream {
         self.parameters.add_side_data(kind, bytes)
     }
 
+    /// What a muxer is told of a stream that is copied with its codec's configuration in front of it.
+    pub(crate) fn configured(source: &Self, extradata: &[u8]) -> Result<Self> {
+        let parameters = Parameters::copy_of(source.parameters.0.as_ptr())?;
+        let padding = usize::try_from(ff::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
+        // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind its bytes, which is
+        // freed with them, as the old one is now.
+        unsafe {
+            let to = &mut *parameters.0.as_ptr();
+            let new = ff::av_mallocz(extradata.len().saturating_add(padding)).cast::<u8>();
+            if new.is_null() {
+                return Err(crate::Error::new(
+                    crate::ErrorKind::LimitExceeded,
+                    "no memory for a configuration",
+                ));
+            }
+            std::ptr::copy_nonoverlapping(extradata.as_ptr(), new, extradata.len());
+            ff::av_free(to.extradata.cast());
+            to.extradata = new;
+            to.extradata_size = i32::try_from(extradata.len()).unwrap_or(0);
+        }
+        Ok(Self {
+            parameters,
+            #[cfg(not(libav_6_1))]
+            side_data: source.side_data.clone(),
+            metadata: source.metadata.clone(),
+            picture: None,
+            ..*source
+        })
+    }
+
     /// The same for any codec context that encodes.
     ///
     /// # Safety
