@@ -16,7 +16,7 @@ pub(crate) trait Words: Sized {
     /// In the order of the enum: formats without names have numbers.
     const VARIANTS: &'static [&'static str];
     /// The one with content.
-    const WITH_CONTENT: &'static str;
+    const WITH_CONTENT: Option<&'static str>;
     type Content: for<'de> Deserialize<'de>;
 
     /// Of a word, in all spellings that the command line takes.
@@ -41,7 +41,7 @@ impl<'de, T: Words> Visitor<'de> for OfWords<T> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<T, A::Error> {
         let (word, content) = data.variant_seed(Word(T::VARIANTS))?;
-        if word == T::WITH_CONTENT {
+        if T::WITH_CONTENT == Some(word.as_str()) {
             return content.newtype_variant().map(T::of_content);
         }
         content.unit_variant()?;

@@ -123,7 +123,7 @@ pub(crate) struct Chosen {
 impl Words for HardwareChoice {
     const NAME: &'static str = "HardwareChoice";
     const VARIANTS: &'static [&'static str] = &["auto", "none", "device"];
-    const WITH_CONTENT: &'static str = "device";
+    const WITH_CONTENT: Option<&'static str> = Some("device");
     type Content = Chosen;
 
     fn of_word(word: &str) -> Result<Self, String> {

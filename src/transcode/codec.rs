@@ -111,7 +111,7 @@ impl Words for VideoCodec {
         "auto", "copy", "none", "h264", "hevc", "av1", "vp9", "mpeg4", "mjpeg", "prores", "ffv1", "gif",
         "encoder",
     ];
-    const WITH_CONTENT: &'static str = "encoder";
+    const WITH_CONTENT: Option<&'static str> = Some("encoder");
     type Content = String;
 
     fn of_word(word: &str) -> Result<Self, String> {
@@ -127,7 +127,7 @@ impl Words for AudioCodec {
     const NAME: &'static str = "AudioCodec";
     const VARIANTS: &'static [&'static str] =
         &["auto", "copy", "none", "aac", "opus", "mp3", "flac", "pcm", "encoder"];
-    const WITH_CONTENT: &'static str = "encoder";
+    const WITH_CONTENT: Option<&'static str> = Some("encoder");
     type Content = String;
 
     fn of_word(word: &str) -> Result<Self, String> {

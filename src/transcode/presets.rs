@@ -46,8 +46,7 @@ impl FromStr for Preset {
 impl Words for Preset {
     const NAME: &'static str = "Preset";
     const VARIANTS: &'static [&'static str] = &["high_quality", "balanced", "high_speed"];
-    // All of them are words.
-    const WITH_CONTENT: &'static str = "\0";
+    const WITH_CONTENT: Option<&'static str> = None;
     type Content = Self;
 
     fn of_word(word: &str) -> Result<Self, String> {

@@ -145,7 +145,8 @@ fn of_video(video: &VideoSettings, sound: &[AudioFilter]) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(what, is_asked)| is_asked.then_some(what))
     .collect();
-    for filter in &video.filters {
+    let done = |filter: &&VideoFilter| sound.iter().any(|other| works_on_both(filter, other));
+    for filter in video.filters.iter().filter(|filter| !done(filter)) {
         asked.push(match filter {
             VideoFilter::Crop { .. } => "crop",
             VideoFilter::Pad { .. } => "padding",
@@ -153,13 +154,6 @@ fn of_video(video: &VideoSettings, sound: &[AudioFilter]) -> Vec<&'static str> {
             VideoFilter::Flip { .. } => "flip",
             VideoFilter::Text { .. } => "text",
             VideoFilter::Graph(_) => "filter graph of the video",
-            VideoFilter::FadeIn { .. } if sound.iter().any(|f| matches!(f, AudioFilter::FadeIn { .. })) => {
-                continue;
-            }
-            VideoFilter::FadeOut { .. } if sound.iter().any(|f| matches!(f, AudioFilter::FadeOut { .. })) => {
-                continue;
-            }
-            VideoFilter::Trim(_) if sound.iter().any(|f| matches!(f, AudioFilter::Trim(_))) => continue,
             VideoFilter::FadeIn { .. } | VideoFilter::FadeOut { .. } => "fade of the video",
             VideoFilter::Trim(_) => "trim of the video",
         });
@@ -179,25 +173,25 @@ fn of_audio(audio: &AudioSettings, pictures: &[VideoFilter]) -> Vec<&'static str
     .into_iter()
     .filter_map(|(what, is_asked)| is_asked.then_some(what))
     .collect();
-    for filter in &audio.filters {
+    let done = |filter: &&AudioFilter| pictures.iter().any(|other| works_on_both(other, filter));
+    for filter in audio.filters.iter().filter(|filter| !done(filter)) {
         asked.push(match filter {
             AudioFilter::Volume { .. } => "volume",
             AudioFilter::Loudness(_) => "loudness",
             AudioFilter::Graph(_) => "filter graph of the sound",
-            AudioFilter::FadeIn { .. }
-                if pictures.iter().any(|f| matches!(f, VideoFilter::FadeIn { .. })) =>
-            {
-                continue;
-            }
-            AudioFilter::FadeOut { .. }
-                if pictures.iter().any(|f| matches!(f, VideoFilter::FadeOut { .. })) =>
-            {
-                continue;
-            }
-            AudioFilter::Trim(_) if pictures.iter().any(|f| matches!(f, VideoFilter::Trim(_))) => continue,
             AudioFilter::FadeIn { .. } | AudioFilter::FadeOut { .. } => "fade of the sound",
             AudioFilter::Trim(_) => "trim of the sound",
         });
     }
     asked
+}
+
+/// Whether two filters are one that is asked of picture and sound.
+fn works_on_both(picture: &VideoFilter, sound: &AudioFilter) -> bool {
+    matches!(
+        (picture, sound),
+        (VideoFilter::FadeIn { .. }, AudioFilter::FadeIn { .. })
+            | (VideoFilter::FadeOut { .. }, AudioFilter::FadeOut { .. })
+            | (VideoFilter::Trim(_), AudioFilter::Trim(_))
+    )
 }
