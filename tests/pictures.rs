@@ -3,22 +3,11 @@
 mod common;
 
 use avrope::{
-    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Fit, Overlay, Position, Source, Timestamp,
-    Transcode, Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with, synth, transcode,
+    AudioCodec, AudioFilter, AudioSettings, Control, Fit, Overlay, Position, Source, Timestamp, Transcode,
+    Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with, synth,
 };
-use common::{ffmpeg, made_by_ffmpeg, open, save};
+use common::{ffmpeg, made, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
-
-fn run(path: &Path, settings: &Transcode) -> Clip {
-    transcode(&open(path), settings, &Control::default())
-        .unwrap_or_else(|e| panic!("{}: {settings:?}: {e}", path.display()))
-}
-
-/// The result as a file, whose container its name says.
-fn made(path: &Path, settings: &Transcode, folder: &Path, name: &str) -> PathBuf {
-    let settings = settings.clone().format(common::ending(Path::new(name)));
-    save(&run(path, &settings), folder, name)
-}
 
 fn video(codec: VideoCodec) -> VideoSettings {
     VideoSettings::new().codec(codec)

@@ -8,15 +8,10 @@ use avrope::{
     AudioCodec, AudioSettings, Clip, Control, TimeRange, Timestamp, Transcode, VideoCodec, VideoSettings,
     transcode,
 };
-use common::{made_by_ffmpeg, open, save};
+use common::{made_by_ffmpeg, open, run, save};
 use std::path::{Path, PathBuf};
 
 const RATE: usize = 48_000;
-
-fn run(path: &Path, settings: &Transcode) -> Clip {
-    transcode(&open(path), settings, &Control::default())
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
 
 fn pcm() -> Transcode {
     Transcode::new().format("wav").audio(AudioSettings::new().codec(AudioCodec::Pcm))

@@ -5,13 +5,13 @@ mod common;
 mod support;
 
 use avrope::{
-    AudioCodec, AudioSettings, CancelToken, Clip, Control, Error, ErrorKind, Fit, Fragment, Frame, Media,
+    AudioCodec, AudioSettings, CancelToken, Control, Error, ErrorKind, Fit, Fragment, Frame, Media,
     MediaInfo, Processor, Rational, Result, Sink, Source, StreamInfo, TimeRange, Transcode, Transcoder,
     VideoCodec, VideoSettings,
     synth::{self, Spec},
     transcode, transcode_to,
 };
-use common::{Movie, ffmpeg, made_by_ffmpeg, open, payload, save};
+use common::{Movie, ffmpeg, made, made_by_ffmpeg, open, payload, run, save};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -22,17 +22,6 @@ use std::{
 };
 
 // ---- what the cases share
-
-fn run(path: &Path, settings: &Transcode) -> Clip {
-    transcode(&open(path), settings, &Control::default())
-        .unwrap_or_else(|e| panic!("{}: {settings:?}: {e}", path.display()))
-}
-
-/// The result as a file, whose container its name says.
-fn made(path: &Path, settings: &Transcode, folder: &Path, name: &str) -> PathBuf {
-    let settings = settings.clone().format(common::ending(Path::new(name)));
-    save(&run(path, &settings), folder, name)
-}
 
 fn info(path: &Path) -> MediaInfo {
     open(path).probe(&Control::default()).unwrap()

@@ -1,9 +1,10 @@
 //! One part of an output: packets from a source's stretch of time to the muxer.
 
+mod begins;
 mod ends;
 
 use super::{
-    lane::{Lane, frame_ticks, show_whole_frames},
+    lane::{Lane, show_whole_frames},
     leadin::{self, LeadIn, Need},
     target::Target,
 };
@@ -208,69 +209,6 @@ impl Copy<'_, '_> {
 
     fn is_picture(&self, stream: usize) -> bool {
         self.media.streams().get(stream).is_some_and(|s| s.picture.is_some())
-    }
-
-    /// The primary stream's lane goes first.
-    fn open_lanes(&mut self, streams: &[usize], primary: usize, from: Timestamp, to: Timestamp) {
-        for (track, stream) in streams.iter().copied().enumerate() {
-            if self.is_picture(stream) {
-                continue;
-            }
-            let (Some(s), Some(timeline)) = (self.media.streams().get(stream), self.media.timeline(stream))
-            else {
-                continue;
-            };
-            let spans = timeline.clip(from, to);
-            let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
-            let lane = Lane {
-                stream,
-                track,
-                kind: s.kind(),
-                base: timeline.base,
-                until: until.unwrap_or(i64::MIN),
-                done: spans.is_empty(),
-                spans,
-                keep_from: i64::MIN,
-                held: Vec::new(),
-                seen_end: None,
-                typical: s.frame_rate().map_or(1, |rate| frame_ticks(rate, timeline.base)),
-                last_dts: None,
-                leading_before: None,
-                written: 0,
-                later: Timestamp::ZERO,
-            };
-            if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
-        }
-        for lane in &self.lanes {
-            if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
-                // Sound ends between two of its frames; what that is off is made up for at this seam.
-                let sound = self.part.whole_frames && lane.kind == StreamKind::Audio;
-                let slack = if sound { track.clock.half_frame() } else { Timestamp::ZERO };
-                track.clock.stretch_to(self.session.placed, slack);
-                let framed = self.media.streams().get(lane.stream).is_some_and(|s| s.has_equal_frames());
-                let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
-                let first = lane.spans.first().map_or(i64::MIN, |span| span.media.saturating_sub(near));
-                let borders = (first, lane.until.saturating_add(near));
-                track.clock.begin_part(self.part.whole_frames && framed, borders);
-            }
-        }
-    }
-
-    /// A cover goes into the output once, in front of everything.
-    fn write_pictures(&mut self, streams: &[usize]) -> Result<()> {
-        for (track, stream) in streams.iter().enumerate() {
-            let picture = self.media.streams().get(*stream).and_then(|s| s.picture.as_ref());
-            let fresh = self.session.target.tracks.get(track).is_some_and(|track| track.packets == 0);
-            if let Some(picture) = picture.filter(|_| fresh) {
-                let mut packet = picture.share()?;
-                packet.set_times(0, 0, 0);
-                self.session.target.write(track, &mut packet, None, self.session.report)?;
-                // Cover art is metadata, not payload.
-                let size = packet.size().max(picture.size()) as u64;
-                self.session.report.payload_copied = self.session.report.payload_copied.saturating_sub(size);
-            }
-        }
-        Ok(())
     }
 
     /// Settles where the part begins on the file's clock.

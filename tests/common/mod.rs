@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use avrope::{
-    Clip, Control, Media, SaveOptions, Source,
+    Clip, Control, Media, SaveOptions, Source, Transcode,
     synth::{self, Audio, AudioSource, Spec, Video},
+    transcode,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +45,7 @@ pub fn lavf() -> u32 {
     avrope::libav_version().split('.').next().unwrap().parse().unwrap()
 }
 
-fn run(program: String, arguments: &[&str]) -> (Vec<u8>, String) {
+fn output(program: String, arguments: &[&str]) -> (Vec<u8>, String) {
     let output = Command::new(&program).args(arguments).output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{program} {}: {log}", arguments.join(" "));
@@ -55,7 +56,7 @@ fn run(program: String, arguments: &[&str]) -> (Vec<u8>, String) {
 pub fn ffmpeg(arguments: &[&str]) -> (Vec<u8>, String) {
     let all: Vec<&str> =
         ["-hide_banner", "-nostdin", "-y", "-v", "warning"].iter().chain(arguments).copied().collect();
-    run(tool("AVROPE_FFMPEG", "ffmpeg"), &all)
+    output(tool("AVROPE_FFMPEG", "ffmpeg"), &all)
 }
 
 /// What ffprobe says with these arguments, as JSON.
@@ -68,7 +69,7 @@ pub fn ffprobe(path: &Path, arguments: &[&str]) -> serde_json::Value {
     all.extend(["-of", "json"]);
     all.extend(arguments);
     all.push(path.to_str().unwrap());
-    serde_json::from_slice(&run(tool("AVROPE_FFPROBE", "ffprobe"), &all).0).unwrap()
+    serde_json::from_slice(&output(tool("AVROPE_FFPROBE", "ffprobe"), &all).0).unwrap()
 }
 
 pub fn ending(path: &Path) -> &str {
@@ -344,6 +345,18 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 
 pub fn open(path: &Path) -> Media {
     Media::open(Source::open(path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Transcodes into a rope.
+pub fn run(path: &Path, settings: &Transcode) -> Clip {
+    transcode(&open(path), settings, &Control::default())
+        .unwrap_or_else(|e| panic!("{}: {settings:?}: {e}", path.display()))
+}
+
+/// Transcodes into a file, whose container its name says.
+pub fn made(path: &Path, settings: &Transcode, folder: &Path, name: &str) -> PathBuf {
+    let settings = settings.clone().format(ending(Path::new(name)));
+    save(&run(path, &settings), folder, name)
 }
 
 pub fn save(clip: &Clip, folder: &Path, name: &str) -> PathBuf {
