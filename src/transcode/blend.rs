@@ -267,16 +267,13 @@ impl<'a> Blend<'a> {
                 let kind = stream.kind();
                 // What not every source has is told for all at once.
                 let told = || self.medias.iter().any(|media| stream_of(media, kind).is_none());
-                let unwanted = match kind {
-                    StreamKind::Video => self.settings.video.codec == VideoCodec::None || told(),
-                    StreamKind::Audio => self.settings.audio.codec == AudioCodec::None || told(),
-                    _ => false,
-                };
+                let of_both = matches!(kind, StreamKind::Video | StreamKind::Audio);
+                let unwanted = self.settings.leaves_out(kind) || (of_both && told());
                 if taken.contains(&index) || stream.is_hidden() || unwanted {
                     continue;
                 }
                 let is_of_kind = |i: &usize| media.streams().get(*i).is_some_and(|s| s.kind() == kind);
-                let plays = matches!(kind, StreamKind::Video | StreamKind::Audio) && !stream.is_picture();
+                let plays = of_both && !stream.is_picture();
                 let reason = if plays && !taken.iter().any(is_of_kind) {
                     "the container holds none of its kind"
                 } else {

@@ -1,7 +1,6 @@
 //! One transcode, from its settings to its pipeline: what is kept, what lies over it, which device does it.
 
 use super::{
-    codec::{AudioCodec, VideoCodec},
     decode,
     layers::Layer,
     overlay::Given,
@@ -131,8 +130,8 @@ fn first(media: &Media, settings: &Transcode) -> Timestamp {
     let speed = settings.speed.unwrap_or(1.0);
     let starts = media.streams().iter().enumerate().filter_map(|(index, stream)| {
         let kept = match stream.kind() {
-            StreamKind::Video => !stream.is_picture() && settings.video.codec != VideoCodec::None,
-            StreamKind::Audio => settings.audio.codec != AudioCodec::None,
+            StreamKind::Video => !stream.is_picture() && !settings.leaves_out(StreamKind::Video),
+            StreamKind::Audio => !settings.leaves_out(StreamKind::Audio),
             _ => false,
         };
         kept.then(|| media.timeline(index)).flatten().map(crate::media::Timeline::start)

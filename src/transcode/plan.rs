@@ -70,11 +70,7 @@ impl<'a> Plan<'a> {
         source: &'a Stream,
     ) -> Result<Option<(Vec<Link>, EncodePlan<'a>)>> {
         self.check_named(target)?;
-        let left_out = match kind {
-            StreamKind::Video => self.settings.video.codec == VideoCodec::None,
-            _ => self.settings.audio.codec == AudioCodec::None,
-        };
-        if left_out || holds::most(target.muxer, kind) == 0 {
+        if self.settings.leaves_out(kind) || holds::most(target.muxer, kind) == 0 {
             return Ok(None);
         }
         let (encoder, links) = if kind == StreamKind::Video {
@@ -129,7 +125,7 @@ impl<'a> Plan<'a> {
             let kind = source.kind();
             let there =
                 lanes.iter().filter(|lane| lane.source.kind() == kind && !lane.source.is_picture()).count();
-            if !self.is_left_out(kind) && there >= holds::most(target.muxer, kind) {
+            if !self.settings.leaves_out(kind) && there >= holds::most(target.muxer, kind) {
                 target.drop_stream(index, source, no_room(kind, there), report);
                 continue;
             }
@@ -183,15 +179,6 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Whether the caller wants no stream of this kind.
-    fn is_left_out(&self, kind: StreamKind) -> bool {
-        match kind {
-            StreamKind::Video => self.settings.video.codec == VideoCodec::None,
-            StreamKind::Audio => self.settings.audio.codec == AudioCodec::None,
-            _ => false,
-        }
-    }
-
     /// Why no stream with a picture or sound is left.
     fn nothing(&self, target: &Target) -> Error {
         let plays = |stream: &&Stream| {
@@ -206,7 +193,7 @@ impl<'a> Plan<'a> {
                 format!("there is neither video nor sound in it ({})", codecs(streams.iter().collect()));
             return Error::unsupported(message).advise("remux puts what it has into another container");
         }
-        if playing.iter().all(|stream| self.is_left_out(stream.kind())) {
+        if playing.iter().all(|stream| self.settings.leaves_out(stream.kind())) {
             return Error::unsupported(format!("all that it has is to be left out ({})", codecs(playing)))
                 .advise("leave one 'none' out");
         }

@@ -5,7 +5,7 @@ use super::{
     filters::{self, AudioFilter, VideoFilter},
     presets::Preset,
 };
-use crate::{Error, HardwareChoice, Rational, Result, TimeRange};
+use crate::{Error, HardwareChoice, Rational, Result, StreamKind, TimeRange};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -117,6 +117,15 @@ impl Transcode {
         bit_exact: bool => bit_exact;
         /// Fails the job when decoders have found more damaged packets than this. Without it they are counted and reported.
         max_decode_errors: u64 => Some(max_decode_errors);
+    }
+
+    /// Whether no stream of this kind is to be in the result.
+    pub(super) fn leaves_out(&self, kind: StreamKind) -> bool {
+        match kind {
+            StreamKind::Video => self.video.codec == VideoCodec::None,
+            StreamKind::Audio => self.audio.codec == AudioCodec::None,
+            _ => false,
+        }
     }
 
     /// What is wrong in itself, whatever the source.

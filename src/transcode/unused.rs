@@ -1,7 +1,6 @@
 //! Settings that do nothing for this source, this container or this encoder: one warning for each, and why.
 
 use super::{
-    codec::{AudioCodec, VideoCodec},
     filters::{AudioFilter, VideoFilter},
     pipeline::{Lane, Way},
     settings::{AudioSettings, Fit, Transcode, VideoSettings},
@@ -26,10 +25,10 @@ pub(super) fn warn(
     let (video, audio) = (&settings.video, &settings.audio);
     let container = target.name();
     let mut nothing = |what: &str, because: &str| report.warn(format!("the {what} does nothing: {because}"));
-    let found = |kind: StreamKind, left_out: bool, name: &str| -> Result<Vec<EncoderKind>, String> {
+    let found = |kind: StreamKind, name: &str| -> Result<Vec<EncoderKind>, String> {
         let plays = |stream: &&Stream| stream.kind() == kind && !stream.is_picture();
         let mut ways = lanes.iter().filter(|lane| plays(&lane.source)).peekable();
-        if left_out {
+        if settings.leaves_out(kind) {
             Err(format!("the {name} is left out"))
         } else if ways.peek().is_some() {
             Ok(ways.filter_map(encoder).collect())
@@ -39,8 +38,8 @@ pub(super) fn warn(
             Err(format!("the source has no {name}"))
         }
     };
-    let pictures = found(StreamKind::Video, video.codec == VideoCodec::None, "video");
-    let sounds = found(StreamKind::Audio, audio.codec == AudioCodec::None, "sound");
+    let pictures = found(StreamKind::Video, "video");
+    let sounds = found(StreamKind::Audio, "sound");
     match &pictures {
         Err(why) => {
             of_video(video, if sounds.is_ok() { &audio.filters } else { &[] })
