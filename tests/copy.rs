@@ -71,7 +71,16 @@ impl Case<'_> {
 
     fn bytes(&self, out: &Path, container: &str, extent: Extent) -> Result<(), String> {
         let reference = reference(self.source, container);
-        let (wanted, found) = (payload(&reference), payload(out));
+        // There FLAC's frames have numbers of their own: each is judged by its sound, which is lossless.
+        let numbered = self.name == "flac" && matches!(container, "flac" | "ogg");
+        let read = |path: &Path| {
+            if !numbered {
+                return payload(path);
+            }
+            let frames = common::frames(path, "0:a:0").into_iter().map(|frame| frame.hash).collect();
+            BTreeMap::from([("a0".to_owned(), frames)])
+        };
+        let (wanted, found) = (read(&reference), read(out));
         let names = |all: &BTreeMap<String, Vec<String>>| {
             all.keys().filter(|name| name.starts_with(['v', 'a'])).cloned().collect::<Vec<_>>()
         };
@@ -139,12 +148,7 @@ impl Case<'_> {
         let inherent = |line: &&String| {
             // Where a list has several entries, ffmpeg's demuxer reads the hidden pictures of one behind those of the one
             // before, and says so. What is shown is judged frame by frame (join.rs).
-            let seam =
-                several && (line.contains("out of order") || line.contains("non monotonically increasing"));
-            // A FLAC frame holds its number: a copy that is not whole can't keep them in a row without an index.
-            let flac =
-                container == "flac" && (line.contains("mismatch") || line.contains("non monotonically"));
-            seam || flac
+            several && (line.contains("out of order") || line.contains("non monotonically increasing"))
         };
         let new: Vec<_> = new.difference(&known).filter(|line| !inherent(line)).collect();
         if new.is_empty() { Ok(()) } else { Err(format!("decoding says {new:?}")) }

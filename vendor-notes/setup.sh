@@ -83,6 +83,7 @@ missing() {
         has_libav || echo libav
     fi
     { have ffmpeg && have ffprobe; } || echo ffmpeg
+    { have flac && have opusinfo && have opusdec && have ogginfo && have oggdec && have speexdec; } || echo xiph
     [ -n "${LIBCLANG_PATH:-}" ] || has_libclang || echo libclang
     has_cc || echo cc
     if have apt-get && ! any /etc/ssl/certs/ca-certificates.crt; then echo certificates; fi
@@ -102,6 +103,7 @@ in_words() {
     case $1 in
     libav) echo "FFmpeg's development files (5.1 or newer)" ;;
     ffmpeg) echo "the programs ffmpeg and ffprobe (the tests compare with them)" ;;
+    xiph) echo "flac, opus-tools, vorbis-tools and speex (the tests ask them about their codecs' files)" ;;
     cc) echo "a C compiler with the C library's headers" ;;
     certificates) echo "CA certificates (cargo downloads with them)" ;;
     pocl) echo "OpenCL on the processor (PoCL), a device for the tests" ;;
@@ -126,6 +128,7 @@ packages() {
     apt-get:libav) echo libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev ;;
     apt-get:libclang) echo libclang-dev ;;
     apt-get:cc) echo gcc libc6-dev ;;
+    dnf:xiph) echo flac opus-tools vorbis-tools speex-tools ;;
     apt-get:pocl) echo pocl-opencl-icd ocl-icd-libopencl1 ;;
     apt-get:lavapipe) echo mesa-vulkan-drivers libvulkan1 ;;
     # RPM Fusion's FFmpeg and Fedora's own exclude each other: stay with the one that is here.
@@ -149,6 +152,7 @@ packages() {
     brew:cc) say "the C compiler comes with: xcode-select --install" ;;
     brew:chromium | brew:valgrind | brew:xfs | brew:btrfs | brew:debootstrap)
         say "$2: the tests that use it run on Linux only" ;;
+    *:xiph) echo flac opus-tools vorbis-tools speex ;;
     *:certificates) echo ca-certificates ;;
     *:xfs) echo xfsprogs ;;
     *:btrfs) echo btrfs-progs ;;

@@ -7,6 +7,7 @@
 pub(crate) mod adts;
 pub(crate) mod avio;
 pub(crate) mod buffer;
+pub(crate) mod crc;
 pub(crate) mod decoder;
 pub(crate) mod demuxer;
 pub(crate) mod device;

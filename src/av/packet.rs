@@ -45,6 +45,21 @@ impl Packet {
         Ok(packet)
     }
 
+    /// A packet without bytes that tells a muxer of its stream's configuration.
+    pub(crate) fn with_extradata(bytes: &[u8]) -> Result<Self> {
+        let packet = Self::new()?;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        // SAFETY: the packet is live and blank; the new side data has as many bytes as are copied into it.
+        unsafe {
+            let data = ff::av_packet_new_side_data(packet.as_ptr(), kind, bytes.len());
+            if data.is_null() {
+                return Err(Error::new(ErrorKind::LimitExceeded, "no memory for side data"));
+            }
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+        }
+        Ok(packet)
+    }
+
     fn get(&self) -> &ff::AVPacket {
         // SAFETY: live as long as self.
         unsafe { self.raw.as_ref() }

@@ -3,6 +3,7 @@
 use super::{
     Clip, Job,
     copy::{self, Part, Session},
+    numbering::Extent,
     target::Target,
 };
 use crate::{
@@ -148,7 +149,8 @@ impl CutJob<'_> {
             return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
                 .advise("save it to a file, or read it into memory with Source::spool"));
         }
-        target.open(self.media, chapters(self.media, &ranges), report)?;
+        let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
+        target.open(self.media, extent, chapters(self.media, &ranges), report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };

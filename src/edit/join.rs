@@ -3,6 +3,7 @@
 use super::{
     Clip, Job,
     copy::{self, Part, Session},
+    numbering::{self, Extent},
     target::Target,
 };
 use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp};
@@ -81,7 +82,8 @@ impl Job for JoinJob<'_> {
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let first = self.first()?;
-        target.open(&first, super::remux::all_chapters(&first, Timestamp::ZERO), report)?;
+        let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
+        target.open(&first, extent, super::remux::all_chapters(&first, Timestamp::ZERO), report)?;
         let kept = target.templates.clone();
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total: Timestamp::MAX };
         for (i, source) in self.sources.iter().enumerate() {
@@ -186,7 +188,7 @@ fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -
             continue;
         };
         if !like.is_picture()
-            && let Some(what) = like.difference(stream)
+            && let Some(what) = like.difference(stream, numbering::goes_on)
         {
             let message = format!("it does not match {}: {what}", first.source().name());
             return Err(Error::invalid(message)

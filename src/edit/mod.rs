@@ -12,6 +12,7 @@ mod lane;
 mod layout;
 pub(crate) mod leadin;
 mod moov;
+mod numbering;
 pub(crate) mod remux;
 pub(crate) mod target;
 

@@ -3,6 +3,7 @@
 use super::{
     Clip, Job,
     copy::{self, Part, Session},
+    numbering::Extent,
     target::Target,
 };
 use crate::{Control, Media, Report, Result, Sink, Source, Timestamp, av::input::RawChapter, time::Rational};
@@ -82,7 +83,7 @@ impl RemuxJob<'_> {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
-        target.open(self.media, all_chapters(self.media, Timestamp::ZERO), report)?;
+        target.open(self.media, Extent::Whole, all_chapters(self.media, Timestamp::ZERO), report)?;
         let streams = target.templates.clone();
         let part = Part {
             from: Timestamp::ZERO,

@@ -2,7 +2,11 @@
 
 mod streams;
 
-use super::{clock::Clock, layout};
+use super::{
+    clock::Clock,
+    layout,
+    numbering::{self, Extent, Numbers},
+};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
     av::{
@@ -59,6 +63,8 @@ pub(crate) struct Track {
     pub packets: u64,
     /// Its packets, subtitles, come when they come, if at all.
     pub sparse: bool,
+    /// Its codec's own numbers, which are this output's.
+    numbers: Option<Box<Numbers>>,
 }
 
 /// How an MP4 is laid out.
@@ -246,11 +252,32 @@ impl Target {
         Ok(())
     }
 
-    fn begin(&mut self, media: &Media, streams: &[usize], chapters: &[RawChapter]) -> Result<()> {
+    fn begin(
+        &mut self,
+        media: &Media,
+        streams: &[usize],
+        extent: Extent,
+        chapters: &[RawChapter],
+    ) -> Result<()> {
         let from_mov = media.demuxer().is_mov();
-        let streams: Vec<&Stream> = streams.iter().filter_map(|i| media.streams().get(*i)).collect();
+        let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
+        let extent = match extent {
+            // What the source's edit list leaves out, or shows piece by piece, an output without one does not hold.
+            _ if self.edit_lists => extent,
+            _ if streams.iter().any(|i| spans(i) > 1) => Extent::Several,
+            Extent::Whole if streams.iter().any(|i| media.has_edits(*i)) => Extent::Stretch,
+            extent => extent,
+        };
+        let sources = || streams.iter().filter_map(|i| media.streams().get(*i));
+        let told = sources().map(|stream| numbering::told(stream, extent)).collect::<Result<Vec<_>>>()?;
+        let streams: Vec<&Stream> =
+            sources().zip(&told).map(|(source, told)| told.as_ref().unwrap_or(source)).collect();
         // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
-        self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)
+        self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
+        for (track, stream) in self.tracks.iter_mut().zip(sources()) {
+            track.numbers = Numbers::of(stream, &self.muxer.name(), extent).map(Box::new);
+        }
+        Ok(())
     }
 
     /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
@@ -313,7 +340,7 @@ impl Target {
             let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
             let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
             let sparse = stream.kind() == StreamKind::Subtitle;
-            tracks.push(Track { index, clock, packets: 0, sparse });
+            tracks.push(Track { index, clock, packets: 0, sparse, numbers: None });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
@@ -414,8 +441,12 @@ impl Target {
             return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
         };
         let size = packet.size() as u64;
+        let renumbered = match &mut track.numbers {
+            Some(numbers) => numbers.next(packet)?,
+            None => false,
+        };
         packet.set_stream(track.index);
-        let shared = output.write(packet, origin)?;
+        let shared = output.write(packet, origin.filter(|_| !renumbered))?;
         track.packets = track.packets.saturating_add(1);
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
@@ -447,9 +478,22 @@ impl Target {
         }
         let output = self.output.take();
         let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        let goes_back = !matches!(self.device, Device::Stream(_) | Device::Files(..));
         if self.has_late_chapters() {
             for (id, chapter) in self.chapters.iter().enumerate() {
                 output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+            }
+        }
+        for track in &self.tracks {
+            let Some(numbers) = &track.numbers else { continue };
+            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
+            numbers.warnings().into_iter().for_each(|what| report.warn(format!("stream {stream}: {what}")));
+            if goes_back && self.muxer.name() == "flac" {
+                let mut packet = Packet::with_extradata(&numbers.configuration())?;
+                packet.set_stream(track.index);
+                let end = track.clock.end().ticks(track.clock.base());
+                packet.set_times(end, end, 0);
+                output.write(&mut packet, None)?;
             }
         }
         output.finish()

@@ -1,6 +1,6 @@
 //! Which streams a container can hold: by libav's tables where they tell, else by trial.
 
-use super::Target;
+use super::{Extent, Target};
 use crate::{
     Error, Media, Report, Result,
     av::{
@@ -13,13 +13,15 @@ use crate::{
 };
 
 impl Target {
-    /// Chooses the streams that the container can hold, and opens the output with a track for each.
+    /// Chooses the streams that the container can hold, and opens the output with a track for each, which will hold so much
+    /// of it.
     ///
     /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the end where the
     /// container has them in its trailer.
     pub(in crate::edit) fn open(
         &mut self,
         media: &Media,
+        extent: Extent,
         chapters: Vec<RawChapter>,
         report: &mut Report,
     ) -> Result<()> {
@@ -47,7 +49,7 @@ impl Target {
             _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
         }
         let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
-        self.begin(media, &chosen, early)?;
+        self.begin(media, &chosen, extent, early)?;
         self.templates = chosen;
         self.chapters = chapters;
         Ok(())

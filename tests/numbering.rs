@@ -1,0 +1,202 @@
+//! What a copied stream says of itself (frame numbers, totals, pre-skip, checksums) is true in the output, by the word of
+//! each codec's own tools.
+
+mod common;
+
+use avrope::{Clip, Control, Cut, Join, Remux, Source, TimeRange, cut, join, remux};
+use common::{made_by_ffmpeg, open, save};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Runs one of a codec's own tools; says so loudly where it is not there. What it said, and whether it was content.
+fn tool(name: &str, arguments: &[&str]) -> Option<(bool, String)> {
+    let Ok(output) = Command::new(name).args(arguments).output() else {
+        eprintln!("SKIPPED: there is no {name} (sh vendor-notes/setup.sh installs it)");
+        return None;
+    };
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Some((output.status.success(), text.concat()))
+}
+
+/// Ten seconds in which no two instants sound alike.
+const SWEEP: &str = "aevalsrc='0.3*sin(440*2*PI*t*(1+0.1*t))|0.3*sin(660*2*PI*t*(1+0.05*t))':s=48000:d=10";
+
+fn sweep(name: &str, options: &[&str]) -> PathBuf {
+    made_by_ffmpeg(name, &[&["-f", "lavfi", "-i", SWEEP], options].concat())
+}
+
+/// The sound as 16 bits, by ffmpeg.
+fn pcm(path: &Path) -> Vec<i16> {
+    let arguments = ["-i", path.to_str().unwrap(), "-f", "s16le", "-c:a", "pcm_s16le", "-"];
+    let (bytes, _) = common::ffmpeg(&arguments);
+    bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect()
+}
+
+/// The ranges, in one cut.
+fn ranges(path: &Path, ranges: &[(f64, f64)], format: &str) -> Clip {
+    let range = |cut: Cut, (from, to): &(f64, f64)| cut.keep(TimeRange::secs(*from, *to).unwrap());
+    let settings = ranges.iter().fold(Cut::new().format(format), range);
+    cut(&open(path), &settings, &Control::default()).unwrap()
+}
+
+fn whole(path: &Path, format: &str) -> Clip {
+    remux(&open(path), &Remux::new().format(format), &Control::default()).unwrap()
+}
+
+fn joined(paths: &[&Path], format: &str) -> Clip {
+    let sources: Vec<Source> = paths.iter().map(|path| Source::open(path).unwrap()).collect();
+    join(&sources, &Join::new().format(format), &Control::default()).unwrap()
+}
+
+/// The last dts, duration and start that ffprobe finds, in seconds; packets must go forward.
+fn extent(path: &Path) -> (f64, f64) {
+    let json = common::ffprobe(path, &["-show_entries", "packet=pts_time,duration_time"]);
+    let time = |packet: &serde_json::Value, key: &str| packet[key].as_str().unwrap().parse::<f64>().unwrap();
+    let packets = json["packets"].as_array().unwrap();
+    let times: Vec<f64> = packets.iter().map(|packet| time(packet, "pts_time")).collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "{}: its times go back", path.display());
+    (times[0], times.last().unwrap() + time(packets.last().unwrap(), "duration_time"))
+}
+
+// ---- FLAC
+
+/// STREAMINFO, of FLAC's own file.
+struct StreamInfo {
+    blocks: (u16, u16),
+    frames: (u32, u32),
+    samples: u64,
+    md5: [u8; 16],
+}
+
+fn stream_info(path: &Path) -> StreamInfo {
+    let file = std::fs::read(path).unwrap();
+    assert_eq!(&file[..8], b"fLaC\0\0\0\x22");
+    let number = |range: std::ops::Range<usize>| {
+        file[8..][range].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    StreamInfo {
+        blocks: (number(0..2) as u16, number(2..4) as u16),
+        frames: (number(4..7) as u32, number(7..10) as u32),
+        samples: number(13..18) & ((1 << 36) - 1),
+        md5: file[8 + 18..8 + 34].try_into().unwrap(),
+    }
+}
+
+/// `flac -t` reads every frame, and every checksum. Whether it could hold the sound against an MD5.
+fn flac_agrees(path: &Path) -> Option<bool> {
+    let ogg = if common::ending(path) == "flac" { vec![] } else { vec!["--ogg"] };
+    let (ok, said) = tool("flac", &[&["-s", "-t"], &ogg[..], &[path.to_str().unwrap()]].concat())?;
+    assert!(ok, "{}: {said}", path.display());
+    Some(!said.contains("cannot check MD5"))
+}
+
+/// Samples of a channel and two: the sweep in frames of 4,608, of which the last has 768.
+fn flac(name: &str, options: &[&str]) -> PathBuf {
+    let fixed = ["-c:a", "flac", "-sample_fmt", "s16", "-frame_size", "4608", "-strict", "experimental"];
+    sweep(name, &[&fixed[..], options].concat())
+}
+
+#[test]
+fn a_flac_cut_counts_from_0_and_states_its_own_length() {
+    oracle!("FLAC cut");
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["flac.flac", "flac.oga", "flac.mkv", "flac.mp4"].map(|name| flac(name, &[])) {
+        let all = pcm(&source);
+        let name = common::ending(&source);
+        let out = save(&ranges(&source, &[(2.0, 7.0)], "flac"), folder.path(), "cut.flac");
+        assert!(!flac_agrees(&out).unwrap_or(false), "{name}: the sum of a stretch is not known");
+        let (info, sound) = (stream_info(&out), pcm(&out));
+        assert_eq!(info.samples, sound.len() as u64 / 2, "{name}");
+        assert_eq!((info.blocks, info.md5), ((4608, 4608), [0; 16]), "{name}");
+        let at =
+            all.windows(64).position(|w| *w == sound[..64]).expect("it begins with a frame of the source");
+        assert_eq!(all[at..at + sound.len()], sound, "{name}");
+        assert_eq!(extent(&out), (0.0, info.samples as f64 / 48_000.0), "{name}");
+        let sizes: Vec<u32> = common::packets(&out).iter().map(|packet| packet.size as u32).collect();
+        assert_eq!(info.frames, (*sizes.iter().min().unwrap(), *sizes.iter().max().unwrap()), "{name}");
+    }
+}
+
+#[test]
+fn a_flac_join_goes_forward_at_its_seam() {
+    oracle!("FLAC join");
+    let folder = tempfile::tempdir().unwrap();
+    let source = flac("flac.flac", &[]);
+    // Another stream, whose STREAMINFO differs in all that may.
+    let other = flac("other.flac", &["-af", "atrim=end=3.3,volume=0.5", "-frame_size", "4096"]);
+    let (a, b) = (pcm(&source), pcm(&other));
+    for (parts, sound) in [([&*source, &*source], [&a[..], &a]), ([&*source, &*other], [&a[..], &b])] {
+        for ending in ["flac", "oga", "mkv", "mp4"] {
+            let out = save(&joined(&parts, ending), folder.path(), &format!("join.{ending}"));
+            assert!(pcm(&out) == sound.concat(), "{ending}: the sound is another");
+            let (start, end) = extent(&out);
+            let seconds = sound.concat().len() as f64 / 2.0 / 48_000.0;
+            // Matroska counts in milliseconds.
+            assert!(start == 0.0 && (end - seconds).abs() <= 0.001, "{ending}: {start}..{end}, {seconds} s");
+            if matches!(ending, "flac" | "oga") {
+                flac_agrees(&out);
+            }
+            if ending == "flac" {
+                let info = stream_info(&out);
+                assert_eq!((info.samples, info.md5), (sound.concat().len() as u64 / 2, [0; 16]));
+            }
+            // What it says can be carried into FLAC's own file by anybody.
+            let again = folder.path().join("again.flac");
+            common::ffmpeg(&["-i", out.to_str().unwrap(), "-c", "copy", again.to_str().unwrap()]);
+            assert_eq!(stream_info(&again).md5, [0; 16], "{ending}: a sum of the first part alone");
+        }
+    }
+}
+
+#[test]
+fn a_flac_remux_is_the_source_with_its_md5() {
+    oracle!("FLAC remux");
+    let folder = tempfile::tempdir().unwrap();
+    let source = flac("flac.flac", &[]);
+    let out = save(&whole(&source, "flac"), folder.path(), "remux.flac");
+    assert_ne!(stream_info(&out).md5, [0; 16]);
+    assert!(flac_agrees(&out).unwrap_or(true));
+    assert_eq!(common::payload(&out), common::payload(&source));
+    // The same of a cut that keeps all, and there and back again.
+    let all = save(&ranges(&source, &[(0.0, 10.0)], "flac"), folder.path(), "all.flac");
+    assert_eq!(stream_info(&all).md5, stream_info(&source).md5);
+    for ending in ["oga", "mkv", "mp4"] {
+        let there = save(&whole(&source, ending), folder.path(), &format!("there.{ending}"));
+        let back = save(&whole(&there, "flac"), folder.path(), "back.flac");
+        assert_eq!(stream_info(&back).md5, stream_info(&source).md5, "{ending}");
+        flac_agrees(&back);
+    }
+}
+
+#[test]
+fn flac_of_several_ranges_states_what_it_holds() {
+    oracle!("FLAC of several ranges");
+    let folder = tempfile::tempdir().unwrap();
+    let source = flac("flac.flac", &[]);
+    for ending in ["flac", "oga"] {
+        let clip = ranges(&source, &[(2.0, 7.0), (9.0, 10.0), (0.0, 2.0)], ending);
+        let out = save(&clip, folder.path(), &format!("cuts.{ending}"));
+        flac_agrees(&out);
+        if ending == "flac" {
+            assert_eq!(extent(&out), (0.0, pcm(&out).len() as f64 / 2.0 / 48_000.0));
+            // The source's last frame, of 768 samples, lies in the middle.
+            assert_eq!(stream_info(&out).blocks, (768, 4608));
+        }
+    }
+}
+
+#[test]
+fn a_flac_stream_that_flows_says_only_what_it_knows() {
+    oracle!("FLAC into a pipe");
+    let source = flac("flac.flac", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("flows.flac");
+    let file = std::fs::File::create(&out).unwrap();
+    let settings = Cut::new().keep(TimeRange::secs(2.0, 7.0).unwrap()).format("flac");
+    avrope::cut_to(&open(&source), &settings, avrope::Sink::writer(file), &Control::default()).unwrap();
+    let info = stream_info(&out);
+    assert_eq!((info.samples, info.md5, info.frames), (0, [0; 16], (0, 0)));
+    flac_agrees(&out);
+}
