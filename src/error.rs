@@ -62,10 +62,29 @@ impl fmt::Display for ErrorKind {
 /// [`kind`](Error::kind) is for programs; the message (`Display`) is for people and names the source and, where they
 /// apply, the stream, followed by what to do about it. Example:
 /// `clip.mp4: cut 10 s..5 s: the range ends before it begins`.
-#[derive(thiserror::Error)]
-#[error("{inner}")]
+///
+/// What it goes back to is kept: [`source`](std::error::Error::source) is the caller's own error where a callback
+/// (`read_at`, a writer) failed with one, else the `std::io::Error`; [`os_code`](Error::os_code) and
+/// [`libav_code`](Error::libav_code) are the bare numbers.
 pub struct Error {
     inner: Box<Inner>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.inner.cause.as_ref()? {
+            // An error of the caller's own inside an io::Error: io::Error's own `source` leaves it out.
+            Cause::Io(error) => Some(error.get_ref().map_or(error as _, |own| own as _)),
+            Cause::Ours(error) => Some(error),
+            Cause::Code(_) => None,
+        }
+    }
 }
 
 /// As `Display`, with the kind in front: what `fn main() -> Result<…>` prints.
@@ -78,10 +97,19 @@ impl fmt::Debug for Error {
 struct Inner {
     kind: ErrorKind,
     message: String,
+    cause: Option<Cause>,
     name: Option<String>,
     stream: Option<usize>,
     advice: Option<String>,
     log: Vec<String>,
+}
+
+/// What an error goes back to.
+enum Cause {
+    Io(std::io::Error),
+    Ours(Error),
+    /// What libav answered.
+    Code(i32),
 }
 
 impl fmt::Display for Inner {
@@ -111,6 +139,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 message: message.into(),
+                cause: None,
                 name: None,
                 stream: None,
                 advice: None,
@@ -142,6 +171,57 @@ impl Error {
     /// is on.
     pub fn log(&self) -> &[String] {
         &self.inner.log
+    }
+
+    /// What libav answered, one of its `AVERROR` codes, where it was libav that failed.
+    pub fn libav_code(&self) -> Option<i32> {
+        match self.inner.cause.as_ref()? {
+            Cause::Code(code) => Some(*code),
+            Cause::Ours(error) => error.libav_code(),
+            Cause::Io(_) => None,
+        }
+    }
+
+    /// The operating system's number (`errno`), where it was a call of its own that failed, such as 28 (ENOSPC) for a full
+    /// disk.
+    pub fn os_code(&self) -> Option<i32> {
+        match self.inner.cause.as_ref()? {
+            Cause::Io(error) => error.raw_os_error(),
+            Cause::Ours(error) => error.os_code(),
+            Cause::Code(_) => None,
+        }
+    }
+
+    /// The `std::io::Error` that it goes back to.
+    pub fn io_error(&self) -> Option<&std::io::Error> {
+        match self.inner.cause.as_ref()? {
+            Cause::Io(error) => Some(error),
+            Cause::Ours(error) => error.io_error(),
+            Cause::Code(_) => None,
+        }
+    }
+
+    /// The same error as another kind.
+    pub(crate) fn into_kind(mut self, kind: ErrorKind) -> Self {
+        self.inner.kind = kind;
+        self
+    }
+
+    /// The same error in other words.
+    pub(crate) fn reworded(mut self, message: impl Into<String>) -> Self {
+        self.inner.message = message.into();
+        self
+    }
+
+    /// What it goes back to, if that is not known already.
+    pub(crate) fn caused_by(mut self, error: Self) -> Self {
+        self.inner.cause.get_or_insert(Cause::Ours(error));
+        self
+    }
+
+    pub(crate) fn with_code(mut self, code: i32) -> Self {
+        self.inner.cause.get_or_insert(Cause::Code(code));
+        self
     }
 
     /// Names the source, unless a more specific name is there already.
@@ -198,30 +278,47 @@ impl Error {
         Self::new(ErrorKind::Bug, format!("{what} panicked: {text}"))
     }
 
-    pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
+    /// A failed read or write; what the system or the caller's own code said of it is kept.
+    pub(crate) fn io(what: &str, error: std::io::Error) -> Self {
         // An error of ours that a caller's reader passed through `std::io` keeps its kind.
-        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
-            return Self::new(inner.kind(), format!("{what}: {inner}"));
-        }
-        let (kind, why) = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                (ErrorKind::NotFound, "there is no such file or folder".to_owned())
+        let (kind, why, cause) = match error.downcast::<Self>() {
+            Ok(inner) => (inner.kind(), inner.to_string(), Cause::Ours(inner)),
+            Err(error) => {
+                let (kind, why) = in_words(&error);
+                (kind, why, Cause::Io(error))
             }
-            _ => (ErrorKind::Io, error.to_string()),
         };
-        Self::new(kind, format!("{what}: {why}"))
+        let mut error = Self::new(kind, format!("{what}: {why}"));
+        error.inner.cause = Some(cause);
+        error
     }
+}
+
+/// What std calls "uncategorized" or in the system's short words, and what to do about it.
+fn in_words(error: &std::io::Error) -> (ErrorKind, String) {
+    let why = match (error.kind(), error.raw_os_error()) {
+        (std::io::ErrorKind::NotFound, _) => {
+            return (ErrorKind::NotFound, "there is no such file or folder".into());
+        }
+        (_, Some(libc::EMFILE)) => {
+            "this process has as many files open as it may; close some, or raise its limit (ulimit -n)".into()
+        }
+        (_, Some(libc::ENFILE)) => "the system has as many files open as it can".into(),
+        _ => error.to_string(),
+    };
+    (ErrorKind::Io, why)
 }
 
 /// For callbacks that use files of their own: a `ReadAt`, or the sinks of
 /// [`transcode_segments`](crate::transcode_segments). An error of this crate that went through `std::io` comes back as it was.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ => ErrorKind::Io,
-        };
-        error.downcast::<Self>().unwrap_or_else(|error| Self::new(kind, error.to_string()))
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            let (kind, why) = in_words(&error);
+            let mut new = Self::new(kind, why);
+            new.inner.cause = Some(Cause::Io(error));
+            new
+        })
     }
 }
 

@@ -257,9 +257,13 @@ impl Hardware {
     fn open_within(&self, kind: DeviceKind, limit: Duration) -> Result<Device> {
         self.outcome(kind, limit).map_err(|refusal| {
             let message = format!("the device {} can't be had: {}", self.label(kind), refusal.message);
-            Error::new(ErrorKind::Hardware, message)
+            let error = Error::new(ErrorKind::Hardware, message)
                 .advise("choose auto or none to go on in software")
-                .with_log(refusal.log)
+                .with_log(refusal.log);
+            match refusal.code {
+                Some(code) => error.with_code(code),
+                None => error,
+            }
         })
     }
 

@@ -96,7 +96,6 @@ struct ReadState {
     elide: bool,
     last: Option<DirectRead>,
     ran_out: bool,
-    bytes_read: u64,
     /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and libav may
     /// go back in it.
     scratch: Vec<u8>,
@@ -187,7 +186,6 @@ impl ReadIo {
             elide: false,
             last: None,
             ran_out: false,
-            bytes_read: 0,
             scratch: Vec::new(),
         };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
@@ -237,11 +235,6 @@ impl ReadIo {
     /// Where the next read begins: for a stream, how many bytes it has delivered.
     pub(crate) fn position(&mut self) -> u64 {
         self.0.state().common.pos
-    }
-
-    /// Bytes that the device delivered to libav since the last call.
-    pub(crate) fn take_bytes_read(&mut self) -> u64 {
-        std::mem::take(&mut self.0.state().bytes_read)
     }
 }
 
@@ -300,9 +293,6 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             if !buffered {
                 state.last =
                     Some(DirectRead { address: into.addr(), len: read, at: state.common.pos, elided: elide });
-            }
-            if !elide {
-                state.bytes_read = state.bytes_read.saturating_add(read as u64);
             }
             state.common.pos = state.common.pos.saturating_add(read as u64);
             // `read <= size`, which came from a c_int.

@@ -225,9 +225,11 @@ pub(super) fn settle(code: c_int) -> Result<std::result::Result<Got, c_int>> {
         _ if code >= 0 => Ok(Ok(Got::Item)),
         _ if code == -libc::EAGAIN => Ok(Ok(Got::Again)),
         ff::AVERROR_EOF => Ok(Ok(Got::End)),
-        _ if code == -libc::ENOMEM => Err(Error::new(ErrorKind::LimitExceeded, "a codec: no memory")),
+        _ if code == -libc::ENOMEM => {
+            Err(Error::new(ErrorKind::LimitExceeded, "a codec: no memory").with_code(code))
+        }
         ff::AVERROR_BUG | ff::AVERROR_BUG2 => {
-            Err(Error::new(ErrorKind::Bug, format!("a codec: {}", describe(code))))
+            Err(Error::new(ErrorKind::Bug, format!("a codec: {}", describe(code))).with_code(code))
         }
         _ => Ok(Err(code)),
     }

@@ -132,7 +132,7 @@ impl Device {
     pub(super) fn upload(&self, picture: &Frame, format: c_int) -> Result<Frame> {
         let refused = |code| {
             super::check(code, "bringing a picture onto the device")
-                .map_err(|e| Error::new(ErrorKind::Hardware, e.message()).with_log(e.log().to_vec()))
+                .map_err(|e| e.into_kind(ErrorKind::Hardware))
         };
         let Some(format) = super::format::pix_fmt(format) else {
             return Err(Error::new(ErrorKind::Hardware, "the encoder takes no pictures of this device"));
@@ -175,7 +175,9 @@ impl Device {
                 }
                 Ok(device)
             }
-            _ => Err(Error::new(ErrorKind::Hardware, super::describe(code)).with_log(log::take())),
+            _ => Err(Error::new(ErrorKind::Hardware, super::describe(code))
+                .with_code(code)
+                .with_log(log::take())),
         }
     }
 

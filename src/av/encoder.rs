@@ -115,7 +115,8 @@ impl EncoderKind {
                 _ => Error::invalid(format!(
                     "the encoder {name} does not take '{value}' for its option '{key}'"
                 ))
-                .with_log(error(code, "").log().to_vec()),
+                .with_code(code)
+                .with_log(log::take()),
             };
             return Err(error.advise(format!("see `ffmpeg -h encoder={name}`")));
         }
@@ -272,9 +273,7 @@ impl Encoder {
             let advice = "an option or the format of the frames is not to its liking";
             return Err(match code {
                 // What an encoder does not take was wrong of who asked for it.
-                _ if code == -libc::EINVAL => {
-                    Error::invalid(error.message()).with_log(error.log().to_vec()).advise(advice)
-                }
+                _ if code == -libc::EINVAL => error.into_kind(ErrorKind::InvalidArgument).advise(advice),
                 ff::AVERROR_EXTERNAL => error.advise(advice),
                 _ => error,
             });

@@ -397,8 +397,7 @@ fn source(
 fn as_invalid(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Io | ErrorKind::Unsupported | ErrorKind::InvalidArgument | ErrorKind::Corrupt => {
-            let log = error.log().to_vec();
-            Error::invalid(error.message()).with_log(log)
+            error.into_kind(ErrorKind::InvalidArgument)
         }
         _ => error,
     }

@@ -53,7 +53,7 @@ fn error(code: c_int, doing: &str) -> Error {
         _ if code == -libc::ENOMEM => ErrorKind::LimitExceeded,
         _ => ErrorKind::Io,
     };
-    Error::new(kind, format!("{doing}: {}", describe(code))).with_log(log::take())
+    Error::new(kind, format!("{doing}: {}", describe(code))).with_code(code).with_log(log::take())
 }
 
 /// libav's text for a code.

@@ -1,6 +1,6 @@
 //! AVOption: which a muxer has, and which words options take.
 
-use super::{c_string, error, output::Muxer, string};
+use super::{c_string, log, output::Muxer, string};
 use crate::{Error, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -36,7 +36,7 @@ impl Muxer {
         // SAFETY: as above.
         let words = unsafe { words(object, &c_key) };
         let advice = if words.is_empty() { see } else { format!("it takes {}", words.join(", ")) };
-        Err(Error::invalid(message).advise(advice).with_log(error(code, "").log().to_vec()))
+        Err(Error::invalid(message).advise(advice).with_code(code).with_log(log::take()))
     }
 }
 

@@ -22,7 +22,7 @@ pub use join::{Join, join, join_to};
 pub use remux::{Remux, remux, remux_to};
 
 use crate::{
-    Control, Error, Media, Report, Result, Rope,
+    Control, Error, Media, Report, Result, Rope, SaveOptions,
     av::output::Muxer,
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
@@ -93,7 +93,7 @@ pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control)
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
     let written = match sink.into_kind() {
-        SinkKind::File { path, overwrite } => to_file(job, &path, overwrite, &mut report, control)?,
+        SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control)?,
         SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control)?,
         SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control)?,
     };
@@ -104,7 +104,7 @@ pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control)
 fn to_file(
     job: &impl Job,
     path: &Path,
-    overwrite: bool,
+    options: SaveOptions,
     report: &mut Report,
     control: &Control,
 ) -> Result<u64> {
@@ -127,11 +127,11 @@ fn to_file(
         ));
     }
     // Before any work: an output that can't be written is known at once.
-    let file = PartialFile::create(path, overwrite)?;
+    let mut file = PartialFile::create(path, options)?;
     if job.shares() && target::is_mov(&format) {
         let rope = build(job, &format, report, control)?;
-        drop(file);
-        rope.save(path, crate::SaveOptions::new().overwrite(overwrite), control)?;
+        rope.save_into(&mut file, control)?;
+        file.publish()?;
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::File(file), job.layout(false), control)?;
@@ -150,7 +150,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
         let rope = build(job, &format, report, control)?;
         let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sent: u64 = 0;
-        for chunk in rope.chunks() {
+        for chunk in rope.chunks().control(control) {
             let chunk = chunk?;
             sent = sent.saturating_add(chunk.len() as u64);
             device.send(chunk, control)?;
@@ -158,6 +158,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
             control.check()?;
         }
         device.flush(control)?;
+        device.close()?;
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
@@ -165,6 +166,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
     target.into_stream(report)?;
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
     device.flush(control)?;
+    device.close()?;
     Ok(device.written())
 }
 

@@ -18,11 +18,13 @@ pub(super) type Outcome = Result<Device, Refusal>;
 pub(super) struct Refusal {
     pub(super) message: String,
     pub(super) log: Vec<String>,
+    /// What libav answered.
+    pub(super) code: Option<i32>,
 }
 
 impl Refusal {
     pub(super) fn new(message: String) -> Self {
-        Self { message, log: Vec::new() }
+        Self { message, log: Vec::new(), code: None }
     }
 }
 
@@ -35,7 +37,7 @@ impl fmt::Display for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { message: error.message().to_owned(), log: error.log().to_vec() }
+        Self { message: error.message().to_owned(), log: error.log().to_vec(), code: error.libav_code() }
     }
 }
 

@@ -22,6 +22,11 @@ impl SharedReader {
         Self(Arc::new(Mutex::new(source.reader())))
     }
 
+    /// Bytes that were fetched since the last call.
+    pub(crate) fn take_fetched(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_fetched()
+    }
+
     /// Gives up the descriptor until the next read.
     pub(crate) fn rest(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rest();
@@ -110,7 +115,12 @@ pub(crate) struct StreamDevice {
 
 enum To {
     Writer(Box<dyn Write + Send>),
-    Channel { chunks: Sender<Bytes>, pending: BytesMut },
+    /// The writer was given back.
+    Nothing,
+    Channel {
+        chunks: Sender<Bytes>,
+        pending: BytesMut,
+    },
 }
 
 /// What a channel's receiver gets at once, at the least, until the end.
@@ -134,8 +144,9 @@ impl StreamDevice {
         self.written = self.written.saturating_add(bytes.len() as u64);
         match &mut self.to {
             To::Writer(writer) => {
-                guarded(|| writer.write_all(bytes))?.map_err(|e| Error::io("writing to the sink failed", &e))
+                guarded(|| writer.write_all(bytes))?.map_err(|e| Error::io("writing to the sink failed", e))
             }
+            To::Nothing => Err(Error::new(ErrorKind::Bug, "the sink is closed")),
             To::Channel { chunks, pending } => {
                 pending.extend_from_slice(bytes);
                 if pending.len() < CHUNK { Ok(()) } else { push(chunks, pending.split().freeze(), control) }
@@ -154,13 +165,29 @@ impl StreamDevice {
         }
     }
 
+    /// Gives the writer back: its Drop is code of the caller's, too, and a panic of it is an error.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.to, To::Nothing) {
+            To::Writer(writer) => guarded(move || drop(writer)),
+            To::Channel { .. } | To::Nothing => Ok(()),
+        }
+    }
+
     pub(crate) fn flush(&mut self, control: &Control) -> Result<()> {
         match &mut self.to {
+            To::Nothing => Ok(()),
             To::Writer(writer) => {
-                guarded(|| writer.flush())?.map_err(|e| Error::io("flushing the sink failed", &e))
+                guarded(|| writer.flush())?.map_err(|e| Error::io("flushing the sink failed", e))
             }
             To::Channel { chunks, pending } => push(chunks, pending.split().freeze(), control),
         }
+    }
+}
+
+impl Drop for StreamDevice {
+    fn drop(&mut self) {
+        // Of a job that failed: its error is told already, and a second panic would end the process.
+        let _ = self.close();
     }
 }
 

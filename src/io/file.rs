@@ -55,7 +55,7 @@ enum From {
 /// Opens a file for reading. A pipe that nobody writes to would keep a plain open waiting for ever.
 fn open(path: &Path) -> Result<File> {
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    opened.map_err(|e| Error::io("cannot open", &e))
+    opened.map_err(|e| Error::io("cannot open", e))
 }
 
 impl FileSource {
@@ -71,7 +71,7 @@ impl FileSource {
     }
 
     fn check_kind(file: &File) -> Result<Identity> {
-        let metadata = file.metadata().map_err(|e| Error::io("cannot read its size", &e))?;
+        let metadata = file.metadata().map_err(|e| Error::io("cannot read its size", e))?;
         if metadata.is_dir() {
             return Err(Error::invalid("this is a directory").advise("name a file"));
         }
@@ -98,7 +98,7 @@ impl FileSource {
 
     /// An error if the file has changed since it was opened first.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
-        let metadata = file.metadata().map_err(|e| Error::io("cannot check for changes", &e))?;
+        let metadata = file.metadata().map_err(|e| Error::io("cannot check for changes", e))?;
         self.compare(&metadata)
     }
 
@@ -108,7 +108,7 @@ impl FileSource {
             From::Path(path) => std::fs::metadata(path),
             From::Open(file) => file.metadata(),
         };
-        self.compare(&metadata.map_err(|e| Error::io("cannot check for changes", &e))?)
+        self.compare(&metadata.map_err(|e| Error::io("cannot check for changes", e))?)
     }
 
     fn compare(&self, metadata: &Metadata) -> Result<()> {

@@ -30,8 +30,8 @@ impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
             written.fetch_add(len, Ordering::Relaxed);
         };
         let stream = match (self.sinks)(name)?.into_kind() {
-            SinkKind::File { path, overwrite } => {
-                let file = FileDevice::new(PartialFile::create(&path, overwrite)?);
+            SinkKind::File { path, options } => {
+                let file = FileDevice::new(PartialFile::create(&path, options)?);
                 return Ok(OpenFile {
                     device: Box::new(Forward(file.clone())),
                     complete: Box::new(move |_| {
@@ -49,7 +49,8 @@ impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
         let complete = move |control: &Control| {
             let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
             count(device.written());
-            device.flush(control)
+            device.flush(control)?;
+            device.close()
         };
         Ok(OpenFile { device: Box::new(out), complete: Box::new(complete) })
     }

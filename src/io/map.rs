@@ -11,8 +11,8 @@ use std::{fs::File, path::Path};
 /// # Safety
 /// Nobody changes or truncates the file while the bytes live.
 pub(super) unsafe fn map(path: &Path) -> Result<Bytes> {
-    let file = File::open(path).map_err(|e| Error::io("cannot open", &e))?;
-    let metadata = file.metadata().map_err(|e| Error::io("cannot read its size", &e))?;
+    let file = File::open(path).map_err(|e| Error::io("cannot open", e))?;
+    let metadata = file.metadata().map_err(|e| Error::io("cannot read its size", e))?;
     if !metadata.is_file() {
         return Err(Error::invalid("only a regular file can be mapped"));
     }
@@ -20,6 +20,6 @@ pub(super) unsafe fn map(path: &Path) -> Result<Bytes> {
         return Ok(Bytes::new());
     }
     // SAFETY: the caller vouches for the file.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io("cannot map", &e))?;
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io("cannot map", e))?;
     Ok(Bytes::from_owner(map))
 }

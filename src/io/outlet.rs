@@ -43,6 +43,12 @@ impl Outlet {
         }
     }
 
+    /// Keeps SIGPIPE away from this thread, and so from the process, as long as the answer lives: the write says EPIPE.
+    /// (Rust's own programs ignore the signal, others need not.)
+    pub(super) fn without_signal(&self) -> Option<SigpipeBlocked> {
+        self.step.and_then(|_| SigpipeBlocked::new())
+    }
+
     pub(super) fn write_all(&self, bytes: &[u8], control: &Control) -> Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -54,7 +60,7 @@ impl Outlet {
                         e.kind(),
                         std::io::ErrorKind::Interrupted | std::io::ErrorKind::WouldBlock
                     ) => {}
-                Err(e) => return Err(Error::io("writing failed", &e)),
+                Err(e) => return Err(Error::io("writing failed", e)),
             }
         }
         Ok(())
@@ -80,7 +86,7 @@ impl Outlet {
                         Some(libc::EINTR | libc::EAGAIN) => {}
                         // This kind of descriptor: the plain way knows what to do.
                         Some(libc::EINVAL | libc::ENOSYS) => break,
-                        _ => return Err(Error::io("writing failed", &error)),
+                        _ => return Err(Error::io("writing failed", error)),
                     }
                 }
             }
@@ -88,5 +94,59 @@ impl Outlet {
         #[cfg(not(target_os = "linux"))]
         let _ = (from, at, len, control);
         Ok(done)
+    }
+}
+
+/// SIGPIPE does not reach this thread.
+pub(super) struct SigpipeBlocked {
+    before: libc::sigset_t,
+    sigpipe: libc::sigset_t,
+    /// It belongs to this thread.
+    _thread: std::marker::PhantomData<*const ()>,
+}
+
+impl SigpipeBlocked {
+    /// None where it is blocked already, or pending: then it is somebody else's.
+    fn new() -> Option<Self> {
+        // SAFETY: sets that live during the calls, and are given a value by them before they are read.
+        unsafe {
+            let mut sigpipe: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            let mut pending: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut sigpipe);
+            libc::sigaddset(&raw mut sigpipe, libc::SIGPIPE);
+            libc::sigpending(&raw mut pending);
+            if libc::sigismember(&raw const pending, libc::SIGPIPE) == 1
+                || libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before) != 0
+                || libc::sigismember(&raw const before, libc::SIGPIPE) == 1
+            {
+                return None;
+            }
+            Some(Self { before, sigpipe, _thread: std::marker::PhantomData })
+        }
+    }
+}
+
+impl Drop for SigpipeBlocked {
+    fn drop(&mut self) {
+        // SAFETY: sets that live during the calls. What a write of ours raised waits for this thread: it is taken before
+        // the signal is let through again.
+        unsafe {
+            let mut pending: libc::sigset_t = std::mem::zeroed();
+            libc::sigpending(&raw mut pending);
+            if libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 {
+                #[cfg(target_os = "linux")]
+                {
+                    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+                    libc::sigtimedwait(&raw const self.sigpipe, std::ptr::null_mut(), &raw const now);
+                }
+                #[cfg(not(target_os = "linux"))]
+                {
+                    let mut signal = 0;
+                    libc::sigwait(&raw const self.sigpipe, &raw mut signal);
+                }
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut());
+        }
     }
 }

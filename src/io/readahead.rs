@@ -10,7 +10,8 @@ use std::{collections::VecDeque, sync::Mutex};
 pub struct Hints {
     /// The least that one read asks for, in bytes; it doubles while reads follow each other. Default 256 KiB.
     pub block: usize,
-    /// The most that one read asks for, in bytes. Default 4 MiB.
+    /// The most that one read asks for, in bytes, while media is opened and demuxed. Default 4 MiB. (Payload on its way out
+    /// of a rope is asked for at once: a segment in [`Rope::to_bytes`](crate::Rope::to_bytes), a MiB of it elsewhere.)
     pub read_ahead: usize,
     /// Bytes of read-ahead kept in memory. Default 16 MiB.
     pub cache: usize,
@@ -55,8 +56,14 @@ impl ReadAhead {
         self.len
     }
 
-    /// Up to `into.len()` bytes at `at`; 0 at the end alone.
-    pub(super) fn read(&self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
+    /// Up to `into.len()` bytes at `at`; 0 at the end alone. What the device gave for it is added to `fetched`.
+    pub(super) fn read(
+        &self,
+        at: u64,
+        into: &mut [u8],
+        fetched: &mut u64,
+        control: &Control,
+    ) -> Result<usize> {
         let left = self.len.saturating_sub(at);
         if left == 0 || into.is_empty() {
             return Ok(0);
@@ -71,14 +78,15 @@ impl ReadAhead {
         let want = span.clamp(self.hints.block, self.hints.read_ahead);
         let want = usize::try_from(left).map_or(want, |left| want.min(left));
         let bytes = self.fill(at, want, into.len().min(want), control)?;
+        *fetched = fetched.saturating_add(bytes.len() as u64);
         let copied = copy(&bytes, into);
         self.lock().keep(at, bytes, want, self.hints.cache);
         Ok(copied)
     }
 
-    /// These bytes, in one read past the cache: payload on its way out.
-    pub(super) fn fetch(&self, at: u64, len: usize) -> Result<Bytes> {
-        self.fill(at, len, len, &Control::default())
+    /// These bytes, past the cache: payload on its way out.
+    pub(super) fn fetch(&self, at: u64, len: usize, control: &Control) -> Result<Bytes> {
+        self.fill(at, len, len, control)
     }
 
     /// Up to `len` bytes, and `least` at the least: a device that gives a little at a time is not kept at it for a whole
@@ -92,7 +100,7 @@ impl ReadAhead {
             let offset = at.saturating_add(filled as u64);
             let read = match guarded(|| self.device.read_at(offset, rest))? {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(crate::Error::io("reading failed", &e)),
+                Err(e) => return Err(crate::Error::io("reading failed", e)),
                 Ok(0) => return Err(super::source::shorter(at.saturating_add(filled as u64), self.len)),
                 Ok(read) if read > room => return Err(super::source::forged(read, room)),
                 Ok(read) => read,

@@ -5,7 +5,7 @@ use super::{
     rope::{Piece, Slice, in_memory},
     source::read_exact_at,
 };
-use crate::{Error, Result};
+use crate::{Control, Error, Result};
 use bytes::Bytes;
 use std::{
     fs::File,
@@ -36,32 +36,72 @@ impl Descriptors {
             return Ok(Some(descriptor));
         }
         let descriptor = file.descriptor().map_err(|e| e.named(source.name()))?;
-        if self.0.len() >= DESCRIPTORS {
-            self.0.remove(0);
-        }
+        self.evict()?;
         self.0.push((source.clone(), descriptor.clone()));
         Ok(Some(descriptor))
     }
 
+    /// Gives up the one that was used longest ago, if there are too many. What was read from it is in somebody's hands by
+    /// now: it must still be the file that it was.
+    fn evict(&mut self) -> Result<()> {
+        if self.0.len() < DESCRIPTORS {
+            return Ok(());
+        }
+        let (source, descriptor) = self.0.remove(0);
+        unchanged(&source, &descriptor)
+    }
+
     /// An error if one of the held files has changed.
     pub(crate) fn check(&self) -> Result<()> {
-        self.0.iter().try_for_each(|(source, descriptor)| match source.as_file() {
-            Some(file) => file.check(descriptor).map_err(|e| e.named(source.name())),
-            None => Ok(()),
-        })
+        self.0.iter().try_for_each(|(source, descriptor)| unchanged(source, descriptor))
     }
+}
+
+/// An error if a source is a file that has changed.
+pub(super) fn unchanged(source: &Source, descriptor: &File) -> Result<()> {
+    source.as_file().map_or(Ok(()), |file| file.check(descriptor)).map_err(|e| e.named(source.name()))
 }
 
 /// Reads a [`Rope`] with a position. Holds at most 16 descriptors.
 pub struct RopeReader {
     rope: Rope,
     pos: u64,
-    files: Descriptors,
+    pub(super) files: Descriptors,
+    control: Control,
 }
 
 impl RopeReader {
     pub(super) fn new(rope: Rope) -> Self {
-        Self { rope, pos: 0, files: Descriptors::default() }
+        Self { rope, pos: 0, files: Descriptors::default(), control: Control::default() }
+    }
+
+    /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source of
+    /// the caller's ([`ReadAt`](crate::ReadAt)) is asked for.
+    #[must_use]
+    pub fn control(mut self, control: &Control) -> Self {
+        self.watch(control);
+        self
+    }
+
+    pub(super) fn watch(&mut self, control: &Control) {
+        self.control = control.clone();
+    }
+
+    /// The bytes from here to there, in chunks.
+    pub(super) fn run(
+        &mut self,
+        from: u64,
+        to: u64,
+        mut each: impl FnMut(u64, Bytes) -> Result<()>,
+    ) -> Result<()> {
+        self.pos = from;
+        while self.pos < to {
+            let at = self.pos;
+            let Some(chunk) = self.next_chunk()? else { break };
+            let most = usize::try_from(to.saturating_sub(at)).unwrap_or(usize::MAX);
+            each(at, if chunk.len() > most { chunk.slice(..most) } else { chunk })?;
+        }
+        Ok(())
     }
 
     /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 at the end. The position stays.
@@ -102,14 +142,14 @@ impl RopeReader {
         let Slice::Shared { source, at } = &piece.bytes else {
             return Ok(());
         };
+        self.control.check()?;
         match self.files.of(source)? {
             Some(file) => {
-                let read = read_exact_at(&file, *at, into);
-                let unchanged = || source.as_file().map_or(Ok(()), |source| source.check(&file));
-                read.and_then(|()| unchanged()).map_err(|e| e.named(source.name()))
+                read_exact_at(&file, *at, into).map_err(|e| e.named(source.name()))?;
+                unchanged(source, &file)
             }
             None => {
-                into.copy_from_slice(&source.fetch(*at, into.len(), None)?);
+                into.copy_from_slice(&source.fetch(*at, into.len(), None, &self.control)?);
                 Ok(())
             }
         }
@@ -122,12 +162,9 @@ impl RopeReader {
             self.files.check()?;
             return Ok(None);
         }
-        let mut first = None;
+        self.control.check()?;
         // A piece in memory goes out whole, one in a file in chunks.
-        self.rope.visit(pos, len, |piece| {
-            first.get_or_insert(piece);
-        });
-        let Some(piece) = first else { return Ok(None) };
+        let Some(piece) = self.rope.piece_from(pos) else { return Ok(None) };
         let bytes = match in_memory(&piece) {
             Some(bytes) => bytes,
             None => {
@@ -136,7 +173,7 @@ impl RopeReader {
                 };
                 let file = self.files.of(source)?;
                 let want = usize::try_from(piece.len.min(CHUNK)).unwrap_or(0);
-                source.fetch(*at, want, file.as_deref())?
+                source.fetch(*at, want, file.as_deref(), &self.control)?
             }
         };
         self.pos = pos.saturating_add(bytes.len() as u64);
@@ -175,6 +212,13 @@ impl Chunks {
     pub(super) fn new(reader: RopeReader) -> Self {
         Self { reader }
     }
+
+    /// Lets cancel and deadline end it, as [`RopeReader::control`].
+    #[must_use]
+    pub fn control(mut self, control: &Control) -> Self {
+        self.reader.watch(control);
+        self
+    }
 }
 
 impl Iterator for Chunks {
@@ -187,5 +231,29 @@ impl Iterator for Chunks {
             self.reader.files = Descriptors::default();
         }
         next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::mpsc, time::Duration};
+
+    #[test]
+    fn reading_takes_as_long_as_there_are_segments() {
+        const COUNT: u64 = 200_000;
+        let one = Source::from_bytes(&b"ab"[..]);
+        let piece =
+            |start| Piece { start, len: 1, bytes: Slice::Shared { source: one.clone(), at: start % 2 } };
+        let rope = Rope::from_pieces((0..COUNT).map(piece).collect());
+        let (done, outcome) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut all = Vec::new();
+            rope.write_to(&mut all).unwrap();
+            let _ = done.send(all);
+        });
+        // Where each segment was looked for among all of them, this took minutes.
+        let all = outcome.recv_timeout(Duration::from_secs(60)).expect("HANGS");
+        assert!(all == b"ab".repeat(100_000));
     }
 }

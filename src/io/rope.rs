@@ -175,6 +175,13 @@ impl Rope {
         }
     }
 
+    /// What is left of the piece that a position lies in; its start counts from there.
+    pub(super) fn piece_from(&self, at: u64) -> Option<Piece> {
+        let i = self.0.pieces.partition_point(|piece| piece.end() <= at);
+        let piece = self.0.pieces.get(i)?;
+        Some(piece.part(at.saturating_sub(piece.start), piece.end().saturating_sub(at), 0))
+    }
+
     pub(crate) fn is_made_of(&self, path: &Path) -> bool {
         self.0.pieces.iter().any(|piece| match &piece.bytes {
             Slice::Shared { source, .. } => source.is_file_at(path),
@@ -222,9 +229,9 @@ impl Rope {
     /// Writes all of it, in order.
     pub fn write_to(&self, mut writer: impl std::io::Write) -> Result<()> {
         for chunk in self.chunks() {
-            writer.write_all(&chunk?).map_err(|e| Error::io("writing the rope failed", &e))?;
+            writer.write_all(&chunk?).map_err(|e| Error::io("writing the rope failed", e))?;
         }
-        writer.flush().map_err(|e| Error::io("writing the rope failed", &e))
+        writer.flush().map_err(|e| Error::io("writing the rope failed", e))
     }
 }
 

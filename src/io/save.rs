@@ -2,18 +2,13 @@
 
 #![allow(unsafe_code)]
 
-use super::{
-    Rope,
-    outlet::Outlet,
-    reader::Descriptors,
-    rope::{Piece, Slice},
-};
-use crate::{Control, Error, ErrorKind, Result, job::Stage};
+use super::{Rope, Source, outlet::Outlet, reader::unchanged, rope::Slice};
+use crate::{Control, Error, Result, job::Stage};
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     os::{
-        fd::{AsFd, AsRawFd},
-        unix::fs::{FileExt, PermissionsExt},
+        fd::{AsFd, AsRawFd, IntoRawFd},
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
     },
     path::{Path, PathBuf},
 };
@@ -30,6 +25,10 @@ const SMALL: u64 = 64 << 10;
 pub struct SaveOptions {
     /// Take the place of an existing file. Without it an existing file is an error.
     pub overwrite: bool,
+    /// Wait until the disk has it (fsync(2) of the file before it gets its name, and of its folder afterwards): it is there
+    /// also after a loss of power. Off by default, for it may take long: without it the system writes when it likes, and
+    /// after a crash the file may be missing or empty, though it was saved.
+    pub sync: bool,
 }
 
 impl SaveOptions {
@@ -44,55 +43,62 @@ impl SaveOptions {
         self.overwrite = on;
         self
     }
+
+    /// Wait until the disk has it.
+    #[must_use]
+    pub fn sync(mut self, on: bool) -> Self {
+        self.sync = on;
+        self
+    }
 }
 
 /// A file in the making: it has a temporary name until it is complete, and goes away if it never is.
 pub(crate) struct PartialFile {
     file: NamedTempFile,
     path: PathBuf,
-    overwrite: bool,
+    options: SaveOptions,
     len: u64,
 }
 
 impl PartialFile {
-    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self> {
+    pub(crate) fn create(path: &Path, options: SaveOptions) -> Result<Self> {
         let named = |e: Error| e.named(&path.display().to_string());
         match std::fs::symlink_metadata(path) {
             Ok(m) if m.is_dir() => {
                 return Err(named(Error::invalid("this is a directory").advise("name a file")));
             }
-            Ok(_) if !overwrite => return Err(named(exists())),
+            Ok(_) if !options.overwrite => return Err(named(exists())),
             _ => {}
         }
         // A link is followed, as a plain write would follow it.
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if std::fs::metadata(&path).is_ok_and(|m| !m.is_file()) {
+        let path = behind_links(path).map_err(named)?;
+        let old = std::fs::metadata(&path).ok();
+        if old.as_ref().is_some_and(|m| !m.is_file()) {
             let error = Error::invalid("this is no regular file");
             return Err(named(error.advise("write to it as a stream (Sink::writer)")));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
+        let folder = folder_of(&path);
         // The umask takes away from this what it takes from every new file.
-        let permissions =
-            std::fs::metadata(&path).map_or_else(|_| PermissionsExt::from_mode(0o666), |m| m.permissions());
-        builder.prefix(".avrope-").suffix(".part").permissions(permissions);
-        let file = builder.tempfile_in(folder).map_err(|e| {
-            // The crate's own words tell a temporary name that means nothing to the caller.
-            let bare = std::io::Error::from(e.kind());
-            let why =
-                e.get_ref().and_then(|e| e.source()).map_or_else(|| bare.to_string(), ToString::to_string);
-            let error = match e.kind() {
-                std::io::ErrorKind::NotFound if !folder.is_dir() => {
-                    let message = format!("the folder {} does not exist", folder.display());
-                    Error::new(ErrorKind::NotFound, message).advise("create it first")
-                }
-                _ => {
-                    Error::new(ErrorKind::Io, format!("cannot create a file in {}: {why}", folder.display()))
-                }
+        let make =
+            |name: &Path| File::options().read(true).write(true).create_new(true).mode(0o666).open(name);
+        let file = tempfile::Builder::new().prefix(".avrope-").suffix(".part").make_in(folder, make);
+        let file = file.map_err(|e| {
+            let missing = e.kind() == std::io::ErrorKind::NotFound && !folder.is_dir();
+            let error = Error::io(&format!("cannot create a file in {}", folder.display()), e);
+            let error = if missing {
+                error
+                    .reworded(format!("the folder {} does not exist", folder.display()))
+                    .advise("create it first")
+            } else {
+                error
             };
             error.named(&path.display().to_string())
         })?;
-        Ok(Self { file, path, overwrite, len: 0 })
+        if let Some(old) = old {
+            be_like(file.as_file(), &old)
+                .map_err(|e| named(Error::io("cannot give the file the permissions of the old one", e)))?;
+        }
+        Ok(Self { file, path, options, len: 0 })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -100,7 +106,7 @@ impl PartialFile {
     }
 
     pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        self.file.as_file().write_all_at(bytes, at).map_err(|e| self.failed(&e))?;
+        self.file.as_file().write_all_at(bytes, at).map_err(|e| self.failed(e))?;
         self.len = self.len.max(at.saturating_add(bytes.len() as u64));
         Ok(())
     }
@@ -112,7 +118,7 @@ impl PartialFile {
     }
 
     pub(crate) fn truncate(&mut self, len: u64) -> Result<()> {
-        self.file.as_file().set_len(len).map_err(|e| self.failed(&e))?;
+        self.file.as_file().set_len(len).map_err(|e| self.failed(e))?;
         self.len = len;
         Ok(())
     }
@@ -136,30 +142,89 @@ impl PartialFile {
     }
 
     pub(crate) fn block_size(&self) -> u64 {
-        use std::os::unix::fs::MetadataExt;
         self.file.as_file().metadata().map_or(4096, |m| m.blksize().max(512))
     }
 
     /// Gives the file its name.
     pub(crate) fn publish(self) -> Result<()> {
         let name = self.path.display().to_string();
-        let done = if self.overwrite {
-            self.file.persist(&self.path)
-        } else {
-            self.file.persist_noclobber(&self.path)
-        };
-        done.map(drop).map_err(|e| {
-            let error = if e.error.kind() == std::io::ErrorKind::AlreadyExists {
-                exists()
-            } else {
-                Error::io("cannot give the file its name", &e.error)
-            };
-            error.named(&name)
-        })
+        self.publish_unnamed().map_err(|e| e.named(&name))
     }
 
-    fn failed(&self, error: &std::io::Error) -> Error {
+    fn publish_unnamed(self) -> Result<()> {
+        let (file, temporary) = self.file.into_parts();
+        if self.options.sync {
+            file.sync_all().map_err(|e| Error::io("the disk does not take the file", e))?;
+        }
+        // Some file systems (NFS, quotas) say only now that there was no room.
+        close(file).map_err(|e| Error::io("writing failed when the file was closed", e))?;
+        let done = if self.options.overwrite {
+            temporary.persist(&self.path)
+        } else {
+            temporary.persist_noclobber(&self.path)
+        };
+        done.map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(),
+            _ => Error::io("cannot give the file its name", e.error),
+        })?;
+        if self.options.sync {
+            let synced = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+            synced.map_err(|e| {
+                Error::io("the file is there, and the disk does not take its folder's new content", e)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
         Error::io("writing failed", error).named(&self.path.display().to_string())
+    }
+}
+
+/// What a path leads to, by links that may lead to nothing.
+fn behind_links(path: &Path) -> Result<PathBuf> {
+    // As many as the kernel follows.
+    const MOST: usize = 40;
+    if let Ok(path) = std::fs::canonicalize(path) {
+        return Ok(path);
+    }
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        match std::fs::read_link(&path) {
+            // What is absolute takes the folder's place.
+            Ok(next) => path = folder_of(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Error::io("cannot open", std::io::Error::from_raw_os_error(libc::ELOOP)))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What takes the place of a file has its permissions, and belongs to whom that belonged: as root that can be had, else as
+/// far as it can.
+fn be_like(file: &File, old: &Metadata) -> std::io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        let _ =
+            fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid())));
+    }
+    // Behind a change of owner, which takes some of the bits away.
+    file.set_permissions(old.permissions())
+}
+
+/// close(2), whose error std keeps to itself.
+fn close(file: File) -> std::io::Result<()> {
+    // SAFETY: the descriptor is ours alone, and not used afterwards.
+    match unsafe { libc::close(file.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()).or_else(|e| match e.raw_os_error() {
+            // Linux closes it all the same.
+            Some(libc::EINTR) => Ok(()),
+            _ => Err(e),
+        }),
     }
 }
 
@@ -181,13 +246,13 @@ impl Rope {
                 .named(&path.display().to_string())
                 .advise("choose another name"));
         }
-        let mut file = PartialFile::create(path, options.overwrite)?;
+        let mut file = PartialFile::create(path, options)?;
         self.save_into(&mut file, control)?;
         file.publish()
     }
 
-    fn save_into(&self, to: &mut PartialFile, control: &Control) -> Result<()> {
-        let mut files = Descriptors::default();
+    pub(crate) fn save_into(&self, to: &mut PartialFile, control: &Control) -> Result<()> {
+        let mut reader = self.reader().control(control);
         let block = to.block_size();
         let mut shares = true;
         for piece in self.pieces() {
@@ -195,12 +260,12 @@ impl Rope {
             control.report(Stage::Save, piece.start, self.len())?;
             let source = match &piece.bytes {
                 Slice::Shared { source, at } if piece.len >= SMALL => {
-                    files.of(source)?.map(|file| (file, source, *at))
+                    reader.files.of(source)?.map(|file| (file, source, *at))
                 }
                 _ => None,
             };
             let Some((from, source, at)) = source else {
-                self.copy_plain(piece, to, control)?;
+                reader.run(piece.start, piece.end(), |at, chunk| to.write_at(at, &chunk))?;
                 continue;
             };
             let mut copy =
@@ -227,51 +292,45 @@ impl Rope {
                 .map_err(|e| if e.source_name().is_none() { e.named(source.name()) } else { e })?;
         }
         // Whatever changed a source while it was copied is seen here at the latest.
+        let mut last: Option<&Source> = None;
         for piece in self.pieces() {
-            if let Slice::Shared { source, .. } = &piece.bytes {
+            if let Slice::Shared { source, .. } = &piece.bytes
+                && last.is_none_or(|last| !last.is_same(source))
+            {
                 source.check_unchanged()?;
+                last = Some(source);
             }
         }
         control.report(Stage::Save, self.len(), self.len())?;
         control.check()
     }
 
-    fn copy_plain(&self, piece: &Piece, to: &mut PartialFile, control: &Control) -> Result<()> {
-        let mut at = piece.start;
-        for chunk in self.slice(piece.start..piece.end())?.chunks() {
-            control.check()?;
-            let chunk = chunk?;
-            to.write_at(at, &chunk)?;
-            at = at.saturating_add(chunk.len() as u64);
-        }
-        Ok(())
-    }
-
     /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the bytes of files
     /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to). Cancel and deadline are seen
-    /// also while the other side does not read.
+    /// also while the other side does not read. A pipe or socket whose other side is gone is an error, and no SIGPIPE,
+    /// whatever the process does with that signal.
+    ///
+    /// A source that changed is an error here as everywhere. (What a pipe or a socket still holds when this returns are
+    /// pages of the file, to the kernel: it is for the caller to leave the file alone until they are read.)
     pub fn write_to_fd(&self, to: impl AsFd, control: &Control) -> Result<()> {
         let duplicate = to.as_fd().try_clone_to_owned();
-        let to = Outlet::new(duplicate.map_err(|e| Error::io("cannot duplicate the descriptor", &e))?.into());
-        let mut files = Descriptors::default();
+        let to = Outlet::new(duplicate.map_err(|e| Error::io("cannot duplicate the descriptor", e))?.into());
+        let _quiet = to.without_signal();
+        let mut reader = self.reader().control(control);
         for piece in self.pieces() {
             control.check()?;
-            let shared = match &piece.bytes {
-                Slice::Shared { source, at } if piece.len >= SMALL => {
-                    files.of(source)?.map(|file| (file, source, *at))
-                }
-                _ => None,
-            };
-            let mut sent = 0;
-            if let Some((from, source, at)) = shared {
-                sent = to.send(&from, at, piece.len, control).map_err(|e| e.named(source.name()))?;
+            let mut at = piece.start;
+            if let Slice::Shared { source, at: origin } = &piece.bytes
+                && piece.len >= SMALL
+                && let Some(from) = reader.files.of(source)?
+            {
+                let sent = to.send(&from, *origin, piece.len, control).map_err(|e| e.named(source.name()))?;
+                unchanged(source, &from)?;
+                at = at.saturating_add(sent);
             }
-            let rest = piece.start.saturating_add(sent)..piece.end();
-            for chunk in self.slice(rest)?.chunks() {
-                to.write_all(&chunk?, control)?;
-            }
+            reader.run(at, piece.end(), |_, chunk| to.write_all(&chunk, control))?;
         }
-        files.check()
+        reader.files.check()
     }
 }
 
@@ -318,7 +377,7 @@ impl Copy<'_> {
                     small as u64
                 }
                 Ok(copied) => copied,
-                Err(error) => return Err(to.failed(&error)),
+                Err(error) => return Err(to.failed(error)),
             };
             done = done.saturating_add(copied);
             to.len = to.len.max(self.to_at.saturating_add(done));

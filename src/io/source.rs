@@ -125,9 +125,8 @@ impl Source {
         name: impl Into<String>,
     ) -> Result<Self> {
         let name = name.into();
-        let len = device
-            .seek(SeekFrom::End(0))
-            .map_err(|e| Error::io("cannot find its length", &e).named(&name))?;
+        let len =
+            device.seek(SeekFrom::End(0)).map_err(|e| Error::io("cannot find its length", e).named(&name))?;
         Ok(Self::from_read_at(Seekable { len, device: Mutex::new(device) }, name))
     }
 
@@ -152,7 +151,7 @@ impl Source {
         let name = name.into();
         let mut bytes = Vec::new();
         let read = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|e| Error::io("reading the stream failed", &e).named(&name))?;
+        read.map_err(|e| Error::io("reading the stream failed", e).named(&name))?;
         if bytes.len() as u64 > limit {
             let message = format!("the stream has more than {limit} bytes");
             return Err(Error::new(ErrorKind::LimitExceeded, message)
@@ -229,11 +228,11 @@ impl Source {
     }
 
     pub(crate) fn reader(&self) -> SourceReader {
-        SourceReader { source: self.clone(), open: Open::Nothing, pos: 0 }
+        SourceReader { source: self.clone(), open: Open::Nothing, pos: 0, fetched: 0 }
     }
 
     /// Bytes of it, in one piece; `file` is its descriptor, where it is a file.
-    pub(crate) fn fetch(&self, at: u64, len: usize, file: Option<&File>) -> Result<Bytes> {
+    pub(crate) fn fetch(&self, at: u64, len: usize, file: Option<&File>, control: &Control) -> Result<Bytes> {
         let named = |e: Error| e.named(self.name());
         match &*self.kind {
             Kind::Memory(bytes) => {
@@ -244,7 +243,7 @@ impl Source {
                 }
                 Ok(bytes.slice(start..end))
             }
-            Kind::ReadAt(device) => device.fetch(at, len).map_err(named),
+            Kind::ReadAt(device) => device.fetch(at, len, control).map_err(named),
             Kind::File(source) => {
                 let opened;
                 let file = if let Some(file) = file {
@@ -259,7 +258,7 @@ impl Source {
             }
             Kind::Rope(rope) => {
                 let mut bytes = vec![0; len];
-                rope.read_exact_at(at, &mut bytes)?;
+                rope.reader().control(control).read_exact_at(at, &mut bytes)?;
                 Ok(bytes.into())
             }
             Kind::Stream(_) => {
@@ -309,7 +308,7 @@ pub(super) fn forged(read: usize, room: usize) -> Error {
 pub(super) fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> Result<()> {
     file.read_exact_at(into, at).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => shorter(at, at.saturating_add(into.len() as u64)),
-        _ => Error::io("reading failed", &e),
+        _ => Error::io("reading failed", e),
     })
 }
 
@@ -319,6 +318,8 @@ pub(crate) struct SourceReader {
     open: Open,
     /// How far a stream has been read.
     pos: u64,
+    /// Bytes that came from where the source keeps them.
+    fetched: u64,
 }
 
 enum Open {
@@ -345,6 +346,11 @@ impl SourceReader {
         self.read_unnamed(at, into, control).map_err(|e| e.named(self.source.name()))
     }
 
+    /// Bytes that were fetched since the last call: with read-ahead, more than were asked for.
+    pub(crate) fn take_fetched(&mut self) -> u64 {
+        std::mem::take(&mut self.fetched)
+    }
+
     fn read_unnamed(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
         let source = self.source.clone();
         let left = source.len().map_or(u64::MAX, |len| len.saturating_sub(at));
@@ -352,13 +358,13 @@ impl SourceReader {
         let Some(into) = into.get_mut(..want).filter(|into| !into.is_empty()) else {
             return Ok(0);
         };
-        match &*source.kind {
+        let read = match &*source.kind {
             Kind::Memory(bytes) => {
                 let start = usize::try_from(at).unwrap_or(usize::MAX);
                 into.copy_from_slice(bytes.get(start..start.saturating_add(want)).unwrap_or_default());
-                Ok(want)
+                want
             }
-            Kind::ReadAt(device) => device.read(at, into, control),
+            Kind::ReadAt(device) => return device.read(at, into, &mut self.fetched, control),
             Kind::File(file) => {
                 if matches!(self.open, Open::Nothing) {
                     let file = file.descriptor()?;
@@ -369,7 +375,7 @@ impl SourceReader {
                     return Err(Error::new(ErrorKind::Bug, "no descriptor"));
                 };
                 read_exact_at(file, at, into)?;
-                Ok(want)
+                want
             }
             Kind::Rope(rope) => {
                 if matches!(self.open, Open::Nothing) {
@@ -378,8 +384,9 @@ impl SourceReader {
                 let Open::Rope(reader) = &mut self.open else {
                     return Err(Error::new(ErrorKind::Bug, "no rope reader"));
                 };
+                reader.watch(control);
                 reader.read_exact_at(at, into)?;
-                Ok(want)
+                want
             }
             Kind::Stream(reader) => {
                 if matches!(self.open, Open::Nothing) {
@@ -397,9 +404,11 @@ impl SourceReader {
                 }
                 let read = reader.read(into, control)?;
                 self.pos = self.pos.saturating_add(read as u64);
-                Ok(read)
+                read
             }
-        }
+        };
+        self.fetched = self.fetched.saturating_add(read as u64);
+        Ok(read)
     }
 }
 

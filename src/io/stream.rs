@@ -31,7 +31,7 @@ impl<R: Read + Send> Stream for Reader<R> {
             control.check()?;
             match guarded(|| self.0.read(into))? {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io("reading the stream failed", &e)),
+                Err(e) => return Err(Error::io("reading the stream failed", e)),
                 Ok(read) if read > into.len() => return Err(forged(read, into.len())),
                 Ok(read) => return Ok(read),
             }

@@ -38,6 +38,8 @@ pub(crate) struct Demux {
     payloads: Payloads,
     verify: bool,
     zeros: Option<Arc<BufferRef>>,
+    control: Control,
+    /// Beside what its reader read.
     bytes_read: u64,
     /// No packet was read yet: it is at the start.
     fresh: bool,
@@ -66,6 +68,7 @@ impl Demux {
             payloads: Payloads::Read,
             verify: false,
             zeros: None,
+            control: Control::default(),
             bytes_read: 0,
             fresh: true,
         }
@@ -77,6 +80,7 @@ impl Demux {
             self.input.keep(index, keep.contains(&index))?;
         }
         self.verify = control.verifies();
+        self.control = control.clone();
         self.payloads = payloads;
         let elide = payloads == Payloads::Named && !self.verify;
         let io = self.input.io();
@@ -137,11 +141,11 @@ impl Demux {
             }
             // libav made something else of it, and needs the bytes.
             (None, Some(read)) if read.elided => {
-                let (source, at) = (&self.source, read.at);
+                let (source, control, at) = (&self.source, &self.control, read.at);
                 let len = read.len;
                 packet.fill(|into| match into.get_mut(..len) {
                     Some(into) => {
-                        into.copy_from_slice(&source.fetch(at, len, None)?);
+                        into.copy_from_slice(&source.fetch(at, len, None, control)?);
                         Ok(())
                     }
                     None => Err(Error::unsupported("the demuxer changed a packet that was not read")),
@@ -183,14 +187,14 @@ impl Demux {
             // Never written to, so these cost address space and at most a page.
             let map =
                 memmap2::MmapOptions::new().len(len).map_anon().and_then(memmap2::MmapMut::make_read_only);
-            let map = map.map_err(|e| Error::io("no address space", &e))?;
+            let map = map.map_err(|e| Error::io("no address space", e))?;
             self.zeros = Some(Arc::new(BufferRef::lend(map)?));
         }
         self.zeros.as_ref().map_or(Ok(()), |zeros| packet.take_over(zeros))
     }
 
     fn compare(&self, packet: &Packet, at: u64) -> Result<()> {
-        if self.source.fetch(at, packet.size(), None)? == packet.data() {
+        if self.source.fetch(at, packet.size(), None, &self.control)? == packet.data() {
             return Ok(());
         }
         let message = format!("the packet at byte {at} is not what the demuxer delivers");
@@ -228,7 +232,7 @@ impl Demux {
 
     /// Bytes that were read from the source since the last call.
     pub(crate) fn take_bytes_read(&mut self) -> u64 {
-        std::mem::take(&mut self.bytes_read).saturating_add(self.input.io().take_bytes_read())
+        std::mem::take(&mut self.bytes_read).saturating_add(self.reader.take_fetched())
     }
 }
 

@@ -256,7 +256,7 @@ struct Found {
 impl Found {
     /// A stream's first bytes are put back in front of the source that comes back.
     fn of(source: Source, control: &Control) -> Result<(Source, Self)> {
-        let mut bytes_read: u64 = 0;
+        let mut bytes_read = 0;
         let mut head = Vec::new();
         let (source, demuxer) = if source.is_seekable() {
             let mut reader = source.reader();
@@ -268,11 +268,10 @@ impl Found {
                         read => filled = filled.saturating_add(read),
                     }
                 }
-                bytes_read = bytes_read.saturating_add(filled as u64);
                 head = into.get(..filled).unwrap_or_default().to_vec();
                 Ok(filled)
             })?;
-            drop(reader);
+            bytes_read = reader.take_fetched();
             (source, demuxer)
         } else {
             probe_stream(source, &mut head, control)?
@@ -289,13 +288,13 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
-            own_reads = own_reads.saturating_add(into.len() as u64);
             read_exact(&mut reader, at, into, control)
         };
         mp4::Tables::read(&mut read, source.len().unwrap_or(0))?
     } else {
         None
     };
+    own_reads = own_reads.saturating_add(reader.take_fetched());
     drop(reader);
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),

@@ -68,6 +68,9 @@ pub struct Output {
     /// Overwrite the output if it exists
     #[arg(long)]
     pub force: bool,
+    /// Wait until the disk has the output (fsync): it is there also after a loss of power
+    #[arg(long)]
+    pub sync: bool,
 }
 
 #[derive(Args)]
@@ -217,14 +220,22 @@ impl Command {
         }
     }
 
-    fn output(&self) -> Option<&Path> {
+    fn result(&self) -> Option<&Output> {
         match self {
-            Self::Cut(args) => Some(&args.output.output),
-            Self::Join(args) => Some(&args.output.output),
-            Self::Remux(args) => Some(&args.output.output),
-            Self::Transcode(args) => Some(&args.output.output),
+            Self::Cut(args) => Some(&args.output),
+            Self::Join(args) => Some(&args.output),
+            Self::Remux(args) => Some(&args.output),
+            Self::Transcode(args) => Some(&args.output),
             Self::Probe(_) | Self::Hardware(_) | Self::Demo(_) => None,
         }
+    }
+
+    fn output(&self) -> Option<&Path> {
+        self.result().map(|result| &*result.output)
+    }
+
+    fn is_synced(&self) -> bool {
+        self.result().is_some_and(|result| result.sync)
     }
 }
 
@@ -251,6 +262,9 @@ impl Cli {
         }
         if cli.command.common().json && cli.command.output().is_some_and(is_dash) {
             refuse("'--json' and '-o -' both want standard output; name a file for the result");
+        }
+        if cli.command.is_synced() && cli.command.output().is_some_and(is_dash) {
+            refuse("'--sync' is for files, and '-o -' is standard output");
         }
         cli
     }

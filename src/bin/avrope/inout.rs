@@ -2,6 +2,7 @@
 
 use crate::{
     Failure, Outcome, args,
+    closed::stdout_was_closed,
     progress::{Bar, Handle},
 };
 use avrope::{Control, Limits, Sink, Source};
@@ -160,7 +161,7 @@ impl Read for Pipe {
 
 /// Where a result goes.
 pub enum Destination {
-    File(PathBuf, bool),
+    File { path: PathBuf, force: bool, sync: bool },
     Stdout,
 }
 
@@ -168,7 +169,13 @@ impl Destination {
     /// An error for media that would go to a terminal, or into one of its own sources.
     pub fn new(output: &args::Output, inputs: &[PathBuf]) -> Outcome<Self> {
         if !args::is_dash(&output.output) {
-            return Ok(Self::File(output.output.clone(), output.force));
+            let path = output.output.clone();
+            return Ok(Self::File { path, force: output.force, sync: output.sync });
+        }
+        if stdout_was_closed() {
+            let message =
+                "standard output is closed; name a file with -o, or send it through a pipe (-o - | …)";
+            return Err(Failure::Said(message.into()));
         }
         let stdout = std::io::stdout();
         if stdout.is_terminal() {
@@ -190,8 +197,10 @@ impl Destination {
     /// Does the work into the destination.
     pub fn run<T>(self, control: &Control, work: impl FnOnce(Sink) -> avrope::Result<T>) -> Outcome<T> {
         match self {
-            Self::File(path, true) => Ok(work(Sink::replace(path))?),
-            Self::File(path, false) => Ok(work(Sink::file(path))?),
+            Self::File { path, force, sync } => {
+                let sink = if force { Sink::replace(path) } else { Sink::file(path) };
+                Ok(work(sink.sync(sync))?)
+            }
             Self::Stdout => {
                 let (sender, chunks) = bounded::<Bytes>(4);
                 let writer = write_stdout(chunks);

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod closed;
 mod demo;
 mod encoding;
 mod hardware;

@@ -95,8 +95,11 @@ impl Target {
             let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
             let message = format!("{} can hold none of the streams ({})", self.name, codecs.join(", "));
             let error = Error::unsupported(message).named(media.source().name());
-            let log = last.map(|e| e.log().to_vec()).unwrap_or_default();
-            return Err(error.advise("choose another container, such as mp4 or mkv").with_log(log));
+            let error = error.advise("choose another container, such as mp4 or mkv");
+            return Err(match last {
+                Some(last) => error.with_log(last.log().to_vec()).caused_by(last),
+                None => error,
+            });
         }
         kept.sort_unstable();
         Ok(kept)
