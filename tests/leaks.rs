@@ -1,18 +1,18 @@
 //! Nothing is lost: memory does not grow with the number of operations, and valgrind finds nothing.
 
-mod support;
+mod common;
 
 use avrope::{
     CancelToken, Control, Cut, Join, Media, Remux, SaveOptions, Sink, Source, TimeRange, cut, cut_to, join,
     remux, remux_to,
     synth::{Spec, Video},
 };
+use common::*;
 use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
 };
-use support::*;
 
 /// The tests of this file look at the process as a whole: one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -23,7 +23,7 @@ fn settings(from: f64, to: f64) -> Cut {
 
 fn other_size() -> PathBuf {
     let video = Video { size: (160, 90), ..Video::default() };
-    fixture("other.mp4", &Spec { duration: 1.0, video: Some(video), ..Spec::default() })
+    generated("other.mp4", &Spec { duration: 1.0, video: Some(video), ..Spec::default() })
 }
 
 /// One of everything: operations that end well, that fail, and that are cancelled.

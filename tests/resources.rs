@@ -1,11 +1,12 @@
 //! Descriptors, memory and threads: what an operation takes, and what many at once do.
 
-mod support;
+mod common;
 
 use avrope::{
     Control, Cut, Join, Media, Remux, SaveOptions, Sink, Source, TimeRange, cut, join, join_to, remux,
     synth::{Audio, Spec, Video},
 };
+use common::*;
 use std::{
     path::PathBuf,
     sync::{
@@ -13,7 +14,6 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-use support::*;
 
 /// Descriptors are the process's: the tests of this file run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -53,7 +53,7 @@ fn many(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
         audio: vec![Audio::default()],
         ..Spec::default()
     };
-    let tiny = fixture("tiny.mp4", &spec);
+    let tiny = generated("tiny.mp4", &spec);
     let dir = tempfile::tempdir().unwrap();
     // Copies, so that they are different files.
     let paths: Vec<_> = (0..count).map(|i| dir.path().join(format!("{i}.mp4"))).collect();

@@ -1,12 +1,13 @@
 //! What an embedder meets at the seam: errors and their causes, limits of time that reach a remote source, counts, signals,
 //! the system calls of a save, and what is the same from one process to the next.
 
-mod support;
+mod common;
 
 use avrope::{
     CancelToken, Control, Cut, Error, ErrorKind, Hints, Media, ReadAt, Remux, SaveOptions, Sink, Source,
     TimeRange, cut, remux, remux_to,
 };
+use common::*;
 use std::{
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -16,7 +17,6 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
-use support::*;
 
 use ErrorKind::{Bug, Cancelled, Io, NotFound};
 
@@ -364,13 +364,13 @@ fn what_takes_the_place_of_a_file_has_its_owner() {
     assert_eq!((now.uid(), now.gid(), now.mode() & 0o7777, now.len()), (1234, 4321, 0o6750, 6));
 }
 
-/// The library that lets calls fail (tests/support/faults.c), for LD_PRELOAD; None where it can't be made.
+/// The library that lets calls fail (tests/common/faults.c), for LD_PRELOAD; None where it can't be made.
 fn faults() -> Option<PathBuf> {
     static MADE: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
     let make = || {
         let library =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/faults.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/faults.c");
         let made = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
             .arg(&library)
@@ -381,7 +381,7 @@ fn faults() -> Option<PathBuf> {
     };
     let library = MADE.get_or_init(make).clone();
     if library.is_none() {
-        skipped("no C compiler (cc) for tests/support/faults.c");
+        skipped("no C compiler (cc) for tests/common/faults.c");
     }
     library
 }

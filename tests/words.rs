@@ -2,7 +2,6 @@
 //! use for settings, on the command line and in JSON.
 
 mod common;
-mod support;
 
 use avrope::{
     AudioCodec, AudioFilter, AudioSettings, Clip, Control, Error, ErrorKind, Fragment, Frame, HardwareChoice,
@@ -16,15 +15,15 @@ use std::{path::PathBuf, sync::OnceLock};
 
 /// A quarter of a second of picture and sound.
 fn clip() -> PathBuf {
-    support::fixture("words.mp4", &Spec { duration: 0.25, ..Spec::default() })
+    common::generated("words.mp4", &Spec { duration: 0.25, ..Spec::default() })
 }
 
 fn mute() -> PathBuf {
-    support::fixture("words-mute.mp4", &Spec { duration: 0.25, audio: Vec::new(), ..Spec::default() })
+    common::generated("words-mute.mp4", &Spec { duration: 0.25, audio: Vec::new(), ..Spec::default() })
 }
 
 fn sound() -> PathBuf {
-    support::fixture("words-sound.m4a", &Spec { duration: 0.25, video: None, ..Spec::default() })
+    common::generated("words-sound.m4a", &Spec { duration: 0.25, video: None, ..Spec::default() })
 }
 
 fn media() -> &'static Media {

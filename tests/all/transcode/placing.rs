@@ -1,14 +1,11 @@
 //! Where decoded frames come to lie: timestamps that tremble, holes, overlaps, pictures that are held, clocks that begin
 //! before 0.
 
-#[macro_use]
-mod common;
-
+use crate::common::{self, made_by_ffmpeg, open, run, save};
 use avrope::{
     AudioCodec, AudioSettings, Clip, Control, TimeRange, Timestamp, Transcode, VideoCodec, VideoSettings,
     transcode,
 };
-use common::{made_by_ffmpeg, open, run, save};
 use std::path::{Path, PathBuf};
 
 const RATE: usize = 48_000;

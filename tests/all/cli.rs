@@ -1,7 +1,6 @@
 //! The command line from outside: exit codes, what goes to which stream, pipes, signals, and what is left behind.
 
-#![cfg(feature = "cli")]
-
+use crate::common::generated;
 use avrope::synth::{self, Spec};
 use serde_json::Value;
 use std::{
@@ -15,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Media that all cases read; a static is never dropped, so the folder is the build's own.
+/// Media that all cases read.
 struct Shared {
     mp4: PathBuf,
     ts: PathBuf,
@@ -23,14 +22,9 @@ struct Shared {
 
 fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
-        fs::create_dir_all(&folder).unwrap();
-        let (mp4, ts) = (folder.join("clip.mp4"), folder.join("clip.ts"));
-        avrope::log::capture();
-        synth::to_file(&Spec::default(), &mp4).unwrap();
-        synth::to_file(&Spec { duration: 20.0, ..Spec::default() }, &ts).unwrap();
-        Shared { mp4, ts }
+    SHARED.get_or_init(|| Shared {
+        mp4: generated("clip.mp4", &Spec::default()),
+        ts: generated("clip.ts", &Spec { duration: 20.0, ..Spec::default() }),
     })
 }
 

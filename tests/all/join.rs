@@ -1,9 +1,7 @@
 //! Frame for frame and sample for sample: what edit cuts show, and how far sound is from the picture at the seams of joins.
 
-mod common;
-
+use crate::common::{self, Frame, Movie, ffmpeg, frames, open, save};
 use avrope::{Control, Cut, CutMode, ErrorKind, Join, Source, TimeRange, cut, join, synth};
-use common::{Frame, Movie, ffmpeg, frames, open, save};
 use std::path::{Path, PathBuf};
 
 fn ranges(list: &[(f64, f64)]) -> Cut {

@@ -1,9 +1,7 @@
 //! What holds for every source, range and container, on random ones.
 
-mod common;
-
+use crate::common::{self, audio, generated, video};
 use avrope::{Control, Cut, CutMode, Join, Media, Report, Rope, SaveOptions, Source, TimeRange, cut, join};
-use common::{audio, generated, video};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},

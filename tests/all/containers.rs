@@ -1,13 +1,11 @@
 //! Which container holds what: whatever a source is and whichever container is asked for, the result is one that ffmpeg
 //! decodes in full, or there is an error that says why not.
 
-mod common;
-
+use crate::common::{self, ffmpeg, ffprobe, made_by_ffmpeg, open};
 use avrope::{
     AudioCodec, AudioSettings, Control, Error, ErrorKind, Media, Remux, Report, Sink, Source, Transcode,
     VideoCodec, VideoSettings, remux_to, transcode, transcode_to,
 };
-use common::{ffmpeg, ffprobe, made_by_ffmpeg, open};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -150,7 +148,7 @@ impl std::io::Write for Pipe {
     }
 }
 
-// ---- 1: copied where it is at home, encoded elsewhere
+// ---- copied where it is at home, encoded elsewhere
 
 #[test]
 fn sound_goes_into_every_container_of_sound() {
@@ -305,7 +303,7 @@ fn a_copy_that_cannot_work_says_so() {
     check(&path, "MP3 in WAV");
 }
 
-// ---- 2: streams that there is no place for
+// ---- streams that there is no place for
 
 #[test]
 fn streams_without_a_place_are_left_out() {
@@ -357,7 +355,7 @@ fn a_codec_that_was_named_is_made_or_refused() {
     }
 }
 
-// ---- 3: sinks that can't seek
+// ---- sinks that can't seek
 
 #[test]
 fn what_goes_into_a_pipe_is_whole_or_refused() {
@@ -392,7 +390,7 @@ fn what_goes_into_a_pipe_is_whole_or_refused() {
     }
 }
 
-// ---- 4: packets without times
+// ---- packets without times
 
 #[test]
 fn raw_h264_goes_into_containers() {
@@ -414,7 +412,7 @@ fn raw_h264_goes_into_containers() {
     assert!(error.to_string().contains("does not say when its pictures are shown"), "{error}");
 }
 
-// ---- 5: a target size
+// ---- a target size
 
 #[test]
 fn a_target_size_counts_the_sound_that_is_there() {
@@ -453,7 +451,7 @@ fn a_target_size_counts_the_sound_that_is_there() {
     transcode(&open(&source), &settings, &Control::default()).unwrap();
 }
 
-// ---- 6: VP8
+// ---- VP8
 
 #[test]
 fn vp8_is_encoded() {
@@ -467,7 +465,7 @@ fn vp8_is_encoded() {
     }
 }
 
-// ---- 7: words
+// ---- words
 
 #[test]
 fn errors_call_things_what_they_are() {

@@ -1,13 +1,11 @@
 //! HLS and DASH: every file goes into a sink of the caller's, players take the result, and nothing half is left.
 
-mod common;
-
+use crate::common::{self, ffprobe, open};
 use avrope::{
     CancelToken, Control, Error, ErrorKind, Report, Result, SegmentType, Segments, Sink, Transcode,
     VideoCodec, VideoSettings, synth::Spec, transcode_segments,
 };
 use bytes::Bytes;
-use common::{ffprobe, open};
 use crossbeam_channel::{Receiver, unbounded};
 use std::{
     collections::BTreeMap,

@@ -1,12 +1,10 @@
 //! What becomes of pictures: their colours' range, the way up, what is said of their light, and how long each is shown.
 
-mod common;
-
+use crate::common::{self, ffmpeg, made, made_by_ffmpeg, open, save};
 use avrope::{
     AudioCodec, AudioFilter, AudioSettings, Control, Fit, Overlay, Position, Source, Timestamp, Transcode,
     Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with, synth,
 };
-use common::{ffmpeg, made, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
 
 fn video(codec: VideoCodec) -> VideoSettings {
@@ -29,7 +27,7 @@ fn pictures() -> PathBuf {
     made_by_ffmpeg("pictures.mp4", &[&source[..], &rest].concat())
 }
 
-// ---- 1: pixel formats and the range of colours
+// ---- pixel formats and the range of colours
 
 #[test]
 fn mjpeg_is_ffmpegs() {
@@ -91,7 +89,7 @@ fn every_codec_takes_ordinary_pictures() {
     }
 }
 
-// ---- 2: transitions
+// ---- transitions
 
 #[test]
 fn a_transition_keeps_the_pixel_format() {
@@ -114,7 +112,7 @@ fn a_transition_keeps_the_pixel_format() {
     }
 }
 
-// ---- 3: display matrices
+// ---- display matrices
 
 /// The same pictures, to be shown through a display matrix: a, b, c and d of ISO/IEC 14496-12, 8.3.2.
 fn shown_through(matrix: [i32; 4]) -> PathBuf {
@@ -164,7 +162,7 @@ fn every_display_matrix_is_followed() {
     }
 }
 
-// ---- 4: what is done to a picture is done to what is seen
+// ---- what is done to a picture is done to what is seen
 
 #[test]
 fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
@@ -213,7 +211,7 @@ fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
     assert_eq!((&stream(&out)["width"], stream(&out)["side_data_list"].is_null()), (&96.into(), false));
 }
 
-// ---- 5: light
+// ---- light
 
 /// HEVC that says beside its pictures what display they were mastered on, in a container that does not.
 fn mastered(name: &str) -> PathBuf {
@@ -308,7 +306,7 @@ fn what_is_said_beside_the_pictures_of_their_light_survives() {
     assert!(common::lavf() >= 61 || found.contains(&"light 77 33".to_owned()), "{found:?}");
 }
 
-// ---- 6: sound of many channels
+// ---- sound of many channels
 
 #[test]
 fn nine_channels_without_places_are_kept() {
@@ -370,7 +368,7 @@ fn opus_takes_the_side_channels_for_those_behind() {
     }
 }
 
-// ---- 7: how long pictures last at another speed
+// ---- how long pictures last at another speed
 
 #[test]
 fn pictures_of_an_encoders_own_rates_last_as_long_as_they_should() {

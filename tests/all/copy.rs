@@ -1,10 +1,8 @@
 //! Every packet of every output is compared with its source's bytes, every output decodes as its source does, and the
 //! figures of zero copy are true.
 
-mod common;
-
+use crate::common::{self, Fixture, Movie, complaints, made_by_ffmpeg, open, payload, raw, runs, save};
 use avrope::{Clip, Control, Cut, CutMode, Join, Remux, Source, TimeRange, cut, join, remux};
-use common::{Fixture, Movie, complaints, made_by_ffmpeg, open, payload, raw, runs, save};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},

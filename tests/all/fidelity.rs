@@ -1,14 +1,12 @@
 //! What comes along besides the packets: languages, rotation, colours, tags, chapters, covers, subtitles; and what is said
 //! of what does not.
 
-mod common;
-
+use crate::common::{self, complaints, generated, made_by_ffmpeg, open, save};
 use avrope::{
     Clip, Control, Cut, ErrorKind, Join, MediaInfo, Remux, Report, Source, StreamInfo, TimeRange, cut, join,
     remux,
     synth::{Audio, Spec},
 };
-use common::{complaints, generated, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
 
 fn clip(name: &str) -> Option<PathBuf> {

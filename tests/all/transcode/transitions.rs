@@ -1,7 +1,6 @@
 //! What joins with transitions refuse and tell.
 
-mod common;
-
+use crate::common;
 use avrope::{
     AudioCodec, AudioSettings, Control, ErrorKind, Limits, Source, Timestamp, Transcode, Transition,
     VideoCodec, VideoSettings, join_with, synth::Spec,

@@ -1,0 +1,20 @@
+//! The tests of what the library does, a module for what each is about. What sets or counts something that belongs to the
+//! whole process (memory, descriptors, libav's log) has a binary of its own beside this folder.
+
+#[path = "../common/mod.rs"]
+#[macro_use]
+mod common;
+
+mod browser;
+#[cfg(feature = "cli")]
+mod cli;
+mod containers;
+mod copy;
+mod fidelity;
+mod filters;
+mod hostile;
+mod join;
+mod properties;
+mod segments;
+mod sources;
+mod transcode;

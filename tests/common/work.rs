@@ -1,0 +1,119 @@
+//! What every test of an operation does.
+
+use super::ending;
+use avrope::{Clip, Control, Error, ErrorKind, Media, Result, SaveOptions, Source, Transcode, transcode};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+pub fn open(path: &Path) -> Media {
+    Media::open(Source::open(path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Transcodes into a rope.
+pub fn run(path: &Path, settings: &Transcode) -> Clip {
+    transcode(&open(path), settings, &Control::default())
+        .unwrap_or_else(|e| panic!("{}: {settings:?}: {e}", path.display()))
+}
+
+/// Transcodes into a file, whose container its name says.
+pub fn made(path: &Path, settings: &Transcode, folder: &Path, name: &str) -> PathBuf {
+    let settings = settings.clone().format(ending(Path::new(name)));
+    save(&run(path, &settings), folder, name)
+}
+
+pub fn save(clip: &Clip, folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    clip.rope.save(&path, SaveOptions::new().overwrite(true), &Control::default()).unwrap();
+    path
+}
+
+pub fn none() -> Control {
+    Control::default()
+}
+
+/// Asserts an error of one of these kinds with a message that names something.
+#[track_caller]
+pub fn refused<T>(outcome: Result<T>, kinds: &[ErrorKind], what: &str) -> Error {
+    match outcome {
+        Ok(_) => panic!("{what}: went well, an error was due ({kinds:?})"),
+        Err(error) => {
+            assert!(
+                kinds.contains(&error.kind()),
+                "{what}: {:?} ({error}), not one of {kinds:?}",
+                error.kind()
+            );
+            assert!(error.to_string().len() > 10, "{what}: a message that says something: {error}");
+            error
+        }
+    }
+}
+
+/// Runs something on a thread of its own, and fails if it is not back in time: a hang is a failure, not a stuck test run.
+/// A panic in it goes on here.
+pub fn bounded<T: Send + 'static>(what: &str, seconds: u64, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let _ = done.send(run());
+    });
+    match outcome.recv_timeout(Duration::from_secs(seconds)) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: HANGS (not back after {seconds} s)"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(thread.join().expect_err("it sent nothing"))
+        }
+    }
+}
+
+/// What is in a folder.
+pub fn entries(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A copy that a test may spoil; its modification time lies in the past, so that every change shows.
+pub fn copy_to(path: &Path, folder: &Path, name: &str) -> PathBuf {
+    let to = folder.join(name);
+    std::fs::copy(path, &to).unwrap();
+    age(&to);
+    to
+}
+
+/// Sets the modification time to an hour ago.
+pub fn age(path: &Path) {
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+}
+
+/// Says aloud that something can't be tested here: past the test harness, which keeps what a passing test prints.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// A cell that a callback fills.
+pub fn cell<T>(value: T) -> Arc<Mutex<T>> {
+    Arc::new(Mutex::new(value))
+}
+
+/// Deterministic random numbers.
+pub struct XorShift(pub u64);
+
+impl XorShift {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
