@@ -273,7 +273,8 @@ fn an_encoder_that_makes_nothing_of_a_setting_is_named() {
     warns(media(), &mkv(video(VideoCodec::Ffv1).bit_rate(1_000_000)), &[lossless]);
     warns(media(), &mkv(video(VideoCodec::Ffv1).gop(10)), &[]);
     warns(media(), &mov(video(VideoCodec::ProRes).bit_rate(1_000_000).gop(10)), &["bit rate", "the gop"]);
-    let gif = Transcode::new().format("gif").video(video(VideoCodec::Gif).bit_rate(1_000_000));
+    let gif = Transcode::new().format("gif").allow_drops(true);
+    let gif = gif.video(video(VideoCodec::Gif).bit_rate(1_000_000));
     warns(media(), &gif, &["bit rate of the video"]);
     warns(media(), &mkv(quick().bit_rate(1_000_000).gop(10)), &[]);
     warns(media(), &mkv(quick().fit(avrope::Fit::Pad)), &["no size to fit into"]);

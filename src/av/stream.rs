@@ -283,6 +283,15 @@ impl Stream {
         (w > 0 && h > 0).then_some((w, h))
     }
 
+    /// Whether it is not known how large the pictures are, or how the sound is sampled, which every muxer wants to be told.
+    pub(crate) fn lacks_shape(&self) -> bool {
+        match self.kind() {
+            StreamKind::Video => self.size().is_none(),
+            StreamKind::Audio => self.sample_rate().is_none() || self.channels().is_none(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn pixel_format(&self) -> Option<String> {
         (self.kind() == StreamKind::Video)
             .then(|| name_of(self.get().format, ff::av_get_pix_fmt_name, pix_fmt).and_then(known))

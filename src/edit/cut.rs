@@ -51,6 +51,7 @@ pub struct Cut {
     keep: Vec<TimeRange>,
     mode: Option<CutMode>,
     format: Option<String>,
+    allow_drops: bool,
 }
 
 impl Cut {
@@ -82,12 +83,25 @@ impl Cut {
         self
     }
 
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
+    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
+    /// always left out with a warning.
+    #[must_use]
+    pub fn allow_drops(mut self, allow: bool) -> Self {
+        self.allow_drops = allow;
+        self
+    }
+
     pub(crate) fn ranges(&self) -> &[TimeRange] {
         &self.keep
     }
 
     pub(crate) fn asked_mode(&self) -> Option<CutMode> {
         self.mode
+    }
+
+    pub(crate) fn allows_drops(&self) -> bool {
+        self.allow_drops
     }
 
     pub(crate) fn asked_format(&self) -> Option<&str> {
@@ -150,7 +164,8 @@ impl CutJob<'_> {
                 .advise("save it to a file, or read it into memory with Source::spool"));
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
-        target.open(self.media, extent, chapters(self.media, &ranges), report)?;
+        let told = chapters(self.media, &ranges);
+        target.open(self.media, extent, told, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };

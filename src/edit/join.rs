@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 #[serde(default, deny_unknown_fields)]
 pub struct Join {
     format: Option<String>,
+    allow_drops: bool,
 }
 
 impl Join {
@@ -27,6 +28,15 @@ impl Join {
     #[must_use]
     pub fn format(mut self, format: impl Into<String>) -> Self {
         self.format = Some(format.into());
+        self
+    }
+
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
+    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
+    /// always left out with a warning.
+    #[must_use]
+    pub fn allow_drops(mut self, allow: bool) -> Self {
+        self.allow_drops = allow;
         self
     }
 }
@@ -83,15 +93,19 @@ impl Job for JoinJob<'_> {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let first = self.first()?;
         let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
-        target.open(&first, extent, super::remux::all_chapters(&first, Timestamp::ZERO), report)?;
+        let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
+        target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
         let kept = target.templates.clone();
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total: Timestamp::MAX };
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
             let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
-            let streams =
-                if i == 0 { kept.clone() } else { matching(&first, &media, &kept, session.report)? };
+            let streams = if i == 0 {
+                kept.clone()
+            } else {
+                matching(&first, &media, &kept, self.settings.allow_drops, session.report)?
+            };
             let report = &mut *session.report;
             report.input_bytes = report.input_bytes.saturating_add(source.len().unwrap_or(0));
             report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
@@ -152,7 +166,13 @@ fn may_be_mp4(source: &Source, control: &Control) -> bool {
 }
 
 /// For each kept stream of the first source, the stream of another one that continues it.
-fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -> Result<Vec<usize>> {
+fn matching(
+    first: &Media,
+    other: &Media,
+    kept: &[usize],
+    allow_drops: bool,
+    report: &mut Report,
+) -> Result<Vec<usize>> {
     let mut taken: Vec<usize> = Vec::new();
     for i in kept {
         let Some(like) = first.streams().get(*i) else {
@@ -205,6 +225,15 @@ fn matching(first: &Media, other: &Media, kept: &[usize], report: &mut Report) -
             && !s.is_hidden()
     });
     for (j, stream) in extra {
+        let goes_on = |i: &usize| first.streams().get(*i).is_some_and(|s| s.kind() == stream.kind());
+        if !allow_drops && !kept.iter().any(goes_on) {
+            let what = if stream.kind() == StreamKind::Video { "video" } else { "sound" };
+            let (codec, first) = (stream.codec(), first.source().name());
+            let message = format!("its {what}, stream {j} ({codec}), would be lost: {first} has none");
+            return Err(Error::unsupported(message).named(other.source().name()).advise(format!(
+                "join sources with like streams, or say that the {what} may go (allow_drops, --allow-drops)"
+            )));
+        }
         report.warn(format!(
             "{}: stream {j} ({}) is left out: the first input has none like it",
             other.source().name(),

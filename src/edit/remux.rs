@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Remux {
     format: Option<String>,
+    allow_drops: bool,
 }
 
 impl Remux {
@@ -26,6 +27,15 @@ impl Remux {
     #[must_use]
     pub fn format(mut self, format: impl Into<String>) -> Self {
         self.format = Some(format.into());
+        self
+    }
+
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
+    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
+    /// always left out with a warning.
+    #[must_use]
+    pub fn allow_drops(mut self, allow: bool) -> Self {
+        self.allow_drops = allow;
         self
     }
 }
@@ -83,7 +93,8 @@ impl RemuxJob<'_> {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
-        target.open(self.media, Extent::Whole, all_chapters(self.media, Timestamp::ZERO), report)?;
+        let chapters = all_chapters(self.media, Timestamp::ZERO);
+        target.open(self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
         let part = Part {
             from: Timestamp::ZERO,

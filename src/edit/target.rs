@@ -65,6 +65,8 @@ pub(crate) struct Track {
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
     numbers: Option<Box<Numbers>>,
+    /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
+    head: Vec<u8>,
 }
 
 /// How an MP4 is laid out.
@@ -340,7 +342,8 @@ impl Target {
             let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
             let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
             let sparse = stream.kind() == StreamKind::Subtitle;
-            tracks.push(Track { index, clock, packets: 0, sparse, numbers: None });
+            let head = streams::in_band(self.muxer, stream).to_vec();
+            tracks.push(Track { index, clock, packets: 0, sparse, numbers: None, head });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
@@ -440,6 +443,11 @@ impl Target {
         let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
             return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
         };
+        let mut origin = origin;
+        if !track.head.is_empty() && packet.is_key() && !streams::has_head(packet.data()) {
+            *packet = packet.with_data(&[track.head.as_slice(), packet.data()].concat())?;
+            origin = None;
+        }
         let size = packet.size() as u64;
         let renumbered = match &mut track.numbers {
             Some(numbers) => numbers.next(packet)?,

@@ -186,9 +186,12 @@ impl Job for Blend<'_> {
                     if let Some(lane) = self.lane(kind, rate, &lengths, target)? {
                         lanes.push(lane);
                         streams.iter_mut().zip(of_all).for_each(|(streams, i)| streams.push(i));
+                    } else {
+                        self.may_lose(kind, &format!("{} has no place for it", target.name()))?;
                     }
                 }
                 None if self.medias.iter().any(|media| stream_of(media, kind).is_some()) => {
+                    self.may_lose(kind, "not every source has it")?;
                     report.warn(format!(
                         "not every source has {}: it is left out",
                         if kind == StreamKind::Video { "a picture" } else { "sound" }
@@ -234,6 +237,18 @@ impl<'a> Blend<'a> {
     /// A transition's length in frames.
     fn fade(&self, rate: Rational) -> i64 {
         self.transition.duration.ticks(one(rate)).max(1)
+    }
+
+    /// An error where a kind of stream is lost that nobody said may go.
+    fn may_lose(&self, kind: StreamKind, why: &str) -> Result<()> {
+        if self.settings.allow_drops || self.settings.leaves_out(kind) {
+            return Ok(());
+        }
+        let what = if kind == StreamKind::Video { "video" } else { "sound" };
+        let message = format!("the sources' {what} would be lost: {why}");
+        Err(Error::unsupported(message).advise(format!(
+            "leave it out by its codec, 'none', or say that the {what} may go (allow_drops, --allow-drops)"
+        )))
     }
 
     /// The filter holds the frames of a transition, as 4:4:4.

@@ -46,6 +46,7 @@ fn asked(settings: &Cut) -> Result<Transcode> {
         return Err(crate::Error::invalid("no range was given").advise("say what to keep"));
     }
     let mut transcode = settings.ranges().iter().copied().fold(Transcode::new(), Transcode::keep);
+    transcode = transcode.allow_drops(settings.allows_drops());
     if let Some(format) = settings.asked_format() {
         transcode = transcode.format(format);
     }

@@ -147,6 +147,12 @@ impl<'a> Plan<'a> {
         if !lanes.iter().any(plays) {
             return Err(self.nothing(target));
         }
+        if !self.settings.allow_drops {
+            let kept: Vec<usize> = streams.iter().flatten().copied().collect();
+            let mut kinds = vec![StreamKind::Video, StreamKind::Audio];
+            kinds.retain(|kind| !self.settings.leaves_out(*kind));
+            target.check_losses(media, &kept, &kinds, report)?;
+        }
         if let Some(size) = self.settings.target_size {
             self.divide(size, &mut lanes)?;
         }

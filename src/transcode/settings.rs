@@ -41,6 +41,7 @@ pub struct Transcode {
     pub(super) bit_exact: bool,
     pub(super) max_decode_errors: Option<u64>,
     pub(super) muxer_options: Vec<(String, String)>,
+    pub(super) allow_drops: bool,
 }
 
 /// Where a fragmented MP4 begins a new fragment.
@@ -117,6 +118,9 @@ impl Transcode {
         bit_exact: bool => bit_exact;
         /// Fails the job when decoders have found more damaged packets than this. Without it they are counted and reported.
         max_decode_errors: u64 => Some(max_decode_errors);
+        /// Lets all video or all sound of the source be left out with a warning, where the container has no place for it.
+        /// Without it that is an error, unless the kind was left out by its codec, `None`.
+        allow_drops: bool => allow_drops;
     }
 
     /// Whether no stream of this kind is to be in the result.

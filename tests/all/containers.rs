@@ -40,6 +40,11 @@ fn video(codec: VideoCodec) -> VideoSettings {
     VideoSettings::new().codec(codec)
 }
 
+/// Into any container, also one that has no place for the sound or the picture.
+fn whatever() -> Transcode {
+    Transcode::new().allow_drops(true)
+}
+
 fn audio(codec: AudioCodec) -> AudioSettings {
     AudioSettings::new().codec(codec)
 }
@@ -219,7 +224,7 @@ fn pictures_go_into_every_container_of_video() {
     for (name, source) in &sources {
         for ending in endings {
             let what = format!("{name} -> {ending}");
-            let settings = Transcode::new().video(VideoSettings::new());
+            let settings = whatever().video(VideoSettings::new());
             cases.run(&what, || match made(source, &settings, folder.path(), &format!("{name}.{ending}")) {
                 Ok((path, _)) => check(&path, &what),
                 Err(error) => panic!("{what}: {error}"),
@@ -236,7 +241,7 @@ fn containers_of_one_codec_get_that_one() {
     for (ending, codec) in
         [("gif", "v:gif"), ("apng", "v:apng"), ("webp", "v:webp"), ("mjpeg", "v:mjpeg"), ("h264", "v:h264")]
     {
-        let (path, _) = made(&movie(), &Transcode::new(), folder.path(), &format!("x.{ending}")).unwrap();
+        let (path, _) = made(&movie(), &whatever(), folder.path(), &format!("x.{ending}")).unwrap();
         // The installed ffmpeg may know no more of an animated WebP than its signature.
         if ending == "webp" {
             let bytes = std::fs::read(&path).unwrap();
@@ -320,11 +325,22 @@ fn streams_without_a_place_are_left_out() {
         (full(), "x.mkv", vec!["v:h264", "a:aac", "a:aac", "v:h264"], 0),
     ] {
         let (path, report) =
-            made(&source, &Transcode::new(), folder.path(), name).unwrap_or_else(|e| panic!("{name}: {e}"));
+            made(&source, &whatever(), folder.path(), name).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(codecs(&path), kept, "{name}");
         assert_eq!(report.dropped_streams.len(), dropped, "{name}: {:?}", report.dropped_streams);
         assert!(report.warnings.len() >= dropped, "{name}: {:?}", report.warnings);
         check(&path, name);
+    }
+    // All that there is of a kind: only if somebody says so.
+    for (name, words) in [
+        ("y.gif", "its only sound, stream 1 (aac), would be lost: gif: it holds no sound"),
+        ("y.mp3", "its only video, stream 0 (h264), would be lost: mp3: it holds no video"),
+    ] {
+        let error = refused(made(&movie(), &Transcode::new(), folder.path(), name), name);
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
+        assert!(error.to_string().contains(words), "{name}: {error}");
+        assert!(error.to_string().contains("--allow-drops"), "{name}: {error}");
+        assert!(!folder.path().join(name).exists(), "{name} is there");
     }
     let none = Transcode::new().audio(audio(AudioCodec::None));
     let (path, report) = made(&movie(), &none, folder.path(), "none.gif").unwrap();
@@ -366,7 +382,7 @@ fn what_goes_into_a_pipe_is_whole_or_refused() {
         ["mkv", "ts", "mp4", "nut", "flv", "ogg", "wav", "au", "mp3", "aac", "flac", "gif", "mpg", "ivf"]
     {
         let pipe = Pipe::default();
-        let settings = Transcode::new().format(format);
+        let settings = whatever().format(format);
         transcode_to(&open(&source), &settings, Sink::writer(pipe.clone()), &Control::default())
             .unwrap_or_else(|e| panic!("{format}: {e}"));
         let path = folder.path().join(format!("piped.{format}"));
@@ -457,7 +473,7 @@ fn a_target_size_counts_the_sound_that_is_there() {
 fn vp8_is_encoded() {
     oracle!("VP8");
     let folder = tempfile::tempdir().unwrap();
-    let settings = Transcode::new().video(video(VideoCodec::Encoder("libvpx".into())));
+    let settings = whatever().video(video(VideoCodec::Encoder("libvpx".into())));
     for name in ["x.ivf", "x.webm", "x.mkv"] {
         let (path, _) = made(&movie(), &settings, folder.path(), name).unwrap();
         assert_eq!(codecs(&path)[0], "v:vp8", "{name}");
@@ -509,7 +525,7 @@ fn a_cut_that_encodes_goes_into_other_containers() {
         (&pcm, "mka", &["a:pcm_s16le"]),
     ] {
         let path = folder.path().join(format!("cut.{ending}"));
-        let cut = avrope::Cut::new().keep(range).mode(avrope::CutMode::Encode);
+        let cut = avrope::Cut::new().keep(range).mode(avrope::CutMode::Encode).allow_drops(true);
         avrope::cut_to(&open(source), &cut, Sink::replace(&path), &Control::default())
             .unwrap_or_else(|e| panic!("{ending}: {e}"));
         assert_eq!(codecs(&path), expected, "{ending}");

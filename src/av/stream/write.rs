@@ -29,7 +29,10 @@ impl Stream {
             (*(*to).codecpar).codec_tag = tag;
             guess_layout(&mut (*(*to).codecpar).ch_layout);
             (*to).disposition = self.disposition;
-            (*to).sample_aspect_ratio = self.aspect;
+            // The container's word goes before the bitstream's, and mux.c takes no muxer's that differ (init_muxer).
+            let aspect = self.written_aspect();
+            (*to).sample_aspect_ratio = aspect;
+            (*(*to).codecpar).sample_aspect_ratio = aspect;
             (*to).avg_frame_rate = self.frame_rate;
             (*to).r_frame_rate = self.real_frame_rate;
             (*to).time_base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
@@ -50,6 +53,10 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    fn written_aspect(&self) -> ff::AVRational {
+        if self.aspect.num == 0 { self.get().sample_aspect_ratio } else { self.aspect }
     }
 
     /// The tag to ask the muxer for, as ffmpeg chooses it: the source's own if the container knows it for this codec or

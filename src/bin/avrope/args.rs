@@ -71,6 +71,9 @@ pub struct Output {
     /// Wait until the disk has the output (fsync): it is there also after a loss of power
     #[arg(long)]
     pub sync: bool,
+    /// Go on where all video or all sound would be lost, because the container can't hold it
+    #[arg(long)]
+    pub allow_drops: bool,
 }
 
 #[derive(Args)]

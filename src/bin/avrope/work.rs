@@ -13,6 +13,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
     let to = Destination::new(&args.output, inputs)?;
     let mut settings = args.ranges().into_iter().fold(Cut::new(), Cut::keep);
+    settings = settings.allow_drops(args.output.allow_drops);
     if let Some(mode) = args.mode {
         settings = settings.mode(mode.into());
     }
@@ -30,7 +31,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
 
 pub fn join(args: &args::Join, control: &Control) -> Outcome {
     let to = Destination::new(&args.output, &args.inputs)?;
-    let mut settings = Join::new();
+    let mut settings = Join::new().allow_drops(args.output.allow_drops);
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }
@@ -43,7 +44,7 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
         Some(name) => {
             let transition = Transition::new(name, args.transition_duration);
             let format = args.output.format.iter();
-            let settings = args.coding.settings();
+            let settings = args.coding.settings().allow_drops(args.output.allow_drops);
             let settings = format.fold(settings, |settings, format| settings.format(format));
             avrope::join_with_to(&sources, &transition, &settings, sink, &control)
         }
@@ -55,7 +56,7 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
 pub fn remux(args: &args::Remux, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
     let to = Destination::new(&args.output, inputs)?;
-    let mut settings = Remux::new();
+    let mut settings = Remux::new().allow_drops(args.output.allow_drops);
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }
@@ -75,7 +76,7 @@ pub fn transcode(args: &args::Transcode, control: &Control) -> Outcome {
     let source = inout::source(&args.input, Needs::Order, &bar, control)?;
     let control = bar.watch(control, "transcoding");
     let media = Media::open_with(source, &control)?;
-    let mut settings = args.encoding.settings(media.duration())?;
+    let mut settings = args.encoding.settings(media.duration())?.allow_drops(args.output.allow_drops);
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }

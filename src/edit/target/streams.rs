@@ -5,12 +5,26 @@ use crate::{
     Error, Media, Report, Result,
     av::{
         input::RawChapter,
-        output::Output,
+        output::{Muxer, Output},
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,
     job::DroppedStream,
 };
+
+/// What a container wants in front of each keyframe, because it has no other place for it: the configuration of MPEG-4 part 2
+/// (VOS, VO and VOL), without which nothing can be decoded. Of H.264 and HEVC libav's muxers see to that themselves.
+pub(super) fn in_band(muxer: Muxer, stream: &Stream) -> &[u8] {
+    const BARE: [&str; 7] = ["mpegts", "m4v", "mpeg", "vob", "dvd", "svcd", "vcd"];
+    let wanted = stream.codec() == "mpeg4" && BARE.contains(&muxer.name().as_str());
+    if wanted { stream.extradata() } else { &[] }
+}
+
+/// Whether a keyframe of MPEG-4 part 2 begins with its configuration, and not with a group (B3) or a picture (B6) (ISO/IEC
+/// 14496-2, table 6-3).
+pub(super) fn has_head(packet: &[u8]) -> bool {
+    !matches!(packet, [0, 0, 1, 0xb3 | 0xb6, ..])
+}
 
 impl Target {
     /// Chooses the streams that the container can hold, and opens the output with a track for each, which will hold so much
@@ -23,6 +37,7 @@ impl Target {
         media: &Media,
         extent: Extent,
         chapters: Vec<RawChapter>,
+        allow_drops: bool,
         report: &mut Report,
     ) -> Result<()> {
         let mut chosen = Vec::new();
@@ -48,6 +63,9 @@ impl Target {
             Err(error) if error.is_final() => return Err(error),
             _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
         }
+        if !allow_drops {
+            self.check_losses(media, &chosen, &[StreamKind::Video, StreamKind::Audio], report)?;
+        }
         let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
         self.begin(media, &chosen, extent, early)?;
         self.templates = chosen;
@@ -59,6 +77,38 @@ impl Target {
         let (codec, name) = (stream.codec(), &self.name);
         report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
         report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
+    }
+
+    /// An error where a source has streams of one of these kinds, and none of them is kept: all picture or all sound would be
+    /// lost. Covers are not pictures that play.
+    pub(crate) fn check_losses(
+        &self,
+        media: &Media,
+        kept: &[usize],
+        kinds: &[StreamKind],
+        report: &Report,
+    ) -> Result<()> {
+        for kind in kinds {
+            let streams = media.streams().iter().enumerate();
+            let plays = |s: &Stream| s.kind() == *kind && !s.is_picture() && !s.is_hidden();
+            let all: Vec<_> = streams.filter(|(_, stream)| plays(stream)).collect();
+            let Some((first, stream)) = all.first().filter(|_| !all.iter().any(|(i, _)| kept.contains(i)))
+            else {
+                continue;
+            };
+            let what = if *kind == StreamKind::Video { "video" } else { "sound" };
+            let dropped = report.dropped_streams.iter().find(|dropped| dropped.index == *first);
+            let why = dropped.map_or_else(|| self.name.clone(), |dropped| dropped.reason.clone());
+            let which = match all.len() {
+                1 => format!("its only {what}, stream {first} ({}),", stream.codec()),
+                count => format!("all {count} streams of {what} ({}, …)", stream.codec()),
+            };
+            let error = Error::unsupported(format!("{which} would be lost: {why}"));
+            return Err(error.named(media.source().name()).advise(format!(
+                "choose a container that holds it, transcode, or say that the {what} may go (allow_drops, --allow-drops)"
+            )));
+        }
+        Ok(())
     }
 
     /// Finds by trial what fits together, where libav's tables did not tell.
