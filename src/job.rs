@@ -1,5 +1,9 @@
 //! What every operation takes and gives back: [`Control`] in, [`Report`] out.
 
+mod limits;
+
+pub use limits::Limits;
+
 use crate::{Error, ErrorKind, HardwareReport, Result, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -61,28 +65,6 @@ pub enum Stage {
     Transcode,
     /// The result is written to its file; the unit is bytes.
     Save,
-}
-
-/// What a job may use up. Reaching one is [`ErrorKind::LimitExceeded`], never a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Streams of one source. Default 1000, libav's own limit.
-    pub streams: usize,
-    /// Packets that one job writes. Default 2^40.
-    pub packets: u64,
-    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices and the
-    /// muxer's own tables (about 100 bytes a packet) do not count. Default 4 GiB.
-    pub memory: u64,
-    /// Pixels of a video frame (width times height). Default 2^28, as 16384x16384.
-    pub pixels: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { streams: 1000, packets: 1 << 40, memory: 4 << 30, pixels: 1 << 28 }
-    }
 }
 
 type ProgressFn = dyn Fn(Progress) + Send + Sync;
@@ -191,7 +173,8 @@ impl Control {
         self
     }
 
-    pub(crate) fn limit(&self) -> &Limits {
+    /// What the job may use up, as [`limits`](Self::limits) set it.
+    pub fn limit(&self) -> &Limits {
         &self.limits
     }
 

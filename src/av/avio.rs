@@ -4,7 +4,7 @@
 //! error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel and deadline
 //! are looked at in every call, because libav never does that for custom I/O.
 
-use crate::{Control, Error, ErrorKind, Result};
+use crate::{Control, Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{c_int, c_void},
@@ -45,6 +45,17 @@ pub(crate) struct DirectRead {
     pub at: u64,
     /// The bytes were not read; whoever needs them reads them now.
     pub elided: bool,
+}
+
+/// What the bytes are for that libav reads: parsers and demuxers gather them, and no callback tells how far they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// What a file says of itself ([`Limits::demuxer_memory`](crate::Limits)).
+    Header,
+    /// One packet, or so many ([`Limits::packet_bytes`](crate::Limits)).
+    Packets(u64),
+    /// Mostly what is left out.
+    Past,
 }
 
 /// AVIO's own buffer. Headers are read through it, so it is small: `seek` throws away what is in it.
@@ -96,6 +107,9 @@ struct ReadState {
     elide: bool,
     last: Option<DirectRead>,
     ran_out: bool,
+    reading: Reading,
+    /// Bytes that were read for it.
+    gathered: u64,
     /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and libav may
     /// go back in it.
     scratch: Vec<u8>,
@@ -186,6 +200,8 @@ impl ReadIo {
             elide: false,
             last: None,
             ran_out: false,
+            reading: Reading::Header,
+            gathered: 0,
             scratch: Vec::new(),
         };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
@@ -232,6 +248,12 @@ impl ReadIo {
         error
     }
 
+    /// What the reads that follow are for.
+    pub(crate) fn begin(&mut self, reading: Reading) {
+        let state = self.0.state();
+        (state.reading, state.gathered) = (reading, 0);
+    }
+
     /// Where the next read begins: for a stream, how many bytes it has delivered.
     pub(crate) fn position(&mut self) -> u64 {
         self.0.state().common.pos
@@ -254,7 +276,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     let room = usize::try_from(room).unwrap_or(0);
     let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
-    let scratch = &mut state.scratch;
+    let (scratch, gathered, reading) = (&mut state.scratch, &mut state.gathered, state.reading);
     let outcome = state.common.guard(|common| {
         if elide {
             let left = len.map_or(0, |len| len.saturating_sub(common.pos));
@@ -272,6 +294,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             };
             device.read(common.pos, into, &common.control)?
         };
+        *gathered = gathered.saturating_add(read as u64);
+        hold(common, *gathered, reading, read)?;
         if read > size {
             common.poisoned = true;
             let message = format!("the source says that it read {read} bytes into a buffer of {size}");
@@ -298,6 +322,26 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             // `read <= size`, which came from a c_int.
             c_int::try_from(read).unwrap_or(c_int::MAX)
         }
+    }
+}
+
+/// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and nowhere else can it be
+/// stopped.
+fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result<()> {
+    let limits = common.control.limit();
+    Limits::hold(common.pos.saturating_add(read as u64), limits.input_bytes, "input_bytes", || {
+        format!("the source has more than {} bytes", limits.input_bytes)
+    })?;
+    match reading {
+        Reading::Header => Limits::hold(gathered, limits.demuxer_memory, "demuxer_memory", || {
+            format!("its header has more than {} bytes", limits.demuxer_memory)
+        }),
+        Reading::Packets(count) => {
+            let most = limits.packet_bytes.saturating_mul(count);
+            let what = || format!("not one packet ends within {most} bytes, at byte {}", common.pos);
+            Limits::hold(gathered, most, "packet_bytes", what)
+        }
+        Reading::Past => Ok(()),
     }
 }
 
@@ -401,7 +445,13 @@ unsafe extern "C" fn write(opaque: *mut c_void, data: Out, size: c_int) -> c_int
         (skipped.checked_add(len)? <= packet).then(|| origin.checked_add(skipped as u64))?
     });
     let device = &mut state.device;
-    let outcome = state.common.guard(|common| device.write(common.pos, Chunk { data: bytes, origin }));
+    let outcome = state.common.guard(|common| {
+        let most = common.control.limit().output_bytes;
+        Limits::hold(common.pos.saturating_add(len as u64), most, "output_bytes", || {
+            format!("the result has more than {most} bytes")
+        })?;
+        device.write(common.pos, Chunk { data: bytes, origin })
+    });
     match outcome {
         Err(code) => code,
         Ok(()) => {

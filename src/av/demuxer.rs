@@ -232,6 +232,11 @@ impl Demuxer {
         !RAW.contains(&self.name().as_str())
     }
 
+    /// Whether libav's parsers make packets of what several streams' packets hold: those of a raw stream, in slices.
+    pub(crate) fn gathers(self) -> bool {
+        matches!(self.name().as_str(), "mpegts" | "mpeg")
+    }
+
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.name().split(',').any(|name| name == "mp4")

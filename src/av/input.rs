@@ -4,7 +4,7 @@
 //! another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open` denies.
 
 use super::{
-    avio::{ReadDevice, ReadIo},
+    avio::{ReadDevice, ReadIo, Reading},
     check,
     demuxer::Demuxer,
     dict, error, log,
@@ -44,7 +44,15 @@ pub(crate) struct Input {
     // Dropped in this order: libav frees its context, which still reads through `io`.
     context: Context,
     io: ReadIo,
+    /// What is read for the next packet.
+    reading: Reading,
+    /// Streams whose packets are read and left out by us: libav's parsers put packets together in this container, and where it
+    /// leaves a stream out, what it reads for the next packet of another has no bound.
+    unwanted: Option<Vec<usize>>,
 }
+
+/// Packets of the other streams, and what lies between them, may be read for the next one of a file with several.
+const INTERLEAVED: u64 = 4;
 
 struct Context(NonNull<ff::AVFormatContext>);
 
@@ -105,7 +113,10 @@ impl Input {
             return Err(failure);
         }
         match opened {
-            Some(context) => Ok(Self { context, io }),
+            Some(context) => {
+                let unwanted = demuxer.gathers().then(Vec::new);
+                Ok(Self { context, io, reading: Reading::Past, unwanted })
+            }
             None => {
                 let error = error(code, &format!("opening {}", demuxer.long_name()));
                 Err(match error.kind() {
@@ -138,6 +149,8 @@ impl Input {
 
     /// Reads on until libav knows the streams' parameters (avformat_find_stream_info). Parsers and decoders may run.
     pub(crate) fn find_stream_info(&mut self) -> Result<()> {
+        // It ends with the first packet behind `probesize`, which is 5 MB.
+        self.io.begin(Reading::Packets(if self.stream_count() == 1 { 1 } else { INTERLEAVED }));
         // SAFETY: the context is open and ours.
         let code = unsafe { ff::avformat_find_stream_info(self.as_ptr(), ptr::null_mut()) };
         self.settle(code, "reading the streams' parameters").map(drop)
@@ -161,10 +174,29 @@ impl Input {
         unsafe { Stream::copy_of(stream) }.map_err(|e| e.in_stream(index))
     }
 
+    /// Where streams are left out, what lies between two packets is not what a demuxer holds.
+    pub(crate) fn bound_packets(&mut self) {
+        let left_out = |index| match self.raw_stream(index) {
+            // SAFETY: a live stream of our context; `discard` is a public field.
+            Ok(stream) => unsafe { (*stream).discard == ff::AVDiscard::AVDISCARD_ALL },
+            Err(_) => false,
+        };
+        self.reading = match self.stream_count() {
+            _ if (0..self.stream_count()).any(left_out) => Reading::Past,
+            1 => Reading::Packets(1),
+            _ => Reading::Packets(INTERLEAVED),
+        };
+    }
+
     /// Leaves a stream's packets out, or takes them in.
     pub(crate) fn keep(&mut self, index: usize, keep: bool) -> Result<()> {
         use ff::AVDiscard::{AVDISCARD_ALL, AVDISCARD_DEFAULT};
         let stream = self.raw_stream(index)?;
+        if let Some(unwanted) = &mut self.unwanted {
+            unwanted.retain(|known| *known != index);
+            unwanted.extend((!keep).then_some(index));
+            return Ok(());
+        }
         // SAFETY: a live stream of our context; `discard` is a public field.
         unsafe { (*stream).discard = if keep { AVDISCARD_DEFAULT } else { AVDISCARD_ALL } };
         Ok(())
@@ -260,7 +292,17 @@ impl Input {
     /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an error, never
     /// the end.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool> {
+        while self.read_any(packet)? {
+            if self.unwanted.as_ref().is_none_or(|unwanted| !unwanted.contains(&packet.stream())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_any(&mut self, packet: &mut Packet) -> Result<bool> {
         packet.clear();
+        self.io.begin(self.reading);
         // SAFETY: both are live and ours.
         let mut code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
         for _ in 0..MOST_AGAIN {

@@ -5,7 +5,7 @@ use super::{
     avio::{FileDevice, StreamDevice, StreamOut},
 };
 use crate::{
-    Control, Result,
+    Control, Limits, Result,
     av::{
         avio::{Chunk, WriteDevice},
         files::{OpenFile, WriteFiles},
@@ -25,6 +25,10 @@ pub(crate) struct SinkFiles<F> {
 
 impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
     fn open(&mut self, name: &str, control: &Control) -> Result<OpenFile> {
+        let most = control.limit().output_bytes;
+        Limits::hold(self.written.load(Ordering::Relaxed), most, "output_bytes", || {
+            format!("the files before it have more than {most} bytes")
+        })?;
         let written = self.written.clone();
         let count = move |len: u64| {
             written.fetch_add(len, Ordering::Relaxed);

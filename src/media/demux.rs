@@ -3,7 +3,7 @@
 
 use super::promise::Promise;
 use crate::{
-    Control, Error, Result, Source,
+    Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, input::Input, packet::Packet},
     io::avio::SharedReader,
 };
@@ -79,6 +79,7 @@ impl Demux {
         for index in 0..self.input.stream_count() {
             self.input.keep(index, keep.contains(&index))?;
         }
+        self.input.bound_packets();
         self.verify = control.verifies();
         self.control = control.clone();
         self.payloads = payloads;
@@ -121,6 +122,11 @@ impl Demux {
         if packet.is_corrupt() {
             let count = self.damaged.entry(packet.stream()).or_default();
             *count = count.saturating_add(1);
+        }
+        let most = self.control.limit().packet_bytes;
+        if packet.size() as u64 > most && self.payloads != Payloads::Named {
+            let what = || format!("a packet has {} bytes, and the limit is {most}", packet.size());
+            return Err(Limits::reached("packet_bytes", what()).in_stream(packet.stream()));
         }
         if self.payloads == Payloads::Read {
             return Ok(Some(None));

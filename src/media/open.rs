@@ -9,7 +9,7 @@ use super::{
     promise::Promise,
 };
 use crate::{
-    Control, Error, ErrorKind, Frame, Result, Source,
+    Control, Error, ErrorKind, Frame, Limits, Result, Source,
     av::{
         demuxer::Demuxer,
         input::{Input, OpenOptions, RawChapter},
@@ -240,6 +240,10 @@ pub(super) fn context(
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
     control.check()?;
+    let most = control.limit().input_bytes;
+    Limits::hold(source.len().unwrap_or(0), most, "input_bytes", || {
+        format!("the source has more than {most} bytes")
+    })?;
     let (source, found) = Found::of(source, control)?;
     let demuxer = found.demuxer.allowed()?;
     open_as(source, Found { demuxer, ..found }, control)

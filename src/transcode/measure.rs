@@ -66,11 +66,11 @@ pub(super) fn measure(
     };
     std::thread::scope(|scope| {
         // As in the pipeline: a stage's queues live until its error is noted.
-        scope.spawn(move || {
+        stop.spawn(scope, "decode", move || {
             let mut decode = decode;
             stop.guard("decode", || decode.run(&packets));
         });
-        scope.spawn(move || {
+        stop.spawn(scope, "demux", move || {
             let mut ways = vec![Some(Forward::Decode(fed))];
             stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
         });

@@ -227,22 +227,22 @@ impl Pipeline<'_> {
                 };
                 let encode = EncodeStage { track, source, turned, first, to, stop, counters };
                 // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
-                scope.spawn(move || {
+                stop.spawn(scope, "decode", move || {
                     let mut decode = decode;
                     stop.guard("decode", || decode.run(&packets));
                 });
-                scope.spawn(move || {
+                stop.spawn(scope, "process", move || {
                     let mut end = ToEncoder::new(plan, ready, stop, counters, first);
                     stop.guard("process", || chain.run(&raw, stop, &mut end));
                 });
-                scope.spawn(move || {
+                stop.spawn(scope, "encode", move || {
                     stop.guard("encode", || encode.run(&filtered));
                     first.open();
                 });
             }
             drop(mux);
             let parts = &parts;
-            scope.spawn(move || {
+            stop.spawn(scope, "demux", move || {
                 let mut ways = ways;
                 stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
             });

@@ -49,6 +49,20 @@ impl Stop {
         self.control.check()
     }
 
+    /// Starts a stage on a thread of its own. A thread that can't start ends the job like a stage that fails: what was moved
+    /// into it is dropped, so that its neighbours see the end.
+    pub(super) fn spawn<'scope>(
+        &self,
+        scope: &'scope std::thread::Scope<'scope, '_>,
+        name: &str,
+        stage: impl FnOnce() + Send + 'scope,
+    ) {
+        let thread = std::thread::Builder::new().name(format!("avrope {name}")).spawn_scoped(scope, stage);
+        if let Err(error) = thread {
+            self.fail(no_thread(&format!("the {name} stage"), &error));
+        }
+    }
+
     /// Runs a stage. Its error and its panic end the job.
     pub(super) fn guard(&self, name: &str, stage: impl FnOnce() -> Result<()>) {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(stage)) {
@@ -57,6 +71,12 @@ impl Stop {
             Err(panic) => self.fail(Error::panicked(&format!("the {name} stage"), panic)),
         }
     }
+}
+
+/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for their stacks.
+fn no_thread(what: &str, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::LimitExceeded, format!("no thread for {what}: {error}"))
+        .advise("run fewer jobs at once, or raise the limit for processes (ulimit -u, pids.max)")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,9 +2,9 @@
 
 use crate::{
     encoding::{Coding, Encoding},
-    values::{range, seconds},
+    values::{self, limit, range, seconds},
 };
-use avrope::{CutMode, TimeRange, Timestamp};
+use avrope::{CutMode, Limits, TimeRange, Timestamp};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},
@@ -55,6 +55,20 @@ pub struct Common {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = seconds)]
     pub timeout: Option<Duration>,
+    /// Set a limit of what the job may use up, such as packet_bytes=256M (K, M, G and T are powers of 1024) or
+    /// decoder_memory=unlimited; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
+    pub limit: Vec<(String, u64)>,
+}
+
+impl Common {
+    /// The library's defaults, but for what was set.
+    pub fn limits(&self) -> Limits {
+        let mut all = values::named_limits(Limits::default());
+        all.extend(self.limit.iter().map(|(name, value)| (name.clone(), (*value).into())));
+        // Names and numbers were judged when they were parsed.
+        serde_json::from_value(all.into()).unwrap_or_default()
+    }
 }
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use crate::{
     closed::stdout_was_closed,
     progress::{Bar, Handle},
 };
-use avrope::{Control, Limits, Sink, Source};
+use avrope::{Control, Sink, Source};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::{
@@ -57,14 +57,14 @@ pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcom
     if file.metadata().is_ok_and(|m| m.is_file() || m.is_dir()) {
         return Ok(Source::from_file(file, "stdin")?);
     }
-    let mut pipe = Pipe::new(file, control.clone());
+    let mut pipe = Pipe::new(file, control.clone())?;
     let mut head = Vec::new();
     let streams = needs == Needs::Order && plays_in_order(&mut pipe, &mut head);
     if streams {
         return Ok(Source::from_reader(Cursor::new(head).chain(pipe), "stdin"));
     }
     pipe.told = Some(bar.handle());
-    Ok(Source::spool(Cursor::new(head).chain(pipe), Limits::default().memory, "stdin")?)
+    Ok(Source::spool(Cursor::new(head).chain(pipe), control.limit().memory, "stdin")?)
 }
 
 fn duplicate(of: impl AsFd) -> std::io::Result<File> {
@@ -115,9 +115,9 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(mut file: File, control: Control) -> Self {
+    fn new(mut file: File, control: Control) -> Outcome<Self> {
         let (sender, chunks) = bounded(4);
-        std::thread::spawn(move || {
+        thread("stdin", move || {
             loop {
                 let mut chunk = vec![0; CHUNK];
                 let read = match file.read(&mut chunk) {
@@ -135,8 +135,8 @@ impl Pipe {
                     return;
                 }
             }
-        });
-        Self { chunks, rest: Bytes::new(), control, told: None }
+        })?;
+        Ok(Self { chunks, rest: Bytes::new(), control, told: None })
     }
 }
 
@@ -203,7 +203,7 @@ impl Destination {
             }
             Self::Stdout => {
                 let (sender, chunks) = bounded::<Bytes>(4);
-                let writer = write_stdout(chunks);
+                let writer = write_stdout(chunks)?;
                 let done = work(Sink::channel(sender));
                 if done.is_err() && !writer.is_finished() && control.check().is_err() {
                     // It may be waiting for a reader that never comes.
@@ -223,11 +223,21 @@ impl Destination {
 }
 
 /// Writes in a thread of its own, because a write that waits for a slow reader can't be called off.
-fn write_stdout(chunks: Receiver<Bytes>) -> JoinHandle<std::io::Result<()>> {
-    std::thread::spawn(move || {
+fn write_stdout(chunks: Receiver<Bytes>) -> Outcome<JoinHandle<std::io::Result<()>>> {
+    thread("stdout", move || {
         // Past the buffer of std's own handle, which looks for line ends.
         let mut stdout = duplicate(std::io::stdout())?;
         chunks.iter().try_for_each(|chunk| stdout.write_all(&chunk))
+    })
+}
+
+/// A thread for what can't be called off.
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Outcome<JoinHandle<T>> {
+    std::thread::Builder::new().name(format!("avrope {name}")).spawn(work).map_err(|e| {
+        Failure::Said(format!("no thread for {name}: {e}; raise the limit for processes (ulimit -u)"))
     })
 }
 

@@ -16,7 +16,11 @@ mod work;
 
 use args::{Cli, Command};
 use avrope::{CancelToken, Control, ErrorKind};
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -58,7 +62,11 @@ fn main() -> ExitCode {
         complain(&format!("cannot listen for Ctrl-C: {error}"));
         return FAILED.into();
     }
-    let mut control = Control::new().cancel(token.clone());
+    if let Err(error) = outlive_file_limits() {
+        complain(&format!("cannot listen for SIGXFSZ: {error}"));
+        return FAILED.into();
+    }
+    let mut control = Control::new().cancel(token.clone()).limits(cli.command.common().limits());
     if let Some(timeout) = cli.command.common().timeout {
         control = control.timeout(timeout);
     }
@@ -102,6 +110,13 @@ fn listen(token: &CancelToken) -> Result<(), ctrlc::Error> {
         }
         token.cancel();
     })
+}
+
+/// At a limit for files (`ulimit -f`) the kernel sends SIGXFSZ, which ends the process and leaves half a file. With a handler
+/// the write fails instead (EFBIG): the job ends with that as its error, and cleans up.
+fn outlive_file_limits() -> std::io::Result<()> {
+    let noticed = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed).map(drop)
 }
 
 fn complain(message: &str) {

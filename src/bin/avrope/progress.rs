@@ -128,7 +128,16 @@ impl Look {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(self.what);
-        bar.enable_steady_tick(TICK);
+        // Not the bar's own steady tick: that panics where a thread can't start. Without one it moves when it is told.
+        let ticked = bar.downgrade();
+        let tick = move || {
+            while let Some(bar) = ticked.upgrade().filter(|bar| !bar.is_finished()) {
+                bar.tick();
+                drop(bar);
+                std::thread::sleep(TICK);
+            }
+        };
+        let _ = std::thread::Builder::new().name("avrope bar".into()).spawn(tick);
         bar
     }
 }

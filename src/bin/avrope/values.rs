@@ -1,6 +1,6 @@
 //! Values as people write them: ranges, sizes, rates.
 
-use avrope::{Rational, TimeRange, Timestamp};
+use avrope::{Limits, Rational, TimeRange, Timestamp};
 use std::time::Duration;
 
 pub fn range(text: &str) -> Result<TimeRange, String> {
@@ -58,4 +58,37 @@ pub fn rate(text: &str) -> Result<Rational, String> {
 pub fn option(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// The limits by their names.
+pub fn named_limits(limits: Limits) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(limits) {
+        Ok(serde_json::Value::Object(all)) => all,
+        _ => serde_json::Map::new(),
+    }
+}
+
+/// `NAME=VALUE`, the value a number with K, M, G or T behind it, which are powers of 1024, or `unlimited`.
+pub fn limit(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
+    let Some(most) = named_limits(Limits::unlimited()).get(name).and_then(serde_json::Value::as_u64) else {
+        let known: Vec<_> = named_limits(Limits::unlimited()).into_iter().map(|(name, _)| name).collect();
+        return Err(format!("there is no limit '{name}'; there are {}", known.join(", ")));
+    };
+    if value == "unlimited" {
+        return Ok((name.to_owned(), most));
+    }
+    let (number, unit) = match value.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&value[..at], 10),
+        Some((at, 'm' | 'M')) => (&value[..at], 20),
+        Some((at, 'g' | 'G')) => (&value[..at], 30),
+        Some((at, 't' | 'T')) => (&value[..at], 40),
+        _ => (value, 0),
+    };
+    let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << unit));
+    match number {
+        Some(number) if number <= most => Ok((name.to_owned(), number)),
+        Some(_) => Err(format!("'{value}' is more than {name} can be, {most}; give less, or unlimited")),
+        None => Err(format!("'{value}' is not a number; give one such as 1000 or 64M, or unlimited")),
+    }
 }

@@ -1,0 +1,119 @@
+//! What a job may use up.
+
+use crate::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// What a job may use up. Reaching one is [`ErrorKind::LimitExceeded`], never a crash; the message says which one it was.
+///
+/// The defaults are for a server that takes files from strangers, and for all that people record: 8K video is transcoded, and
+/// a recording of many hours is opened. For one's own files there is [`unlimited`](Self::unlimited).
+///
+/// | limit | of | default | what reaches it |
+/// |---|---|---|---|
+/// | [`streams`](Self::streams) | a source | 256 | a demuxer's buffers for each of thousands of tracks |
+/// | [`metadata`](Self::metadata) | a source | 8,192 entries | libav's dictionaries, whose time is the square of their entries |
+/// | [`input_bytes`](Self::input_bytes) | a source | 1 TiB | uploads that never end |
+/// | [`demuxer_memory`](Self::demuxer_memory) | a source | 1 GiB | an index of millions of samples that a few bytes state |
+/// | [`packet_bytes`](Self::packet_bytes) | a packet | 64 MiB | a raw stream without a frame's beginning, gathered to its end |
+/// | [`repeats`](Self::repeats) | a source | 16 times | an edit list that shows the same minute for years |
+/// | [`pixels`](Self::pixels) | a picture | 2^28, as 16384x16384 | |
+/// | [`decoder_memory`](Self::decoder_memory) | a decoder | 2 GiB, as for 8K at 12 bits | a picture of 15360x16000 in some hundred bytes |
+/// | [`threads`](Self::threads) | a codec | 64 | |
+/// | [`duration`](Self::duration) | a result that is decoded and encoded | 7 days | two pictures a year apart, at 25 frames a second |
+/// | [`packets`](Self::packets) | a result | 2^40 | |
+/// | [`memory`](Self::memory) | a result | 4 GiB | |
+/// | [`output_bytes`](Self::output_bytes) | a result | 1 TiB | |
+///
+/// What they do not bound: the memory of encoders (libx264 holds some 40 pictures for its lookahead), of filter graphs, and of
+/// the caller's own processors.
+///
+/// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit -f`,
+/// RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and so the job (the
+/// command line does so). This library installs no signal handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Streams of one source.
+    pub streams: usize,
+    /// Entries of metadata and chapters of one source, with those of its streams.
+    pub metadata: u64,
+    /// Bytes of one source; of a stream, those that were read.
+    pub input_bytes: u64,
+    /// Bytes that a demuxer holds for one source: its index (some 60 bytes a sample of MP4, told before libav reads it), and
+    /// what other containers state in their headers.
+    pub demuxer_memory: u64,
+    /// Bytes of one packet, and of what is read of a source for one.
+    pub packet_bytes: u64,
+    /// How many times as long as its media an edit list may make a source.
+    pub repeats: u64,
+    /// Pixels of a video frame (width times height).
+    pub pixels: u64,
+    /// Bytes of the pictures that a decoder holds, estimated before it opens: those that its codec refers to, those that wait,
+    /// and one for each of its threads. Where fewer threads hold what fits, it gets fewer.
+    pub decoder_memory: u64,
+    /// Threads of one codec. [`Transcode::threads`](crate::Transcode::threads) may ask for no more, and its 0 takes no more.
+    pub threads: u32,
+    /// Seconds of what is decoded and encoded.
+    pub duration: u64,
+    /// Packets that one job writes.
+    pub packets: u64,
+    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices and the
+    /// muxer's own tables (about 100 bytes a packet) do not count.
+    pub memory: u64,
+    /// Bytes that one job writes, shared slices as well.
+    pub output_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 256,
+            metadata: 8192,
+            input_bytes: 1 << 40,
+            demuxer_memory: 1 << 30,
+            packet_bytes: 64 << 20,
+            repeats: 16,
+            pixels: 1 << 28,
+            decoder_memory: 2 << 30,
+            threads: 64,
+            duration: 7 * 86_400,
+            packets: 1 << 40,
+            memory: 4 << 30,
+            output_bytes: 1 << 40,
+        }
+    }
+}
+
+impl Limits {
+    /// What libav itself can do, for files that are trusted.
+    pub fn unlimited() -> Self {
+        Self {
+            streams: usize::MAX,
+            metadata: u64::MAX,
+            input_bytes: u64::MAX,
+            demuxer_memory: u64::MAX,
+            packet_bytes: u64::MAX,
+            repeats: u64::MAX,
+            pixels: u64::MAX,
+            decoder_memory: u64::MAX,
+            threads: u32::MAX,
+            duration: u64::MAX,
+            packets: u64::MAX,
+            memory: u64::MAX,
+            output_bytes: u64::MAX,
+        }
+    }
+
+    /// An error for what is more than a limit; `name` is the limit's.
+    pub(crate) fn hold(used: u64, most: u64, name: &str, what: impl FnOnce() -> String) -> Result<()> {
+        if used <= most { Ok(()) } else { Err(Self::reached(name, what())) }
+    }
+
+    /// What is said of a limit that was reached.
+    pub(crate) fn reached(name: &str, what: String) -> Error {
+        Error::new(ErrorKind::LimitExceeded, what).advise(format!(
+            "if the source is trusted, raise the limit {name} (Limits::{name}, --limit {name}=…)"
+        ))
+    }
+}

@@ -1,0 +1,214 @@
+//! What a job may use up: hostile sources against the command line in a process of its own, whose memory is measured.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Output, Stdio},
+};
+
+/// A folder for one case.
+struct Case(tempfile::TempDir);
+
+impl Case {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A file of this length that begins with these bytes, and of which the rest is a hole.
+    fn sparse(&self, name: &str, head: &[u8], len: u64) {
+        fs::write(self.path(name), head).unwrap();
+        File::options().write(true).open(self.path(name)).unwrap().set_len(len).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avrope"));
+        command.current_dir(self.0.path()).args(args).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What lies in the folder, hidden files too.
+    fn files(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = fs::read_dir(self.0.path()).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Runs it with a resource limit of the system's (setrlimit).
+fn limited(mut command: Command, resource: libc::__rlimit_resource_t, most: u64) -> Output {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: two numbers for the kernel.
+    let set = move || match unsafe { libc::setrlimit(resource, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    };
+    // SAFETY: setrlimit(2) is async-signal-safe, and the closure touches nothing else.
+    unsafe { command.pre_exec(set) };
+    command.output().unwrap()
+}
+
+/// What a run came to, and the most memory that it took, in MiB (getrusage(2)).
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
+fn measured(mut command: Command) -> (Output, i64) {
+    let mut child = command.spawn().unwrap();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    // It says little: neither pipe is full before it ends.
+    child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    let (mut status, pid) = (0, child.id() as libc::pid_t);
+    // SAFETY: all zeros is a rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: a child of ours that nobody waited for, and two places that live during the call.
+    assert_eq!(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) }, pid);
+    (Output { status: ExitStatus::from_raw(status), stdout, stderr }, usage.ru_maxrss / 1024)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn worked(output: &Output) {
+    assert!(output.status.success(), "{:?}: {}", output.status, said(output));
+}
+
+/// It ended by itself with an error that says this.
+#[track_caller]
+fn failed(output: &Output, says: &str) {
+    assert_eq!(output.status.code(), Some(1), "{:?}: {}", output.status, said(output));
+    assert!(said(output).contains(says), "{:?} lacks {says:?}", said(output));
+}
+
+/// Two seconds of picture and sound.
+fn clip() -> PathBuf {
+    let sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"];
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"];
+    common::made_by_ffmpeg("limits.mp4", &[&sources[..], &codecs].concat())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+// ---- what the system allows
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error_and_leaves_nothing() {
+    oracle!("a_file_that_may_not_grow_is_an_error_and_leaves_nothing");
+    let (case, clip) = (Case::new(), clip());
+    for output in ["out.mp4", "out.mkv"] {
+        let args = ["remux", text(&clip), "-o", output];
+        failed(&limited(case.command(&args), libc::RLIMIT_FSIZE, 8192), "File too large");
+        assert!(case.files().is_empty(), "{:?}", case.files());
+    }
+    worked(&limited(case.command(&["remux", text(&clip), "-o", "o.mkv"]), libc::RLIMIT_FSIZE, 8 << 20));
+}
+
+#[test]
+fn a_thread_that_can_not_start_is_an_error() {
+    oracle!("a_thread_that_can_not_start_is_an_error");
+    let (case, clip) = (Case::new(), clip());
+    // Stacks so large that address space is there for some of them, and not for all: in each run it is another thread that
+    // can't start.
+    let stack: u64 = 1 << 30;
+    let args = ["transcode", text(&clip), "-o", "out.mkv", "--video-codec", "mpeg4", "--audio-codec", "aac"];
+    let mut refused = 0;
+    for threads in 0..10 {
+        let mut command = case.command(&args);
+        command.env("RUST_MIN_STACK", stack.to_string());
+        let output = limited(command, libc::RLIMIT_AS, stack * threads + stack / 2);
+        if output.status.success() {
+            fs::remove_file(case.path("out.mkv")).unwrap();
+            continue;
+        }
+        failed(&output, "");
+        assert!(!said(&output).contains("panicked"), "{}", said(&output));
+        assert!(case.files().is_empty(), "{threads} threads: {:?}", case.files());
+        refused += u32::from(said(&output).contains("no thread for the "));
+    }
+    assert!(refused >= 4, "{refused} runs lacked a thread of the pipeline");
+}
+
+// ---- limits on the command line
+
+#[test]
+fn limits_have_names_on_the_command_line() {
+    oracle!("limits_have_names_on_the_command_line");
+    let (case, clip) = (Case::new(), clip());
+    let probe = |limit: &str| case.run(&["probe", text(&clip), "--limit", limit]);
+    failed(&probe("streams=1"), "2 streams");
+    failed(&probe("input_bytes=1K"), "more than 1024 bytes");
+    let remux = |limit: &str, output: &str| {
+        let output = case.run(&["remux", text(&clip), "-o", output, "--limit", limit]);
+        assert!(case.files().is_empty(), "{:?}", case.files());
+        output
+    };
+    for output in ["out.mp4", "out.mkv", "-"] {
+        failed(&remux("output_bytes=10K", output), "more than 10240 bytes");
+    }
+    failed(&remux("packet_bytes=100", "out.mkv"), "limit packet_bytes");
+    worked(&probe("streams=unlimited"));
+    for (limit, says) in [
+        ("steams=1", "there is no limit 'steams'; there are "),
+        ("streams", "is not NAME=VALUE"),
+        ("streams=many", "is not a number"),
+        ("streams=-1", "is not a number"),
+        ("threads=5G", "is more than threads can be"),
+    ] {
+        let output = probe(limit);
+        assert_eq!(output.status.code(), Some(2), "{limit}");
+        assert!(said(&output).contains(says), "{limit}: {}", said(&output));
+    }
+}
+
+// ---- what a demuxer gathers
+
+/// What `probe`, `remux` and `transcode` say of a file, each in bounded memory.
+fn refused_in(case: &Case, name: &str, most: i64, says: &str) {
+    for args in
+        [&["probe", name][..], &["remux", name, "-o", "out.mkv"], &["transcode", name, "-o", "out.mp4"]]
+    {
+        let (output, memory) = measured(case.command(args));
+        failed(&output, says);
+        assert!(memory < most, "{args:?} took {memory} MiB, expected less than {most}");
+    }
+    assert_eq!(case.files(), [name], "nothing but the source is there");
+}
+
+#[test]
+fn a_raw_stream_without_an_end_of_its_first_frame_is_read_as_far_as_one_packet_may_be() {
+    let case = Case::new();
+    // An SPS, and nothing behind it: libavcodec's parser looks for the next start code.
+    case.sparse("n.h264", b"\0\0\0\x01\x67\x42\0\x1e", 260 << 20);
+    // What it gathers is copied when it grows: at most twice 64 MiB, and once more while that is done.
+    refused_in(&case, "n.h264", 500, "limit packet_bytes");
+    let small = ["probe", "n.h264", "--limit", "packet_bytes=4M"];
+    let (output, memory) = measured(case.command(&small));
+    failed(&output, "4194304 bytes");
+    assert!(memory < 80, "{memory} MiB");
+}
+
+#[test]
+fn zeros_behind_a_frame_of_mp3_are_not_kept() {
+    let case = Case::new();
+    // MPEG 1, layer III, 128 kbit/s, 44.1 kHz: some frames of silence.
+    let frame = [&[0xff, 0xfb, 0x90, 0xc4][..], &[0; 413]].concat();
+    case.sparse("zeros.mp3", &frame.repeat(4), 1 << 30);
+    refused_in(&case, "zeros.mp3", 500, "limit packet_bytes");
+}
