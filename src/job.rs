@@ -280,6 +280,13 @@ impl Report {
             self.warnings.push(text);
         }
     }
+
+    /// A stream is not in the result; with a warning.
+    pub(crate) fn leave_out(&mut self, index: usize, codec: String, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.warn(format!("stream {index} ({codec}) is left out: {reason}"));
+        self.dropped_streams.push(DroppedStream { index, codec, reason });
+    }
 }
 
 /// A stream that did not make it into the result.

@@ -237,6 +237,11 @@ impl Demuxer {
         matches!(self.name().as_str(), "mpegts" | "mpeg")
     }
 
+    /// Whether its packets have one time each, at which they are decoded.
+    pub(crate) fn has_one_time(self) -> bool {
+        self.name() == "avi"
+    }
+
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.name().split(',').any(|name| name == "mp4")

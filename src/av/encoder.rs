@@ -58,12 +58,7 @@ impl EncoderKind {
     }
 
     pub(crate) fn kind(self) -> StreamKind {
-        match self.get().type_ {
-            ff::AVMediaType::AVMEDIA_TYPE_VIDEO => StreamKind::Video,
-            ff::AVMediaType::AVMEDIA_TYPE_AUDIO => StreamKind::Audio,
-            ff::AVMediaType::AVMEDIA_TYPE_SUBTITLE => StreamKind::Subtitle,
-            _ => StreamKind::Unknown,
-        }
+        StreamKind::of(self.get().type_)
     }
 
     /// Whether all frames but the last must have as many samples as the opened encoder says.

@@ -9,7 +9,8 @@ use super::{
     demuxer::Demuxer,
     dict, error, log,
     packet::Packet,
-    stream::Stream,
+    stream::{Stream, StreamKind},
+    string,
 };
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -186,6 +187,17 @@ impl Input {
             1 => Reading::Packets(1),
             _ => Reading::Packets(INTERLEAVED),
         };
+    }
+
+    /// A stream's kind, and libav's name for its codec.
+    pub(crate) fn codec(&self, index: usize) -> Result<(StreamKind, String)> {
+        let stream = self.raw_stream(index)?;
+        // SAFETY: a live stream has parameters; avcodec_get_name answers with a static string for every id.
+        Ok(unsafe {
+            let parameters = (*stream).codecpar;
+            let name = string(ff::avcodec_get_name((*parameters).codec_id));
+            (StreamKind::of((*parameters).codec_type), name)
+        })
     }
 
     /// Leaves a stream's packets out, or takes them in.

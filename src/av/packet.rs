@@ -108,6 +108,12 @@ impl Packet {
         self.get().flags & ff::AV_PKT_FLAG_KEY != 0
     }
 
+    pub(crate) fn set_key(&mut self, key: bool) {
+        // SAFETY: live, and ours alone.
+        let packet = unsafe { self.raw.as_mut() };
+        packet.flags = packet.flags & !ff::AV_PKT_FLAG_KEY | if key { ff::AV_PKT_FLAG_KEY } else { 0 };
+    }
+
     /// The demuxer got fewer bytes than the packet has.
     pub(crate) fn is_corrupt(&self) -> bool {
         self.get().flags & ff::AV_PKT_FLAG_CORRUPT != 0

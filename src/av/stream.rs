@@ -46,6 +46,23 @@ pub enum StreamKind {
     Unknown,
 }
 
+impl StreamKind {
+    pub(super) fn of(kind: ff::AVMediaType) -> Self {
+        use ff::AVMediaType::{
+            AVMEDIA_TYPE_ATTACHMENT, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_DATA, AVMEDIA_TYPE_SUBTITLE,
+            AVMEDIA_TYPE_VIDEO,
+        };
+        match kind {
+            AVMEDIA_TYPE_VIDEO => Self::Video,
+            AVMEDIA_TYPE_AUDIO => Self::Audio,
+            AVMEDIA_TYPE_SUBTITLE => Self::Subtitle,
+            AVMEDIA_TYPE_DATA => Self::Data,
+            AVMEDIA_TYPE_ATTACHMENT => Self::Attachment,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Owned codec parameters. Immutable once shared.
 struct Parameters(NonNull<ff::AVCodecParameters>);
 
@@ -157,18 +174,7 @@ impl Stream {
     }
 
     pub(crate) fn kind(&self) -> StreamKind {
-        use ff::AVMediaType::{
-            AVMEDIA_TYPE_ATTACHMENT, AVMEDIA_TYPE_AUDIO, AVMEDIA_TYPE_DATA, AVMEDIA_TYPE_SUBTITLE,
-            AVMEDIA_TYPE_VIDEO,
-        };
-        match self.get().codec_type {
-            AVMEDIA_TYPE_VIDEO => StreamKind::Video,
-            AVMEDIA_TYPE_AUDIO => StreamKind::Audio,
-            AVMEDIA_TYPE_SUBTITLE => StreamKind::Subtitle,
-            AVMEDIA_TYPE_DATA => StreamKind::Data,
-            AVMEDIA_TYPE_ATTACHMENT => StreamKind::Attachment,
-            _ => StreamKind::Unknown,
-        }
+        StreamKind::of(self.get().codec_type)
     }
 
     /// libav's name for the codec, such as `h264`.
@@ -290,6 +296,11 @@ impl Stream {
             StreamKind::Audio => self.sample_rate().is_none() || self.channels().is_none(),
             _ => false,
         }
+    }
+
+    /// How many packets a decoder holds back, as far as libav has found out.
+    pub(crate) fn delay(&self) -> i64 {
+        self.get().video_delay.max(0).into()
     }
 
     pub(crate) fn pixel_format(&self) -> Option<String> {

@@ -106,7 +106,7 @@ pub(crate) fn read(
         at = at.min(key.saturating_sub(INTERLEAVED.ticks(primary.base)));
     }
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
-    let mut from_start = !seeks_well(media);
+    let mut from_start = !seeks_well(media) || demux.counts_times();
     loop {
         if from_start || !demux.seek(primary.stream, at)? {
             control.check()?;

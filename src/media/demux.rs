@@ -1,10 +1,10 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers them becomes
 //! a name for those bytes.
 
-use super::promise::Promise;
+use super::{counted::Counted, keys, promise::Promise};
 use crate::{
     Control, Error, Limits, Result, Source,
-    av::{buffer::BufferRef, input::Input, packet::Packet},
+    av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
     io::avio::SharedReader,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,6 +32,12 @@ pub(crate) struct Demux {
     is_mov: bool,
     /// What a stream said about its length.
     promise: Option<Promise>,
+    /// Streams whose packets' key flags are not to be believed, and who is asked instead.
+    keys: Vec<(usize, keys::Test)>,
+    /// Streams whose packets' times are not to be believed.
+    counted: Vec<Counted>,
+    /// There is one of them among those that are kept.
+    counts: bool,
     /// Damaged packets by stream.
     damaged: BTreeMap<usize, u64>,
     warnings: Vec<String>,
@@ -54,14 +60,26 @@ impl Demux {
         reader: SharedReader,
         source: Source,
         indexed: bool,
-        is_mov: bool,
+        demuxer: Demuxer,
     ) -> Self {
+        let (mut keys, mut counted) = (Vec::new(), Vec::new());
+        let is_avi = demuxer.name() == "avi";
+        for index in 0..input.stream_count() {
+            let Ok((kind, codec)) = input.codec(index) else { continue };
+            keys.extend(keys::test_of(&codec).map(|test| (index, test)));
+            if kind == StreamKind::Audio && is_avi {
+                counted.extend(Counted::new(index, &codec));
+            }
+        }
         Self {
             input,
+            keys,
+            counted,
+            counts: false,
             reader,
             source,
             indexed,
-            is_mov,
+            is_mov: demuxer.is_mov(),
             promise: None,
             damaged: BTreeMap::new(),
             warnings: Vec::new(),
@@ -80,6 +98,7 @@ impl Demux {
             self.input.keep(index, keep.contains(&index))?;
         }
         self.input.bound_packets();
+        self.counts = self.counted.iter().any(|it| keep.contains(&it.stream));
         self.verify = control.verifies();
         self.control = control.clone();
         self.payloads = payloads;
@@ -118,6 +137,14 @@ impl Demux {
         let ran_out = self.input.io().take_ran_out();
         if (self.indexed && ran_out) || (self.is_mov && packet.is_corrupt()) {
             return Err(truncated(self.source.len()).in_stream(packet.stream()));
+        }
+        if let Some((_, test)) = self.keys.iter().find(|(index, _)| *index == packet.stream())
+            && let Some(key) = test(packet.data())
+        {
+            packet.set_key(key);
+        }
+        if let Some(counted) = self.counted.iter_mut().find(|it| it.stream == packet.stream()) {
+            counted.place(packet);
         }
         if packet.is_corrupt() {
             let count = self.damaged.entry(packet.stream()).or_default();
@@ -210,7 +237,13 @@ impl Demux {
     /// Goes to the last keyframe of this stream at or before a timestamp; false where libav can't.
     pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<bool> {
         self.fresh = false;
+        self.counted.iter_mut().for_each(Counted::restart);
         self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
+    }
+
+    /// Whether times are told only by counting from the first packet on: seeking is for going there.
+    pub(crate) fn counts_times(&self) -> bool {
+        self.counts
     }
 
     /// The dts of a stream's last packet in the demuxer's index.
@@ -233,6 +266,7 @@ impl Demux {
     }
 
     pub(crate) fn rewind(&mut self) -> Result<bool> {
+        self.counted.iter_mut().for_each(Counted::restart);
         self.input.rewind().map_err(|e| e.named(self.source.name()))
     }
 

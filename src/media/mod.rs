@@ -1,9 +1,11 @@
 //! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
 
+mod counted;
 mod demux;
 mod extent;
 mod info;
 mod jumps;
+mod keys;
 pub(crate) mod mp4;
 mod open;
 mod picture;

@@ -235,7 +235,7 @@ pub(super) fn context(
     if !options.raw && !demuxer.is_animation() {
         input.find_stream_info()?;
     }
-    Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer.is_mov()))
+    Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer))
 }
 
 fn open(source: Source, control: &Control) -> Result<Inner> {

@@ -15,6 +15,11 @@ pub(crate) struct Span {
     pub media: i64,
 }
 
+/// Ticks from this long on, in seconds, are too coarse for borders that picture and sound have in common.
+const COARSE: f64 = 0.001;
+/// What is fine enough: MPEG's clock.
+const FINE: f64 = 1.0 / 90_000.0;
+
 impl Span {
     pub(crate) fn shown_end(&self) -> Timestamp {
         self.shown.plus(self.len)
@@ -118,6 +123,16 @@ impl Timeline {
         Self { spans, base }
     }
 
+    /// The same in ticks of which a whole number is one of the stream's, and how many: for a range's borders, where the
+    /// stream's own are coarse. AVI's are as long as its frames.
+    pub(crate) fn finer(&self) -> (Self, i64) {
+        let times = if self.base.value() < COARSE { 1 } else { (self.base.value() / FINE).ceil() as i32 };
+        let base = self.base.den.checked_mul(times).map(|den| Rational { den, ..self.base });
+        let (base, times) = base.map_or((self.base, 1), |base| (base, i64::from(times)));
+        let spans = self.spans.iter().map(|span| Span { media: span.media.saturating_mul(times), ..*span });
+        (Self { spans: spans.collect(), base }, times)
+    }
+
     /// When the stream is first shown.
     pub(crate) fn start(&self) -> Timestamp {
         self.spans.first().map_or(Timestamp::ZERO, |span| span.shown)
@@ -136,6 +151,21 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn coarse_ticks_become_fine_ones() {
+        let of = |num, den| {
+            let mut timeline = Timeline::plain(Rational { num, den });
+            timeline.spans[0].media = 3;
+            let (fine, times) = timeline.finer();
+            (fine.base, times, fine.spans[0].media)
+        };
+        assert_eq!(of(1, 10), (Rational { num: 1, den: 90_000 }, 9000, 27_000));
+        assert_eq!(of(12, 125), (Rational { num: 12, den: 1_080_000 }, 8640, 25_920));
+        assert_eq!(of(1, 12_800), (Rational { num: 1, den: 12_800 }, 1, 3));
+        // What can't be told in 32 bits stays as it is.
+        assert_eq!(of(i32::MAX, i32::MAX), (Rational { num: i32::MAX, den: i32::MAX }, 1, 3));
+    }
 
     #[test]
     fn edit_lists_become_spans() {

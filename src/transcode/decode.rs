@@ -2,6 +2,7 @@
 //! shown.
 
 use super::{
+    order::Order,
     pipeline::{Counters, Part},
     queue::{Gate, Rx, Stop, Tx},
     settings::Transcode,
@@ -17,7 +18,10 @@ use crate::{
     media::Span,
     time::{Rational, Timestamp, convert},
 };
-use std::{collections::VecDeque, sync::atomic::Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{PoisonError, atomic::Ordering},
+};
 
 /// What the demuxer sends to a decoder.
 pub(super) enum Fed {
@@ -55,10 +59,21 @@ pub(super) struct DecodeStage<'a> {
     pub to: Tx<Decoded>,
     /// The first picture is wanted at once; this opens when it is encoded, or not enough for that.
     pub first: Option<&'a Gate>,
+    /// Whether something that is to be shown has come, and whether a frame has gone on.
+    pub fed: bool,
+    pub gave: bool,
 }
 
 impl DecodeStage<'_> {
     pub(super) fn run(&mut self, from: &Rx<Fed>) -> Result<()> {
+        let outcome = self.run_parts(from);
+        if self.fed && !self.gave {
+            self.counters.undecoded.lock().unwrap_or_else(PoisonError::into_inner).push(self.lane);
+        }
+        outcome
+    }
+
+    fn run_parts(&mut self, from: &Rx<Fed>) -> Result<()> {
         let mut at: Option<At> = None;
         while let Some((fed, _held)) = from.recv_or(self.stop, || self.to.flush(self.stop))? {
             match fed {
@@ -70,6 +85,7 @@ impl DecodeStage<'_> {
                 }
                 Fed::Packet(packet) => {
                     let Some(at) = &mut at else { continue };
+                    self.fed |= at.is_shown(&packet);
                     if std::mem::take(&mut at.hurries) {
                         self.hurry(at, &packet)?;
                     }
@@ -96,7 +112,7 @@ impl DecodeStage<'_> {
     /// further packets before it gives any away. It is decoded once more then, for those that refer to it.
     fn hurry(&mut self, at: &mut At, packet: &Packet) -> Result<()> {
         let (Some(pts), Some((span, _))) = (packet.pts(), at.spans.first()) else { return Ok(()) };
-        if !packet.is_key() || pts != span.media || at.decoder.send(Some(packet))? != Got::Item {
+        if !packet.is_key() || at.finely(pts) != span.media || at.decoder.send(Some(packet))? != Got::Item {
             at.decoder.flush();
             return Ok(());
         }
@@ -118,14 +134,16 @@ impl DecodeStage<'_> {
     }
 
     fn drain(&mut self, at: &mut At) -> Result<()> {
-        self.decode(at, None).map(drop)
+        self.decode(at, None)?;
+        // Where nothing came of a part, what was damaged lay not in front of it alone.
+        if !at.gave { (0..std::mem::take(&mut at.forgiven)).try_for_each(|_| self.count(at)) } else { Ok(()) }
     }
 
     /// False if nobody wants more.
     fn decode(&mut self, at: &mut At, packet: Option<&Packet>) -> Result<bool> {
         loop {
             self.stop.check()?;
-            let sent = at.decoder.send(packet)?;
+            let sent = at.send(packet)?;
             if sent == Got::Damaged {
                 self.count_damage(at)?;
             }
@@ -150,11 +168,16 @@ impl DecodeStage<'_> {
         }
     }
 
-    fn count_damage(&self, at: &At) -> Result<()> {
+    fn count_damage(&self, at: &mut At) -> Result<()> {
         // In front of a range pictures may refer to some that lie before the keyframe (an open GOP): none of them is shown.
         if !at.gave && self.parts.get(at.part).is_some_and(|part| part.from > Timestamp::ZERO) {
+            at.forgiven = at.forgiven.saturating_add(1);
             return Ok(());
         }
+        self.count(at)
+    }
+
+    fn count(&self, at: &At) -> Result<()> {
         let errors = self.counters.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(most) = self.most_errors.filter(|most| errors > *most) {
             let message = format!("more than {most} packets are damaged");
@@ -201,7 +224,7 @@ impl DecodeStage<'_> {
         let Some(heard) = at.sound.hear(&frame, at.base) else { return Ok(true) };
         for i in 0..at.spans.len() {
             let Some(span) = at.spans.get(i) else { break };
-            let Piece { mut silence, sound, again } = at.sound.place(&frame, heard, at.base, *span)?;
+            let Piece { mut silence, sound, again } = at.sound.place(&frame, heard, at.fine, *span)?;
             let left_out = u64::try_from(Timestamp::from_ticks(again, heard.sample).nanos()).unwrap_or(0);
             self.counters.sound_again.fetch_add(left_out, Ordering::Relaxed);
             while let Some(frame) = silence.as_mut().map(Silence::next).transpose()?.flatten() {
@@ -218,9 +241,9 @@ impl DecodeStage<'_> {
         Ok(true)
     }
 
-    fn send(&self, at: &mut At, frame: Frame) -> Result<bool> {
+    fn send(&mut self, at: &mut At, frame: Frame) -> Result<bool> {
         let bytes = frame.memory();
-        at.gave = true;
+        (self.gave, at.gave) = (true, true);
         self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)
     }
 }
@@ -236,19 +259,25 @@ pub(super) struct At {
     frame: Frame,
     /// What of the stream is shown, and when on the output's clock.
     spans: Vec<(Span, Timestamp)>,
+    /// The stream's time base.
     base: Rational,
-    /// The time base of the pictures that go on.
-    out: Rational,
-    /// A picture's duration where nothing says it, in ticks.
+    /// The spans' time base, and how many of its ticks are one of the stream's.
+    fine: Rational,
+    times: i64,
+    /// A picture's duration where nothing says it, in ticks of the stream.
     typical: i64,
     /// The first picture is wanted at once.
     hurries: bool,
     /// A frame has gone on.
     gave: bool,
+    /// Damaged packets that came before one did.
+    forgiven: u64,
     /// The time of a picture that has gone on already.
     given: Option<i64>,
     /// The last picture in front of a range, its time and the length that it states: it is shown until the next one comes.
     before: Option<(Frame, i64, i64)>,
+    /// When pictures are shown, where packets do not say it.
+    order: Option<Order>,
     /// The next picture's timestamp, were there none.
     expected: Option<i64>,
     sound: SoundClock,
@@ -269,6 +298,11 @@ impl At {
         };
         let origin = part.from.plus(part.media.start());
         let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(part.media.start()) };
+        let base = timeline.base;
+        // Only a range has borders that do not lie on the stream's ticks.
+        let ranged =
+            part.from > Timestamp::ZERO || part.to != Timestamp::MAX || part.placed > Timestamp::ZERO;
+        let (timeline, times) = if ranged { timeline.finer() } else { (timeline.clone(), 1) };
         let spans = timeline.clip(origin, to).into_iter().map(|span| {
             let at = span.shown.minus(origin).plus(part.placed);
             (span, at)
@@ -281,22 +315,44 @@ impl At {
             decoder,
             frame: Frame::new()?,
             spans: spans.collect(),
-            base: timeline.base,
-            out: if part.from > Timestamp::ZERO || part.placed > Timestamp::ZERO {
-                fine(timeline.base)
-            } else {
-                timeline.base
-            },
+            base,
+            fine: timeline.base,
+            times,
             typical: s.frame_rate().map_or(1, |rate| {
-                Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, timeline.base)).max(1)
+                Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base)).max(1)
             }),
             hurries: false,
             gave: false,
+            forgiven: 0,
             given: None,
             before: None,
+            order: (s.kind() == StreamKind::Video && part.media.demuxer().has_one_time())
+                .then(Order::default),
             expected: None,
             sound: SoundClock::default(),
         }))
+    }
+
+    /// Whether a packet begins in what is shown.
+    fn is_shown(&self, packet: &Packet) -> bool {
+        let Some(time) = packet.pts().or(packet.dts()).map(|ticks| self.finely(ticks)) else { return false };
+        self.spans
+            .iter()
+            .any(|(span, _)| time >= span.media && time < span.media_at(span.shown_end(), self.fine))
+    }
+
+    /// Ticks of the stream in those of the spans.
+    fn finely(&self, ticks: i64) -> i64 {
+        ticks.saturating_mul(self.times)
+    }
+
+    /// Gives the decoder a packet, or None for the end.
+    pub(super) fn send(&mut self, packet: Option<&Packet>) -> Result<Got> {
+        let sent = self.decoder.send(packet)?;
+        if let (Some(order), Some(packet), false) = (&mut self.order, packet, sent == Got::Again) {
+            order.note(packet);
+        }
+        Ok(sent)
     }
 
     /// The stream that is decoded.
@@ -304,11 +360,14 @@ impl At {
         self.stream
     }
 
-    /// The shown parts of a picture, in the stream's time base on the output's clock.
+    /// The shown parts of a picture, in the spans' time base on the output's clock.
     pub(super) fn place_picture(&mut self, frame: Frame) -> Result<VecDeque<Frame>> {
-        let pts = frame.best_pts().or(self.expected).unwrap_or(0);
+        let delay = self.decoder.delay();
+        let ordered = self.order.as_mut().and_then(|order| order.next(&frame, delay));
+        let pts = ordered.or_else(|| frame.best_pts()).or(self.expected).unwrap_or(0);
         let length = Some(frame.length()).filter(|length| *length > 0).unwrap_or(self.typical);
         self.expected = Some(pts.saturating_add(length));
+        let (pts, length) = (self.finely(pts), self.finely(length));
         let mut placed = VecDeque::new();
         let before = self.before.take();
         for span in &self.spans {
@@ -332,9 +391,9 @@ impl At {
 
     /// Whether a span shows a picture of this time and length.
     fn shows(&self, (span, _): &(Span, Timestamp), pts: i64, length: i64) -> bool {
-        let (begin, end) = (span.media, span.media_at(span.shown_end(), self.base));
+        let (begin, end) = (span.media, span.media_at(span.shown_end(), self.fine));
         let (from, to) = (pts.max(begin), pts.saturating_add(length).min(end));
-        let little = length.min(Timestamp::from_nanos(LITTLE).ticks(self.base));
+        let little = length.min(Timestamp::from_nanos(LITTLE).ticks(self.fine));
         let rest = to.saturating_sub(from);
         // A little of the picture that the range begins in would take the next one's place.
         rest > 0 && (pts >= begin || to == end || rest.saturating_mul(2) >= little)
@@ -348,20 +407,15 @@ impl At {
         pts: i64,
         length: i64,
     ) -> Result<Frame> {
-        let end = span.media_at(span.shown_end(), self.base);
+        let end = span.media_at(span.shown_end(), self.fine);
         let (from, to) = (pts.max(span.media), pts.saturating_add(length).min(end));
         let mut copy = picture.share()?;
-        copy.set_base(self.out);
-        let since = convert(from.saturating_sub(span.media), self.base, self.out);
-        copy.set_pts(since.saturating_add(shown.ticks(self.out)));
+        copy.set_base(self.fine);
+        let since = from.saturating_sub(span.media);
+        copy.set_pts(since.saturating_add(shown.ticks(self.fine)));
         // A range may end within the last tick.
-        let end = Timestamp::from_ticks(to.saturating_sub(span.media), self.base).min(span.len);
-        copy.set_length(end.ticks(self.out).saturating_sub(since));
+        let end = Timestamp::from_ticks(to.saturating_sub(span.media), self.fine).min(span.len);
+        copy.set_length(end.ticks(self.fine).saturating_sub(since));
         Ok(copy)
     }
-}
-
-/// A time base that a range's borders can be told in: a millisecond's ticks or longer ones are too coarse to stay in sync.
-fn fine(base: Rational) -> Rational {
-    if base.value() < 0.001 { base } else { Rational { num: 1, den: 90_000 } }
 }

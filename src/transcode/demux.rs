@@ -61,6 +61,8 @@ struct Route {
     lane: usize,
     stream: usize,
     base: Rational,
+    /// The first span, with the tick that it begins in.
+    needs: Span,
     first: Span,
     last: Span,
     /// When the first span is shown on the output's clock.
@@ -91,18 +93,32 @@ impl DemuxStage<'_> {
             };
             let spans = timeline.clip(origin, to);
             let (Some(first), Some(last)) = (spans.first().copied(), spans.last().copied()) else { continue };
+            let waits = matches!(self.ways.get(lane), Some(Some(Forward::Decode(_))));
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
+            // What is decoded begins and ends within ticks.
+            let (fine, times) = timeline.finer();
+            let finely = fine.clip(origin, to);
+            let floor = finely.first().map(|span| span.media.div_euclid(times));
+            let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
+            let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
+            // Pictures whose packets do not say when they are shown: those in front and behind tell.
+            let stream_of = media.streams().get(stream).filter(|s| s.kind() == StreamKind::Video);
+            let delay = stream_of.filter(|_| media.demuxer().has_one_time()).map_or(0, Stream::delay);
+            let delay = delay.saturating_mul(typical(media, stream, timeline.base));
+            let floor = floor.map(|floor| floor.saturating_sub(delay));
+            let until = if waits { ceil.map(|ceil| ceil.saturating_add(delay)) } else { until };
             routes.push(Route {
                 lane,
                 stream,
                 base: timeline.base,
+                needs: Span { media: floor.unwrap_or(first.media), ..first },
                 first,
                 last,
                 at: first.shown.minus(origin).plus(part.placed),
                 until: until.unwrap_or(i64::MAX),
                 last_packet: None,
                 typical: typical(media, stream, timeline.base),
-                waits: matches!(self.ways.get(lane), Some(Some(Forward::Decode(_)))),
+                waits,
                 is_subtitle: media.streams().get(stream).is_some_and(|s| s.kind() == StreamKind::Subtitle),
                 done: false,
             });
@@ -140,7 +156,7 @@ impl DemuxStage<'_> {
             route.last_packet = demux.last_indexed(route.stream);
         }
         let mut needs: Vec<Need> =
-            routes.iter().filter_map(|route| Need::new(media, route.stream, &route.first)).collect();
+            routes.iter().filter_map(|route| Need::new(media, route.stream, &route.needs)).collect();
         needs.sort_by_key(|need| need.stream != primary);
         let lead = leadin::read(media, demux, &needs, everything, self.stop.control())?;
         for (packet, _) in lead.packets {

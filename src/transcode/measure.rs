@@ -63,6 +63,8 @@ pub(super) fn measure(
         stop,
         to: decoded,
         first: None,
+        fed: false,
+        gave: false,
     };
     std::thread::scope(|scope| {
         // As in the pipeline: a stage's queues live until its error is noted.

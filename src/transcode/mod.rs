@@ -19,6 +19,7 @@ mod loudness;
 mod measure;
 mod mux;
 mod onsets;
+mod order;
 mod overlay;
 mod pipeline;
 mod plan;

@@ -15,11 +15,16 @@ use crate::{
     job::Stage,
     time::{Rational, Timestamp},
 };
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Instant,
+};
 
 /// What the muxer knows of a track.
 pub(super) struct TrackState {
     pub(super) stream: Option<Box<Stream>>,
+    /// Which of the source's streams is decoded for it.
+    pub(super) of: Option<usize>,
     /// Its parameters are known, or it has none.
     pub(super) ready: bool,
     pub(super) copied: bool,
@@ -36,6 +41,7 @@ impl TrackState {
     pub(super) fn copied() -> Self {
         Self {
             stream: None,
+            of: None,
             ready: true,
             copied: true,
             wants_silence: false,
@@ -194,6 +200,21 @@ impl Muxing<'_> {
         }
     }
 
+    /// Tells of streams of which nothing came, and which are not in the output.
+    fn tell_missing(&mut self) {
+        let undecoded = self.counters.undecoded.lock().unwrap_or_else(PoisonError::into_inner);
+        for (track, (state, source)) in self.tracks.iter().zip(self.sources).enumerate() {
+            if let (Some(of), None, false) = (state.of, &state.stream, state.copied) {
+                let why = if undecoded.contains(&track) {
+                    "not one frame of it could be decoded"
+                } else {
+                    "nothing of it lies in what is kept"
+                };
+                self.report.leave_out(of, source.codec(), why);
+            }
+        }
+    }
+
     /// States what is shown of each track.
     fn end(&mut self) -> Result<()> {
         let mut end = Timestamp::ZERO;
@@ -207,6 +228,7 @@ impl Muxing<'_> {
         if !self.target.is_open() {
             return Err(self.nothing());
         }
+        self.tell_missing();
         self.report.duration_s = end.secs();
         if self.target.is_fragmented() && self.sources.iter().any(|source| source.kind() == StreamKind::Audio)
         {

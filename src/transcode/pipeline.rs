@@ -24,7 +24,10 @@ use crate::{
     time::{Rational, Timestamp},
 };
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -41,6 +44,8 @@ pub(super) struct Counters {
     /// Pictures that a decoder with a device has made on it, and in memory after all.
     pub on_device: AtomicU64,
     pub off_device: AtomicU64,
+    /// Lanes whose decoders got what is to be shown, and made not one frame of it.
+    pub undecoded: Mutex<Vec<usize>>,
 }
 
 /// A stretch of a source on the output's clock.
@@ -195,7 +200,8 @@ impl Pipeline<'_> {
                     }
                 };
                 let (chain, plan) = *encode;
-                tracks.push(TrackState::encoded());
+                let index = parts.first().and_then(|part| part.streams.get(track).copied().flatten());
+                tracks.push(TrackState { of: index, ..TrackState::encoded() });
                 let (mut for_packets, mut for_frames) = if is_audio {
                     (SOUND_PACKETS, SOUNDS)
                 } else {
@@ -224,6 +230,8 @@ impl Pipeline<'_> {
                     stop,
                     to: decoded,
                     first: live.then_some(first),
+                    fed: false,
+                    gave: false,
                 };
                 let encode = EncodeStage { track, source, turned, first, to, stop, counters };
                 // A stage's queues live until its error is noted: the next one would take their end for the end of the media.

@@ -390,7 +390,7 @@ impl Reader {
             let time = self.packet.dts().or(self.packet.pts());
             self.ended |= more && time.is_some_and(|time| time >= self.until);
             let packet = Some(&self.packet).filter(|_| !self.ended);
-            if self.at.decoder.send(packet)? == Got::Damaged {
+            if self.at.send(packet)? == Got::Damaged {
                 count_damage(work)?;
             }
             return Ok(());

@@ -9,7 +9,6 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,
-    job::DroppedStream,
 };
 
 /// What a container wants in front of each keyframe, because it has no other place for it: the configuration of MPEG-4 part 2
@@ -74,9 +73,7 @@ impl Target {
     }
 
     pub(crate) fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
-        let (codec, name) = (stream.codec(), &self.name);
-        report.warn(format!("stream {index} ({codec}) is left out: {name}: {why}"));
-        report.dropped_streams.push(DroppedStream { index, codec, reason: format!("{name}: {why}") });
+        report.leave_out(index, stream.codec(), format!("{}: {why}", self.name));
     }
 
     /// An error where a source has streams of one of these kinds, and none of them is kept: all picture or all sound would be

@@ -1,0 +1,191 @@
+//! Cuts that encode: whatever a source is, the pictures and the sound of a range come out, each at its time, in the source's
+//! own codecs where that can be, near the source's quality; and what does not is told of.
+//!
+//! The clips here tell by their content what time it is: each picture shows its number, the sound is a sweep.
+
+#[macro_use]
+mod common;
+
+use avrope::{Clip, Control, Cut, CutMode, TimeRange, cut};
+use common::{ffmpeg, made_by_ffmpeg, open, save};
+use std::path::{Path, PathBuf};
+
+// ---- clips that tell the time
+
+/// The bits of a picture's number, as bands beside each other.
+const BANDS: u32 = 8;
+const SIZE: (u32, u32) = (176, 144);
+/// The rate that sound is looked at with.
+const RATE: usize = 8000;
+
+/// 4 s of pictures that show their numbers, with a little of a picture's noise, and a sweep from 300 to 1,900 Hz.
+fn marked(name: &str, rate: u32, arguments: &[&str]) -> PathBuf {
+    let (w, h) = SIZE;
+    let band = w / BANDS;
+    let bands = (0..BANDS).map(|bit| {
+        let (x, part) = (bit * band, 1 << bit);
+        format!("drawbox=x={x}:y=0:w={band}:h={h}:color=white:t=fill:enable='mod(floor(n/{part}),2)'")
+    });
+    let bands: Vec<String> = bands.collect();
+    let pictures = format!("color=black:s={w}x{h}:r={rate}:d=4,{},noise=alls=6", bands.join(","));
+    let sweep = "aevalsrc='0.4*sin(2*PI*(300*t+200*t*t))':s=48000:d=4";
+    let inputs = ["-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", sweep];
+    made_by_ffmpeg(&format!("marked-{rate}-{name}"), &[&inputs[..], arguments].concat())
+}
+
+/// The pictures of a file: when each is shown, and the number that it shows.
+fn pictures(path: &Path) -> Vec<(f64, usize)> {
+    let scale = format!("scale={BANDS}:1:flags=area,format=gray");
+    let file = path.to_str().unwrap();
+    let arguments = ["-i", file, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", &scale];
+    let (bytes, _) = ffmpeg(&[&arguments[..], &["-f", "rawvideo", "-"]].concat());
+    let numbers = bytes.chunks_exact(BANDS as usize).map(|bands| {
+        let bits = bands.iter().enumerate().map(|(bit, level)| {
+            assert!(!(60..190).contains(level), "{file}: a band is neither black nor white: {bands:?}");
+            usize::from(*level > 128) << bit
+        });
+        bits.sum()
+    });
+    let times = common::frames(path, "0:v:0").into_iter().map(|frame| frame.time);
+    times.zip(numbers).collect()
+}
+
+/// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0 being the source's
+/// `from`; in seconds.
+fn sound(path: &Path, from: f64) -> (f64, f64) {
+    let rate = RATE.to_string();
+    let decoded = ["-map", "0:a:0", "-ac", "1", "-ar", &rate, "-f", "s16le", "-"];
+    let (bytes, _) = ffmpeg(&[&["-i", path.to_str().unwrap()], &decoded[..]].concat());
+    let heard: Vec<f64> = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect();
+    let sweep = |sample: i64| {
+        let t = sample as f64 / RATE as f64;
+        (std::f64::consts::TAU * (300.0 * t + 200.0 * t * t)).sin()
+    };
+    // Half a second from the middle is looked for around where it should be.
+    let (at, len) = (heard.len() as i64 / 2 - RATE as i64 / 4, RATE as i64 / 2);
+    let piece = &heard[at as usize..(at + len) as usize];
+    let due = (from * RATE as f64).round() as i64 + at;
+    let alike = |lag: &i64| piece.iter().zip(due + lag..).map(|(a, i)| a * sweep(i)).sum::<f64>() as i64;
+    let lag = (-(RATE as i64) / 5..RATE as i64 / 5).max_by_key(alike).unwrap();
+    let first = common::frames(path, "0:a:0")[0].time;
+    (heard.len() as f64 / RATE as f64, first - lag as f64 / RATE as f64)
+}
+
+fn encode_cut(source: &Path, (from, to): (f64, f64), format: &str) -> Clip {
+    let range = TimeRange::secs(from, to).unwrap();
+    let settings = Cut::new().keep(range).mode(CutMode::Encode).format(format);
+    cut(&open(source), &settings, &Control::default()).unwrap_or_else(|e| panic!("{}: {e}", source.display()))
+}
+
+/// Asserts the pictures of a range of a source of this rate: all of them, each at its time.
+fn assert_pictures(path: &Path, rate: f64, (from, to): (f64, f64), late: f64) {
+    let found = pictures(path);
+    // Of the picture that a range begins in, half is enough, or half of 40 ms.
+    let enough = (rate.recip().min(0.04) / 2.0) * rate;
+    let first = (from * rate + enough - 1.0 - 1e-6).ceil() as usize;
+    let last = (to * rate - 1e-6).ceil() as usize;
+    let numbers: Vec<usize> = found.iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, (first..last).collect::<Vec<_>>(), "{}", path.display());
+    for (time, number) in found {
+        let due = (number as f64 / rate - from).max(0.0) + late;
+        // A millisecond is what Matroska and FLV count in.
+        assert!((time - due).abs() < 0.0011, "{}: {number} at {time}, due at {due}", path.display());
+    }
+}
+
+// ---- times
+
+#[test]
+fn pictures_of_an_avi_come_in_the_order_that_they_are_shown_in() {
+    oracle!("AVI's order");
+    let folder = tempfile::tempdir().unwrap();
+    // Borders on the grid of the pictures, off it, in front of and behind a keyframe of an open GOP.
+    const ALL: bool = cfg!(feature = "full-tests");
+    const CORE: [f64; 3] = [0.0, 0.513, 0.44];
+    let ranges =
+        [(0.0, 4.0), (0.52, 1.52), (0.5, 1.513), (0.513, 1.1), (0.44, 1.0), (0.48, 1.08), (2.9, 4.0)];
+    let coders: [(&str, u32, &[&str]); 5] = [
+        ("mpeg4b2", 25, &["-c:v", "mpeg4", "-bf", "2"]),
+        ("mpeg4", 10, &["-c:v", "mpeg4"]),
+        ("h264b3", 25, &["-c:v", "libx264", "-bf", "3", "-preset", "veryfast"]),
+        ("mpeg2", 25, &["-c:v", "mpeg2video", "-bf", "2"]),
+        ("mjpeg", 10, &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"]),
+    ];
+    for (name, rate, coder) in coders.into_iter().take(if ALL { 5 } else { 3 }) {
+        let source =
+            marked(&format!("{name}.avi"), rate, &[coder, &["-q:v", "2", "-c:a", "pcm_s16le"]].concat());
+        for (from, to) in ranges.into_iter().filter(|(from, _)| ALL || CORE.contains(from)) {
+            let clip = encode_cut(&source, (from, to), "mkv");
+            assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name} {from}..{to}");
+            let path = save(&clip, folder.path(), &format!("{name}-{from}-{to}.mkv"));
+            assert_pictures(&path, rate.into(), (from, to), 0.0);
+            let (seconds, late) = sound(&path, from);
+            assert!(
+                (seconds - (to.min(4.0) - from)).abs() < 0.002,
+                "{name} {from}..{to}: {seconds} s of sound"
+            );
+            assert!(late.abs() < 0.001, "{name} {from}..{to}: sound is {late} s late");
+        }
+    }
+}
+
+// ---- losses
+
+#[test]
+fn a_cut_begins_at_a_real_keyframe_where_all_are_flagged_as_such() {
+    oracle!("false keyframes");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codec) in [
+        ("h263.avi", &["-c:v", "h263", "-c:a", "pcm_s16le"][..]),
+        ("gif.mkv", &["-c:v", "gif", "-c:a", "flac"]),
+    ] {
+        let source = marked(name, 25, codec);
+        let clip = encode_cut(&source, (0.52, 1.52), "mkv");
+        assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name}");
+        let path = save(&clip, folder.path(), &format!("{name}.mkv"));
+        let numbers: Vec<usize> = pictures(&path).iter().map(|(_, number)| *number).collect();
+        assert_eq!(numbers, (13..38).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn sound_of_an_avi_is_counted_where_its_header_tells_nonsense() {
+    oracle!("AVI's clocks");
+    let folder = tempfile::tempdir().unwrap();
+    // 192, 942, 37, 1.3 and sometimes 2 times as long by their timestamps.
+    for codec in ["eac3", "dca", "libspeex", "libvorbis", "flac"] {
+        let arguments = ["-c:v", "mpeg4", "-c:a", codec, "-strict", "-2"];
+        let source = marked(&format!("{codec}.avi"), 25, &arguments);
+        // Encoders have delays that AVI does not tell.
+        let delay = sound(&source, 0.0).1;
+        for format in ["avi", "mkv"] {
+            let clip = encode_cut(&source, (0.52, 1.52), format);
+            let path = save(&clip, folder.path(), &format!("{codec}.{format}"));
+            let (seconds, late) = sound(&path, 0.52);
+            // A frame more, and its encoder's delay, where a container does not cut it off.
+            assert!((0.999..1.07).contains(&seconds), "{codec} in {format}: {seconds} s");
+            let late = late - delay;
+            assert!(late.abs() < 0.036, "{codec} in {format}: {late} s late");
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_which_nothing_comes_is_told_of() {
+    oracle!("streams of which nothing comes");
+    let source = marked("short.mkv", 25, &["-c:v", "mpeg4", "-c:a", "flac", "-af", "atrim=end=1"]);
+    let clip = encode_cut(&source, (2.0, 3.0), "mkv");
+    let why = "nothing of it lies in what is kept";
+    assert_eq!(clip.report.warnings, [format!("stream 1 (flac) is left out: {why}")]);
+    assert_eq!(
+        (clip.report.dropped_streams[0].index, clip.report.dropped_streams[0].reason.as_str()),
+        (1, why)
+    );
+
+    // Without the first picture, which has the header of all, no other can be decoded.
+    let headless = ["-c:v", "gif", "-bsf:v", "noise=drop='eq(n,0)'", "-c:a", "flac"];
+    let clip = encode_cut(&marked("headless.mkv", 25, &headless), (0.0, 1.0), "mkv");
+    let warned = |what: &str| clip.report.warnings.iter().any(|warning| warning.contains(what));
+    assert!(warned("stream 0 (gif) is left out: not one frame of it could be decoded"), "{:?}", clip.report);
+    assert!(warned("damaged packets") && clip.report.decode_errors > 0, "{:?}", clip.report);
+}
