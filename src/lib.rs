@@ -61,6 +61,10 @@
 mod av;
 mod edit;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for fuzz/ alone")]
+pub mod fuzz;
 mod hardware;
 mod io;
 mod job;

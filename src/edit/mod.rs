@@ -19,6 +19,8 @@ pub(crate) mod target;
 pub use cut::{Cut, CutMode};
 pub(crate) use cut::{cut, cut_to};
 pub use join::{Join, join, join_to};
+#[cfg(fuzzing)]
+pub(crate) use moov::rewritten;
 pub use remux::{Remux, remux, remux_to};
 
 use crate::{

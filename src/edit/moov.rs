@@ -110,6 +110,21 @@ impl Moov {
     }
 }
 
+/// A `moov` as it is written for a clip: its first two tracks show two stretches each, its chunks stay where they are.
+#[cfg(fuzzing)]
+pub(crate) fn rewritten(bytes: &[u8]) -> Result<Vec<u8>> {
+    use crate::time::Timestamp;
+    let base = Rational::new(1, 12_800).ok_or_else(damaged)?;
+    let stretch =
+        |at| Shown { at: Timestamp::from_nanos(at), len: Timestamp::from_nanos(900_000_000), media: 512 };
+    let shown = [stretch(0), stretch(1_000_000_000)];
+    let mut moov = Moov::parse(bytes)?;
+    moov.set_edits(&[1, 2].map(|id| TrackEdits { id, base, shown: &shown }))?;
+    moov.move_chunks(&|at| at, true)?;
+    moov.chunks()?;
+    Ok(moov.write())
+}
+
 fn damaged() -> Error {
     Error::new(ErrorKind::Bug, "the muxer's moov is not what was expected")
 }

@@ -2,158 +2,15 @@
 
 use super::{processors::step, *};
 
-#[test]
-fn wrong_settings_are_errors_and_leave_nothing() {
+/// What is asked for, and what the message has to name.
+type Wrong = (&'static str, Transcode, &'static [&'static str]);
+
+/// Each is an error of this kind that names what it is about, before anything is written, and leaves nothing.
+fn are_refused(container: &str, kind: ErrorKind, table: Vec<Wrong>) {
     let media = open(&common::fixture("h264-aac").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let new = Transcode::new;
-    let h264 = || video(VideoCodec::H264);
-    use ErrorKind::{InvalidArgument, Unsupported};
-    // (name, container, settings, kind, what the message has to name)
-    let table: Vec<(&str, &str, Transcode, ErrorKind, &[&str])> = vec![
-        (
-            "unknown option",
-            "mp4",
-            new().video(h264().option("sharpness", "3")),
-            InvalidArgument,
-            &["sharpness"],
-        ),
-        (
-            "option's value",
-            "mp4",
-            new().video(h264().option("preset", "swift")),
-            InvalidArgument,
-            &["libx264"],
-        ),
-        (
-            "option of sound",
-            "mp4",
-            new().audio(audio(AudioCodec::Aac).option("sharpness", "3")),
-            InvalidArgument,
-            &["sharpness", "aac"],
-        ),
-        (
-            "unknown encoder",
-            "mp4",
-            new().video(video(VideoCodec::from("libx999"))),
-            InvalidArgument,
-            &["libx999"],
-        ),
-        (
-            "encoder of sound",
-            "mp4",
-            new().video(video(VideoCodec::from("libmp3lame"))),
-            InvalidArgument,
-            &["libmp3lame"],
-        ),
-        (
-            "unknown sound encoder",
-            "mp4",
-            new().audio(audio(AudioCodec::from("mp9"))),
-            InvalidArgument,
-            &["mp9"],
-        ),
-        (
-            "unknown filter",
-            "mp4",
-            new().video(h264().filter("sharpen_all")),
-            InvalidArgument,
-            &["sharpen_all"],
-        ),
-        (
-            "filter's option",
-            "mp4",
-            new().video(h264().filter("hflip=nonsense=1")),
-            InvalidArgument,
-            &["hflip"],
-        ),
-        (
-            "unknown sound filter",
-            "mp4",
-            new().audio(audio(AudioCodec::Aac).filter("louder")),
-            InvalidArgument,
-            &["louder"],
-        ),
-        ("two inputs", "mp4", new().video(h264().filter("[in0][in1]overlay")), InvalidArgument, &["overlay"]),
-        ("pixel format", "mp4", new().video(h264().pixel_format("yuv999p")), InvalidArgument, &["yuv999p"]),
-        (
-            "crf and bit rate",
-            "mp4",
-            new().video(h264().crf(20.0).bit_rate(1_000_000)),
-            InvalidArgument,
-            &["crf"],
-        ),
-        ("crf out of range", "mp4", new().video(h264().crf(99.0)), InvalidArgument, &["crf"]),
-        (
-            "crf for MPEG-4",
-            "mp4",
-            new().video(video(VideoCodec::Mpeg4).crf(20.0)),
-            InvalidArgument,
-            &["mpeg4", "crf"],
-        ),
-        (
-            "size and bit rate",
-            "mp4",
-            new().target_size(1 << 20).video(h264().bit_rate(1_000_000)),
-            InvalidArgument,
-            &["size"],
-        ),
-        ("tiny target", "mp4", new().target_size(2000), InvalidArgument, &["2000"]),
-        (
-            "copy and scale",
-            "mp4",
-            new().video(video(VideoCodec::Copy).size(64, 64)),
-            InvalidArgument,
-            &["copied"],
-        ),
-        (
-            "copy and resample",
-            "mp4",
-            new().audio(audio(AudioCodec::Copy).channels(1)),
-            InvalidArgument,
-            &["copied"],
-        ),
-        (
-            "copy and cut",
-            "mp4",
-            new().video(video(VideoCodec::Copy)).keep(TimeRange::secs(1.0, 2.0).unwrap()),
-            Unsupported,
-            &["h264"],
-        ),
-        ("copy into WebM", "webm", new().video(video(VideoCodec::Copy)), Unsupported, &["h264", "webm"]),
-        ("H.264 in WebM", "webm", new().video(h264()), Unsupported, &["h264", "webm"]),
-        ("AAC in WebM", "webm", new().audio(audio(AudioCodec::Aac)), Unsupported, &["aac", "webm"]),
-        ("FFV1 in TS", "flv", new().video(video(VideoCodec::Ffv1)), Unsupported, &["ffv1", "flv"]),
-        (
-            "nothing left",
-            "mp4",
-            new().video(video(VideoCodec::None)).audio(audio(AudioCodec::None)),
-            Unsupported,
-            &["mp4"],
-        ),
-        ("speed", "mp4", new().speed(0.0), InvalidArgument, &["speed"]),
-        ("speed that is no number", "mp4", new().speed(f64::NAN), InvalidArgument, &["speed"]),
-        ("size", "mp4", new().video(h264().size(40_000, 2)), InvalidArgument, &["40000"]),
-        ("frame rate", "mp4", new().video(h264().frame_rate(rate(5000, 1))), InvalidArgument, &["5000"]),
-        ("range", "mp4", new().keep(TimeRange::secs(100.0, 101.0).unwrap()), InvalidArgument, &["100"]),
-        (
-            "sample rate",
-            "m4a",
-            new().audio(audio(AudioCodec::Aac).sample_rate(11_111)),
-            InvalidArgument,
-            &["aac"],
-        ),
-        (
-            "channels",
-            "mp3",
-            new().audio(audio(AudioCodec::Mp3).channels(6)),
-            InvalidArgument,
-            &["libmp3lame"],
-        ),
-        ("container", "mp9", new(), Unsupported, &["mp9"]),
-    ];
     let mut failures = Vec::new();
-    for (name, container, settings, kind, words) in table {
+    for (name, settings, words) in table {
         let started = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&started);
         let control = Control::new().progress(move |_| {
@@ -167,27 +24,117 @@ fn wrong_settings_are_errors_and_leave_nothing() {
                 if error.kind() != kind {
                     failures.push(format!("{name}: {:?}, not {kind:?}: {text}", error.kind()));
                 }
-                failures.extend(
-                    words
-                        .iter()
-                        .filter(|w| !text.contains(**w))
-                        .map(|w| format!("{name}: no '{w}' in: {text}")),
-                );
+                let missing = words.iter().filter(|w| !text.contains(**w));
+                failures.extend(missing.map(|w| format!("{name}: no '{w}' in: {text}")));
             }
         }
         // Progress is told with what is written: nothing was.
         if started.load(Ordering::Relaxed) > 0 {
             failures.push(format!("{name}: it had begun to write"));
         }
-        let left = common::entries(folder.path());
-        if !left.is_empty() {
-            failures.push(format!("{name}: left behind: {left:?}"));
-            for entry in left {
-                let _ = std::fs::remove_file(folder.path().join(entry));
-            }
+        for left in common::entries(folder.path()) {
+            failures.push(format!("{name}: left behind: {left}"));
+            std::fs::remove_file(folder.path().join(left)).unwrap();
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn pictures_by(settings: VideoSettings) -> Transcode {
+    Transcode::new().video(settings)
+}
+
+fn sound_by(settings: AudioSettings) -> Transcode {
+    Transcode::new().audio(settings)
+}
+
+fn h264() -> VideoSettings {
+    video(VideoCodec::H264)
+}
+
+fn aac() -> AudioSettings {
+    audio(AudioCodec::Aac)
+}
+
+#[test]
+fn words_that_nobody_knows_are_refused() {
+    are_refused(
+        "mp4",
+        ErrorKind::InvalidArgument,
+        vec![
+            ("an option", pictures_by(h264().option("sharpness", "3")), &["sharpness"]),
+            ("an option's value", pictures_by(h264().option("preset", "swift")), &["libx264"]),
+            ("an option of sound", sound_by(aac().option("sharpness", "3")), &["sharpness", "aac"]),
+            ("an encoder", pictures_by(video(VideoCodec::from("libx999"))), &["libx999"]),
+            ("an encoder of sound", pictures_by(video(VideoCodec::from("libmp3lame"))), &["libmp3lame"]),
+            ("a sound encoder", sound_by(audio(AudioCodec::from("mp9"))), &["mp9"]),
+            ("a filter", pictures_by(h264().filter("sharpen_all")), &["sharpen_all"]),
+            ("a filter's option", pictures_by(h264().filter("hflip=nonsense=1")), &["hflip"]),
+            ("a sound filter", sound_by(aac().filter("louder")), &["louder"]),
+            ("two inputs", pictures_by(h264().filter("[in0][in1]overlay")), &["overlay"]),
+            ("a pixel format", pictures_by(h264().pixel_format("yuv999p")), &["yuv999p"]),
+        ],
+    );
+    are_refused("mp9", ErrorKind::Unsupported, vec![("a container", Transcode::new(), &["mp9"])]);
+}
+
+#[test]
+fn figures_that_make_no_sense_are_refused() {
+    let new = Transcode::new;
+    are_refused(
+        "mp4",
+        ErrorKind::InvalidArgument,
+        vec![
+            ("crf and bit rate", pictures_by(h264().crf(20.0).bit_rate(1_000_000)), &["crf"]),
+            ("crf out of range", pictures_by(h264().crf(99.0)), &["crf"]),
+            ("crf for MPEG-4", pictures_by(video(VideoCodec::Mpeg4).crf(20.0)), &["mpeg4", "crf"]),
+            ("size and bit rate", new().target_size(1 << 20).video(h264().bit_rate(1_000_000)), &["size"]),
+            ("tiny target", new().target_size(2000), &["2000"]),
+            ("speed", new().speed(0.0), &["speed"]),
+            ("speed that is no number", new().speed(f64::NAN), &["speed"]),
+            ("size", pictures_by(h264().size(40_000, 2)), &["40000"]),
+            ("frame rate", pictures_by(h264().frame_rate(rate(5000, 1))), &["5000"]),
+            ("range", new().keep(TimeRange::secs(100.0, 101.0).unwrap()), &["100"]),
+        ],
+    );
+    let wrong = ErrorKind::InvalidArgument;
+    are_refused("m4a", wrong, vec![("sample rate", sound_by(aac().sample_rate(11_111)), &["aac"])]);
+    let six = audio(AudioCodec::Mp3).channels(6);
+    are_refused("mp3", wrong, vec![("channels", sound_by(six), &["libmp3lame"])]);
+}
+
+#[test]
+fn copies_that_can_not_be_are_refused() {
+    let copy = || video(VideoCodec::Copy);
+    are_refused(
+        "mp4",
+        ErrorKind::InvalidArgument,
+        vec![
+            ("copy and scale", pictures_by(copy().size(64, 64)), &["copied"]),
+            ("copy and resample", sound_by(audio(AudioCodec::Copy).channels(1)), &["copied"]),
+        ],
+    );
+    let part = TimeRange::secs(1.0, 2.0).unwrap();
+    let nothing = pictures_by(video(VideoCodec::None)).audio(audio(AudioCodec::None));
+    are_refused(
+        "mp4",
+        ErrorKind::Unsupported,
+        vec![
+            ("copy and cut", pictures_by(copy()).keep(part), &["h264"]),
+            ("nothing left", nothing, &["mp4"]),
+        ],
+    );
+    are_refused(
+        "webm",
+        ErrorKind::Unsupported,
+        vec![
+            ("a copy", pictures_by(copy()), &["h264", "webm"]),
+            ("H.264", pictures_by(h264()), &["h264", "webm"]),
+            ("AAC", sound_by(aac()), &["aac", "webm"]),
+        ],
+    );
+    let ffv1 = pictures_by(video(VideoCodec::Ffv1));
+    are_refused("flv", ErrorKind::Unsupported, vec![("FFV1", ffv1, &["ffv1", "flv"])]);
 }
 
 #[test]
