@@ -79,5 +79,11 @@ pub fn words(data: &[u8]) {
     if let Ok(rate) = values::rate(text) {
         assert!(rate.value() > 0.0 && rate.value() <= 1000.0);
     }
-    let _ = (values::range(text), values::seconds(text), values::size(text), values::option(text));
+    let _ = (
+        values::range(text),
+        values::seconds(text),
+        values::size(text),
+        values::option(text),
+        values::limit(text),
+    );
 }
