@@ -63,7 +63,7 @@ impl Decoder {
             settings.set("idct", "simple")?;
         }
         if let Some(device) = &options.device {
-            decoder.use_device(device);
+            decoder.use_device(device)?;
         }
         let base = stream.time_base();
         // SAFETY: the context is live and not open yet; its codec was set when it was allocated.
@@ -82,7 +82,7 @@ impl Decoder {
     }
 
     /// Lets it decode on a device, if its codec can on one of this kind.
-    fn use_device(&mut self, device: &Device) {
+    fn use_device(&mut self, device: &Device) -> Result<()> {
         // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints that
         // they are. libav frees the reference with the context, and calls back with the context alone, whose `opaque` is
         // the boxed format: that lives as long as self, and self frees the context before it.
@@ -91,7 +91,7 @@ impl Decoder {
             for index in 0.. {
                 let config = ff::avcodec_get_hw_config(codec, index);
                 if config.is_null() {
-                    return;
+                    return Ok(());
                 }
                 let by_device = (*config).methods & ff::AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX as c_int != 0;
                 let kind = (&raw const (*config).device_type).cast::<c_int>().read();
@@ -101,12 +101,13 @@ impl Decoder {
                 }
             }
             let c = self.context.as_mut();
-            c.hw_device_ctx = device.reference();
+            c.hw_device_ctx = device.reference()?;
             c.opaque = (&raw mut *self.wanted).cast();
             c.get_format = Some(choose_format);
             // A fixed pool of pictures: what waits in our queues and filters is missing in it.
             c.extra_hw_frames = 8;
         }
+        Ok(())
     }
 
     /// Whether a stream has transparency that no decoder of this libav shows.

@@ -118,9 +118,13 @@ impl Device {
     }
 
     /// A reference for a context of libav's that frees it.
-    pub(super) fn reference(&self) -> *mut ff::AVBufferRef {
+    pub(super) fn reference(&self) -> Result<*mut ff::AVBufferRef> {
         // SAFETY: the reference is live as long as self.
-        unsafe { ff::av_buffer_ref(self.as_ptr()) }
+        let new = unsafe { ff::av_buffer_ref(self.as_ptr()) };
+        if new.is_null() {
+            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a buffer reference"));
+        }
+        Ok(new)
     }
 
     /// libav's number of this kind.

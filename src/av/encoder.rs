@@ -187,6 +187,9 @@ impl Encoder {
             copy_int(&raw mut c.chroma_sample_location, &raw const from.chroma_location);
             if !from.hw_frames_ctx.is_null() {
                 c.hw_frames_ctx = ff::av_buffer_ref(from.hw_frames_ctx);
+                if c.hw_frames_ctx.is_null() {
+                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a buffer reference"));
+                }
             }
         }
         encoder.light = hdr::beside(like);

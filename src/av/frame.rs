@@ -40,7 +40,7 @@ impl Frame {
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a frame"))
     }
 
-    /// A new picture with bytes of any value. `format` is libav's name of a pixel format, such as `yuv420p` or `rgba`.
+    /// A new picture whose bytes are all 0. `format` is libav's name of a pixel format, such as `yuv420p` or `rgba`.
     ///
     /// Errors: InvalidArgument for a format that libav does not know or a size out of its range, LimitExceeded if there
     /// is no memory.
@@ -50,7 +50,15 @@ impl Frame {
         let raw = frame.get_mut();
         raw.format = number;
         (raw.width, raw.height) = (size(width)?, size(height)?);
-        frame.allocate()
+        let mut frame = frame.allocate()?;
+        for buffer in frame.get_mut().buf {
+            // SAFETY: NULL, or a reference to a fresh buffer that only this frame has. What nobody writes to has a value too:
+            // safe code reads it, also between the lines.
+            if let Some(buffer) = unsafe { buffer.as_ref() } {
+                unsafe { std::ptr::write_bytes(buffer.data, 0, buffer.size) };
+            }
+        }
+        Ok(frame)
     }
 
     fn allocate(self) -> Result<Self> {

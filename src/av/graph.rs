@@ -121,7 +121,11 @@ impl Graph {
             (*graph.as_ptr()).nb_threads = c_int::try_from(threads.min(64)).unwrap_or(0);
             if let Some(flags) = scaler {
                 let text = c_string(&format!("flags={flags}"))?;
-                (*graph.as_ptr()).scale_sws_opts = ff::av_strdup(text.as_ptr());
+                let copy = ff::av_strdup(text.as_ptr());
+                if copy.is_null() {
+                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph"));
+                }
+                (*graph.as_ptr()).scale_sws_opts = copy;
             }
         }
         let mut sources = Vec::new();
@@ -196,7 +200,7 @@ impl Graph {
             unsafe {
                 for i in 0..usize::try_from(graph.as_ref().nb_filters).unwrap_or(0) {
                     let filter = *graph.as_ref().filters.add(i);
-                    (*filter).hw_device_ctx = device.reference();
+                    (*filter).hw_device_ctx = device.reference()?;
                 }
             }
         }
@@ -326,7 +330,10 @@ fn sink(graph: NonNull<ff::AVFilterGraph>, audio: bool) -> Result<NonNull<ff::AV
         if audio {
             // More than eight channels have no usual places. As ffmpeg does; without this option none is needed.
             let flags = ff::AV_OPT_SEARCH_CHILDREN as c_int;
-            ff::av_opt_set_int(sink.as_ptr().cast(), c"all_channel_counts".as_ptr(), 1, flags);
+            let code = ff::av_opt_set_int(sink.as_ptr().cast(), c"all_channel_counts".as_ptr(), 1, flags);
+            if code != ff::AVERROR_OPTION_NOT_FOUND {
+                check(code, "setting an option of a filter graph's output")?;
+            }
         }
         ff::avfilter_init_str(sink.as_ptr(), ptr::null())
     };
@@ -360,6 +367,7 @@ fn source(
         return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a filter"));
     };
     let layout = c_string(&shape.layout)?;
+    let mut layout_code = 0;
     // SAFETY: the parameters are ours and libav copies what it needs of them; the struct is freed by av_free, and the
     // layout that was made inside it before that. The frames context is only lent.
     let code = unsafe {
@@ -368,7 +376,7 @@ fn source(
         p.time_base = ff::AVRational { num: input.time_base.num, den: input.time_base.den };
         if shape.is_audio() {
             p.sample_rate = shape.sample_rate;
-            ff::av_channel_layout_from_string(&raw mut p.ch_layout, layout.as_ptr());
+            layout_code = ff::av_channel_layout_from_string(&raw mut p.ch_layout, layout.as_ptr());
         } else {
             (p.width, p.height) = (shape.width, shape.height);
             p.sample_aspect_ratio = ff::AVRational { num: shape.aspect.0, den: shape.aspect.1 };
@@ -382,7 +390,11 @@ fn source(
             }
             p.hw_frames_ctx = input.frames.as_ref().map_or(ptr::null_mut(), BufferRef::as_ptr);
         }
-        let code = ff::av_buffersrc_parameters_set(context.as_ptr(), parameters.as_ptr());
+        // What it can't read has no usual places, and libav goes by the frames.
+        let code = match layout_code == -libc::ENOMEM {
+            false => ff::av_buffersrc_parameters_set(context.as_ptr(), parameters.as_ptr()),
+            true => layout_code,
+        };
         ff::av_channel_layout_uninit(&raw mut parameters.as_mut().ch_layout);
         ff::av_free(parameters.as_ptr().cast());
         code

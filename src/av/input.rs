@@ -7,7 +7,7 @@ use super::{
     avio::{ReadDevice, ReadIo, Reading},
     check,
     demuxer::Demuxer,
-    dict, error, log,
+    dict, error, log, option,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
@@ -78,20 +78,27 @@ impl Input {
         log::clear();
         let mut io = ReadIo::new(device, control)?;
         // SAFETY: allocates, or returns NULL.
-        let Some(mut context) = NonNull::new(unsafe { ff::avformat_alloc_context() }) else {
+        let Some(context) = NonNull::new(unsafe { ff::avformat_alloc_context() }) else {
             return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a format context"));
         };
+        let mut unopened = Context(context);
+        for (key, value) in [
+            ("format_whitelist", demuxer.name().as_str()),
+            // A name that no protocol has: nothing is on the list.
+            ("protocol_whitelist", "none"),
+            ("max_streams", &options.max_streams.min(1 << 20).to_string()),
+        ] {
+            // SAFETY: freshly allocated, and nobody else has it.
+            unsafe { option::set(unopened.0.as_ptr(), key, value) }?;
+        }
         let mut settings = dict::Dict::new();
-        settings.set("format_whitelist", &demuxer.name())?;
-        // A name that no protocol has: nothing is on the list.
-        settings.set("protocol_whitelist", "none")?;
-        settings.set("max_streams", &options.max_streams.min(1 << 20).to_string())?;
-        if options.ignore_edit_lists && demuxer.is_mov() {
+        let ignores_edits = options.ignore_edit_lists && demuxer.is_mov();
+        if ignores_edits {
             settings.set("ignore_editlist", "1")?;
         }
         let mut pointer = {
-            // SAFETY: freshly allocated, and nobody else has it.
-            let c = unsafe { context.as_mut() };
+            // SAFETY: as above.
+            let c = unsafe { unopened.0.as_mut() };
             c.pb = io.as_ptr();
             c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
             if options.raw {
@@ -101,7 +108,8 @@ impl Input {
                 c.flags |= ff::AVFMT_FLAG_GENPTS;
             }
             c.io_open = Some(deny);
-            context.as_ptr()
+            // From here on libav frees it on failure.
+            std::mem::ManuallyDrop::new(unopened).0.as_ptr()
         };
         // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
         // the context and leaves NULL; `io` outlives both outcomes.
@@ -114,6 +122,14 @@ impl Input {
             return Err(failure);
         }
         match opened {
+            // SAFETY: a live context.
+            Some(context)
+                if ignores_edits
+                    && unsafe { option::number(context.0.as_ptr(), c"ignore_editlist") } != Some(1) =>
+            {
+                drop(context);
+                Err(Error::new(ErrorKind::LimitExceeded, "no memory for a demuxer's options"))
+            }
             Some(context) => {
                 let unwanted = demuxer.gathers().then(Vec::new);
                 Ok(Self { context, io, reading: Reading::Past, unwanted })

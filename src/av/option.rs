@@ -1,6 +1,6 @@
 //! AVOption: which a muxer has, and which words options take.
 
-use super::{c_string, log, output::Muxer, string};
+use super::{c_string, check, log, output::Muxer, string};
 use crate::{Error, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -37,6 +37,59 @@ impl Muxer {
         let words = unsafe { words(object, &c_key) };
         let advice = if words.is_empty() { see } else { format!("it takes {}", words.join(", ")) };
         Err(Error::invalid(message).advise(advice).with_code(code).with_log(log::take()))
+    }
+}
+
+/// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out without a word
+/// where there is no memory for a copy of it (avformat_open_input, avformat_write_header).
+///
+/// # Safety
+/// `context` is live.
+pub(super) unsafe fn set(context: *mut ff::AVFormatContext, key: &str, value: &str) -> Result<()> {
+    let (c_key, c_value) = (c_string(key)?, c_string(value)?);
+    // SAFETY: the caller's promise; both texts are C strings. Private data, where there is some, begins with its class.
+    let code = unsafe {
+        let own = ff::av_opt_set(context.cast(), c_key.as_ptr(), c_value.as_ptr(), 0);
+        let private = (*context).priv_data;
+        if own == ff::AVERROR_OPTION_NOT_FOUND && has_options(context) {
+            ff::av_opt_set(private, c_key.as_ptr(), c_value.as_ptr(), 0)
+        } else {
+            own
+        }
+    };
+    check(code, &format!("setting the option '{key}'")).map(drop)
+}
+
+/// Whether a context's private data are options of a (de)muxer.
+///
+/// # Safety
+/// `context` is live.
+unsafe fn has_options(context: *mut ff::AVFormatContext) -> bool {
+    // SAFETY: the caller's promise; descriptions of formats are static.
+    unsafe {
+        let class = match ((*context).iformat.as_ref(), (*context).oformat.as_ref()) {
+            (Some(from), _) => from.priv_class,
+            (None, Some(to)) => to.priv_class,
+            (None, None) => ptr::null(),
+        };
+        !class.is_null() && !(*context).priv_data.is_null()
+    }
+}
+
+/// An option's value of an opened demuxer.
+///
+/// # Safety
+/// `context` is live.
+pub(super) unsafe fn number(context: *mut ff::AVFormatContext, key: &CStr) -> Option<i64> {
+    let mut value = 0;
+    // SAFETY: the caller's promise; a C string, and a number that lives during the call.
+    unsafe {
+        let code = if has_options(context) {
+            ff::av_opt_get_int((*context).priv_data, key.as_ptr(), 0, &raw mut value)
+        } else {
+            ff::AVERROR_OPTION_NOT_FOUND
+        };
+        (code >= 0).then_some(value)
     }
 }
 

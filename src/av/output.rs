@@ -4,9 +4,10 @@ use super::{
     avio::{WriteDevice, WriteIo},
     c_string, check,
     dict::Dict,
+    error,
     files::{Files, WriteFiles},
     input::RawChapter,
-    log,
+    log, option,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
@@ -328,8 +329,8 @@ impl Output {
 
     pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter) -> Result<()> {
         let metadata = Dict::from_pairs(&chapter.metadata)?;
-        // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by av_dynarray_add,
-        // so avformat_free_context frees both. The struct's size is part of the ABI that the bindings were made from.
+        // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by av_dynarray_add_nofree,
+        // which leaves it alone where there is no memory. So avformat_free_context frees both. The struct's size is part of the ABI that the bindings were made from.
         unsafe {
             let new = ff::av_mallocz(std::mem::size_of::<ff::AVChapter>()).cast::<ff::AVChapter>();
             if new.is_null() {
@@ -339,10 +340,14 @@ impl Output {
             (*new).start = chapter.start;
             (*new).end = chapter.end;
             (*new).time_base = ff::AVRational { num: chapter.base.num, den: chapter.base.den };
-            (*new).metadata = metadata.into_raw();
             let c = self.context.0.as_mut();
             let mut count = c_int::try_from(c.nb_chapters).unwrap_or(c_int::MAX);
-            ff::av_dynarray_add((&raw mut c.chapters).cast(), &raw mut count, new.cast());
+            let code = ff::av_dynarray_add_nofree((&raw mut c.chapters).cast(), &raw mut count, new.cast());
+            if code < 0 {
+                ff::av_free(new.cast());
+                return Err(error(code, "adding a chapter"));
+            }
+            (*new).metadata = metadata.into_raw();
             c.nb_chapters = u32::try_from(count).unwrap_or(0) as _;
         }
         Ok(())
@@ -350,15 +355,20 @@ impl Output {
 
     /// Writes the header. Options that the muxer does not know are errors.
     pub(crate) fn write_header(&mut self, options: &[(String, String)]) -> Result<()> {
-        let mut dict = Dict::from_pairs(options)?;
-        // SAFETY: the context is live and has its streams.
-        let code = unsafe { ff::avformat_write_header(self.as_ptr(), dict.as_mut()) };
         let name = self.muxer.name();
+        for (key, value) in options {
+            // SAFETY: the context is live, and its header not written.
+            unsafe { option::set(self.as_ptr(), key, value) }.map_err(|error| match error.libav_code() {
+                Some(ff::AVERROR_OPTION_NOT_FOUND) => {
+                    Error::invalid(format!("the container {name} has no option '{key}'"))
+                }
+                _ => error,
+            })?;
+        }
+        // SAFETY: the context is live and has its streams.
+        let code = unsafe { ff::avformat_write_header(self.as_ptr(), ptr::null_mut()) };
         self.settle(code, &format!("writing the header of {name}"))?;
         self.begun = true;
-        if let Some((key, _)) = dict.pairs().first() {
-            return Err(Error::invalid(format!("the container {name} has no option '{key}'")));
-        }
         Ok(())
     }
 
