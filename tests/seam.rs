@@ -75,8 +75,15 @@ fn bytes_read_are_what_a_remote_source_gave() {
         let bytes = std::fs::read(&path).unwrap();
         let device = Remote { bytes, most: usize::MAX, fetched: fetched.clone(), before: || Ok(()) };
         let media = Media::open(Source::from_read_at(device, "remote")).unwrap();
+        let opened = fetched.load(Ordering::SeqCst);
         let report = cut(&media, &range(2.5, 6.5), &none()).unwrap().report;
         assert_eq!(report.bytes_read, fetched.load(Ordering::SeqCst), "{}", path.display());
+        // What opening took, and this job alone: not what others have read of the same media.
+        media.probe(&none()).unwrap();
+        let before = fetched.load(Ordering::SeqCst);
+        let said = cut(&media, &range(2.5, 6.5), &none()).unwrap().report.bytes_read;
+        let took = fetched.load(Ordering::SeqCst) - before;
+        assert_eq!(said, opened + took, "{}: {took} after {opened}", path.display());
     }
 }
 

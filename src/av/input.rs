@@ -121,15 +121,12 @@ impl Input {
             drop(opened);
             return Err(failure);
         }
+        // SAFETY: a live context.
+        let ignored = |c: &Context| unsafe { option::number(c.0.as_ptr(), c"ignore_editlist") } == Some(1);
+        if ignores_edits && opened.as_ref().is_some_and(|context| !ignored(context)) {
+            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a demuxer's options"));
+        }
         match opened {
-            // SAFETY: a live context.
-            Some(context)
-                if ignores_edits
-                    && unsafe { option::number(context.0.as_ptr(), c"ignore_editlist") } != Some(1) =>
-            {
-                drop(context);
-                Err(Error::new(ErrorKind::LimitExceeded, "no memory for a demuxer's options"))
-            }
             Some(context) => {
                 let unwanted = demuxer.gathers().then(Vec::new);
                 Ok(Self { context, io, reading: Reading::Past, unwanted })

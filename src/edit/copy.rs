@@ -12,7 +12,7 @@ use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
-    media::{Demux, Jumps, Payloads, Span},
+    media::{Demux, Jumps, Payloads, Span, jumped},
     time::{Rational, Timestamp},
 };
 
@@ -120,7 +120,7 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
     };
     let outcome = copy.run(demux, streams);
     let read = demux.take_bytes_read();
-    demux.take_warnings().into_iter().for_each(|warning| session.report.warn(warning));
+    demux.take_warnings(true).into_iter().for_each(|warning| session.report.warn(warning));
     session.report.bytes_read = session.report.bytes_read.saturating_add(read);
     if outcome.is_err() {
         loan.spoil();
@@ -289,10 +289,7 @@ impl Copy<'_, '_> {
             && let Some(stream) = self.media.streams().get(lane.stream)
             && self.jumps.bridge(packet, stream)
         {
-            let stream = lane.stream;
-            self.session
-                .report
-                .warn(format!("stream {stream}: its timestamps jump; they were made to go on"));
+            self.session.report.warn(jumped(lane.stream));
         }
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));

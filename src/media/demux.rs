@@ -200,14 +200,21 @@ impl Demux {
         self.promise = promise;
     }
 
-    /// What was wrong with what was read since the last call, though it was read.
-    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+    /// Forgets what an operation counted and did not ask for, so that the next one is not told.
+    pub(super) fn forget(&mut self) {
+        self.damaged.clear();
+        self.warnings.clear();
+        self.take_bytes_read();
+    }
+
+    /// What was wrong with what was read since the last call, though it was read. `copied`: it is in the result as it was.
+    pub(crate) fn take_warnings(&mut self, copied: bool) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
         for (stream, count) in std::mem::take(&mut self.damaged) {
             let packets = if count == 1 { "packet is" } else { "packets are" };
-            warnings.push(format!(
-                "stream {stream}: {count} {packets} damaged or cut short in the source, and copied as there"
-            ));
+            let what = if copied { ", and copied as there" } else { "" };
+            warnings
+                .push(format!("stream {stream}: {count} {packets} damaged or cut short in the source{what}"));
         }
         warnings
     }

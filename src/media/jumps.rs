@@ -13,6 +13,11 @@ use crate::{
 const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
 const BACK: Timestamp = Timestamp::from_nanos(-100_000_000);
 
+/// What a report says of a jump that was bridged.
+pub(crate) fn jumped(stream: usize) -> String {
+    format!("stream {stream}: its timestamps jump; they were made to go on")
+}
+
 /// Makes timestamps that jump go on (ffmpeg's ts_discontinuity_process). All streams jump by as much.
 #[derive(Default)]
 pub(crate) struct Jumps {

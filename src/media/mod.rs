@@ -18,6 +18,6 @@ pub use info::{Chapter, Color, MediaInfo, StreamInfo};
 pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
-pub(crate) use jumps::Jumps;
+pub(crate) use jumps::{Jumps, jumped};
 pub(crate) use open::Shown;
 pub(crate) use timeline::{Span, Timeline};

@@ -97,6 +97,7 @@ impl Drop for Loan<'_> {
         let mut back = self.demux.take().filter(|_| !self.spoilt);
         if let Some(demux) = &mut back {
             demux.input.io().set_control(Control::default());
+            demux.forget();
             demux.reader.rest();
         }
         let mut state = self.pool.lock();

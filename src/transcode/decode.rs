@@ -53,7 +53,6 @@ pub(super) struct DecodeStage<'a> {
     pub parts: &'a [Part],
     pub lane: usize,
     pub options: DecodeOptions,
-    pub most_errors: Option<u64>,
     pub counters: &'a Counters,
     pub stop: &'a Stop,
     pub to: Tx<Decoded>,
@@ -178,17 +177,10 @@ impl DecodeStage<'_> {
     }
 
     fn count(&self, at: &At) -> Result<()> {
-        let errors = self.counters.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if let Some(most) = self.most_errors.filter(|most| errors > *most) {
-            let message = format!("more than {most} packets are damaged");
-            let error =
-                Error::corrupt(message).advise("raise the limit (max_decode_errors), or get a sound copy");
-            return Err(self
-                .parts
-                .get(at.part)
-                .map_or_else(|| Error::corrupt(""), |part| part.name(error, at.stream)));
-        }
-        Ok(())
+        self.counters.damage().map_err(|error| match self.parts.get(at.part) {
+            Some(part) => part.name(error, at.stream),
+            None => error,
+        })
     }
 
     fn deliver(&mut self, at: &mut At, frame: Frame) -> Result<bool> {

@@ -14,10 +14,9 @@ use crate::{
         subtitle::SubtitleConverter,
     },
     edit::leadin::{self, Need},
-    media::{Demux, Payloads, Span},
+    media::{Demux, Payloads, Span, jumped},
     time::{Rational, Timestamp, convert},
 };
-use std::sync::atomic::Ordering;
 
 /// Where the demuxer sends a lane's packets.
 pub(super) enum Forward {
@@ -134,7 +133,7 @@ impl DemuxStage<'_> {
         let mut loan = media.demux(self.stop.control(), everything && !media.is_indexed())?;
         let demux = loan.get()?;
         let outcome = self.read(demux, media, &mut routes, primary, (everything, part.to != Timestamp::MAX));
-        self.counters.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
+        self.counters.take_from(demux);
         if outcome.is_err() {
             loan.spoil();
         }
@@ -169,7 +168,10 @@ impl DemuxStage<'_> {
                 break;
             }
             if let (Some(jumps), Some(stream)) = (&mut jumps, media.streams().get(packet.stream())) {
-                jumps.bridge(&mut packet, stream);
+                let index = packet.stream();
+                if jumps.bridge(&mut packet, stream) {
+                    self.counters.warn(jumped(index));
+                }
             }
             self.route(media, routes, packet)?;
             self.stop.check()?;
@@ -215,7 +217,7 @@ impl DemuxStage<'_> {
                     }
                     Err(error) if error.is_final() => return Err(error),
                     Err(_) => {
-                        self.counters.decode_errors.fetch_add(1, Ordering::Relaxed);
+                        self.counters.damage().map_err(|e| e.in_stream(route.stream))?;
                         true
                     }
                 }
@@ -230,7 +232,7 @@ impl DemuxStage<'_> {
                     }
                     Err(error) if error.is_final() => return Err(error),
                     Err(_) => {
-                        self.counters.decode_errors.fetch_add(1, Ordering::Relaxed);
+                        self.counters.damage().map_err(|e| e.in_stream(route.stream))?;
                         true
                     }
                 }

@@ -184,11 +184,7 @@ impl End for ToEncoder<'_> {
     }
 
     fn work(&self) -> Option<Work<'_>> {
-        Some(Work {
-            control: self.stop.control(),
-            counters: self.counters,
-            most_errors: self.plan.settings.max_decode_errors,
-        })
+        Some(Work { control: self.stop.control(), counters: self.counters })
     }
 
     fn format_again(&self) -> Option<(&'static str, String)> {

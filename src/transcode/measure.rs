@@ -49,7 +49,7 @@ pub(super) fn measure(
     let mut texts = filters.to_vec();
     texts.push("ebur128=peak=true:metadata=1".into());
     let mut links = [Link::Graph(Box::new(GraphLink::new(texts.join(","), Vec::new())))];
-    let (counters, stop) = (Counters::default(), Stop::new(control));
+    let (counters, stop) = (Counters::new(settings), Stop::new(control));
     let mut meter = Meter { found: None, told: 0, total: placed, begun: Instant::now(), control };
     let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
     let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
@@ -58,7 +58,6 @@ pub(super) fn measure(
         parts,
         lane: 0,
         options: decode::options(settings, control),
-        most_errors: settings.max_decode_errors,
         counters,
         stop,
         to: decoded,
@@ -84,6 +83,7 @@ pub(super) fn measure(
         });
         drop(raw);
     });
+    counters.take_warnings().into_iter().for_each(|warning| report.warn(warning));
     control.check()?;
     stop.take().map_or(Ok(()), Err)?;
     report.bytes_read = report.bytes_read.saturating_add(counters.bytes_read.load(Ordering::Relaxed));

@@ -21,11 +21,12 @@ use crate::{
         subtitle::SubtitleConverter,
     },
     edit::target::Target,
+    media::Demux,
     time::{Rational, Timestamp},
 };
 use std::{
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -46,6 +47,41 @@ pub(super) struct Counters {
     pub off_device: AtomicU64,
     /// Lanes whose decoders got what is to be shown, and made not one frame of it.
     pub undecoded: Mutex<Vec<usize>>,
+    /// More damaged packets than this end the job.
+    pub most_errors: Option<u64>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Counters {
+    pub fn new(settings: &Transcode) -> Self {
+        Self { most_errors: settings.max_decode_errors, ..Self::default() }
+    }
+
+    /// Counts a damaged packet, or one whose picture or sound is.
+    pub fn damage(&self) -> Result<()> {
+        let errors = self.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        match self.most_errors.filter(|most| errors > *most) {
+            Some(most) => Err(Error::corrupt(format!("more than {most} packets are damaged"))
+                .advise("raise the limit (max_decode_errors), or get a sound copy")),
+            None => Ok(()),
+        }
+    }
+
+    /// What a stage has to say; the job's report has it at the end.
+    pub fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// What a demuxer has counted and seen since the last call.
+    pub fn take_from(&self, demux: &mut Demux) {
+        self.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
+        demux.take_warnings(false).into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    /// The warnings, for a report.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A stretch of a source on the output's clock.
@@ -125,7 +161,7 @@ pub(super) struct Pipeline<'a> {
 
 impl Pipeline<'_> {
     pub(super) fn run(self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        let (counters, stop) = (Counters::default(), Stop::new(control));
+        let (counters, stop) = (Counters::new(self.settings), Stop::new(control));
         let label = self.device.clone();
         let outcome = self.run_stages(target, report, control, &counters, &stop);
         let take = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -142,6 +178,7 @@ impl Pipeline<'_> {
                 report.hardware.refused.push(RefusedDevice { device: format!("{label} decode"), reason });
             }
         }
+        counters.take_warnings().into_iter().for_each(|warning| report.warn(warning));
         let dropped = take(&counters.frames_dropped);
         if dropped > 0 {
             report.warn(format!("{dropped} pictures had the time of another and were left out"));
@@ -225,7 +262,6 @@ impl Pipeline<'_> {
                         low_delay: live,
                         ..decode::options(settings, control)
                     },
-                    most_errors: settings.max_decode_errors,
                     counters,
                     stop,
                     to: decoded,

@@ -13,7 +13,7 @@ use crate::{
         packet::Packet,
         stream::{Stream, StreamKind, Turn},
     },
-    media::{Demux, Jumps, Payloads, Shown},
+    media::{Demux, Jumps, Payloads, Shown, jumped},
     time::{Rational, Timestamp},
 };
 use std::{collections::VecDeque, sync::atomic::Ordering};
@@ -22,7 +22,6 @@ use std::{collections::VecDeque, sync::atomic::Ordering};
 pub(super) struct Work<'a> {
     pub control: &'a Control,
     pub counters: &'a Counters,
-    pub most_errors: Option<u64>,
 }
 
 /// What lies over a video.
@@ -356,12 +355,12 @@ impl Reader {
                     let picture = self.frame.take()?;
                     work.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
                     if picture.is_damaged() {
-                        count_damage(work)?;
+                        work.counters.damage()?;
                     }
                     check_size(&picture, work.control)?;
                     self.ready = self.at.place_picture(picture)?;
                 }
-                Got::Damaged => count_damage(work)?,
+                Got::Damaged => work.counters.damage()?,
                 Got::End => return Ok(None),
                 Got::Again if self.ended => return Ok(None),
                 Got::Again => self.send(work)?,
@@ -376,6 +375,7 @@ impl Reader {
             let more = self.demux.read(&mut self.packet)?.is_some();
             work.counters.bytes_read.fetch_add(self.demux.take_bytes_read(), Ordering::Relaxed);
             if !more {
+                work.counters.take_from(&mut self.demux);
                 self.ended = true;
             } else if self.packet.stream() != self.at.stream() || self.packet.size() == 0 {
                 continue;
@@ -384,26 +384,20 @@ impl Reader {
                 && let (Some(jumps), Some(stream)) =
                     (&mut self.jumps, self.media.streams().get(self.at.stream()))
             {
-                jumps.bridge(&mut self.packet, stream);
+                let index = self.at.stream();
+                if jumps.bridge(&mut self.packet, stream) {
+                    work.counters.warn(jumped(index));
+                }
             }
             // The packets behind it are not shown either.
             let time = self.packet.dts().or(self.packet.pts());
             self.ended |= more && time.is_some_and(|time| time >= self.until);
             let packet = Some(&self.packet).filter(|_| !self.ended);
             if self.at.send(packet)? == Got::Damaged {
-                count_damage(work)?;
+                work.counters.damage()?;
             }
             return Ok(());
         }
-    }
-}
-
-fn count_damage(work: &Work<'_>) -> Result<()> {
-    let errors = work.counters.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-    match work.most_errors.filter(|most| errors > *most) {
-        Some(most) => Err(Error::corrupt(format!("more than {most} packets are damaged"))
-            .advise("raise the limit (max_decode_errors), or get a sound copy")),
-        None => Ok(()),
     }
 }
 
