@@ -7,7 +7,7 @@
 mod common;
 
 use avrope::{Clip, Control, Cut, CutMode, TimeRange, cut};
-use common::{ffmpeg, made_by_ffmpeg, open, save};
+use common::{ffmpeg, ffprobe, made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
 
 // ---- clips that tell the time
@@ -129,7 +129,87 @@ fn pictures_of_an_avi_come_in_the_order_that_they_are_shown_in() {
     }
 }
 
+#[test]
+fn a_container_of_one_rate_keeps_the_sources_at_a_border_off_its_grid() {
+    oracle!("AVI's rate");
+    let folder = tempfile::tempdir().unwrap();
+    for (rate, container) in [(10, "avi"), (25, "avi"), (25, "mkv")] {
+        let coder = ["-c:v", "mpeg4", "-q:v", "2", "-c:a", "pcm_s16le"];
+        let source = marked(&format!("plain.{container}"), rate, &coder);
+        let clip = encode_cut(&source, (0.513, 1.713), "avi");
+        assert_eq!(clip.report.warnings, Vec::<String>::new(), "{rate} in {container}");
+        let path = save(&clip, folder.path(), &format!("{rate}-{container}.avi"));
+        let stream = &ffprobe(&path, &["-select_streams", "v", "-show_entries", "stream=r_frame_rate"]);
+        assert_eq!(stream["streams"][0]["r_frame_rate"], format!("{rate}/1"), "{container}");
+        let found = pictures(&path);
+        // Each half a picture's length away at most, as they come.
+        let first = if rate == 10 { 5 } else { 13 };
+        let numbers: Vec<usize> = found.iter().map(|(_, number)| *number).collect();
+        assert_eq!(
+            numbers,
+            (first..first + rate as usize * 12 / 10).collect::<Vec<_>>(),
+            "{rate} in {container}"
+        );
+        for (i, (time, number)) in found.into_iter().enumerate() {
+            assert!(
+                (time - i as f64 / f64::from(rate)).abs() < 1e-3,
+                "{rate} in {container}: {number} at {time}"
+            );
+        }
+        assert!(sound(&path, 0.513).1.abs() < 1e-3);
+    }
+}
+
+#[test]
+fn the_first_picture_lands_at_0_where_the_container_can_say_what_lies_before() {
+    oracle!("where the first picture lands");
+    let folder = tempfile::tempdir().unwrap();
+    let stated = common::lavf() >= 61;
+    // The container, the sound's codec in the source, and how late all is.
+    let cases = [
+        ("mp4", "aac", 0.0),
+        ("mkv", "flac", 0.0),
+        ("mkv", "libopus", 0.0),
+        ("webm", "libopus", 0.0),
+        // Before FFmpeg 7 its muxer did not state the delay of AAC: 1024 samples.
+        ("mkv", "aac", if stated { 0.0 } else { 0.0213 }),
+        // The two pictures that are decoded first.
+        ("flv", "aac", 0.08),
+    ];
+    for (format, codec, late) in cases {
+        let source = marked(
+            &format!("{codec}.mp4"),
+            25,
+            &["-c:v", "libx264", "-bf", "0", "-strict", "-2", "-c:a", codec],
+        );
+        let clip = encode_cut(&source, (0.52, 1.52), format);
+        let path = save(&clip, folder.path(), &format!("{codec}.{format}"));
+        assert_pictures(&path, 25.0, (0.52, 1.52), late);
+        // FLV's and old Matroska's readers hear what the encoder needed to get going, too: it is no later than the picture.
+        let heard = sound(&path, 0.52).1;
+        assert!((heard - late).abs() < 0.0015, "{codec} in {format}: sound is {heard} s late");
+    }
+}
+
 // ---- losses
+
+#[test]
+fn what_an_mp4_shows_is_said_by_its_edit_list_and_not_by_opus() {
+    oracle!("Opus' pre-skip");
+    let folder = tempfile::tempdir().unwrap();
+    let fragments = ["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-use_editlist", "0"];
+    let source = marked("preskip.mp4", 25, &[&["-vn", "-c:a", "libopus"], &fragments[..]].concat());
+    let mut bytes = std::fs::read(source).unwrap();
+    let at = bytes.windows(4).position(|word| word == b"dOps").unwrap();
+    bytes[at + 6..at + 8].copy_from_slice(&36_000_u16.to_be_bytes());
+    let source = folder.path().join("preskip.mp4");
+    std::fs::write(&source, bytes).unwrap();
+    let path = save(&encode_cut(&source, (0.1, 2.1), "wav"), folder.path(), "out.wav");
+    let (seconds, late) = sound(&path, 0.1);
+    assert!((seconds - 2.0).abs() < 1e-3, "{seconds} s");
+    // The encoder's own delay is in front of all, and nothing says so.
+    assert!((late - 0.0065).abs() < 1e-3, "{late} s late");
+}
 
 #[test]
 fn a_cut_begins_at_a_real_keyframe_where_all_are_flagged_as_such() {

@@ -12,7 +12,10 @@ use super::{
     stream::{Stream, StreamKind},
     string,
 };
-use crate::{Control, Error, ErrorKind, Result, time::Rational};
+use crate::{
+    Control, Error, ErrorKind, Result,
+    time::{Rational, Timestamp},
+};
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{CStr, c_char, c_int},
@@ -143,6 +146,24 @@ impl Muxer {
     /// The same, experiments included.
     pub(crate) fn may_take(self, stream: &Stream) -> Option<bool> {
         self.takes(stream.codec_id(), false)
+    }
+
+    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's CodecDelay): what is
+    /// to be added to the stream's times, since the muxer does not always do that. None where it does not state it.
+    pub(crate) fn states_delay(self, stream: &Stream) -> Option<Timestamp> {
+        let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
+        let delay = Timestamp::from_ticks(stream.delay_of_sound(), Rational::new(1, rate.unwrap_or(1))?);
+        match stream.codec().as_str() {
+            _ if !matches!(self.name().as_str(), "matroska" | "webm") => None,
+            _ if stream.kind() != StreamKind::Audio => Some(Timestamp::ZERO),
+            "flac" | "alac" | "tta" | "wavpack" => Some(Timestamp::ZERO),
+            codec if codec.starts_with("pcm_") => Some(Timestamp::ZERO),
+            _ if delay == Timestamp::ZERO => None,
+            _ if cfg!(libav_7_1) => Some(Timestamp::ZERO),
+            // Before, it stated that of Opus alone, and left the times as they were.
+            "opus" => Some(delay),
+            _ => None,
+        }
     }
 
     /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.

@@ -168,6 +168,12 @@ impl Stream {
         mean.is_none_or(near).then_some(real)
     }
 
+    /// The rate of which pictures leave few places empty: the one that timestamps fit on, unless that is a clock's.
+    pub(crate) fn rate_of_pictures(&self) -> Option<Rational> {
+        const FAST: f64 = 120.0;
+        positive(self.real_frame_rate).filter(|rate| rate.value() <= FAST).or_else(|| self.frame_rate())
+    }
+
     fn get(&self) -> &ff::AVCodecParameters {
         // SAFETY: live as long as self.
         unsafe { self.parameters.0.as_ref() }
@@ -335,6 +341,11 @@ impl Stream {
     /// Samples in a coded audio frame; 0 where that varies or is not known.
     pub(crate) fn frame_size(&self) -> u32 {
         u32::try_from(self.get().frame_size).unwrap_or(0)
+    }
+
+    /// Samples that an encoder's stream begins with before those that it was given.
+    pub(crate) fn delay_of_sound(&self) -> i64 {
+        self.get().initial_padding.max(0).into()
     }
 
     pub(crate) fn channels(&self) -> Option<u32> {

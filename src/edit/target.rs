@@ -61,6 +61,8 @@ pub(crate) struct Track {
     pub index: usize,
     pub clock: Clock,
     pub packets: u64,
+    /// What is added to its times.
+    later: Timestamp,
     /// Its packets, subtitles, come when they come, if at all.
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
@@ -283,10 +285,26 @@ impl Target {
     }
 
     /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
-    pub(crate) fn begin_streams(&mut self, streams: &[&Stream], metadata: &[(String, String)]) -> Result<()> {
+    /// `encoded`: what of sound lies before 0 is its encoder's delay.
+    pub(crate) fn begin_streams(
+        &mut self,
+        streams: &[&Stream],
+        metadata: &[(String, String)],
+        encoded: bool,
+    ) -> Result<()> {
+        let delays: Option<Vec<_>> = streams.iter().map(|stream| self.muxer.states_delay(stream)).collect();
+        let delays = delays.filter(|_| encoded);
+        if delays.is_some() {
+            // Nothing is left before 0: libav would move all tracks by as much on top of that.
+            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
+        }
         let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
         // Fragments of single frames go out as they come.
-        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)
+        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
+        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
+            track.later = delay;
+        }
+        Ok(())
     }
 
     fn begin_tracks(
@@ -343,7 +361,8 @@ impl Target {
             let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
             let sparse = stream.kind() == StreamKind::Subtitle;
             let head = streams::in_band(self.muxer, stream).to_vec();
-            tracks.push(Track { index, clock, packets: 0, sparse, numbers: None, head });
+            let later = Timestamp::ZERO;
+            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, head });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
@@ -368,13 +387,14 @@ impl Target {
         report: &mut Report,
     ) -> Result<()> {
         let exact = self.edit_lists;
-        let Some(clock) = self.tracks.get_mut(track).map(|track| &mut track.clock) else {
+        let Some((clock, later)) = self.tracks.get_mut(track).map(|track| (&mut track.clock, track.later))
+        else {
             return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
         };
         if exact {
             clock.place_behind(packet, base);
         } else {
-            clock.place_at(packet, base, Timestamp::ZERO);
+            clock.place_at(packet, base, later);
         }
         self.write(track, packet, None, report)?;
         if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }

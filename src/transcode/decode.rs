@@ -299,7 +299,8 @@ impl At {
             let at = span.shown.minus(origin).plus(part.placed);
             (span, at)
         });
-        let options = DecodeOptions { keep_padding: part.media.has_edits(stream), ..options.clone() };
+        // In MP4 edit lists say what is shown, and no codec's own word on its beginning (Opus' pre-skip).
+        let options = DecodeOptions { keep_padding: part.media.is_edited(), ..options.clone() };
         let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
         Ok(Some(Self {
             part: index,

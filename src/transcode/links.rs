@@ -30,7 +30,7 @@ impl Plan<'_> {
         source: &Stream,
         kind: EncoderKind,
         turn: Option<Turn>,
-        grid: Option<Rational>,
+        (grid, paced): (Option<Rational>, bool),
     ) -> Vec<Link> {
         let video = &self.settings.video;
         let mut filters: Vec<String> = turn.into_iter().flat_map(upright).collect();
@@ -57,6 +57,10 @@ impl Plan<'_> {
         });
         if let Some(rate) = rate {
             filters.push(format!("fps={}/{}", rate.num, rate.den));
+        } else if let Some(Rational { num, den }) = source.rate_of_pictures().filter(|_| paced) {
+            // All move by as much as the first one, lest times that were rounded fall to this side and to that.
+            let first = format!("round(STARTPTS*TB*{num}/{den})*{den}/{num}/TB");
+            filters.push(format!("setpts=PTS-STARTPTS+{first},fps={num}/{den}"));
         }
         let mut tail: Vec<(&'static str, String)> = Vec::new();
         let wanted = video.pixel_format.clone().map(|format| vec![format]);

@@ -133,6 +133,9 @@ impl Muxing<'_> {
         if self.target.is_open() || !self.tracks.iter().all(|track| track.ready) {
             return Ok(());
         }
+        let encoded = self.tracks.iter().zip(self.sources).all(|(track, source)| {
+            !track.copied || !matches!(source.kind(), StreamKind::Audio | StreamKind::Video)
+        });
         let mut streams: Vec<&Stream> = Vec::new();
         for (track, source) in self.tracks.iter_mut().zip(self.sources) {
             let stream = match &track.stream {
@@ -148,7 +151,7 @@ impl Muxing<'_> {
         if streams.is_empty() {
             return Err(self.nothing());
         }
-        self.target.begin_streams(&streams, self.metadata)?;
+        self.target.begin_streams(&streams, self.metadata, encoded)?;
         // Covers go in front of everything.
         for (i, stream) in streams.iter().enumerate() {
             if let Some(picture) = &stream.picture {

@@ -75,7 +75,7 @@ impl<'a> Plan<'a> {
         }
         let (encoder, links) = if kind == StreamKind::Video {
             let encoder = presets::video_encoder(&self.settings.video, target.muxer)?;
-            (encoder, self.video_links(source, encoder, None, None))
+            (encoder, self.video_links(source, encoder, None, (None, false)))
         } else {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
             (encoder, self.audio_links(source, (encoder, target.muxer), Pass::Blind))
@@ -250,14 +250,20 @@ impl<'a> Plan<'a> {
             Some(rate) => Some(rate),
             None => source.constant_rate().filter(|rate| self.lies_on(*rate, index, source)),
         };
-        let links = self.video_links(source, kind, turn, grid);
+        // Segments are of containers that do.
+        let free = target.is_segmented() || target.muxer.takes_any_times();
+        // Those that tell the times of pictures by a rate alone get pictures that have one, as from ffmpeg.
+        let paced = !free && grid.is_none() && source.rate_of_pictures().is_some();
+        let links = self.video_links(source, kind, turn, (grid, paced));
+        let grid = grid.or_else(|| source.rate_of_pictures().filter(|_| paced));
+        let encode = self.encode_plan(target, kind, source)?;
         let plan = EncodePlan {
             turned: turn.is_some(),
             segments: self.segments,
             grid,
-            // Segments are of containers that do.
-            free: target.is_segmented() || target.muxer.takes_any_times(),
-            ..self.encode_plan(target, kind, source)?
+            free,
+            paced: paced || encode.paced,
+            ..encode
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
     }
