@@ -172,7 +172,7 @@ impl Copy<'_, '_> {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         }
         // From the first packet on, unless an edit list hides some that no edit list of the output could.
-        let hides = !self.session.target.has_edit_lists() && self.media.is_edited();
+        let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
         let everything = self.part.from == Timestamp::ZERO && !hides;
         let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
         if subtitled && !everything && !self.media.is_indexed() {
@@ -379,6 +379,14 @@ impl Copy<'_, '_> {
         if packet.size() == 0 {
             // Nothing to show; libav's muxers make of it what they like.
             self.session.report.warn(format!("stream {}: empty packets are left out", lane.stream));
+            return Ok(());
+        }
+        if lane.written == 0 && lane.in_ac3_frames && !packet.begins_ac3_frame() {
+            // movenc.c drops it without a word (handle_eac3), and the track would begin that much too early.
+            self.session.report.warn(format!(
+                "stream {}: its first packet is no whole frame, and is left out: the sound begins with the next one",
+                lane.stream
+            ));
             return Ok(());
         }
         let Some(track) = self.session.target.tracks.get_mut(lane.track) else {

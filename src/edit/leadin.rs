@@ -100,6 +100,11 @@ pub(crate) fn read(
         .max()
         .unwrap_or(Timestamp::ZERO);
     let mut at = primary.from.saturating_sub(early.ticks(primary.base));
+    // Sound may be shown before the first picture is.
+    for need in needs {
+        let begins = Timestamp::from_ticks(need.from.saturating_sub(need.preroll), need.base);
+        at = at.min(begins.ticks(primary.base));
+    }
     if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
         // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs before it,
         // is taken along, and the file's run stays whole.

@@ -39,19 +39,20 @@ pub(super) fn extent(
         (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
     // Without an edit list the first frame need not be shown at 0.
     let mut first: Vec<Option<i64>> = vec![None; streams.len()];
-    let edited = |i: usize| {
-        let id = streams.get(i).map(Stream::id);
-        tables.tracks.iter().any(|track| i32::try_from(track.id).ok() == id && track.edits.is_some())
+    let edited = |i: usize| streams.get(i).is_some_and(|stream| tables.is_edited(stream.id()));
+    let told = |i: usize| {
+        let track = streams.get(i).and_then(|stream| tables.track(stream.id()));
+        track.and_then(|track| track.times).filter(|_| !tables.fragmented).map(|times| times.first)
     };
-    if counted.iter().any(|i| !edited(*i)) {
+    if counted.iter().any(|i| !edited(*i) && told(*i).is_none()) {
         let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
         first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
     }
     let starts = counted.iter().filter_map(|i| {
         let timeline = timelines.get(*i)?;
         let span = timeline.spans.first()?;
-        let first = first.get(*i).copied().flatten().filter(|_| !edited(*i));
-        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base).max(span.shown)))
+        let first = told(*i).or_else(|| first.get(*i).copied().flatten()).filter(|_| !edited(*i));
+        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base)))
     });
     let start = starts.min().unwrap_or(Timestamp::ZERO);
     let ends = counted.iter().filter_map(|i| timelines.get(*i)).map(Timeline::end);
