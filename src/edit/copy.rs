@@ -183,7 +183,7 @@ impl Copy<'_, '_> {
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
-        if self.part.whole_frames && !self.session.target.has_edit_lists() && self.media.is_indexed() {
+        if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
         }
         for (mut packet, origin) in lead.packets {
@@ -205,6 +205,11 @@ impl Copy<'_, '_> {
         let len = self.length(shown_from, to);
         self.state(shown_from, len);
         Ok(Copied { from: shown_from.minus(start), len })
+    }
+
+    /// Whether sound that does not end with the picture has to, because another part begins there.
+    fn meets_another(&self) -> bool {
+        self.part.whole_frames && !self.part.last
     }
 
     fn is_picture(&self, stream: usize) -> bool {
@@ -344,7 +349,7 @@ impl Copy<'_, '_> {
             packet.set_times(lane.keep_from, lane.keep_from, left);
         }
         // Sound and the rest: a packet belongs to the side on which more of it lies.
-        let whole = if self.part.whole_frames { lane.typical } else { 0 };
+        let whole = if self.part.whole_frames && !self.part.last { lane.typical } else { 0 };
         let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
         let late = middle.is_some_and(|middle| middle >= lane.until);
@@ -425,7 +430,9 @@ impl Copy<'_, '_> {
                 let later = track.clock.end().minus(own);
                 if later.nanos().abs() <= track.clock.half_frame().nanos() {
                     lane.later = later;
-                    lane.until = lane.until.saturating_sub(later.ticks(lane.base));
+                    if !self.part.last {
+                        lane.until = lane.until.saturating_sub(later.ticks(lane.base));
+                    }
                 }
             }
             track.clock.place_at(packet, lane.base, shift.plus(lane.later));

@@ -50,7 +50,7 @@ impl Copy<'_, '_> {
             .and_then(|lane| self.end_of(lane))
         {
             // Where parts meet, the padding of the last frame of sound is no reason to hold a picture.
-            Some(video) if self.part.whole_frames && latest.minus(video) <= PADDING => video,
+            Some(video) if self.meets_another() && latest.minus(video) <= PADDING => video,
             _ => latest,
         };
         if !self.session.target.has_edit_lists()
