@@ -3,7 +3,7 @@
 mod common;
 
 use avrope::{Control, Cut, CutMode, Join, Remux, Report, Source, TimeRange, Timestamp, cut, join, remux};
-use common::{Frame, ffmpeg, frames, made_by_ffmpeg, open, payload, save, shared};
+use common::{Frame, ffmpeg, ffprobe, frames, made_by_ffmpeg, open, payload, save, shared};
 use std::path::{Path, PathBuf};
 
 fn remuxed(source: &Path, folder: &Path, name: &str) -> (PathBuf, Report) {
@@ -200,5 +200,50 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
             let said = report.warnings.iter().any(|warning| warning.contains("no whole frame"));
             assert_eq!(said, name != "out.mkv", "{what}: {:?}", report.warnings);
         }
+    }
+}
+
+// ---- joins
+
+/// When the last packet of sound is shown, counted from the first picture.
+fn last_sound(path: &Path) -> f64 {
+    let json = ffprobe(path, &["-show_entries", "packet=codec_type,pts_time"]);
+    let times = |kind: &str| {
+        let packets = json["packets"].as_array().unwrap().iter().filter(|p| p["codec_type"] == *kind);
+        packets.map(|p| p["pts_time"].as_str().unwrap().parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    times("audio").last().unwrap() - times("video").iter().copied().fold(f64::MAX, f64::min)
+}
+
+#[test]
+fn the_last_part_of_a_join_keeps_its_last_sound() {
+    oracle!("the_last_part_of_a_join_keeps_its_last_sound");
+    let folder = tempfile::tempdir().unwrap();
+    // Sound that ends 0.13 of a frame behind a frame's border; and 40 ms behind the picture.
+    for source in
+        [h264_and_aac("edits.mp4", &[]), h264_and_aac("longer.mp4", &["-af", "apad=whole_dur=2.04"])]
+    {
+        let both = [Source::open(&source).unwrap(), Source::open(&source).unwrap()];
+        for container in ["mkv", "ts"] {
+            let clip = join(&both, &Join::new().format(container), &Control::default()).unwrap();
+            let out = save(&clip, folder.path(), &format!("out.{container}"));
+            // ffprobe has no times of MP4's packets as they are shown.
+            let (alone, _) = remuxed(&source, folder.path(), &format!("alone.{container}"));
+            let (one, two) = (last_sound(&alone), last_sound(&out));
+            let moved = two - one - frames(&source, "0:v:0").len() as f64 / 25.0;
+            // Sound goes on at the seam to half of its frame; and Matroska's rounding.
+            let half = 512.0 / 44100.0 + 0.001;
+            assert!(
+                moved.abs() < half,
+                "{} into {container}: the last sound is {moved} s off",
+                source.display()
+            );
+        }
+        let clip = join(&both, &Join::new().format("mp4"), &Control::default()).unwrap();
+        let (one, two) =
+            (open(&source), avrope::Media::open(Source::from_bytes(clip.rope.to_bytes().unwrap())));
+        let end = |media: &avrope::Media| media.info().streams[1].duration.unwrap().secs();
+        let wanted = end(&one) + frames(&source, "0:v:0").len() as f64 / 25.0;
+        assert!((end(&two.unwrap()) - wanted).abs() < 1e-4, "{}: sound ends where it did", source.display());
     }
 }
