@@ -247,3 +247,140 @@ fn the_last_part_of_a_join_keeps_its_last_sound() {
         assert!((end(&two.unwrap()) - wanted).abs() < 1e-4, "{}: sound ends where it did", source.display());
     }
 }
+
+// ---- keyframes
+
+#[test]
+fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
+    oracle!("keyframes_are_found_in_the_bitstream_where_none_is_flagged");
+    let Some(source) = shared("cases/no-key-flags.ts") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let keyframes = open(&source).probe(&Control::default()).unwrap().streams[0].keyframes.clone();
+    assert_eq!(keyframes, Some(vec![Timestamp::ZERO]), "it begins with its only picture that is all I");
+    let all = frames(&source, "0:v:0");
+    for name in ["out.ts", "out.mkv", "out.mp4"] {
+        let (out, report) = cut_to(&source, (0.5, 1.0), CutMode::Keyframe, folder.path(), name);
+        assert_eq!(report.ranges[0].actual_from, Timestamp::ZERO, "{name}");
+        let found = frames(&out, "0:v:0");
+        assert_eq!(hashes(&found), hashes(&all[..found.len()]), "{name}: decoding begins where it can");
+        assert!(found.len() >= 30, "{name}: {} pictures up to 1 s", found.len());
+    }
+    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts. A picture can't
+    // be decoded before the one in front of it, and so one may move by a frame.
+    let (out, report) = remuxed(&source, folder.path(), "all.ts");
+    let shown = |path: &Path| {
+        let packets = common::packets(path);
+        packets.iter().map(|p| p.pts.unwrap() - packets[0].pts.unwrap()).collect::<Vec<_>>()
+    };
+    let moved = shown(&source).iter().zip(shown(&out)).map(|(a, b)| (a - b).abs()).max().unwrap();
+    assert!(moved <= 90_000 / 30, "a picture moved by {moved} ticks of 90,000");
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("behind their pts")),
+        "{:?}",
+        report.warnings
+    );
+}
+
+#[test]
+fn pictures_shown_behind_a_range_are_told_of() {
+    oracle!("pictures_shown_behind_a_range_are_told_of");
+    let folder = tempfile::tempdir().unwrap();
+    let source = h264_and_aac("edits.mp4", &[]);
+    let told = |report: &Report| {
+        report.warnings.iter().filter(|warning| warning.contains("behind the range's end")).count()
+    };
+    let frame = 0.04;
+    let mut with_more = 0;
+    for last in 10..20 {
+        let to = f64::from(last) * frame;
+        let (out, report) = cut_to(&source, (0.0, to), CutMode::Keyframe, folder.path(), "out.mkv");
+        let more = frames(&out, "0:v:0").len() > last as usize;
+        assert_eq!(told(&report), usize::from(more), "{to} s: {:?}", report.warnings);
+        with_more += usize::from(more);
+        let (_, report) = cut_to(&source, (0.0, to), CutMode::Keyframe, folder.path(), "out.mp4");
+        assert_eq!(told(&report), 0, "{to} s: an edit list hides them");
+    }
+    assert!(with_more > 0, "there are ends in the middle of B-frames");
+}
+
+// ---- what the container says beside the times
+
+#[test]
+fn a_turned_picture_that_a_container_has_no_word_for_is_told_of() {
+    oracle!("a_turned_picture_that_a_container_has_no_word_for_is_told_of");
+    let folder = tempfile::tempdir().unwrap();
+    let source = common::turned("turned.mp4", &h264_and_aac("edits.mp4", &[]), 90);
+    for name in ["out.mp4", "out.mov", "out.mkv", "out.ts", "out.flv", "out.avi", "out.nut"] {
+        let (out, report) = remuxed(&source, folder.path(), name);
+        let said = report.warnings.iter().any(|warning| warning.contains("players turn its picture"));
+        let bytes = std::fs::read(&out).unwrap();
+        // Matroska's ProjectionPoseRoll: its id, and eight bytes of degrees.
+        let kept = match common::ending(&out) {
+            "mp4" | "mov" => {
+                open(&out).info().streams[0].rotation == open(&source).info().streams[0].rotation
+            }
+            "mkv" => bytes[..4096].windows(3).any(|window| window == [0x76, 0x75, 0x88]),
+            _ => false,
+        };
+        assert_eq!(said, !kept, "{name}: {:?}", report.warnings);
+        assert!(kept || !matches!(common::ending(&out), "mp4" | "mov"), "{name}");
+    }
+}
+
+#[test]
+fn probe_knows_how_long_fragments_are() {
+    oracle!("probe_knows_how_long_fragments_are");
+    let whole = h264_and_aac("edits.mp4", &[]);
+    let whole = whole.to_str().unwrap();
+    let fragments = ["-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    let mut sources = vec![made_by_ffmpeg("fragments.mp4", &[&["-i", whole], &fragments[..]].concat())];
+    sources.extend(shared("cases/opus-preskip.mp4"));
+    for source in sources {
+        let info = open(&source).probe(&Control::default()).unwrap();
+        let said = ffprobe(&source, &["-show_entries", "format=duration"]);
+        let wanted: f64 = said["format"]["duration"].as_str().unwrap().parse().unwrap();
+        let found = info.duration.unwrap().secs();
+        assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
+        assert_eq!(info.duration_from, Some(avrope::DurationFrom::Packets));
+    }
+    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the first.
+    if let Some(source) = shared("cases/sound-before-picture.mp4") {
+        let info = open(&source).probe(&Control::default()).unwrap();
+        let times = |i: usize| {
+            let stream = &info.streams[i];
+            (stream.start_time.unwrap().secs(), stream.duration.unwrap().secs())
+        };
+        let near = |(a, b): (f64, f64), (c, d): (f64, f64)| (a - c).abs() < 1e-5 && (b - d).abs() < 1e-5;
+        assert!(near(times(1), (0.0, 1.764717)), "sound: {:?}", times(1));
+        assert!(near(times(0), (0.048333, 1.753333)), "picture: {:?}", times(0));
+    }
+}
+
+#[test]
+fn durations_say_what_they_are_of() {
+    oracle!("durations_say_what_they_are_of");
+    let folder = tempfile::tempdir().unwrap();
+    let words = folder.path().join("words.srt");
+    std::fs::write(&words, "1\n00:00:00,500 --> 00:00:05,000\nhello\n").unwrap();
+    let (whole, words) = (h264_and_aac("edits.mp4", &[]), words.to_str().unwrap().to_owned());
+    let titled = folder.path().join("titled.mp4");
+    let arguments = ["-i", whole.to_str().unwrap(), "-i", &words, "-c", "copy", "-c:s", "mov_text"];
+    ffmpeg(&[&arguments[..], &[titled.to_str().unwrap()]].concat());
+    let info = open(&titled).info().clone();
+    assert_eq!(info.duration.map(Timestamp::secs), Some(2.0), "picture and sound; the subtitle is longer");
+    assert_eq!(info.duration_from, Some(avrope::DurationFrom::Index));
+    assert_eq!(info.streams[2].duration.map(Timestamp::secs), Some(5.0), "the subtitle's own");
+    for (name, from) in [
+        ("out.mkv", avrope::DurationFrom::Header),
+        ("out.ts", avrope::DurationFrom::Timestamps),
+        ("out.aac", avrope::DurationFrom::BitRate),
+    ] {
+        let (out, _) = if name == "out.aac" {
+            let sound = made_by_ffmpeg("sound.m4a", &["-i", whole.to_str().unwrap(), "-vn", "-c", "copy"]);
+            remuxed(&sound, folder.path(), name)
+        } else {
+            remuxed(&whole, folder.path(), name)
+        };
+        assert_eq!(open(&out).info().duration_from, Some(from), "{name}");
+    }
+}

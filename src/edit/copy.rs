@@ -203,6 +203,7 @@ impl Copy<'_, '_> {
             self.release(lane, false)?;
         }
         let len = self.length(shown_from, to);
+        self.tell(primary, to)?;
         self.state(shown_from, len);
         Ok(Copied { from: shown_from.minus(start), len })
     }
@@ -327,6 +328,7 @@ impl Copy<'_, '_> {
                 && !self.media.demuxer().is_mov()
                 && self.part.from > Timestamp::ZERO
             {
+                lane.keyless = lane.keyless.saturating_add(1);
                 return Ok(());
             }
             // Only what something inside the range was coded after is kept of what lies behind it.
@@ -368,7 +370,11 @@ impl Copy<'_, '_> {
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
         };
-        for (mut packet, origin) in std::mem::take(&mut lane.held) {
+        let held = std::mem::take(&mut lane.held);
+        if keep {
+            lane.beyond = lane.beyond.saturating_add(held.len());
+        }
+        for (mut packet, origin) in held {
             if keep {
                 self.emit(index, &mut packet, origin)?;
             }

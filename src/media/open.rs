@@ -3,7 +3,7 @@
 use super::{
     Demux, MediaInfo, Timeline,
     demux::Payloads,
-    extent::{describe, extent},
+    extent::{Extent, describe, extent},
     mp4,
     pool::{Loan, Pool},
     promise::Promise,
@@ -340,14 +340,15 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
             }
         })
         .collect();
-    let (start, end) = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
+    let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
+    let Extent { start, end, .. } = extent;
     if start < Timestamp::ZERO {
         // Composition that begins before 0 is shown, where no edit list says otherwise.
         let edited = |stream: &Stream| tables.as_ref().is_some_and(|tables| tables.is_edited(stream.id()));
         let plain = timelines.iter_mut().zip(&streams).filter(|(_, stream)| !edited(stream));
         plain.for_each(|(timeline, _)| timeline.begin_at(start));
     }
-    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, &extent);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     let due = demux.input.index_end().filter(|_| options.raw && !fragmented);
