@@ -81,7 +81,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
-pub use media::{Chapter, Color, Media, MediaInfo, StreamInfo};
+pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,

@@ -12,7 +12,7 @@ use super::{
     stream::{Stream, StreamKind},
     string,
 };
-use crate::{Control, Error, ErrorKind, Result, time::Rational};
+use crate::{Control, Error, ErrorKind, Result, media::DurationFrom, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{c_char, c_int},
@@ -232,6 +232,16 @@ impl Input {
         Some(self.get().duration).filter(|d| *d != ff::AV_NOPTS_VALUE && *d > 0)
     }
 
+    /// What `duration` was taken from.
+    pub(crate) fn duration_from(&self) -> DurationFrom {
+        use ff::AVDurationEstimationMethod::{AVFMT_DURATION_FROM_BITRATE, AVFMT_DURATION_FROM_PTS};
+        match self.get().duration_estimation_method {
+            AVFMT_DURATION_FROM_PTS => DurationFrom::Timestamps,
+            AVFMT_DURATION_FROM_BITRATE => DurationFrom::BitRate,
+            _ => DurationFrom::Header,
+        }
+    }
+
     /// Microseconds.
     pub(crate) fn start(&self) -> Option<i64> {
         Some(self.get().start_time).filter(|t| *t != ff::AV_NOPTS_VALUE)
@@ -273,13 +283,23 @@ impl Input {
         u64::try_from(count).unwrap_or(0)
     }
 
+    /// The dts of the first entry in the demuxer's index.
+    pub(crate) fn first_indexed(&self, index: usize) -> Option<i64> {
+        self.indexed(index, |_| Some(0))
+    }
+
     /// The dts of the last entry in the demuxer's index.
     pub(crate) fn last_indexed(&self, index: usize) -> Option<i64> {
+        self.indexed(index, |count| count.checked_sub(1))
+    }
+
+    fn indexed(&self, index: usize, which: impl Fn(c_int) -> Option<c_int>) -> Option<i64> {
         let stream = self.raw_stream(index).ok()?;
-        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context, and NULL
+        // where there is none.
         unsafe {
-            let last = ff::avformat_index_get_entries_count(stream).checked_sub(1)?;
-            let entry = ff::avformat_index_get_entry(stream, last);
+            let which = which(ff::avformat_index_get_entries_count(stream))?;
+            let entry = ff::avformat_index_get_entry(stream, which);
             (!entry.is_null()).then(|| (*entry).timestamp)
         }
     }

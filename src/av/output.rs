@@ -9,7 +9,7 @@ use super::{
     input::RawChapter,
     log, option,
     packet::Packet,
-    stream::{Stream, StreamKind},
+    stream::{Stream, StreamKind, Turn},
     string,
 };
 use crate::{
@@ -128,6 +128,13 @@ impl Muxer {
         let flags = self.get().flags;
         // MP4 and its kin do not say so: for ffmpeg they are of a constant rate unless it is told otherwise.
         (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
+    }
+
+    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer libav, which knows
+    /// no mirrors (matroskaenc.c).
+    pub(crate) fn keeps(self, turn: Turn) -> bool {
+        let matroska = matches!(self.name().as_str(), "matroska" | "webm");
+        self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
     }
 
     /// Whether dts may stay the same from one packet to the next.

@@ -3,7 +3,13 @@
 use super::buffer::BufferRef;
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;
-use std::{ptr::NonNull, sync::Arc};
+use std::{ffi::c_int, ptr::NonNull, sync::Arc};
+
+unsafe extern "C" {
+    // libavcodec/ac3_parser.h, which the bindings leave out.
+    fn av_ac3_parse_header(buf: *const u8, size: usize, bitstream_id: *mut u8, frame_size: *mut u16)
+    -> c_int;
+}
 
 /// An owned packet. Timestamps are ticks of its stream's time base; libav's AV_NOPTS_VALUE is None here.
 pub(crate) struct Packet {
@@ -137,6 +143,14 @@ impl Packet {
             let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
             (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
         }
+    }
+
+    /// Whether its payload begins with the head of a frame of AC-3 or E-AC-3.
+    pub(crate) fn begins_ac3_frame(&self) -> bool {
+        let (mut id, mut size) = (0, 0);
+        let data = self.data();
+        // SAFETY: the function reads at most as many bytes as it is told, and writes the two numbers.
+        unsafe { av_ac3_parse_header(data.as_ptr(), data.len(), &raw mut id, &raw mut size) >= 0 }
     }
 
     /// Moves what is in this packet into a new one; this one is blank then.

@@ -30,6 +30,7 @@ pub(super) struct Repairs {
     pub missing_pts: u64,
     pub missing_dts: u64,
     pub backward_dts: u64,
+    pub late_dts: u64,
 }
 
 pub(crate) struct Clock {
@@ -203,6 +204,13 @@ impl Clock {
             if duration == 0 || duration.saturating_sub(self.frame).abs() <= slack {
                 duration = self.frame;
             }
+        }
+        if dts > pts {
+            // Nothing is shown before it is decoded. When it is shown counts for more than when it is decoded.
+            self.repairs.late_dts = self.repairs.late_dts.saturating_add(1);
+            let least = if self.equal_dts { 0 } else { 1 };
+            let least = self.last_dts.map_or(pts, |last| last.saturating_add(least));
+            dts = pts.max(least);
         }
         if let Some(last) = self.last_dts {
             let least = if self.equal_dts { last } else { last.saturating_add(1) };

@@ -172,7 +172,7 @@ impl Copy<'_, '_> {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         }
         // From the first packet on, unless an edit list hides some that no edit list of the output could.
-        let hides = !self.session.target.has_edit_lists() && self.media.is_edited();
+        let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
         let everything = self.part.from == Timestamp::ZERO && !hides;
         let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
         if subtitled && !everything && !self.media.is_indexed() {
@@ -183,7 +183,7 @@ impl Copy<'_, '_> {
         let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
-        if self.part.whole_frames && !self.session.target.has_edit_lists() && self.media.is_indexed() {
+        if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
         }
         for (mut packet, origin) in lead.packets {
@@ -203,8 +203,14 @@ impl Copy<'_, '_> {
             self.release(lane, false)?;
         }
         let len = self.length(shown_from, to);
+        self.tell(primary, to)?;
         self.state(shown_from, len);
         Ok(Copied { from: shown_from.minus(start), len })
+    }
+
+    /// Whether sound that does not end with the picture has to, because another part begins there.
+    fn meets_another(&self) -> bool {
+        self.part.whole_frames && !self.part.last
     }
 
     fn is_picture(&self, stream: usize) -> bool {
@@ -319,6 +325,7 @@ impl Copy<'_, '_> {
                 && !self.media.demuxer().is_mov()
                 && self.part.from > Timestamp::ZERO
             {
+                lane.keyless = lane.keyless.saturating_add(1);
                 return Ok(());
             }
             // Only what something inside the range was coded after is kept of what lies behind it.
@@ -341,7 +348,7 @@ impl Copy<'_, '_> {
             packet.set_times(lane.keep_from, lane.keep_from, left);
         }
         // Sound and the rest: a packet belongs to the side on which more of it lies.
-        let whole = if self.part.whole_frames { lane.typical } else { 0 };
+        let whole = if self.part.whole_frames && !self.part.last { lane.typical } else { 0 };
         let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
         let late = middle.is_some_and(|middle| middle >= lane.until);
@@ -360,7 +367,11 @@ impl Copy<'_, '_> {
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
         };
-        for (mut packet, origin) in std::mem::take(&mut lane.held) {
+        let held = std::mem::take(&mut lane.held);
+        if keep {
+            lane.beyond = lane.beyond.saturating_add(held.len());
+        }
+        for (mut packet, origin) in held {
             if keep {
                 self.emit(index, &mut packet, origin)?;
             }
@@ -376,6 +387,14 @@ impl Copy<'_, '_> {
         if packet.size() == 0 {
             // Nothing to show; libav's muxers make of it what they like.
             self.session.report.warn(format!("stream {}: empty packets are left out", lane.stream));
+            return Ok(());
+        }
+        if lane.written == 0 && lane.in_ac3_frames && !packet.begins_ac3_frame() {
+            // movenc.c drops it without a word (handle_eac3), and the track would begin that much too early.
+            self.session.report.warn(format!(
+                "stream {}: its first packet is no whole frame, and is left out: the sound begins with the next one",
+                lane.stream
+            ));
             return Ok(());
         }
         let Some(track) = self.session.target.tracks.get_mut(lane.track) else {
@@ -414,7 +433,9 @@ impl Copy<'_, '_> {
                 let later = track.clock.end().minus(own);
                 if later.nanos().abs() <= track.clock.half_frame().nanos() {
                     lane.later = later;
-                    lane.until = lane.until.saturating_sub(later.ticks(lane.base));
+                    if !self.part.last {
+                        lane.until = lane.until.saturating_sub(later.ticks(lane.base));
+                    }
                 }
             }
             track.clock.place_at(packet, lane.base, shift.plus(lane.later));

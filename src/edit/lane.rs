@@ -30,6 +30,12 @@ pub(super) struct Lane {
     /// Packets that are presented before this one, which began the part, lack what they refer to.
     pub leading_before: Option<i64>,
     pub written: u64,
+    /// Packets in front of the first keyframe that were left out.
+    pub keyless: u64,
+    /// Pictures behind the end that something inside was coded after.
+    pub beyond: usize,
+    /// The muxer looks for the head of an AC-3 frame in each packet.
+    pub in_ac3_frames: bool,
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
     pub later: Timestamp,
 }

@@ -3,7 +3,7 @@
 use crate::{
     Control, Error, ErrorKind, Media, Result,
     av::{packet::Packet, stream::StreamKind},
-    media::{Demux, Span},
+    media::{Demux, Span, begins_decoding},
     time::{Rational, Timestamp},
 };
 
@@ -100,6 +100,11 @@ pub(crate) fn read(
         .max()
         .unwrap_or(Timestamp::ZERO);
     let mut at = primary.from.saturating_sub(early.ticks(primary.base));
+    // Sound may be shown before the first picture is.
+    for need in needs {
+        let begins = Timestamp::from_ticks(need.from.saturating_sub(need.preroll), need.base);
+        at = at.min(begins.ticks(primary.base));
+    }
     if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
         // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs before it,
         // is taken along, and the file's run stays whole.
@@ -107,6 +112,9 @@ pub(crate) fn read(
     }
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
     let mut from_start = !seeks_well(media) || demux.counts_times();
+    // Before its first sample there is nothing to go to; what other streams have there, is found from the start.
+    from_start |=
+        media.demuxer().is_mov() && demux.first_indexed(primary.stream).is_some_and(|first| at < first);
     loop {
         if from_start || !demux.seek(primary.stream, at)? {
             control.check()?;
@@ -115,7 +123,11 @@ pub(crate) fn read(
         }
         let mut packets = Vec::new();
         collect(demux, primary, &mut packets, control)?;
-        let key = begin_of(&packets, primary);
+        let mut key = begin_of(&packets, primary);
+        if key.is_none() && from_start && demux.holds_payload() {
+            ask_bitstream(media, primary, &mut packets);
+            key = begin_of(&packets, primary);
+        }
         let first = packets.iter().find_map(|(packet, _)| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
@@ -136,6 +148,21 @@ pub(crate) fn read(
             continue;
         }
         return Ok(trim(packets, needs, key));
+    }
+}
+
+/// Flags the pictures at which decoding can begin, if none of the stream is flagged.
+fn ask_bitstream(media: &Media, primary: &Need, packets: &mut [Read]) {
+    let Some(stream) = media.streams().get(primary.stream).filter(|_| primary.kind == StreamKind::Video)
+    else {
+        return;
+    };
+    let of_stream = |packet: &Packet| packet.stream() == primary.stream;
+    if packets.iter().any(|(packet, _)| of_stream(packet) && packet.is_key()) {
+        return;
+    }
+    for (packet, _) in packets.iter_mut().filter(|(packet, _)| of_stream(packet)) {
+        packet.set_key(begins_decoding(stream, packet.data()) == Some(true));
     }
 }
 

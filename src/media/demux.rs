@@ -258,6 +258,11 @@ impl Demux {
         self.input.last_indexed(index)
     }
 
+    /// The dts of a stream's first packet in the demuxer's index.
+    pub(crate) fn first_indexed(&self, index: usize) -> Option<i64> {
+        self.input.first_indexed(index)
+    }
+
     /// The dts of the last keyframe in the demuxer's index at or before a time.
     pub(crate) fn keyframe_before(&self, stream: usize, ticks: i64) -> Option<i64> {
         self.input.keyframe_before(stream, ticks)

@@ -1,6 +1,11 @@
 //! When a source begins and ends, and its description.
 
-use super::{Demux, MediaInfo, StreamInfo, Timeline, demux::Payloads, info::Chapter, mp4};
+use super::{
+    Demux, MediaInfo, StreamInfo, Timeline,
+    demux::Payloads,
+    info::{Chapter, DurationFrom},
+    mp4,
+};
 use crate::{
     Control, Result, Source,
     av::{
@@ -12,7 +17,15 @@ use crate::{
     time::{Rational, Timestamp},
 };
 
-/// Start on the file's clock, and end on the presentation clock.
+/// When a source is shown, and who says so.
+pub(super) struct Extent {
+    /// On the file's clock.
+    pub start: Timestamp,
+    /// On the presentation clock.
+    pub end: Option<Timestamp>,
+    pub from: Option<DurationFrom>,
+}
+
 pub(super) fn extent(
     demux: &mut Demux,
     demuxer: Demuxer,
@@ -20,7 +33,7 @@ pub(super) fn extent(
     timelines: &[Timeline],
     tables: Option<&mp4::Tables>,
     control: &Control,
-) -> Result<(Timestamp, Option<Timestamp>)> {
+) -> Result<Extent> {
     let micros = Rational { num: 1, den: 1_000_000 };
     let played = |stream: &Stream| {
         matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
@@ -32,32 +45,55 @@ pub(super) fn extent(
         let priming =
             start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !demuxer.may_jump();
         let start = if priming { Timestamp::ZERO } else { start };
-        return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
+        let (end, from) = stated(demux);
+        return Ok(Extent { start, end, from });
     };
     let any = streams.iter().any(played);
     let counted: Vec<_> =
         (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| !any || played(s))).collect();
     // Without an edit list the first frame need not be shown at 0.
     let mut first: Vec<Option<i64>> = vec![None; streams.len()];
-    let edited = |i: usize| {
-        let id = streams.get(i).map(Stream::id);
-        tables.tracks.iter().any(|track| i32::try_from(track.id).ok() == id && track.edits.is_some())
+    let edited = |i: usize| streams.get(i).is_some_and(|stream| tables.is_edited(stream.id()));
+    let told = |i: usize| {
+        let track = streams.get(i).and_then(|stream| tables.track(stream.id()));
+        track.and_then(|track| track.times).filter(|_| !tables.fragmented).map(|times| times.first)
     };
-    if counted.iter().any(|i| !edited(*i)) {
+    if counted.iter().any(|i| !edited(*i) && told(*i).is_none()) {
         let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
         first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
     }
     let starts = counted.iter().filter_map(|i| {
         let timeline = timelines.get(*i)?;
         let span = timeline.spans.first()?;
-        let first = first.get(*i).copied().flatten().filter(|_| !edited(*i));
-        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base).max(span.shown)))
+        let first = told(*i).or_else(|| first.get(*i).copied().flatten()).filter(|_| !edited(*i));
+        Some(first.map_or(span.shown, |pts| span.shown_at(pts, timeline.base)))
     });
     let start = starts.min().unwrap_or(Timestamp::ZERO);
     let ends = counted.iter().filter_map(|i| timelines.get(*i)).map(Timeline::end);
-    let end = ends.max().filter(|end| *end != Timestamp::MAX);
-    let end = end.or_else(|| demux.input.duration().map(|t| Timestamp::from_ticks(t, micros)));
-    Ok((start, end.map(|end| end.minus(start))))
+    let end = ends.max().filter(|end| *end != Timestamp::MAX).map(|end| end.minus(start));
+    let (end, from) = match end {
+        Some(end) => (Some(end), Some(DurationFrom::Index)),
+        None => stated(demux),
+    };
+    Ok(Extent { start, end, from })
+}
+
+/// What libav takes for the length, and what from.
+fn stated(demux: &Demux) -> (Option<Timestamp>, Option<DurationFrom>) {
+    let micros = Rational { num: 1, den: 1_000_000 };
+    let length = demux.input.duration().map(|t| Timestamp::from_ticks(t, micros));
+    (length, length.map(|_| demux.input.duration_from()))
+}
+
+/// Bits a second.
+pub(super) fn average_rate(size: Option<u64>, duration: Option<Timestamp>) -> Option<u64> {
+    let secs = duration.map(Timestamp::secs).filter(|secs| *secs > 0.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a quotient of positive numbers"
+    )]
+    size.zip(secs).map(|(size, secs)| (size as f64 * 8.0 / secs) as u64)
 }
 
 /// The first pts of these streams, as far as the first packets tell.
@@ -91,8 +127,7 @@ pub(super) fn describe(
     input: &Input,
     streams: &[Stream],
     timelines: &[Timeline],
-    start: Timestamp,
-    end: Option<Timestamp>,
+    &Extent { start, end, from }: &Extent,
 ) -> MediaInfo {
     let ended = |t: Timestamp| (t != Timestamp::MAX).then(|| t.minus(start));
     let stream_info = streams.iter().zip(timelines).enumerate().map(|(i, (stream, timeline))| {
@@ -112,21 +147,15 @@ pub(super) fn describe(
         }
     });
     let size = source.len();
-    let secs = end.map(Timestamp::secs).filter(|secs| *secs > 0.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a quotient of positive numbers"
-    )]
-    let average = size.zip(secs).map(|(size, secs)| (size as f64 * 8.0 / secs) as u64);
     MediaInfo {
         name: source.name().to_owned(),
         format: demuxer.name(),
         format_name: demuxer.long_name(),
         size,
         duration: end,
+        duration_from: from,
         start_time: start,
-        bit_rate: input.bit_rate().or(average),
+        bit_rate: input.bit_rate().or_else(|| average_rate(size, end)),
         metadata: input.metadata().into_iter().collect(),
         streams: stream_info.collect(),
         warnings: Vec::new(),

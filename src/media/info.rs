@@ -20,8 +20,12 @@ pub struct MediaInfo {
     pub format_name: String,
     /// Bytes; None for a stream.
     pub size: Option<u64>,
-    /// The presented length. None where neither the container nor libav knows.
+    /// The presented length: until the picture or sound ends that ends last. Subtitles and data count only where there is
+    /// neither, or where the container states one length for all. None where neither the container nor libav knows.
     pub duration: Option<Timestamp>,
+    /// What `duration` was taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_from: Option<DurationFrom>,
     /// The timestamp that the presentation clock's 0 has in the container.
     pub start_time: Timestamp,
     /// Bits a second over all streams.
@@ -37,6 +41,23 @@ pub struct MediaInfo {
     /// What is wrong with it, though it opens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// What tells how long a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DurationFrom {
+    /// MP4's own tables: edit lists, and the samples' times where there are none. Exact.
+    Index,
+    /// The container's header, for the whole file or each stream.
+    Header,
+    /// The last timestamps in the file (MPEG-TS, MPEG-PS).
+    Timestamps,
+    /// A guess by size and bit rate (ADTS, MP3 without a header of its own).
+    BitRate,
+    /// All packets were read, by [`Media::probe`](crate::Media::probe).
+    Packets,
 }
 
 /// One stream of a source. What does not apply or is not known is None (and absent in JSON); pixel format, profile and

@@ -14,7 +14,7 @@ pub(super) fn test_of(codec: &str) -> Option<Test> {
 
 /// The picture header of ITU-T H.263, 5.1: start code (22 bits), temporal reference (8), then the picture's type.
 fn h263(bytes: &[u8]) -> Option<bool> {
-    let mut bits = Bits { bytes, at: 0 };
+    let mut bits = Bits::of(bytes);
     if bits.take(22)? != 0x20 {
         return None;
     }
@@ -37,12 +37,25 @@ fn gif(bytes: &[u8]) -> Option<bool> {
     Some(bytes.starts_with(b"GIF8"))
 }
 
-struct Bits<'a> {
+pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Bits<'_> {
+impl<'a> Bits<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// ue(v) of ITU-T H.264, 9.1.
+    pub(super) fn exp_golomb(&mut self) -> Option<u32> {
+        let mut zeros: usize = 0;
+        while self.take(1)? == 0 {
+            zeros = Some(zeros).filter(|zeros| *zeros < 31)?.saturating_add(1);
+        }
+        Some((1_u32 << zeros | self.take(zeros)?).saturating_sub(1))
+    }
+
     fn take(&mut self, count: usize) -> Option<u32> {
         let end = self.at.checked_add(count)?;
         let mut value = 0;

@@ -13,11 +13,13 @@ mod pool;
 mod probe;
 mod promise;
 mod timeline;
+mod unflagged;
 
-pub use info::{Chapter, Color, MediaInfo, StreamInfo};
+pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
 pub(crate) use jumps::{Jumps, jumped};
 pub(crate) use open::Shown;
 pub(crate) use timeline::{Span, Timeline};
+pub(crate) use unflagged::begins_decoding;

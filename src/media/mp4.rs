@@ -1,13 +1,17 @@
 //! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
 //! edit lists.
 
+mod samples;
+
+pub(crate) use samples::Times;
+
 use crate::{Error, ErrorKind, Result};
 
 /// More boxes, or larger tables, than this are taken for an attack.
 const BOXES: usize = 1 << 20;
 const EDITS: usize = 1 << 16;
 
-/// What a file's `moov` says, apart from the sample tables.
+/// What a file's `moov` says, apart from where its samples lie.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     /// Ticks a second of the movie header.
@@ -26,6 +30,8 @@ pub(crate) struct Track {
     pub media_duration: u64,
     /// None: there is no edit list, and the media is presented as it is.
     pub edits: Option<Vec<Edit>>,
+    /// What the sample tables say, where no edit list says how long the media is shown.
+    pub times: Option<Times>,
 }
 
 /// One entry of an edit list (8.6.6).
@@ -118,6 +124,16 @@ impl Tables {
         Ok(found)
     }
 
+    /// The track of a stream, by the number that libav has from it.
+    pub(crate) fn track(&self, id: i32) -> Option<&Track> {
+        self.tracks.iter().find(|track| i32::try_from(track.id) == Ok(id))
+    }
+
+    /// Whether an edit list says what of it is shown.
+    pub(crate) fn is_edited(&self, id: i32) -> bool {
+        self.track(id).is_some_and(|track| track.shown_by_edits().is_some())
+    }
+
     fn movie(read: &mut Read<'_>, moov: Place) -> Result<Self> {
         let mut tables = Self::default();
         boxes(read, moov.content, moov.end, |read, place| {
@@ -137,6 +153,7 @@ impl Tables {
 impl Track {
     fn read(read: &mut Read<'_>, trak: Place) -> Result<Self> {
         let mut track = Self::default();
+        let (mut stts, mut ctts) = (None, None);
         boxes(read, trak.content, trak.end, |read, place| {
             match &place.kind {
                 b"tkhd" => {
@@ -152,17 +169,46 @@ impl Track {
                     Ok(true)
                 })?,
                 b"mdia" => boxes(read, place.content, place.end, |read, place| {
-                    if &place.kind == b"mdhd" {
-                        (track.media_scale, track.media_duration) = header(read, place)?;
+                    match &place.kind {
+                        b"mdhd" => (track.media_scale, track.media_duration) = header(read, place)?,
+                        b"minf" => {
+                            stts = within(read, place, [b"stbl", b"stts"])?;
+                            ctts = within(read, place, [b"stbl", b"ctts"])?;
+                        }
+                        _ => {}
                     }
-                    Ok(&place.kind != b"mdhd")
+                    Ok(true)
                 })?,
                 _ => {}
             }
             Ok(true)
         })?;
+        let ends = |edits: &[Edit]| edits.last().is_some_and(|edit| edit.duration > 0);
+        if let Some(stts) = stts.filter(|_| !track.shown_by_edits().is_some_and(ends)) {
+            track.times = Times::read(read, stts, ctts)?;
+        }
         Ok(track)
     }
+}
+
+impl Track {
+    /// The edit list, if it shows any of the media: one of empty edits alone is none.
+    pub(crate) fn shown_by_edits(&self) -> Option<&[Edit]> {
+        self.edits.as_deref().filter(|edits| edits.iter().any(|edit| edit.media.is_some()))
+    }
+}
+
+/// The box at the end of a path of types, from what holds it.
+fn within<const N: usize>(read: &mut Read<'_>, holder: Place, path: [&[u8; 4]; N]) -> Result<Option<Place>> {
+    let mut at = Some(holder);
+    for kind in path {
+        let Some(holder) = at.take() else { break };
+        boxes(read, holder.content, holder.end, |_, place| {
+            at = Some(place).filter(|place| &place.kind == kind);
+            Ok(at.is_none())
+        })?;
+    }
+    Ok(at)
 }
 
 /// Time scale and duration of a `mvhd` or `mdhd`; an unknown duration (all ones) is 0.

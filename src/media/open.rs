@@ -3,7 +3,7 @@
 use super::{
     Demux, MediaInfo, Timeline,
     demux::Payloads,
-    extent::{describe, extent},
+    extent::{Extent, describe, extent},
     mp4,
     pool::{Loan, Pool},
     promise::Promise,
@@ -320,15 +320,16 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         .enumerate()
         .map(|(i, stream)| {
             let track = tables.as_ref().and_then(|t| {
-                let track = t.tracks.iter().find(|track| i32::try_from(track.id) == Ok(stream.id()));
+                let track = t.track(stream.id());
                 track.filter(|_| !stream.is_picture()).map(|track| (track, t.movie_scale))
             });
             match track {
                 Some((track, scale)) => {
                     let mut timeline = Timeline::from_edits(track, scale, fragmented, stream.time_base());
-                    if track.edits.is_none()
-                        && demux.input.last_indexed(i)
-                            >= Some(i64::try_from(track.media_duration).unwrap_or(i64::MAX))
+                    let stated = i64::try_from(track.media_duration).unwrap_or(i64::MAX);
+                    if track.shown_by_edits().is_none()
+                        && track.times.is_none()
+                        && demux.input.last_indexed(i) >= Some(stated)
                     {
                         // The header's duration is too short for the samples that there are.
                         timeline = Timeline::plain(stream.time_base());
@@ -339,11 +340,15 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
             }
         })
         .collect();
-    let (start, end) = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
-    if tables.is_none() && start < Timestamp::ZERO {
-        timelines.iter_mut().for_each(|timeline| timeline.begin_at(start));
+    let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
+    let Extent { start, end, .. } = extent;
+    if start < Timestamp::ZERO {
+        // Composition that begins before 0 is shown, where no edit list says otherwise.
+        let edited = |stream: &Stream| tables.as_ref().is_some_and(|tables| tables.is_edited(stream.id()));
+        let plain = timelines.iter_mut().zip(&streams).filter(|(_, stream)| !edited(stream));
+        plain.for_each(|(timeline, _)| timeline.begin_at(start));
     }
-    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, start, end);
+    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, &extent);
     let mut warnings = if options.raw && !fragmented { index_gaps(&demux, &streams) } else { Vec::new() };
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     let due = demux.input.index_end().filter(|_| options.raw && !fragmented);

@@ -1,19 +1,92 @@
 //! A closer look: what only the payload tells.
 
-use super::{Media, MediaInfo, StreamInfo, demux::Payloads, open::context};
+use super::{
+    Media, MediaInfo, StreamInfo, Timeline, begins_decoding, demux::Payloads, extent::average_rate,
+    info::DurationFrom, open::context,
+};
 use crate::{
     Control, Error, ErrorKind, Result, Timestamp,
-    av::{input::OpenOptions, packet::Packet, stream::StreamKind},
+    av::{
+        input::OpenOptions,
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
 };
 
 /// An edit list may show each of them many times over.
 const MOST_KEYFRAMES: usize = 1 << 20;
 
+/// What the packets of a stream tell.
+struct Scanned {
+    stream: usize,
+    /// When its keyframes are shown.
+    keyframes: Vec<Timestamp>,
+    /// One of its packets is flagged as a key.
+    flagged: bool,
+    /// When its first packet is shown, and when the one that ends last ends.
+    shown: Option<(Timestamp, Timestamp)>,
+    /// Pts, dts and duration of the last packet: the next one's dts says how long it lasts.
+    last: Option<(i64, i64, i64)>,
+}
+
+impl Scanned {
+    fn of(stream: usize) -> Self {
+        let (keyframes, flagged) = (Vec::new(), false);
+        Self { stream, keyframes, flagged, shown: None, last: None }
+    }
+
+    /// Counts the packet before this one, which lasts until `dts` where it does not say how long.
+    fn measure(&mut self, next: Option<(i64, i64, i64)>, dts: i64, timeline: &Timeline, start: Timestamp) {
+        let last = std::mem::replace(&mut self.last, next);
+        if let (Some((pts, since, duration)), Some(span)) = (last, timeline.spans.last()) {
+            let lasts = if duration > 0 { duration } else { dts.saturating_sub(since).max(0) };
+            let at = |ticks| span.shown_at(ticks, timeline.base).minus(start);
+            let (first, end) = (at(pts).max(Timestamp::ZERO), at(pts.saturating_add(lasts)));
+            let (earliest, latest) = self.shown.unwrap_or((first, end));
+            self.shown = Some((earliest.min(first), latest.max(end)));
+        }
+    }
+
+    /// Takes note of a packet. Where none is flagged, the bitstream is asked.
+    fn take(
+        &mut self,
+        packet: &Packet,
+        stream: &Stream,
+        timeline: &Timeline,
+        start: Timestamp,
+        has_payload: bool,
+    ) -> Result<()> {
+        let Some(pts) = packet.pts().or(packet.dts()) else { return Ok(()) };
+        let dts = packet.dts().unwrap_or(pts);
+        self.measure(Some((pts, dts, packet.duration())), dts, timeline, start);
+        if packet.is_key() && !self.flagged {
+            self.flagged = true;
+            self.keyframes.clear();
+        }
+        let begins = || has_payload && begins_decoding(stream, packet.data()) == Some(true);
+        if stream.kind() != StreamKind::Video || !(packet.is_key() || !self.flagged && begins()) {
+            return Ok(());
+        }
+        // An edit list may show a frame several times, or never.
+        for span in &timeline.spans {
+            let shown = span.shown_at(pts, timeline.base);
+            if shown >= span.shown && shown < span.shown_end() {
+                if self.keyframes.len() >= MOST_KEYFRAMES {
+                    let message = format!("more than {MOST_KEYFRAMES} keyframes are shown");
+                    return Err(Error::new(ErrorKind::LimitExceeded, message));
+                }
+                self.keyframes.push(shown.minus(start));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Media {
     /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate), in a demuxer
     /// context of its own, and lists when the video's keyframes are shown. For MP4 the latter costs a walk over the index;
-    /// other containers are read to the end. Of a file that was cut short, what is there is listed, and
-    /// [`warnings`](MediaInfo::warnings) say so.
+    /// other containers are read to the end, and so are the fragments of an MP4 whose index does not say how long they
+    /// are. Of a file that was cut short, what is there is listed, and [`warnings`](MediaInfo::warnings) say so.
     ///
     /// On a stream (see [`Source::from_reader`](crate::Source::from_reader)) it returns what [`info`](Self::info) does.
     pub fn probe(&self, control: &Control) -> Result<MediaInfo> {
@@ -36,44 +109,50 @@ impl Media {
                 && s.width.is_some()
                 && !s.disposition.iter().any(|d| d == "attached_pic")
         };
-        let videos: Vec<usize> = info.streams.iter().filter(|s| moving(s)).map(|s| s.index).collect();
-        let keyframes = self.keyframes(&videos, control).map_err(named)?;
-        for (index, times) in videos.into_iter().zip(keyframes) {
-            if let Some(stream) = info.streams.get_mut(index) {
-                stream.keyframes = Some(times);
+        // Fragments say how long they are one by one, and their index often does not.
+        let measures = |s: &StreamInfo| {
+            inner.fragmented && info.duration.is_none() && (moving(s) || s.kind == StreamKind::Audio)
+        };
+        let wanted = info.streams.iter().filter(|s| moving(s) || measures(s));
+        let scanned = self.scanned(wanted.map(|s| s.index).collect(), control).map_err(named)?;
+        let measured = info.streams.iter().any(measures);
+        for scanned in scanned {
+            let Some(stream) = info.streams.get_mut(scanned.stream) else { continue };
+            if moving(stream) {
+                stream.keyframes = Some(scanned.keyframes);
+            }
+            if let Some((first, end)) = scanned.shown.filter(|_| measured) {
+                (stream.start_time, stream.duration) = (Some(first), Some(end.minus(first)));
+                info.duration = info.duration.max(Some(end));
+                info.duration_from = Some(DurationFrom::Packets);
             }
         }
+        info.bit_rate = info.bit_rate.or_else(|| average_rate(info.size, info.duration));
         Ok(info)
     }
 
-    /// When the keyframes of these streams are shown.
-    fn keyframes(&self, streams: &[usize], control: &Control) -> Result<Vec<Vec<Timestamp>>> {
-        let mut found = vec![Vec::new(); streams.len()];
-        if streams.is_empty() {
-            return Ok(found);
+    /// What reading these streams to their end tells.
+    fn scanned(&self, streams: Vec<usize>, control: &Control) -> Result<Vec<Scanned>> {
+        let mut scanned: Vec<_> = streams.into_iter().map(Scanned::of).collect();
+        if scanned.is_empty() {
+            return Ok(scanned);
         }
         let mut loan = self.demux(control, false)?;
-        let outcome = self.scan(loan.get()?, streams, &mut found, control);
+        let outcome = self.scan(loan.get()?, &mut scanned, control);
         if outcome.is_err() || self.inner().cut_short {
             loan.spoil();
         }
         outcome?;
-        found.iter_mut().for_each(|times| times.sort_unstable());
-        Ok(found)
+        scanned.iter_mut().for_each(|scanned| scanned.keyframes.sort_unstable());
+        Ok(scanned)
     }
 
-    fn scan(
-        &self,
-        demux: &mut super::Demux,
-        streams: &[usize],
-        found: &mut [Vec<Timestamp>],
-        control: &Control,
-    ) -> Result<()> {
-        let blind =
-            streams.iter().all(|i| self.streams().get(*i).is_some_and(crate::av::stream::Stream::is_blind));
+    fn scan(&self, demux: &mut super::Demux, scanned: &mut [Scanned], control: &Control) -> Result<()> {
+        let streams: Vec<usize> = scanned.iter().map(|scanned| scanned.stream).collect();
+        let blind = streams.iter().all(|i| self.streams().get(*i).is_some_and(Stream::is_blind));
         let payloads = if self.is_indexed() && blind { Payloads::Named } else { Payloads::Read };
-        demux.begin(streams, payloads, control)?;
-        self.to_start(demux, streams)?;
+        demux.begin(&streams, payloads, control)?;
+        self.to_start(demux, &streams)?;
         let mut packet = Packet::new()?;
         loop {
             match demux.read(&mut packet) {
@@ -84,25 +163,21 @@ impl Media {
                 Err(e) => return Err(e),
             }
             control.check()?;
-            let slot = streams.iter().position(|s| *s == packet.stream());
-            let time = packet.pts().or(packet.dts());
-            let (Some(times), Some(pts), true) = (slot.and_then(|i| found.get_mut(i)), time, packet.is_key())
+            let index = packet.stream();
+            let slot = scanned.iter_mut().find(|scanned| scanned.stream == index);
+            let (Some(slot), Some(timeline), Some(stream)) =
+                (slot, self.timeline(index), self.streams().get(index))
             else {
                 continue;
             };
-            let Some(timeline) = self.timeline(packet.stream()) else {
-                continue;
-            };
-            // An edit list may show a frame several times, or never.
-            for span in &timeline.spans {
-                let shown = span.shown_at(pts, timeline.base);
-                if shown >= span.shown && shown < span.shown_end() {
-                    if times.len() >= MOST_KEYFRAMES {
-                        let message = format!("more than {MOST_KEYFRAMES} keyframes are shown");
-                        return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(packet.stream()));
-                    }
-                    times.push(shown.minus(self.start()));
-                }
+            slot.take(&packet, stream, timeline, self.start(), demux.holds_payload())
+                .map_err(|e| e.in_stream(index))?;
+        }
+        for scanned in scanned {
+            // By now the demuxer has seen the lengths of all samples, the last one's too.
+            let decoded = demux.input.stream(scanned.stream)?.duration().unwrap_or(0);
+            if let Some(timeline) = self.timeline(scanned.stream) {
+                scanned.measure(None, decoded, timeline, self.start());
             }
         }
         Ok(())
@@ -115,8 +190,15 @@ impl Media {
         };
         let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
         let there = if self.demuxer().is_mov() {
-            // In MP4 each stream goes to its sample at or before the time: the earliest there is means the first.
-            demux.seek(primary, i64::MIN / 4)?
+            // The other streams go to their samples at or before the one that is found: the stream that begins first leads.
+            let begins = |i: &usize| {
+                let ticks = demux.first_indexed(*i);
+                ticks
+                    .zip(self.timeline(*i))
+                    .map(|(ticks, timeline)| Timestamp::from_ticks(ticks, timeline.base))
+            };
+            let earliest = streams.iter().copied().filter(|i| begins(i).is_some()).min_by_key(begins);
+            demux.seek(earliest.unwrap_or(primary), i64::MIN / 4)?
         } else if self.seeks_by_index() && demux.seek(primary, start)? {
             true
         } else {

@@ -77,14 +77,16 @@ impl Timeline {
     pub(crate) fn from_edits(track: &mp4::Track, movie_scale: u32, fragmented: bool, base: Rational) -> Self {
         let scale = i32::try_from(movie_scale).ok().filter(|scale| *scale > 0).unwrap_or(1000);
         let movie = Rational { num: 1, den: scale };
-        let media_len = if fragmented || track.media_duration == 0 {
-            Timestamp::MAX
-        } else {
-            Timestamp::from_ticks(i64::try_from(track.media_duration).unwrap_or(i64::MAX), base)
+        let times = track.times.filter(|_| !fragmented);
+        let stated = i64::try_from(track.media_duration).unwrap_or(i64::MAX);
+        let media_len = match times.map_or(stated, |times| times.decoded) {
+            ticks if ticks > 0 && !fragmented => Timestamp::from_ticks(ticks, base),
+            _ => Timestamp::MAX,
         };
-        let Some(edits) = track.edits.as_ref().filter(|edits| edits.iter().any(|edit| edit.media.is_some()))
-        else {
-            return Self { spans: vec![Span { shown: Timestamp::ZERO, len: media_len, media: 0 }], base };
+        // Its last sample's end: composition may begin above 0, and goes on for as long as decoding then.
+        let media_end = times.map_or(media_len, |times| Timestamp::from_ticks(times.end.max(1), base));
+        let Some(edits) = track.shown_by_edits() else {
+            return Self { spans: vec![Span { shown: Timestamp::ZERO, len: media_end, media: 0 }], base };
         };
         let mut spans = Vec::new();
         // Ends are rounded, not lengths: errors do not add up.
@@ -103,11 +105,11 @@ impl Timeline {
                 if i.saturating_add(1) < edits.len() {
                     continue;
                 }
-                len = media_len
-                    .minus(Timestamp::from_ticks(if media_len == Timestamp::MAX { 0 } else { media }, base));
+                let before = if media_end == Timestamp::MAX { 0 } else { media };
+                len = media_end.minus(Timestamp::from_ticks(before, base));
             }
             // Movie ticks may be too coarse to say where the media ends; what is within one of it means the end.
-            if media_len != Timestamp::MAX {
+            if edit.duration > 0 && media_len != Timestamp::MAX {
                 // All of the media is as long as its decode times; what begins behind its start, so much less.
                 let rest = media_len.minus(Timestamp::from_ticks(media, base));
                 // Ticks as fine as the media's own are exact but for a nanosecond of rounding.
@@ -174,7 +176,13 @@ mod tests {
             mp4::Edit { duration: 2000, media: Some(1024), plain: true },
             mp4::Edit { duration: 1000, media: Some(480_000), plain: true },
         ];
-        let track = mp4::Track { id: 1, media_scale: 48_000, media_duration: 1_000_000, edits: Some(edits) };
+        let track = mp4::Track {
+            id: 1,
+            media_scale: 48_000,
+            media_duration: 1_000_000,
+            edits: Some(edits),
+            times: None,
+        };
         let timeline = Timeline::from_edits(&track, 1000, false, Rational { num: 1, den: 48_000 });
         let seconds = |s: f64| Timestamp::from_secs(s).unwrap();
         assert_eq!(timeline.start(), seconds(0.5));

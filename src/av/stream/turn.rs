@@ -17,13 +17,14 @@ impl Turn {
     pub(crate) fn is_quarter(self) -> bool {
         (self.degrees.round() as i64).rem_euclid(180) == 90
     }
+
+    pub(crate) fn in_words(self) -> String {
+        format!("{}°{}", self.degrees, if self.mirrored { ", mirrored" } else { "" })
+    }
 }
 
 pub(super) fn in_words(turn: Option<Turn>) -> String {
-    turn.map_or_else(
-        || "none".into(),
-        |Turn { degrees, mirrored }| format!("{degrees}°{}", if mirrored { ", mirrored" } else { "" }),
-    )
+    turn.map_or_else(|| "none".into(), Turn::in_words)
 }
 
 impl Stream {

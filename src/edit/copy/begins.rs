@@ -36,6 +36,10 @@ impl Copy<'_, '_> {
                 last_dts: None,
                 leading_before: None,
                 written: 0,
+                keyless: 0,
+                beyond: 0,
+                in_ac3_frames: self.session.target.muxer.is_mov()
+                    && matches!(s.codec().as_str(), "ac3" | "eac3"),
                 later: Timestamp::ZERO,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }

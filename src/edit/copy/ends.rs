@@ -1,7 +1,7 @@
 //! Where a part ends, and its sound with it.
 
 use super::Copy;
-use crate::{av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
+use crate::{Error, Result, av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
@@ -38,6 +38,33 @@ impl Copy<'_, '_> {
         }
     }
 
+    /// Says what of the range's pictures is otherwise than asked; an error where none of them can be shown.
+    pub(super) fn tell(&mut self, primary: usize, to: Timestamp) -> Result<()> {
+        let Some(lane) = self.lanes.first().filter(|lane| lane.kind == StreamKind::Video) else {
+            return Ok(());
+        };
+        if lane.written == 0 && lane.keyless > 0 {
+            let message = format!(
+                "no keyframe: none of the {} pictures at the range is one, by the container's flags or by the bitstream",
+                lane.keyless
+            );
+            let error = Error::unsupported(message).in_stream(primary);
+            return Err(error.advise("use mode encode, which decodes from the source's beginning"));
+        }
+        let shown = (lane.seen_end, lane.spans.last());
+        if let (true, (Some(seen), Some(span))) = (lane.beyond > 0, shown) {
+            let pictures = if lane.beyond == 1 { "picture is" } else { "pictures are" };
+            let start = self.media.start();
+            let (asked, end) = (to.minus(start), span.shown_at(seen, lane.base).minus(start));
+            self.session.report.warn(format!(
+                "{} {pictures} shown behind the range's end at {asked}, up to {end}: what lies inside refers to them, and {} has no edit list to hide them",
+                lane.beyond,
+                self.session.target.name()
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn length(&self, from: Timestamp, to: Timestamp) -> Timestamp {
         let played = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
         let any = self.lanes.iter().any(|lane| played(&lane));
@@ -50,7 +77,7 @@ impl Copy<'_, '_> {
             .and_then(|lane| self.end_of(lane))
         {
             // Where parts meet, the padding of the last frame of sound is no reason to hold a picture.
-            Some(video) if self.part.whole_frames && latest.minus(video) <= PADDING => video,
+            Some(video) if self.meets_another() && latest.minus(video) <= PADDING => video,
             _ => latest,
         };
         if !self.session.target.has_edit_lists()

@@ -65,6 +65,15 @@ impl Target {
         if !allow_drops {
             self.check_losses(media, &chosen, &[StreamKind::Video, StreamKind::Audio], report)?;
         }
+        for (i, stream) in chosen.iter().filter_map(|i| Some((i, media.streams().get(*i)?))) {
+            if let Some(turn) = stream.turn().filter(|turn| !self.muxer.keeps(*turn)) {
+                report.warn(format!(
+                    "stream {i}: players turn its picture (by {}), which {} has no way to say here: it will lie as it is coded",
+                    turn.in_words(),
+                    self.name
+                ));
+            }
+        }
         let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
         self.begin(media, &chosen, extent, early)?;
         self.templates = chosen;

@@ -1,0 +1,386 @@
+//! When what a copy holds is shown: nothing that the source shows is lost, and sound stays with its picture.
+
+mod common;
+
+use avrope::{Control, Cut, CutMode, Join, Remux, Report, Source, TimeRange, Timestamp, cut, join, remux};
+use common::{Frame, ffmpeg, ffprobe, frames, made_by_ffmpeg, open, payload, save, shared};
+use std::path::{Path, PathBuf};
+
+fn remuxed(source: &Path, folder: &Path, name: &str) -> (PathBuf, Report) {
+    let settings = Remux::new().format(common::ending(Path::new(name)));
+    let clip = remux(&open(source), &settings, &Control::default())
+        .unwrap_or_else(|e| panic!("{}: into {name}: {e}", source.display()));
+    (save(&clip, folder, name), clip.report)
+}
+
+fn cut_to(
+    source: &Path,
+    (from, to): (f64, f64),
+    mode: CutMode,
+    folder: &Path,
+    name: &str,
+) -> (PathBuf, Report) {
+    let to = Timestamp::from_secs(to).unwrap_or(Timestamp::MAX);
+    let range = TimeRange { from: Timestamp::from_secs(from).unwrap(), to };
+    let settings = Cut::new().keep(range).mode(mode).format(common::ending(Path::new(name)));
+    let clip = cut(&open(source), &settings, &Control::default())
+        .unwrap_or_else(|e| panic!("{}: {from}..{to} into {name}: {e}", source.display()));
+    (save(&clip, folder, name), clip.report)
+}
+
+/// Two seconds of H.264 with B-frames and AAC, as ffmpeg makes them with these options of the muxer.
+fn h264_and_aac(name: &str, options: &[&str]) -> PathBuf {
+    let sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=440:d=2"];
+    let codecs = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "25", "-c:a", "aac"];
+    made_by_ffmpeg(name, &[&sources[..], &codecs, options].concat())
+}
+
+fn hashes(frames: &[Frame]) -> Vec<&str> {
+    frames.iter().map(|frame| frame.hash.as_str()).collect()
+}
+
+/// How much later than the first sound the first picture is shown. Both are decoded at once: ffmpeg moves the start of a
+/// transport stream to the streams that it decodes.
+fn picture_behind_sound(path: &Path) -> f64 {
+    let both = ["-copyts", "-i", path.to_str().unwrap(), "-map", "0:v:0", "-map", "0:a:0"];
+    let rest = ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framemd5", "-"];
+    let text = String::from_utf8(ffmpeg(&[&both[..], &rest].concat()).0).unwrap();
+    let first = |stream: &str| {
+        let prefix = format!("#tb {stream}: ");
+        let (num, den) = text.lines().find_map(|l| l.strip_prefix(&prefix)?.trim().split_once('/')).unwrap();
+        let base = num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap();
+        let line = text.lines().find(|line| line.starts_with(&format!("{stream},"))).unwrap();
+        line.split(',').nth(2).unwrap().trim().parse::<f64>().unwrap() * base
+    };
+    first("0") - first("1")
+}
+
+/// All pictures of the source are shown, at the same distance from its sound.
+fn shows_all(source: &Path, out: &Path, what: &str) {
+    let (wanted, found) = (frames(source, "0:v:0"), frames(out, "0:v:0"));
+    assert_eq!(hashes(&found), hashes(&wanted), "{what}: pictures");
+    let moved = picture_behind_sound(out) - picture_behind_sound(source);
+    // Matroska counts in milliseconds and rounds both.
+    assert!(moved.abs() < 0.0011, "{what}: the picture moved by {moved} s against the sound");
+}
+
+// ---- MP4 without an edit list
+
+/// Changes the numbers of a table of (count, number) in all tracks that have one.
+fn with_table(source: &Path, kind: &[u8; 4], folder: &Path, change: impl Fn(i32) -> i32) -> PathBuf {
+    let mut bytes = std::fs::read(source).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == kind).unwrap();
+    let count = u32::from_be_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
+    for i in 0..count {
+        let number = &mut bytes[at + 16 + 8 * i..][..4];
+        let old = i32::from_be_bytes((&*number).try_into().unwrap());
+        number.copy_from_slice(&change(old).to_be_bytes());
+    }
+    let path = folder.join("changed.mp4");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn without_an_edit_list_the_last_pictures_are_shown() {
+    oracle!("without_an_edit_list_the_last_pictures_are_shown");
+    let folder = tempfile::tempdir().unwrap();
+    // Composition begins at 0.08 s, and the sound's priming is not stated.
+    let source = h264_and_aac("no-edits.mp4", &["-use_editlist", "0"]);
+    assert!(common::Movie::read(&source).track("vide").edits.is_empty(), "this fixture has no edit list");
+    for name in ["all.mp4", "all.mov", "all.mkv", "all.ts", "all.flv"] {
+        shows_all(&source, &remuxed(&source, folder.path(), name).0, name);
+    }
+    let info = open(&source).info().clone();
+    // ffprobe's duration of the file: its sound begins at 0, its picture ends 0.08 s behind its decode times.
+    assert_eq!(info.duration.map(Timestamp::secs), Some(2.08));
+
+    let (out, report) = cut_to(&source, (0.5, f64::MAX), CutMode::Edit, folder.path(), "rest.mp4");
+    let all = frames(&source, "0:v:0");
+    let wanted: Vec<Frame> = all.into_iter().filter(|frame| frame.time >= 0.5).collect();
+    assert_eq!(hashes(&frames(&out, "0:v:0")), hashes(&wanted), "a cut from 0.5 s to the end");
+    assert!((report.duration_s - 1.58).abs() < 1e-6, "{}", report.duration_s);
+
+    let both = [Source::open(&source).unwrap(), Source::open(&source).unwrap()];
+    let twice = join(&both, &Join::new(), &Control::default()).unwrap();
+    let twice = frames(&save(&twice, folder.path(), "twice.mp4"), "0:v:0");
+    assert_eq!(twice.len(), 100, "a join shows all pictures of both");
+}
+
+#[test]
+fn composition_that_begins_below_zero_is_shown() {
+    oracle!("composition_that_begins_below_zero_is_shown");
+    let folder = tempfile::tempdir().unwrap();
+    let plain = h264_and_aac("no-edits.mp4", &["-use_editlist", "0"]);
+    // Two frames of 512 ticks below 0, where it was two above; and the table of other muxers, from 0 on.
+    let below = with_table(&plain, b"ctts", folder.path(), |offset| offset - 2048);
+    let other = h264_and_aac("negative.mp4", &["-use_editlist", "0", "-movflags", "negative_cts_offsets"]);
+    for (source, what) in [(&below, "below 0"), (&other, "negative offsets")] {
+        assert_eq!(frames(source, "0:v:0").len(), 50, "{what}: ffmpeg shows all pictures of this fixture");
+        for container in ["mp4", "mkv"] {
+            let name = format!("out.{container}");
+            shows_all(source, &remuxed(source, folder.path(), &name).0, &format!("{what} into {name}"));
+        }
+    }
+}
+
+#[test]
+fn an_edit_without_a_length_lasts_to_the_end_of_composition() {
+    oracle!("an_edit_without_a_length_lasts_to_the_end_of_composition");
+    let folder = tempfile::tempdir().unwrap();
+    let source = h264_and_aac("edits.mp4", &[]);
+    let mut bytes = std::fs::read(&source).unwrap();
+    let lists: Vec<usize> = (0..bytes.len() - 4).filter(|at| &bytes[*at..*at + 4] == b"elst").collect();
+    for at in lists {
+        bytes[at + 12..at + 16].fill(0);
+    }
+    let open_end = folder.path().join("open-end.mp4");
+    std::fs::write(&open_end, bytes).unwrap();
+    let (out, _) = remuxed(&open_end, folder.path(), "out.mp4");
+    assert_eq!(hashes(&frames(&out, "0:v:0")), hashes(&frames(&source, "0:v:0")));
+}
+
+// ---- sound at the beginning
+
+#[test]
+fn sound_before_the_first_picture_is_carried_over() {
+    oracle!("sound_before_the_first_picture_is_carried_over");
+    let folder = tempfile::tempdir().unwrap();
+    let whole = h264_and_aac("edits.mp4", &[]);
+    let whole = whole.to_str().unwrap();
+    let options = ["-map", "0:v", "-map", "1:a", "-c", "copy"];
+    let fragments = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    // The picture begins 0.2 s behind the sound, by an edit list; or by the fragments' own times.
+    let late = [&["-itsoffset", "0.2", "-i", whole, "-i", whole], &options[..]].concat();
+    let mut sources = vec![
+        made_by_ffmpeg("late.mp4", &late),
+        made_by_ffmpeg("late-fragments.mp4", &[&late[..], &fragments].concat()),
+    ];
+    sources.extend(shared("cases/sound-before-picture.mp4"));
+    for source in &sources {
+        let wanted = payload(source);
+        for name in ["out.mkv", "out.ts", "out.mp4", "out.flv"] {
+            let what = format!("{} into {name}", source.display());
+            let (out, report) = remuxed(source, folder.path(), name);
+            let found = payload(&out);
+            for stream in ["v0", "a0"] {
+                assert_eq!(found[stream].len(), wanted[stream].len(), "{what}: packets of {stream}");
+            }
+            assert!(report.warnings.is_empty(), "{what}: {:?}", report.warnings);
+        }
+    }
+    // A range that begins in the sound, before the picture, too.
+    let (out, _) = cut_to(&sources[0], (0.1, 1.5), CutMode::Keyframe, folder.path(), "cut.mkv");
+    let sound = frames(&out, "0:a:0");
+    let ahead = frames(&out, "0:v:0")[0].time - sound[0].time;
+    // A frame of AAC lasts 1024 samples, and a cut takes whole ones; Matroska rounds.
+    assert!((ahead - 0.1).abs() <= 1024.0 / 44100.0 + 0.001, "the picture is {ahead} s behind the sound");
+}
+
+#[test]
+fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
+    oracle!("a_first_sound_packet_that_is_no_frame_does_not_move_the_rest");
+    let folder = tempfile::tempdir().unwrap();
+    let sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-f", "lavfi", "-i", "sine=440:d=1"];
+    let whole = made_by_ffmpeg("ac3.mkv", &[&sources[..], &["-c:v", "mpeg4", "-c:a", "ac3"]].concat());
+    // Without its sync word the first frame is none; Matroska keeps it as a packet.
+    let mut bytes = std::fs::read(whole).unwrap();
+    let at = bytes.windows(2).position(|window| window == [0x0b, 0x77]).unwrap();
+    bytes[at] = 0;
+    let broken = folder.path().join("broken.mkv");
+    std::fs::write(&broken, bytes).unwrap();
+    let mut cases = vec![broken];
+    cases.extend(shared("cases/mpeg4-ac3.avi"));
+    for source in &cases {
+        for name in ["out.mp4", "out.mov", "out.mkv"] {
+            let what = format!("{} into {name}", source.display());
+            let (out, report) = remuxed(source, folder.path(), name);
+            let moved = picture_behind_sound(&out) - picture_behind_sound(source);
+            assert!(moved.abs() < 0.0011, "{what}: the picture moved by {moved} s against the sound");
+            let said = report.warnings.iter().any(|warning| warning.contains("no whole frame"));
+            assert_eq!(said, name != "out.mkv", "{what}: {:?}", report.warnings);
+        }
+    }
+}
+
+// ---- joins
+
+/// When the last packet of sound is shown, counted from the first picture.
+fn last_sound(path: &Path) -> f64 {
+    let json = ffprobe(path, &["-show_entries", "packet=codec_type,pts_time"]);
+    let times = |kind: &str| {
+        let packets = json["packets"].as_array().unwrap().iter().filter(|p| p["codec_type"] == *kind);
+        packets.map(|p| p["pts_time"].as_str().unwrap().parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    times("audio").last().unwrap() - times("video").iter().copied().fold(f64::MAX, f64::min)
+}
+
+#[test]
+fn the_last_part_of_a_join_keeps_its_last_sound() {
+    oracle!("the_last_part_of_a_join_keeps_its_last_sound");
+    let folder = tempfile::tempdir().unwrap();
+    // Sound that ends 0.13 of a frame behind a frame's border; and 40 ms behind the picture.
+    for source in
+        [h264_and_aac("edits.mp4", &[]), h264_and_aac("longer.mp4", &["-af", "apad=whole_dur=2.04"])]
+    {
+        let both = [Source::open(&source).unwrap(), Source::open(&source).unwrap()];
+        for container in ["mkv", "ts"] {
+            let clip = join(&both, &Join::new().format(container), &Control::default()).unwrap();
+            let out = save(&clip, folder.path(), &format!("out.{container}"));
+            // ffprobe has no times of MP4's packets as they are shown.
+            let (alone, _) = remuxed(&source, folder.path(), &format!("alone.{container}"));
+            let (one, two) = (last_sound(&alone), last_sound(&out));
+            let moved = two - one - frames(&source, "0:v:0").len() as f64 / 25.0;
+            // Sound goes on at the seam to half of its frame; and Matroska's rounding.
+            let half = 512.0 / 44100.0 + 0.001;
+            assert!(
+                moved.abs() < half,
+                "{} into {container}: the last sound is {moved} s off",
+                source.display()
+            );
+        }
+        let clip = join(&both, &Join::new().format("mp4"), &Control::default()).unwrap();
+        let (one, two) =
+            (open(&source), avrope::Media::open(Source::from_bytes(clip.rope.to_bytes().unwrap())));
+        let end = |media: &avrope::Media| media.info().streams[1].duration.unwrap().secs();
+        let wanted = end(&one) + frames(&source, "0:v:0").len() as f64 / 25.0;
+        assert!((end(&two.unwrap()) - wanted).abs() < 1e-4, "{}: sound ends where it did", source.display());
+    }
+}
+
+// ---- keyframes
+
+#[test]
+fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
+    oracle!("keyframes_are_found_in_the_bitstream_where_none_is_flagged");
+    let Some(source) = shared("cases/no-key-flags.ts") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let keyframes = open(&source).probe(&Control::default()).unwrap().streams[0].keyframes.clone();
+    assert_eq!(keyframes, Some(vec![Timestamp::ZERO]), "it begins with its only picture that is all I");
+    let all = frames(&source, "0:v:0");
+    for name in ["out.ts", "out.mkv", "out.mp4"] {
+        let (out, report) = cut_to(&source, (0.5, 1.0), CutMode::Keyframe, folder.path(), name);
+        assert_eq!(report.ranges[0].actual_from, Timestamp::ZERO, "{name}");
+        let found = frames(&out, "0:v:0");
+        assert_eq!(hashes(&found), hashes(&all[..found.len()]), "{name}: decoding begins where it can");
+        assert!(found.len() >= 30, "{name}: {} pictures up to 1 s", found.len());
+    }
+    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts. A picture can't
+    // be decoded before the one in front of it, and so one may move by a frame.
+    let (out, report) = remuxed(&source, folder.path(), "all.ts");
+    let shown = |path: &Path| {
+        let packets = common::packets(path);
+        packets.iter().map(|p| p.pts.unwrap() - packets[0].pts.unwrap()).collect::<Vec<_>>()
+    };
+    let moved = shown(&source).iter().zip(shown(&out)).map(|(a, b)| (a - b).abs()).max().unwrap();
+    assert!(moved <= 90_000 / 30, "a picture moved by {moved} ticks of 90,000");
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("behind their pts")),
+        "{:?}",
+        report.warnings
+    );
+}
+
+#[test]
+fn pictures_shown_behind_a_range_are_told_of() {
+    oracle!("pictures_shown_behind_a_range_are_told_of");
+    let folder = tempfile::tempdir().unwrap();
+    let source = h264_and_aac("edits.mp4", &[]);
+    let told = |report: &Report| {
+        report.warnings.iter().filter(|warning| warning.contains("behind the range's end")).count()
+    };
+    let frame = 0.04;
+    let mut with_more = 0;
+    for last in 10..20 {
+        let to = f64::from(last) * frame;
+        let (out, report) = cut_to(&source, (0.0, to), CutMode::Keyframe, folder.path(), "out.mkv");
+        let more = frames(&out, "0:v:0").len() > last as usize;
+        assert_eq!(told(&report), usize::from(more), "{to} s: {:?}", report.warnings);
+        with_more += usize::from(more);
+        let (_, report) = cut_to(&source, (0.0, to), CutMode::Keyframe, folder.path(), "out.mp4");
+        assert_eq!(told(&report), 0, "{to} s: an edit list hides them");
+    }
+    assert!(with_more > 0, "there are ends in the middle of B-frames");
+}
+
+// ---- what the container says beside the times
+
+#[test]
+fn a_turned_picture_that_a_container_has_no_word_for_is_told_of() {
+    oracle!("a_turned_picture_that_a_container_has_no_word_for_is_told_of");
+    let folder = tempfile::tempdir().unwrap();
+    let source = common::turned("turned.mp4", &h264_and_aac("edits.mp4", &[]), 90);
+    for name in ["out.mp4", "out.mov", "out.mkv", "out.ts", "out.flv", "out.avi", "out.nut"] {
+        let (out, report) = remuxed(&source, folder.path(), name);
+        let said = report.warnings.iter().any(|warning| warning.contains("players turn its picture"));
+        let bytes = std::fs::read(&out).unwrap();
+        // Matroska's ProjectionPoseRoll: its id, and eight bytes of degrees.
+        let kept = match common::ending(&out) {
+            "mp4" | "mov" => {
+                open(&out).info().streams[0].rotation == open(&source).info().streams[0].rotation
+            }
+            "mkv" => bytes[..4096].windows(3).any(|window| window == [0x76, 0x75, 0x88]),
+            _ => false,
+        };
+        assert_eq!(said, !kept, "{name}: {:?}", report.warnings);
+        assert!(kept || !matches!(common::ending(&out), "mp4" | "mov"), "{name}");
+    }
+}
+
+#[test]
+fn probe_knows_how_long_fragments_are() {
+    oracle!("probe_knows_how_long_fragments_are");
+    let whole = h264_and_aac("edits.mp4", &[]);
+    let whole = whole.to_str().unwrap();
+    let fragments = ["-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    let mut sources = vec![made_by_ffmpeg("fragments.mp4", &[&["-i", whole], &fragments[..]].concat())];
+    sources.extend(shared("cases/opus-preskip.mp4"));
+    for source in sources {
+        let info = open(&source).probe(&Control::default()).unwrap();
+        let said = ffprobe(&source, &["-show_entries", "format=duration"]);
+        let wanted: f64 = said["format"]["duration"].as_str().unwrap().parse().unwrap();
+        let found = info.duration.unwrap().secs();
+        assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
+        assert_eq!(info.duration_from, Some(avrope::DurationFrom::Packets));
+    }
+    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the first.
+    if let Some(source) = shared("cases/sound-before-picture.mp4") {
+        let info = open(&source).probe(&Control::default()).unwrap();
+        let times = |i: usize| {
+            let stream = &info.streams[i];
+            (stream.start_time.unwrap().secs(), stream.duration.unwrap().secs())
+        };
+        let near = |(a, b): (f64, f64), (c, d): (f64, f64)| (a - c).abs() < 1e-5 && (b - d).abs() < 1e-5;
+        assert!(near(times(1), (0.0, 1.764717)), "sound: {:?}", times(1));
+        assert!(near(times(0), (0.048333, 1.753333)), "picture: {:?}", times(0));
+    }
+}
+
+#[test]
+fn durations_say_what_they_are_of() {
+    oracle!("durations_say_what_they_are_of");
+    let folder = tempfile::tempdir().unwrap();
+    let words = folder.path().join("words.srt");
+    std::fs::write(&words, "1\n00:00:00,500 --> 00:00:05,000\nhello\n").unwrap();
+    let (whole, words) = (h264_and_aac("edits.mp4", &[]), words.to_str().unwrap().to_owned());
+    let titled = folder.path().join("titled.mp4");
+    let arguments = ["-i", whole.to_str().unwrap(), "-i", &words, "-c", "copy", "-c:s", "mov_text"];
+    ffmpeg(&[&arguments[..], &[titled.to_str().unwrap()]].concat());
+    let info = open(&titled).info().clone();
+    assert_eq!(info.duration.map(Timestamp::secs), Some(2.0), "picture and sound; the subtitle is longer");
+    assert_eq!(info.duration_from, Some(avrope::DurationFrom::Index));
+    assert_eq!(info.streams[2].duration.map(Timestamp::secs), Some(5.0), "the subtitle's own");
+    for (name, from) in [
+        ("out.mkv", avrope::DurationFrom::Header),
+        ("out.ts", avrope::DurationFrom::Timestamps),
+        ("out.aac", avrope::DurationFrom::BitRate),
+    ] {
+        let (out, _) = if name == "out.aac" {
+            let sound = made_by_ffmpeg("sound.m4a", &["-i", whole.to_str().unwrap(), "-vn", "-c", "copy"]);
+            remuxed(&sound, folder.path(), name)
+        } else {
+            remuxed(&whole, folder.path(), name)
+        };
+        assert_eq!(open(&out).info().duration_from, Some(from), "{name}");
+    }
+}
