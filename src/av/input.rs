@@ -86,6 +86,10 @@ impl Input {
         // A name that no protocol has: nothing is on the list.
         settings.set("protocol_whitelist", "none")?;
         settings.set("max_streams", &options.max_streams.min(1 << 20).to_string())?;
+        if demuxer.name() == "mpegts" {
+            // As ffmpeg itself does: else the first programme's streams may be taken for known before they are.
+            settings.set("scan_all_pmts", "1")?;
+        }
         if options.ignore_edit_lists && demuxer.is_mov() {
             settings.set("ignore_editlist", "1")?;
         }
