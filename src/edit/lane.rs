@@ -36,6 +36,8 @@ pub(super) struct Lane {
     pub beyond: usize,
     /// The muxer looks for the head of an AC-3 frame in each packet.
     pub in_ac3_frames: bool,
+    /// Where its last packet ends, in ticks, if the source knows better than the packet.
+    pub ends: Option<i64>,
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
     pub later: Timestamp,
 }

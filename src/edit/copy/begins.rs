@@ -21,6 +21,9 @@ impl Copy<'_, '_> {
             };
             let spans = timeline.clip(from, to);
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
+            // Matroska says one duration for all packets of TTA, and the last one's follows from the file's (ttadec.c).
+            let end = self.media.duration().filter(|_| s.codec() == "tta");
+            let ends = end.map(|end| end.plus(self.media.start()).ticks(timeline.base));
             let lane = Lane {
                 stream,
                 track,
@@ -41,6 +44,7 @@ impl Copy<'_, '_> {
                 in_ac3_frames: self.session.target.muxer.is_mov()
                     && matches!(s.codec().as_str(), "ac3" | "eac3"),
                 later: Timestamp::ZERO,
+                ends,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
