@@ -92,6 +92,10 @@ impl Input {
             unsafe { option::set(unopened.0.as_ptr(), key, value) }?;
         }
         let mut settings = dict::Dict::new();
+        if demuxer.name() == "mpegts" {
+            // As ffmpeg itself does: else the first programme's streams may be taken for known before they are.
+            settings.set("scan_all_pmts", "1")?;
+        }
         let ignores_edits = options.ignore_edit_lists && demuxer.is_mov();
         if ignores_edits {
             settings.set("ignore_editlist", "1")?;

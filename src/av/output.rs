@@ -95,6 +95,10 @@ impl Muxer {
             // SAFETY: avcodec_get_name answers with a static string for every id.
             return Some(in_transport_stream(&unsafe { string(ff::avcodec_get_name(codec)) }));
         }
+        // Matroska has no name for it, and what libav writes instead its own reader does not decode.
+        if self.name() == "matroska" && codec == ff::AVCodecID::AV_CODEC_ID_GIF {
+            return Some(false);
+        }
         // SAFETY: a static description; the call only looks into tables.
         match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, compliance as c_int) } {
             0 => Some(false),

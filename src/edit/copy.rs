@@ -382,6 +382,12 @@ impl Copy<'_, '_> {
             return Ok(());
         };
         let time = packet.pts().or(packet.dts());
+        if let (Some(ends), Some(time)) = (lane.ends, time)
+            && (time..time.saturating_add(packet.duration())).contains(&ends)
+        {
+            let (pts, dts) = (packet.pts().unwrap_or(time), packet.dts().unwrap_or(time));
+            packet.set_times(pts, dts, ends.saturating_sub(time).max(1));
+        }
         let end = time.map(|time| time.saturating_add(lane.lasts(packet)));
         lane.seen_end = lane.seen_end.max(end);
         let overshoot =

@@ -30,6 +30,8 @@ pub(super) struct Lane {
     /// Packets that are presented before this one, which began the part, lack what they refer to.
     pub leading_before: Option<i64>,
     pub written: u64,
+    /// Where its last packet ends, in ticks, if the source knows better than the packet.
+    pub ends: Option<i64>,
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
     pub later: Timestamp,
 }

@@ -268,6 +268,11 @@ impl Demux {
         self.payloads != Payloads::Named
     }
 
+    /// Whether it can go back.
+    pub(super) fn is_seekable(&self) -> bool {
+        self.source.is_seekable()
+    }
+
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh
     }

@@ -32,6 +32,20 @@ pub(super) fn extent(
         let priming =
             start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !demuxer.may_jump();
         let start = if priming { Timestamp::ZERO } else { start };
+        let start = if demuxer.name() == "asf" && demux.is_seekable() {
+            // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made up for. The start
+            // that it says is that of the sound alone then.
+            let counted: Vec<_> =
+                (0..streams.len()).filter(|i| streams.get(*i).is_some_and(played)).collect();
+            let mut first: Vec<Option<i64>> = vec![None; streams.len()];
+            first_times(demux, &counted, &mut first, false, control)?;
+            let of = |(pts, stream): (&Option<i64>, &Stream)| {
+                pts.map(|pts| Timestamp::from_ticks(pts, stream.time_base()))
+            };
+            first.iter().zip(streams).filter_map(of).fold(start, Timestamp::min)
+        } else {
+            start
+        };
         return Ok((start, demux.input.duration().map(|t| Timestamp::from_ticks(t, micros))));
     };
     let any = streams.iter().any(played);

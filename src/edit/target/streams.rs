@@ -46,13 +46,9 @@ impl Target {
                 // Its content is in the chapters; in the metadata, from which the muxer makes a track anew.
                 continue;
             }
-            // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes.
-            let tells = self.muxer.is_mov() || self.muxer.name() == "mpegts";
-            let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
-            if refused || stream.kind() == StreamKind::Unknown {
-                self.drop_stream(i, stream, "it can't hold this codec", report);
-            } else {
-                chosen.push(i);
+            match self.refuses(stream, extent) {
+                Some(why) => self.drop_stream(i, stream, why, report),
+                None => chosen.push(i),
             }
         }
         // A trial first: a header that fails half-way must not reach the sink.
@@ -62,6 +58,16 @@ impl Target {
             Err(error) if error.is_final() => return Err(error),
             _ => chosen = self.choose_one_by_one(media, &chosen, report)?,
         }
+        for i in chosen.iter().filter(|_| self.muxer.name() == "mov") {
+            let stream =
+                media.streams().get(*i).filter(|s| !s.is_picture() && self.muxer.fits(s) == Some(false));
+            if let Some(codec) = stream.map(Stream::codec) {
+                report.warn(format!(
+                    "stream {i} ({codec}): {} has no name of its own for this codec, and players other than libav's may not know it",
+                    self.name
+                ));
+            }
+        }
         if !allow_drops {
             self.check_losses(media, &chosen, &[StreamKind::Video, StreamKind::Audio], report)?;
         }
@@ -70,6 +76,27 @@ impl Target {
         self.templates = chosen;
         self.chapters = chapters;
         Ok(())
+    }
+
+    /// Why a stream can't be copied into this container, as far as that is known without a trial.
+    fn refuses(&self, stream: &Stream, extent: Extent) -> Option<&'static str> {
+        if stream.kind() == StreamKind::Unknown {
+            return Some("it can't hold this codec");
+        }
+        // ttadec.c: the length of the last frame follows from the container's, and every other frame is a full one.
+        if stream.codec() == "tta" && extent != Extent::Whole {
+            return Some(
+                "of TTA nothing but a whole file can be copied: a frame does not say its own length",
+            );
+        }
+        // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For pictures MOV has
+        // names of others where it has none (movenc.c: mov_get_codec_tag), which its readers know; so it has for sound, and
+        // they do not find what they need there.
+        let name = self.muxer.name();
+        let by_trial = name == "mov" && stream.kind() == StreamKind::Video;
+        let tells = (self.muxer.is_mov() && !by_trial) || name == "mpegts" || stream.codec() == "gif";
+        let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
+        refused.then_some("it can't hold this codec")
     }
 
     pub(crate) fn drop_stream(&self, index: usize, stream: &Stream, why: &str, report: &mut Report) {
