@@ -1,6 +1,10 @@
 //! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
 //! edit lists.
 
+mod load;
+
+pub(crate) use load::{Use, weigh};
+
 use crate::{Error, ErrorKind, Result};
 
 /// More boxes, or larger tables, than this are taken for an attack.

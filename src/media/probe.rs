@@ -9,6 +9,9 @@ use crate::{
 /// An edit list may show each of them many times over.
 const MOST_KEYFRAMES: usize = 1 << 20;
 
+/// Entries of an edit list that libav is let to apply.
+const MOST_EDITS: usize = 16;
+
 impl Media {
     /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate), in a demuxer
     /// context of its own, and lists when the video's keyframes are shown. For MP4 the latter costs a walk over the index;
@@ -24,7 +27,9 @@ impl Media {
         }
         let named = |e: crate::Error| e.named(inner.source.name());
         if inner.options.raw {
-            let options = OpenOptions { ignore_edit_lists: false, raw: false, ..inner.options };
+            // libav makes an index of what each entry of an edit list shows, from the keyframe before it on.
+            let many = inner.timelines.iter().any(|timeline| timeline.spans.len() > MOST_EDITS);
+            let options = OpenOptions { ignore_edit_lists: many, raw: false, ..inner.options };
             let probed = context(&inner.source, inner.demuxer, options, control).map_err(named)?;
             for (i, known) in info.streams.iter_mut().enumerate().take(probed.input.stream_count()) {
                 let found = StreamInfo::of(i, &probed.input.stream(i)?);
