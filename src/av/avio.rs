@@ -213,6 +213,10 @@ impl ReadIo {
         self.0.pb.as_ptr()
     }
 
+    pub(super) fn control(&mut self) -> &Control {
+        &self.0.state().common.control
+    }
+
     pub(crate) fn set_control(&mut self, control: Control) {
         self.0.state().common.control = control;
     }

@@ -1,7 +1,15 @@
 //! AVCodecContext that decodes: packets in, frames out.
 
-use super::{check, describe, device::Device, dict::Dict, frame::Frame, log, packet::Packet, stream::Stream};
-use crate::{Error, ErrorKind, Result};
+use super::{
+    check, describe,
+    device::Device,
+    dict::Dict,
+    frame::Frame,
+    log,
+    packet::Packet,
+    stream::{Stream, StreamKind},
+};
+use crate::{Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, ptr::NonNull};
 
@@ -28,6 +36,8 @@ pub(crate) struct DecodeOptions {
     /// Each frame comes out as soon as it is decoded: threads share one frame, instead of having one each.
     pub low_delay: bool,
     pub max_pixels: u64,
+    /// Bytes of pictures that it may hold.
+    pub memory: u64,
     /// Priming and padding are cut off by us, as the container's edit list says; else by libav.
     pub keep_padding: bool,
     pub bit_exact: bool,
@@ -35,11 +45,75 @@ pub(crate) struct DecodeOptions {
     pub alpha: bool,
 }
 
+/// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of H.264, HEVC and AV1
+/// let large pictures have), and those that wait for their turn, in queues and filters as well.
+const REFERRED: u64 = 8;
+const WAITING: u64 = 4;
+/// As many threads as libav takes by itself.
+const MOST_THREADS: u32 = 16;
+
+/// What a decoder gets of its memory.
+struct Room {
+    threads: u32,
+    /// Those of the largest picture: a stream may change its size.
+    pixels: u64,
+    /// Bytes of the largest picture.
+    picture: u64,
+}
+
+impl Stream {
+    /// Pictures that a decoder holds beside one for each thread.
+    fn held(&self) -> u64 {
+        if self.is_intra_only() { WAITING } else { WAITING.saturating_add(REFERRED) }
+    }
+
+    /// The pixels of the largest picture that a decoder of one thread has memory for.
+    pub(super) fn fitting_pixels(&self, memory: u64) -> u64 {
+        let pictures = self.held().saturating_add(1).saturating_mul(self.bits_per_pixel());
+        memory.saturating_mul(8).checked_div(pictures).unwrap_or(memory)
+    }
+}
+
+impl Room {
+    /// Errors: LimitExceeded for pictures that do not fit, however few threads decode them.
+    fn of(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
+        let (threads, memory) = (options.threads, options.memory);
+        if stream.kind() != StreamKind::Video || memory == u64::MAX {
+            return Ok(Self { threads, pixels: options.max_pixels, picture: u64::MAX });
+        }
+        let (w, h) = stream.size().unwrap_or((0, 0));
+        let (pixels, bits) = (u64::from(w).saturating_mul(h.into()), stream.bits_per_pixel());
+        let picture = |pixels: u64| pixels.saturating_mul(bits).div_ceil(8).max(1);
+        let held = stream.held();
+        let fitting = memory.checked_div(picture(pixels)).unwrap_or(0);
+        let least = held.saturating_add(1);
+        Limits::hold(least, fitting, "decoder_memory", || {
+            let needed = least.saturating_mul(picture(pixels));
+            format!("a decoder of {w}x{h} pixels holds about {needed} bytes, and the limit is {memory}")
+        })?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let auto = u32::try_from(cores).unwrap_or(1).min(MOST_THREADS);
+        let wanted = if threads == 0 { auto } else { threads };
+        let fitting = u32::try_from(fitting.saturating_sub(held)).unwrap_or(u32::MAX);
+        let fewer = wanted.min(fitting);
+        let pictures = held.saturating_add(fewer.into());
+        let largest =
+            memory.checked_div(pictures).unwrap_or(0).saturating_mul(8).checked_div(bits).unwrap_or(0);
+        Ok(Self {
+            threads: if fewer == wanted { threads } else { fewer },
+            pixels: options.max_pixels.min(largest.max(pixels)),
+            picture: memory.checked_div(least).unwrap_or(memory),
+        })
+    }
+}
+
 /// A decoder for one stream.
 pub(crate) struct Decoder {
     context: NonNull<ff::AVCodecContext>,
     /// The pixel format of frames on the device, for the callback. Boxed: libav has its address.
     wanted: Box<c_int>,
+    /// Bytes that a picture may have.
+    picture: u64,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -50,11 +124,13 @@ impl Decoder {
         log::clear();
         let mut decoder = Self::alloc(stream, options.alpha)?;
         let mut settings = Dict::new();
-        settings.set("threads", &threads(options.threads))?;
+        let room = Room::of(stream, options)?;
+        decoder.picture = room.picture;
+        settings.set("threads", &threads(room.threads))?;
         if options.low_delay {
             settings.set("thread_type", "slice")?;
         }
-        settings.set("max_pixels", &options.max_pixels.min(i64::MAX as u64).to_string())?;
+        settings.set("max_pixels", &room.pixels.min(i64::MAX as u64).to_string())?;
         if options.keep_padding {
             settings.set("flags2", "+skip_manual")?;
         }
@@ -74,6 +150,14 @@ impl Decoder {
         };
         check(code, &format!("opening a decoder for {}", stream.codec()))?;
         Ok(decoder)
+    }
+
+    /// An error for a picture that takes more than was told before (the format may have shown only now).
+    pub(crate) fn admit(&self, picture: &Frame) -> Result<()> {
+        let bytes = picture.memory() as u64;
+        Limits::hold(bytes, self.picture, "decoder_memory", || {
+            format!("a picture of {bytes} bytes, of which a decoder holds several")
+        })
     }
 
     /// Whether it was told to decode on a device; its frames say whether it does.
@@ -138,7 +222,7 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let decoder = Self { context, wanted: Box::new(-1) };
+            let decoder = Self { context, wanted: Box::new(-1), picture: u64::MAX };
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
             super::format::guess_layout(&mut (*decoder.context.as_ptr()).ch_layout);

@@ -169,8 +169,24 @@ impl Input {
     pub(crate) fn find_stream_info(&mut self) -> Result<()> {
         // It ends with the first packet behind `probesize`, which is 5 MB.
         self.io.begin(Reading::Packets(if self.stream_count() == 1 { 1 } else { INTERLEAVED }));
-        // SAFETY: the context is open and ours.
-        let code = unsafe { ff::avformat_find_stream_info(self.as_ptr(), ptr::null_mut()) };
+        // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not decoded there either.
+        let limits = *self.io.control().limit();
+        let mut options = Vec::new();
+        for index in 0..self.stream_count() {
+            let mut own = dict::Dict::new();
+            let most = self.stream(index)?.fitting_pixels(limits.decoder_memory).min(limits.pixels);
+            own.set("max_pixels", &most.min(i64::MAX as u64).to_string())?;
+            options.push(own);
+        }
+        let mut options: Vec<_> = options.into_iter().map(dict::Dict::into_raw).collect();
+        // SAFETY: the context is open and ours; there is a dictionary for each of its streams, or NULL for none. libav takes
+        // what it uses out of them, and what is left is freed here.
+        let code = unsafe {
+            let array = if options.is_empty() { ptr::null_mut() } else { options.as_mut_ptr() };
+            let code = ff::avformat_find_stream_info(self.as_ptr(), array);
+            options.iter_mut().for_each(|left| ff::av_dict_free(left));
+            code
+        };
         self.settle(code, "reading the streams' parameters").map(drop)
     }
 

@@ -315,6 +315,23 @@ impl Stream {
             .flatten()
     }
 
+    /// What a pixel of a decoded picture takes in memory; as most have it (4:2:0 of 8 bits) where that is not known yet.
+    pub(in crate::av) fn bits_per_pixel(&self) -> u64 {
+        // SAFETY: a valid format; its description is static, or NULL.
+        let known = pix_fmt(self.get().format).and_then(|format| unsafe {
+            let description = ff::av_pix_fmt_desc_get(format);
+            (!description.is_null()).then(|| ff::av_get_padded_bits_per_pixel(description))
+        });
+        known.and_then(|bits| u64::try_from(bits).ok()).filter(|bits| *bits > 0).unwrap_or(12)
+    }
+
+    /// Whether each picture of its codec stands for itself.
+    pub(in crate::av) fn is_intra_only(&self) -> bool {
+        // SAFETY: a static description, or NULL.
+        let codec = unsafe { ff::avcodec_descriptor_get(self.codec_id()).as_ref() };
+        codec.is_some_and(|codec| codec.props & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0)
+    }
+
     pub(crate) fn sample_format(&self) -> Option<String> {
         (self.kind() == StreamKind::Audio)
             .then(|| name_of(self.get().format, ff::av_get_sample_fmt_name, sample_fmt).and_then(known))

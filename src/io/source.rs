@@ -189,6 +189,11 @@ impl Source {
         self.len().is_some()
     }
 
+    /// Whether a read of it costs next to nothing.
+    pub(crate) fn is_near(&self) -> bool {
+        matches!(&*self.kind, Kind::File(_) | Kind::Memory(_) | Kind::Rope(_))
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.kind, &other.kind)
     }

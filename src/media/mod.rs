@@ -1,5 +1,6 @@
 //! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
 
+mod admit;
 mod counted;
 mod demux;
 mod extent;

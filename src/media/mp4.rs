@@ -1,8 +1,10 @@
 //! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
 //! edit lists.
 
+mod load;
 mod samples;
 
+pub(crate) use load::{Use, weigh};
 pub(crate) use samples::Times;
 
 use crate::{Error, ErrorKind, Result};

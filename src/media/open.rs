@@ -1,7 +1,7 @@
 //! [`Media`]: an opened source.
 
 use super::{
-    Demux, MediaInfo, Timeline,
+    Demux, MediaInfo, Timeline, admit,
     demux::Payloads,
     extent::{Extent, describe, extent},
     mp4,
@@ -294,7 +294,11 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
             control.check()?;
             read_exact(&mut reader, at, into, control)
         };
-        mp4::Tables::read(&mut read, source.len().unwrap_or(0))?
+        let len = source.len().unwrap_or(0);
+        // Of a source that is far away each fragment costs a request.
+        let using = mp4::Use { fragments: source.is_near(), expands: false };
+        mp4::weigh(&mut read, len, control.limit(), using)?;
+        mp4::Tables::read(&mut read, len)?
     } else {
         None
     };
@@ -310,7 +314,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     demux.expect(promise);
     let mut streams =
         (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
-    check_limits(&streams, control)?;
+    admit::streams(&streams, &demux.input, control)?;
     if options.raw {
         own_reads = own_reads.saturating_add(refine(&source, demuxer, options, &mut streams, control)?);
     }
@@ -340,6 +344,9 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
             }
         })
         .collect();
+    for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
+        admit::repeats(i, timeline, &demux.input, control)?;
+    }
     let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
     let Extent { start, end, .. } = extent;
     if start < Timestamp::ZERO {
@@ -418,7 +425,11 @@ fn refine(
     }
     let mut probed = context(source, demuxer, OpenOptions { raw: false, ..options }, control)?;
     for (i, stream) in streams.iter_mut().enumerate().filter(|(_, stream)| lacks(stream)) {
-        *stream = probed.input.stream(i)?;
+        let found = probed.input.stream(i)?;
+        // Pictures that are too large to be decoded lose the size that their header states.
+        if found.size().is_some() || stream.size().is_none() {
+            *stream = found;
+        }
     }
     Ok(probed.take_bytes_read())
 }
@@ -442,6 +453,9 @@ fn probe_stream(source: Source, head: &mut Vec<u8>, control: &Control) -> Result
         }
         Ok(filled)
     })?;
+    if demuxer.is_mov() {
+        admit::index_of_stream(&mut reader, head, control)?;
+    }
     let at = head.len() as u64;
     let resumed = Resumed { head: head.clone().into(), rest: reader, at };
     Ok((Source::from_stream(resumed, name), demuxer))
@@ -466,24 +480,4 @@ fn read_exact(
 /// libav's probing looks at a name's ending; folders are not its business.
 fn file_name(name: &str) -> String {
     name.rsplit('/').next().unwrap_or_default().to_owned()
-}
-
-fn check_limits(streams: &[Stream], control: &Control) -> Result<()> {
-    let limits = control.limit();
-    if streams.len() > limits.streams {
-        let message = format!("{} streams, and the limit is {}", streams.len(), limits.streams);
-        return Err(Error::new(ErrorKind::LimitExceeded, message));
-    }
-    for (i, stream) in streams.iter().enumerate() {
-        if let Some((w, h)) = stream.size()
-            && u64::from(w).saturating_mul(u64::from(h)) > limits.pixels
-        {
-            let message = format!("{w}x{h} pixels, and the limit is {} in all", limits.pixels);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(i));
-        }
-    }
-    if streams.is_empty() {
-        return Err(Error::corrupt("there are no streams in it"));
-    }
-    Ok(())
 }

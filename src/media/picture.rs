@@ -68,6 +68,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         threads: 1,
         low_delay: false,
         max_pixels: most,
+        memory: control.limit().decoder_memory,
         keep_padding: false,
         bit_exact: false,
         alpha: false,

@@ -16,6 +16,9 @@ use crate::{
 /// An edit list may show each of them many times over.
 const MOST_KEYFRAMES: usize = 1 << 20;
 
+/// Entries of an edit list that libav is let to apply.
+const MOST_EDITS: usize = 16;
+
 /// What the packets of a stream tell.
 struct Scanned {
     stream: usize,
@@ -97,7 +100,9 @@ impl Media {
         }
         let named = |e: crate::Error| e.named(inner.source.name());
         if inner.options.raw {
-            let options = OpenOptions { ignore_edit_lists: false, raw: false, ..inner.options };
+            // libav makes an index of what each entry of an edit list shows, from the keyframe before it on.
+            let many = inner.timelines.iter().any(|timeline| timeline.spans.len() > MOST_EDITS);
+            let options = OpenOptions { ignore_edit_lists: many, raw: false, ..inner.options };
             let probed = context(&inner.source, inner.demuxer, options, control).map_err(named)?;
             for (i, known) in info.streams.iter_mut().enumerate().take(probed.input.stream_count()) {
                 let found = StreamInfo::of(i, &probed.input.stream(i)?);

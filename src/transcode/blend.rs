@@ -99,7 +99,7 @@ pub fn join_with_to(
 struct Blend<'a> {
     medias: Vec<Media>,
     transition: &'a Transition,
-    settings: &'a Transcode,
+    settings: Transcode,
     /// Transitions are made in memory.
     hardware: Hardware,
 }
@@ -108,7 +108,7 @@ impl<'a> Blend<'a> {
     fn open(
         sources: &[Source],
         transition: &'a Transition,
-        settings: &'a Transcode,
+        settings: &Transcode,
         control: &Control,
     ) -> Result<Self> {
         if sources.len() < 2 {
@@ -119,7 +119,7 @@ impl<'a> Blend<'a> {
         Ok(Self {
             medias: sources.iter().map(open).collect::<Result<_>>()?,
             transition,
-            settings,
+            settings: settings.within(control.limit())?,
             hardware: Hardware::none(),
         })
     }
@@ -153,7 +153,7 @@ impl Job for Blend<'_> {
 
     fn layout(&self, streaming: bool) -> Layout {
         match self.first() {
-            Ok(media) => TranscodeJob::new(Transcoder::new(media, self.settings)).layout(streaming),
+            Ok(media) => TranscodeJob::new(Transcoder::new(media, &self.settings)).layout(streaming),
             Err(_) => Layout::Indexed,
         }
     }
@@ -204,7 +204,7 @@ impl Job for Blend<'_> {
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
-        unused::warn((first, self.settings), &lanes, (false, false), target, report);
+        unused::warn((first, &self.settings), &lanes, (false, false), target, report);
         let mut parts = Vec::new();
         for (media, streams) in self.medias.iter().zip(streams) {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));
@@ -219,13 +219,21 @@ impl Job for Blend<'_> {
             self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
         let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
         if let Some(size) = self.settings.target_size {
-            let mut plan = plan::Plan::new(first, self.settings, &self.hardware);
+            let mut plan = plan::Plan::new(first, &self.settings, &self.hardware);
             plan.length = total;
             plan.divide(size, &mut lanes)?;
         }
         let metadata = first.metadata().to_vec();
-        Pipeline { settings: self.settings, parts, lanes, metadata, total, device: None, packets: Vec::new() }
-            .run(target, report, control)
+        Pipeline {
+            settings: &self.settings,
+            parts,
+            lanes,
+            metadata,
+            total,
+            device: None,
+            packets: Vec::new(),
+        }
+        .run(target, report, control)
     }
 }
 
@@ -337,7 +345,7 @@ impl<'a> Blend<'a> {
         let Some(source) = stream_of(first, kind).and_then(|i| first.streams().get(i)) else {
             return Ok(None);
         };
-        let mut plan = plan::Plan::new(first, self.settings, &self.hardware);
+        let mut plan = plan::Plan::new(first, &self.settings, &self.hardware);
         let Some((links, mut encode)) = plan.encoded(kind, target, source)? else { return Ok(None) };
         let is_audio = kind == StreamKind::Audio;
         let (alike, description) = if is_audio {

@@ -9,7 +9,7 @@ use super::{
     sound::{Piece, Silence, SoundClock},
 };
 use crate::{
-    Control, Error, ErrorKind, Frame, Result, StreamKind,
+    Control, Error, ErrorKind, Frame, Limits, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -43,13 +43,22 @@ pub(super) fn options(settings: &Transcode, control: &Control) -> DecodeOptions 
         threads: settings.threads,
         low_delay: false,
         max_pixels: control.limit().pixels,
+        memory: control.limit().decoder_memory,
         keep_padding: false,
         bit_exact: settings.bit_exact,
         alpha: false,
     }
 }
 
+/// How long a result may be.
+pub(super) fn longest(control: &Control) -> Timestamp {
+    let nanos = control.limit().duration.saturating_mul(1_000_000_000);
+    i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp::from_nanos)
+}
+
 pub(super) struct DecodeStage<'a> {
+    /// No frame is later than this.
+    pub longest: Timestamp,
     pub parts: &'a [Part],
     pub lane: usize,
     pub options: DecodeOptions,
@@ -206,6 +215,7 @@ impl DecodeStage<'_> {
             return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(at.stream));
         }
         if !frame.is_audio() {
+            at.decoder.admit(&frame).map_err(|e| e.in_stream(at.stream))?;
             for picture in at.place_picture(frame)? {
                 if !self.send(at, picture)? {
                     return Ok(false);
@@ -234,6 +244,11 @@ impl DecodeStage<'_> {
     }
 
     fn send(&mut self, at: &mut At, frame: Frame) -> Result<bool> {
+        // Before a filter that fills gaps sees it.
+        if let Some(time) = frame.time().filter(|time| *time > self.longest) {
+            let what = format!("a frame at {time}, and the limit is {}", self.longest);
+            return Err(Limits::reached("duration", what).in_stream(at.stream));
+        }
         let bytes = frame.memory();
         (self.gave, at.gave) = (true, true);
         self.to.send(Decoded { frame, part: at.part }, bytes, self.stop)

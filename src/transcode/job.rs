@@ -32,6 +32,7 @@ pub(super) fn run(
     control: &Control,
 ) -> Result<()> {
     settings.check()?;
+    let settings = &settings.within(control.limit())?;
     target.set_options(&settings.muxer_options)?;
     report.input_bytes = media.source().len().unwrap_or(0);
     report.bytes_read = media.bytes_read();

@@ -55,6 +55,7 @@ pub(super) fn measure(
     let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
     let (counters, stop, parts) = (&counters, &stop, &parts);
     let decode = DecodeStage {
+        longest: decode::longest(control),
         parts,
         lane: 0,
         options: decode::options(settings, control),

@@ -255,6 +255,7 @@ impl Pipeline<'_> {
                 ways.push(Some(Forward::Decode(fed)));
                 let turned = plan.turned;
                 let decode = DecodeStage {
+                    longest: decode::longest(control),
                     parts: &parts,
                     lane: track,
                     options: DecodeOptions {

@@ -5,7 +5,7 @@ use super::{
     filters::{self, AudioFilter, VideoFilter},
     presets::Preset,
 };
-use crate::{Error, HardwareChoice, Rational, Result, StreamKind, TimeRange};
+use crate::{Error, HardwareChoice, Limits, Rational, Result, StreamKind, TimeRange};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
@@ -130,6 +130,22 @@ impl Transcode {
             StreamKind::Audio => self.audio.codec == AudioCodec::None,
             _ => false,
         }
+    }
+
+    /// The same under a job's limits: as many threads as there are cores may be too many.
+    ///
+    /// Errors: LimitExceeded for more threads than a codec may have.
+    pub(super) fn within(&self, limits: &Limits) -> Result<Self> {
+        let mut own = self.clone();
+        let most = limits.threads;
+        Limits::hold(own.threads.into(), most.into(), "threads", || {
+            format!("{} threads for each codec, and the limit is {most}", own.threads)
+        })?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if own.threads == 0 && (most as usize) < cores {
+            own.threads = most.max(1);
+        }
+        Ok(own)
     }
 
     /// What is wrong in itself, whatever the source.
