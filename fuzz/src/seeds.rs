@@ -51,6 +51,8 @@ pub fn all(kind: Seeds) -> Vec<Vec<u8>> {
             "key=value",
             "inf",
             "0x10",
+            "packets=64M",
+            "memory=unlimited",
         ]),
     }
 }

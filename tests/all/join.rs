@@ -2,7 +2,10 @@
 
 use crate::common::{self, Frame, Movie, ffmpeg, frames, open, save};
 use avrope::{Control, Cut, CutMode, ErrorKind, Join, Source, TimeRange, cut, join, synth};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 fn ranges(list: &[(f64, f64)]) -> Cut {
     list.iter().fold(Cut::new(), |cut, (from, to)| cut.keep(TimeRange::secs(*from, *to).unwrap()))
@@ -244,7 +247,10 @@ fn in_sync(name: &str, parts: &[PathBuf], container: &str, half_frame: f64) {
     let clip = join(&sources, &Join::new().format(container), &Control::default()).unwrap();
     let out = save(&clip, folder.path(), &format!("out.{container}"));
     let (flashes, beeps) = flashes_and_beeps(&out);
-    let due: usize = parts.iter().map(|part| flashes_and_beeps(part).0.len()).sum();
+    // Most parts are the same few clips.
+    let mut known = BTreeMap::new();
+    let due: usize =
+        parts.iter().map(|part| *known.entry(part).or_insert_with(|| flashes_and_beeps(part).0.len())).sum();
     assert_eq!(flashes.len(), due, "{name}: flashes");
     // A beep is found within a millisecond (its wave's first rise), and containers round to one.
     let most = half_frame + 0.002;

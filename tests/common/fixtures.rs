@@ -7,13 +7,23 @@ use std::{
     sync::Mutex,
 };
 
+/// Where made media are kept.
+pub fn kept() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("media-{}", avrope::libav_version()))
+}
+
+/// Where the shared footage lies, if it is there.
+pub fn footage() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media")
+}
+
 /// A file in the build's folder that is made once for a version of libav; `make` gets a name to write to.
 pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     static MAKING: Mutex<()> = Mutex::new(());
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("media-{}", avrope::libav_version()));
+    let folder = kept();
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("{:08x}-{name}", hasher.finish() as u32));
     let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -161,8 +171,9 @@ pub fn fixture(name: &str) -> Option<PathBuf> {
     pool().into_iter().find(|fixture| fixture.name == name).map(|fixture| fixture.path)
 }
 
+/// A file of the shared footage; says so loudly where it is not.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
+    let path = footage().join(name);
     if path.exists() {
         return Some(path);
     }

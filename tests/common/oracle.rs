@@ -1,9 +1,11 @@
 //! The oracle: `ffmpeg` and `ffprobe` as they are installed, and what they say of a file.
 
+use super::{footage, kept};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     process::Command,
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 fn tool(variable: &str, name: &str) -> String {
@@ -42,11 +44,34 @@ fn output(program: String, arguments: &[&str]) -> (Vec<u8>, String) {
     (output.stdout, log)
 }
 
+const QUIET: [&str; 5] = ["-hide_banner", "-nostdin", "-y", "-v", "warning"];
+
 /// Runs ffmpeg; its stdout and its log (warnings and errors).
 pub fn ffmpeg(arguments: &[&str]) -> (Vec<u8>, String) {
-    let all: Vec<&str> =
-        ["-hide_banner", "-nostdin", "-y", "-v", "warning"].iter().chain(arguments).copied().collect();
-    output(tool("AVROPE_FFMPEG", "ffmpeg"), &all)
+    output(tool("AVROPE_FFMPEG", "ffmpeg"), &[&QUIET[..], arguments].concat())
+}
+
+/// What a tool prints of a file that nobody changes (a fixture, shared footage), asked once in a process; of others, each time.
+fn asked(path: &Path, program: String, arguments: &[&str]) -> (Vec<u8>, String) {
+    type Answers = HashMap<String, (Vec<u8>, String)>;
+    static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
+    if ![kept(), footage()].iter().any(|folder| path.starts_with(folder)) {
+        return output(program, arguments);
+    }
+    let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let question = format!("{program} {}", arguments.join("\n"));
+    let known = answers().get(&question).cloned();
+    known.unwrap_or_else(|| {
+        // Not under the lock: others ask meanwhile.
+        let answer = output(program, arguments);
+        answers().insert(question, answer.clone());
+        answer
+    })
+}
+
+/// Runs ffmpeg on an input, with nothing but stdout as an output.
+fn ffmpeg_on(path: &Path, arguments: &[&str]) -> (Vec<u8>, String) {
+    asked(path, tool("AVROPE_FFMPEG", "ffmpeg"), &[&QUIET[..], arguments].concat())
 }
 
 /// What ffprobe says with these arguments, as JSON.
@@ -59,7 +84,7 @@ pub fn ffprobe(path: &Path, arguments: &[&str]) -> serde_json::Value {
     all.extend(["-of", "json"]);
     all.extend(arguments);
     all.push(path.to_str().unwrap());
-    serde_json::from_slice(&output(tool("AVROPE_FFPROBE", "ffprobe"), &all).0).unwrap()
+    serde_json::from_slice(&asked(path, tool("AVROPE_FFPROBE", "ffprobe"), &all).0).unwrap()
 }
 
 pub fn ending(path: &Path) -> &str {
@@ -82,7 +107,10 @@ pub struct Packet {
 
 /// All packets of a file in its order, with the MD5 of their data.
 pub fn packets(path: &Path) -> Vec<Packet> {
-    let json = ffprobe(path, &["-show_packets", "-show_data_hash", "md5"]);
+    packets_of(&ffprobe(path, &["-show_packets", "-show_data_hash", "md5"]))
+}
+
+fn packets_of(json: &serde_json::Value) -> Vec<Packet> {
     let number = |value: &serde_json::Value| value.as_i64();
     let of = |p: &serde_json::Value| Packet {
         stream: p["stream_index"].as_u64().unwrap() as usize,
@@ -97,11 +125,10 @@ pub fn packets(path: &Path) -> Vec<Packet> {
 
 /// The hashes of each stream's packets, streams by kind and number: `v0`, `a0`, `a1`, `s0`.
 pub fn payload(path: &Path) -> BTreeMap<String, Vec<String>> {
-    let streams =
-        ffprobe(path, &["-show_entries", "stream=index,codec_type:stream_disposition=attached_pic"]);
+    let json = ffprobe(path, &["-show_streams", "-show_packets", "-show_data_hash", "md5"]);
     let mut names = BTreeMap::new();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for stream in streams["streams"].as_array().unwrap() {
+    for stream in json["streams"].as_array().unwrap() {
         let kind = stream["codec_type"].as_str().unwrap_or("d");
         let picture = stream["disposition"]["attached_pic"] == 1;
         let kind = if picture { "p".to_owned() } else { kind[..1].to_owned() };
@@ -110,7 +137,7 @@ pub fn payload(path: &Path) -> BTreeMap<String, Vec<String>> {
         *count += 1;
     }
     let mut all = BTreeMap::new();
-    for packet in packets(path) {
+    for packet in packets_of(&json) {
         let name = names.get(&packet.stream).cloned().unwrap_or_default();
         all.entry(name).or_insert_with(Vec::new).push(packet.hash);
     }
@@ -124,7 +151,7 @@ pub fn raw(path: &Path, stream: &str) -> Vec<u8> {
         arguments.extend(["-ignore_editlist", "1"]);
     }
     arguments.extend(["-i", path.to_str().unwrap(), "-map", stream, "-c", "copy", "-f", "data", "-"]);
-    ffmpeg(&arguments).0
+    ffmpeg_on(path, &arguments).0
 }
 
 /// Of how many runs of its sources a sequence is made at the least; None if something in it is in no source. (The
@@ -162,7 +189,7 @@ pub fn frames_with(path: &Path, stream: &str, options: &[&str]) -> Vec<Frame> {
     arguments.extend(["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]);
     arguments.extend(options);
     arguments.extend(["-f", "framemd5", "-"]);
-    let (text, _) = ffmpeg(&arguments);
+    let (text, _) = ffmpeg_on(path, &arguments);
     let text = String::from_utf8(text).unwrap();
     let mut base = 1.0;
     let mut frames = Vec::new();
@@ -183,7 +210,7 @@ pub fn frames_with(path: &Path, stream: &str, options: &[&str]) -> Vec<Frame> {
 pub fn complaints(path: &Path) -> BTreeSet<String> {
     let arguments = ["-i", path.to_str().unwrap(), "-map", "0:v?", "-map", "0:a?"];
     let rest = ["-fps_mode", "passthrough", "-enc_time_base:v", "1:1000000", "-f", "null", "-"];
-    let (_, log) = ffmpeg(&[&arguments[..], &rest].concat());
+    let (_, log) = ffmpeg_on(path, &[&arguments[..], &rest].concat());
     let plain = |line: &str| {
         let line = line.split(" @ 0x").map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
         let line = line.collect::<String>().replace(path.to_str().unwrap(), "FILE");
