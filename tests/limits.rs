@@ -418,3 +418,46 @@ fn a_picture_of_15360x16000_is_refused_in_little_memory() {
     worked(&output);
     assert!(memory < 300, "{memory} MiB");
 }
+
+// ---- options that reach files
+
+#[test]
+fn options_touch_no_files_unless_that_is_allowed() {
+    oracle!("options_touch_no_files_unless_that_is_allowed");
+    let (case, clip) = (Case::new(), clip());
+    let input = text(&clip);
+    let transcode = |codec: &str, option: &str, more: &[&str]| {
+        let args = ["transcode", input, "-o", "out.mkv", "--video-codec", codec, "--option", option];
+        case.run(&[&args[..], more].concat())
+    };
+    for (codec, option) in [
+        ("libx264", "x264-params=stats=stolen"),
+        ("libx264", "x264-params=crf=20:dump-yuv=stolen"),
+        ("libx264", "x264-params=crf=20\\:stats=stolen:pass=1"),
+        ("libx264", "x264opts=qpfile=/etc/passwd"),
+        ("libx264", "passlogfile=stolen"),
+        ("libx264", "stats=stolen"),
+        ("libx264", "flags=+pass1"),
+        ("libx264", "flags=512"),
+        ("mpeg4", "flags=+cgop+pass2"),
+        ("libx265", "x265-params=csv=stolen"),
+        ("libsvtav1", "svtav1-params=stats=stolen"),
+    ] {
+        failed(&transcode(codec, option, &[]), "may touch files");
+        assert!(case.files().is_empty(), "{option}: {:?}", case.files());
+    }
+    for (codec, option) in [
+        ("libx264", "x264-params=keyint=20:no-cabac=1:aq_mode=1"),
+        ("libx264", "flags=+cgop"),
+        ("libx264", "tune=film"),
+        ("mpeg4", "qmax=12"),
+        ("libx265", "x265-params=keyint=20"),
+        ("libx264", "m:cluster_time_limit=1000"),
+    ] {
+        worked(&transcode(codec, option, &["--force"]));
+    }
+    fs::remove_file(case.path("out.mkv")).unwrap();
+    let allowed = ["--allow-options-that-touch-files"];
+    worked(&transcode("libx264", "x264-params=stats=written:pass=1", &allowed));
+    assert!(case.files().iter().any(|name| name.starts_with("written")), "{:?}", case.files());
+}

@@ -197,6 +197,10 @@ fn parameters_that_an_encoder_does_not_know_are_refused() {
     let params = |codec: VideoCodec, key: &str, value: &str| {
         Transcode::new().video(video(codec).speed("ultrafast").option(key, value))
     };
+    refused(&params(VideoCodec::H264, "x264-params", "foo=1"), &["libx264", "foo=1", "may touch files"]);
+    // Where any parameter may be given, the encoder judges.
+    let params =
+        |codec, key: &str, value: &str| params(codec, key, value).allow_options_that_touch_files(true);
     refused(&params(VideoCodec::H264, "x264-params", "foo=1"), &["libx264", "foo = 1"]);
     refused(&params(VideoCodec::H264, "x264-params", "ref=many"), &["libx264", "ref"]);
     refused(&params(VideoCodec::Hevc, "x265-params", "foo=1"), &["libx265", "foo"]);

@@ -92,6 +92,13 @@ impl EncoderKind {
         muxer.takes(self.get().id, false)
     }
 
+    /// Whether an option of it takes a text.
+    pub(crate) fn takes_text(self, key: &str) -> bool {
+        // SAFETY: the context is live during the call.
+        Encoder::alloc(self)
+            .map_or(true, |encoder| unsafe { super::option::takes_text(encoder.as_ptr().cast(), key) })
+    }
+
     /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without opening it:
     /// what it hands on as a text (x264's `preset`) is judged then.
     pub(crate) fn check_options(self, options: &[(String, String)]) -> Result<()> {

@@ -9,6 +9,12 @@ use std::{
 };
 
 impl Muxer {
+    /// Whether an option of it takes a text.
+    pub(crate) fn takes_text(self, key: &str) -> bool {
+        // SAFETY: the context is live during the call.
+        self.context().map_or(true, |context| unsafe { takes_text(context.as_ptr().cast(), key) })
+    }
+
     /// Whether this container, or all of libavformat's, have an option of this name and it takes this value.
     pub(crate) fn check_option(self, key: &str, value: &str) -> Result<()> {
         let name = self.name();
@@ -38,6 +44,38 @@ impl Muxer {
         let advice = if words.is_empty() { see } else { format!("it takes {}", words.join(", ")) };
         Err(Error::invalid(message).advise(advice).with_code(code).with_log(log::take()))
     }
+}
+
+/// Whether an option takes a text: any text, and not one of libav's words, a number or a switch. What is not known may.
+///
+/// # Safety
+/// `object` is a live context with options.
+pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
+    use ff::AVOptionType as T;
+    const PLAIN: [c_int; 13] = [
+        T::AV_OPT_TYPE_FLAGS as c_int,
+        T::AV_OPT_TYPE_INT as c_int,
+        T::AV_OPT_TYPE_INT64 as c_int,
+        T::AV_OPT_TYPE_DOUBLE as c_int,
+        T::AV_OPT_TYPE_FLOAT as c_int,
+        T::AV_OPT_TYPE_RATIONAL as c_int,
+        T::AV_OPT_TYPE_UINT64 as c_int,
+        T::AV_OPT_TYPE_IMAGE_SIZE as c_int,
+        T::AV_OPT_TYPE_PIXEL_FMT as c_int,
+        T::AV_OPT_TYPE_SAMPLE_FMT as c_int,
+        T::AV_OPT_TYPE_VIDEO_RATE as c_int,
+        T::AV_OPT_TYPE_DURATION as c_int,
+        T::AV_OPT_TYPE_BOOL as c_int,
+    ];
+    let Ok(key) = c_string(key) else { return true };
+    // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are no variants of the
+    // bindings' enum.
+    let kind = unsafe {
+        let option =
+            ff::av_opt_find(object, key.as_ptr(), ptr::null(), 0, ff::AV_OPT_SEARCH_CHILDREN as c_int);
+        (!option.is_null()).then(|| (&raw const (*option).type_).cast::<c_int>().read())
+    };
+    kind.is_none_or(|kind| !PLAIN.contains(&kind))
 }
 
 /// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out without a word

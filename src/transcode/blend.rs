@@ -170,6 +170,7 @@ impl Job for Blend<'_> {
             return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
         }
         target.set_options(&self.settings.muxer_options)?;
+        super::touches::check_muxer(&self.settings, target.muxer)?;
         let first = self.first()?;
         let rate = stream_of(first, StreamKind::Video)
             .and_then(|i| first.streams().get(i))

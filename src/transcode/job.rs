@@ -8,7 +8,7 @@ use super::{
     plan::Plan,
     processor,
     settings::Transcode,
-    unused,
+    touches, unused,
 };
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
@@ -34,6 +34,7 @@ pub(super) fn run(
     settings.check()?;
     let settings = &settings.within(control.limit())?;
     target.set_options(&settings.muxer_options)?;
+    touches::check_muxer(settings, target.muxer)?;
     report.input_bytes = media.source().len().unwrap_or(0);
     report.bytes_read = media.bytes_read();
     media.warnings().iter().for_each(|warning| report.warn(warning.clone()));

@@ -38,6 +38,7 @@ fn said_otherwise(key: &str) -> Option<&'static str> {
         "vf" | "filter:v" => "VideoSettings::filter (--filter)",
         "af" | "filter:a" => "AudioSettings::filter (--audio-filter)",
         "q" | "q:v" | "qscale" | "qscale:v" => "VideoSettings::crf or bit_rate (--crf, --video-bitrate)",
+        "threads" => "Transcode::threads (--threads)",
         "pix_fmt" => "VideoSettings::pixel_format (--pixel-format)",
         _ => return None,
     })

@@ -32,6 +32,7 @@ mod settings;
 mod size;
 mod sound;
 mod tempo;
+mod touches;
 mod unused;
 
 pub use blend::{Transition, join_with, join_with_to};

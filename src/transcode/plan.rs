@@ -13,6 +13,7 @@ use super::{
     pipeline::{Lane, Way},
     presets, processor,
     settings::Transcode,
+    touches,
 };
 use crate::{
     Control, Error, Hardware, Media, Report, Result, Timestamp,
@@ -412,13 +413,15 @@ impl<'a> Plan<'a> {
             judge::check_rate(&self.settings.audio, kind, target.muxer)?;
             judge::check_channels(&self.settings.audio, kind, source)?;
             judge::check_words(kind, &options)?;
-            return kind.check_options(&options);
+            kind.check_options(&options)?;
+            return touches::check_encoder(self.settings, kind, &self.settings.audio.options);
         }
         let (w, h) = source.size().unwrap_or((1280, 720));
         let shape = (w, h, source.frame_rate().map_or(25.0, Rational::value));
         let options = presets::video_options(self.settings, kind, self.settings.video.bit_rate, shape)?;
         judge::check_words(kind, &options)?;
-        kind.check_options(&options)
+        kind.check_options(&options)?;
+        touches::check_encoder(self.settings, kind, &self.settings.video.options)
     }
 
     /// Measures the loudness of a stream where the settings ask for one.

@@ -42,6 +42,7 @@ pub struct Transcode {
     pub(super) max_decode_errors: Option<u64>,
     pub(super) muxer_options: Vec<(String, String)>,
     pub(super) allow_drops: bool,
+    pub(super) allow_options_that_touch_files: bool,
 }
 
 /// Where a fragmented MP4 begins a new fragment.
@@ -88,7 +89,8 @@ impl Transcode {
     }
 
     /// An option of the container, by libav's name, such as `avoid_negative_ts` with `make_zero`. One that it does not have is
-    /// an error before anything is read; `movflags` of MP4 are avrope's own.
+    /// an error before anything is read, and so is one that may name a file
+    /// ([`allow_options_that_touch_files`](Self::allow_options_that_touch_files)); `movflags` of MP4 are avrope's own.
     #[must_use]
     pub fn muxer_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.muxer_options.push((name.into(), value.into()));
@@ -121,6 +123,12 @@ impl Transcode {
         /// Lets all video or all sound of the source be left out with a warning, where the container has no place for it.
         /// Without it that is an error, unless the kind was left out by its codec, `None`.
         allow_drops: bool => allow_drops;
+        /// Lets options of encoders and containers name files. Without it only those are taken that touch none: numbers,
+        /// switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list of parameters of its own…); what
+        /// else there is (`x264-params` with `stats=PATH`, `flags=+pass1`) is an error before anything is read. With it,
+        /// whoever writes the settings can read and write any file that this process can, as with a filter graph
+        /// ([`VideoSettings::filter`], [`AudioSettings::filter`]): those are trusted always, and are not for strangers.
+        allow_options_that_touch_files: bool => allow_options_that_touch_files;
     }
 
     /// Whether no stream of this kind is to be in the result.
@@ -325,7 +333,8 @@ impl VideoSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so is one
+    /// that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
     /// So is a parameter inside one (`x264-params`) where libav's log is captured ([`log::capture`](crate::log::capture)): it
     /// is told of nowhere else.
     #[must_use]
@@ -402,7 +411,8 @@ impl AudioSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so is one
+    /// that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));

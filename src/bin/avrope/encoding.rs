@@ -45,6 +45,9 @@ pub struct Coding {
     /// 'm:'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     pub option: Vec<(String, String)>,
+    /// Let options (of --option) open and write files: those of x264-params, passes, and what else is not known to touch none
+    #[arg(long)]
+    pub allow_options_that_touch_files: bool,
 }
 
 /// How frames are made and coded.
@@ -201,6 +204,7 @@ impl Coding {
             tune => tune);
         given!(self, audio: audio_bitrate => bit_rate);
         given!(self, all: threads => threads);
+        all = all.allow_options_that_touch_files(self.allow_options_that_touch_files);
         for (key, value) in &self.option {
             match key.split_once(':') {
                 Some(("a", key)) => audio = audio.option(key, value),
