@@ -411,3 +411,25 @@ fn a_cut_that_begins_at_a_keyframe_has_sound_from_there() {
         }
     }
 }
+
+#[test]
+fn opus_stays_with_its_picture_from_matroska_to_matroska() {
+    oracle!("opus_stays_with_its_picture_from_matroska_to_matroska");
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-f", "lavfi", "-i", "sine=440:d=1"];
+    let codecs = ["-c:v", "libx264", "-preset", "veryfast", "-c:a", "libopus"];
+    let made = made_by_ffmpeg("opus.mkv", &[&inputs[..], &codecs].concat());
+    let mut sources = vec![made];
+    sources.extend(shared("cases/pancake.mkv"));
+    for source in sources {
+        // Again and again: an error of the muxer's would add up.
+        let (once, _) = remuxed(&source, folder.path(), "once.mkv");
+        let (twice, _) = remuxed(&once, folder.path(), "twice.mkv");
+        let distance = picture_behind_sound(&source);
+        for out in [once, twice] {
+            let moved = picture_behind_sound(&out) - distance;
+            assert!(moved.abs() < 1e-6, "{}: the picture moved by {moved} s", source.display());
+            assert_eq!(payload(&out), payload(&source), "{}", source.display());
+        }
+    }
+}
