@@ -384,3 +384,52 @@ fn durations_say_what_they_are_of() {
         assert_eq!(open(&out).info().duration_from, Some(from), "{name}");
     }
 }
+
+#[test]
+fn a_cut_that_begins_at_a_keyframe_has_sound_from_there() {
+    oracle!("a_cut_that_begins_at_a_keyframe_has_sound_from_there");
+    let folder = tempfile::tempdir().unwrap();
+    // In the file all the sound lies in front of the picture, or behind it.
+    let whole = h264_and_aac("edits.mp4", &[]);
+    let whole = whole.to_str().unwrap();
+    let order = |name: &str, maps: [&str; 2]| {
+        let maps = ["-i", whole, "-map", maps[0], "-map", maps[1], "-c", "copy"];
+        made_by_ffmpeg(name, &[&maps[..], &["-max_interleave_delta", "1", "-movflags", "faststart"]].concat())
+    };
+    let mut sources =
+        vec![order("sound-first.mp4", ["0:a", "0:v"]), order("picture-first.mp4", ["0:v", "0:a"])];
+    sources.extend(shared("cases/sound-shorter.mp4"));
+    for source in sources {
+        let wanted = picture_behind_sound(&source);
+        for name in ["out.mp4", "out.mkv"] {
+            let (out, report) = cut_to(&source, (0.8, 1.9), CutMode::Keyframe, folder.path(), name);
+            assert_eq!(report.ranges[0].actual_from, Timestamp::ZERO, "{}", source.display());
+            let moved = picture_behind_sound(&out) - wanted;
+            // Where nothing hides the priming it is heard, a frame of it.
+            let priming = if name == "out.mkv" { 1024.0 / 44100.0 + 0.001 } else { 1e-6 };
+            assert!(moved.abs() <= priming, "{} into {name}: sound {moved} s late", source.display());
+        }
+    }
+}
+
+#[test]
+fn opus_stays_with_its_picture_from_matroska_to_matroska() {
+    oracle!("opus_stays_with_its_picture_from_matroska_to_matroska");
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-f", "lavfi", "-i", "sine=440:d=1"];
+    let codecs = ["-c:v", "libx264", "-preset", "veryfast", "-c:a", "libopus"];
+    let made = made_by_ffmpeg("opus.mkv", &[&inputs[..], &codecs].concat());
+    let mut sources = vec![made];
+    sources.extend(shared("cases/pancake.mkv"));
+    for source in sources {
+        // Again and again: an error of the muxer's would add up.
+        let (once, _) = remuxed(&source, folder.path(), "once.mkv");
+        let (twice, _) = remuxed(&once, folder.path(), "twice.mkv");
+        let distance = picture_behind_sound(&source);
+        for out in [once, twice] {
+            let moved = picture_behind_sound(&out) - distance;
+            assert!(moved.abs() < 1e-6, "{}: the picture moved by {moved} s", source.display());
+            assert_eq!(payload(&out), payload(&source), "{}", source.display());
+        }
+    }
+}

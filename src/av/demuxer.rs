@@ -242,6 +242,11 @@ impl Demuxer {
         self.name() == "avi"
     }
 
+    /// Whether this is libav's `matroska` demuxer: Matroska and WebM.
+    pub(crate) fn is_matroska(self) -> bool {
+        self.name().split(',').any(|name| name == "matroska")
+    }
+
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.name().split(',').any(|name| name == "mp4")

@@ -444,7 +444,7 @@ impl Copy<'_, '_> {
                     }
                 }
             }
-            track.clock.place_at(packet, lane.base, shift.plus(lane.later));
+            track.clock.place_at(packet, lane.base, shift.plus(lane.later).plus(track.later));
         }
         let (primary, base, stream, number) = (index == 0, lane.base, lane.stream, lane.track);
         let spans_first = lane.spans.first().copied();

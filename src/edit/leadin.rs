@@ -252,6 +252,11 @@ fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
     let first_key = |need: &Need| packets.iter().position(|(p, _)| p.stream() == need.stream && p.is_key());
     let begin = key.or_else(|| primary.and_then(first_key)).unwrap_or(0);
     let begins = packets.get(begin).and_then(|(packet, _)| packet.pts().or(packet.dts()));
+    // How much before the shown part the picture begins: a range may be shown from there.
+    let ahead = primary.zip(begins).map(|(primary, begins)| {
+        Timestamp::from_ticks(primary.from.saturating_sub(begins).max(0), primary.base)
+    });
+    let ahead = ahead.unwrap_or(Timestamp::ZERO);
     let starts: Vec<usize> = needs
         .iter()
         .enumerate()
@@ -261,7 +266,7 @@ fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
             StreamKind::Audio if primary.is_none_or(|p| !video(p)) => begin_of(&packets, need).unwrap_or(0),
             // Sound with a picture: from the picture's keyframe on, and before it what the decoder needs.
             StreamKind::Audio => {
-                let least = need.from.saturating_sub(need.preroll);
+                let least = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
                 let wanted = packets.iter().position(|(p, _)| {
                     let end = p.pts().or(p.dts()).map(|pts| pts.saturating_add(p.duration()));
                     p.stream() == need.stream && end.is_some_and(|end| end > least)

@@ -62,7 +62,7 @@ pub(crate) struct Track {
     pub clock: Clock,
     pub packets: u64,
     /// What is added to its times.
-    later: Timestamp,
+    pub(super) later: Timestamp,
     /// Its packets, subtitles, come when they come, if at all.
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
@@ -276,10 +276,22 @@ impl Target {
         let told = sources().map(|stream| numbering::told(stream, extent)).collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
             sources().zip(&told).map(|(source, told)| told.as_ref().unwrap_or(source)).collect();
+        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes that for
+        // times that can't be written, and moves all tracks, with the sound's delay on top.
+        let delays: Option<Vec<_>> = sources().map(|stream| self.muxer.states_delay(stream)).collect();
+        let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
+        if delays.is_some() {
+            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
+        }
         // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
         self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
         for (track, stream) in self.tracks.iter_mut().zip(sources()) {
             track.numbers = Numbers::of(stream, &self.muxer.name(), extent).map(Box::new);
+        }
+        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
+            // As the source's times were rounded.
+            let base = track.clock.base();
+            track.later = Timestamp::from_ticks(delay.ticks(base), base);
         }
         Ok(())
     }
