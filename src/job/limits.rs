@@ -25,7 +25,9 @@ use serde::{Deserialize, Serialize};
 /// | [`output_bytes`](Self::output_bytes) | a result | 1 TiB | |
 ///
 /// What they do not bound: the memory of encoders (libx264 holds some 40 pictures for its lookahead), of filter graphs, and of
-/// the caller's own processors.
+/// the caller's own processors; and the index in the fragments of an MP4 that comes as a stream or by a
+/// [`ReadAt`](crate::ReadAt), which is not looked at before libav reads it. They hold for each demuxer and each decoder: a job
+/// has several.
 ///
 /// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit -f`,
 /// RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and so the job (the
@@ -43,7 +45,8 @@ pub struct Limits {
     /// Bytes that a demuxer holds for one source: its index (some 60 bytes a sample of MP4, told before libav reads it), and
     /// what other containers state in their headers.
     pub demuxer_memory: u64,
-    /// Bytes of one packet, and of what is read of a source for one.
+    /// Bytes of one packet, and of what is read of a source for one (four times as much where streams are interleaved). Pictures
+    /// that are not compressed may need more: one of 8K at 10 bits (v210) has 88 MB.
     pub packet_bytes: u64,
     /// How many times as long as its media an edit list may make a source.
     pub repeats: u64,
