@@ -37,8 +37,8 @@
 //! # Files and trust
 //!
 //! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a host. A
-//! file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. There are no globals;
-//! libav's log callback, which belongs to the process, is taken only by [`log::capture`].
+//! file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. There are no globals
+//! but libav's log callback, which belongs to the process: see [`log`].
 //!
 //! # Features
 //!
@@ -90,9 +90,10 @@ pub use transcode::{
     transcode_to,
 };
 
-/// libav's log, on request.
+/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that follows
+/// ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as before.
 pub mod log {
-    pub use crate::av::log::capture;
+    pub use crate::av::log::{capture, leave, redirect};
 }
 
 /// The version of libavformat that this build runs with, such as `59.27.100` (FFmpeg 5.1).
