@@ -167,8 +167,7 @@ impl Error {
         self.inner.stream
     }
 
-    /// What libav logged on the way to this error, oldest first. Empty unless [`log::capture`](crate::log::capture)
-    /// is on.
+    /// What libav logged on the way to this error, oldest first. Empty after [`log::leave`](crate::log::leave).
     pub fn log(&self) -> &[String] {
         &self.inner.log
     }

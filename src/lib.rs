@@ -39,8 +39,8 @@
 //! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a host. A
 //! file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. What a job may use up is
 //! bounded ([`Limits`] has a table of the defaults, which are for files of strangers), and options of encoders and containers
-//! touch no files ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted. There are no globals;
-//! libav's log callback, which belongs to the process, is taken only by [`log::capture`].
+//! touch no files ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted. There are no globals but libav's
+//! log callback, which belongs to the process: see [`log`].
 //!
 //! # Features
 //!
@@ -92,9 +92,10 @@ pub use transcode::{
     transcode_to,
 };
 
-/// libav's log, on request.
+/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that follows
+/// ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as before.
 pub mod log {
-    pub use crate::av::log::capture;
+    pub use crate::av::log::{capture, leave, redirect};
 }
 
 /// The version of libavformat that this build runs with, such as `59.27.100` (FFmpeg 5.1).

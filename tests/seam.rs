@@ -6,6 +6,7 @@ mod common;
 use avrope::{
     CancelToken, Control, Cut, Error, ErrorKind, Hints, Media, ReadAt, Remux, SaveOptions, Sink, Source,
     TimeRange, cut, remux, remux_to,
+    synth::{self, Spec},
 };
 use common::*;
 use std::{
@@ -205,10 +206,9 @@ fn errors_keep_the_numbers_of_the_system_and_of_libav() {
             Some(libc::ENOSPC)
         );
     }
-    // Its index is behind the media, and the stream ends before.
-    let cut_off = std::fs::read(clip()).unwrap()[..50_000].to_vec();
-    let stream = Source::from_reader(std::io::Cursor::new(cut_off), "stream");
-    let error = refused(Media::open(stream), &[ErrorKind::Corrupt], "cut off");
+    // Its index is behind the media, and the file ends before.
+    let cut_off = Source::from_bytes(std::fs::read(clip()).unwrap()[..50_000].to_vec());
+    let error = refused(Media::open(cut_off), &[ErrorKind::Corrupt], "cut off");
     // AVERROR_INVALIDDATA, or AVERROR_EOF.
     let tag = |tag: [u8; 4]| -i32::from_le_bytes(tag);
     assert!(
@@ -512,4 +512,68 @@ fn a_new_picture_is_zeros_and_not_what_lay_in_memory() {
             assert!(fresh.plane(plane).unwrap().iter().all(|byte| *byte == 0), "{format}: plane {plane}");
         }
     }
+}
+
+// ---- the same from one process to the next
+
+#[test]
+fn copies_are_the_same_from_one_process_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let vorbis = Spec {
+        duration: 1.0,
+        video: None,
+        audio: vec![synth::Audio { encoder: "libvorbis".into(), ..synth::Audio::default() }],
+        ..Spec::default()
+    };
+    let (clip, sound) = (clip(), generated("vorbis.ogg", &vorbis));
+    let mut serials = Vec::new();
+    for (input, ending, more) in [
+        (&clip, "mkv", &[][..]),
+        (&clip, "mp4", &[]),
+        (&clip, "mov", &[]),
+        (&clip, "ts", &[]),
+        (&clip, "flv", &[]),
+        (&clip, "avi", &[]),
+        (&sound, "ogg", &[]),
+        (&sound, "webm", &[]),
+        (&sound, "mka", &[]),
+        (&sound, "ogg", &["--to", "0.5"]),
+    ] {
+        let made = |n: u32| {
+            let to = dir.path().join(format!("{n}.{ending}"));
+            let verb = if more.is_empty() { "remux" } else { "cut" };
+            let mut arguments =
+                vec![verb, input.to_str().unwrap(), "-q", "--force", "-o", to.to_str().unwrap()];
+            arguments.extend(more);
+            let out = avrope(&arguments);
+            assert!(out.status.success(), "{ending}: {}", String::from_utf8_lossy(&out.stderr));
+            std::fs::read(to).unwrap()
+        };
+        let first = made(1);
+        assert!(first == made(2), "{ending}");
+        if ending == "ogg" {
+            serials.push(first[14..18].to_vec());
+        }
+    }
+    assert_ne!(serials[0], serials[1], "other files have other numbers");
+}
+
+// ---- libav's log
+
+#[test]
+fn what_libav_says_reaches_the_error_and_not_the_hosts_stderr() {
+    if !is_child() {
+        let out = again("what_libav_says_reaches_the_error_and_not_the_hosts_stderr", |_| {});
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!said.contains("moov") && !said.contains("@ 0x"), "{said}");
+        return;
+    }
+    let lines = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    avrope::log::redirect(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let cut_off = std::fs::read(clip()).unwrap()[..50_000].to_vec();
+    let stream = Source::from_reader(std::io::Cursor::new(cut_off), "stream");
+    let error = refused(Media::open(stream), &[ErrorKind::Corrupt], "cut off");
+    assert!(error.log().iter().any(|line| line.contains("moov atom not found")), "{:?}", error.log());
+    assert_eq!(error.log(), &lines.lock().unwrap()[..]);
 }

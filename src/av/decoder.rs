@@ -222,7 +222,8 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let decoder = Self { context, wanted: Box::new(-1), picture: u64::MAX };
+            let mut decoder = Self { context, wanted: Box::new(-1), picture: u64::MAX };
+            log::mark(decoder.context.as_mut());
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
             super::format::guess_layout(&mut (*decoder.context.as_ptr()).ch_layout);

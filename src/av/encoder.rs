@@ -247,7 +247,11 @@ impl Encoder {
         log::clear();
         // SAFETY: allocates for the codec, or returns NULL.
         NonNull::new(unsafe { ff::avcodec_alloc_context3(kind.0.as_ptr()) })
-            .map(|context| Self { context, kind, light: Vec::new() })
+            .map(|mut context| {
+                // SAFETY: fresh and ours.
+                log::mark(unsafe { context.as_mut() });
+                Self { context, kind, light: Vec::new() }
+            })
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for an encoder"))
     }
 

@@ -1,11 +1,16 @@
-//! libav's log. Its callback belongs to the whole process, so it is taken only when the embedder asks.
+//! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the thread that they are
+//! made on, and hands all others to libav's own, which prints them as it did before.
 
 use super::string;
 use ffmpeg_sys_next as ff;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     ffi::{c_char, c_int, c_void},
+    sync::{
+        Arc, Once, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// How many lines a thread keeps for the error that may follow.
@@ -22,12 +27,80 @@ struct Lines {
     partial: String,
 }
 
-/// Takes libav's process-wide log callback: from now on its warnings and errors go to the [`Error`](crate::Error) that
-/// follows them ([`Error::log`](crate::Error::log)) instead of stderr. For programs that own their process; a library
-/// inside another program should leave it alone. Calling it again changes nothing.
-pub fn capture() {
-    // SAFETY: the callback is thread-safe, as libav demands: it touches this thread's lines alone.
+thread_local! {
+    /// How many calls of ours this thread is in.
+    static OURS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The lines of all threads are ours.
+static WHOLE: AtomicBool = AtomicBool::new(false);
+/// The callback is left to the host.
+static LEFT: AtomicBool = AtomicBool::new(false);
+static INSTALLED: Once = Once::new();
+/// What codec contexts of ours carry, so that their lines are known on libav's own threads.
+static MARK: u8 = 0;
+
+type To = dyn Fn(&str) + Send + Sync;
+static REDIRECTED: RwLock<Option<Arc<To>>> = RwLock::new(None);
+
+fn install() {
+    // SAFETY: the callback is thread-safe, as libav demands: it touches this thread's lines, and what is locked.
     unsafe { ff::av_log_set_callback(Some(collect)) };
+}
+
+/// Takes all of libav's warnings and errors in this process, also of contexts that are not avrope's: for programs that own
+/// their process. Those of avrope's calls are taken anyway, unless [`leave`] was called.
+pub fn capture() {
+    LEFT.store(false, Ordering::Relaxed);
+    WHOLE.store(true, Ordering::Relaxed);
+    install();
+}
+
+/// Leaves libav's log callback alone. For a program that has set one of its own (`av_log_set_callback`): libav does not tell
+/// which one is set, so it is for the program to say this in front of its first call of this crate, or to set its own one
+/// after that call. What libav says during our calls goes there too, and [`Error::log`](crate::Error::log) is empty.
+pub fn leave() {
+    LEFT.store(true, Ordering::Relaxed);
+}
+
+/// From now on each warning and error that is taken goes to this as well, as a line without its end. It is called on the
+/// thread that the line comes from, also on libav's own; a panic in it is lost.
+pub fn redirect(to: impl Fn(&str) + Send + Sync + 'static) {
+    *REDIRECTED.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(to));
+}
+
+/// A call of ours: what libav says on this thread meanwhile does not reach the host's stderr.
+pub(crate) fn ours<T>(call: impl FnOnce() -> T) -> T {
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            OURS.with(|ours| ours.set(ours.get().saturating_sub(1)));
+        }
+    }
+    if !LEFT.load(Ordering::Relaxed) {
+        INSTALLED.call_once(install);
+    }
+    OURS.with(|ours| ours.set(ours.get().saturating_add(1)));
+    let _inside = Inside;
+    call()
+}
+
+/// Marks a codec context as ours.
+pub(super) fn mark(context: &mut ff::AVCodecContext) {
+    context.opaque = (&raw const MARK).cast_mut().cast();
+}
+
+/// Whether a context is a codec's of ours: libav's threads have copies of it, which are marked as well.
+///
+/// # Safety
+/// `context` is NULL or what libav's log hands over: a live struct that begins with a pointer to its class.
+unsafe fn is_marked(context: *const c_void) -> bool {
+    // SAFETY: the caller's promise; only a codec context has that class.
+    unsafe {
+        !context.is_null()
+            && *context.cast::<*const ff::AVClass>() == ff::avcodec_get_class()
+            && (*context.cast::<ff::AVCodecContext>()).opaque.cast_const() == (&raw const MARK).cast()
+    }
 }
 
 /// The lines of this thread, oldest first; they are gone afterwards.
@@ -70,6 +143,14 @@ fn without_address(line: &str) -> String {
 }
 
 unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
+    let inside = OURS.try_with(|ours| ours.get() > 0).unwrap_or(false);
+    // SAFETY: what libav hands over goes on to libav's own callback, which is thread-safe.
+    unsafe {
+        if !inside && !WHOLE.load(Ordering::Relaxed) && !is_marked(context) {
+            ff::av_log_default_callback(context, level, format, arguments);
+            return;
+        }
+    }
     // The upper bits are a tint.
     if level & 0xff > ff::AV_LOG_WARNING {
         return;
@@ -85,6 +166,7 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     };
     // A panic must not cross C; there is nobody to tell about one here.
     let _ = std::panic::catch_unwind(|| {
+        let mut told = Vec::new();
         let _ = LINES.try_with(|lines| {
             let Ok(mut lines) = lines.try_borrow_mut() else {
                 return;
@@ -96,9 +178,15 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
                 if lines.whole.len() == KEPT {
                     lines.whole.pop_front();
                 }
+                told.push(whole.clone());
                 lines.whole.push_back(whole);
             }
         });
+        // Nothing is locked while the host's code runs.
+        let to = REDIRECTED.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(to) = to {
+            told.iter().for_each(|line| to(line));
+        }
     });
 }
 

@@ -177,6 +177,17 @@ impl Muxer {
         }
     }
 
+    /// Whether its streams carry numbers that no other file's should have (Ogg's serial numbers).
+    pub(crate) fn numbers_its_streams(self) -> bool {
+        matches!(self.name().as_str(), "ogg" | "oga" | "ogv" | "opus" | "spx")
+    }
+
+    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT): two results
+    /// of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks are 1, 2…
+    fn draws_lots(self) -> bool {
+        self.numbers_its_streams() || matches!(self.name().as_str(), "matroska" | "webm")
+    }
+
     /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
     pub(crate) fn goes_back(self) -> bool {
         const MUXERS: [&str; 13] = [
@@ -293,6 +304,9 @@ impl Output {
         let c = unsafe { context.0.as_mut() };
         c.pb = io.as_ptr();
         c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
+        if muxer.draws_lots() {
+            c.flags |= ff::AVFMT_FLAG_BITEXACT;
+        }
         c.io_open = Some(deny);
         Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false, fragmented: false })
     }

@@ -172,6 +172,7 @@ impl CutJob<'_> {
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(self.media, &ranges);
+        target.tell(&(&ranges, mode));
         target.open(self.media, extent, told, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));

@@ -25,7 +25,7 @@ pub use remux::{Remux, remux, remux_to};
 
 use crate::{
     Control, Error, Media, Report, Result, Rope, SaveOptions,
-    av::output::Muxer,
+    av::{log, output::Muxer},
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
 };
@@ -75,13 +75,14 @@ pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<C
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
     let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
-    let rope = build(job, &format, &mut report, control)?;
+    let rope = log::ours(|| build(job, &format, &mut report, control))?;
     finish(&mut report, rope.len(), begun);
     Ok(Clip { rope, report })
 }
 
 fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
     let mut target = Target::new(format, Destination::Rope, job.layout(false), control)?;
+    target.tell(&lengths(job));
     job.run(&mut target, report, control)?;
     let rope = target.into_rope(report)?;
     report.segments = rope.segments().len();
@@ -94,11 +95,11 @@ pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control)
     let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
-    let written = match sink.into_kind() {
-        SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control)?,
-        SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control)?,
-        SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control)?,
-    };
+    let written = log::ours(|| match sink.into_kind() {
+        SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control),
+        SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control),
+        SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control),
+    })?;
     finish(&mut report, written, begun);
     Ok(report)
 }
@@ -137,6 +138,7 @@ fn to_file(
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::File(file), job.layout(false), control)?;
+    target.tell(&lengths(job));
     job.run(&mut target, report, control)?;
     let file = target.into_file(report)?;
     let len = file.len();
@@ -164,6 +166,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
+    target.tell(&lengths(job));
     job.run(&mut target, report, control)?;
     target.into_stream(report)?;
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,8 +192,10 @@ pub(crate) fn to_files(
     let destination = Destination::Files(Box::new(files), plan);
     let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
     let mut target = Target::new(&format, destination, Layout::Fragments, control)?;
-    job.run(&mut target, &mut report, control)?;
-    target.into_stream(&mut report)?;
+    log::ours(|| {
+        job.run(&mut target, &mut report, control)?;
+        target.into_stream(&mut report)
+    })?;
     finish(&mut report, written.load(Ordering::Relaxed), begun);
     Ok(report)
 }
@@ -206,6 +211,11 @@ fn finish(report: &mut Report, len: u64, begun: Instant) {
         warnings = report.warnings.len(),
         "done"
     );
+}
+
+/// What tells this job's inputs from others'.
+fn lengths(job: &impl Job) -> Vec<Option<u64>> {
+    job.inputs().iter().map(crate::Source::len).collect()
 }
 
 /// The container for an output file's name.

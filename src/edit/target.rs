@@ -95,6 +95,8 @@ pub(crate) struct Target {
     control: Control,
     /// What the caller tells the muxer, by libav's names.
     extra: Vec<(String, String)>,
+    /// Of what the output is made: where a container wants a number that others do not have, it is made of this.
+    identity: u64,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
     /// On the output's clock.
@@ -160,10 +162,18 @@ impl Target {
             output: None,
             extra: Vec::new(),
             control: control.clone(),
+            identity: 0xcbf2_9ce4_8422_2325,
             filled: 0,
             chapters: Vec::new(),
             templates: Vec::new(),
         })
+    }
+
+    /// Counts something in that tells this output from others (FNV-1a).
+    pub(crate) fn tell(&mut self, what: &impl std::fmt::Debug) {
+        for byte in format!("{what:?}").bytes() {
+            self.identity = (self.identity ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     /// The container's name, for messages.
@@ -236,6 +246,10 @@ impl Target {
                 // Keyframes of sound do not begin fragments.
                 options.push(("frag_duration".into(), "1000000".into()));
             }
+        }
+        if self.muxer.numbers_its_streams() {
+            // 30 bits, to which the number of the stream is added.
+            options.push(("serial_offset".into(), (self.identity >> 34).to_string()));
         }
         options.extend(self.extra.iter().cloned());
         options
@@ -364,6 +378,9 @@ impl Target {
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {
             output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+        }
+        for stream in streams {
+            self.tell(&(stream.codec(), stream.extradata(), stream.time_base(), stream.size()));
         }
         output.write_header(&self.options(streams.iter().any(|s| s.kind() == StreamKind::Video)))?;
         let mut tracks = Vec::new();

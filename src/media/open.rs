@@ -13,6 +13,7 @@ use crate::{
     av::{
         demuxer::Demuxer,
         input::{Input, OpenOptions, RawChapter},
+        log,
         stream::{Stream, StreamKind},
     },
     io::{avio::SharedReader, stream::Resumed},
@@ -68,7 +69,7 @@ impl Media {
     /// The same, with cancel, deadline and limits.
     pub fn open_with(source: Source, control: &Control) -> Result<Self> {
         let name = source.name().to_owned();
-        open(source, control).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
+        log::ours(|| open(source, control)).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
     }
 
     /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong here.

@@ -93,6 +93,10 @@ impl Media {
     ///
     /// On a stream (see [`Source::from_reader`](crate::Source::from_reader)) it returns what [`info`](Self::info) does.
     pub fn probe(&self, control: &Control) -> Result<MediaInfo> {
+        crate::av::log::ours(|| self.look_closer(control))
+    }
+
+    fn look_closer(&self, control: &Control) -> Result<MediaInfo> {
         let inner = self.inner();
         let mut info = inner.info.clone();
         if !inner.source.is_seekable() {

@@ -39,6 +39,7 @@ pub(super) fn run(
     report.bytes_read = media.bytes_read();
     media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
     let ranges = ranges(media, settings, report)?;
+    target.tell(&ranges);
     let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });

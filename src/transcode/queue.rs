@@ -65,6 +65,7 @@ impl Stop {
 
     /// Runs a stage. Its error and its panic end the job.
     pub(super) fn guard(&self, name: &str, stage: impl FnOnce() -> Result<()>) {
+        let stage = || crate::av::log::ours(stage);
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(stage)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.fail(error),
