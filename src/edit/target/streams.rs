@@ -25,6 +25,30 @@ pub(super) fn has_head(packet: &[u8]) -> bool {
     !matches!(packet, [0, 0, 1, 0xb3 | 0xb6, ..])
 }
 
+fn is_program_stream(muxer: Muxer) -> bool {
+    matches!(muxer.name().as_str(), "mpeg" | "vob" | "dvd" | "svcd" | "vcd")
+}
+
+/// Whether libav's muxer takes a codec, and its demuxer does not find it in the result (tried with FFmpeg 5.1): nobody else
+/// would.
+fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
+    let codec = stream.codec();
+    let codec = codec.as_str();
+    match muxer.name().as_str() {
+        // mpegenc.c calls all pictures MPEG's, and mpeg.c finds out by looking at them which of these they are.
+        _ if is_program_stream(muxer) => {
+            let known = ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc"];
+            stream.kind() == StreamKind::Video && !known.contains(&codec)
+        }
+        // flvdec.c has no name for them that its muxer writes.
+        "flv" => matches!(codec, "h263" | "mpeg4"),
+        "wav" | "w64" => matches!(codec, "aac" | "speex" | "vorbis"),
+        "asf" => matches!(codec, "dnxhd" | "prores"),
+        "caf" => matches!(codec, "flac" | "opus"),
+        _ => false,
+    }
+}
+
 impl Target {
     /// Chooses the streams that the container can hold, and opens the output with a track for each, which will hold so much
     /// of it.
@@ -97,6 +121,17 @@ impl Target {
             return Some(
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
             );
+        }
+        // These want start codes, and do not put them in.
+        let lengths =
+            matches!(stream.codec().as_str(), "h264" | "hevc") && stream.extradata().first() == Some(&1);
+        if lengths
+            && (matches!(self.muxer.name().as_str(), "avi" | "mxf" | "wtv") || is_program_stream(self.muxer))
+        {
+            return Some("it wants packets with start codes, and those of the source have lengths");
+        }
+        if !stream.is_picture() && is_not_read_again(self.muxer, stream) {
+            return Some("what is written of this codec there is not found again");
         }
         // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For pictures MOV has
         // names of others where it has none (movenc.c: mov_get_codec_tag), which its readers know; so it has for sound, and

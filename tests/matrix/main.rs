@@ -1,7 +1,11 @@
 //! Every codec from and into every container that holds it: all pictures and all sound are still shown, as ffmpeg decodes
 //! them.
 
+#[macro_use]
+#[path = "../common/mod.rs"]
 mod common;
+mod every;
+mod reasons;
 
 use avrope::{
     Control, Cut, ErrorKind, Join, Remux, Source, TimeRange, Transcode, cut, join, remux, transcode,

@@ -1,0 +1,296 @@
+//! The matrix: each codec into each container, and from each container that holds it. A part of it in the fast tier, all of
+//! it in the full one.
+
+use super::{common, reasons};
+use avrope::{
+    Control, Cut, CutMode, ErrorKind, Join, Remux, Sink, Source, TimeRange, cut_to, join_to, remux_to,
+};
+use common::open;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Name, and what makes ffmpeg encode it.
+type Codec = (&'static str, &'static str);
+
+const VIDEO: [Codec; 19] = [
+    ("h264", "-c:v libx264 -preset ultrafast -bf 2 -g 25"),
+    ("h264-no-b", "-c:v libx264 -preset ultrafast -bf 0 -g 25"),
+    ("hevc", "-c:v libx265 -preset ultrafast -x265-params log-level=none"),
+    ("mpeg4", "-c:v mpeg4 -bf 0"),
+    ("mpeg4-b", "-c:v mpeg4 -bf 2"),
+    ("mpeg2video", "-c:v mpeg2video -bf 2"),
+    ("mpeg1video", "-c:v mpeg1video"),
+    ("vp8", "-c:v libvpx -b:v 1M -cpu-used 8"),
+    ("vp9", "-c:v libvpx-vp9 -b:v 1M -cpu-used 8 -deadline realtime"),
+    ("av1", "-c:v libsvtav1 -preset 12"),
+    ("mjpeg", "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"),
+    ("prores", "-c:v prores_ks -pix_fmt yuv422p10le"),
+    ("ffv1", "-c:v ffv1"),
+    ("h263", "-c:v h263"),
+    ("flv1", "-c:v flv"),
+    ("wmv2", "-c:v wmv2"),
+    ("theora", "-c:v libtheora"),
+    ("dnxhd", "-c:v dnxhd -s 1280x720 -b:v 75M -pix_fmt yuv422p"),
+    ("gif", "-c:v gif -pix_fmt rgb8"),
+];
+
+const SOUND: [Codec; 15] = [
+    ("aac", "-c:a aac"),
+    ("mp3", "-c:a libmp3lame"),
+    ("mp2", "-c:a mp2"),
+    ("ac3", "-c:a ac3"),
+    ("eac3", "-c:a eac3"),
+    ("opus", "-c:a libopus"),
+    ("vorbis", "-c:a libvorbis"),
+    ("flac", "-c:a flac"),
+    ("alac", "-c:a alac"),
+    ("pcm_s16le", "-c:a pcm_s16le"),
+    ("pcm_s24le", "-c:a pcm_s24le"),
+    ("speex", "-c:a libspeex -ar 16000 -ac 1"),
+    ("wmav2", "-c:a wmav2"),
+    ("dts", "-c:a dca -strict -2 -ac 2"),
+    ("tta", "-c:a tta"),
+];
+
+/// Their endings.
+const OF_VIDEO: [&str; 14] =
+    ["mp4", "mov", "mkv", "webm", "ts", "m2ts", "flv", "avi", "mpg", "ogv", "mxf", "wmv", "3gp", "nut"];
+const OF_SOUND: [&str; 15] =
+    ["mp4", "mov", "mkv", "webm", "ts", "flv", "avi", "wmv", "nut", "m4a", "ogg", "wav", "caf", "mp3", "aac"];
+
+/// A part of the cases in the fast tier, every case in the full one.
+fn is_due(number: usize, one_of: usize) -> bool {
+    cfg!(feature = "full-tests") || number.is_multiple_of(one_of)
+}
+
+fn holds(codec: &str, container: &str) -> bool {
+    let of = reasons::HOLDS.iter().filter(|(name, _)| *name == codec);
+    of.flat_map(|(_, containers)| containers.split(' ')).any(|name| name == container)
+}
+
+/// Runs the cases on all cores.
+fn each<T: Sync>(cases: &[T], run: impl Fn(usize, &T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(i) else { break };
+                    run(i, case);
+                }
+            });
+        }
+    });
+}
+
+/// Two seconds of a codec in a container; None where ffmpeg does not make it.
+fn source(codec: Codec, container: &str) -> Option<PathBuf> {
+    let (name, coded) = codec;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("matrix-{}", avrope::libav_version()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{name}.{container}"));
+    if path.exists() {
+        return Some(path).filter(|path| std::fs::metadata(path).unwrap().len() > 0);
+    }
+    let input =
+        if coded.starts_with("-c:v") { "testsrc2=s=176x144:r=25:d=2" } else { "sine=440:d=2:r=48000" };
+    let part = folder.join(format!("{}-{name}.{container}", std::process::id()));
+    let mut command = Command::new(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
+    command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", input]).args(coded.split(' '));
+    let made = command.arg(&part).output().unwrap();
+    if !made.status.success() {
+        std::fs::write(&part, "").unwrap();
+    }
+    std::fs::rename(&part, &path).unwrap();
+    made.status.success().then_some(path)
+}
+
+/// Pictures, and seconds of sound, that are shown, as ffmpeg decodes them.
+fn shown(path: &Path) -> (usize, f64) {
+    let mut command = Command::new(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
+    let file = path.to_str().unwrap();
+    let output = command
+        .args(["-nostdin", "-v", "quiet", "-i", file, "-map", "0:v:0?", "-map", "0:a:0?"])
+        .args(["-fps_mode", "passthrough", "-ar", "48000", "-ac", "1", "-f", "framecrc", "-"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut kinds = BTreeMap::new();
+    let (mut pictures, mut bytes) = (0, 0.0);
+    for line in text.lines() {
+        if let Some(line) = line.strip_prefix("#media_type ") {
+            let (stream, kind) = line.split_once(": ").unwrap();
+            kinds.insert(stream.to_owned(), kind.to_owned());
+        } else if !line.starts_with('#') {
+            let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+            match kinds.get(fields[0]).map(String::as_str) {
+                Some("video") => pictures += 1,
+                _ => bytes += fields[4].parse::<f64>().unwrap(),
+            }
+        }
+    }
+    (pictures, bytes / 96_000.0)
+}
+
+/// What became of all cases, against the lists of reasons.
+#[derive(Default)]
+struct Judged {
+    wrong: Mutex<Vec<String>>,
+    /// How often an entry of `LOSES` was met, and how often it was so.
+    met: Mutex<BTreeMap<usize, (usize, usize)>>,
+}
+
+impl Judged {
+    fn wrong(&self, what: String) {
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// Sound may be a frame longer or shorter: the longest, of AC-3 and MP2, and the priming that a container does not tell.
+    fn compare(&self, case: (&str, &str, &str, &str), due: (usize, f64), path: &Path) {
+        let (operation, codec, from, into) = case;
+        let found = shown(path);
+        let near = if operation == "cut" { 1 } else { 0 };
+        let lost =
+            found.0.abs_diff(due.0) > near || (found.1 - due.1).abs() > 0.1 || (found.0 == 0) != (due.0 == 0);
+        let listed = reasons::LOSES.iter().position(|(c, f, i, _)| {
+            *c == codec && [(*f, from), (*i, into)].iter().all(|(entry, name)| *entry == "*" || entry == name)
+        });
+        if let Some(i) = listed {
+            let mut met = self.met.lock().unwrap();
+            let (count, so) = met.entry(i).or_default();
+            *count += 1;
+            *so += usize::from(lost);
+        } else if lost {
+            self.wrong(format!("{operation} {codec} {from} -> {into}: {found:?} of {due:?}"));
+        }
+    }
+
+    fn end(self) {
+        let mut wrong = self.wrong.into_inner().unwrap();
+        for (i, (count, so)) in self.met.into_inner().unwrap() {
+            if so == 0 {
+                wrong.push(format!(
+                    "{:?} of the list applies to none of its {count} cases",
+                    reasons::LOSES[i]
+                ));
+            }
+        }
+        wrong.sort();
+        assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+fn all() -> impl Iterator<Item = (Codec, &'static [&'static str])> {
+    let video = VIDEO.iter().map(|codec| (*codec, &OF_VIDEO[..]));
+    video.chain(SOUND.iter().map(|codec| (*codec, &OF_SOUND[..])))
+}
+
+#[test]
+fn each_codec_goes_into_what_holds_it() {
+    oracle!("the matrix, into");
+    let folder = tempfile::tempdir().unwrap();
+    let (judged, control) = (Judged::default(), Control::default());
+    let cases: Vec<_> = all().collect();
+    each(&cases, |number, (codec, containers)| {
+        let name = codec.0;
+        let home =
+            ["mkv", "nut", "mov", "mp4"].into_iter().find_map(|from| Some((from, source(*codec, from)?)));
+        let Some((from, path)) = home else {
+            return judged.wrong(format!("{name}: ffmpeg does not make it"));
+        };
+        let (media, due) = (open(&path), shown(&path));
+        for (i, into) in containers.iter().enumerate() {
+            let out = folder.path().join(format!("into-{name}.{into}"));
+            match remux_to(&media, &Remux::new(), Sink::replace(&out), &control) {
+                Ok(_) if !holds(name, into) => judged.wrong(format!("{name} went into {into}")),
+                Ok(_) if is_due(number + i, 3) => judged.compare(("remux", name, from, into), due, &out),
+                Ok(_) => {}
+                Err(error) if holds(name, into) => judged.wrong(format!("{name} -> {into}: {error}")),
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                Err(error) => judged.wrong(format!("{name} -> {into}: {:?}: {error}", error.kind())),
+            }
+            let _ = std::fs::remove_file(out);
+        }
+    });
+    judged.end();
+}
+
+#[test]
+fn each_codec_comes_from_what_holds_it() {
+    oracle!("the matrix, from");
+    let folder = tempfile::tempdir().unwrap();
+    let (judged, control) = (Judged::default(), Control::default());
+    let pairs = all().flat_map(|(codec, containers)| containers.iter().map(move |from| (codec, *from)));
+    let cases: Vec<_> = pairs.collect();
+    each(&cases, |number, (codec, from)| {
+        let name = codec.0;
+        let Some(path) = Some(number).filter(|n| is_due(*n, 8)).and_then(|_| source(*codec, from)) else {
+            return;
+        };
+        let due = shown(&path);
+        if due == (0, 0.0) {
+            // ffmpeg itself does not read what it has written.
+            return;
+        }
+        let media = open(&path);
+        let out =
+            |operation: &str, into: &str| folder.path().join(format!("{operation}-{name}-{from}.{into}"));
+        for into in [*from, "mkv", "mp4", "ts"] {
+            let out = out("remux", into);
+            if holds(name, into) {
+                match remux_to(&media, &Remux::new(), Sink::replace(&out), &control) {
+                    Ok(_) => judged.compare(("remux", name, from, into), due, &out),
+                    Err(error) => judged.wrong(format!("remux {name} {from} -> {into}: {error}")),
+                }
+            }
+            let _ = std::fs::remove_file(out);
+        }
+        if holds(name, from) && name != "tta" {
+            let (out, source) = (out("join", from), Source::open(&path).unwrap());
+            match join_to(&[source.clone(), source], &Join::new(), Sink::replace(&out), &control) {
+                Ok(_) => judged.compare(("join", name, from, from), (2 * due.0, 2.0 * due.1), &out),
+                Err(error) => judged.wrong(format!("join {name} {from}: {error}")),
+            }
+            let _ = std::fs::remove_file(out);
+        }
+        if cfg!(feature = "full-tests") {
+            let out = out("cut", "mkv");
+            let cut = Cut::new().keep(TimeRange::secs(0.5, 1.5).unwrap()).mode(CutMode::Encode);
+            let half = (if due.0 > 0 { 25 } else { 0 }, if due.1 > 0.0 { 1.0 } else { 0.0 });
+            match cut_to(&media, &cut, Sink::replace(&out), &control) {
+                Ok(_) => judged.compare(("cut", name, from, "mkv"), half, &out),
+                Err(error) => judged.wrong(format!("cut {name} {from}: {error}")),
+            }
+            let _ = std::fs::remove_file(out);
+        }
+    });
+    judged.end();
+}
+
+#[test]
+fn the_readme_says_what_the_matrix_covers() {
+    let rows: String = reasons::HOLDS
+        .iter()
+        // With B-frames and without, one codec.
+        .filter(|(name, _)| !name.ends_with("-b"))
+        .map(|(name, containers)| format!("| {name} | {} |\n", containers.replace(' ', ", ")))
+        .collect();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let table = readme
+        .split_once("| codec | is copied into |\n|---|---|\n")
+        .and_then(|(_, rest)| rest.split_once("<!-- end -->"));
+    assert_eq!(
+        table.map(|(table, _)| table),
+        Some(rows.as_str()),
+        "the README's table of codecs and containers"
+    );
+}
