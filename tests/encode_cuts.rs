@@ -8,7 +8,10 @@ mod common;
 
 use avrope::{Clip, Control, Cut, CutMode, TimeRange, cut};
 use common::{ffmpeg, ffprobe, made_by_ffmpeg, open, save};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 // ---- clips that tell the time
 
@@ -96,24 +99,24 @@ fn assert_pictures(path: &Path, rate: f64, (from, to): (f64, f64), late: f64) {
 // ---- times
 
 #[test]
-fn pictures_of_an_avi_come_in_the_order_that_they_are_shown_in() {
-    oracle!("AVI's order");
+fn pictures_without_times_of_their_own_come_in_the_order_that_they_are_shown_in() {
+    oracle!("pictures without times");
     let folder = tempfile::tempdir().unwrap();
     // Borders on the grid of the pictures, off it, in front of and behind a keyframe of an open GOP.
     const ALL: bool = cfg!(feature = "full-tests");
     const CORE: [f64; 3] = [0.0, 0.513, 0.44];
     let ranges =
         [(0.0, 4.0), (0.52, 1.52), (0.5, 1.513), (0.513, 1.1), (0.44, 1.0), (0.48, 1.08), (2.9, 4.0)];
-    let coders: [(&str, u32, &[&str]); 5] = [
-        ("mpeg4b2", 25, &["-c:v", "mpeg4", "-bf", "2"]),
-        ("mpeg4", 10, &["-c:v", "mpeg4"]),
-        ("h264b3", 25, &["-c:v", "libx264", "-bf", "3", "-preset", "veryfast"]),
-        ("mpeg2", 25, &["-c:v", "mpeg2video", "-bf", "2"]),
-        ("mjpeg", 10, &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"]),
+    let coders: [(&str, u32, &[&str]); 6] = [
+        ("h264b2.wmv", 25, &["-c:v", "libx264", "-bf", "2", "-preset", "veryfast"]),
+        ("mpeg4b2.avi", 25, &["-c:v", "mpeg4", "-bf", "2"]),
+        ("mpeg4.avi", 10, &["-c:v", "mpeg4"]),
+        ("h264b3.avi", 25, &["-c:v", "libx264", "-bf", "3", "-preset", "veryfast"]),
+        ("mpeg2.avi", 25, &["-c:v", "mpeg2video", "-bf", "2"]),
+        ("mjpeg.avi", 10, &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"]),
     ];
-    for (name, rate, coder) in coders.into_iter().take(if ALL { 5 } else { 3 }) {
-        let source =
-            marked(&format!("{name}.avi"), rate, &[coder, &["-q:v", "2", "-c:a", "pcm_s16le"]].concat());
+    for (name, rate, coder) in coders.into_iter().take(if ALL { 6 } else { 4 }) {
+        let source = marked(name, rate, &[coder, &["-q:v", "2", "-c:a", "pcm_s16le"]].concat());
         for (from, to) in ranges.into_iter().filter(|(from, _)| ALL || CORE.contains(from)) {
             let clip = encode_cut(&source, (from, to), "mkv");
             assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name} {from}..{to}");
@@ -221,7 +224,8 @@ fn a_cut_begins_at_a_real_keyframe_where_all_are_flagged_as_such() {
     ] {
         let source = marked(name, 25, codec);
         let clip = encode_cut(&source, (0.52, 1.52), "mkv");
-        assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name}");
+        let kept = |warning: &String| !warning.contains("stream 0: gif becomes h264: ");
+        assert_eq!(clip.report.warnings.iter().filter(|w| kept(w)).count(), 0, "{name}: {:?}", clip.report);
         let path = save(&clip, folder.path(), &format!("{name}.mkv"));
         let numbers: Vec<usize> = pictures(&path).iter().map(|(_, number)| *number).collect();
         assert_eq!(numbers, (13..38).collect::<Vec<_>>(), "{name}");
@@ -268,4 +272,72 @@ fn a_stream_of_which_nothing_comes_is_told_of() {
     let warned = |what: &str| clip.report.warnings.iter().any(|warning| warning.contains(what));
     assert!(warned("stream 0 (gif) is left out: not one frame of it could be decoded"), "{:?}", clip.report);
     assert!(warned("damaged packets") && clip.report.decode_errors > 0, "{:?}", clip.report);
+}
+
+// ---- codecs and quality
+
+/// How much pictures differ from those of a source from a number on: the mean of the planes' PSNR, in dB.
+fn psnr(source: &Path, first: usize, path: &Path) -> f64 {
+    let (from, to) = (first, first + 25);
+    let graph = format!(
+        "[0:v]trim=start_frame={from}:end_frame={to},setpts=N/25/TB[a];[1:v]setpts=N/25/TB[b];[a][b]psnr=stats_file=-"
+    );
+    let inputs = ["-i", source.to_str().unwrap(), "-i", path.to_str().unwrap()];
+    let (text, _) = ffmpeg(&[&inputs[..], &["-lavfi", &graph, "-f", "null", "-"]].concat());
+    let text = String::from_utf8(text).unwrap();
+    let each =
+        text.lines().filter_map(|line| line.split("psnr_avg:").nth(1)?.split(' ').next()?.parse().ok());
+    let each: Vec<f64> = each.map(|db: f64| db.min(100.0)).collect();
+    assert_eq!(each.len(), 25, "{}: pictures that were compared", path.display());
+    each.iter().sum::<f64>() / 25.0
+}
+
+#[test]
+fn a_cut_keeps_the_codecs_of_its_source_near_their_quality() {
+    oracle!("codecs of a cut");
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&str, &[&str], &[&str]); 12] = [
+        ("out.m2ts", &["-c:v", "mpeg2video", "-c:a", "ac3"], &["mpeg2video", "ac3"]),
+        ("out.ogg", &["-vn", "-c:a", "libvorbis"], &["vorbis"]),
+        ("out.mkv", &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "libvorbis"], &["mjpeg", "vorbis"]),
+        ("out.avi", &["-c:v", "mpeg4", "-c:a", "libmp3lame"], &["mpeg4", "mp3"]),
+        ("out.mov", &["-c:v", "prores", "-c:a", "pcm_s24le"], &["prores", "pcm_s24le"]),
+        ("out.webm", &["-c:v", "libvpx", "-b:v", "1M", "-c:a", "libopus"], &["vp8", "opus"]),
+        ("out.mpg", &["-c:v", "mpeg1video", "-c:a", "mp2"], &["mpeg1video", "mp2"]),
+        ("out.flv", &["-c:v", "flv", "-c:a", "libmp3lame", "-ar", "44100"], &["flv1", "mp3"]),
+        ("out.wmv", &["-c:v", "wmv2", "-c:a", "wmav2"], &["wmv2", "wmav2"]),
+        ("out.3gp", &["-c:v", "h263", "-c:a", "aac"], &["h263", "aac"]),
+        ("out.ogv", &["-c:v", "libtheora", "-c:a", "libvorbis"], &["theora", "vorbis"]),
+        ("out.nut", &["-c:v", "ffv1", "-c:a", "flac"], &["ffv1", "flac"]),
+    ];
+    for (name, arguments, codecs) in cases {
+        let format = name.split('.').next_back().unwrap();
+        // Away from what follows a container's own clock.
+        let source =
+            marked(&format!("kept.{format}"), 25, &[arguments, &["-q:v", "3", "-strict", "-2"]].concat());
+        let clip = encode_cut(&source, (0.0, 1.0), format);
+        assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name}");
+        let path = save(&clip, folder.path(), name);
+        let streams = ffprobe(&path, &["-show_entries", "stream=codec_name"]);
+        let streams = streams["streams"].as_array().unwrap().iter();
+        let found: BTreeSet<&str> = streams.map(|stream| stream["codec_name"].as_str().unwrap()).collect();
+        assert_eq!(found, codecs.iter().copied().collect(), "{name}");
+        if codecs.len() > 1 {
+            let db = psnr(&source, 0, &path);
+            assert!(db > 40.0, "{name}: {db} dB");
+        }
+    }
+}
+
+#[test]
+fn a_codec_that_is_not_kept_is_told_of() {
+    oracle!("codecs that are not kept");
+    let source = marked("vorbis.mkv", 25, &["-c:v", "mpeg4", "-c:a", "libvorbis"]);
+    for (format, what) in [
+        ("mpg", "stream 0: mpeg4 becomes mpeg1video: it is not at home in mpg"),
+        ("avi", "stream 1: vorbis becomes mp3: it is not at home in avi"),
+    ] {
+        let warnings = encode_cut(&source, (0.0, 0.5), format).report.warnings;
+        assert!(warnings.iter().any(|warning| warning == what), "{format}: {warnings:?}");
+    }
 }

@@ -111,7 +111,7 @@ pub(super) fn is_mov(format: &str) -> bool {
 }
 
 /// Whether files of both containers go by one ending: what reads the one reads the other.
-pub(super) fn are_kin(one: &str, other: &str) -> bool {
+pub(crate) fn are_kin(one: &str, other: &str) -> bool {
     let family = |format: &str| {
         let muxer = Muxer::find(format).ok()?;
         let name = muxer.name();

@@ -1,13 +1,8 @@
 //! [`cut`] in all of its modes: what copies is done in `edit`, what encodes is done here.
 
-use super::{
-    AudioCodec, AudioSettings, Transcode, TranscodeJob, Transcoder, VideoCodec, VideoSettings,
-    holds::{self, Held},
-    presets,
-};
+use super::{Transcode, TranscodeJob, Transcoder, faithful};
 use crate::{
-    Clip, Control, Cut, CutMode, Media, Report, Result, Sink, StreamKind,
-    av::{encoder::EncoderKind, output::Muxer},
+    Clip, Control, Cut, CutMode, Media, Report, Result, Sink,
     edit::{self, Job},
 };
 
@@ -53,47 +48,6 @@ fn asked(settings: &Cut) -> Result<Transcode> {
     Ok(transcode)
 }
 
-/// The source's own codecs at a quality that nobody tells from it, where this libav encodes them and they are at home in the
-/// container; else what suits that best.
-fn with_codecs(transcode: Transcode, media: &Media, muxer: Muxer) -> Transcode {
-    let codec_of = |kind: StreamKind| {
-        let mut streams = media.streams().iter();
-        streams
-            .find(|s| s.kind() == kind && !s.is_picture())
-            .map(crate::av::stream::Stream::codec)
-            .unwrap_or_default()
-    };
-    let mut video = VideoSettings::new();
-    video = match codec_of(StreamKind::Video).as_str() {
-        "h264" => video.codec(VideoCodec::H264).crf(18.0),
-        "hevc" => video.codec(VideoCodec::Hevc).crf(20.0),
-        "vp9" => video.codec(VideoCodec::Vp9).crf(24.0),
-        "av1" => video.codec(VideoCodec::Av1).crf(24.0),
-        "prores" => video.codec(VideoCodec::ProRes),
-        "ffv1" => video.codec(VideoCodec::Ffv1),
-        _ => video,
-    };
-    let mut audio = AudioSettings::new();
-    audio = match codec_of(StreamKind::Audio).as_str() {
-        "aac" => audio.codec(AudioCodec::Aac).bit_rate(192_000),
-        "opus" => audio.codec(AudioCodec::Opus).bit_rate(160_000),
-        "mp3" => audio.codec(AudioCodec::Mp3).bit_rate(256_000),
-        "flac" => audio.codec(AudioCodec::Flac),
-        codec if codec.starts_with("pcm_") => audio.codec(AudioCodec::Encoder(codec.to_owned())),
-        _ => audio,
-    };
-    let is_home = |encoder: Result<EncoderKind>, kind: StreamKind| {
-        holds::most(muxer, kind) > 0 && encoder.is_ok_and(|e| holds::encoder(muxer, e) == Held::Well)
-    };
-    if !is_home(presets::video_encoder(&video, muxer), StreamKind::Video) {
-        video = VideoSettings::new();
-    }
-    if !is_home(presets::audio_encoder(&audio, muxer), StreamKind::Audio) {
-        audio = AudioSettings::new();
-    }
-    transcode.video(video).audio(audio)
-}
-
 /// A transcode that reports itself as a cut.
 struct EncodedCut<'a> {
     media: &'a Media,
@@ -129,7 +83,7 @@ impl Job for EncodedCut<'_> {
 
     fn run(&self, target: &mut edit::target::Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
-        let settings = with_codecs(self.asked.clone(), self.media, target.muxer);
+        let settings = faithful::with_codecs(self.asked.clone(), self.media, target, report);
         TranscodeJob::new(Transcoder::new(self.media, &settings)).run(target, report, control)
     }
 }

@@ -317,6 +317,11 @@ impl At {
         // In MP4 edit lists say what is shown, and no codec's own word on its beginning (Opus' pre-skip).
         let options = DecodeOptions { keep_padding: part.media.is_edited(), ..options.clone() };
         let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
+        let typical = s.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
+        let typical = typical.map_or(1, |frame| convert(1, frame, base)).max(1);
+        let demuxer = part.media.demuxer();
+        let order = (s.kind() == StreamKind::Video && demuxer.has_one_time())
+            .then(|| Order::new(demuxer.name() == "avi", typical));
         Ok(Some(Self {
             part: index,
             stream,
@@ -326,16 +331,13 @@ impl At {
             base,
             fine: timeline.base,
             times,
-            typical: s.frame_rate().map_or(1, |rate| {
-                Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base)).max(1)
-            }),
+            typical,
             hurries: false,
             gave: false,
             forgiven: 0,
             given: None,
             before: None,
-            order: (s.kind() == StreamKind::Video && part.media.demuxer().has_one_time())
-                .then(Order::default),
+            order,
             expected: None,
             sound: SoundClock::default(),
         }))

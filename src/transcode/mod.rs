@@ -6,6 +6,7 @@ mod cut;
 mod decode;
 mod demux;
 mod encode;
+mod faithful;
 mod filter;
 mod filters;
 mod framing;

@@ -1,5 +1,6 @@
-//! When pictures are shown whose source does not say it: AVI counts its packets in the order that they are decoded in, and
-//! libav makes of that what its parsers know. The first picture that is shown has the first packet's place, and so on.
+//! When pictures are shown whose source does not say it. AVI counts its packets in the order that they are decoded in: the
+//! first picture that is shown has the first packet's place, and so on. ASF has the times at which they are decoded: a
+//! picture is shown when the packet is due that the decoder gives it away for.
 
 use crate::{Frame, av::packet::Packet};
 use std::collections::VecDeque;
@@ -8,14 +9,21 @@ use std::collections::VecDeque;
 const KEPT: usize = 256;
 
 /// Gives pictures the times of packets.
-#[derive(Default)]
 pub(super) struct Order {
+    /// Places are those of packets, as in AVI, and not the times of others.
+    counted: bool,
+    /// Ticks of a picture.
+    step: i64,
     /// The times of the packets that the decoder was given last.
     sent: VecDeque<i64>,
     last: Option<i64>,
 }
 
 impl Order {
+    pub(super) fn new(counted: bool, step: i64) -> Self {
+        Self { counted, step, sent: VecDeque::new(), last: None }
+    }
+
     pub(super) fn note(&mut self, packet: &Packet) {
         if self.sent.len() >= KEPT {
             self.sent.pop_front();
@@ -28,8 +36,11 @@ impl Order {
     pub(super) fn next(&mut self, picture: &Frame, delay: usize) -> Option<i64> {
         let behind = |at: &i64| self.last.is_none_or(|last| *at > last);
         let given = picture.given_at().and_then(|dts| self.sent.iter().position(|at| *at == dts));
+        let delay = if self.counted { delay } else { 0 };
         let place = given.and_then(|index| self.sent.get(index.saturating_sub(delay)).copied());
-        let next = place.filter(behind).or_else(|| self.sent.iter().copied().find(behind))?;
+        // At the end all that is left follows.
+        let due = || self.last.map(|last| last.saturating_add(self.step));
+        let next = place.filter(behind).or_else(|| self.sent.iter().copied().find(behind)).or_else(due)?;
         self.last = Some(next);
         Some(next)
     }
