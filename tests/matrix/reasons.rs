@@ -34,7 +34,7 @@ pub const HOLDS: &[(&str, &str)] = &[
     ("pcm_s16le", "mov mkv avi wmv nut wav caf"),
     ("pcm_s24le", "mov mkv avi wmv nut wav caf"),
     ("speex", "mov mkv flv avi wmv nut ogg"),
-    ("wmav2", "mkv avi wmv nut wav"),
+    ("wmav2", "mkv avi wmv wav"),
     ("dts", "mp4 mov mkv ts avi wmv nut wav"),
     ("tta", "mkv"),
 ];

@@ -43,6 +43,8 @@ fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
         // flvdec.c has no name for them that its muxer writes.
         "flv" => matches!(codec, "h263" | "mpeg4"),
         "wav" | "w64" => matches!(codec, "aac" | "speex" | "vorbis"),
+        // nutdec.c does not find its way without a block's size and bits a sample.
+        "nut" => matches!(codec, "qtrle" | "wmav1" | "wmav2"),
         "asf" => matches!(codec, "dnxhd" | "prores"),
         "caf" => matches!(codec, "flac" | "opus"),
         _ => false,
