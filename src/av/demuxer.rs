@@ -239,7 +239,7 @@ impl Demuxer {
 
     /// Whether its packets have one time each, at which they are decoded.
     pub(crate) fn has_one_time(self) -> bool {
-        matches!(self.name().as_str(), "avi" | "asf")
+        self.name() == "avi"
     }
 
     /// Whether this is libav's `matroska` demuxer: Matroska and WebM.

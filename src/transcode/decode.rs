@@ -319,9 +319,8 @@ impl At {
         let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
         let typical = s.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
         let typical = typical.map_or(1, |frame| convert(1, frame, base)).max(1);
-        let demuxer = part.media.demuxer();
-        let order = (s.kind() == StreamKind::Video && demuxer.has_one_time())
-            .then(|| Order::new(demuxer.name() == "avi", typical));
+        let order = (s.kind() == StreamKind::Video && part.media.demuxer().has_one_time())
+            .then(|| Order::new(typical));
         Ok(Some(Self {
             part: index,
             stream,

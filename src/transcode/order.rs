@@ -1,6 +1,5 @@
-//! When pictures are shown whose source does not say it. AVI counts its packets in the order that they are decoded in: the
-//! first picture that is shown has the first packet's place, and so on. ASF has the times at which they are decoded: a
-//! picture is shown when the packet is due that the decoder gives it away for.
+//! When pictures are shown whose source does not say it: AVI counts its packets in the order that they are decoded in, and
+//! libav makes of that what its parsers know. The first picture that is shown has the first packet's place, and so on.
 
 use crate::{Frame, av::packet::Packet};
 use std::collections::VecDeque;
@@ -10,8 +9,6 @@ const KEPT: usize = 256;
 
 /// Gives pictures the times of packets.
 pub(super) struct Order {
-    /// Places are those of packets, as in AVI, and not the times of others.
-    counted: bool,
     /// Ticks of a picture.
     step: i64,
     /// The times of the packets that the decoder was given last.
@@ -20,8 +17,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(counted: bool, step: i64) -> Self {
-        Self { counted, step, sent: VecDeque::new(), last: None }
+    pub(super) fn new(step: i64) -> Self {
+        Self { step, sent: VecDeque::new(), last: None }
     }
 
     pub(super) fn note(&mut self, packet: &Packet) {
@@ -36,7 +33,6 @@ impl Order {
     pub(super) fn next(&mut self, picture: &Frame, delay: usize) -> Option<i64> {
         let behind = |at: &i64| self.last.is_none_or(|last| *at > last);
         let given = picture.given_at().and_then(|dts| self.sent.iter().position(|at| *at == dts));
-        let delay = if self.counted { delay } else { 0 };
         let place = given.and_then(|index| self.sent.get(index.saturating_sub(delay)).copied());
         // At the end all that is left follows.
         let due = || self.last.map(|last| last.saturating_add(self.step));

@@ -34,6 +34,7 @@ const FLAGS: &[&str] = &[
     "psnr",
     "qpel",
     "recon_frame",
+    "qscale",
     "unaligned",
 ];
 
