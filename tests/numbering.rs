@@ -179,8 +179,8 @@ fn flac_of_several_ranges_states_what_it_holds() {
         let clip = ranges(&source, &[(2.0, 7.0), (9.0, 10.0), (0.0, 2.0)], ending);
         let out = save(&clip, folder.path(), &format!("cuts.{ending}"));
         flac_agrees(&out);
+        assert_eq!(extent(&out), (0.0, pcm(&out).len() as f64 / 2.0 / 48_000.0), "{ending}");
         if ending == "flac" {
-            assert_eq!(extent(&out), (0.0, pcm(&out).len() as f64 / 2.0 / 48_000.0));
             // The source's last frame, of 768 samples, lies in the middle.
             assert_eq!(stream_info(&out).blocks, (768, 4608));
         }
@@ -199,4 +199,190 @@ fn a_flac_stream_that_flows_says_only_what_it_knows() {
     let info = stream_info(&out);
     assert_eq!((info.samples, info.md5, info.frames), (0, [0; 16], (0, 0)));
     flac_agrees(&out);
+}
+
+// ---- Opus
+
+/// What opusinfo says, which must be no warning, and how many samples opusdec makes of it.
+fn opus_agrees(path: &Path, folder: &Path) -> Option<(String, usize)> {
+    let (ok, said) = tool("opusinfo", &[path.to_str().unwrap()])?;
+    let lower = said.to_lowercase();
+    assert!(ok && !lower.contains("warning") && !lower.contains("error"), "{}: {said}", path.display());
+    let wav = folder.join("opusdec.wav");
+    let (ok, told) = tool("opusdec", &["--quiet", path.to_str().unwrap(), wav.to_str().unwrap()])?;
+    assert!(ok, "{}: {told}", path.display());
+    Some((said, pcm(&wav).len() / 2))
+}
+
+/// Sets the pre-skip of an Ogg Opus file's header.
+fn with_pre_skip(source: &Path, samples: u16) -> Vec<u8> {
+    let mut file = std::fs::read(source).unwrap();
+    let segments = usize::from(file[26]);
+    let head = 27 + segments;
+    let end = head + file[27..head].iter().map(|len| usize::from(*len)).sum::<usize>();
+    file[head + 10..head + 12].copy_from_slice(&samples.to_le_bytes());
+    file[22..26].fill(0);
+    // Ogg's CRC (RFC 3533): 0x04c11db7 from 0, most significant bit first.
+    let crc = file[..end].iter().fold(0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
+            if crc & 1 << 31 != 0 { crc << 1 ^ 0x04c1_1db7 } else { crc << 1 }
+        })
+    });
+    file[22..26].copy_from_slice(&crc.to_le_bytes());
+    file
+}
+
+fn opus(name: &str, options: &[&str]) -> PathBuf {
+    sweep(name, &[&["-c:a", "libopus", "-b:a", "128k", "-strict", "experimental"], options].concat())
+}
+
+/// Where in `all`, near a place, `part` lies; and how far they differ from there on.
+fn placed(all: &[i16], part: &[i16], near: usize) -> (i64, i32) {
+    let far = |at: usize, from: usize, len: usize| {
+        let pair = all[at + from..].iter().zip(&part[from..]).take(len);
+        pair.map(|(a, b)| (i32::from(*a) - i32::from(*b)).abs()).max().unwrap_or(i32::MAX)
+    };
+    // Behind what a decoder needs to settle.
+    let (settled, around) = (2 * 9600, 2 * 2000);
+    let tries = (near.saturating_sub(around)..=near + around).step_by(2);
+    let best = tries.min_by_key(|at| far(*at, settled, 2 * 1000)).unwrap();
+    ((best as i64 - near as i64) / 2, far(best, settled, usize::MAX))
+}
+
+#[test]
+fn an_opus_cut_is_exact_by_its_own_pre_skip() {
+    oracle!("Ogg Opus cut");
+    let folder = tempfile::tempdir().unwrap();
+    let long = opus("long.opus", &["-frame_duration", "120"]);
+    let late = folder.path().join("late.opus");
+    std::fs::write(&late, with_pre_skip(&opus("opus.opus", &[]), u16::MAX)).unwrap();
+    for source in [opus("opus.opus", &[]), long, late, opus("opus.mp4", &[])] {
+        let name = source.file_name().unwrap().to_str().unwrap();
+        let all = pcm(&source);
+        for ending in ["opus", "webm", "mkv"] {
+            let clip = ranges(&source, &[(2.0, 7.0)], ending);
+            let out = save(&clip, folder.path(), &format!("cut.{ending}"));
+            let sound = pcm(&out);
+            let (off, differs) = placed(&all, &sound, 2 * 96_000);
+            assert_eq!(off, 0, "{name} -> {ending}: it begins so many samples off");
+            assert!(differs < 330, "{name} -> {ending}: a hundredth of full scale, and not {differs}");
+            if ending == "opus" {
+                assert_eq!(sound.len(), 2 * 240_000, "{name}: 5 s to the sample");
+                if let Some((said, decoded)) = opus_agrees(&out, folder.path()) {
+                    assert_eq!(decoded, 240_000, "{name}");
+                    let skip = said.split("Pre-skip:").nth(1).and_then(|rest| rest.split_whitespace().next());
+                    let skip: u32 = skip.unwrap().parse().unwrap();
+                    // 80 ms for the decoder, and what of a packet lies in front of them.
+                    assert!((3840..3840 + 5760).contains(&skip), "{name}: pre-skip {skip}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn opus_goes_from_any_container_into_ogg_and_back() {
+    oracle!("Opus between containers");
+    let folder = tempfile::tempdir().unwrap();
+    let original = opus("opus.opus", &[]);
+    let all = pcm(&original);
+    for ending in ["opus", "mkv", "webm", "mp4"] {
+        let there = save(&whole(&original, ending), folder.path(), &format!("there.{ending}"));
+        let made = opus(&format!("opus.{ending}"), &[]);
+        for source in [there, made] {
+            let back = save(&whole(&source, "opus"), folder.path(), "back.opus");
+            assert!(pcm(&back) == all, "{}: another sound", source.display());
+            if let Some((said, decoded)) = opus_agrees(&back, folder.path()) {
+                assert_eq!(decoded, 480_000, "{}", source.display());
+                assert!(said.contains("Pre-skip: 312"), "{}: {said}", source.display());
+            }
+            let twice = save(&joined(&[&source, &source], "opus"), folder.path(), "twice.opus");
+            if let Some((_, decoded)) = opus_agrees(&twice, folder.path()) {
+                // At the seam, sound goes on within half a packet of 20 ms.
+                assert!(decoded.abs_diff(960_000) <= 960, "{}: {decoded}", source.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn ranges_of_opus_run_on_in_ogg() {
+    oracle!("Ogg Opus of several ranges");
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [(2.0, 7.0), (8.0, 10.0), (0.0, 1.5)];
+    for (source, packet) in
+        [(opus("opus.opus", &[]), 960), (opus("long.opus", &["-frame_duration", "120"]), 5760)]
+    {
+        let out = save(&ranges(&source, &parts, "opus"), folder.path(), "cuts.opus");
+        if let Some((_, decoded)) = opus_agrees(&out, folder.path()) {
+            assert!(decoded.abs_diff(48_000 * 17 / 2) <= packet, "{}: {decoded}", source.display());
+        }
+    }
+}
+
+#[test]
+fn sources_of_opus_join_though_they_begin_otherwise() {
+    oracle!("join of Opus with other pre-skips");
+    let folder = tempfile::tempdir().unwrap();
+    let first = opus("opus.opus", &[]);
+    let other = folder.path().join("other.opus");
+    std::fs::write(&other, with_pre_skip(&first, 960)).unwrap();
+    let out = save(&joined(&[&first, &other], "opus"), folder.path(), "both.opus");
+    opus_agrees(&out, folder.path());
+}
+
+#[test]
+fn sound_in_matroska_begins_with_its_picture() {
+    oracle!("Opus beside pictures");
+    let folder = tempfile::tempdir().unwrap();
+    let source = made_by_ffmpeg(
+        "picture.mp4",
+        &[
+            &["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=6", "-f", "lavfi", "-i", SWEEP, "-t", "6"],
+            &["-c:v", "libx264", "-g", "25", "-c:a", "libopus", "-strict", "experimental"][..],
+        ]
+        .concat(),
+    );
+    let all = pcm(&source);
+    for (from, key) in [(2.3, 2), (0.0, 0)] {
+        let out = save(&ranges(&source, &[(from, 5.0)], "mkv"), folder.path(), "cut.mkv");
+        let sound = pcm(&out);
+        assert_eq!(placed(&all, &sound, key * 96_000).0, 0, "from {from}");
+        let first = |stream: &str| {
+            let json = common::ffprobe(
+                &out,
+                &["-select_streams", stream, "-read_intervals", "%+1", "-show_entries", "frame=pts_time"],
+            );
+            json["frames"][0]["pts_time"].as_str().unwrap().parse::<f64>().unwrap()
+        };
+        assert_eq!((first("v"), first("a")), (0.0, 0.0), "from {from}: when picture and sound begin");
+    }
+}
+
+// ---- Vorbis and Speex
+
+#[test]
+fn a_vorbis_cut_has_as_many_samples_as_its_pages_count() {
+    oracle!("Ogg Vorbis cut");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("vorbis.ogg", &["-c:a", "libvorbis", "-q:a", "6"]);
+    let all = pcm(&source);
+    for (from, to) in [(2.0, 7.0), (3.33, 4.44)] {
+        let clip = ranges(&source, &[(from, to)], "ogg");
+        let out = save(&clip, folder.path(), "cut.ogg");
+        let range = clip.report.ranges[0];
+        assert_eq!(range.actual_to.secs(), to);
+        assert!(range.actual_from.secs() <= from && range.actual_from.secs() > from - 0.05, "{range:?}");
+        let begin = (range.actual_from.secs() * 48_000.0).round() as usize;
+        let due = (to * 48_000.0).round() as usize - begin;
+        let sound = pcm(&out);
+        assert_eq!(sound.len() / 2, due, "{from}..{to}, by ffmpeg");
+        assert!(all[2 * begin..][..sound.len()] == sound, "{from}..{to}: another sound");
+        let wav = folder.path().join("oggdec.wav");
+        if let Some((ok, said)) = tool("oggdec", &["-Q", "-o", wav.to_str().unwrap(), out.to_str().unwrap()])
+        {
+            assert!(ok, "{said}");
+            assert_eq!(pcm(&wav).len() / 2, due, "{from}..{to}, by oggdec");
+        }
+    }
 }

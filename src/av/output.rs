@@ -141,6 +141,11 @@ impl Muxer {
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
     }
 
+    /// Whether its packets have times.
+    pub(crate) fn has_times(self) -> bool {
+        self.get().flags & ff::AVFMT_NOTIMESTAMPS == 0
+    }
+
     /// Whether dts may stay the same from one packet to the next.
     pub(crate) fn allows_equal_dts(self) -> bool {
         self.get().flags & ff::AVFMT_TS_NONSTRICT != 0

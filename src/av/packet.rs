@@ -133,6 +133,19 @@ impl Packet {
         !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
     }
 
+    /// Samples at its end that are not to be heard, as its container says.
+    pub(crate) fn discarded_end(&self) -> u32 {
+        let mut size = 0;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
+        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not changed.
+        let bytes = unsafe {
+            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size) }
+        };
+        // Two numbers: at the start, at the end.
+        bytes.get(4..8).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
+    }
+
     /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample descriptions
     /// in one track).
     pub(crate) fn new_extradata(&self) -> Option<&[u8]> {

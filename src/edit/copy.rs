@@ -2,6 +2,7 @@
 
 mod begins;
 mod ends;
+mod primes;
 
 use super::{
     lane::{Lane, show_whole_frames},
@@ -38,6 +39,13 @@ pub(super) struct Copied {
     pub from: Timestamp,
     /// Its length on the output's clock.
     pub len: Timestamp,
+}
+
+impl Copied {
+    /// With its beginning on a clock that begins at `start`.
+    fn on_clock_from(self, start: Timestamp) -> Self {
+        Self { from: self.from.minus(start), ..self }
+    }
 }
 
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
@@ -109,10 +117,12 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
     let fresh = part.from == Timestamp::ZERO && !media.is_indexed();
     let mut loan = media.demux(session.control, fresh)?;
     let demux = loan.get()?;
+    let counts = session.target.counts_samples();
     let mut copy = Copy {
         session,
         media,
         part,
+        sound_runs_on: counts || part.whole_frames,
         lanes: Vec::new(),
         shift: Timestamp::ZERO,
         jumps: Jumps::default(),
@@ -139,6 +149,8 @@ struct Copy<'s, 'a> {
     lanes: Vec<Lane>,
     /// From the file's clock to the output's.
     shift: Timestamp,
+    /// Where parts meet, sound goes on where the part before let it end.
+    sound_runs_on: bool,
     jumps: Jumps,
     count: u64,
 }
@@ -159,9 +171,6 @@ impl Copy<'_, '_> {
         let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
         let payloads = self.session.target.payloads(self.media, &moving);
         demux.begin(&moving, payloads, self.session.control)?;
-        self.session.target.begin_part()?;
-        self.session.target.set_source(self.media.source());
-        self.write_pictures(streams)?;
 
         let needs: Vec<Need> = self
             .lanes
@@ -180,9 +189,15 @@ impl Copy<'_, '_> {
                 .report
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
-        let lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
+        let mut lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
+        self.start(demux, &mut lead)?;
+        self.begin_clocks();
+        self.session.target.last_part = self.part.last;
+        self.session.target.begin_part()?;
+        self.session.target.set_source(self.media.source());
+        self.write_pictures(streams)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
         }
@@ -205,7 +220,7 @@ impl Copy<'_, '_> {
         let len = self.length(shown_from, to);
         self.tell(primary, to)?;
         self.state(shown_from, len);
-        Ok(Copied { from: shown_from.minus(start), len })
+        Ok(self.heard(shown_from).unwrap_or(Copied { from: shown_from, len }).on_clock_from(start))
     }
 
     /// Whether sound that does not end with the picture has to, because another part begins there.
@@ -244,13 +259,15 @@ impl Copy<'_, '_> {
             }
             if !exact && (begun || !fresh) {
                 // No edit list will hide what comes before.
-                let sound = lane.kind == StreamKind::Audio && self.part.whole_frames && begun;
-                let clock =
-                    self.session.target.tracks.get(lane.track).map(|track| &track.clock).filter(|_| sound);
+                let sound = lane.kind == StreamKind::Audio && self.sound_runs_on && begun;
+                let track = self.session.target.tracks.get(lane.track).filter(|_| sound);
                 // Sound goes on where the part before let it end.
-                let late = clock.map_or(Timestamp::ZERO, |clock| clock.end().minus(self.session.placed));
+                let late = track.map_or(Timestamp::ZERO, |track| track.end().minus(self.session.placed));
                 lane.keep_from = first.media_at(shown_from.plus(late.max(Timestamp::ZERO)), lane.base);
             }
+        }
+        if !exact {
+            self.prime(lead, shown_from, fresh);
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
         let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
@@ -351,9 +368,10 @@ impl Copy<'_, '_> {
         let whole = if self.part.whole_frames && !self.part.last { lane.typical } else { 0 };
         let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
-        let late = middle.is_some_and(|middle| middle >= lane.until);
+        let late = if lane.trims { pts } else { middle }.is_some_and(|time| time >= lane.until);
         let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
         let early = match lane.kind {
+            StreamKind::Audio if lane.primes => pts.is_some_and(|pts| pts < lane.keep_from),
             StreamKind::Audio => middle.is_some_and(|middle| middle < lane.keep_from),
             _ => ends.is_some_and(|ends| ends <= lane.keep_from && packet.duration() > 0),
         };
@@ -409,6 +427,11 @@ impl Copy<'_, '_> {
         }
         let end = time.map(|time| time.saturating_add(lane.lasts(packet)));
         lane.seen_end = lane.seen_end.max(end);
+        if let (true, Some(pts), Some(dts)) = (lane.trims, packet.pts(), packet.dts())
+            && end.is_some_and(|end| end > lane.until)
+        {
+            packet.set_times(pts, dts, lane.until.saturating_sub(pts));
+        }
         let overshoot =
             end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);
         let overshoot = overshoot.and_then(|end| lane.spans.last().map(|span| span.shown_at(end, lane.base)));
@@ -430,19 +453,14 @@ impl Copy<'_, '_> {
                 span.shown.minus(Timestamp::from_ticks(span.media, lane.base))
             });
             let shift = self.shift.plus(offset);
-            if lane.kind == StreamKind::Audio
-                && self.part.whole_frames
-                && lane.written == 1
-                && track.packets > 0
-            {
+            if lane.kind == StreamKind::Audio && lane.written == 1 {
                 let own = Timestamp::from_ticks(time.unwrap_or(0), lane.base).plus(shift);
-                let later = track.clock.end().minus(own);
-                if later.nanos().abs() <= track.clock.half_frame().nanos() {
-                    lane.later = later;
-                    if !self.part.last {
-                        lane.until = lane.until.saturating_sub(later.ticks(lane.base));
-                    }
-                }
+                lane.meet(
+                    track,
+                    own,
+                    packet.duration(),
+                    (self.session.placed, self.sound_runs_on, self.part.last),
+                );
             }
             track.clock.place_at(packet, lane.base, shift.plus(lane.later).plus(track.later));
         }

@@ -1,11 +1,22 @@
 //! A source's stream on its way to a track of the output.
 
-use super::{clock::Clock, leadin::Read};
+use super::{clock::Clock, leadin::Read, target::Track};
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::Span,
     time::{Rational, Timestamp, convert},
 };
+
+/// How a lane's first packet lies to its output's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// By its time.
+    Timed,
+    /// It is the beginning: nothing can be said of time in front of it.
+    WithIt,
+    /// It ends there: a decoder gives nothing for a first packet of Vorbis.
+    Before,
+}
 
 /// A source's stream on its way to a track.
 pub(super) struct Lane {
@@ -38,11 +49,45 @@ pub(super) struct Lane {
     pub in_ac3_frames: bool,
     /// Where its last packet ends, in ticks, if the source knows better than the packet.
     pub ends: Option<i64>,
+    /// Packets from [`keep_from`](Self::keep_from) on are kept for the decoder, which does not let all of them be heard.
+    pub primes: bool,
+    /// How its first packet lies to the output's beginning.
+    pub begins: Begins,
+    /// A packet that goes on behind the end is cut there, and heard up to it.
+    pub trims: bool,
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
     pub later: Timestamp,
 }
 
 impl Lane {
+    /// Settles when the first packet of sound is put on a track without an edit list; it is due at `own`, in a part that
+    /// is `placed` there. With `runs_on`, it goes on where the part before let it end; nothing follows the
+    /// `last`.
+    pub(super) fn meet(
+        &mut self,
+        track: &Track,
+        own: Timestamp,
+        duration: i64,
+        (placed, runs_on, last): (Timestamp, bool, bool),
+    ) {
+        if track.packets > 0 {
+            let later = track.end().minus(own);
+            if runs_on && later.nanos().abs() <= track.clock.half_frame().nanos() {
+                self.later = later;
+                if !last {
+                    self.until = self.until.saturating_sub(later.ticks(self.base));
+                }
+            }
+            return;
+        }
+        let begin = match self.begins {
+            Begins::Timed => return,
+            Begins::WithIt => placed,
+            Begins::Before => placed.minus(Timestamp::from_ticks(duration, self.base)),
+        };
+        self.later = begin.minus(own);
+    }
+
     /// A packet's duration, in ticks; at least 1.
     pub(super) fn lasts(&mut self, packet: &Packet) -> i64 {
         let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));

@@ -2,7 +2,10 @@
 
 use crate::{
     Control, Error, ErrorKind, Media, Result,
-    av::{packet::Packet, stream::StreamKind},
+    av::{
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
     media::{Demux, Span, begins_decoding},
     time::{Rational, Timestamp},
 };
@@ -24,7 +27,7 @@ pub(crate) struct Need {
 impl Need {
     pub(crate) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
         let s = media.streams().get(stream)?;
-        let preroll = Timestamp::from_nanos(preroll(&s.codec(), s.sample_rate()));
+        let preroll = preroll_of(s);
         Some(Self {
             stream,
             kind: s.kind(),
@@ -33,6 +36,11 @@ impl Need {
             preroll: preroll.ticks(s.time_base()),
         })
     }
+}
+
+/// How long before what is heard of a stream a decoder must begin.
+pub(crate) fn preroll_of(stream: &Stream) -> Timestamp {
+    Timestamp::from_nanos(preroll(&stream.codec(), stream.sample_rate()))
 }
 
 /// How long before a sound decoders must begin so that it comes out right, in nanoseconds: overlap of the transform, and

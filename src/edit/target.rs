@@ -62,13 +62,20 @@ pub(crate) struct Track {
     pub clock: Clock,
     pub packets: u64,
     /// What is added to its times.
-    pub(super) later: Timestamp,
+    pub later: Timestamp,
     /// Its packets, subtitles, come when they come, if at all.
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
     numbers: Option<Box<Numbers>>,
     /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
     head: Vec<u8>,
+}
+
+impl Track {
+    /// When its last packet ends on the output's clock, where timestamps are when packets are shown.
+    pub fn end(&self) -> Timestamp {
+        self.clock.end().minus(self.later)
+    }
 }
 
 /// How an MP4 is laid out.
@@ -99,10 +106,22 @@ pub(crate) struct Target {
     identity: u64,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
+    /// What is to be begun when its first packets are known.
+    waiting: Option<Waiting>,
+    /// Nothing follows the part that is written.
+    pub last_part: bool,
     /// On the output's clock.
     pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
     pub templates: Vec<usize>,
+}
+
+/// An output that is not begun: the media, its streams for the tracks, and chapters that go in front.
+struct Waiting {
+    media: Media,
+    streams: Vec<usize>,
+    extent: Extent,
+    chapters: Vec<RawChapter>,
 }
 
 /// Whether a container of this name is one of MP4's kin.
@@ -164,6 +183,8 @@ impl Target {
             control: control.clone(),
             identity: 0xcbf2_9ce4_8422_2325,
             filled: 0,
+            waiting: None,
+            last_part: false,
             chapters: Vec::new(),
             templates: Vec::new(),
         })
@@ -276,6 +297,7 @@ impl Target {
         streams: &[usize],
         extent: Extent,
         chapters: &[RawChapter],
+        first: &dyn Fn(usize) -> Option<Timestamp>,
     ) -> Result<()> {
         let from_mov = media.demuxer().is_mov();
         let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
@@ -286,28 +308,74 @@ impl Target {
             Extent::Whole if streams.iter().any(|i| media.has_edits(*i)) => Extent::Stretch,
             extent => extent,
         };
-        let sources = || streams.iter().filter_map(|i| media.streams().get(*i));
-        let told = sources().map(|stream| numbering::told(stream, extent)).collect::<Result<Vec<_>>>()?;
+        let sources = || streams.iter().filter_map(|i| Some((*i, media.streams().get(*i)?)));
+        let told = sources().map(|(i, stream)| {
+            // Where an edit list tells what is shown, the source's word stays.
+            if self.edit_lists && stream.codec() == "opus" {
+                return Ok(None);
+            }
+            numbering::told(stream, extent, first(i))
+        });
+        let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
-            sources().zip(&told).map(|(source, told)| told.as_ref().unwrap_or(source)).collect();
+            sources().zip(&told).map(|((_, source), told)| told.as_ref().unwrap_or(source)).collect();
         // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes that for
         // times that can't be written, and moves all tracks, with the sound's delay on top.
-        let delays: Option<Vec<_>> = sources().map(|stream| self.muxer.states_delay(stream)).collect();
+        let delays: Option<Vec<_>> = sources().map(|(_, stream)| self.muxer.states_delay(stream)).collect();
         let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
         if delays.is_some() {
             self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
         }
         // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
         self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
-        for (track, stream) in self.tracks.iter_mut().zip(sources()) {
-            track.numbers = Numbers::of(stream, &self.muxer.name(), extent).map(Box::new);
+        let muxer = self.muxer.name();
+        let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
+        for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
+            track.numbers = Numbers::of(stream, &muxer, extent).map(Box::new);
+            if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) {
+                let samples = numbering::pre_skip(stream, first(i));
+                track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
+            }
         }
-        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
+        for ((track, (_, stream)), delay) in
+            self.tracks.iter_mut().zip(sources()).zip(delays.unwrap_or_default())
+        {
+            if primes(stream) {
+                continue;
+            }
             // As the source's times were rounded.
             let base = track.clock.base();
             track.later = Timestamp::from_ticks(delay.ticks(base), base);
         }
         Ok(())
+    }
+
+    /// Whether it begins when the first packets are known: what they hold is told in its header.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Begins what waited. `first` tells when the first packet of a stream is on the output's clock.
+    pub(super) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
+        match self.waiting.take() {
+            Some(w) => self.begin(&w.media, &w.streams, w.extent, &w.chapters, first),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its header tells of this stream's first packet what of it is not heard.
+    pub(super) fn tells_priming(&self, stream: &Stream) -> bool {
+        !self.edit_lists && numbering::begins_with_packets(stream, &self.muxer.name())
+    }
+
+    /// Whether sound runs on without gaps in it: packets have no times of their own there, or times that count samples.
+    pub(super) fn counts_samples(&self) -> bool {
+        numbering::is_ogg(&self.muxer.name()) || !self.muxer.has_times()
+    }
+
+    /// Whether a last packet of sound that is cut short is heard so.
+    pub(super) fn trims_ends(&self) -> bool {
+        numbering::is_ogg(&self.muxer.name())
     }
 
     /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
@@ -499,7 +567,7 @@ impl Target {
         }
         let size = packet.size() as u64;
         let renumbered = match &mut track.numbers {
-            Some(numbers) => numbers.next(packet)?,
+            Some(numbers) => numbers.next(packet, self.last_part)?,
             None => false,
         };
         packet.set_stream(track.index);
@@ -546,8 +614,10 @@ impl Target {
             let Some(numbers) = &track.numbers else { continue };
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             numbers.warnings().into_iter().for_each(|what| report.warn(format!("stream {stream}: {what}")));
-            if goes_back && self.muxer.name() == "flac" {
-                let mut packet = Packet::with_extradata(&numbers.configuration())?;
+            if let Some(configuration) =
+                numbers.configuration().filter(|_| goes_back && self.muxer.name() == "flac")
+            {
+                let mut packet = Packet::with_extradata(&configuration)?;
                 packet.set_stream(track.index);
                 let end = track.clock.end().ticks(track.clock.base());
                 packet.set_times(end, end, 0);

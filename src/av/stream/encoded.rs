@@ -64,6 +64,12 @@ impl Stream {
         })
     }
 
+    /// How many samples at its beginning are not to be heard.
+    pub(crate) fn set_initial_padding(&mut self, samples: i32) {
+        // SAFETY: the parameters are live and ours, and this has not been shared: it is borrowed mutably.
+        unsafe { (*self.parameters.0.as_ptr()).initial_padding = samples };
+    }
+
     /// The same for any codec context that encodes.
     ///
     /// # Safety

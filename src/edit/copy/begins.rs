@@ -4,7 +4,7 @@ use super::Copy;
 use crate::{
     Result,
     av::stream::StreamKind,
-    edit::lane::{Lane, frame_ticks},
+    edit::lane::{Begins, Lane, frame_ticks},
     time::Timestamp,
 };
 
@@ -43,11 +43,19 @@ impl Copy<'_, '_> {
                 beyond: 0,
                 in_ac3_frames: self.session.target.muxer.is_mov()
                     && matches!(s.codec().as_str(), "ac3" | "eac3"),
+                primes: false,
+                begins: Begins::Timed,
+                trims: false,
                 later: Timestamp::ZERO,
                 ends,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }
+    }
+
+    /// The part begins on the tracks' clocks.
+    pub(super) fn begin_clocks(&mut self) {
+        let trims = self.part.last && self.session.target.trims_ends();
         for lane in &self.lanes {
             if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
                 // Sound ends between two of its frames; what that is off is made up for at this seam.
@@ -58,7 +66,7 @@ impl Copy<'_, '_> {
                 let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
                 let first = lane.spans.first().map_or(i64::MIN, |span| span.media.saturating_sub(near));
                 let borders = (first, lane.until.saturating_add(near));
-                track.clock.begin_part(self.part.whole_frames && framed, borders);
+                track.clock.begin_part(self.part.whole_frames && framed && !trims, borders);
             }
         }
     }

@@ -222,8 +222,8 @@ impl Frames {
         }
     }
 
-    /// Counts a frame that is written next; its bytes with another number, if it has not the right one.
-    pub fn next(&mut self, frame: &[u8]) -> Result<Option<Vec<u8>>> {
+    /// Counts a frame that is written next; its bytes with another number, if it has not the right one, and its samples.
+    pub fn next(&mut self, frame: &[u8]) -> Result<(Option<Vec<u8>>, Option<i64>)> {
         let header = Header::parse(frame);
         let footer = frame.len().checked_sub(2).and_then(|end| frame.split_at_checked(end));
         let sound = footer.is_some_and(|(body, sum)| crc16(body).to_be_bytes() == sum);
@@ -234,7 +234,7 @@ impl Frames {
             if let Some(header) = header {
                 self.count(header.block, frame.len());
             }
-            return Ok(None);
+            return Ok((None, header.map(|header| header.block.into())));
         };
         let (min, max) = self.source.blocks();
         let variable = *self.variable.get_or_insert(self.several || header.variable || min != max);
@@ -247,7 +247,7 @@ impl Frames {
         self.in_place &= own == self.samples;
         self.count(header.block, frame.len());
         if header.number == number && header.variable == variable {
-            return Ok(None);
+            return Ok((None, Some(header.block.into())));
         }
         let mut new = Vec::with_capacity(frame.len().saturating_add(6));
         new.extend_from_slice(frame.get(..NUMBER).unwrap_or_default());
@@ -260,7 +260,7 @@ impl Frames {
         new.push(crc8(&new));
         new.extend_from_slice(body.get(header.len..).unwrap_or_default());
         new.extend_from_slice(&crc16(&new).to_be_bytes());
-        Ok(Some(new))
+        Ok((Some(new), Some(header.block.into())))
     }
 
     fn count(&mut self, block: u32, len: usize) {

@@ -5,11 +5,15 @@
 //! own, and there every frame stays as it is.
 
 mod flac;
+mod granule;
+mod opus;
 
 use crate::{
     Result,
     av::{packet::Packet, stream::Stream},
+    time::{Rational, Timestamp, convert},
 };
+use granule::Granules;
 
 /// How much of its sources a copy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +31,48 @@ pub(super) fn is_ogg(muxer: &str) -> bool {
     matches!(muxer, "ogg" | "oga" | "ogv" | "spx" | "opus")
 }
 
+/// What a pre-skip is counted in.
+pub(super) const PRE_SKIP_BASE: Rational = Rational { num: 1, den: 48_000 };
+
+/// Whether what an output's header is told of this stream depends on its first packet: in containers whose readers leave
+/// out what lies before the beginning.
+pub(super) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
+    let leaves_out = is_ogg(muxer) || matches!(muxer, "matroska" | "webm" | "nut");
+    leaves_out && is_opus(stream)
+}
+
+fn is_opus(stream: &Stream) -> bool {
+    stream.codec() == "opus" && opus::pre_skip(stream.extradata()).is_some()
+}
+
+/// How much before its beginning on the output's clock a stream of Opus is to be left out by decoders, in samples of
+/// 48,000 a second: up to there from its `first` packet, if that lies before it; else as much as the source says.
+pub(super) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
+    let own = opus::pre_skip(stream.extradata()).unwrap_or(0);
+    let rate = PRE_SKIP_BASE;
+    let early = first.map_or(0, |first| Timestamp::ZERO.minus(first).ticks(rate));
+    // A container that counts in milliseconds does not say it to the sample.
+    let tick = convert(1, stream.time_base(), rate).saturating_add(1);
+    let is_own = early <= 0 || early.saturating_sub(own.into()).abs() <= tick;
+    if is_own { own } else { u16::try_from(early).unwrap_or(u16::MAX) }
+}
+
 /// What an output's header is told of a stream, where it is not what the source's says.
-pub(super) fn told(stream: &Stream, extent: Extent) -> Result<Option<Stream>> {
+pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
     match stream.codec().as_str() {
         "flac" if extent != Extent::Whole => flac::StreamInfo::parse(stream.extradata())
             .map(|info| Stream::configured(stream, info.of_part(extent == Extent::Several).bytes()))
             .transpose(),
+        "opus" if is_opus(stream) => {
+            let skip = match (extent, first) {
+                // It begins with sound that is heard, as there is nothing to tell otherwise.
+                (Extent::Stretch, None) => 0,
+                _ => pre_skip(stream, first),
+            };
+            let mut told = Stream::configured(stream, &opus::with_pre_skip(stream.extradata(), skip))?;
+            told.set_initial_padding(skip.into());
+            Ok(Some(told))
+        }
         _ => Ok(None),
     }
 }
@@ -43,13 +83,16 @@ pub(super) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
         "flac" => flac::StreamInfo::parse(first)
             .zip(flac::StreamInfo::parse(other))
             .is_some_and(|(first, other)| first.goes_on_with(&other)),
+        "opus" => opus::goes_on(first, other),
         _ => false,
     }
 }
 
-/// The numbers of a track's frames.
+/// The numbers of a track's frames, and of its samples.
 pub(super) enum Numbers {
-    Flac(flac::Frames),
+    /// In Ogg, samples are counted as well.
+    Flac(flac::Frames, Option<Granules>),
+    Opus(Granules),
 }
 
 impl Numbers {
@@ -58,31 +101,56 @@ impl Numbers {
         match stream.codec().as_str() {
             "flac" if muxer == "flac" || is_ogg(muxer) => {
                 let info = flac::StreamInfo::parse(stream.extradata())?;
-                Some(Self::Flac(flac::Frames::new(info, extent == Extent::Several)))
+                let frames = flac::Frames::new(info, extent == Extent::Several);
+                Some(Self::Flac(frames, is_ogg(muxer).then(Granules::default)))
             }
+            "opus" if is_ogg(muxer) => Some(Self::Opus(Granules::default())),
             _ => None,
         }
     }
 
-    /// Gives a packet that is written next its number. Returns whether its bytes are others now.
-    pub fn next(&mut self, packet: &mut Packet) -> Result<bool> {
-        let Self::Flac(frames) = self;
-        let new = frames.next(packet.data())?;
-        if let Some(new) = &new {
-            *packet = packet.with_data(new)?;
+    /// Gives a packet that is written next its number. `last`: nothing follows the part that it belongs to, so that it may
+    /// end within its samples. Returns whether its bytes are others now.
+    pub fn next(&mut self, packet: &mut Packet, last: bool) -> Result<bool> {
+        match self {
+            Self::Flac(frames, granules) => {
+                let (new, block) = frames.next(packet.data())?;
+                if let Some(new) = &new {
+                    *packet = packet.with_data(new)?;
+                }
+                if let (Some(granules), Some(block), Some(time)) = (granules, block, packet.pts()) {
+                    let at = granules.next(time, block);
+                    packet.set_times(at, at, block);
+                }
+                Ok(new.is_some())
+            }
+            Self::Opus(granules) => {
+                if let (Some(samples), Some(time)) = (opus::samples(packet.data()), packet.pts()) {
+                    let at = granules.next(time, samples);
+                    let stated = match packet.discarded_end() {
+                        0 => packet.duration(),
+                        discarded => samples.saturating_sub(discarded.into()),
+                    };
+                    // A shorter one is cut at its end, unless that is the rounding of a millisecond.
+                    let cut = last && stated > 0 && samples.saturating_sub(stated) > opus::RATE / 1000;
+                    packet.set_times(at, at, if cut { stated } else { samples });
+                }
+                Ok(false)
+            }
         }
-        Ok(new.is_some())
     }
 
     /// The stream's configuration, now that all of it is known.
-    pub fn configuration(&self) -> Vec<u8> {
-        let Self::Flac(frames) = self;
-        frames.info().bytes().to_vec()
+    pub fn configuration(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Flac(frames, _) => Some(frames.info().bytes().to_vec()),
+            Self::Opus(_) => None,
+        }
     }
 
     /// What was wrong.
     pub fn warnings(&self) -> Vec<String> {
-        let Self::Flac(frames) = self;
+        let Self::Flac(frames, _) = self else { return Vec::new() };
         let damaged = (frames.damaged > 0).then(|| {
             format!(
                 "{} frames are damaged; they are copied as they are, with their old numbers",

@@ -1,6 +1,6 @@
 //! Which streams a container can hold: by libav's tables where they tell, else by trial.
 
-use super::{Extent, Target};
+use super::{Extent, Target, Waiting};
 use crate::{
     Error, Media, Report, Result,
     av::{
@@ -107,7 +107,13 @@ impl Target {
             }
         }
         let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
-        self.begin(media, &chosen, extent, early)?;
+        let waits = |i: &usize| media.streams().get(*i).is_some_and(|stream| self.tells_priming(stream));
+        if chosen.iter().any(waits) {
+            let (media, streams, chapters) = (media.clone(), chosen.clone(), early.to_vec());
+            self.waiting = Some(Waiting { media, streams, extent, chapters });
+        } else {
+            self.begin(media, &chosen, extent, early, &|_| None)?;
+        }
         self.templates = chosen;
         self.chapters = chapters;
         Ok(())

@@ -1,0 +1,111 @@
+//! What comes before sound is heard: packets that only get a decoder going, and what the output says of them.
+
+use super::{Copied, Copy};
+use crate::{
+    Result,
+    av::{packet::Packet, stream::StreamKind},
+    edit::{
+        lane::Begins,
+        leadin::{LeadIn, preroll_of},
+        numbering,
+    },
+    media::Demux,
+    time::Timestamp,
+};
+
+/// How far a first packet of sound is looked for.
+const LOOK: usize = 4096;
+
+impl Copy<'_, '_> {
+    /// Settles with which packet sound begins in a container without edit lists, where it is the output's beginning.
+    /// `fresh`: and the source's.
+    pub(super) fn prime(&mut self, lead: &LeadIn, shown_from: Timestamp, fresh: bool) {
+        let counts = self.session.target.counts_samples();
+        let trims = self.session.target.trims_ends() && self.part.last;
+        let begun = self.session.placed > Timestamp::ZERO;
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(stream) =
+                self.media.streams().get(lane.stream).filter(|_| lane.kind == StreamKind::Audio)
+            else {
+                continue;
+            };
+            let codec = stream.codec();
+            lane.trims = trims && matches!(codec.as_str(), "opus" | "vorbis" | "speex");
+            let Some(first) = lane.spans.first().filter(|_| !begun) else { continue };
+            let heard = first.media_at(shown_from, lane.base);
+            // Packets of the lead-in, by when they begin and end.
+            let mut times =
+                lead.packets.iter().filter(|(packet, _)| packet.stream() == lane.stream).filter_map(
+                    |(packet, _)| {
+                        let begin = packet.pts().or(packet.dts())?;
+                        Some((begin, begin.saturating_add(packet.duration())))
+                    },
+                );
+            if self.session.target.tells_priming(stream) {
+                lane.primes = true;
+                let needed = heard.saturating_sub(preroll_of(stream).ticks(lane.base));
+                let begin = times.find(|(_, end)| *end > needed).map_or(needed, |(begin, _)| begin);
+                lane.keep_from = if fresh { i64::MIN } else { begin };
+            } else if counts && i == 0 && !fresh {
+                lane.begins = Begins::WithIt;
+                if codec == "vorbis" {
+                    // The one before the first that is heard.
+                    let before = times.take_while(|(_, end)| *end <= heard).last();
+                    if let Some((begin, _)) = before {
+                        (lane.primes, lane.keep_from, lane.begins) = (true, begin, Begins::Before);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins an output whose header tells of its first packets: those are read ahead.
+    pub(super) fn start(&mut self, demux: &mut Demux, lead: &mut LeadIn) -> Result<()> {
+        if !self.session.target.is_waiting() {
+            return Ok(());
+        }
+        let first = |lead: &LeadIn, stream: usize, from: i64| {
+            let times = lead.packets.iter().filter(|(packet, _)| packet.stream() == stream);
+            times.filter_map(|(packet, _)| packet.pts().or(packet.dts())).find(|time| *time >= from)
+        };
+        let primed: Vec<_> =
+            self.lanes.iter().filter(|lane| lane.primes).map(|lane| (lane.stream, lane.keep_from)).collect();
+        for _ in 0..LOOK {
+            if primed.iter().all(|(stream, from)| first(lead, *stream, *from).is_some()) {
+                break;
+            }
+            let mut packet = Packet::new()?;
+            let Some(origin) = demux.read(&mut packet)? else { break };
+            lead.packets.push((packet, origin));
+            self.session.control.check()?;
+        }
+        let mut firsts = Vec::new();
+        for lane in self.lanes.iter_mut().filter(|lane| lane.primes) {
+            let time = first(lead, lane.stream, lane.keep_from);
+            let span = lane.spans.first().zip(self.media.streams().get(lane.stream));
+            let Some((time, (span, stream))) = time.zip(span) else { continue };
+            let at = span.shown_at(time, lane.base).plus(self.shift);
+            firsts.push((lane.stream, at));
+            if at <= Timestamp::ZERO {
+                // To the sample, where the source's clock is coarser.
+                let skip = numbering::pre_skip(stream, Some(at));
+                let begin = Timestamp::from_ticks(i64::from(skip).saturating_neg(), numbering::PRE_SKIP_BASE);
+                lane.later = begin.minus(at);
+            }
+        }
+        let first = |stream: usize| firsts.iter().find(|(of, _)| *of == stream).map(|(_, at)| *at);
+        self.session.target.start(&first)
+    }
+
+    /// What is heard of a part on the file's clock, where packets of sound have no times but their samples.
+    pub(super) fn heard(&self, shown_from: Timestamp) -> Option<Copied> {
+        if !self.session.target.counts_samples() || self.part.whole_frames {
+            return None;
+        }
+        let lane = self.lanes.first().filter(|lane| lane.kind == StreamKind::Audio && lane.written > 0)?;
+        let until = if lane.trims { lane.until } else { i64::MAX };
+        let end = lane.spans.last()?.shown_at(lane.seen_end?.min(until), lane.base);
+        let from = if lane.begins == Begins::Timed { shown_from } else { shown_from.minus(lane.later) };
+        Some(Copied { from, len: end.minus(from) })
+    }
+}
