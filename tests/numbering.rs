@@ -386,3 +386,114 @@ fn a_vorbis_cut_has_as_many_samples_as_its_pages_count() {
         }
     }
 }
+
+#[test]
+fn speex_keeps_what_its_first_page_leaves_out() {
+    oracle!("Ogg Speex remux");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("speex.ogg", &["-c:a", "libspeex", "-ar", "16000", "-ac", "1"]);
+    let decoded = |path: &Path| {
+        let wav = folder.path().join("speexdec.wav");
+        let (ok, said) = tool("speexdec", &[path.to_str().unwrap(), wav.to_str().unwrap()])?;
+        assert!(ok, "{said}");
+        Some(pcm(&wav))
+    };
+    let out = save(&whole(&source, "ogg"), folder.path(), "remux.ogg");
+    // Its decoder adds noise of its own.
+    let samples = |path: &Path| decoded(path).map(|sound| sound.len());
+    assert_eq!(samples(&out), samples(&source));
+    let cut = save(&ranges(&source, &[(2.0, 7.0)], "ogg"), folder.path(), "cut.ogg");
+    if let Some(sound) = decoded(&cut) {
+        // Within half a packet of 20 ms at its beginning, and exact at its end.
+        assert!(sound.len().abs_diff(5 * 16_000) <= 160, "{} samples", sound.len());
+        assert_eq!(extent(&cut), (0.0, sound.len() as f64 / 16_000.0));
+    }
+}
+
+// ---- MP3
+
+/// Of the header in an MP3's first frame: its name, the frames it counts, delay and padding.
+fn info_header(path: &Path) -> (String, u32, u32, u32) {
+    let file = std::fs::read(path).unwrap();
+    let at = file.windows(4).position(|four| four == b"Info" || four == b"Xing").expect("a header");
+    let number =
+        |at: usize, len: usize| file[at..at + len].iter().fold(0, |n, byte| n << 8 | u32::from(*byte));
+    let gapless = number(at + 141, 3);
+    (
+        String::from_utf8_lossy(&file[at..at + 4]).into_owned(),
+        number(at + 8, 4),
+        gapless >> 12,
+        gapless & 0xFFF,
+    )
+}
+
+/// Audio packets of a file.
+fn count(path: &Path) -> u32 {
+    common::payload(path)["a0"].len() as u32
+}
+
+#[test]
+fn an_mp3_header_counts_the_frames_that_are_there() {
+    oracle!("MP3 headers");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, options, kind) in [("cbr.mp3", ["-b:a", "128k"], "Info"), ("vbr.mp3", ["-q:a", "3"], "Xing")] {
+        let source = sweep(name, &[&["-c:a", "libmp3lame"][..], &options].concat());
+        let (_, _, delay, padding) = info_header(&source);
+        let check = |what: &str, clip: Clip, ends: (u32, u32)| {
+            let out = save(&clip, folder.path(), "out.mp3");
+            assert_eq!(info_header(&out), (kind.to_owned(), count(&out), ends.0, ends.1), "{name}, {what}");
+            let file = std::fs::read(&out).unwrap();
+            let headers = file.windows(4).filter(|four| *four == kind.as_bytes()).count();
+            assert_eq!(headers, 1, "{name}, {what}: a header of the source is left as sound");
+        };
+        check("remux", whole(&source, "mp3"), (delay, padding));
+        check("join", joined(&[&source, &source], "mp3"), (delay, padding));
+        check("cut", ranges(&source, &[(2.0, 7.0)], "mp3"), (0, 0));
+        // The source's beginning lies in the middle.
+        check("ranges", ranges(&source, &[(2.0, 7.0), (0.0, 1.0)], "mp3"), (0, 0));
+    }
+}
+
+#[test]
+fn an_mp3_that_was_cut_short_does_not_swallow_what_follows() {
+    oracle!("join of MP3 that was cut short");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("cbr.mp3", &["-c:a", "libmp3lame", "-b:a", "128k"]);
+    let file = std::fs::read(&source).unwrap();
+    let short = folder.path().join("short.mp3");
+    std::fs::write(&short, &file[..file.len() / 2 + 100]).unwrap();
+    let shared = ["cases/vbri.mp3", "cases/id3v1v2.mp3"].into_iter().filter_map(common::shared);
+    for source in [short].into_iter().chain(shared) {
+        let clip = joined(&[&source, &source], "mp3");
+        assert!(
+            clip.report.warnings.iter().any(|warning| warning.contains("cut short")),
+            "{:?}",
+            clip.report
+        );
+        let out = save(&clip, folder.path(), "twice.mp3");
+        let (once, twice) = (count(&source), count(&out));
+        // At the seam, sound may go on a frame earlier or later.
+        assert!(twice.abs_diff(2 * once) <= 1, "{}: {twice} frames of {once}", source.display());
+        assert_eq!(info_header(&out).1, twice);
+    }
+}
+
+// ---- WavPack
+
+#[test]
+fn wavpack_blocks_say_their_place_in_the_output() {
+    oracle!("WavPack");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("wavpack.wv", &["-c:a", "wavpack", "-sample_fmt", "s16p"]);
+    let all = pcm(&source);
+    let remuxed = save(&whole(&source, "wv"), folder.path(), "remux.wv");
+    assert_eq!(common::payload(&remuxed), common::payload(&source));
+    let twice = save(&joined(&[&source, &source], "wv"), folder.path(), "join.wv");
+    assert_eq!(extent(&twice), (0.0, 20.0));
+    assert!(pcm(&twice) == all.repeat(2));
+    let cut = save(&ranges(&source, &[(2.0, 7.0)], "wv"), folder.path(), "cut.wv");
+    let sound = pcm(&cut);
+    assert_eq!(extent(&cut), (0.0, sound.len() as f64 / 2.0 / 48_000.0));
+    let stated = std::fs::read(&cut).unwrap()[12..16].try_into().map(u32::from_le_bytes).unwrap();
+    assert_eq!(stated as usize, sound.len() / 2, "samples that the first block states");
+}

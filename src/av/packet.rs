@@ -146,6 +146,19 @@ impl Packet {
         bytes.get(4..8).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
     }
 
+    /// Nothing at its beginning is left out.
+    pub(crate) fn hear_start(&mut self) {
+        let mut size = 0;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
+        // SAFETY: the packet is live and ours alone, and so is its side data, which has `size` bytes.
+        unsafe {
+            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            if !data.is_null() && size >= 4 {
+                std::ptr::write_bytes(data, 0, 4);
+            }
+        }
+    }
+
     /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample descriptions
     /// in one track).
     pub(crate) fn new_extradata(&self) -> Option<&[u8]> {

@@ -42,8 +42,9 @@ pub(super) fn extent(
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
         // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown. Where clocks jump,
         // they also turn over.
-        let priming =
-            start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !demuxer.may_jump();
+        // Ogg's begins anew for each stream that follows another, and does not turn over.
+        let turns_over = demuxer.may_jump() && demuxer.name() != "ogg";
+        let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };
         let start = if demuxer.name() == "asf" && demux.is_seekable() {
             // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made up for. The start

@@ -6,7 +6,9 @@
 
 mod flac;
 mod granule;
+mod mpeg;
 mod opus;
+mod wavpack;
 
 use crate::{
     Result,
@@ -93,6 +95,15 @@ pub(super) enum Numbers {
     /// In Ogg, samples are counted as well.
     Flac(flac::Frames, Option<Granules>),
     Opus(Granules),
+    /// In a raw stream: a frame's header says where the next one begins, and the file's how much of the first is not heard.
+    Mpeg {
+        begun: bool,
+        completed: u64,
+    },
+    WavPack {
+        blocks: wavpack::Blocks,
+        whole: bool,
+    },
 }
 
 impl Numbers {
@@ -105,6 +116,12 @@ impl Numbers {
                 Some(Self::Flac(frames, is_ogg(muxer).then(Granules::default)))
             }
             "opus" if is_ogg(muxer) => Some(Self::Opus(Granules::default())),
+            "mp1" | "mp2" | "mp3" if matches!(muxer, "mp2" | "mp3") => {
+                Some(Self::Mpeg { begun: false, completed: 0 })
+            }
+            "wavpack" if muxer == "wv" => {
+                Some(Self::WavPack { blocks: wavpack::Blocks::default(), whole: extent == Extent::Whole })
+            }
             _ => None,
         }
     }
@@ -137,6 +154,25 @@ impl Numbers {
                 }
                 Ok(false)
             }
+            Self::WavPack { blocks, whole } => {
+                let new = blocks.next(packet.data(), *whole);
+                if let Some(new) = &new {
+                    *packet = packet.with_data(new)?;
+                }
+                Ok(new.is_some())
+            }
+            Self::Mpeg { begun, completed } => {
+                let new = if last { None } else { mpeg::completed(packet.data()) };
+                if let Some(new) = &new {
+                    *packet = packet.with_data(new)?;
+                    *completed = completed.saturating_add(1);
+                }
+                if std::mem::replace(begun, true) {
+                    // What a source's beginning is not to be heard of is said of the output's.
+                    packet.hear_start();
+                }
+                Ok(new.is_some())
+            }
         }
     }
 
@@ -144,13 +180,21 @@ impl Numbers {
     pub fn configuration(&self) -> Option<Vec<u8>> {
         match self {
             Self::Flac(frames, _) => Some(frames.info().bytes().to_vec()),
-            Self::Opus(_) => None,
+            Self::Opus(_) | Self::Mpeg { .. } | Self::WavPack { .. } => None,
         }
     }
 
     /// What was wrong.
     pub fn warnings(&self) -> Vec<String> {
-        let Self::Flac(frames, _) = self else { return Vec::new() };
+        let frames = match self {
+            Self::Flac(frames, _) => frames,
+            Self::Mpeg { completed: count @ 1.., .. } => {
+                return vec![format!(
+                    "{count} frames were cut short in their source; they are filled with zeros, so that what follows is found"
+                )];
+            }
+            Self::Mpeg { .. } | Self::Opus(_) | Self::WavPack { .. } => return Vec::new(),
+        };
         let damaged = (frames.damaged > 0).then(|| {
             format!(
                 "{} frames are damaged; they are copied as they are, with their old numbers",
