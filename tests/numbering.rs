@@ -407,7 +407,8 @@ fn speex_keeps_what_its_first_page_leaves_out() {
     let range = clip.report.ranges[0];
     assert_eq!(range.actual_to.secs(), 7.0);
     let due = ((7.0 - range.actual_from.secs()) * 16_000.0).round();
-    assert_eq!(extent(&cut), (0.0, due / 16_000.0));
+    let (start, end) = extent(&cut);
+    assert!(start == 0.0 && (end - due / 16_000.0).abs() < 1e-6, "{start}..{end}, {due} samples");
     // Within half a packet of 20 ms at its beginning; speexdec gives up to 80 samples, its filters' delay, more or less.
     assert!((due - 80_000.0).abs() <= 160.0, "{due} samples");
     if let Some(sound) = decoded(&cut) {
