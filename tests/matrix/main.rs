@@ -107,3 +107,19 @@ fn all_pictures_or_all_sound_are_lost_only_where_somebody_says_so() {
     assert!(error.to_string().contains("its sound, stream 1 (aac), would be lost"), "{error}");
     assert!(join(&sources, &Join::new().allow_drops(true), &none).is_ok());
 }
+
+#[test]
+fn a_picture_of_avif_is_av1_alone() {
+    oracle!("AVIF");
+    let none = Control::default();
+    let avif = Remux::new().format("avif");
+    // libav's muxer ended in a segmentation fault.
+    let error = remux(&open(&clip("avif.mp4", &["-c:v", "mpeg4", "-c:a", "aac"])), &avif, &none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let media = open(&clip("av1.mp4", &["-c:v", "libsvtav1", "-preset", "12", "-c:a", "aac"]));
+    let error = remux(&media, &avif, &none).unwrap_err();
+    assert!(error.to_string().contains("its only sound"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let clip = remux(&media, &avif.allow_drops(true), &none).unwrap();
+    assert_eq!(pictures(&save(&clip, folder.path(), "x.avif")), 50);
+}

@@ -146,7 +146,9 @@ impl Target {
         // they do not find what they need there.
         let name = self.muxer.name();
         let by_trial = name == "mov" && stream.kind() == StreamKind::Video;
-        let tells = (self.muxer.is_mov() && !by_trial) || name == "mpegts" || stream.codec() == "gif";
+        // AVIF's muxer writes into tables that it has for AV1 alone, also where it is given others (movenc.c).
+        let tables = ["mpegts", "avif"].contains(&name.as_str());
+        let tells = (self.muxer.is_mov() && !by_trial) || tables || stream.codec() == "gif";
         let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
         refused.then_some("it can't hold this codec")
     }
