@@ -298,13 +298,13 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             };
             device.read(common.pos, into, &common.control)?
         };
-        *gathered = gathered.saturating_add(read as u64);
-        hold(common, *gathered, reading, read)?;
         if read > size {
             common.poisoned = true;
             let message = format!("the source says that it read {read} bytes into a buffer of {size}");
             return Err(Error::new(ErrorKind::Bug, message));
         }
+        *gathered = gathered.saturating_add(read as u64);
+        hold(common, *gathered, reading, read)?;
         if buffered {
             // SAFETY: libav promises `size` writable bytes at `into`; as many are in `scratch`, and `read` is no more.
             unsafe { std::ptr::copy_nonoverlapping(scratch.as_ptr(), into, read) };
