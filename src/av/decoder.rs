@@ -67,6 +67,19 @@ impl Stream {
         if self.is_intra_only() { WAITING } else { WAITING.saturating_add(REFERRED) }
     }
 
+    /// The least `max_pixels` that lets a codec decode this stream, for a bound that its pictures hold to: libav rounds their
+    /// width up first (decode.c: ff_get_buffer).
+    pub(super) fn with_rounded_width(&self, bound: u64) -> u64 {
+        const ALIGNED: u64 = 64;
+        let (w, h) = self.size().unwrap_or((0, 0));
+        let pixels = |w: u64| w.saturating_mul(h.into());
+        if pixels(w.into()) > bound {
+            bound
+        } else {
+            bound.max(pixels(u64::from(w).next_multiple_of(ALIGNED)))
+        }
+    }
+
     /// The pixels of the largest picture that a decoder of one thread has memory for.
     pub(super) fn fitting_pixels(&self, memory: u64) -> u64 {
         let pictures = self.held().saturating_add(1).saturating_mul(self.bits_per_pixel());
@@ -130,7 +143,8 @@ impl Decoder {
         if options.low_delay {
             settings.set("thread_type", "slice")?;
         }
-        settings.set("max_pixels", &room.pixels.min(i64::MAX as u64).to_string())?;
+        let pixels = stream.with_rounded_width(room.pixels);
+        settings.set("max_pixels", &pixels.min(i64::MAX as u64).to_string())?;
         if options.keep_padding {
             settings.set("flags2", "+skip_manual")?;
         }

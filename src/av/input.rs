@@ -12,7 +12,7 @@ use super::{
     stream::{Stream, StreamKind},
     string,
 };
-use crate::{Control, Error, ErrorKind, Result, media::DurationFrom, time::Rational};
+use crate::{Control, Error, ErrorKind, Limits, Result, media::DurationFrom, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{c_char, c_int},
@@ -174,7 +174,14 @@ impl Input {
         let mut options = Vec::new();
         for index in 0..self.stream_count() {
             let mut own = dict::Dict::new();
-            let most = self.stream(index)?.fitting_pixels(limits.decoder_memory).min(limits.pixels);
+            let stream = self.stream(index)?;
+            let (w, h) = stream.size().unwrap_or((0, 0));
+            Limits::hold(u64::from(w).saturating_mul(h.into()), limits.pixels, "pixels", || {
+                format!("{w}x{h} pixels, and the limit is {} in all", limits.pixels)
+            })
+            .map_err(|e| e.in_stream(index))?;
+            let most = stream.fitting_pixels(limits.decoder_memory).min(limits.pixels);
+            let most = stream.with_rounded_width(most);
             own.set("max_pixels", &most.min(i64::MAX as u64).to_string())?;
             options.push(own);
         }

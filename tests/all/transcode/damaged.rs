@@ -96,8 +96,8 @@ fn damaged_in(container: &str) {
     println!(
         "{container}: {good} went through, {errors} of them with damaged packets; {refused} were refused"
     );
-    // Else the mutants are no test.
-    assert!(errors > 0 && refused > 0, "{container}: {good} {errors} {refused}");
+    // Else the mutants are no test. In a transport stream something is found whatever is hit: its tables come again and again.
+    assert!(errors > 0 && (refused > 0 || container == "ts"), "{container}: {good} {errors} {refused}");
 }
 
 #[test]
