@@ -526,6 +526,8 @@ fn copies_are_the_same_from_one_process_to_the_next() {
         ..Spec::default()
     };
     let (clip, sound) = (clip(), generated("vorbis.ogg", &vorbis));
+    let video = synth::Video { encoder: "mpeg4".into(), ..synth::Video::default() };
+    let mpeg4 = generated("mpeg4.mp4", &Spec { video: Some(video), ..Spec::default() });
     let mut serials = Vec::new();
     for (input, ending, more) in [
         (&clip, "mkv", &[][..]),
@@ -533,7 +535,7 @@ fn copies_are_the_same_from_one_process_to_the_next() {
         (&clip, "mov", &[]),
         (&clip, "ts", &[]),
         (&clip, "flv", &[]),
-        (&clip, "avi", &[]),
+        (&mpeg4, "avi", &[]),
         (&sound, "ogg", &[]),
         (&sound, "webm", &[]),
         (&sound, "mka", &[]),
@@ -571,9 +573,8 @@ fn what_libav_says_reaches_the_error_and_not_the_hosts_stderr() {
     let lines = Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = lines.clone();
     avrope::log::redirect(move |line| sink.lock().unwrap().push(line.to_owned()));
-    let cut_off = std::fs::read(clip()).unwrap()[..50_000].to_vec();
-    let stream = Source::from_reader(std::io::Cursor::new(cut_off), "stream");
-    let error = refused(Media::open(stream), &[ErrorKind::Corrupt], "cut off");
+    let cut_off = Source::from_bytes(std::fs::read(clip()).unwrap()[..50_000].to_vec());
+    let error = refused(Media::open(cut_off), &[ErrorKind::Corrupt], "cut off");
     assert!(error.log().iter().any(|line| line.contains("moov atom not found")), "{:?}", error.log());
     assert_eq!(error.log(), &lines.lock().unwrap()[..]);
 }

@@ -95,6 +95,10 @@ fn each<T: Sync>(cases: &[T], run: impl Fn(usize, &T) + Sync) {
 /// Two seconds of a codec in a container; None where ffmpeg does not make it.
 fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     let (name, coded) = codec;
+    if (name, container) == ("av1", "mxf") {
+        // The muxer refuses, and ffmpeg waits for SVT-AV1's threads for ever.
+        return None;
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("matrix-{}", avrope::libav_version()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("{name}.{container}"));
@@ -104,7 +108,10 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     let input =
         if coded.starts_with("-c:v") { "testsrc2=s=176x144:r=25:d=2" } else { "sine=440:d=2:r=48000" };
     let part = folder.join(format!("{}-{name}.{container}", std::process::id()));
-    let mut command = Command::new(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
+    let mut command = Command::new("timeout");
+    command
+        .args(["--signal=KILL", "60"])
+        .arg(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
     command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", input]).args(coded.split(' '));
     let made = command.arg(&part).output().unwrap();
     if !made.status.success() {
