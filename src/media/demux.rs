@@ -1,7 +1,7 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers them becomes
 //! a name for those bytes.
 
-use super::{counted::Counted, keys, promise::Promise};
+use super::{counted::Counted, keyframe, promise::Promise};
 use crate::{
     Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
@@ -33,7 +33,7 @@ pub(crate) struct Demux {
     /// What a stream said about its length.
     promise: Option<Promise>,
     /// Streams whose packets' key flags are not to be believed, and who is asked instead.
-    keys: Vec<(usize, keys::Test)>,
+    keys: Vec<(usize, keyframe::Test)>,
     /// Streams whose packets' times are not to be believed.
     counted: Vec<Counted>,
     /// There is one of them among those that are kept.
@@ -66,7 +66,7 @@ impl Demux {
         let is_avi = demuxer.name() == "avi";
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
-            keys.extend(keys::test_of(&codec).map(|test| (index, test)));
+            keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
             if kind == StreamKind::Audio && is_avi {
                 counted.extend(Counted::new(index, &codec));
             }

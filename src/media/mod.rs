@@ -6,7 +6,7 @@ mod demux;
 mod extent;
 mod info;
 mod jumps;
-mod keys;
+mod keyframe;
 pub(crate) mod mp4;
 mod open;
 mod picture;
@@ -14,13 +14,12 @@ mod pool;
 mod probe;
 mod promise;
 mod timeline;
-mod unflagged;
 
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
 pub(crate) use jumps::{Jumps, jumped};
+pub(crate) use keyframe::begins_decoding;
 pub(crate) use open::Shown;
 pub(crate) use timeline::{Span, Timeline};
-pub(crate) use unflagged::begins_decoding;

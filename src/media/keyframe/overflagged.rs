@@ -1,10 +1,12 @@
-//! Keyframes by what the bitstream says: libav flags all packets of some codecs as keys, whatever their container says.
+//! Codecs of which libav flags all packets as keys, whatever their container says.
+
+use super::Bits;
 
 /// Tells whether decoding can begin at a packet; None where its bytes do not say.
-pub(super) type Test = fn(&[u8]) -> Option<bool>;
+pub(in crate::media) type Test = fn(&[u8]) -> Option<bool>;
 
 /// What to ask for a codec (by libav's name) whose flags are not to be believed; None for all others.
-pub(super) fn test_of(codec: &str) -> Option<Test> {
+pub(in crate::media) fn test_of(codec: &str) -> Option<Test> {
     match codec {
         "h263" | "h263p" | "h263i" => Some(h263),
         "gif" => Some(gif),
@@ -35,37 +37,6 @@ fn h263(bytes: &[u8]) -> Option<bool> {
 /// Only the first picture has the header, with the size and the colours of all.
 fn gif(bytes: &[u8]) -> Option<bool> {
     Some(bytes.starts_with(b"GIF8"))
-}
-
-pub(super) struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Bits<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    /// ue(v) of ITU-T H.264, 9.1.
-    pub(super) fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros: usize = 0;
-        while self.take(1)? == 0 {
-            zeros = Some(zeros).filter(|zeros| *zeros < 31)?.saturating_add(1);
-        }
-        Some((1_u32 << zeros | self.take(zeros)?).saturating_sub(1))
-    }
-
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let end = self.at.checked_add(count)?;
-        let mut value = 0;
-        for at in self.at..end {
-            let byte = *self.bytes.get(at / 8)?;
-            value = value << 1 | u32::from(byte >> (7_usize.saturating_sub(at % 8)) & 1);
-        }
-        self.at = end;
-        Some(value)
-    }
 }
 
 #[cfg(test)]

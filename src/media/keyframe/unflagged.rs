@@ -1,6 +1,6 @@
-//! Where decoding can begin, by the bitstream, in streams in which no packet is flagged as a key.
+//! Streams in which no packet is flagged as a key.
 
-use super::keys::Bits;
+use super::Bits;
 use crate::av::stream::Stream;
 
 /// Whether decoding can begin at this packet of a stream; None where its codec, or the packet, does not tell. Where a stream has no
