@@ -175,11 +175,16 @@ impl Muxer {
             "flac" | "alac" | "tta" | "wavpack" => Some(Timestamp::ZERO),
             codec if codec.starts_with("pcm_") => Some(Timestamp::ZERO),
             _ if delay == Timestamp::ZERO => None,
-            _ if cfg!(libav_7_1) => Some(Timestamp::ZERO),
+            _ if self.adds_delay() => Some(Timestamp::ZERO),
             // Before, it stated that of Opus alone, and left the times as they were.
             "opus" => Some(delay),
             _ => None,
         }
+    }
+
+    /// Whether it adds what it states of a stream's delay to the stream's times (matroskaenc.c: ts_offset).
+    pub(crate) fn adds_delay(self) -> bool {
+        cfg!(libav_7_1)
     }
 
     /// Whether its streams carry numbers that no other file's should have (Ogg's serial numbers).
