@@ -218,7 +218,10 @@ fn each_codec_goes_into_what_holds_it() {
         for (i, into) in containers.iter().enumerate() {
             let out = folder.path().join(format!("into-{name}.{into}"));
             match remux_to(&media, &Remux::new(), Sink::replace(&out), &control) {
-                Ok(_) if !holds(name, into) => judged.wrong(format!("{name} went into {into}")),
+                // The list is of FFmpeg 5.1 (libavformat 59). What newer ones have learnt is judged by what is shown.
+                Ok(_) if !holds(name, into) && avrope::libav_version().starts_with("59.") => {
+                    judged.wrong(format!("{name} went into {into}"));
+                }
                 Ok(_) if is_due(number + i, 3) => judged.compare(("remux", name, from, into), due, &out),
                 Ok(_) => {}
                 Err(error) if holds(name, into) => judged.wrong(format!("{name} -> {into}: {error}")),

@@ -121,5 +121,7 @@ fn a_picture_of_avif_is_av1_alone() {
     assert!(error.to_string().contains("its only sound"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let clip = remux(&media, &avif.allow_drops(true), &none).unwrap();
-    assert_eq!(pictures(&save(&clip, folder.path(), "x.avif")), 50);
+    assert_eq!(clip.report.packets, 50);
+    // Newer ffmpegs take a sequence for a single picture.
+    assert!(pictures(&save(&clip, folder.path(), "x.avif")) >= 1);
 }
