@@ -4,6 +4,7 @@
 
 mod common;
 
+use avrope::{Control, Cut, ErrorKind, Media, Source, TimeRange, cut};
 use std::{
     fs::{self, File},
     io::Read,
@@ -462,4 +463,30 @@ fn options_touch_no_files_unless_that_is_allowed() {
     let allowed = ["--allow-options-that-touch-files"];
     worked(&transcode("libx264", "x264-params=stats=written:pass=1", &allowed));
     assert!(case.files().iter().any(|name| name.starts_with("written")), "{:?}", case.files());
+}
+
+#[test]
+fn an_index_behind_a_fragment_is_told_as_well() {
+    oracle!("an_index_behind_a_fragment_is_told_as_well");
+    let bytes = [make_box(b"moof", &[]), samples_of_one_size(85_000_000)].concat();
+    // Of a source that is not near, fragments are not looked at.
+    let far = Source::from_seekable(std::io::Cursor::new(bytes), "far").unwrap();
+    let error = Media::open(far).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+    assert!(error.to_string().contains("index of 85000000 samples"), "{error}");
+}
+
+#[test]
+fn what_lies_on_the_way_of_a_seek_is_no_packet() {
+    oracle!("what_lies_on_the_way_of_a_seek_is_no_packet");
+    let arguments =
+        ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=20", "-c:v", "mpeg4", "-b:v", "1M", "-live", "1"];
+    let media = Media::open(Source::open(common::made_by_ffmpeg("live.mkv", &arguments)).unwrap()).unwrap();
+    let mut limits = avrope::Limits::default();
+    limits.packet_bytes = 64 << 10;
+    let control = Control::new().limits(limits);
+    let range = TimeRange::secs(15.0, 16.0).unwrap();
+    // Without an index libav reads on to it.
+    let clip = cut(&media, &Cut::new().keep(range), &control).unwrap();
+    assert!(clip.report.packets >= 25, "{:?}", clip.report);
 }

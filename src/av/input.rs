@@ -394,6 +394,8 @@ impl Input {
     /// can't: the position is anywhere then. Reads that fail are an error.
     pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<bool> {
         let index = c_int::try_from(index).unwrap_or(-1);
+        // Without an index libav reads all that lies on the way.
+        self.io.begin(Reading::Past);
         // SAFETY: the context is live and ours.
         let code = unsafe { ff::avformat_seek_file(self.as_ptr(), index, i64::MIN, ticks, ticks, 0) };
         self.io.take_error().map_or(Ok(code >= 0), Err)
@@ -402,6 +404,7 @@ impl Input {
     /// Goes back to the first byte, for demuxers whose seeking is by guess. False where libav can't.
     pub(crate) fn rewind(&mut self) -> Result<bool> {
         let flags = ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD;
+        self.io.begin(Reading::Past);
         // SAFETY: the context is live and ours.
         let code = unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, flags) };
         self.io.take_error().map_or(Ok(code >= 0), Err)

@@ -16,6 +16,9 @@ use std::{
 /// How many lines a thread keeps for the error that may follow.
 const KEPT: usize = 32;
 
+/// Bytes from which on a line is begun anew.
+const LONGEST: usize = 4096;
+
 thread_local! {
     /// What libav said on this thread since the last error: a context is used by one thread at a time, so these are
     /// the lines of the context that fails next.
@@ -110,7 +113,10 @@ pub(super) fn take() -> Vec<String> {
 
 /// Forgets what an earlier operation on this thread left behind.
 pub(crate) fn clear() {
-    LINES.with_borrow_mut(|lines| lines.whole.clear());
+    LINES.with_borrow_mut(|lines| {
+        lines.whole.clear();
+        lines.partial.clear();
+    });
 }
 
 #[cfg(all(target_arch = "x86_64", not(windows), not(target_vendor = "apple")))]
@@ -171,6 +177,10 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
             let Ok(mut lines) = lines.try_borrow_mut() else {
                 return;
             };
+            // Some lines never end.
+            if lines.partial.len() >= LONGEST {
+                lines.partial.clear();
+            }
             lines.partial.push_str(&line);
             // libav logs long lines in pieces; the last one ends with a line feed.
             while let Some(end) = lines.partial.find('\n') {

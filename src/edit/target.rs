@@ -333,7 +333,7 @@ impl Target {
         for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
             track.numbers = Numbers::of(stream, &muxer, extent).map(Box::new);
             if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
-                let samples = numbering::pre_skip(stream, first(i));
+                let samples = numbering::told_skip(stream, extent, first(i));
                 track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
             }
         }

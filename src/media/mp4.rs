@@ -66,10 +66,21 @@ pub(crate) fn boxes(
     read: &mut Read<'_>,
     from: u64,
     to: u64,
+    each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
+) -> Result<()> {
+    at_most(BOXES, read, from, to, each)
+}
+
+/// The same, with another bound: of a file's own boxes there may be two for each frame.
+fn at_most(
+    most: usize,
+    read: &mut Read<'_>,
+    from: u64,
+    to: u64,
     mut each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
 ) -> Result<()> {
     let mut at = from;
-    for _ in 0..BOXES {
+    for _ in 0..most {
         if to.saturating_sub(at) < 8 {
             return Ok(());
         }
@@ -100,7 +111,7 @@ pub(crate) fn boxes(
         }
         at = end;
     }
-    Err(Error::new(ErrorKind::LimitExceeded, format!("more than {BOXES} boxes")))
+    Err(Error::new(ErrorKind::LimitExceeded, format!("more than {most} boxes")))
 }
 
 impl Tables {

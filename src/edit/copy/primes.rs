@@ -2,7 +2,7 @@
 
 use super::{Copied, Copy};
 use crate::{
-    Result,
+    Limits, Result,
     av::{packet::Packet, stream::StreamKind},
     edit::{
         lane::Begins,
@@ -70,12 +70,18 @@ impl Copy<'_, '_> {
         };
         let primed: Vec<_> =
             self.lanes.iter().filter(|lane| lane.primes).map(|lane| (lane.stream, lane.keep_from)).collect();
+        let mut held: u64 = 0;
         for _ in 0..LOOK {
             if primed.iter().all(|(stream, from)| first(lead, *stream, *from).is_some()) {
                 break;
             }
             let mut packet = Packet::new()?;
             let Some(origin) = demux.read(&mut packet)? else { break };
+            held = held.saturating_add(packet.size() as u64);
+            let most = self.session.control.limit().memory;
+            Limits::hold(held, most, "memory", || {
+                format!("sound begins so far behind the picture that more than {most} bytes would be held")
+            })?;
             lead.packets.push((packet, origin));
             self.session.control.check()?;
         }

@@ -59,6 +59,15 @@ pub(super) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
     if is_own { own } else { u16::try_from(early).unwrap_or(u16::MAX) }
 }
 
+/// What an output's header says of the same. A stretch without a first packet begins with sound that is heard, as there is
+/// nothing to tell otherwise.
+pub(super) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> u16 {
+    match (extent, first) {
+        (Extent::Stretch, None) => 0,
+        _ => pre_skip(stream, first),
+    }
+}
+
 /// What an output's header is told of a stream, where it is not what the source's says.
 pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
     match stream.codec().as_str() {
@@ -66,11 +75,7 @@ pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) ->
             .map(|info| Stream::configured(stream, info.of_part(extent == Extent::Several).bytes()))
             .transpose(),
         "opus" if is_opus(stream) => {
-            let skip = match (extent, first) {
-                // It begins with sound that is heard, as there is nothing to tell otherwise.
-                (Extent::Stretch, None) => 0,
-                _ => pre_skip(stream, first),
-            };
+            let skip = told_skip(stream, extent, first);
             let mut told = Stream::configured(stream, &opus::with_pre_skip(stream.extradata(), skip))?;
             told.set_initial_padding(skip.into());
             Ok(Some(told))

@@ -3,7 +3,7 @@
 //! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may hold others, and
 //! not along the paths of the standard.
 
-use super::{Place, Read, boxes, number};
+use super::{BOXES, Place, Read, at_most, number};
 use crate::{Error, Limits, Result};
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit lists are
@@ -38,7 +38,7 @@ pub(crate) struct Use {
 
 /// An error if the tables of a file of `len` bytes take more than the limits allow.
 pub(crate) fn weigh(read: &mut Read<'_>, len: u64, limits: &Limits, using: Use) -> Result<()> {
-    let mut load = Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0 };
+    let mut load = Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0, indexed: false };
     load.look(read, Place { kind: *b"file", start: 0, content: 0, end: len, cut_short: false }, 0)?;
     load.check()
 }
@@ -60,6 +60,8 @@ struct Load<'a> {
     fragments: u64,
     /// Entries of metadata.
     named: u64,
+    /// The moov was seen.
+    indexed: bool,
 }
 
 impl Load<'_> {
@@ -67,12 +69,14 @@ impl Load<'_> {
         if depth > DEPTH {
             return Ok(());
         }
-        boxes(read, within.content, within.end, |read, place| {
+        let most = if depth == 0 { usize::MAX } else { BOXES };
+        at_most(most, read, within.content, within.end, |read, place| {
             if within.kind == *b"ilst" || within.kind == *b"udta" {
                 self.name(1)?;
             }
             match &place.kind {
-                b"moof" if !self.using.fragments => return Ok(false),
+                // The index may come behind it, wherever it is.
+                b"moof" if !self.using.fragments => return Ok(depth > 0 || !self.indexed),
                 // There are thousands of them, and they are small.
                 b"moof" if place.end.saturating_sub(place.start) <= FRAGMENT => {
                     let mut bytes =
@@ -98,7 +102,10 @@ impl Load<'_> {
                     })?;
                     self.look(read, place, depth.saturating_add(1))?;
                 }
-                kind if HOLDERS.contains(&kind) => self.look(read, place, depth.saturating_add(1))?,
+                kind if HOLDERS.contains(&kind) => {
+                    self.indexed |= kind == b"moov";
+                    self.look(read, place, depth.saturating_add(1))?;
+                }
                 _ => self.leaf(read, place)?,
             }
             Ok(true)

@@ -1,7 +1,7 @@
 //! What a track's sample tables say of its times (ISO/IEC 14496-12, 8.6.1): when its first sample is composed, and when
 //! the last one ends. Headers state durations by decode times, or whatever their writer took them for.
 
-use super::{Place, Read};
+use super::{Place, Read, number};
 use crate::Result;
 
 /// In ticks of the media.
@@ -21,7 +21,8 @@ const MOST_OFFSET: u32 = 1 << 28;
 impl Times {
     /// Walks over both tables. None if there are no samples, or no times that could be meant.
     pub(super) fn read(read: &mut Read<'_>, stts: Place, ctts: Option<Place>) -> Result<Option<Self>> {
-        let (mut durations, mut offsets) = (Runs::of(stts), ctts.map(Runs::of));
+        let mut durations = Runs::of(read, stts)?;
+        let mut offsets = ctts.map(|ctts| Runs::of(read, ctts)).transpose()?;
         let mut times: Option<Self> = None;
         let (mut samples, mut offset): (u32, i64) = (0, 0);
         let mut decoded: i64 = 0;
@@ -70,9 +71,15 @@ impl Runs {
     const ENTRY: usize = 8;
     const PIECE: u64 = 1 << 16;
 
-    fn of(table: Place) -> Self {
-        // Version, flags and the count, which says no more than the size does.
-        Self { at: table.content.saturating_add(8), end: table.end, piece: Vec::new(), used: 0 }
+    /// What lies behind so many entries as the table counts is none (libav reads no more either).
+    fn of(read: &mut Read<'_>, table: Place) -> Result<Self> {
+        let at = table.content.saturating_add(8);
+        let mut end = table.end;
+        if at <= end {
+            let count = number(read, table.content.saturating_add(4))?;
+            end = end.min(at.saturating_add(u64::from(count).saturating_mul(Self::ENTRY as u64)));
+        }
+        Ok(Self { at, end, piece: Vec::new(), used: 0 })
     }
 
     fn next(&mut self, read: &mut Read<'_>) -> Result<Option<(u32, u32)>> {
