@@ -92,8 +92,9 @@ pub use transcode::{
     transcode_to,
 };
 
-/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that follows
-/// ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as before.
+/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that
+/// follows ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as
+/// before.
 pub mod log {
     pub use crate::av::log::{capture, leave, redirect};
 }

@@ -329,8 +329,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     }
 }
 
-/// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and nowhere else can it be
-/// stopped.
+/// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and nowhere else
+/// can it be stopped.
 fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result<()> {
     let limits = common.control.limit();
     Limits::hold(common.pos.saturating_add(read as u64), limits.input_bytes, "input_bytes", || {

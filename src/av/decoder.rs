@@ -45,8 +45,8 @@ pub(crate) struct DecodeOptions {
     pub alpha: bool,
 }
 
-/// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of H.264, HEVC and AV1
-/// let large pictures have), and those that wait for their turn, in queues and filters as well.
+/// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of H.264, HEVC
+/// and AV1 let large pictures have), and those that wait for their turn, in queues and filters as well.
 const REFERRED: u64 = 8;
 const WAITING: u64 = 4;
 /// As many threads as libav takes by itself.
@@ -67,8 +67,8 @@ impl Stream {
         if self.is_intra_only() { WAITING } else { WAITING.saturating_add(REFERRED) }
     }
 
-    /// The least `max_pixels` that lets a codec decode this stream, for a bound that its pictures hold to: libav rounds their
-    /// width up first (decode.c: ff_get_buffer).
+    /// The least `max_pixels` that lets a codec decode this stream, for a bound that its pictures hold to: libav rounds
+    /// their width up first (decode.c: ff_get_buffer).
     pub(super) fn with_rounded_width(&self, bound: u64) -> u64 {
         const ALIGNED: u64 = 64;
         let (w, h) = self.size().unwrap_or((0, 0));

@@ -52,8 +52,8 @@ impl Frame {
         (raw.width, raw.height) = (size(width)?, size(height)?);
         let mut frame = frame.allocate()?;
         for buffer in frame.get_mut().buf {
-            // SAFETY: NULL, or a reference to a fresh buffer that only this frame has, of `size` bytes. What nobody writes to
-            // has a value then, too: safe code reads it, also between the lines.
+            // SAFETY: NULL, or a reference to a fresh buffer that only this frame has, of `size` bytes. What nobody
+            // writes to has a value then, too: safe code reads it, also between the lines.
             unsafe {
                 if let Some(buffer) = buffer.as_ref() {
                     std::ptr::write_bytes(buffer.data, 0, buffer.size);

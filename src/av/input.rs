@@ -47,8 +47,8 @@ pub(crate) struct Input {
     io: ReadIo,
     /// What is read for the next packet.
     reading: Reading,
-    /// Streams whose packets are read and left out by us: libav's parsers put packets together in this container, and where it
-    /// leaves a stream out, what it reads for the next packet of another has no bound.
+    /// Streams whose packets are read and left out by us: libav's parsers put packets together in this container, and
+    /// where it leaves a stream out, what it reads for the next packet of another has no bound.
     unwanted: Option<Vec<usize>>,
 }
 
@@ -169,7 +169,8 @@ impl Input {
     pub(crate) fn find_stream_info(&mut self) -> Result<()> {
         // It ends with the first packet behind `probesize`, which is 5 MB.
         self.io.begin(Reading::Packets(if self.stream_count() == 1 { 1 } else { INTERLEAVED }));
-        // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not decoded there either.
+        // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not decoded there
+        // either.
         let limits = *self.io.control().limit();
         let mut options = Vec::new();
         for index in 0..self.stream_count() {
@@ -186,8 +187,8 @@ impl Input {
             options.push(own);
         }
         let mut options: Vec<_> = options.into_iter().map(dict::Dict::into_raw).collect();
-        // SAFETY: the context is open and ours; there is a dictionary for each of its streams, or NULL for none. libav takes
-        // what it uses out of them, and what is left is freed here.
+        // SAFETY: the context is open and ours; there is a dictionary for each of its streams, or NULL for none. libav
+        // takes what it uses out of them, and what is left is freed here.
         let code = unsafe {
             let array = if options.is_empty() { ptr::null_mut() } else { options.as_mut_ptr() };
             let code = ff::avformat_find_stream_info(self.as_ptr(), array);

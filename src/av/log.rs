@@ -59,9 +59,10 @@ pub fn capture() {
     install();
 }
 
-/// Leaves libav's log callback alone. For a program that has set one of its own (`av_log_set_callback`): libav does not tell
-/// which one is set, so it is for the program to say this in front of its first call of this crate, or to set its own one
-/// after that call. What libav says during our calls goes there too, and [`Error::log`](crate::Error::log) is empty.
+/// Leaves libav's log callback alone. For a program that has set one of its own (`av_log_set_callback`): libav does not
+/// tell which one is set, so it is for the program to say this in front of its first call of this crate, or to set its
+/// own one after that call. What libav says during our calls goes there too, and [`Error::log`](crate::Error::log) is
+/// empty.
 pub fn leave() {
     LEFT.store(true, Ordering::Relaxed);
 }

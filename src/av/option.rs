@@ -68,8 +68,8 @@ pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
         T::AV_OPT_TYPE_BOOL as c_int,
     ];
     let Ok(key) = c_string(key) else { return true };
-    // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are no variants of the
-    // bindings' enum.
+    // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are no variants
+    // of the bindings' enum.
     let kind = unsafe {
         let option =
             ff::av_opt_find(object, key.as_ptr(), ptr::null(), 0, ff::AV_OPT_SEARCH_CHILDREN as c_int);
@@ -78,8 +78,8 @@ pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
     kind.is_none_or(|kind| !PLAIN.contains(&kind))
 }
 
-/// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out without a word
-/// where there is no memory for a copy of it (avformat_open_input, avformat_write_header).
+/// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out without a
+/// word where there is no memory for a copy of it (avformat_open_input, avformat_write_header).
 ///
 /// # Safety
 /// `context` is live.

@@ -134,8 +134,8 @@ impl Muxer {
         (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
     }
 
-    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer libav, which knows
-    /// no mirrors (matroskaenc.c).
+    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer libav, which
+    /// knows no mirrors (matroskaenc.c).
     pub(crate) fn keeps(self, turn: Turn) -> bool {
         let matroska = matches!(self.name().as_str(), "matroska" | "webm");
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
@@ -164,8 +164,9 @@ impl Muxer {
         self.takes(stream.codec_id(), false)
     }
 
-    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's CodecDelay): what is
-    /// to be added to the stream's times, since the muxer does not always do that. None where it does not state it.
+    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's CodecDelay):
+    /// what is to be added to the stream's times, since the muxer does not always do that. None where it does not state
+    /// it.
     pub(crate) fn states_delay(self, stream: &Stream) -> Option<Timestamp> {
         let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
         let delay = Timestamp::from_ticks(stream.delay_of_sound(), Rational::new(1, rate.unwrap_or(1))?);
@@ -192,8 +193,9 @@ impl Muxer {
         matches!(self.name().as_str(), "ogg" | "oga" | "ogv" | "opus" | "spx")
     }
 
-    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT): two results
-    /// of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks are 1, 2…
+    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT):
+    /// two results of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks
+    /// are 1, 2…
     fn draws_lots(self) -> bool {
         self.numbers_its_streams() || matches!(self.name().as_str(), "matroska" | "webm")
     }
@@ -385,8 +387,9 @@ impl Output {
 
     pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter) -> Result<()> {
         let metadata = Dict::from_pairs(&chapter.metadata)?;
-        // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by av_dynarray_add_nofree,
-        // which leaves it alone where there is no memory. So avformat_free_context frees both. The struct's size is part of the ABI that the bindings were made from.
+        // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by
+        // av_dynarray_add_nofree, which leaves it alone where there is no memory. So avformat_free_context frees both.
+        // The struct's size is part of the ABI that the bindings were made from.
         unsafe {
             let new = ff::av_mallocz(std::mem::size_of::<ff::AVChapter>()).cast::<ff::AVChapter>();
             if new.is_null() {

@@ -295,7 +295,8 @@ impl Stream {
         (w > 0 && h > 0).then_some((w, h))
     }
 
-    /// Whether it is not known how large the pictures are, or how the sound is sampled, which every muxer wants to be told.
+    /// Whether it is not known how large the pictures are, or how the sound is sampled, which every muxer wants to be
+    /// told.
     pub(crate) fn lacks_shape(&self) -> bool {
         match self.kind() {
             StreamKind::Video => self.size().is_none(),

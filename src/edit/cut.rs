@@ -25,12 +25,13 @@ pub enum CutMode {
     Smart,
     /// Re-encodes everything: exact to the frame and to the sample, in every container.
     ///
-    /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what the sound's encoder
-    /// needs to get going is stated and not heard. In Matroska made by FFmpeg before 7, all of it is later by as much if the
-    /// sound is not Opus, FLAC or PCM: 21 ms of AAC at 48 kHz. In FLV it is later by what is decoded before it is shown: two
-    /// pictures of H.264 as it is made by default. Transport and program streams begin anywhere. Picture and sound keep
-    /// together in all of them; AVI and other containers that count pictures by a rate move the pictures onto the grid of the
-    /// source's, by half of one at most, and do not cut off the sound's delay (23 ms of MP3 at 48 kHz).
+    /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what the sound's
+    /// encoder needs to get going is stated and not heard. In Matroska made by FFmpeg before 7, all of it is later by
+    /// as much if the sound is not Opus, FLAC or PCM: 21 ms of AAC at 48 kHz. In FLV it is later by what is decoded
+    /// before it is shown: two pictures of H.264 as it is made by default. Transport and program streams begin
+    /// anywhere. Picture and sound keep together in all of them; AVI and other containers that count pictures by a rate
+    /// move the pictures onto the grid of the source's, by half of one at most, and do not cut off the sound's delay
+    /// (23 ms of MP3 at 48 kHz).
     Encode,
 }
 

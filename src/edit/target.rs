@@ -319,8 +319,8 @@ impl Target {
         let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
             sources().zip(&told).map(|((_, source), told)| told.as_ref().unwrap_or(source)).collect();
-        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes that for
-        // times that can't be written, and moves all tracks, with the sound's delay on top.
+        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes
+        // that for times that can't be written, and moves all tracks, with the sound's delay on top.
         let delays: Option<Vec<_>> = sources().map(|(_, stream)| self.muxer.states_delay(stream)).collect();
         let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
         if delays.is_some() {

@@ -10,8 +10,9 @@ use std::{collections::VecDeque, sync::Mutex};
 pub struct Hints {
     /// The least that one read asks for, in bytes; it doubles while reads follow each other. Default 256 KiB.
     pub block: usize,
-    /// The most that one read asks for, in bytes, while media is opened and demuxed. Default 4 MiB. (Payload on its way out
-    /// of a rope is asked for at once: a segment in [`Rope::to_bytes`](crate::Rope::to_bytes), a MiB of it elsewhere.)
+    /// The most that one read asks for, in bytes, while media is opened and demuxed. Default 4 MiB. (Payload on its way
+    /// out of a rope is asked for at once: a segment in [`Rope::to_bytes`](crate::Rope::to_bytes), a MiB of it
+    /// elsewhere.)
     pub read_ahead: usize,
     /// Bytes of read-ahead kept in memory. Default 16 MiB.
     pub cache: usize,

@@ -25,9 +25,9 @@ const SMALL: u64 = 64 << 10;
 pub struct SaveOptions {
     /// Take the place of an existing file. Without it an existing file is an error.
     pub overwrite: bool,
-    /// Wait until the disk has it (fsync(2) of the file before it gets its name, and of its folder afterwards): it is there
-    /// also after a loss of power. Off by default, for it may take long: without it the system writes when it likes, and
-    /// after a crash the file may be missing or empty, though it was saved.
+    /// Wait until the disk has it (fsync(2) of the file before it gets its name, and of its folder afterwards): it is
+    /// there also after a loss of power. Off by default, for it may take long: without it the system writes when it
+    /// likes, and after a crash the file may be missing or empty, though it was saved.
     pub sync: bool,
 }
 

@@ -47,8 +47,8 @@ pub(super) fn extent(
         let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };
         let start = if demuxer.name() == "asf" && demux.is_seekable() {
-            // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made up for. The start
-            // that it says is that of the sound alone then.
+            // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made up for.
+            // The start that it says is that of the sound alone then.
             let counted: Vec<_> =
                 (0..streams.len()).filter(|i| streams.get(*i).is_some_and(played)).collect();
             let mut first: Vec<Option<i64>> = vec![None; streams.len()];

@@ -407,9 +407,9 @@ fn index_gaps(demux: &Demux, streams: &[Stream]) -> Vec<String> {
     streams.iter().enumerate().filter_map(gap).collect()
 }
 
-/// MP4's header tells muxers enough of most codecs that are never looked into. Of others, such as VP9, it does not tell the
-/// pixel format or the profile, and of MPEG-4 part 2 and H.263 libav leaves the size to the decoder (mov.c: mov_read_trak):
-/// a context of its own looks into their first packets. Returns the bytes that it read.
+/// MP4's header tells muxers enough of most codecs that are never looked into. Of others, such as VP9, it does not tell
+/// the pixel format or the profile, and of MPEG-4 part 2 and H.263 libav leaves the size to the decoder (mov.c:
+/// mov_read_trak): a context of its own looks into their first packets. Returns the bytes that it read.
 fn refine(
     source: &Source,
     demuxer: Demuxer,

@@ -199,7 +199,8 @@ impl Media {
         };
         let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
         let there = if self.demuxer().is_mov() {
-            // The other streams go to their samples at or before the one that is found: the stream that begins first leads.
+            // The other streams go to their samples at or before the one that is found: the stream that begins first
+            // leads.
             let begins = |i: &usize| {
                 let ticks = demux.first_indexed(*i);
                 ticks

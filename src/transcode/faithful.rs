@@ -65,8 +65,8 @@ fn choose<S>(
     settings(&usual.codec(), source)
 }
 
-/// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as GIF, which would
-/// get other colours.
+/// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as GIF, which
+/// would get other colours.
 fn video(codec: &str, source: &Stream) -> Option<VideoSettings> {
     let new = VideoSettings::new();
     let by_name = |name: &str| VideoSettings::new().codec(VideoCodec::Encoder(name.to_owned()));

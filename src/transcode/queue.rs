@@ -49,8 +49,8 @@ impl Stop {
         self.control.check()
     }
 
-    /// Starts a stage on a thread of its own. A thread that can't start ends the job like a stage that fails: what was moved
-    /// into it is dropped, so that its neighbours see the end.
+    /// Starts a stage on a thread of its own. A thread that can't start ends the job like a stage that fails: what was
+    /// moved into it is dropped, so that its neighbours see the end.
     pub(super) fn spawn<'scope>(
         &self,
         scope: &'scope std::thread::Scope<'scope, '_>,
@@ -74,7 +74,8 @@ impl Stop {
     }
 }
 
-/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for their stacks.
+/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for their
+/// stacks.
 fn no_thread(what: &str, error: &std::io::Error) -> Error {
     Error::new(ErrorKind::LimitExceeded, format!("no thread for {what}: {error}"))
         .advise("run fewer jobs at once, or raise the limit for processes (ulimit -u, pids.max)")

@@ -124,10 +124,11 @@ impl Transcode {
         /// Without it that is an error, unless the kind was left out by its codec, `None`.
         allow_drops: bool => allow_drops;
         /// Lets options of encoders and containers name files. Without it only those are taken that touch none: numbers,
-        /// switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list of parameters of its own…); what
-        /// else there is (`x264-params` with `stats=PATH`, `flags=+pass1`) is an error before anything is read. With it,
-        /// whoever writes the settings can read and write any file that this process can, as with a filter graph
-        /// ([`VideoSettings::filter`], [`AudioSettings::filter`]): those are trusted always, and are not for strangers.
+        /// switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list of parameters of its
+        /// own…); what else there is (`x264-params` with `stats=PATH`, `flags=+pass1`) is an error before anything is
+        /// read. With it, whoever writes the settings can read and write any file that this process can, as with a
+        /// filter graph ([`VideoSettings::filter`], [`AudioSettings::filter`]): those are trusted always, and are not
+        /// for strangers.
         allow_options_that_touch_files: bool => allow_options_that_touch_files;
     }
 
@@ -333,10 +334,10 @@ impl VideoSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so is one
-    /// that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
-    /// So is a parameter inside one (`x264-params`) where libav's log is captured ([`log::capture`](crate::log::capture)): it
-    /// is told of nowhere else.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so
+    /// is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set. So is a parameter
+    /// inside one (`x264-params`) where libav's log is captured ([`log::capture`](crate::log::capture)): it is told of
+    /// nowhere else.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
@@ -411,8 +412,8 @@ impl AudioSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so is one
-    /// that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so
+    /// is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));

@@ -14,8 +14,8 @@ use crate::{
 const TEXTS: &[&str] =
     &["brand", "deblock", "level", "partitions", "preset", "profile", "psy-rd", "tune", "vendor", "wpredp"];
 
-/// What `flags` may be made of: all of libav's words but `pass1` and `pass2`, with which libx264 writes and reads statistics in
-/// the working folder.
+/// What `flags` may be made of: all of libav's words but `pass1` and `pass2`, with which libx264 writes and reads
+/// statistics in the working folder.
 const FLAGS: &[&str] = &[
     "aic",
     "bitexact",
@@ -38,8 +38,8 @@ const FLAGS: &[&str] = &[
     "unaligned",
 ];
 
-/// x264_param_parse, without `stats`, `pass`, `qpfile`, `cqmfile`, `dump-yuv`, `opencl` (which keeps what it compiles in a file)
-/// and `zones`, which holds parameters itself.
+/// x264_param_parse, without `stats`, `pass`, `qpfile`, `cqmfile`, `dump-yuv`, `opencl` (which keeps what it compiles
+/// in a file) and `zones`, which holds parameters itself.
 const X264: &[&str] = &[
     "8x8dct",
     "alternative-transfer",
@@ -155,7 +155,8 @@ const X264: &[&str] = &[
     "weightp",
 ];
 
-/// x265_param_parse, without what names files (`csv`, `stats`, `pass`, `qpfile`, `zonefile`, `lambda-file`, `scaling-list`,
+/// x265_param_parse, without what names files (`csv`, `stats`, `pass`, `qpfile`, `zonefile`, `lambda-file`,
+/// `scaling-list`,
 /// `analysis-save`, `recon`, `dhdr10-info`, `dolby-vision-rpu`…).
 const X265: &[&str] = &[
     "allow-non-conformance",
@@ -314,7 +315,8 @@ const X265: &[&str] = &[
     "weightp",
 ];
 
-/// svt_av1_enc_parse_parameter, without `stats`, `pass`, `fgs-table`, `roi-map-file`, `pred-struct-file`, `recon`, `errlog`.
+/// svt_av1_enc_parse_parameter, without `stats`, `pass`, `fgs-table`, `roi-map-file`, `pred-struct-file`, `recon`,
+/// `errlog`.
 const SVT_AV1: &[&str] = &[
     "aq-mode",
     "bias-pct",

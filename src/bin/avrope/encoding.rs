@@ -45,7 +45,8 @@ pub struct Coding {
     /// 'm:'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     pub option: Vec<(String, String)>,
-    /// Let options (of --option) open and write files: those of x264-params, passes, and what else is not known to touch none
+    /// Let options (of --option) open and write files: those of x264-params, passes, and what else is not known to
+    /// touch none
     #[arg(long)]
     pub allow_options_that_touch_files: bool,
 }

@@ -100,7 +100,8 @@ pub(super) enum Numbers {
     /// In Ogg, samples are counted as well.
     Flac(flac::Frames, Option<Granules>),
     Opus(Granules),
-    /// In a raw stream: a frame's header says where the next one begins, and the file's how much of the first is not heard.
+    /// In a raw stream: a frame's header says where the next one begins, and the file's how much of the first is not
+    /// heard.
     Mpeg {
         begun: bool,
         completed: u64,

@@ -3,8 +3,8 @@
 use super::Bits;
 use crate::av::stream::Stream;
 
-/// Whether decoding can begin at this packet of a stream; None where its codec, or the packet, does not tell. Where a stream has no
-/// random access point at all, a picture that refers to no other is the next best.
+/// Whether decoding can begin at this packet of a stream; None where its codec, or the packet, does not tell. Where a
+/// stream has no random access point at all, a picture that refers to no other is the next best.
 pub(crate) fn begins_decoding(stream: &Stream, packet: &[u8]) -> Option<bool> {
     let lengths = match stream.extradata() {
         // avcC and hvcC begin with their version; the two bits are the size of a length, less 1.
