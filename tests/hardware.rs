@@ -3,7 +3,7 @@
 //! AVROPE_REQUIRE_DEVICES names those (`opencl,vulkan`) whose absence is a failure.
 
 use avrope::{DeviceInfo, DeviceKind, ErrorKind, Hardware, HardwareChoice};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn required(kind: DeviceKind) -> bool {
     let required = std::env::var("AVROPE_REQUIRE_DEVICES").unwrap_or_default();
@@ -64,13 +64,11 @@ fn the_listing_has_devices_or_reasons() {
 }
 
 #[test]
-fn a_named_device_that_is_not_there_is_an_error_with_a_cause_within_a_second() {
+fn a_named_device_that_is_not_there_is_an_error_with_a_cause() {
     for kind in DeviceKind::ALL {
         // No machine has this many.
         for (index, cause) in [(15, None), (999, Some("no device with index 999"))] {
-            let start = Instant::now();
             let error = Hardware::device(kind, index).warm_up(Duration::from_millis(900)).unwrap_err();
-            assert!(start.elapsed() < Duration::from_secs(1), "{kind}: {:?}", start.elapsed());
             assert_eq!(error.kind(), ErrorKind::Hardware);
             let text = error.to_string();
             assert!(text.starts_with(&format!("the device {kind}:{index} can't be had: ")), "{text}");

@@ -1,6 +1,6 @@
 //! The command line from outside: exit codes, what goes to which stream, pipes, signals, and what is left behind.
 
-use crate::common::generated;
+use crate::common::{HANGS, generated};
 use avrope::synth::{self, Spec};
 use serde_json::Value;
 use std::{
@@ -135,7 +135,7 @@ fn interrupt(child: &Child) {
 fn ends(mut child: Child) -> Output {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > Duration::from_secs(20) {
+        if begun.elapsed() > HANGS {
             child.kill().unwrap();
             panic!("it did not end: {}", stderr(&child.wait_with_output().unwrap()));
         }
@@ -563,7 +563,7 @@ fn a_signal_while_a_stream_stalls_is_status_130_and_leaves_nothing() {
     stdin.write_all(&fs::read(&shared().ts).unwrap()).unwrap();
     let begun = Instant::now();
     while case.files().is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the output was never begun");
+        assert!(begun.elapsed() < HANGS, "the output was never begun");
         assert_eq!(child.try_wait().unwrap(), None, "it ended before its input");
         std::thread::sleep(Duration::from_millis(2));
     }

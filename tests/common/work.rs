@@ -51,16 +51,19 @@ pub fn refused<T>(outcome: Result<T>, kinds: &[ErrorKind], what: &str) -> Error 
     }
 }
 
-/// Runs something on a thread of its own, and fails if it is not back in time: a hang is a failure, not a stuck test run.
-/// A panic in it goes on here.
-pub fn bounded<T: Send + 'static>(what: &str, seconds: u64, run: impl FnOnce() -> T + Send + 'static) -> T {
+/// Long past what any test does on the busiest machine: what is not back then hangs.
+pub const HANGS: Duration = Duration::from_secs(180);
+
+/// Runs something on a thread of its own, and fails if it hangs: a hang is a failure, not a stuck test run. A panic in it
+/// goes on here.
+pub fn bounded<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         let _ = done.send(run());
     });
-    match outcome.recv_timeout(Duration::from_secs(seconds)) {
+    match outcome.recv_timeout(HANGS) {
         Ok(value) => value,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: HANGS (not back after {seconds} s)"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: HANGS (not back after {HANGS:?})"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             std::panic::resume_unwind(thread.join().expect_err("it sent nothing"))
         }

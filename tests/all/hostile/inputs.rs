@@ -70,7 +70,7 @@ fn a_pipe_as_a_file_is_refused_and_not_waited_for() {
     let path = dir.path().join("pipe.mp4");
     let status = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(status.success());
-    let opened = bounded("Source::open of a pipe", 5, move || Source::open(path));
+    let opened = bounded("Source::open of a pipe", move || Source::open(path));
     refused(opened, &[InvalidArgument], "pipe");
 }
 

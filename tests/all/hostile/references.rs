@@ -35,10 +35,10 @@ fn nothing_opens_what_the_caller_did_not_name() {
             ] {
                 let path = in_file(dir.path(), &name, text.as_bytes());
                 let what = format!("{kind} as {name} that names {target}");
-                let outcome = bounded("a playlist", 20, move || open(&path));
+                let outcome = bounded("a playlist", move || open(&path));
                 refused(outcome, &[Unsupported, Corrupt], &what);
                 let text = text.clone();
-                let stream = bounded("a playlist as a stream", 20, move || {
+                let stream = bounded("a playlist as a stream", move || {
                     Media::open(Source::from_reader(std::io::Cursor::new(text.into_bytes()), name))
                 });
                 refused(stream, &[Unsupported, Corrupt], &what);
@@ -88,7 +88,7 @@ fn movies_that_point_to_other_files() {
             let movie = replace_box(&bytes, "moov/trak/mdia/minf/dinf/dref", 0, &make_box(b"dref", &dref));
             let path = in_file(dir.path(), "ref.mov", &movie);
             let what = format!("{} {url}", String::from_utf8_lossy(kind));
-            let outcome = bounded("a reference movie", 20, move || {
+            let outcome = bounded("a reference movie", move || {
                 let media = open(&path)?;
                 remux(&media, &Remux::new().format("mp4"), &none())?.rope.to_bytes()
             });

@@ -106,7 +106,7 @@ fn a_stalled_channel_can_be_cancelled() {
     let bytes = Bytes::from(std::fs::read(clip_in("ts")).unwrap());
     let (chunks, receiver) = crossbeam_channel::unbounded();
     chunks.send(bytes.slice(..bytes.len() / 2)).unwrap();
-    let outcome = bounded("remux of a channel whose sender fell silent, deadline of 1 s", 10, move || {
+    let outcome = bounded("remux of a channel whose sender fell silent, deadline of 1 s", move || {
         let control = Control::new().timeout(Duration::from_secs(1));
         let media = Media::open_with(Source::from_channel(receiver, "silent"), &control)?;
         remux(&media, &Remux::new().format("ts"), &control).map(drop)

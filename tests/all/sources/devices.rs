@@ -35,7 +35,7 @@ impl<F: Fn(&mut [u8]) -> std::io::Result<Option<usize>> + Send + Sync> ReadAt fo
 
 /// Opens, cuts, reads the result; the job of a device that misbehaves at its n-th read.
 fn all_of(source: Source) -> Result<()> {
-    let control = Control::new().timeout(Duration::from_secs(20));
+    let control = Control::new().timeout(HANGS / 2);
     let media = Media::open_with(source, &control)?;
     let clip = cut(&media, &range(2.0, 3.0), &control)?;
     let streamed = cut_to(&media, &range(2.0, 3.0), Sink::writer(std::io::sink()), &control).map(drop);
@@ -63,7 +63,7 @@ fn misbehaving(
             let came = Arc::new(AtomicUsize::new(0));
             let device = Tampered { bytes: bytes.clone(), reads: came.clone(), at: n, act };
             let source = Source::from_read_at(device, "tampered");
-            let outcome = bounded(&what, 30, move || {
+            let outcome = bounded(&what, move || {
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| all_of(source)))
             });
             let reads = came.load(Ordering::SeqCst);
@@ -173,7 +173,7 @@ fn a_length_that_is_a_lie() {
             u64::MAX,
         ] {
             let bytes = bytes.clone();
-            let outcome = bounded(&format!("a length of {claimed}"), 30, move || {
+            let outcome = bounded(&format!("a length of {claimed}"), move || {
                 all_of(Source::from_read_at(Lies(bytes, claimed), "lies"))
             });
             if let Err(error) = outcome {

@@ -108,12 +108,12 @@ fn sinks_that_go_away_or_fail() {
         // The first chunk shows that the job runs; the next ones wait.
         let first = receiver.recv().unwrap();
         token.cancel();
-        let outcome = bounded("a slow receiver and a cancel", 10, move || worker.join().unwrap());
+        let outcome = bounded("a slow receiver and a cancel", move || worker.join().unwrap());
         refused(outcome, &[Cancelled], "slow receiver, cancelled");
         assert!(!first.is_empty());
         let (chunks, receiver) = crossbeam_channel::bounded::<Bytes>(1);
         let (job, output) = (media.clone(), settings.clone());
-        let outcome = bounded("a slow receiver and a deadline", 10, move || {
+        let outcome = bounded("a slow receiver and a deadline", move || {
             remux_to(
                 &job,
                 &output,

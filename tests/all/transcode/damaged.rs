@@ -61,8 +61,8 @@ fn damaged_in(container: &str) {
         let name = format!("{container}, seed {seed}");
         let label = name.clone();
         // The deadline is there to show that it is not needed: a mutant takes some milliseconds.
-        let outcome = common::bounded(&name, 40, move || {
-            let control = Control::new().timeout(Duration::from_secs(20));
+        let outcome = common::bounded(&name, move || {
+            let control = Control::new().timeout(common::HANGS / 2);
             let media = Media::open_with(Source::from_bytes(bytes).named(label), &control)?;
             let settings = Transcode::new()
                 .format("mkv")
