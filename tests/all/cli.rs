@@ -642,15 +642,24 @@ fn demo_makes_its_files_twice_and_touches_no_others() {
     let mine = case.path("show/clip.mp4");
     fs::create_dir(case.path("show")).unwrap();
     fs::write(&mine, "mine").unwrap();
-    let output = case.run(["demo", "--dir", "show"]);
-    code(&output, 0);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let told =
-        ["cut 10..20", "join three clips", "to mkv", "to ts", "transcode 10..20", "The files are in show"];
-    for part in told {
-        assert!(text.contains(part), "{text} lacks {part:?}");
+    // Each run encodes a minute of pictures, and with ffmpeg on the path the same again.
+    if cfg!(feature = "full-tests") {
+        let output = case.run(["demo", "--dir", "show"]);
+        code(&output, 0);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let told = [
+            "cut 10..20",
+            "join three clips",
+            "to mkv",
+            "to ts",
+            "transcode 10..20",
+            "The files are in show",
+        ];
+        for part in told {
+            assert!(text.contains(part), "{text} lacks {part:?}");
+        }
+        assert!(output.stderr.is_empty(), "no chatter: {}", String::from_utf8_lossy(&output.stderr));
     }
-    assert!(output.stderr.is_empty(), "no chatter: {}", String::from_utf8_lossy(&output.stderr));
 
     // Without ffmpeg on the path, and as JSON.
     let mut again = case.command(["demo", "--dir", "show", "--json"]);

@@ -1,7 +1,7 @@
 //! Which container holds what: whatever a source is and whichever container is asked for, the result is one that ffmpeg
 //! decodes in full, or there is an error that says why not.
 
-use crate::common::{self, ffmpeg, ffprobe, made_by_ffmpeg, open};
+use crate::common::{self, ffmpeg, ffprobe, is_due, made_by_ffmpeg, open};
 use avrope::{
     AudioCodec, AudioSettings, Control, Error, ErrorKind, Media, Remux, Report, Sink, Source, Transcode,
     VideoCodec, VideoSettings, remux_to, transcode, transcode_to,
@@ -188,8 +188,11 @@ fn sound_goes_into_every_container_of_sound() {
         ("nut", &["aac", "mp3", "vorbis", "opus", "flac", "ac3", "pcm", "u8"], "?"),
     ];
     let mut cases = Cases::default();
-    for (ending, copied, usual) in containers {
-        for (name, source) in &sources {
+    for (row, (ending, copied, usual)) in containers.into_iter().enumerate() {
+        for (column, (name, source)) in sources.iter().enumerate() {
+            if !is_due(row + column, 2) {
+                continue;
+            }
             let what = format!("{name} -> {ending}");
             cases.run(&what, || {
                 let (path, report) =
@@ -221,8 +224,11 @@ fn pictures_go_into_every_container_of_video() {
         "gif", "apng", "ivf", "mjpeg", "h264", "m2v", "f4v",
     ];
     let mut cases = Cases::default();
-    for (name, source) in &sources {
-        for ending in endings {
+    for (row, (name, source)) in sources.iter().enumerate() {
+        for (column, ending) in endings.into_iter().enumerate() {
+            if !is_due(row + column, 2) {
+                continue;
+            }
             let what = format!("{name} -> {ending}");
             let settings = whatever().video(VideoSettings::new());
             cases.run(&what, || match made(source, &settings, folder.path(), &format!("{name}.{ending}")) {

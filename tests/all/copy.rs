@@ -1,7 +1,9 @@
 //! Every packet of every output is compared with its source's bytes, every output decodes as its source does, and the
 //! figures of zero copy are true.
 
-use crate::common::{self, Fixture, Movie, complaints, made_by_ffmpeg, open, payload, raw, runs, save};
+use crate::common::{
+    self, Fixture, Movie, complaints, is_due, made_by_ffmpeg, open, payload, raw, runs, save,
+};
 use avrope::{Clip, Control, Cut, CutMode, Join, Remux, Source, TimeRange, cut, join, remux};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -208,9 +210,12 @@ impl Case<'_> {
 fn all_into(fixtures: Vec<Fixture>, containers: impl Fn(&Fixture) -> Vec<&'static str>) {
     let folder = tempfile::tempdir().unwrap();
     let mut failures = Vec::new();
-    for fixture in &fixtures {
+    for (row, fixture) in fixtures.iter().enumerate() {
         let case = Case { name: fixture.name.to_owned(), source: &fixture.path, open_gop: false };
-        for container in containers(fixture) {
+        for (column, container) in containers(fixture).into_iter().enumerate() {
+            if !is_due(row + column, 2) {
+                continue;
+            }
             failures.extend(case.all(container, folder.path()));
         }
     }
@@ -260,10 +265,13 @@ fn footage_into_each_container() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let mut failures = Vec::new();
-    for (name, open_gop, containers) in table {
+    for (row, (name, open_gop, containers)) in table.into_iter().enumerate() {
         let Some(path) = common::shared(name) else { continue };
         let case = Case { name: name.to_owned(), source: &path, open_gop };
-        for container in containers {
+        for (column, container) in containers.iter().enumerate() {
+            if !is_due(row + column, 2) {
+                continue;
+            }
             failures.extend(case.all(container, folder.path()));
         }
     }

@@ -70,6 +70,11 @@ pub fn bounded<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + '
     }
 }
 
+/// Whether a case of a large table is due: one of so many in the fast tier, every one in the full tier.
+pub fn is_due(number: usize, one_of: usize) -> bool {
+    cfg!(feature = "full-tests") || number.is_multiple_of(one_of)
+}
+
 /// What is in a folder.
 pub fn entries(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder)

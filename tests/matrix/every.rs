@@ -5,7 +5,7 @@ use super::{common, reasons};
 use avrope::{
     Control, Cut, CutMode, ErrorKind, Join, Remux, Sink, Source, TimeRange, cut_to, join_to, remux_to,
 };
-use common::open;
+use common::{is_due, open};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -64,11 +64,6 @@ const OF_VIDEO: [&str; 14] =
     ["mp4", "mov", "mkv", "webm", "ts", "m2ts", "flv", "avi", "mpg", "ogv", "mxf", "wmv", "3gp", "nut"];
 const OF_SOUND: [&str; 15] =
     ["mp4", "mov", "mkv", "webm", "ts", "flv", "avi", "wmv", "nut", "m4a", "ogg", "wav", "caf", "mp3", "aac"];
-
-/// A part of the cases in the fast tier, every case in the full one.
-fn is_due(number: usize, one_of: usize) -> bool {
-    cfg!(feature = "full-tests") || number.is_multiple_of(one_of)
-}
 
 fn holds(codec: &str, container: &str) -> bool {
     let of = reasons::HOLDS.iter().filter(|(name, _)| *name == codec);
