@@ -6,7 +6,7 @@
 #[macro_use]
 mod common;
 
-use avrope::{Clip, Control, Cut, CutMode, TimeRange, cut};
+use avrope::{AudioSettings, Clip, Control, Cut, CutMode, TimeRange, Transcode, cut, transcode};
 use common::{ffmpeg, ffprobe, made_by_ffmpeg, open, save};
 use std::{
     collections::BTreeSet,
@@ -250,6 +250,35 @@ fn sound_of_an_avi_is_counted_where_its_header_tells_nonsense() {
             let late = late - delay;
             assert!(late.abs() < 0.036, "{codec} in {format}: {late} s late");
         }
+    }
+}
+
+#[test]
+fn the_last_sound_does_not_stay_in_an_encoder_that_looks_ahead() {
+    oracle!("the last sound");
+    let folder = tempfile::tempdir().unwrap();
+    // A whole number of frames of all but wmav2: no silence is in the last one that could be left out instead.
+    let source = marked("end.wav", 25, &["-vn", "-c:a", "pcm_s16le", "-t", "3.84"]);
+    for (encoder, format) in [
+        ("ac3", "mkv"),
+        ("ac3", "mp4"),
+        ("eac3", "mkv"),
+        ("mp2", "mkv"),
+        ("libtwolame", "mkv"),
+        ("libspeex", "mkv"),
+        ("wmav2", "asf"),
+        ("g722", "mkv"),
+        // One that sees to it itself.
+        ("libmp3lame", "mkv"),
+    ] {
+        let settings = Transcode::new().format(format).audio(AudioSettings::new().codec(encoder.into()));
+        let clip = transcode(&open(&source), &settings, &Control::default()).unwrap();
+        assert!((clip.report.duration_s - 3.84).abs() < 1e-9, "{encoder}: {} s", clip.report.duration_s);
+        let path = save(&clip, folder.path(), &format!("{encoder}.{format}"));
+        let (seconds, late) = sound(&path, 0.0);
+        let until = common::frames(&path, "0:a:0")[0].time + seconds - late;
+        // A millisecond for the samples at 8 kHz, and for Matroska's times.
+        assert!(until > 3.839, "{encoder} in {format}: the source is heard until {until} s");
     }
 }
 

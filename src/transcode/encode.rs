@@ -77,6 +77,10 @@ pub(super) struct ToEncoder<'a> {
     /// The segment of the last picture.
     segment: Option<i64>,
     framing: Framing,
+    /// Samples of silence that the encoder is to be given behind the last sound.
+    behind: usize,
+    /// Where the sound ends that has come.
+    end: Option<Timestamp>,
     done: bool,
 }
 
@@ -103,6 +107,8 @@ impl<'a> ToEncoder<'a> {
             last: None,
             segment: None,
             framing: Framing::default(),
+            behind: 0,
+            end: None,
             done: false,
         }
     }
@@ -171,6 +177,7 @@ impl End for ToEncoder<'_> {
         if self.plan.kind.kind() == StreamKind::Audio && !self.opened {
             let encoder = Encoder::audio(self.plan.kind, format, &self.options((0, 0, 0.0))?)?;
             self.framing = Framing::new(encoder.frame_size());
+            self.behind = encoder.silence_behind();
             self.base = encoder.time_base();
             self.opened = true;
             self.hand_over(Ready::Encoder(Box::new(encoder), None), 0)?;
@@ -204,11 +211,9 @@ impl End for ToEncoder<'_> {
         if !frame.is_audio() {
             return self.encode(frame);
         }
-        self.framing.push(frame);
-        while let Some(frame) = self.framing.next()? {
-            self.encode(frame)?;
-        }
-        Ok(())
+        let end = frame.time().map(|time| time.plus(frame.duration()));
+        self.end = self.end.max(end);
+        self.frame_up(frame)
     }
 
     fn idle(&mut self) -> Result<bool> {
@@ -223,11 +228,27 @@ impl End for ToEncoder<'_> {
     }
 
     fn finish(&mut self) -> Result<()> {
+        if let (1.., Some(end), Some(format)) = (self.behind, self.end, &self.format) {
+            let (kind, rate) = (format.sample_format(), format.sample_rate);
+            let mut silence = Frame::audio(&kind, &format.layout, rate, self.behind)?;
+            silence.set_base(self.base);
+            silence.set_time(end);
+            self.frame_up(silence)?;
+        }
         self.framing.rest()?.map_or(Ok(()), |frame| self.encode(frame))
     }
 }
 
 impl ToEncoder<'_> {
+    /// Encodes sound in the encoder's frames, as far as they are whole.
+    fn frame_up(&mut self, sound: Frame) -> Result<()> {
+        self.framing.push(sound);
+        while let Some(frame) = self.framing.next()? {
+            self.encode(frame)?;
+        }
+        Ok(())
+    }
+
     /// A frame as the encoder takes it.
     fn encode(&mut self, mut frame: Frame) -> Result<()> {
         if !frame.is_audio() {
@@ -251,7 +272,10 @@ impl ToEncoder<'_> {
             return Err(Error::invalid("a frame without a time came to the encoder")
                 .advise("let the processor give it one (Frame::set_time), or the filter graph keep it"));
         };
-        let (duration, ends) = (frame.duration(), time.plus(frame.duration()));
+        let duration = frame.duration();
+        let ends = time.plus(duration);
+        // What is encoded behind the sound is none of it.
+        let ends = self.end.map_or(ends, |end| ends.min(end));
         frame.rescale(self.base);
         let rounded = Placed { number: 0, pts: frame.pts().unwrap_or(0) };
         let base = self.grid.as_ref().map_or(self.base, Grid::base);
