@@ -39,20 +39,26 @@ fn hashes(frames: &[Frame]) -> Vec<&str> {
     frames.iter().map(|frame| frame.hash.as_str()).collect()
 }
 
-/// How much later than the first sound the first picture is shown. Both are decoded at once: ffmpeg moves the start of a
-/// transport stream to the streams that it decodes.
-fn picture_behind_sound(path: &Path) -> f64 {
+/// When the pictures and the sounds of a file are shown. Both are decoded at once: ffmpeg moves the start of a transport
+/// stream to the streams that it decodes.
+fn pictures_and_sounds(path: &Path) -> (Vec<f64>, Vec<f64>) {
     let both = ["-copyts", "-i", path.to_str().unwrap(), "-map", "0:v:0", "-map", "0:a:0"];
     let rest = ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framemd5", "-"];
     let text = String::from_utf8(ffmpeg(&[&both[..], &rest].concat()).0).unwrap();
-    let first = |stream: &str| {
+    let times = |stream: &str| {
         let prefix = format!("#tb {stream}: ");
         let (num, den) = text.lines().find_map(|l| l.strip_prefix(&prefix)?.trim().split_once('/')).unwrap();
         let base = num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap();
-        let line = text.lines().find(|line| line.starts_with(&format!("{stream},"))).unwrap();
-        line.split(',').nth(2).unwrap().trim().parse::<f64>().unwrap() * base
+        let lines = text.lines().filter(|line| line.starts_with(&format!("{stream},")));
+        lines.map(|line| line.split(',').nth(2).unwrap().trim().parse::<f64>().unwrap() * base).collect()
     };
-    first("0") - first("1")
+    (times("0"), times("1"))
+}
+
+/// How much later than the first sound the first picture is shown.
+fn picture_behind_sound(path: &Path) -> f64 {
+    let (pictures, sounds) = pictures_and_sounds(path);
+    pictures[0] - sounds[0]
 }
 
 /// All pictures of the source are shown, at the same distance from its sound.
@@ -177,6 +183,14 @@ fn sound_before_the_first_picture_is_carried_over() {
     assert!((ahead - 0.1).abs() <= 1024.0 / 44100.0 + 0.001, "the picture is {ahead} s behind the sound");
 }
 
+/// How much earlier than the last sound the first picture is shown.
+fn picture_ahead_of_last_sound(path: &Path) -> f64 {
+    let (pictures, sounds) = pictures_and_sounds(path);
+    sounds.last().unwrap() - pictures[0]
+}
+
+/// The last sound tells where all of it lies: what is skipped at the beginning FFmpeg 9 takes from the first frame that it
+/// can decode, where the packet that it was said of is none.
 #[test]
 fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     oracle!("a_first_sound_packet_that_is_no_frame_does_not_move_the_rest");
@@ -195,7 +209,7 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
         for name in ["out.mp4", "out.mov", "out.mkv"] {
             let what = format!("{} into {name}", source.display());
             let (out, report) = remuxed(source, folder.path(), name);
-            let moved = picture_behind_sound(&out) - picture_behind_sound(source);
+            let moved = picture_ahead_of_last_sound(&out) - picture_ahead_of_last_sound(source);
             assert!(moved.abs() < 0.0011, "{what}: the picture moved by {moved} s against the sound");
             let said = report.warnings.iter().any(|warning| warning.contains("no whole frame"));
             assert_eq!(said, name != "out.mkv", "{what}: {:?}", report.warnings);
@@ -258,12 +272,15 @@ fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
     let keyframes = open(&source).probe(&Control::default()).unwrap().streams[0].keyframes.clone();
     assert_eq!(keyframes, Some(vec![Timestamp::ZERO]), "it begins with its only picture that is all I");
     let all = frames(&source, "0:v:0");
+    // 30; from FFmpeg 7.1 on the decoder does not show the two behind the first that refer to what is not there.
+    let wanted = all.iter().filter(|frame| frame.time < all[0].time + 1.0 - 0.5 / 30.0).count();
+    assert!(wanted >= 28, "{wanted} pictures of the source up to 1 s");
     for name in ["out.ts", "out.mkv", "out.mp4"] {
         let (out, report) = cut_to(&source, (0.5, 1.0), CutMode::Keyframe, folder.path(), name);
         assert_eq!(report.ranges[0].actual_from, Timestamp::ZERO, "{name}");
         let found = frames(&out, "0:v:0");
         assert_eq!(hashes(&found), hashes(&all[..found.len()]), "{name}: decoding begins where it can");
-        assert!(found.len() >= 30, "{name}: {} pictures up to 1 s", found.len());
+        assert!(found.len() >= wanted, "{name}: {} pictures up to 1 s", found.len());
     }
     // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts. A picture can't
     // be decoded before the one in front of it, and so one may move by a frame.
