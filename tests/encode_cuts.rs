@@ -57,8 +57,12 @@ fn pictures(path: &Path) -> Vec<(f64, usize)> {
 /// `from`; in seconds.
 fn sound(path: &Path, from: f64) -> (f64, f64) {
     let rate = RATE.to_string();
+    let streams = ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
+    // FFmpeg 7's own decoder gives twice as many samples.
+    let speex = streams["streams"][0]["codec_name"] == "speex";
+    let decoder: &[&str] = if speex { &["-c:a", "libspeex"] } else { &[] };
     let decoded = ["-map", "0:a:0", "-ac", "1", "-ar", &rate, "-f", "s16le", "-"];
-    let (bytes, _) = ffmpeg(&[&["-i", path.to_str().unwrap()], &decoded[..]].concat());
+    let (bytes, _) = ffmpeg(&[decoder, &["-i", path.to_str().unwrap()], &decoded].concat());
     let heard: Vec<f64> = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect();
     let sweep = |sample: i64| {
         let t = sample as f64 / RATE as f64;
