@@ -54,6 +54,8 @@ fn preroll(codec: &str, sample_rate: Option<u32>) -> i64 {
         "opus" => 80_000_000,
         "vorbis" => samples(8192),
         "ac3" | "eac3" => samples(1536),
+        // libav leaves out two frames of 2048 samples; the next may need one that began in the packet before.
+        "wmav1" | "wmav2" => samples(2048 * 4),
         _ => 0,
     }
 }

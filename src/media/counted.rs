@@ -1,37 +1,67 @@
-//! Sound in AVI that has no times of its own. The chunks of a stream follow each other without a gap, and libav tells their
-//! times from the block size in the header: where muxers write anything there, as for codecs that AVI was not made for, a
-//! second of sound may be told to last three minutes.
+//! Sound whose packets follow each other without a gap, and whose times in the container, or by libav's parser, can't be
+//! believed: it is counted.
+//!
+//! AVI has no times: libav tells them from the block size in the header, and where muxers write anything there, as for
+//! codecs that AVI was not made for, a second of sound may be told to last three minutes. FLAC's parser looks ten frames
+//! ahead and gives a frame the time of what was read meanwhile, where a container's packets are put together by it.
 
-use crate::av::packet::Packet;
+use super::flac;
+use crate::{
+    av::{packet::Packet, stream::Stream},
+    time::{Rational, convert},
+};
 
-/// Codecs for which the block size is what it should be: blocks of samples, or at least as long as any frame.
+/// Codecs for which AVI's block size is what it should be: blocks of samples, or at least as long as any frame.
 const HONEST: [&str; 8] = ["pcm_", "adpcm_", "mp2", "mp3", "ac3", "aac", "wma", "gsm"];
 
-/// The clock of one such stream: its packets are counted, by what they last.
+/// The clock of one such stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub stream: usize,
-    /// When the next packet begins, in ticks; None in front of the first, whose time is the header's.
-    next: Option<i64>,
+    /// The stream's ticks, and what its frames of FLAC count in.
+    base: Rational,
+    sample: Option<Rational>,
+    /// When counting began, in ticks; None in front of the first packet, whose time is the container's.
+    began: Option<i64>,
+    /// Since then: samples of FLAC, which ticks may not tell exactly, or ticks.
+    count: i64,
 }
 
 impl Counted {
-    /// For a stream of an AVI; None where its times can be believed.
-    pub(super) fn new(stream: usize, codec: &str) -> Option<Self> {
-        (!HONEST.iter().any(|honest| codec.starts_with(honest))).then_some(Self { stream, next: None })
+    /// Whether the times of sound of a codec are to be counted in libav's container of this name.
+    pub(super) fn is_due(demuxer: &str, codec: &str) -> bool {
+        match demuxer {
+            "avi" => !HONEST.iter().any(|honest| codec.starts_with(honest)),
+            "asf" => codec == "flac",
+            _ => false,
+        }
+    }
+
+    pub(super) fn new(index: usize, stream: &Stream) -> Self {
+        let rate = stream.sample_rate().filter(|_| stream.codec() == "flac");
+        let sample = rate.and_then(|rate| Rational::new(1, i32::try_from(rate).ok()?));
+        Self { stream: index, base: stream.time_base(), sample, began: None, count: 0 }
     }
 
     /// From the first packet on again.
     pub(super) fn restart(&mut self) {
-        self.next = None;
+        (self.began, self.count) = (None, 0);
     }
 
-    /// Puts the next packet where it belongs. One that does not say how long it is lasts one tick, as the header's rate is
-    /// that of packets.
+    /// Puts the next packet where it belongs. One that does not say how long it is lasts one tick, as the rate in AVI's
+    /// header is that of packets.
     pub(super) fn place(&mut self, packet: &mut Packet) {
-        let length = packet.duration().max(1);
-        let at = self.next.or(packet.dts()).unwrap_or(0);
-        packet.set_times(at, at, length);
-        self.next = Some(at.saturating_add(length));
+        let began = *self.began.get_or_insert(packet.dts().unwrap_or(0));
+        let block = flac::Header::parse(packet.data()).map(|header| i64::from(header.block));
+        let (unit, length) = match (self.sample, block) {
+            (Some(sample), Some(block)) => (sample, block),
+            // Not a whole frame: as long as it is said to be.
+            (Some(sample), None) => (sample, convert(packet.duration().max(0), self.base, sample)),
+            (None, _) => (self.base, packet.duration().max(1)),
+        };
+        let at = |count: i64| began.saturating_add(convert(count, unit, self.base));
+        let (from, to) = (at(self.count), at(self.count.saturating_add(length)));
+        packet.set_times(from, from, to.saturating_sub(from));
+        self.count = self.count.saturating_add(length);
     }
 }

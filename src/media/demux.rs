@@ -63,12 +63,15 @@ impl Demux {
         demuxer: Demuxer,
     ) -> Self {
         let (mut keys, mut counted) = (Vec::new(), Vec::new());
-        let is_avi = demuxer.name() == "avi";
+        let name = demuxer.name();
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
             keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
-            if kind == StreamKind::Audio && is_avi {
-                counted.extend(Counted::new(index, &codec));
+            if kind == StreamKind::Audio
+                && Counted::is_due(&name, &codec)
+                && let Ok(stream) = input.stream(index)
+            {
+                counted.push(Counted::new(index, &stream));
             }
         }
         Self {

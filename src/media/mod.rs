@@ -4,6 +4,7 @@ mod admit;
 mod counted;
 mod demux;
 mod extent;
+pub(crate) mod flac;
 mod info;
 mod jumps;
 mod keyframe;

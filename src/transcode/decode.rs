@@ -143,6 +143,9 @@ impl DecodeStage<'_> {
 
     fn drain(&mut self, at: &mut At) -> Result<()> {
         self.decode(at, None)?;
+        for frame in at.sound.release() {
+            self.place_sound(at, &frame)?;
+        }
         // Where nothing came of a part, what was damaged lay not in front of it alone.
         if !at.gave { (0..std::mem::take(&mut at.forgiven)).try_for_each(|_| self.count(at)) } else { Ok(()) }
     }
@@ -223,10 +226,20 @@ impl DecodeStage<'_> {
             }
             return Ok(true);
         }
-        let Some(heard) = at.sound.hear(&frame, at.base) else { return Ok(true) };
+        for frame in at.sound.settle(frame, at.base) {
+            if !self.place_sound(at, &frame)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what is shown of a sound, and silence for what is missing before it. False if nobody wants more.
+    fn place_sound(&mut self, at: &mut At, frame: &Frame) -> Result<bool> {
+        let Some(heard) = at.sound.hear(frame, at.base) else { return Ok(true) };
         for i in 0..at.spans.len() {
             let Some(span) = at.spans.get(i) else { break };
-            let Piece { mut silence, sound, again } = at.sound.place(&frame, heard, at.fine, *span)?;
+            let Piece { mut silence, sound, again } = at.sound.place(frame, heard, at.fine, *span)?;
             let left_out = u64::try_from(Timestamp::from_ticks(again, heard.sample).nanos()).unwrap_or(0);
             self.counters.sound_again.fetch_add(left_out, Ordering::Relaxed);
             while let Some(frame) = silence.as_mut().map(Silence::next).transpose()?.flatten() {
@@ -338,7 +351,7 @@ impl At {
             before: None,
             order,
             expected: None,
-            sound: SoundClock::default(),
+            sound: SoundClock::of(&s.codec()),
         }))
     }
 

@@ -19,9 +19,18 @@ const MOST_SILENCE: i64 = 3600;
 /// Samples of silence in a frame.
 const SILENCE: i64 = 8192;
 
+/// Frames that wait for one that tells when they are heard.
+const WAITING: usize = 64;
+
 /// A stream's sound, on its way from the source's clock to the output's.
 #[derive(Default)]
 pub(super) struct SoundClock {
+    /// The first packet's frames are placed by what follows them.
+    starts_by_guess: bool,
+    /// Frames in front of the first whose time is known; None behind it.
+    waiting: Option<Vec<Frame>>,
+    /// Frames whose time is counted, whatever they state.
+    counted: usize,
     /// The time base of the last sound: one sample. Its rate may change in mid-stream.
     sample: Option<Rational>,
     /// The sample that is due on the source's clock.
@@ -50,6 +59,42 @@ pub(super) struct Piece {
 }
 
 impl SoundClock {
+    /// For a stream of this codec.
+    pub(super) fn of(codec: &str) -> Self {
+        // libav's decoder leaves its first two frames out, with the time of their packet or with a part of it.
+        let starts_by_guess = matches!(codec, "wmav1" | "wmav2");
+        Self { starts_by_guess, waiting: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// The frames that can be placed now that this one has come; `base` is of the stream's timestamps. A decoder may leave
+    /// out a packet's first frame, which alone has its time: those behind it are counted back from the next that has one.
+    pub(super) fn settle(&mut self, frame: Frame, base: Rational) -> Vec<Frame> {
+        let Some(waiting) = &mut self.waiting else { return vec![frame] };
+        waiting.push(frame);
+        let stated = waiting.last().and_then(Frame::best_pts);
+        let waits = stated.is_none() || (self.starts_by_guess && waiting.len() == 1);
+        if waits && waiting.len() < WAITING {
+            return Vec::new();
+        }
+        let frames = self.waiting.take().unwrap_or_default();
+        let Some((last, before)) = frames.split_last() else { return frames };
+        let rate = last.sample_rate();
+        let sample = i32::try_from(rate).ok().and_then(|rate| Rational::new(1, rate));
+        if let (Some(stated), Some(sample), false) = (stated, sample, before.is_empty())
+            && before.iter().all(|frame| frame.sample_rate() == rate)
+        {
+            let samples = before.iter().map(|frame| i64::try_from(frame.samples()).unwrap_or(0));
+            let begin = convert(stated, base, sample).saturating_sub(samples.fold(0, i64::saturating_add));
+            (self.sample, self.due, self.counted) = (Some(sample), Some(begin), before.len());
+        }
+        frames
+    }
+
+    /// What still waits when nothing more comes.
+    pub(super) fn release(&mut self) -> Vec<Frame> {
+        self.waiting.take().unwrap_or_default()
+    }
+
     /// Settles when a sound begins; `base` is of the stream's timestamps. None for sound without a rate.
     pub(super) fn hear(&mut self, frame: &Frame, base: Rational) -> Option<Heard> {
         let rate = i32::try_from(frame.sample_rate()).unwrap_or(0);
@@ -59,7 +104,9 @@ impl SoundClock {
             (self.due, self.next) = (self.due.map(again), self.next.map(again));
         }
         let count = i64::try_from(frame.samples()).unwrap_or(0);
-        let stated = frame.best_pts().map(|pts| convert(pts, base, sample));
+        let is_counted = self.counted > 0;
+        self.counted = self.counted.saturating_sub(1);
+        let stated = frame.best_pts().filter(|_| !is_counted).map(|pts| convert(pts, base, sample));
         // Containers that count in milliseconds round (av_rescale_delta).
         let rounding = convert(1, base, sample).saturating_add(1);
         let begin = match (stated, self.due) {

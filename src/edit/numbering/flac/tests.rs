@@ -1,4 +1,5 @@
 use super::*;
+use crate::media::flac::decode_number;
 
 /// A frame of this block size (in 16 bits) and number; its sound is any bytes.
 fn frame(variable: bool, number: u64, block: u32) -> Vec<u8> {
