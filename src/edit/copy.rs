@@ -425,7 +425,8 @@ impl Copy<'_, '_> {
             let (pts, dts) = (packet.pts().unwrap_or(time), packet.dts().unwrap_or(time));
             packet.set_times(pts, dts, ends.saturating_sub(time).max(1));
         }
-        let end = time.map(|time| time.saturating_add(lane.lasts(packet)));
+        let lasts = lane.lasts(packet);
+        let end = time.or(lane.last_dts).map(|time| time.saturating_add(lasts));
         lane.seen_end = lane.seen_end.max(end);
         if let (true, Some(pts), Some(dts)) = (lane.trims, packet.pts(), packet.dts())
             && end.is_some_and(|end| end > lane.until)

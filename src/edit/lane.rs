@@ -88,10 +88,12 @@ impl Lane {
         self.later = begin.minus(own);
     }
 
-    /// A packet's duration, in ticks; at least 1.
+    /// A packet's duration, in ticks; at least 1. One without any time is taken to be decoded right behind the last.
     pub(super) fn lasts(&mut self, packet: &Packet) -> i64 {
         let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));
-        self.last_dts = packet.dts().or(self.last_dts);
+        let untimed = self.last_dts.filter(|_| packet.pts().is_none());
+        let guess = untimed.map(|last| last.saturating_add(self.typical.max(1)));
+        self.last_dts = packet.dts().or(guess).or(self.last_dts);
         let known = Some(packet.duration()).filter(|duration| *duration > 0);
         self.typical = known.or(step).filter(|ticks| *ticks > 0).unwrap_or(self.typical);
         self.typical.max(1)
