@@ -173,10 +173,16 @@ impl Packet {
 
     /// Whether its payload begins with the head of a frame of AC-3 or E-AC-3.
     pub(crate) fn begins_ac3_frame(&self) -> bool {
+        self.ac3_bitstream_id().is_some()
+    }
+
+    /// The bitstream's number in the head of an AC-3 frame (ETSI TS 102 366): up to 10 it is AC-3, above that E-AC-3.
+    pub(crate) fn ac3_bitstream_id(&self) -> Option<u8> {
         let (mut id, mut size) = (0, 0);
         let data = self.data();
         // SAFETY: the function reads at most as many bytes as it is told, and writes the two numbers.
-        unsafe { av_ac3_parse_header(data.as_ptr(), data.len(), &raw mut id, &raw mut size) >= 0 }
+        let code = unsafe { av_ac3_parse_header(data.as_ptr(), data.len(), &raw mut id, &raw mut size) };
+        (code >= 0).then_some(id)
     }
 
     /// Moves what is in this packet into a new one; this one is blank then.

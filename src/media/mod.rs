@@ -1,6 +1,7 @@
 //! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
 
 mod admit;
+mod corrected;
 mod counted;
 mod demux;
 mod extent;

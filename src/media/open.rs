@@ -1,7 +1,7 @@
 //! [`Media`]: an opened source.
 
 use super::{
-    Demux, MediaInfo, Timeline, admit,
+    Demux, MediaInfo, Timeline, admit, corrected,
     demux::Payloads,
     extent::{Extent, describe, extent},
     mp4,
@@ -319,6 +319,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     if options.raw {
         own_reads = own_reads.saturating_add(refine(&source, demuxer, options, &mut streams, control)?);
     }
+    corrected::streams(&mut demux, demuxer, &mut streams, control)?;
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let mut timelines: Vec<_> = streams
         .iter()

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod every;
+mod losses;
 mod reasons;
 
 use avrope::{

@@ -64,6 +64,17 @@ impl Stream {
         })
     }
 
+    /// The same stream with the codec that it has, where its container says AC-3 of E-AC-3.
+    pub(crate) fn as_eac3(source: &Self) -> Result<Self> {
+        let stream = Self::configured(source, source.extradata())?;
+        // SAFETY: the parameters are live and ours, and have not been shared.
+        unsafe {
+            let to = &mut *stream.parameters.0.as_ptr();
+            (to.codec_id, to.codec_tag) = (ff::AVCodecID::AV_CODEC_ID_EAC3, 0);
+        }
+        Ok(stream)
+    }
+
     /// How many samples at its beginning are not to be heard.
     pub(crate) fn set_initial_padding(&mut self, samples: i32) {
         // SAFETY: the parameters are live and ours, and this has not been shared: it is borrowed mutably.

@@ -1,0 +1,65 @@
+//! Single files of which something was lost.
+
+use super::{
+    PICTURES, TONE,
+    common::{self, open, save},
+};
+use avrope::{Control, Remux, Transcode, remux, transcode};
+
+#[test]
+fn wma_whose_packets_overlap_by_their_times_is_all_heard() {
+    oracle!("WMA");
+    // What its decoder leaves out in front, the time of the first packet does not take into account.
+    let Some(source) = common::shared("cases/wma.wma") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let clip = transcode(&open(&source), &Transcode::new().format("wav"), &Control::default()).unwrap();
+    let samples = |path: &std::path::Path| {
+        let output = ["-f", "s16le", "-c:a", "pcm_s16le", "-"];
+        common::ffmpeg(&[&["-i", path.to_str().unwrap()], &output[..]].concat()).0
+    };
+    let out = save(&clip, folder.path(), "out.wav");
+    // It was cut short in its last packet.
+    assert_eq!(clip.report.warnings, ["1 damaged packets; their pictures or sounds are missing or faulty"]);
+    assert_eq!(samples(&out).len(), 36_864 * 4);
+    assert!(samples(&out) == samples(&source), "ffmpeg's samples");
+}
+
+/// Frames that are shown of the first stream, of a remux of a clip that ffmpeg has made.
+fn remuxed(name: &str, arguments: &[&str], into: &str) -> (usize, Vec<String>) {
+    let source = common::made_by_ffmpeg(&format!("losses-{name}"), arguments);
+    let folder = tempfile::tempdir().unwrap();
+    let clip = remux(&open(&source), &Remux::new().format(into), &Control::default())
+        .unwrap_or_else(|e| panic!("{name} into {into}: {e}"));
+    let out = save(&clip, folder.path(), &format!("out.{into}"));
+    (common::frames(&out, "0:0").len(), clip.report.warnings)
+}
+
+#[test]
+fn eac3_that_nut_calls_ac3_goes_into_mp4() {
+    oracle!("E-AC-3 in NUT");
+    let arguments = [&TONE[..], &["-c:a", "eac3"]].concat();
+    for into in ["mp4", "mov", "nut"] {
+        assert_eq!(remuxed("eac3.nut", &arguments, into), (63, Vec::new()), "{into}");
+    }
+    // AC-3 stays what it is.
+    let arguments = [&TONE[..], &["-c:a", "ac3"]].concat();
+    assert_eq!(remuxed("ac3.nut", &arguments, "mp4"), (63, Vec::new()));
+}
+
+#[test]
+fn opus_without_its_head_goes_into_what_wants_one() {
+    oracle!("Opus in CAF");
+    let arguments = [&TONE[..], &["-c:a", "libopus"]].concat();
+    for into in ["mp4", "ogg", "mkv", "webm"] {
+        assert_eq!(remuxed("opus.caf", &arguments, into), (101, Vec::new()), "{into}");
+    }
+}
+
+#[test]
+fn the_last_pictures_are_shown_though_they_have_no_times() {
+    oracle!("HEVC in MPEG-PS");
+    let coder = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"];
+    let (pictures, warnings) = remuxed("hevc.mpg", &[&PICTURES[..], &coder].concat(), "mp4");
+    assert_eq!(pictures, 50);
+    assert!(warnings.iter().any(|warning| warning.contains("packets had no pts")), "{warnings:?}");
+}
