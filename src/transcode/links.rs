@@ -24,13 +24,24 @@ use crate::{
 /// swscale's flags for results that are the same on every machine.
 pub(super) const EXACT_SCALER: &str = "bicubic+accurate_rnd+bitexact";
 
+/// Whose rate pictures are brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// One of those that an encoder can state, if it can't state any.
+    Encoder,
+    /// That of a container which has no other times.
+    Container,
+    /// Nobody's: the encoder counts them, and the container has their times.
+    Counted,
+}
+
 impl Plan<'_> {
     pub(super) fn video_links(
         &mut self,
         source: &Stream,
         kind: EncoderKind,
         turn: Option<Turn>,
-        (grid, paced): (Option<Rational>, bool),
+        (grid, pace): (Option<Rational>, Pace),
     ) -> Vec<Link> {
         let video = &self.settings.video;
         let mut filters: Vec<String> = turn.into_iter().flat_map(upright).collect();
@@ -53,11 +64,13 @@ impl Plan<'_> {
                 return Some(nearest);
             }
             let far = |rate: &Rational| (rate.value() - nearest.value()).abs();
-            rates.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b)))
+            rates.iter().copied().filter(|_| pace != Pace::Counted).min_by(|a, b| far(a).total_cmp(&far(b)))
         });
         if let Some(rate) = rate {
             filters.push(format!("fps={}/{}", rate.num, rate.den));
-        } else if let Some(Rational { num, den }) = source.rate_of_pictures().filter(|_| paced) {
+        } else if let Some(Rational { num, den }) =
+            source.rate_of_pictures().filter(|_| pace == Pace::Container)
+        {
             // All move by as much as the first one, lest times that were rounded fall to this side and to that.
             let first = format!("round(STARTPTS*TB*{num}/{den})*{den}/{num}/TB");
             filters.push(format!("setpts=PTS-STARTPTS+{first},fps={num}/{den}"));

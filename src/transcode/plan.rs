@@ -8,6 +8,7 @@ use super::{
     holds::{self, Held},
     judge,
     layers::Layer,
+    links::Pace,
     loudness::{Correction, Pass},
     measure,
     pipeline::{Lane, Way},
@@ -76,7 +77,7 @@ impl<'a> Plan<'a> {
         }
         let (encoder, links) = if kind == StreamKind::Video {
             let encoder = presets::video_encoder(&self.settings.video, target.muxer)?;
-            (encoder, self.video_links(source, encoder, None, (None, false)))
+            (encoder, self.video_links(source, encoder, None, (None, Pace::Encoder)))
         } else {
             let encoder = presets::audio_encoder(&self.settings.audio, target.muxer)?;
             (encoder, self.audio_links(source, (encoder, target.muxer), Pass::Blind))
@@ -255,8 +256,14 @@ impl<'a> Plan<'a> {
         let free = target.is_segmented() || target.muxer.takes_any_times();
         // Those that tell the times of pictures by a rate alone get pictures that have one, as from ffmpeg.
         let paced = !free && grid.is_none() && source.rate_of_pictures().is_some();
-        let links = self.video_links(source, kind, turn, (grid, paced));
-        let grid = grid.or_else(|| source.rate_of_pictures().filter(|_| paced));
+        let own = self.counted_rate(kind, source).filter(|_| free);
+        let pace = match own {
+            Some(_) => Pace::Counted,
+            None if paced => Pace::Container,
+            None => Pace::Encoder,
+        };
+        let links = self.video_links(source, kind, turn, (own.or(grid), pace));
+        let grid = own.or(grid).or_else(|| source.rate_of_pictures().filter(|_| paced));
         let encode = self.encode_plan(target, kind, source)?;
         let plan = EncodePlan {
             turned: turn.is_some(),
@@ -267,6 +274,22 @@ impl<'a> Plan<'a> {
             ..encode
         };
         Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
+    }
+
+    /// The rate that an encoder of certain rates alone counts the pictures of a source by, which has one of them: its
+    /// pictures keep their times. What filters make of them need not have that rate any more.
+    fn counted_rate(&self, kind: EncoderKind, source: &Stream) -> Option<Rational> {
+        let video = &self.settings.video;
+        let filtered = video.filter.is_some() || !video.filters.is_empty() || self.settings.speed.is_some();
+        if video.frame_rate.is_some()
+            || filtered
+            || !self.processors.0.is_empty()
+            || !self.watermarks.is_empty()
+        {
+            return None;
+        }
+        let own = source.constant_rate().or(source.frame_rate())?;
+        kind.frame_rates().iter().any(|rate| rate.same(own)).then_some(own)
     }
 
     /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them against the

@@ -63,3 +63,23 @@ fn the_last_pictures_are_shown_though_they_have_no_times() {
     assert_eq!(pictures, 50);
     assert!(warnings.iter().any(|warning| warning.contains("packets had no pts")), "{warnings:?}");
 }
+
+#[test]
+fn damage_at_the_seam_of_a_joined_mp3_keeps_its_time() {
+    // Between the two files lie 1868 bytes that are no frames, as long as 4.5 of them; libav takes them for 5.
+    let Some(source) = common::shared("cases/joined.mp3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Transcode::new().format("wav").allow_drops(true);
+    let clip = transcode(&open(&source), &settings, &Control::default()).unwrap();
+    let damaged = "5 damaged packets; their pictures or sounds are missing or faulty";
+    assert!(clip.report.warnings.iter().any(|warning| warning == damaged), "{:?}", clip.report.warnings);
+    let bytes = std::fs::read(save(&clip, folder.path(), "out.wav")).unwrap();
+    let data = bytes.windows(4).position(|word| word == b"data").unwrap() + 8;
+    let frame = 1152 * 4;
+    assert_eq!(bytes.len() - data, 329 * frame);
+    let frames = bytes[data..].chunks_exact(frame).enumerate();
+    let silent: Vec<usize> =
+        frames.filter(|(_, frame)| frame.iter().all(|byte| *byte == 0)).map(|(i, _)| i).collect();
+    // The first is silent in the file.
+    assert_eq!(silent, [0, 250, 251, 252, 253, 254]);
+}
