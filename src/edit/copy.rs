@@ -219,6 +219,7 @@ impl Copy<'_, '_> {
         }
         let len = self.length(shown_from, to);
         self.tell(primary, to)?;
+        self.tell_shortfall(shown_from, to);
         self.state(shown_from, len);
         Ok(self.heard(shown_from).unwrap_or(Copied { from: shown_from, len }).on_clock_from(start))
     }

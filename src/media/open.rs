@@ -1,7 +1,7 @@
 //! [`Media`]: an opened source.
 
 use super::{
-    Demux, MediaInfo, Timeline, admit, corrected,
+    Demux, DurationFrom, MediaInfo, Timeline, admit, corrected,
     demux::Payloads,
     extent::{Extent, describe, extent},
     mp4,
@@ -20,6 +20,9 @@ use crate::{
     time::Timestamp,
 };
 use std::{fmt, sync::Arc};
+
+/// Streams end this far from each other, and headers are this far off, without anything being lost.
+const SHORT: Timestamp = Timestamp::from_nanos(500_000_000);
 
 /// An opened, indexed source. `Send + Sync`, cheap to clone: one Media serves many operations, also from many threads
 /// at once, and what opening costs is paid once.
@@ -104,6 +107,25 @@ impl Media {
     /// The presented length, where it is known.
     pub fn duration(&self) -> Option<Timestamp> {
         self.0.end
+    }
+
+    /// What to warn of where a copy or a transcode of these streams has much less of a stretch of it than it states that
+    /// there is: packets that can't be told apart, or that are missing. `found` is how much came of what is due.
+    pub(crate) fn shortfall(&self, streams: &[usize], due: Timestamp, found: Timestamp) -> Option<String> {
+        let played = |stream: &Stream| {
+            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+                && !stream.is_picture()
+                && !stream.is_hidden()
+        };
+        // It may be the one that is left out that is as long as stated.
+        let all = self.0.streams.iter().enumerate().all(|(i, s)| !played(s) || streams.contains(&i));
+        // By a bit rate it is guessed, and by an index every packet is found or missed.
+        let known = self.0.info.duration_from.is_some_and(|from| from != DurationFrom::BitRate);
+        let missing = due.minus(found).nanos();
+        let much = missing > SHORT.nanos() && missing.saturating_mul(10) > due.nanos();
+        (all && known && !self.is_indexed() && much).then(|| {
+            format!("only {found} of {due} came: the rest, which the source states, is missing in it or can't be read")
+        })
     }
 
     pub(super) fn inner(&self) -> &Inner {

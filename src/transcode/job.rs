@@ -84,6 +84,14 @@ pub(super) fn run(
     }
     let total =
         length.or(media.duration()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
+    let kept: Vec<usize> = streams.iter().copied().flatten().collect();
+    // Filters and processors make of it what they like.
+    let processed = !plan.processors.0.is_empty() || !plan.processors.1.is_empty();
+    let due =
+        media.duration().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
+            let lengths = ranges.iter().map(|(from, to)| (*to).min(length).minus(*from).max(Timestamp::ZERO));
+            lengths.fold(Timestamp::ZERO, Timestamp::plus)
+        });
     let device = device.map(|device| {
         let label = hardware.label(device.kind());
         (device, label)
@@ -93,6 +101,12 @@ pub(super) fn run(
     let pipeline =
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)?;
+    if let Some(due) = due
+        && let Some(warning) =
+            Timestamp::from_secs(report.duration_s).ok().and_then(|found| media.shortfall(&kept, due, found))
+    {
+        report.warn(warning);
+    }
     if let Some(device) = named.filter(|_| report.hardware.used.is_empty()) {
         let reason = "no stream was decoded, filtered or encoded on it".to_owned();
         report.warn(format!("the device {device} did nothing: {reason}"));

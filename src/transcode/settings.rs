@@ -244,6 +244,13 @@ impl Transcode {
         }
         Ok(())
     }
+
+    /// Whether filters may make it longer or shorter.
+    pub(super) fn is_filtered(&self) -> bool {
+        let (video, audio) = (&self.video, &self.audio);
+        let graphs = video.filter.is_some() || audio.filter.is_some();
+        graphs || !video.filters.is_empty() || !audio.filters.is_empty()
+    }
 }
 
 /// How a picture meets a size of another shape.

@@ -4,7 +4,7 @@ use super::{
     PICTURES, TONE,
     common::{self, open, save},
 };
-use avrope::{Control, Remux, Transcode, remux, transcode};
+use avrope::{Control, Cut, CutMode, Media, Remux, Source, TimeRange, Transcode, cut, remux, transcode};
 
 #[test]
 fn wma_whose_packets_overlap_by_their_times_is_all_heard() {
@@ -82,4 +82,35 @@ fn damage_at_the_seam_of_a_joined_mp3_keeps_its_time() {
         frames.filter(|(_, frame)| frame.iter().all(|byte| *byte == 0)).map(|(i, _)| i).collect();
     // The first is silent in the file.
     assert_eq!(silent, [0, 250, 251, 252, 253, 254]);
+}
+
+#[test]
+fn much_less_than_the_source_states_is_told() {
+    oracle!("shortfalls");
+    let short = |warnings: &[String], what: &str| {
+        let told = warnings.iter().any(|warning| warning.starts_with("only ") && warning.contains(" came: "));
+        assert!(told, "{what}: {warnings:?}");
+    };
+    let none = Control::default();
+    // Frames that nothing tells apart.
+    for (name, coder) in
+        [("aac.wav", &["-c:a", "aac"][..]), ("speex.wav", &["-c:a", "libspeex", "-ar", "16000"])]
+    {
+        let source = common::made_by_ffmpeg(&format!("losses-{name}"), &[&TONE[..], coder].concat());
+        let settings = Transcode::new().format("mkv");
+        short(&transcode(&open(&source), &settings, &none).unwrap().report.warnings, name);
+    }
+    // A file of which a half is there.
+    let coder = ["-c:v", "mpeg4", "-c:a", "libvorbis"];
+    let source = common::made_by_ffmpeg("losses-whole.mkv", &[&PICTURES[..], &TONE, &coder].concat());
+    let bytes = std::fs::read(source).unwrap();
+    let half = Source::from_bytes(bytes[..bytes.len() / 2].to_vec());
+    let media = Media::open(half).unwrap();
+    short(&remux(&media, &Remux::new().format("mkv"), &none).unwrap().report.warnings, "a remux");
+    short(&transcode(&media, &Transcode::new().format("mkv"), &none).unwrap().report.warnings, "a transcode");
+    let range = TimeRange::secs(0.2, 1.9).unwrap();
+    for mode in [CutMode::Keyframe, CutMode::Encode] {
+        let clip = cut(&media, &Cut::new().keep(range).mode(mode).format("mkv"), &none).unwrap();
+        short(&clip.report.warnings, &format!("{mode:?}"));
+    }
 }

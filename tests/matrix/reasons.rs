@@ -41,3 +41,15 @@ pub const HOLDS: &[(&str, &str)] = &[
 
 /// Cases in which something is not shown that the source shows: codec, from, into (`*` is any), and why.
 pub const LOSES: &[(&str, &str, &str, &str)] = &[];
+
+/// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where much is missing;
+/// a cut from the middle is an error.
+pub const UNREADABLE: &[(&str, &str, &str)] = &[
+    (
+        "aac",
+        "wav",
+        "frames without ADTS' headers stand one behind the other, and nothing says where one ends: 16 of 95 decode",
+    ),
+    ("speex", "wav", "nothing says where a frame ends: of 100, the first decodes"),
+    ("ffv1", "mpg", "MPEG-PS has no number for it: the stream is taken for MP3, of which nothing decodes"),
+];

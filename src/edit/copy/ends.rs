@@ -38,6 +38,21 @@ impl Copy<'_, '_> {
         }
     }
 
+    /// Says where much less came than the source states; `from` and `to` are on the file's clock.
+    pub(super) fn tell_shortfall(&mut self, from: Timestamp, to: Timestamp) {
+        let Some(length) = self.media.duration() else { return };
+        let ends = self.lanes.iter().filter_map(|lane| {
+            let span = lane.spans.last()?;
+            lane.seen_end.map(|end| span.shown_at(end, lane.base))
+        });
+        let streams: Vec<usize> = self.lanes.iter().map(|lane| lane.stream).collect();
+        let found = ends.max().unwrap_or(from).minus(from).max(Timestamp::ZERO);
+        let due = to.min(length.plus(self.media.start())).minus(from);
+        if let Some(warning) = self.media.shortfall(&streams, due, found) {
+            self.session.report.warn(warning);
+        }
+    }
+
     /// Says what of the range's pictures is otherwise than asked; an error where none of them can be shown.
     pub(super) fn tell(&mut self, primary: usize, to: Timestamp) -> Result<()> {
         let Some(lane) = self.lanes.first().filter(|lane| lane.kind == StreamKind::Video) else {
