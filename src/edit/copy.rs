@@ -1,6 +1,7 @@
 //! One part of an output: packets from a source's stretch of time to the muxer.
 
 mod begins;
+mod decoding;
 mod ends;
 mod primes;
 
@@ -190,6 +191,7 @@ impl Copy<'_, '_> {
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
         let mut lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
+        self.correct_dts(demux, &mut lead)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
         self.start(demux, &mut lead)?;
@@ -419,6 +421,7 @@ impl Copy<'_, '_> {
         let Some(track) = self.session.target.tracks.get_mut(lane.track) else {
             return Ok(());
         };
+        decoding::decode_early(lane, packet);
         let time = packet.pts().or(packet.dts());
         if let (Some(ends), Some(time)) = (lane.ends, time)
             && (time..time.saturating_add(packet.duration())).contains(&ends)

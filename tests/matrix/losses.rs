@@ -114,3 +114,33 @@ fn much_less_than_the_source_states_is_told() {
         short(&clip.report.warnings, &format!("{mode:?}"));
     }
 }
+
+#[test]
+fn pictures_keep_their_times_where_dts_lie_behind_them() {
+    // Its encoder gave the pictures of a B-pyramid the dts of their places, and no room to be put into order in.
+    let Some(source) = common::shared("cases/no-key-flags.ts") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let times = |path: &std::path::Path| -> Vec<(f64, f64)> {
+        let json = common::ffprobe(path, &["-show_entries", "packet=pts_time,dts_time"]);
+        let time = |packet: &serde_json::Value, key: &str| packet[key].as_str()?.parse::<f64>().ok();
+        let packets = json["packets"].as_array().unwrap().iter();
+        let both =
+            |packet| time(packet, "pts_time").map(|pts| (pts, time(packet, "dts_time").unwrap_or(pts)));
+        packets.map(|packet| both(packet).unwrap()).collect()
+    };
+    let due = times(&source);
+    for into in ["ts", "mp4", "mkv"] {
+        let clip = remux(&open(&source), &Remux::new().format(into), &Control::default()).unwrap();
+        let told = "stream 0: its dts lie up to 0.066 s behind its pts; they were moved back by that";
+        assert_eq!(clip.report.warnings, [told], "{into}");
+        let found = times(&save(&clip, folder.path(), &format!("out.{into}")));
+        assert_eq!(found.len(), due.len(), "{into}");
+        let late = found.iter().position(|(pts, dts)| dts > pts);
+        assert_eq!(late, None, "{into}: a packet is shown before it is decoded");
+        let since_first = |all: &[(f64, f64)]| all.iter().map(|(pts, _)| pts - all[0].0).collect::<Vec<_>>();
+        for (i, (found, due)) in since_first(&found).iter().zip(since_first(&due)).enumerate() {
+            // Matroska counts in milliseconds.
+            assert!((found - due).abs() < 0.0011, "{into}: packet {i} at {found}, due at {due}");
+        }
+    }
+}
