@@ -6,7 +6,7 @@ use super::{
     numbering::{self, Extent},
     target::Target,
 };
-use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp};
+use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp, av::stream::Stream};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
@@ -104,7 +104,11 @@ impl Job for JoinJob<'_> {
             let streams = if i == 0 {
                 kept.clone()
             } else {
-                matching(&first, &media, &kept, self.settings.allow_drops, session.report)?
+                let streams = matching(&first, &media, &kept, self.settings.allow_drops, session.report)?;
+                if session.target.states_durations() {
+                    compare_rates(&first, &media, &kept, &streams, session.report);
+                }
+                streams
             };
             let report = &mut *session.report;
             report.input_bytes = report.input_bytes.saturating_add(source.len().unwrap_or(0));
@@ -163,6 +167,28 @@ fn may_be_mp4(source: &Source, control: &Control) -> bool {
     }
     let [_, _, _, _, kind @ ..] = head;
     FIRST.contains(&&kind)
+}
+
+/// Rates that differ by less than this part of themselves come from counting pictures whose times are rounded.
+const ONE_RATE: f64 = 0.05;
+
+/// Warns of pictures whose rate is not the first source's, in a container whose header tells how long each of them lasts:
+/// it is written before other sources are opened.
+fn compare_rates(first: &Media, other: &Media, kept: &[usize], streams: &[usize], report: &mut Report) {
+    let rate = |media: &Media, i: usize| {
+        let stream = media.streams().get(i).filter(|s| s.kind() == StreamKind::Video && !s.is_picture());
+        stream.and_then(Stream::frame_rate).map(|rate| rate.value())
+    };
+    for (i, j) in kept.iter().zip(streams) {
+        let Some((stated, own)) = rate(first, *i).zip(rate(other, *j)) else { continue };
+        if (stated - own).abs() > ONE_RATE * stated {
+            report.warn(format!(
+                "{}: stream {j} has {own:.3} pictures a second, and the header states the {stated:.3} of {} for all: readers may take a picture's length from that (their times are right)",
+                other.source().name(),
+                first.source().name()
+            ));
+        }
+    }
 }
 
 /// For each kept stream of the first source, the stream of another one that continues it.

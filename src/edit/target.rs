@@ -373,6 +373,11 @@ impl Target {
         numbering::is_ogg(&self.muxer.name()) || !self.muxer.has_times()
     }
 
+    /// Whether its header says how long each picture of a track lasts.
+    pub(super) fn states_durations(&self) -> bool {
+        matches!(self.muxer.name().as_str(), "matroska" | "webm")
+    }
+
     /// Whether a last packet of sound that is cut short is heard so.
     pub(super) fn trims_ends(&self) -> bool {
         numbering::is_ogg(&self.muxer.name())
