@@ -454,9 +454,13 @@ fn an_mp3_header_counts_the_frames_that_are_there() {
         };
         check("remux", whole(&source, "mp3"), (delay, padding));
         check("join", joined(&[&source, &source], "mp3"), (delay, padding));
-        check("cut", ranges(&source, &[(2.0, 7.0)], "mp3"), (0, 0));
+        // From the first frame on that begins no more than 4095 + 529 samples in front, up to 2 s; at the end nothing is cut
+        // off, as 529 of padding are the decoder's own.
+        let first = (96_000 - (4095 + 529) + delay + 529_u32).div_ceil(1152) * 1152 - (delay + 529);
+        let begins = (96_000 - first - 529, 529);
+        check("cut", ranges(&source, &[(2.0, 7.0)], "mp3"), begins);
         // The source's beginning lies in the middle.
-        check("ranges", ranges(&source, &[(2.0, 7.0), (0.0, 1.0)], "mp3"), (0, 0));
+        check("ranges", ranges(&source, &[(2.0, 7.0), (0.0, 1.0)], "mp3"), begins);
     }
 }
 
@@ -502,4 +506,26 @@ fn wavpack_blocks_say_their_place_in_the_output() {
     assert_eq!(extent(&cut), (0.0, sound.len() as f64 / 2.0 / 48_000.0));
     let stated = std::fs::read(&cut).unwrap()[12..16].try_into().map(u32::from_le_bytes).unwrap();
     assert_eq!(stated as usize, sound.len() / 2, "samples that the first block states");
+}
+
+#[test]
+fn a_cut_of_mp3_begins_to_the_sample_with_a_full_reservoir() {
+    oracle!("MP3's reservoir");
+    let folder = tempfile::tempdir().unwrap();
+    // Of 48 kHz, and with half as many samples in a frame.
+    for (rate, bits) in [(48_000, "128k"), (22_050, "64k")] {
+        let hertz = rate.to_string();
+        let coder = ["-c:a", "libmp3lame", "-b:a", bits, "-ar", &hertz];
+        let source = sweep(&format!("reservoir-{rate}.mp3"), &coder);
+        let due = pcm(&source);
+        for (from, to) in [(2.0, 4.0), (3.02, 4.5), (0.0, 2.0)] {
+            let out = save(&ranges(&source, &[(from, to)], "mp3"), folder.path(), "cut.mp3");
+            let found = pcm(&out);
+            let first = (from * f64::from(rate)).round() as usize * 2;
+            let seconds = found.len() as f64 / 2.0 / f64::from(rate);
+            // It ends with a whole frame.
+            assert!((seconds - (to - from)).abs() < 0.027, "{rate}, from {from}: {seconds} s");
+            assert!(found == due[first..first + found.len()], "{rate}, from {from}: its samples");
+        }
+    }
 }

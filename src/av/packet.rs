@@ -146,17 +146,29 @@ impl Packet {
         bytes.get(4..8).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
     }
 
-    /// Nothing at its beginning is left out.
-    pub(crate) fn hear_start(&mut self) {
+    /// So many samples at its beginning are left out, whatever it said of that.
+    pub(crate) fn skip_start(&mut self, samples: u32) -> Result<()> {
+        // Two numbers, at the start and at the end, and two bytes of reasons.
+        const LEN: usize = 10;
         let mut size = 0;
         let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
-        // SAFETY: the packet is live and ours alone, and so is its side data, which has `size` bytes.
+        // SAFETY: the packet is live and ours alone, and so is its side data, which has `size` bytes; new side data has as
+        // many as were asked for.
         unsafe {
-            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            let mut data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            if (data.is_null() || size < LEN) && samples > 0 {
+                data = ff::av_packet_new_side_data(self.as_ptr(), kind, LEN);
+                if data.is_null() {
+                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a packet's side data"));
+                }
+                std::ptr::write_bytes(data, 0, LEN);
+                size = LEN;
+            }
             if !data.is_null() && size >= 4 {
-                std::ptr::write_bytes(data, 0, 4);
+                data.copy_from_nonoverlapping(samples.to_le_bytes().as_ptr(), 4);
             }
         }
+        Ok(())
     }
 
     /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample descriptions

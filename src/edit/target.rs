@@ -331,7 +331,7 @@ impl Target {
         let muxer = self.muxer.name();
         let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
         for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
-            track.numbers = Numbers::of(stream, &muxer, extent).map(Box::new);
+            track.numbers = Numbers::of(stream, &muxer, extent, first(i)).map(Box::new);
             if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
                 let samples = numbering::told_skip(stream, extent, first(i));
                 track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);

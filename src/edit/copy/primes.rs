@@ -44,7 +44,14 @@ impl Copy<'_, '_> {
             if self.session.target.tells_priming(stream) {
                 lane.primes = true;
                 let needed = heard.saturating_sub(preroll_of(stream).ticks(lane.base));
-                let begin = times.find(|(_, end)| *end > needed).map_or(needed, |(begin, _)| begin);
+                let begin = match numbering::longest_skip(stream) {
+                    None => times.find(|(_, end)| *end > needed),
+                    Some(most) => {
+                        let least = heard.saturating_sub(most.ticks(lane.base)).max(needed);
+                        times.find(|(begin, _)| *begin >= least)
+                    }
+                };
+                let begin = begin.map_or(needed, |(begin, _)| begin);
                 lane.keep_from = if fresh { i64::MIN } else { begin };
             } else if counts && i == 0 && !fresh {
                 lane.begins = Begins::WithIt;
@@ -94,8 +101,7 @@ impl Copy<'_, '_> {
             firsts.push((lane.stream, at));
             if at <= Timestamp::ZERO {
                 // To the sample, where the source's clock is coarser.
-                let skip = numbering::pre_skip(stream, Some(at));
-                let begin = Timestamp::from_ticks(i64::from(skip).saturating_neg(), numbering::PRE_SKIP_BASE);
+                let begin = Timestamp::ZERO.minus(numbering::skipped(stream, at));
                 lane.later = begin.minus(at);
             }
         }

@@ -40,7 +40,31 @@ pub(super) const PRE_SKIP_BASE: Rational = Rational { num: 1, den: 48_000 };
 /// out what lies before the beginning.
 pub(super) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
     let leaves_out = is_ogg(muxer) || matches!(muxer, "matroska" | "webm" | "nut");
-    leaves_out && is_opus(stream)
+    (leaves_out && is_opus(stream)) || (muxer == "mp3" && stream.codec() == "mp3")
+}
+
+/// How long before what is heard first the packets may begin that its decoder needs, and that the header has left out;
+/// None for as long as it needs.
+pub(super) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
+    let is_mp3 = stream.codec() == "mp3";
+    is_mp3.then(|| Timestamp::from_ticks(mpeg::MOST_SKIPPED, sample_of(stream)))
+}
+
+/// How much readers leave out of a stream whose first packet is at this time, to the sample.
+pub(super) fn skipped(stream: &Stream, first: Timestamp) -> Timestamp {
+    match stream.codec().as_str() {
+        "mp3" => Timestamp::from_ticks(mp3_skip(stream, first), sample_of(stream)),
+        _ => Timestamp::from_ticks(pre_skip(stream, Some(first)).into(), PRE_SKIP_BASE),
+    }
+}
+
+fn mp3_skip(stream: &Stream, first: Timestamp) -> i64 {
+    Timestamp::ZERO.minus(first).ticks(sample_of(stream)).clamp(0, mpeg::MOST_SKIPPED)
+}
+
+fn sample_of(stream: &Stream) -> Rational {
+    let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
+    rate.and_then(|rate| Rational::new(1, rate)).unwrap_or(PRE_SKIP_BASE)
 }
 
 fn is_opus(stream: &Stream) -> bool {
@@ -80,6 +104,14 @@ pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) ->
             told.set_initial_padding(skip.into());
             Ok(Some(told))
         }
+        // Of a whole file libav knows it.
+        "mp3" if extent != Extent::Whole => first
+            .map(|first| {
+                let mut told = Stream::configured(stream, stream.extradata())?;
+                told.set_initial_padding(i32::try_from(mp3_skip(stream, first)).unwrap_or(0));
+                Ok(told)
+            })
+            .transpose(),
         _ => Ok(None),
     }
 }
@@ -104,6 +136,7 @@ pub(super) enum Numbers {
     /// heard.
     Mpeg {
         begun: bool,
+        skip: u32,
         completed: u64,
     },
     WavPack {
@@ -114,7 +147,9 @@ pub(super) enum Numbers {
 
 impl Numbers {
     /// None where frames have no numbers, or nobody goes by them.
-    pub fn of(stream: &Stream, muxer: &str, extent: Extent) -> Option<Self> {
+    ///
+    /// `first` is when the stream's first packet is on the output's clock, where that is known.
+    pub fn of(stream: &Stream, muxer: &str, extent: Extent, first: Option<Timestamp>) -> Option<Self> {
         match stream.codec().as_str() {
             "flac" if muxer == "flac" || is_ogg(muxer) => {
                 let info = flac::StreamInfo::parse(stream.extradata())?;
@@ -123,7 +158,9 @@ impl Numbers {
             }
             "opus" if is_ogg(muxer) => Some(Self::Opus(Granules::default())),
             "mp1" | "mp2" | "mp3" if matches!(muxer, "mp2" | "mp3") => {
-                Some(Self::Mpeg { begun: false, completed: 0 })
+                let first = first.filter(|_| muxer == "mp3" && extent != Extent::Whole);
+                let skip = first.map_or(0, |first| mp3_skip(stream, first));
+                Some(Self::Mpeg { begun: false, skip: u32::try_from(skip).unwrap_or(0), completed: 0 })
             }
             "wavpack" if muxer == "wv" => {
                 Some(Self::WavPack { blocks: wavpack::Blocks::default(), whole: extent == Extent::Whole })
@@ -167,15 +204,16 @@ impl Numbers {
                 }
                 Ok(new.is_some())
             }
-            Self::Mpeg { begun, completed } => {
+            Self::Mpeg { begun, skip, completed } => {
                 let new = if last { None } else { mpeg::completed(packet.data()) };
                 if let Some(new) = &new {
                     *packet = packet.with_data(new)?;
                     *completed = completed.saturating_add(1);
                 }
                 if std::mem::replace(begun, true) {
-                    // What a source's beginning is not to be heard of is said of the output's.
-                    packet.hear_start();
+                    // What a source's beginning is not to be heard of is said of the output's. libav's muxer goes by the
+                    // packet in the end, and not by the stream.
+                    packet.skip_start(*skip)?;
                 }
                 Ok(new.is_some())
             }
