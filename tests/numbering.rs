@@ -529,3 +529,26 @@ fn a_cut_of_mp3_begins_to_the_sample_with_a_full_reservoir() {
         }
     }
 }
+
+#[test]
+fn vorbis_says_how_far_a_seam_may_be_off() {
+    oracle!("Vorbis' seams");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("seam.ogg", &["-c:a", "libvorbis"]);
+    let told = "stream 0: where parts meet, Vorbis sounds up to 0.042666667 s longer or shorter than its times say: a packet can't be cut short there (transcode it for exact seams)";
+    for (what, clip) in [
+        ("a join", joined(&[&source, &source], "ogg")),
+        ("ranges", ranges(&source, &[(1.0, 2.0), (5.0, 6.0)], "ogg")),
+    ] {
+        assert!(
+            clip.report.warnings.iter().any(|warning| warning == told),
+            "{what}: {:?}",
+            clip.report.warnings
+        );
+        let due = clip.report.duration_s * 48_000.0;
+        let found = pcm(&save(&clip, folder.path(), "out.ogg")).len() as f64 / 2.0;
+        assert!((found - due).abs() <= 2048.0, "{what}: {found} samples, {due} by the times");
+    }
+    let one = ranges(&source, &[(1.0, 2.0)], "ogg").report.warnings;
+    assert!(!one.iter().any(|warning| warning == told), "{one:?}");
+}

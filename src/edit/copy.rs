@@ -194,6 +194,7 @@ impl Copy<'_, '_> {
         self.correct_dts(demux, &mut lead)?;
         let shown_from = self.begin(&lead, from, everything);
         self.shift = self.session.placed.minus(shown_from);
+        self.tell_seam();
         self.start(demux, &mut lead)?;
         self.begin_clocks();
         self.session.target.last_part = self.part.last;

@@ -66,6 +66,22 @@ impl Copy<'_, '_> {
         }
     }
 
+    /// Says of which sound the seam in front of this part is not exact.
+    pub(super) fn tell_seam(&mut self) {
+        if self.session.placed == Timestamp::ZERO {
+            return;
+        }
+        for lane in &self.lanes {
+            let stream = self.media.streams().get(lane.stream);
+            if let Some(longer) = stream.and_then(numbering::longer_at_seams) {
+                self.session.report.warn(format!(
+                    "stream {}: where parts meet, Vorbis sounds up to {longer} longer or shorter than its times say: a packet can't be cut short there (transcode it for exact seams)",
+                    lane.stream
+                ));
+            }
+        }
+    }
+
     /// Begins an output whose header tells of its first packets: those are read ahead.
     pub(super) fn start(&mut self, demux: &mut Demux, lead: &mut LeadIn) -> Result<()> {
         if !self.session.target.is_waiting() {

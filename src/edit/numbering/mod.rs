@@ -8,6 +8,7 @@ mod flac;
 mod granule;
 mod mpeg;
 mod opus;
+mod vorbis;
 mod wavpack;
 
 use crate::{
@@ -48,6 +49,13 @@ pub(super) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
 pub(super) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
     let is_mp3 = stream.codec() == "mp3";
     is_mp3.then(|| Timestamp::from_ticks(mpeg::MOST_SKIPPED, sample_of(stream)))
+}
+
+/// How much longer or shorter than its packets' times say a part may sound, where another follows: the last packet of Vorbis
+/// can be cut short at the end of a stream alone, and the first one of the next part overlaps with it, and not with its own.
+pub(super) fn longer_at_seams(stream: &Stream) -> Option<Timestamp> {
+    let block = vorbis::longest_block(stream.extradata()).filter(|_| stream.codec() == "vorbis")?;
+    Some(Timestamp::from_ticks(block, sample_of(stream)))
 }
 
 /// How much readers leave out of a stream whose first packet is at this time, to the sample.
