@@ -423,6 +423,7 @@ impl Copy<'_, '_> {
             return Ok(());
         };
         decoding::decode_early(lane, packet);
+        decoding::flag_key(lane, self.media, packet);
         let time = packet.pts().or(packet.dts());
         if let (Some(ends), Some(time)) = (lane.ends, time)
             && (time..time.saturating_add(packet.duration())).contains(&ends)

@@ -38,6 +38,8 @@ pub(super) struct Lane {
     /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.
     pub typical: i64,
     pub last_dts: Option<i64>,
+    /// The source has flagged a packet as a key.
+    pub flagged: bool,
     /// How much its dts are to move back, in ticks.
     pub early: i64,
     /// Packets that are presented before this one, which began the part, lack what they refer to.

@@ -144,3 +144,23 @@ fn pictures_keep_their_times_where_dts_lie_behind_them() {
         }
     }
 }
+
+#[test]
+fn mp4_has_keys_where_the_source_flags_none() {
+    let Some(source) = common::shared("cases/no-key-flags.ts") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let clip = remux(&open(&source), &Remux::new().format("mp4"), &Control::default()).unwrap();
+    let out = save(&clip, folder.path(), "out.mp4");
+    let of = |path: &std::path::Path, entries: &str, list: &str, key: &str, value: &str| -> Vec<usize> {
+        // As the container has them: a parser would have its own word.
+        let raw = ["-fflags", "+noparse+nofillin", "-select_streams", "v", "-show_entries", entries];
+        let json = common::ffprobe(path, &raw);
+        let list = json[list].as_array().unwrap().clone();
+        let is = |it: &serde_json::Value| it[key].as_str().unwrap().starts_with(value);
+        list.iter().enumerate().filter(|(_, it)| is(it)).map(|(i, _)| i).collect()
+    };
+    assert_eq!(of(&source, "packet=flags", "packets", "flags", "K"), Vec::<usize>::new());
+    // No sample is said to be a key: all were.
+    let due = of(&source, "frame=pict_type", "frames", "pict_type", "I");
+    assert_eq!(of(&out, "packet=flags", "packets", "flags", "K"), due);
+}

@@ -37,6 +37,7 @@ impl Copy<'_, '_> {
                 seen_end: None,
                 typical: s.frame_rate().map_or(1, |rate| frame_ticks(rate, timeline.base)),
                 last_dts: None,
+                flagged: false,
                 early: 0,
                 leading_before: None,
                 written: 0,

@@ -1,11 +1,12 @@
-//! Decode times that a source states too late: behind the time that a picture is shown at.
+//! What a source states wrongly of decoding: when a picture is decoded (behind the time that it is shown at), and that it
+//! can begin nowhere.
 
 use super::{Copy, LeadIn};
 use crate::{
-    Limits, Result,
+    Limits, Media, Result,
     av::{packet::Packet, stream::StreamKind},
     edit::lane::Lane,
-    media::Demux,
+    media::{Demux, begins_decoding},
     time::Timestamp,
 };
 
@@ -76,6 +77,19 @@ impl Copy<'_, '_> {
             lead.packets.push((packet, origin));
         }
         Ok(found > 0)
+    }
+}
+
+/// Flags a picture that decoding can begin at, as long as the source flags none: MP4 says of a track without a key that all of
+/// its pictures are.
+pub(super) fn flag_key(lane: &mut Lane, media: &Media, packet: &mut Packet) {
+    if lane.flagged || lane.kind != StreamKind::Video || media.is_edited() {
+        return;
+    }
+    lane.flagged = packet.is_key();
+    let stream = media.streams().get(lane.stream).filter(|_| !lane.flagged);
+    if stream.is_some_and(|stream| begins_decoding(stream, packet.data()) == Some(true)) {
+        packet.set_key(true);
     }
 }
 
