@@ -4,6 +4,7 @@
 //! error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel and deadline
 //! are looked at in every call, because libav never does that for custom I/O.
 
+use super::memory;
 use crate::{Control, Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -81,10 +82,12 @@ impl Common {
             return Err(ff::AVERROR_EXIT);
         }
         let outcome = match self.control.check() {
-            Ok(()) => catch_unwind(AssertUnwindSafe(|| run(self))).unwrap_or_else(|panic| {
-                self.poisoned = true;
-                Err(Error::panicked("a callback of the source or sink", panic))
-            }),
+            Ok(()) => {
+                memory::aside(|| catch_unwind(AssertUnwindSafe(|| run(self)))).unwrap_or_else(|panic| {
+                    self.poisoned = true;
+                    Err(Error::panicked("a callback of the source or sink", panic))
+                })
+            }
             Err(stop) => Err(stop),
         };
         outcome.map_err(|error| {

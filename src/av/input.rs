@@ -7,7 +7,7 @@ use super::{
     avio::{ReadDevice, ReadIo, Reading},
     check,
     demuxer::Demuxer,
-    dict, error, log, option,
+    dict, error, log, memory, option,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
@@ -117,10 +117,10 @@ impl Input {
         };
         // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
         // the context and leaves NULL; `io` outlives both outcomes.
-        let code = unsafe {
+        let code = memory::watched(|| unsafe {
             ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
-        };
-        let opened = NonNull::new(pointer).filter(|_| code >= 0).map(Context);
+        });
+        let opened = NonNull::new(pointer).map(Context);
         if let Some(failure) = io.take_error() {
             drop(opened);
             return Err(failure);
@@ -130,7 +130,7 @@ impl Input {
         if ignores_edits && opened.as_ref().is_some_and(|context| !ignored(context)) {
             return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a demuxer's options"));
         }
-        match opened {
+        match opened.filter(|_| code >= 0) {
             Some(context) => {
                 let unwanted = demuxer.gathers().then(Vec::new);
                 Ok(Self { context, io, reading: Reading::Past, unwanted })
@@ -191,7 +191,7 @@ impl Input {
         // takes what it uses out of them, and what is left is freed here.
         let code = unsafe {
             let array = if options.is_empty() { ptr::null_mut() } else { options.as_mut_ptr() };
-            let code = ff::avformat_find_stream_info(self.as_ptr(), array);
+            let code = memory::watched(|| ff::avformat_find_stream_info(self.as_ptr(), array));
             options.iter_mut().for_each(|left| ff::av_dict_free(left));
             code
         };
@@ -377,13 +377,13 @@ impl Input {
         packet.clear();
         self.io.begin(self.reading);
         // SAFETY: both are live and ours.
-        let mut code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+        let next = || memory::watched(|| unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) });
+        let mut code = next();
         for _ in 0..MOST_AGAIN {
             if code != -libc::EAGAIN {
                 break;
             }
-            // SAFETY: as above.
-            code = unsafe { ff::av_read_frame(self.as_ptr(), packet.as_ptr()) };
+            code = next();
         }
         if code == ff::AVERROR_EOF {
             return self.io.take_error().map_or(Ok(false), Err);
@@ -398,8 +398,9 @@ impl Input {
         // Without an index libav reads all that lies on the way.
         self.io.begin(Reading::Past);
         // SAFETY: the context is live and ours.
-        let code = unsafe { ff::avformat_seek_file(self.as_ptr(), index, i64::MIN, ticks, ticks, 0) };
-        self.io.take_error().map_or(Ok(code >= 0), Err)
+        let seek = || unsafe { ff::avformat_seek_file(self.as_ptr(), index, i64::MIN, ticks, ticks, 0) };
+        let code = memory::watched(seek);
+        self.sought(code)
     }
 
     /// Goes back to the first byte, for demuxers whose seeking is by guess. False where libav can't.
@@ -407,8 +408,17 @@ impl Input {
         let flags = ff::AVSEEK_FLAG_BYTE | ff::AVSEEK_FLAG_BACKWARD;
         self.io.begin(Reading::Past);
         // SAFETY: the context is live and ours.
-        let code = unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, flags) };
-        self.io.take_error().map_or(Ok(code >= 0), Err)
+        let code = memory::watched(|| unsafe { ff::av_seek_frame(self.as_ptr(), -1, 0, flags) });
+        self.sought(code)
+    }
+
+    /// Whether libav could go where it was to.
+    fn sought(&mut self, code: c_int) -> Result<bool> {
+        match self.io.take_error() {
+            Some(error) => Err(error),
+            None if code == -libc::ENOMEM => Err(error(code, "seeking")),
+            None => Ok(code >= 0),
+        }
     }
 
     /// What a callback failed with goes before what libav made of it.

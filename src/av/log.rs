@@ -1,7 +1,7 @@
 //! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the thread that they are
 //! made on, and hands all others to libav's own, which prints them as it did before.
 
-use super::string;
+use super::{memory, string};
 use ffmpeg_sys_next as ff;
 use std::{
     cell::{Cell, RefCell},
@@ -172,7 +172,7 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
         string(text.as_ptr())
     };
     // A panic must not cross C; there is nobody to tell about one here.
-    let _ = std::panic::catch_unwind(|| {
+    let keep = || {
         let mut told = Vec::new();
         let _ = LINES.try_with(|lines| {
             let Ok(mut lines) = lines.try_borrow_mut() else {
@@ -198,7 +198,8 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
         if let Some(to) = to {
             told.iter().for_each(|line| to(line));
         }
-    });
+    };
+    let _ = memory::aside(|| std::panic::catch_unwind(keep));
 }
 
 #[cfg(test)]

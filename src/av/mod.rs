@@ -20,6 +20,7 @@ pub(crate) mod graph;
 mod hdr;
 pub(crate) mod input;
 pub(crate) mod log;
+mod memory;
 pub(crate) mod option;
 pub(crate) mod output;
 pub(crate) mod packet;

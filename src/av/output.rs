@@ -7,7 +7,7 @@ use super::{
     error,
     files::{Files, WriteFiles},
     input::RawChapter,
-    log, option,
+    log, memory, option,
     packet::Packet,
     stream::{Stream, StreamKind, Turn},
     string,
@@ -342,13 +342,12 @@ impl Output {
         log::clear();
         let mut pointer = ptr::null_mut();
         // SAFETY: the format is static and the name a C string; libav allocates the context.
-        let code = unsafe {
+        let code = memory::watched(|| unsafe {
             ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), name.as_ptr())
-        };
+        });
+        let context = NonNull::new(pointer).map(Context);
         check(code, "making an output context")?;
-        NonNull::new(pointer)
-            .map(Context)
-            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a format context"))
+        context.ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a format context"))
     }
 
     fn as_ptr(&self) -> *mut ff::AVFormatContext {
@@ -425,7 +424,8 @@ impl Output {
             })?;
         }
         // SAFETY: the context is live and has its streams.
-        let code = unsafe { ff::avformat_write_header(self.as_ptr(), ptr::null_mut()) };
+        let write = || unsafe { ff::avformat_write_header(self.as_ptr(), ptr::null_mut()) };
+        let code = memory::watched(write);
         self.settle(code, &format!("writing the header of {name}"))?;
         self.begun = true;
         Ok(())
@@ -452,13 +452,13 @@ impl Output {
         }
         // SAFETY: both are live and ours. av_interleaved_write_frame takes the reference over and leaves the packet
         // blank; av_write_frame leaves it as it was.
-        let code = unsafe {
+        let code = memory::watched(|| unsafe {
             if self.interleave {
                 ff::av_interleaved_write_frame(self.as_ptr(), packet.as_ptr())
             } else {
                 ff::av_write_frame(self.as_ptr(), packet.as_ptr())
             }
-        };
+        });
         let shared = self.io.one().map_or(0, WriteIo::end_current);
         self.settle(code, "writing a packet")?;
         Ok(shared)
@@ -481,7 +481,7 @@ impl Output {
         // With delay_moov the first call writes the moov alone (movenc.c: mov_auto_flush_fragment).
         for _ in 0..if self.fragmented { 1 } else { 2 } {
             // SAFETY: the context is live and its header written; without a packet this asks the muxer to write what it holds.
-            let code = unsafe { ff::av_write_frame(self.as_ptr(), ptr::null_mut()) };
+            let code = memory::watched(|| unsafe { ff::av_write_frame(self.as_ptr(), ptr::null_mut()) });
             self.settle(code, "writing a fragment")?;
         }
         self.fragmented = true;
@@ -497,7 +497,7 @@ impl Output {
     pub(crate) fn finish(mut self) -> Result<()> {
         self.begun = false;
         // SAFETY: the header is written, and this is called once: self is used up.
-        let code = unsafe { ff::av_write_trailer(self.as_ptr()) };
+        let code = memory::watched(|| unsafe { ff::av_write_trailer(self.as_ptr()) });
         // A trailer may return more than 0 on success.
         self.settle(code, "writing the trailer")?;
         self.flush()

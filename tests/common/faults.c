@@ -30,7 +30,9 @@ static int is_libav(void *address) {
 /* Whether this allocation is to fail. */
 static int fails(void *caller) {
     if (!armed || !is_libav(caller)) return 0;
-    return atomic_fetch_add(&allocations, 1) + 1 == failing;
+    if (atomic_fetch_add(&allocations, 1) + 1 != failing) return 0;
+    errno = ENOMEM; /* as glibc has it, for posix_memalign too */
+    return 1;
 }
 
 void *malloc(size_t size) {
