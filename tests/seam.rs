@@ -448,12 +448,11 @@ fn an_allocation_that_fails_is_an_error_and_no_other_file() {
     let count = dir.path().join("count");
     let input = clip();
     let mut wrong = Vec::new();
-    for (name, more) in
-        [("o.mp4", &["--from", "2.5", "--to", "6.5"][..]), ("o.mkv", &["--from", "2.5", "--to", "6.5"])]
-    {
+    let input = input.to_str().unwrap();
+    let cut = ["cut", input, "--from", "2.5", "--to", "6.5"];
+    for (name, work) in [("o.mp4", &cut[..]), ("o.mkv", &cut), ("o.mov", &["join", input, input])] {
         let to = dir.path().join(name);
-        let mut arguments = vec!["cut", input.to_str().unwrap(), "-q", "--force", "-o", to.to_str().unwrap()];
-        arguments.extend(more);
+        let arguments = [work, &["-q", "--force", "-o", to.to_str().unwrap()]].concat();
         let run = |n: usize| {
             let _ = std::fs::remove_file(&to);
             let set = [("FAULT_ALLOCATION", &*n.to_string()), ("FAULT_COUNT", count.to_str().unwrap())];

@@ -141,12 +141,12 @@ impl Job for CutJob<'_> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> String {
-        super::format_like(self.media)
+    fn default_format(&self) -> Result<String> {
+        Ok(super::format_like(self.media))
     }
 
-    fn shares(&self) -> bool {
-        self.media.payloads() != crate::media::Payloads::Read
+    fn shares(&self) -> Result<bool> {
+        Ok(self.media.payloads() != crate::media::Payloads::Read)
     }
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {

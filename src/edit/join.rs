@@ -81,13 +81,13 @@ impl Job for JoinJob<'_> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> String {
-        self.first().map_or_else(|_| "mp4".into(), |media| super::format_like(&media))
+    fn default_format(&self) -> Result<String> {
+        self.first().map(|media| super::format_like(&media))
     }
 
-    fn shares(&self) -> bool {
-        self.first().is_ok_and(|media| media.payloads() != crate::media::Payloads::Read)
-            && self.sources.iter().skip(1).all(|source| may_be_mp4(source, self.control))
+    fn shares(&self) -> Result<bool> {
+        Ok(self.first()?.payloads() != crate::media::Payloads::Read
+            && self.sources.iter().skip(1).all(|source| may_be_mp4(source, self.control)))
     }
 
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {

@@ -56,9 +56,9 @@ pub(crate) trait Job {
     /// The container that was asked for.
     fn format(&self) -> Option<&str>;
     /// The container if none was asked for and no file name tells.
-    fn default_format(&self) -> String;
+    fn default_format(&self) -> Result<String>;
     /// Whether all payload can be shared, so that a rope of the result is small.
-    fn shares(&self) -> bool;
+    fn shares(&self) -> Result<bool>;
     /// How an MP4 is laid out; `streaming`, where the sink is written once and in order.
     fn layout(&self, streaming: bool) -> Layout {
         let _ = streaming;
@@ -74,7 +74,7 @@ pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<C
     let _span = tracing::info_span!("avrope", operation = name).entered();
     let begun = Instant::now();
     let mut report = Report { operation: name.into(), ..Report::default() };
-    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
     let rope = log::ours(|| build(job, &format, &mut report, control))?;
     finish(&mut report, rope.len(), begun);
     Ok(Clip { rope, report })
@@ -131,7 +131,7 @@ fn to_file(
     }
     // Before any work: an output that can't be written is known at once.
     let mut file = PartialFile::create(path, options)?;
-    if job.shares() && target::is_mov(&format) {
+    if target::is_mov(&format) && job.shares()? {
         let rope = build(job, &format, report, control)?;
         rope.save_into(&mut file, control)?;
         file.publish()?;
@@ -147,7 +147,7 @@ fn to_file(
 }
 
 fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control: &Control) -> Result<u64> {
-    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
     let device = Arc::new(Mutex::new(device));
     if target::is_mov(&format) && job.layout(true) == Layout::Indexed {
         // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
@@ -190,7 +190,7 @@ pub(crate) fn to_files(
     let written = Arc::new(AtomicU64::new(0));
     let files = SinkFiles { sinks, written: written.clone() };
     let destination = Destination::Files(Box::new(files), plan);
-    let format = job.format().map_or_else(|| job.default_format(), str::to_owned);
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
     let mut target = Target::new(&format, destination, Layout::Fragments, control)?;
     log::ours(|| {
         job.run(&mut target, &mut report, control)?;

@@ -143,12 +143,12 @@ impl Job for Blend<'_> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> String {
-        self.medias.first().map_or_else(|| "mp4".into(), edit::format_like)
+    fn default_format(&self) -> Result<String> {
+        self.first().map(edit::format_like)
     }
 
-    fn shares(&self) -> bool {
-        false
+    fn shares(&self) -> Result<bool> {
+        Ok(false)
     }
 
     fn layout(&self, streaming: bool) -> Layout {

@@ -69,12 +69,12 @@ impl Job for EncodedCut<'_> {
         self.asked.format.as_deref()
     }
 
-    fn default_format(&self) -> String {
+    fn default_format(&self) -> Result<String> {
         self.plain().default_format()
     }
 
-    fn shares(&self) -> bool {
-        false
+    fn shares(&self) -> Result<bool> {
+        Ok(false)
     }
 
     fn layout(&self, streaming: bool) -> crate::edit::target::Layout {

@@ -295,12 +295,12 @@ impl Job for TranscodeJob<'_> {
         self.segments.or(self.settings.format.as_deref())
     }
 
-    fn default_format(&self) -> String {
-        edit::format_like(self.media)
+    fn default_format(&self) -> Result<String> {
+        Ok(edit::format_like(self.media))
     }
 
-    fn shares(&self) -> bool {
-        false
+    fn shares(&self) -> Result<bool> {
+        Ok(false)
     }
 
     fn layout(&self, streaming: bool) -> Layout {
