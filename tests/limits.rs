@@ -466,6 +466,32 @@ fn options_touch_no_files_unless_that_is_allowed() {
 }
 
 #[test]
+fn parameters_of_an_encoder_ask_for_no_more_threads_than_the_limit() {
+    oracle!("parameters_of_an_encoder_ask_for_no_more_threads_than_the_limit");
+    let (case, clip) = (Case::new(), clip());
+    let transcode = |codec: &str, option: &str, limit: &str| {
+        let args = ["transcode", text(&clip), "-o", "out.mkv", "--force", "--video-codec", codec];
+        case.run(&[&args[..], &["--option", option, "--limit", limit]].concat())
+    };
+    for (codec, option, count) in [
+        ("libx264", "x264-params=threads=64", 64),
+        ("libx264", "x264opts=lookahead_threads=9", 9),
+        ("libx265", "x265-params=pools=65", 65),
+        ("libx265", "x265-params=frame-threads=16", 16),
+        ("libsvtav1", "svtav1-params=lp=80", 80),
+    ] {
+        let limit = format!("threads={}", count - 1);
+        failed(
+            &transcode(codec, option, &limit),
+            &format!("{count} threads, and the limit is {}", count - 1),
+        );
+    }
+    for (codec, option) in [("libx264", "x264-params=threads=3"), ("libx265", "x265-params=pools=3")] {
+        worked(&transcode(codec, option, "threads=3"));
+    }
+}
+
+#[test]
 fn an_index_behind_a_fragment_is_told_as_well() {
     oracle!("an_index_behind_a_fragment_is_told_as_well");
     let bytes = [make_box(b"moof", &[]), samples_of_one_size(85_000_000)].concat();

@@ -55,7 +55,8 @@ pub struct Limits {
     /// Bytes of the pictures that a decoder holds, estimated before it opens: those that its codec refers to, those that wait,
     /// and one for each of its threads. Where fewer threads hold what fits, it gets fewer.
     pub decoder_memory: u64,
-    /// Threads of one codec. [`Transcode::threads`](crate::Transcode::threads) may ask for no more, and its 0 takes no more.
+    /// Threads of one codec. [`Transcode::threads`](crate::Transcode::threads) may ask for no more, and its 0 takes no more;
+    /// nor may what is handed on to an encoder (`x264-params=threads=…`). SVT-AV1 counts by it, and has some more.
     pub threads: u32,
     /// Seconds of what is decoded and encoded.
     pub duration: u64,

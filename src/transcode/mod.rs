@@ -22,6 +22,7 @@ mod mux;
 mod onsets;
 mod order;
 mod overlay;
+mod parallel;
 mod pipeline;
 mod plan;
 mod presets;

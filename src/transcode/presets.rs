@@ -3,6 +3,7 @@
 use super::{
     codec::{AudioCodec, VideoCodec},
     judge::worst_crf,
+    parallel,
     settings::{AudioSettings, Transcode, VideoSettings},
 };
 use crate::{
@@ -279,17 +280,31 @@ pub(super) fn video_options(
     if let Some(tune) = &video.tune {
         set("tune", tune.clone());
     }
+    override_with(&mut options, &video.options);
     if name == "libx265" {
         // It writes to stderr by itself otherwise.
-        set("x265-params", "log-level=error".into());
+        hand_on(&mut options, "x265-params", "log-level", "error");
     }
-    override_with(&mut options, &video.options);
-    if let Some((_, given)) = options.iter_mut().find(|(key, given)| {
-        name == "libx265" && key == "x265-params" && !given.is_empty() && !given.contains("log")
-    }) {
-        *given = format!("log-level=error:{given}");
+    if let Some((list, parameter, count)) = parallel::told(&name, settings.threads) {
+        hand_on(&mut options, list, parameter, &count);
     }
     Ok(options)
+}
+
+/// Puts a parameter into the list that libav hands on to an encoder, unless the list says it itself.
+fn hand_on(options: &mut Vec<(String, String)>, key: &str, parameter: &str, value: &str) {
+    let own = format!("{parameter}={value}");
+    match options.iter_mut().find(|(known, _)| known == key) {
+        None => options.push((key.to_owned(), own)),
+        Some((_, given)) if given.is_empty() => *given = own,
+        Some((_, given)) => {
+            let says =
+                |one: &str| one.split('=').next().is_some_and(|name| name.replace('_', "-") == parameter);
+            if !given.split(':').any(says) {
+                *given = format!("{own}:{given}");
+            }
+        }
+    }
 }
 
 /// What an audio encoder is told.
@@ -404,6 +419,29 @@ mod tests {
         let mpeg4 = EncoderKind::find("mpeg4").unwrap();
         let crf = Transcode::new().video(VideoSettings::new().crf(20.0));
         assert!(video_options(&crf, mpeg4, None, (320, 180, 25.0)).is_err());
+    }
+
+    #[test]
+    fn encoders_with_pools_of_their_own_are_told_of_the_threads() {
+        for (encoder, key, value) in
+            [("libx265", "x265-params", "pools=3:log-level=error"), ("libsvtav1", "svtav1-params", "lp=3")]
+        {
+            let Some(kind) = EncoderKind::find(encoder) else {
+                eprintln!("SKIPPED: this libav has no {encoder}");
+                continue;
+            };
+            let told = |settings: Transcode| {
+                let options = video_options(&settings, kind, None, (320, 180, 25.0)).unwrap();
+                options.into_iter().find(|(own, _)| own == key).map(|(_, value)| value)
+            };
+            assert_eq!(told(Transcode::new().threads(3)).as_deref(), Some(value));
+            // Whoever says it wins; what else is said stays.
+            for own in ["pools=1", "lp=1", "keyint=9"] {
+                let settings = Transcode::new().threads(3).video(VideoSettings::new().option(key, own));
+                let told = told(settings).unwrap();
+                assert!(told.ends_with(own) && told.matches(&own[..3]).count() == 1, "{encoder}: {told}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     codec::{AudioCodec, VideoCodec},
     filters::{self, AudioFilter, VideoFilter},
+    parallel,
     presets::Preset,
 };
 use crate::{Error, HardwareChoice, Limits, Rational, Result, StreamKind, TimeRange};
@@ -150,9 +151,11 @@ impl Transcode {
         Limits::hold(own.threads.into(), most.into(), "threads", || {
             format!("{} threads for each codec, and the limit is {most}", own.threads)
         })?;
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if own.threads == 0 && (most as usize) < cores {
-            own.threads = most.max(1);
+        parallel::hold(&own, limits)?;
+        // libx264 would take half as many more than there are cores.
+        let cores = parallel::cores();
+        if own.threads == 0 && most < cores.saturating_add(cores / 2) {
+            own.threads = most.min(cores).max(1);
         }
         Ok(own)
     }
