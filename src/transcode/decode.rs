@@ -2,6 +2,7 @@
 //! shown.
 
 use super::{
+    lead::Lead,
     order::Order,
     pipeline::{Counters, Part},
     queue::{Gate, Rx, Stop, Tx},
@@ -94,6 +95,7 @@ impl DecodeStage<'_> {
                 Fed::Packet(packet) => {
                     let Some(at) = &mut at else { continue };
                     self.fed |= at.is_shown(&packet);
+                    at.note(&packet);
                     if std::mem::take(&mut at.hurries) {
                         self.hurry(at, &packet)?;
                     }
@@ -146,8 +148,8 @@ impl DecodeStage<'_> {
         for frame in at.sound.release() {
             self.place_sound(at, &frame)?;
         }
-        // Where nothing came of a part, what was damaged lay not in front of it alone.
-        if !at.gave { (0..std::mem::take(&mut at.forgiven)).try_for_each(|_| self.count(at)) } else { Ok(()) }
+        let lost = at.lead.end(at.gave);
+        self.count(at, lost)
     }
 
     /// False if nobody wants more.
@@ -179,17 +181,22 @@ impl DecodeStage<'_> {
         }
     }
 
+    /// A packet was damaged, and nothing came of it.
     fn count_damage(&self, at: &mut At) -> Result<()> {
-        // In front of a range pictures may refer to some that lie before the keyframe (an open GOP): none of them is shown.
-        if !at.gave && self.parts.get(at.part).is_some_and(|part| part.from > Timestamp::ZERO) {
-            at.forgiven = at.forgiven.saturating_add(1);
-            return Ok(());
+        if at.gave || at.is_last_shown || !self.has_lead(at) {
+            return self.count(at, 1);
         }
-        self.count(at)
+        at.lead.damaged();
+        Ok(())
     }
 
-    fn count(&self, at: &At) -> Result<()> {
-        self.counters.damage().map_err(|error| match self.parts.get(at.part) {
+    /// Whether what lies in front of a part is decoded with it.
+    fn has_lead(&self, at: &At) -> bool {
+        self.parts.get(at.part).is_some_and(|part| part.from > Timestamp::ZERO)
+    }
+
+    fn count(&self, at: &At, damaged: u64) -> Result<()> {
+        (0..damaged).try_for_each(|_| self.counters.damage()).map_err(|error| match self.parts.get(at.part) {
             Some(part) => part.name(error, at.stream),
             None => error,
         })
@@ -204,9 +211,7 @@ impl DecodeStage<'_> {
         self.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
         let mut frame = frame;
         frame.guess_layout();
-        if frame.is_damaged() {
-            self.count_damage(at)?;
-        }
+        let damaged = frame.is_damaged();
         let pixels = u64::from(frame.width()).saturating_mul(frame.height().into());
         if pixels > self.options.max_pixels {
             let message = format!(
@@ -219,12 +224,26 @@ impl DecodeStage<'_> {
         }
         if !frame.is_audio() {
             at.decoder.admit(&frame).map_err(|e| e.in_stream(at.stream))?;
-            for picture in at.place_picture(frame)? {
+            if let Some(pts) = frame.best_pts() {
+                let lost = at.lead.came(pts);
+                self.count(at, lost)?;
+            }
+            let in_front = at.is_in_front(&frame);
+            let placed = at.place_picture(frame)?;
+            match in_front && placed.is_empty() && self.has_lead(at) {
+                _ if !damaged => {}
+                true => at.lead.damaged(),
+                false => self.count(at, 1)?,
+            }
+            for picture in placed {
                 if !self.send(at, picture)? {
                     return Ok(false);
                 }
             }
             return Ok(true);
+        }
+        if damaged {
+            self.count_damage(at)?;
         }
         for frame in at.sound.settle(frame, at.base) {
             if !self.place_sound(at, &frame)? {
@@ -290,8 +309,11 @@ pub(super) struct At {
     hurries: bool,
     /// A frame has gone on.
     gave: bool,
-    /// Damaged packets that came before one did.
-    forgiven: u64,
+    lead: Lead,
+    /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last packet. Of pictures
+    /// the decoder has several.
+    is_last_shown: bool,
+    has_pictures: bool,
     /// The time of a picture that has gone on already.
     given: Option<i64>,
     /// The last picture in front of a range, its time and the length that it states: it is shown until the next one comes.
@@ -346,7 +368,9 @@ impl At {
             typical,
             hurries: false,
             gave: false,
-            forgiven: 0,
+            lead: Lead::default(),
+            is_last_shown: false,
+            has_pictures: s.kind() == StreamKind::Video,
             given: None,
             before: None,
             order,
@@ -361,6 +385,29 @@ impl At {
         self.spans
             .iter()
             .any(|(span, _)| time >= span.media && time < span.media_at(span.shown_end(), self.fine))
+    }
+
+    /// A packet goes to the decoder.
+    fn note(&mut self, packet: &Packet) {
+        let length = if packet.duration() > 0 { packet.duration() } else { self.typical };
+        let (time, length) = (packet.pts().or(packet.dts()), self.finely(length));
+        let begins = time.map(|ticks| self.finely(ticks));
+        let shown = begins.is_some_and(|begins| {
+            let (ends, fine) = (begins.saturating_add(length), self.fine);
+            let overlaps = |span: &Span| ends > span.media && begins < span.media_at(span.shown_end(), fine);
+            self.spans.iter().any(|(span, _)| overlaps(span))
+        });
+        let awaited = packet.pts().filter(|_| self.has_pictures);
+        self.is_last_shown = shown && awaited.is_none();
+        if let Some(pts) = awaited.filter(|_| shown && !self.gave) {
+            self.lead.wait_for(pts);
+        }
+    }
+
+    /// Whether a picture begins in front of all that is shown.
+    fn is_in_front(&self, picture: &Frame) -> bool {
+        let first = self.spans.first().map(|(span, _)| span.media);
+        picture.best_pts().zip(first).is_some_and(|(pts, first)| self.finely(pts) < first)
     }
 
     /// Ticks of the stream in those of the spans.

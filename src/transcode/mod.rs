@@ -15,6 +15,7 @@ mod holds;
 mod job;
 mod judge;
 mod layers;
+mod lead;
 mod links;
 mod loudness;
 mod measure;

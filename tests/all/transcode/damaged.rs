@@ -140,3 +140,98 @@ fn damaged_packets_count_up_to_the_callers_limit() {
     let patient = settings.max_decode_errors(report.decode_errors * 2);
     transcode(&media, &patient, &Control::default()).unwrap();
 }
+
+/// A copy of a file whose packets of a stream that begin in a time have other bytes from their start on.
+fn ruined(path: &Path, stream: &str, from: f64, to: f64) -> Source {
+    let arguments = ["-ignore_editlist", "0", "-select_streams", stream, "-show_packets"];
+    let arguments = if common::is_mov(path) { &arguments[..] } else { &arguments[2..] };
+    let shown = common::ffprobe(path, arguments);
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut hit = 0;
+    for packet in shown["packets"].as_array().unwrap() {
+        let number = |key: &str| packet[key].as_str().unwrap().parse::<f64>().unwrap();
+        if (from - 0.001..to - 0.001).contains(&number("pts_time")) {
+            let at = number("pos") as usize;
+            bytes[at..at + number("size") as usize].fill(0xd5);
+            hit += 1;
+        }
+    }
+    assert!(hit > 0, "{}: nothing from {from} to {to}", path.display());
+    Source::from_bytes(bytes).named("ruined")
+}
+
+/// Each of the first packets of a range is damaged, and nothing in front of it: pictures and sound, and those whose pictures
+/// refer to others.
+#[test]
+fn damage_at_the_beginning_of_a_range_counts() {
+    oracle!("damage at the beginning of a range");
+    let h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "2"];
+    let clip = |name: &str, codec: &[&str]| drawn(name, "testsrc2=s=160x90:r=25:d=2", codec);
+    let tone = drawn("ruined-aac.mp4", "sine=440:r=48000:d=2", &["-c:a", "aac"]);
+    for (name, path, stream, (from, damaged), least) in [
+        ("MJPEG", clip("ruined-mjpeg.mov", &["-c:v", "mjpeg"]), "v", (0.8, 1.0), 5),
+        ("ProRes", clip("ruined-prores.mov", &["-c:v", "prores"]), "v", (0.8, 1.0), 5),
+        // The keyframe, and what refers to it up to the next one.
+        ("H.264", clip("ruined-h264.mp4", &h264), "v", (0.8, 1.0), 4),
+        ("AAC", tone, "a", (0.8, 1.0), 4),
+    ] {
+        let media = Media::open(ruined(&path, stream, from, damaged)).unwrap();
+        for threads in [1, 3] {
+            let settings = Transcode::new()
+                .format("mkv")
+                .keep(TimeRange::secs(from, 1.6).unwrap())
+                .video(video(VideoCodec::Mpeg4))
+                .audio(audio(AudioCodec::Pcm))
+                .threads(threads);
+            let report = transcode(&media, &settings, &Control::default()).unwrap().report;
+            assert!(report.decode_errors >= least, "{name}: {report:?}");
+            assert!(report.warnings.iter().any(|w| w.contains("damaged")), "{name}: {report:?}");
+            let strict = settings.max_decode_errors(least - 1);
+            let error = transcode(&media, &strict, &Control::default()).expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}: {error}");
+        }
+    }
+}
+
+/// What lies in front of a range alone is damaged, or refers to what is not read: none of it is shown.
+#[test]
+fn damage_in_front_of_a_range_does_not_count() {
+    oracle!("damage in front of a range");
+    let source = "testsrc2=s=160x90:r=25:d=3";
+    let open = ["-c:v", "libx264", "-x264-params", "open-gop=1:keyint=20:scenecut=0:bframes=3", "-an"];
+    let mpeg2 = ["-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-q:v", "3", "-an"];
+    for (name, path) in [
+        ("H.264", drawn("open-gop.mp4", source, &open)),
+        ("MPEG-2", drawn("open-gop.ts", source, &mpeg2)),
+        (
+            "HEVC",
+            drawn(
+                "open-gop.mkv",
+                source,
+                &[
+                    "-c:v",
+                    "libx265",
+                    "-x265-params",
+                    "log-level=error:keyint=20:min-keyint=20:scenecut=0",
+                    "-an",
+                ],
+            ),
+        ),
+    ] {
+        let keys = common::packets(&path).into_iter().filter(|p| p.key).count();
+        assert!(keys > 2, "{name}: {keys} keyframes");
+        let media = common::open(&path);
+        for from in [0.8, 0.96, 1.0, 1.44, 1.6, 1.7] {
+            for threads in [1, 3] {
+                let settings = Transcode::new()
+                    .format("mkv")
+                    .keep(TimeRange::secs(from, 2.2).unwrap())
+                    .video(video(VideoCodec::Mpeg4))
+                    .threads(threads)
+                    .max_decode_errors(0);
+                let report = transcode(&media, &settings, &Control::default()).unwrap().report;
+                assert_eq!(report.decode_errors, 0, "{name} from {from}: {report:?}");
+            }
+        }
+    }
+}
