@@ -503,6 +503,36 @@ fn an_index_behind_a_fragment_is_told_as_well() {
 }
 
 #[test]
+fn fragments_of_a_source_that_is_far_are_weighed_as_they_are_read() {
+    oracle!("fragments_of_a_source_that_is_far_are_weighed_as_they_are_read");
+    let far = |bytes: Vec<u8>| Source::from_seekable(std::io::Cursor::new(bytes), "far").unwrap();
+    let whole = |source: Source| {
+        let media = Media::open(source)?;
+        avrope::remux(&media, &avrope::Remux::new().format("mkv"), &Control::new())?.rope.to_bytes()
+    };
+    for flags in ["+frag_keyframe+empty_moov", "+frag_keyframe+empty_moov+global_sidx"] {
+        let args =
+            ["-f", "lavfi", "-i", "sine=d=20", "-c:a", "aac", "-frag_duration", "1000000", "-movflags"];
+        let name = format!("far-{}.m4a", flags.len());
+        let bytes = fs::read(common::made_by_ffmpeg(&name, &[&args[..], &[flags]].concat())).unwrap();
+        let runs: Vec<usize> =
+            bytes.windows(4).enumerate().filter(|(_, kind)| kind == b"trun").map(|(i, _)| i).collect();
+        assert!(runs.len() > 10, "{flags}: {} fragments", runs.len());
+        whole(far(bytes.clone())).unwrap();
+        for (count, which) in [(85_000_000, 0), (85_000_000, runs.len() - 1), (300_000_000, 0)] {
+            let mut forged = bytes.clone();
+            patch(&mut forged, runs[which] + 4, &[0, count]);
+            let error = whole(far(forged.clone())).expect_err(flags);
+            assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{flags}: {error}");
+            assert!(error.to_string().contains("demuxer_memory"), "{flags}: {error}");
+            let stream = Source::from_reader(std::io::Cursor::new(forged), "stream");
+            let error = whole(stream).expect_err(flags);
+            assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{flags}: {error}");
+        }
+    }
+}
+
+#[test]
 fn what_lies_on_the_way_of_a_seek_is_no_packet() {
     oracle!("what_lies_on_the_way_of_a_seek_is_no_packet");
     let arguments =

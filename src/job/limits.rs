@@ -25,9 +25,7 @@ use serde::{Deserialize, Serialize};
 /// | [`output_bytes`](Self::output_bytes) | a result | 1 TiB | |
 ///
 /// What they do not bound: the memory of encoders (libx264 holds some 40 pictures for its lookahead), of filter graphs, and of
-/// the caller's own processors; and the index in the fragments of an MP4 that comes as a stream or by a
-/// [`ReadAt`](crate::ReadAt), which is not looked at before libav reads it. They hold for each demuxer and each decoder: a job
-/// has several.
+/// the caller's own processors. They hold for each demuxer and each decoder: a job has several.
 ///
 /// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit -f`,
 /// RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and so the job (the

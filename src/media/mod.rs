@@ -6,6 +6,7 @@ mod counted;
 mod demux;
 mod extent;
 pub(crate) mod flac;
+mod fragments;
 mod info;
 mod jumps;
 mod keyframe;

@@ -1,10 +1,12 @@
 //! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
 //! edit lists.
 
+mod jumps;
 mod load;
 mod samples;
 
-pub(crate) use load::{Use, weigh};
+pub(crate) use jumps::lead_to_boxes;
+pub(crate) use load::{REFUSED, Use, weigh, weigh_samples};
 pub(crate) use samples::Times;
 
 use crate::{Error, ErrorKind, Result};

@@ -4,6 +4,7 @@ use super::{
     Demux, DurationFrom, MediaInfo, Timeline, admit, corrected,
     demux::Payloads,
     extent::{Extent, describe, extent},
+    fragments::Weighed,
     mp4,
     pool::{Loan, Pool},
     promise::Promise,
@@ -11,6 +12,7 @@ use super::{
 use crate::{
     Control, Error, ErrorKind, Frame, Limits, Result, Source,
     av::{
+        avio::ReadDevice,
         demuxer::Demuxer,
         input::{Input, OpenOptions, RawChapter},
         log,
@@ -253,7 +255,11 @@ pub(super) fn context(
     control: &Control,
 ) -> Result<Demux> {
     let reader = SharedReader::new(source);
-    let mut input = Input::open(Box::new(reader.clone()), demuxer, options, control.clone())?;
+    let device: Box<dyn ReadDevice> = match demuxer.is_mov() && !source.is_near() {
+        true => Box::new(Weighed::new(reader.clone())),
+        false => Box::new(reader.clone()),
+    };
+    let mut input = Input::open(device, demuxer, options, control.clone())?;
     // That decodes with no limit of pixels; these have all they need in their headers.
     if !options.raw && !demuxer.is_animation() {
         input.find_stream_info()?;

@@ -27,6 +27,9 @@ const FRAGMENT: u64 = 1 << 20;
 /// Boxes that state samples by a number alone.
 const COUNTS: [&[u8; 4]; 3] = [b"stsz", b"stz2", b"trun"];
 
+/// libav makes an error of a run of so many samples or more (mov_read_trun; 12 or 16 bytes for each, of 2^32).
+pub(crate) const REFUSED: u32 = u32::MAX / 12;
+
 /// How a file is going to be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Use {
@@ -41,6 +44,12 @@ pub(crate) fn weigh(read: &mut Read<'_>, len: u64, limits: &Limits, using: Use) 
     let mut load = Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0, indexed: false };
     load.look(read, Place { kind: *b"file", start: 0, content: 0, end: len, cut_short: false }, 0)?;
     load.check()
+}
+
+/// An error if so many samples in fragments take more than the limits allow.
+pub(crate) fn weigh_samples(samples: u64, limits: &Limits) -> Result<()> {
+    let using = Use { fragments: true, expands: false };
+    Load { limits, using, tracks: Vec::new(), fragments: samples, named: 0, indexed: false }.check()
 }
 
 #[derive(Default)]
