@@ -305,6 +305,47 @@ fn opus_goes_from_any_container_into_ogg_and_back() {
     }
 }
 
+/// What the pages of an Ogg file say that has been decoded at their ends.
+fn granules(path: &Path) -> Vec<i64> {
+    let (file, mut at, mut found) = (std::fs::read(path).unwrap(), 0, Vec::new());
+    while file[at..].starts_with(b"OggS") {
+        found.push(i64::from_le_bytes(file[at + 6..at + 14].try_into().unwrap()));
+        let segments = usize::from(file[at + 26]);
+        let lengths = &file[at + 27..at + 27 + segments];
+        at += 27 + segments + lengths.iter().map(|len| usize::from(*len)).sum::<usize>();
+    }
+    assert_eq!(at, file.len(), "pages follow each other");
+    found
+}
+
+/// A container may say of each packet that it is shorter than its samples: only the last of all may be.
+#[test]
+fn no_packet_of_opus_but_the_last_is_shorter_than_its_samples() {
+    oracle!("Opus with wrong durations");
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(opus("opus.mp4", &[])).unwrap();
+    let table = common::find(&bytes, "moov/trak/mdia/minf/stbl/stts").unwrap().content();
+    // Of the packets of 20 ms, all are told to last 18.75.
+    assert_eq!(bytes[table + 12..table + 16], 960_u32.to_be_bytes());
+    bytes[table + 12..table + 16].copy_from_slice(&900_u32.to_be_bytes());
+    let source = folder.path().join("short.mp4");
+    std::fs::write(&source, bytes).unwrap();
+    for (name, clip) in [
+        ("remux", whole(&source, "opus")),
+        ("cut", ranges(&source, &[(1.0, 3.0), (5.0, 7.0)], "opus")),
+        ("join", joined(&[&source, &source], "opus")),
+    ] {
+        let out = save(&clip, folder.path(), &format!("{name}.opus"));
+        // Two pages are headers.
+        let pages = granules(&out)[2..].to_vec();
+        let (last, others) = pages.split_last().unwrap();
+        let whole = |granule: &i64| (granule - others[0]) % 960 == 0;
+        assert!(others.len() > 2 && others.iter().all(whole), "{name}: {pages:?}");
+        assert!(!whole(last) && last > others.last().unwrap(), "{name}: {pages:?}");
+        opus_agrees(&out, folder.path());
+    }
+}
+
 #[test]
 fn ranges_of_opus_run_on_in_ogg() {
     oracle!("Ogg Opus of several ranges");

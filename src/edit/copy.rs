@@ -197,9 +197,8 @@ impl Copy<'_, '_> {
         self.tell_seam();
         self.start(demux, &mut lead)?;
         self.begin_clocks();
-        self.session.target.last_part = self.part.last;
         self.session.target.begin_part()?;
-        self.session.target.set_source(self.media.source());
+        self.session.target.set_source(self.media.source(), self.session.report)?;
         self.write_pictures(streams)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);

@@ -67,6 +67,8 @@ pub(crate) struct Track {
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
     numbers: Option<Box<Numbers>>,
+    /// Of a track with numbers, the packet that is written next, and where its payload lies: the last of all is special.
+    held: Option<(Packet, Option<u64>)>,
     /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
     head: Vec<u8>,
 }
@@ -108,8 +110,6 @@ pub(crate) struct Target {
     filled: u64,
     /// What is to be begun when its first packets are known.
     waiting: Option<Waiting>,
-    /// Nothing follows the part that is written.
-    pub last_part: bool,
     /// On the output's clock.
     pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
@@ -184,7 +184,6 @@ impl Target {
             identity: 0xcbf2_9ce4_8422_2325,
             filled: 0,
             waiting: None,
-            last_part: false,
             chapters: Vec::new(),
             templates: Vec::new(),
         })
@@ -464,7 +463,7 @@ impl Target {
             let sparse = stream.kind() == StreamKind::Subtitle;
             let head = streams::in_band(self.muxer, stream).to_vec();
             let later = Timestamp::ZERO;
-            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, head });
+            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, held: None, head });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())
@@ -535,10 +534,25 @@ impl Target {
     }
 
     /// The source of the packets that follow.
-    pub(super) fn set_source(&self, source: &Source) {
+    pub(super) fn set_source(&mut self, source: &Source, report: &mut Report) -> Result<()> {
         if let Device::Rope(device) = &self.device {
+            // What is held is of the one before.
+            let device = device.clone();
+            self.release(false, report)?;
             device.set_source(source);
         }
+        Ok(())
+    }
+
+    /// Writes what is held; `last`: nothing follows.
+    fn release(&mut self, last: bool, report: &mut Report) -> Result<()> {
+        for track in 0..self.tracks.len() {
+            if let Some((mut packet, origin)) = self.tracks.get_mut(track).and_then(|track| track.held.take())
+            {
+                self.write_now(track, &mut packet, origin, last, report)?;
+            }
+        }
+        Ok(())
     }
 
     /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
@@ -562,6 +576,28 @@ impl Target {
         origin: Option<u64>,
         report: &mut Report,
     ) -> Result<()> {
+        let Some(it) = self.tracks.get_mut(track) else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        it.packets = it.packets.saturating_add(1);
+        if it.numbers.is_none() {
+            return self.write_now(track, packet, origin, false, report);
+        }
+        let next = std::mem::replace(packet, Packet::new()?);
+        match it.held.replace((next, origin)) {
+            Some((mut held, origin)) => self.write_now(track, &mut held, origin, false, report),
+            None => Ok(()),
+        }
+    }
+
+    fn write_now(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        origin: Option<u64>,
+        last: bool,
+        report: &mut Report,
+    ) -> Result<()> {
         let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
             return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
         };
@@ -572,12 +608,11 @@ impl Target {
         }
         let size = packet.size() as u64;
         let renumbered = match &mut track.numbers {
-            Some(numbers) => numbers.next(packet, self.last_part)?,
+            Some(numbers) => numbers.next(packet, last)?,
             None => false,
         };
         packet.set_stream(track.index);
         let shared = output.write(packet, origin.filter(|_| !renumbered))?;
-        track.packets = track.packets.saturating_add(1);
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
@@ -590,6 +625,7 @@ impl Target {
 
     /// Ends the muxer's work.
     fn end(&mut self, report: &mut Report) -> Result<()> {
+        self.release(true, report)?;
         for track in &self.tracks {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             let repairs = track.clock.repairs;

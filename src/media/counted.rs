@@ -25,6 +25,9 @@ pub(super) struct Counted {
     began: Option<i64>,
     /// Since then: samples of FLAC, which ticks may not tell exactly, or ticks.
     count: i64,
+    /// In the same, what the last packet lasted that said it. In front of that a tick: the rate in AVI's header is that of
+    /// packets then.
+    length: i64,
 }
 
 impl Counted {
@@ -40,7 +43,8 @@ impl Counted {
     pub(super) fn new(index: usize, stream: &Stream) -> Self {
         let rate = stream.sample_rate().filter(|_| stream.codec() == "flac");
         let sample = rate.and_then(|rate| Rational::new(1, i32::try_from(rate).ok()?));
-        Self { stream: index, base: stream.time_base(), sample, began: None, count: 0 }
+        let length = i64::from(sample.is_none());
+        Self { stream: index, base: stream.time_base(), sample, began: None, count: 0, length }
     }
 
     /// From the first packet on again.
@@ -48,20 +52,44 @@ impl Counted {
         (self.began, self.count) = (None, 0);
     }
 
-    /// Puts the next packet where it belongs. One that does not say how long it is lasts one tick, as the rate in AVI's
-    /// header is that of packets.
+    /// Puts the next packet where it belongs. One that does not say how long it is lasts as long as the one before.
     pub(super) fn place(&mut self, packet: &mut Packet) {
         let began = *self.began.get_or_insert(packet.dts().unwrap_or(0));
         let block = flac::Header::parse(packet.data()).map(|header| i64::from(header.block));
-        let (unit, length) = match (self.sample, block) {
+        let (unit, said) = match (self.sample, block) {
             (Some(sample), Some(block)) => (sample, block),
             // Not a whole frame: as long as it is said to be.
             (Some(sample), None) => (sample, convert(packet.duration().max(0), self.base, sample)),
-            (None, _) => (self.base, packet.duration().max(1)),
+            (None, _) => (self.base, packet.duration()),
         };
+        if said > 0 {
+            self.length = said;
+        }
+        let length = self.length;
         let at = |count: i64| began.saturating_add(convert(count, unit, self.base));
         let (from, to) = (at(self.count), at(self.count.saturating_add(length)));
         packet.set_times(from, from, to.saturating_sub(from));
         self.count = self.count.saturating_add(length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_does_not_say_how_long_it_is_lasts_as_long_as_others() {
+        let base = Rational { num: 1, den: 48_000 };
+        let mut counted = Counted { stream: 0, base, sample: None, began: None, count: 0, length: 1 };
+        let mut packet = Packet::new().unwrap();
+        let mut place = |said| {
+            packet.set_times(7000, 7000, said);
+            counted.place(&mut packet);
+            (packet.pts().unwrap(), packet.duration())
+        };
+        assert_eq!(
+            [0, 4608, 0, 0, 200, 0].map(&mut place),
+            [(7000, 1), (7001, 4608), (11_609, 4608), (16_217, 4608), (20_825, 200), (21_025, 200)]
+        );
     }
 }

@@ -177,8 +177,7 @@ impl Numbers {
         }
     }
 
-    /// Gives a packet that is written next its number. `last`: nothing follows the part that it belongs to, so that it may
-    /// end within its samples. Returns whether its bytes are others now.
+    /// Gives a packet that is written next its number. `last`: none follows it, so that it may end within its samples. Returns whether its bytes are others now.
     pub fn next(&mut self, packet: &mut Packet, last: bool) -> Result<bool> {
         match self {
             Self::Flac(frames, granules) => {

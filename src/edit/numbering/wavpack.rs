@@ -21,26 +21,33 @@ impl Blocks {
     pub fn next(&mut self, packet: &[u8], whole: bool) -> Option<Vec<u8>> {
         let mut new = packet.to_vec();
         let (mut at, mut samples) = (0_usize, 0);
-        while let Some(block) = new.get_mut(at..).filter(|rest| rest.starts_with(b"wvpk")) {
-            let len = usize::try_from(number(block, 4..8)?).ok()?.checked_add(8)?;
-            let header = block.get_mut(..HEADER)?;
-            let count = number(header, SAMPLES)?;
-            // A block without samples has no place.
-            if count > 0 {
-                let [a, b, c, d, high, ..] = self.samples.to_le_bytes();
-                header.get_mut(INDEX)?.copy_from_slice(&[a, b, c, d]);
-                *header.get_mut(INDEX_HIGH)? = high;
-                if self.samples == 0 && !whole {
-                    // Unknown: the muxer writes it in the end, if it can go back.
-                    header.get_mut(TOTAL)?.fill(0xFF);
-                    *header.get_mut(TOTAL_HIGH)? = 0;
-                }
-                samples = count;
-            }
-            at = at.checked_add(len)?;
+        // What is no block, or ends too soon, stays as it is, and what lies behind it.
+        while let Some((len, count)) = new.get_mut(at..).and_then(|block| self.number(block, whole)) {
+            samples = if count > 0 { count } else { samples };
+            at = at.saturating_add(len);
         }
         self.samples = self.samples.saturating_add(samples.into());
         (new != packet).then_some(new)
+    }
+
+    /// Gives the block that these bytes begin with its place; its length and its samples.
+    fn number(self, block: &mut [u8], whole: bool) -> Option<(usize, u32)> {
+        let block = Some(block).filter(|block| block.starts_with(b"wvpk"))?;
+        let len = usize::try_from(number(block, 4..8)?).ok()?.checked_add(8)?;
+        let header = block.first_chunk_mut::<HEADER>()?;
+        let count = number(header, SAMPLES)?;
+        // A block without samples has no place.
+        if count > 0 {
+            let [a, b, c, d, high, ..] = self.samples.to_le_bytes();
+            header.get_mut(INDEX)?.copy_from_slice(&[a, b, c, d]);
+            *header.get_mut(INDEX_HIGH)? = high;
+            if self.samples == 0 && !whole {
+                // Unknown: the muxer writes it in the end, if it can go back.
+                header.get_mut(TOTAL)?.fill(0xFF);
+                *header.get_mut(TOTAL_HIGH)? = 0;
+            }
+        }
+        Some((len, count))
     }
 }
 
@@ -70,6 +77,17 @@ mod tests {
         assert_eq!(blocks.next(&pair(0), false), Some(pair(100)));
         assert_eq!(blocks.next(&block(150, 1, 5000), false), None);
         assert_eq!(blocks.samples, 151);
+    }
+
+    #[test]
+    fn what_is_no_block_behind_one_moves_nothing() {
+        let good = block(24_000, 100, 5000);
+        for rest in [&b"wvpk"[..], b"wvpk\xFF\xFF\xFF\xFF", b"wvpk\x18\0\0\0 and too short", b"anything"] {
+            let mut blocks = Blocks::default();
+            let (old, new) = ([&good, rest].concat(), [&block(0, 100, u32::MAX), rest].concat());
+            assert_eq!(blocks.next(&old, false), Some(new), "{rest:x?}");
+            assert_eq!(blocks.samples, 100, "{rest:x?}");
+        }
     }
 
     #[test]
