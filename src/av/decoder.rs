@@ -123,8 +123,8 @@ impl Room {
 /// A decoder for one stream.
 pub(crate) struct Decoder {
     context: NonNull<ff::AVCodecContext>,
-    /// The pixel format of frames on the device, for the callback. Boxed: libav has its address.
-    wanted: Box<c_int>,
+    /// It was told to decode on a device.
+    has_device: bool,
     /// Bytes that a picture may have.
     picture: u64,
 }
@@ -176,16 +176,17 @@ impl Decoder {
 
     /// Whether it was told to decode on a device; its frames say whether it does.
     pub(crate) fn has_device(&self) -> bool {
-        *self.wanted >= 0
+        self.has_device
     }
 
     /// Lets it decode on a device, if its codec can on one of this kind.
     fn use_device(&mut self, device: &Device) -> Result<()> {
         // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints that
-        // they are. libav frees the reference with the context, and calls back with the context alone, whose `opaque` is
-        // the boxed format: that lives as long as self, and self frees the context before it.
+        // they are. libav frees the reference with the context, and calls back with the context alone, which carries the
+        // format.
         unsafe {
             let codec = (*self.context.as_ptr()).codec;
+            let mut wanted = -1;
             for index in 0.. {
                 let config = ff::avcodec_get_hw_config(codec, index);
                 if config.is_null() {
@@ -194,13 +195,14 @@ impl Decoder {
                 let by_device = (*config).methods & ff::AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX as c_int != 0;
                 let kind = (&raw const (*config).device_type).cast::<c_int>().read();
                 if by_device && kind == device.raw_kind() as c_int {
-                    *self.wanted = (&raw const (*config).pix_fmt).cast::<c_int>().read();
+                    wanted = (&raw const (*config).pix_fmt).cast::<c_int>().read();
                     break;
                 }
             }
             let c = self.context.as_mut();
             c.hw_device_ctx = device.reference()?;
-            c.opaque = (&raw mut *self.wanted).cast();
+            self.has_device = wanted >= 0;
+            log::mark_with(c, wanted);
             c.get_format = Some(choose_format);
             // A fixed pool of pictures: what waits in our queues and filters is missing in it.
             c.extra_hw_frames = 8;
@@ -237,7 +239,7 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let mut decoder = Self { context, wanted: Box::new(-1), picture: u64::MAX };
+            let mut decoder = Self { context, has_device: false, picture: u64::MAX };
             log::mark(decoder.context.as_mut());
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
@@ -300,10 +302,10 @@ unsafe extern "C" fn choose_format(
     let mut software = ff::AVPixelFormat::AV_PIX_FMT_NONE;
     // SAFETY: libav hands over its context and a list that ends with NONE; its formats are of the header's own version.
     unsafe {
-        let wanted = (*context).opaque.cast::<c_int>();
+        let wanted = log::marked_with(&*context);
         let mut format = formats;
         while !format.is_null() && *format != ff::AVPixelFormat::AV_PIX_FMT_NONE {
-            if !wanted.is_null() && *format as c_int == *wanted {
+            if wanted == Some(*format as c_int) {
                 return *format;
             }
             if !super::format::lies_on_device(*format) && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
@@ -364,8 +366,7 @@ mod tests {
         // SAFETY: a blank context, freed at the end; the formats live during the calls and end with NONE.
         unsafe {
             let mut context = ff::avcodec_alloc_context3(std::ptr::null());
-            let mut wanted = AV_PIX_FMT_CUDA as c_int;
-            (*context).opaque = (&raw mut wanted).cast();
+            log::mark_with(&mut *context, AV_PIX_FMT_CUDA as c_int);
             let offered =
                 [AV_PIX_FMT_VAAPI, AV_PIX_FMT_CUDA, AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_NONE];
             assert_eq!(choose_format(context, offered.as_ptr()), AV_PIX_FMT_CUDA);

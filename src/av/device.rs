@@ -170,6 +170,8 @@ impl Device {
     fn opened(code: c_int, device: *mut ff::AVBufferRef, kind: DeviceKind) -> Result<Self> {
         match NonNull::new(device) {
             Some(reference) if code >= 0 => {
+                // SAFETY: a device that was made now, which nobody else has.
+                unsafe { log::mark_device(&mut *(*reference.as_ptr()).data.cast::<ff::AVHWDeviceContext>()) };
                 let device = Self { reference, kind };
                 if kind == DeviceKind::OpenCl {
                     // PoCL 3.1 forgets its devices when its last context goes, while other threads may be listing them:

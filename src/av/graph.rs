@@ -118,6 +118,7 @@ impl Graph {
         let unfinished = Unfinished(graph);
         // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the graph.
         unsafe {
+            log::mark_graph(&mut *graph.as_ptr());
             (*graph.as_ptr()).nb_threads = c_int::try_from(threads.min(64)).unwrap_or(0);
             if let Some(flags) = scaler {
                 let text = c_string(&format!("flags={flags}"))?;

@@ -7,9 +7,10 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     ffi::{c_char, c_int, c_void},
+    ptr,
     sync::{
         Arc, Once, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicPtr, Ordering},
     },
 };
 
@@ -40,8 +41,11 @@ static WHOLE: AtomicBool = AtomicBool::new(false);
 /// The callback is left to the host.
 static LEFT: AtomicBool = AtomicBool::new(false);
 static INSTALLED: Once = Once::new();
-/// What codec contexts of ours carry, so that their lines are known on libav's own threads.
-static MARK: u8 = 0;
+/// What contexts of ours carry, so that their lines are known on libav's own threads: an address in here. Which one may
+/// say a number.
+static MARK: [u8; 1024] = [0; 1024];
+/// The class of libav's contexts of devices, once there is one.
+static DEVICES: AtomicPtr<ff::AVClass> = AtomicPtr::new(ptr::null_mut());
 
 type To = dyn Fn(&str) + Send + Sync;
 static REDIRECTED: RwLock<Option<Arc<To>>> = RwLock::new(None);
@@ -91,19 +95,60 @@ pub(crate) fn ours<T>(call: impl FnOnce() -> T) -> T {
 
 /// Marks a codec context as ours.
 pub(super) fn mark(context: &mut ff::AVCodecContext) {
-    context.opaque = (&raw const MARK).cast_mut().cast();
+    context.opaque = MARK.as_ptr().cast_mut().cast();
 }
 
-/// Whether a context is a codec's of ours: libav's threads have copies of it, which are marked as well.
+/// The same, with a number from 0 on that a callback is to find; another is none.
+pub(super) fn mark_with(context: &mut ff::AVCodecContext, number: c_int) {
+    let place = usize::try_from(number).ok().and_then(|number| MARK.get(number.checked_add(1)?));
+    context.opaque = ptr::from_ref(place.unwrap_or(&MARK[0])).cast_mut().cast();
+}
+
+/// The number of a codec context that was marked with one.
+pub(super) fn marked_with(context: &ff::AVCodecContext) -> Option<c_int> {
+    let number = place(context.opaque)?.checked_sub(1)?;
+    c_int::try_from(number).ok()
+}
+
+/// Marks a graph, whose filters have threads.
+pub(super) fn mark_graph(graph: &mut ff::AVFilterGraph) {
+    graph.opaque = MARK.as_ptr().cast_mut().cast();
+}
+
+/// Marks a device, whose driver may have threads.
+pub(super) fn mark_device(device: &mut ff::AVHWDeviceContext) {
+    device.user_opaque = MARK.as_ptr().cast_mut().cast();
+    DEVICES.store(device.av_class.cast_mut(), Ordering::Relaxed);
+}
+
+/// Where in the mark a pointer points to.
+fn place(opaque: *const c_void) -> Option<usize> {
+    opaque.addr().checked_sub(MARK.as_ptr().addr()).filter(|place| *place < MARK.len())
+}
+
+/// Whether a context is ours: a codec's, of which libav's threads have copies, a filter's or a device's.
 ///
 /// # Safety
 /// `context` is NULL or what libav's log hands over: a live struct that begins with a pointer to its class.
 unsafe fn is_marked(context: *const c_void) -> bool {
-    // SAFETY: the caller's promise; only a codec context has that class.
+    // SAFETY: the caller's promise; only a codec context, a filter's and a device's have these classes.
     unsafe {
-        !context.is_null()
-            && *context.cast::<*const ff::AVClass>() == ff::avcodec_get_class()
-            && (*context.cast::<ff::AVCodecContext>()).opaque.cast_const() == (&raw const MARK).cast()
+        if context.is_null() {
+            return false;
+        }
+        let class = *context.cast::<*const ff::AVClass>();
+        let opaque = if class.is_null() {
+            return false;
+        } else if class == ff::avcodec_get_class() {
+            (*context.cast::<ff::AVCodecContext>()).opaque
+        } else if class == ff::avfilter_get_class() {
+            (*context.cast::<ff::AVFilterContext>()).graph.as_ref().map_or(ptr::null_mut(), |g| g.opaque)
+        } else if class == DEVICES.load(Ordering::Relaxed) {
+            (*context.cast::<ff::AVHWDeviceContext>()).user_opaque
+        } else {
+            return false;
+        };
+        place(opaque).is_some()
     }
 }
 
@@ -204,7 +249,67 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
 
 #[cfg(test)]
 mod tests {
-    use super::without_address;
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn contexts_of_ours_are_known_on_threads_that_are_not() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let lines = told.clone();
+        redirect(move |line| lines.lock().unwrap().push(line.to_owned()));
+        ours(|| ());
+        // SAFETY: contexts of this test's own, freed at the end, which one thread at a time uses; the text has no
+        // arguments.
+        unsafe {
+            let mut codec = ff::avcodec_alloc_context3(ptr::null());
+            let mut graph = ff::avfilter_graph_alloc();
+            let mut filter = ptr::null_mut();
+            let null = ff::avfilter_get_by_name(c"null".as_ptr());
+            ff::avfilter_graph_create_filter(
+                &raw mut filter,
+                null,
+                ptr::null(),
+                ptr::null(),
+                ptr::null_mut(),
+                graph,
+            );
+            let class = *codec.cast::<*const ff::AVClass>();
+            let mut device: ff::AVHWDeviceContext = std::mem::zeroed();
+            // Any class that is not one of the others.
+            device.av_class = ff::avformat_get_class();
+            let say = |context: *mut c_void, text: &std::ffi::CStr| {
+                let (context, text) = (context.expose_provenance(), text.as_ptr().expose_provenance());
+                let log = move || {
+                    let context = ptr::with_exposed_provenance_mut(context);
+                    let text = ptr::with_exposed_provenance(text);
+                    ff::av_log(context, ff::AV_LOG_ERROR, text);
+                };
+                std::thread::spawn(log).join().unwrap();
+            };
+            mark_with(&mut *codec, 7);
+            assert_eq!((marked_with(&*codec), class == ff::avcodec_get_class()), (Some(7), true));
+            say(codec.cast(), c"of a decoder on a device\n");
+            mark_with(&mut *codec, -1);
+            assert_eq!(marked_with(&*codec), None);
+            say(codec.cast(), c"of a codec\n");
+            mark_graph(&mut *graph);
+            say(filter.cast(), c"of a filter\n");
+            mark_device(&mut device);
+            say((&raw mut device).cast(), c"of a device\n");
+            (*codec).opaque = (&raw mut device).cast();
+            say(codec.cast(), c"of a host's codec, which is printed\n");
+            (*graph).opaque = ptr::null_mut();
+            say(filter.cast(), c"of a host's filter, which is printed\n");
+            DEVICES.store(ptr::null_mut(), Ordering::Relaxed);
+            ff::avfilter_graph_free(&raw mut graph);
+            ff::avcodec_free_context(&raw mut codec);
+        }
+        let told = told.lock().unwrap();
+        for line in ["of a decoder on a device", "of a codec", "of a filter", "of a device"] {
+            assert!(told.iter().any(|told| told.ends_with(line)), "{line}: {told:?}");
+        }
+        assert!(!told.iter().any(|line| line.contains("printed")), "{told:?}");
+    }
 
     #[test]
     fn no_address_is_left_wherever_it_stands() {
