@@ -456,10 +456,17 @@ fn options_touch_no_files_unless_that_is_allowed() {
         ("mpeg4", "qmax=12"),
         ("libx265", "x265-params=keyint=20"),
         ("libx264", "m:cluster_time_limit=1000"),
+        ("libx264", "ch_layout=stereo"),
     ] {
         worked(&transcode(codec, option, &["--force"]));
     }
     fs::remove_file(case.path("out.mkv")).unwrap();
+    // Keys are written as digits.
+    let (scheme, key) = ("m:encryption_scheme=cenc-aes-ctr", "0123456789abcdef".repeat(2));
+    let (key, id) = (format!("m:encryption_key={key}"), format!("m:encryption_kid={key}"));
+    let args = ["transcode", input, "-o", "out.mp4", "--option", scheme, "--option", &key, "--option", &id];
+    worked(&case.run(&args));
+    fs::remove_file(case.path("out.mp4")).unwrap();
     let allowed = ["--allow-options-that-touch-files"];
     worked(&transcode("libx264", "x264-params=stats=written:pass=1", &allowed));
     assert!(case.files().iter().any(|name| name.starts_with("written")), "{:?}", case.files());
@@ -529,6 +536,72 @@ fn fragments_of_a_source_that_is_far_are_weighed_as_they_are_read() {
             let error = whole(stream).expect_err(flags);
             assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{flags}: {error}");
         }
+    }
+}
+
+/// The same file with its index as QuickTime's writers compressed it; the index comes last.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let at = content(bytes, b"moov") - 8;
+    let index = &bytes[at..at + number(bytes, at) as usize];
+    let zipped = miniz_oxide::deflate::compress_to_vec_zlib(index, 6);
+    let data = make_box(b"cmvd", &[&(index.len() as u32).to_be_bytes()[..], &zipped].concat());
+    let new = make_box(b"moov", &make_box(b"cmov", &[make_box(b"dcom", b"zlib"), data].concat()));
+    [&bytes[..at], &new, &bytes[at + index.len()..]].concat()
+}
+
+fn with_demuxer_memory(bytes: u64) -> Control {
+    let mut limits = avrope::Limits::default();
+    limits.demuxer_memory = bytes;
+    Control::new().limits(limits)
+}
+
+#[test]
+fn a_compressed_index_is_weighed_by_what_is_in_it() {
+    oracle!("a_compressed_index_is_weighed_by_what_is_in_it");
+    let plain = fs::read(clip()).unwrap();
+    let (source, packed_source) = (Source::from_bytes(plain.clone()), Source::from_bytes(packed(&plain)));
+    let remuxed = |source: Source| {
+        let media = Media::open(source).unwrap();
+        avrope::remux(&media, &avrope::Remux::new().format("mp4"), &Control::new())
+            .unwrap()
+            .rope
+            .to_bytes()
+            .unwrap()
+    };
+    // Its edit lists are seen as well.
+    assert!(remuxed(source) == remuxed(packed_source.clone()));
+    let error = Media::open_with(packed_source, &with_demuxer_memory(1000)).expect_err("a small limit");
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+    let error = Media::open(Source::from_bytes(packed(&samples_of_one_size(85_000_000)))).expect_err("many");
+    assert!(error.to_string().contains("index of 85000000 samples"), "{error}");
+    let mut damaged = packed(&plain);
+    let at = content(&damaged, b"cmvd") + 40;
+    damaged[at..at + 40].fill(0x55);
+    let error = Media::open(Source::from_bytes(damaged)).expect_err("damaged");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+#[test]
+fn the_limit_that_an_error_names_is_the_one_to_raise() {
+    oracle!("the_limit_that_an_error_names_is_the_one_to_raise");
+    let plain = sound("limits.m4a", "+faststart");
+    let padding = |size: usize| make_box(b"free", &vec![0; size]);
+    let descriptions = {
+        let at = content(&plain, b"stsd");
+        let own = &plain[at..at - 8 + number(&plain, at - 8) as usize];
+        let new = make_box(b"stsd", &[own, &padding(1_500_000)].concat());
+        replace(&plain, &[b"moov", b"trak", b"mdia", b"minf", b"stbl"], b"stsd", &new)
+    };
+    // A stream's empty space in front of its index, and descriptions of samples.
+    let start = content(&plain, b"ftyp") - 8 + number(&plain, 0) as usize;
+    let late = [&plain[..start], &padding(1_500_000), &plain[start..]].concat();
+    let stream = || Source::from_reader(std::io::Cursor::new(late.clone()), "late");
+    let described = || Source::from_bytes(descriptions.clone());
+    for (name, source) in [("late", &stream as &dyn Fn() -> Source), ("described", &described)] {
+        let error = Media::open_with(source(), &with_demuxer_memory(16 << 20)).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{name}: {error}");
+        assert!(error.to_string().contains("demuxer_memory"), "{name}: {error}");
+        Media::open_with(source(), &with_demuxer_memory(128 << 20)).expect(name);
     }
 }
 

@@ -55,7 +55,9 @@ pub(crate) enum Reading {
     Header,
     /// One packet, or so many ([`Limits::packet_bytes`](crate::Limits)).
     Packets(u64),
-    /// Mostly what is left out.
+    /// A packet of those that are wanted, and any number of others, which are read and left out by libav.
+    Among,
+    /// What is on the way to another place.
     Past,
 }
 
@@ -289,6 +291,12 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             let left = len.map_or(0, |len| len.saturating_sub(common.pos));
             return Ok(usize::try_from(left).map_or(size, |left| left.min(size)));
         }
+        if reading == Reading::Among {
+            // What lies between packets goes through AVIO's buffer; what does not is one's payload.
+            *gathered = if buffered { 0 } else { *gathered };
+            let asked = if buffered { 0 } else { size };
+            hold(common, gathered.saturating_add(asked as u64), reading, 0)?;
+        }
         let read = if buffered {
             scratch.clear();
             scratch.resize(size, 0);
@@ -306,7 +314,9 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             let message = format!("the source says that it read {read} bytes into a buffer of {size}");
             return Err(Error::new(ErrorKind::Bug, message));
         }
-        *gathered = gathered.saturating_add(read as u64);
+        if !(buffered && reading == Reading::Among) {
+            *gathered = gathered.saturating_add(read as u64);
+        }
         hold(common, *gathered, reading, read)?;
         if buffered {
             // SAFETY: libav promises `size` writable bytes at `into`; as many are in `scratch`, and `read` is no more.
@@ -343,7 +353,8 @@ fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result
         Reading::Header => Limits::hold(gathered, limits.demuxer_memory, "demuxer_memory", || {
             format!("its header has more than {} bytes", limits.demuxer_memory)
         }),
-        Reading::Packets(count) => {
+        Reading::Packets(_) | Reading::Among => {
+            let count = if let Reading::Packets(count) = reading { count } else { 1 };
             let most = limits.packet_bytes.saturating_mul(count);
             let what = || format!("not one packet ends within {most} bytes, at byte {}", common.pos);
             Limits::hold(gathered, most, "packet_bytes", what)

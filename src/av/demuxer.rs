@@ -232,9 +232,9 @@ impl Demuxer {
         !RAW.contains(&self.name().as_str())
     }
 
-    /// Whether libav's parsers make packets of what several streams' packets hold: those of a raw stream, in slices.
+    /// Whether libav puts packets together from pieces that lie between those of other streams.
     pub(crate) fn gathers(self) -> bool {
-        matches!(self.name().as_str(), "mpegts" | "mpeg")
+        matches!(self.name().as_str(), "mpegts" | "mpeg" | "ogg")
     }
 
     /// Whether its packets have one time each, at which they are decoded.

@@ -216,7 +216,7 @@ impl Input {
         unsafe { Stream::copy_of(stream) }.map_err(|e| e.in_stream(index))
     }
 
-    /// Where streams are left out, what lies between two packets is not what a demuxer holds.
+    /// Where libav leaves streams out, what it reads between two packets has no bound, but each of them has.
     pub(crate) fn bound_packets(&mut self) {
         let left_out = |index| match self.raw_stream(index) {
             // SAFETY: a live stream of our context; `discard` is a public field.
@@ -224,7 +224,7 @@ impl Input {
             Err(_) => false,
         };
         self.reading = match self.stream_count() {
-            _ if (0..self.stream_count()).any(left_out) => Reading::Past,
+            _ if (0..self.stream_count()).any(left_out) => Reading::Among,
             1 => Reading::Packets(1),
             _ => Reading::Packets(INTERLEAVED),
         };

@@ -52,7 +52,8 @@ impl Muxer {
 /// `object` is a live context with options.
 pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
     use ff::AVOptionType as T;
-    const PLAIN: [c_int; 13] = [
+    // Binary values are written as digits, such as a key.
+    const PLAIN: &[c_int] = &[
         T::AV_OPT_TYPE_FLAGS as c_int,
         T::AV_OPT_TYPE_INT as c_int,
         T::AV_OPT_TYPE_INT64 as c_int,
@@ -66,6 +67,13 @@ pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
         T::AV_OPT_TYPE_VIDEO_RATE as c_int,
         T::AV_OPT_TYPE_DURATION as c_int,
         T::AV_OPT_TYPE_BOOL as c_int,
+        T::AV_OPT_TYPE_BINARY as c_int,
+        T::AV_OPT_TYPE_COLOR as c_int,
+        T::AV_OPT_TYPE_CHLAYOUT as c_int,
+        #[cfg(not(libav_7_0))]
+        {
+            T::AV_OPT_TYPE_CHANNEL_LAYOUT as c_int
+        },
     ];
     let Ok(key) = c_string(key) else { return true };
     // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are no variants

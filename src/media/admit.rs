@@ -8,8 +8,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// Before its index a stream of MP4 may have so much: empty space, brands, what somebody put there.
-const BEFORE_INDEX: u64 = 64 << 20;
+/// Before its index a stream of MP4 may have this part of what a demuxer may hold: empty space, brands, what somebody put
+/// there.
+const BEFORE_INDEX: u64 = 16;
 
 /// The streams and the metadata of what is open.
 pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> Result<()> {
@@ -96,26 +97,20 @@ pub(super) fn index_of_stream(
         if size < 8 {
             return Ok(());
         }
-        let most = if is_index { limits.demuxer_memory } else { BEFORE_INDEX };
+        let most =
+            if is_index { limits.demuxer_memory } else { mp4::part_of(limits.demuxer_memory, BEFORE_INDEX) };
         // What is shorter than it says is no MP4, or cut short: libav has words for that.
         if end > most && fill(reader, head, most, control)? < most {
             return Ok(());
         }
         Limits::hold(end, most, "demuxer_memory", || {
-            format!("its index (the moov box) does not end within its first {most} bytes")
+            let what = if is_index { "end" } else { "begin" };
+            format!("its index (the moov box) does not {what} within its first {most} bytes")
         })?;
         if is_index {
             fill(reader, head, end, control)?;
-            let read = &mut |at: u64, into: &mut [u8]| {
-                let from = usize::try_from(at).unwrap_or(usize::MAX);
-                let bytes = head.get(from..from.saturating_add(into.len()));
-                into.copy_from_slice(
-                    bytes.ok_or_else(|| Error::corrupt("its index ends beyond the stream"))?,
-                );
-                Ok(())
-            };
             let using = mp4::Use { fragments: true, expands: true };
-            return mp4::weigh(read, end.min(head.len() as u64), limits, using);
+            return mp4::weigh(&mut mp4::in_memory(head, 0), end.min(head.len() as u64), limits, using);
         }
         at = end;
     }

@@ -3,10 +3,11 @@
 
 mod jumps;
 mod load;
+mod packed;
 mod samples;
 
 pub(crate) use jumps::lead_to_boxes;
-pub(crate) use load::{REFUSED, Use, weigh, weigh_samples};
+pub(crate) use load::{REFUSED, Use, part_of, weigh, weigh_samples};
 pub(crate) use samples::Times;
 
 use crate::{Error, ErrorKind, Result};
@@ -51,6 +52,16 @@ pub(crate) struct Edit {
 
 /// Reads exactly so many bytes at a place.
 type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<()> + 'a;
+
+/// Reads from bytes that lie at a place of a file.
+pub(crate) fn in_memory(bytes: &[u8], start: u64) -> impl FnMut(u64, &mut [u8]) -> Result<()> + '_ {
+    move |at, into| {
+        let from = at.checked_sub(start).and_then(|from| usize::try_from(from).ok());
+        let there = from.and_then(|from| bytes.get(from..from.checked_add(into.len())?));
+        into.copy_from_slice(there.ok_or_else(|| Error::corrupt("a box ends beyond what holds it"))?);
+        Ok(())
+    }
+}
 
 /// A box: its type, and where its content begins and ends.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +168,16 @@ impl Tables {
                 // libav takes a trex anywhere for the sign of fragments to come.
                 b"mvex" | b"trex" => tables.fragmented = true,
                 b"trak" => tables.tracks.push(Track::read(read, place)?),
+                // It was weighed.
+                b"cmov" => {
+                    let bytes = packed::unpack(read, place, u64::MAX)?;
+                    boxes(&mut in_memory(&bytes, 0), 0, bytes.len() as u64, |read, place| {
+                        if place.kind == *b"moov" {
+                            tables = Self::movie(read, place)?;
+                        }
+                        Ok(true)
+                    })?;
+                }
                 _ => {}
             }
             Ok(true)

@@ -11,8 +11,19 @@ use crate::{
 };
 
 /// Options that are texts, and name no file.
-const TEXTS: &[&str] =
-    &["brand", "deblock", "level", "partitions", "preset", "profile", "psy-rd", "tune", "vendor", "wpredp"];
+const TEXTS: &[&str] = &[
+    "brand",
+    "deblock",
+    "encryption_scheme",
+    "level",
+    "partitions",
+    "preset",
+    "profile",
+    "psy-rd",
+    "tune",
+    "vendor",
+    "wpredp",
+];
 
 /// What `flags` may be made of: all of libav's words but `pass1` and `pass2`, with which libx264 writes and reads
 /// statistics in the working folder.

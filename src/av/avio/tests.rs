@@ -392,6 +392,40 @@ fn direct_reads_are_booked() {
 }
 
 #[test]
+fn among_others_each_packet_has_a_bound_and_all_together_have_none() {
+    let mut limits = Limits::default();
+    limits.packet_bytes = 100_000;
+    let control = Control::new().limits(limits);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let count = reads.clone();
+    let mut device = patterned(100 << 20);
+    let mut io = reader(Some(100 << 20), control, move |at, into| {
+        count.fetch_add(into.len(), Ordering::SeqCst);
+        device(at, into)
+    });
+    io.begin(Reading::Among);
+    // Packets that are left out, each behind a header.
+    let mut packet = vec![0; 90_000];
+    for at in 0..40 {
+        io.avio_seek(at * 1_000_000);
+        // SAFETY: the context is live.
+        unsafe { ff::avio_rb32(io.as_ptr()) };
+        assert_eq!(io.avio_read(&mut packet), 90_000, "{at}: {:?}", io.take_error());
+    }
+    // One that is larger is not read; nor is one that comes in pieces.
+    io.avio_seek(50_000_000);
+    let before = reads.load(Ordering::SeqCst);
+    assert!(io.call_into(&mut vec![0; 200_000]) < 0);
+    assert_eq!(io.take_error().map(|e| e.kind()), Some(ErrorKind::LimitExceeded));
+    assert_eq!(reads.load(Ordering::SeqCst), before);
+    io.avio_seek(60_000_000);
+    // SAFETY: the context is live.
+    unsafe { ff::avio_rb32(io.as_ptr()) };
+    assert_eq!([60_000, 60_000].map(|size| io.call_into(&mut vec![0; size]).signum()), [1, -1]);
+    assert_eq!(io.take_error().map(|e| e.kind()), Some(ErrorKind::LimitExceeded));
+}
+
+#[test]
 fn elided_reads_touch_nothing_and_end_where_the_device_ends() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();

@@ -3,7 +3,7 @@
 //! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may hold others, and
 //! not along the paths of the standard.
 
-use super::{BOXES, Place, Read, at_most, number};
+use super::{BOXES, Place, Read, at_most, in_memory, number, packed};
 use crate::{Error, Limits, Result};
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit lists are
@@ -20,8 +20,11 @@ const HOLDERS: [&[u8; 4]; 18] = [
     b"dinf", b"edts", b"ilst", b"ipco", b"iprp", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"schi",
     b"sinf", b"stbl", b"strk", b"traf", b"trak", b"tref", b"udta",
 ];
-/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length.
-const DESCRIPTIONS: u64 = 16 << 20;
+/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length. They may have this
+/// part of what a demuxer may hold.
+const DESCRIPTIONS: u64 = 64;
+/// So far in a box of metadata its handler is looked for.
+const META: u64 = 16 << 20;
 /// Fragments up to this are read in one piece.
 const FRAGMENT: u64 = 1 << 20;
 /// Boxes that state samples by a number alone.
@@ -41,15 +44,22 @@ pub(crate) struct Use {
 
 /// An error if the tables of a file of `len` bytes take more than the limits allow.
 pub(crate) fn weigh(read: &mut Read<'_>, len: u64, limits: &Limits, using: Use) -> Result<()> {
-    let mut load = Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0, indexed: false };
+    let mut load =
+        Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0, unpacked: 0, indexed: false };
     load.look(read, Place { kind: *b"file", start: 0, content: 0, end: len, cut_short: false }, 0)?;
     load.check()
+}
+
+/// A part of a limit, where the limit is not small.
+pub(crate) fn part_of(limit: u64, part: u64) -> u64 {
+    limit.checked_div(part).unwrap_or(limit).max(limit.min(1 << 20))
 }
 
 /// An error if so many samples in fragments take more than the limits allow.
 pub(crate) fn weigh_samples(samples: u64, limits: &Limits) -> Result<()> {
     let using = Use { fragments: true, expands: false };
-    Load { limits, using, tracks: Vec::new(), fragments: samples, named: 0, indexed: false }.check()
+    Load { limits, using, tracks: Vec::new(), fragments: samples, named: 0, unpacked: 0, indexed: false }
+        .check()
 }
 
 #[derive(Default)]
@@ -69,6 +79,8 @@ struct Load<'a> {
     fragments: u64,
     /// Entries of metadata.
     named: u64,
+    /// Bytes that were unpacked.
+    unpacked: u64,
     /// The moov was seen.
     indexed: bool,
 }
@@ -91,15 +103,17 @@ impl Load<'_> {
                     let mut bytes =
                         vec![0; usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0)];
                     read(place.start, &mut bytes)?;
-                    let within = &mut |at: u64, into: &mut [u8]| {
-                        let from = usize::try_from(at.saturating_sub(place.start)).unwrap_or(usize::MAX);
-                        let there = bytes.get(from..from.saturating_add(into.len()));
-                        into.copy_from_slice(
-                            there.ok_or_else(|| Error::corrupt("a box ends beyond its fragment"))?,
-                        );
-                        Ok(())
-                    };
+                    let within = &mut in_memory(&bytes, place.start);
                     self.look(within, place, depth.saturating_add(1))?;
+                }
+                // It is parsed as a file of its own (mov_read_cmov).
+                b"cmov" => {
+                    let most = self.limits.demuxer_memory.saturating_sub(self.unpacked);
+                    let bytes = packed::unpack(read, place, most)?;
+                    self.unpacked = self.unpacked.saturating_add(bytes.len() as u64);
+                    let file =
+                        Place { kind: *b"file", start: 0, content: 0, end: bytes.len() as u64, ..place };
+                    self.look(&mut in_memory(&bytes, 0), file, depth.saturating_add(1))?;
                 }
                 b"meta" => self.meta(read, place, depth)?,
                 b"wave" => self.look(read, place, depth.saturating_add(1))?,
@@ -154,13 +168,6 @@ impl Load<'_> {
             }
             b"chpl" => self.name(size / 9)?,
             b"stsd" => self.descriptions(read, place)?,
-            // It is parsed as a file of its own (mov_read_cmov).
-            b"cmov" if self.limits.demuxer_memory != u64::MAX => {
-                return Err(Limits::reached(
-                    "demuxer_memory",
-                    "its index is compressed (cmov): how much memory it takes can't be told".into(),
-                ));
-            }
             _ => {}
         }
         Ok(())
@@ -175,7 +182,7 @@ impl Load<'_> {
                 return self.look(read, Place { content, ..place }, depth.saturating_add(1));
             }
             at = at.saturating_add(4);
-            if at.saturating_sub(place.content) > DESCRIPTIONS {
+            if at.saturating_sub(place.content) > META {
                 return Err(Error::corrupt("a box of metadata (meta) does not say what it is"));
             }
         }
@@ -185,8 +192,9 @@ impl Load<'_> {
     /// Boxes that lie in the descriptions of samples.
     fn descriptions(&mut self, read: &mut Read<'_>, place: Place) -> Result<()> {
         let size = place.end.saturating_sub(place.content);
-        Limits::hold(size, self.limits.demuxer_memory.min(DESCRIPTIONS), "demuxer_memory", || {
-            format!("{size} bytes of sample descriptions")
+        let most = part_of(self.limits.demuxer_memory, DESCRIPTIONS);
+        Limits::hold(size, most, "demuxer_memory", || {
+            format!("{size} bytes of sample descriptions, and the limit is {most}")
         })?;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         read(place.content, &mut bytes)?;
