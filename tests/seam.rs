@@ -513,7 +513,10 @@ fn copies_are_the_same_from_one_process_to_the_next() {
     let (clip, sound) = (clip(), generated("vorbis.ogg", &vorbis));
     let video = synth::Video { encoder: "mpeg4".into(), ..synth::Video::default() };
     let mpeg4 = generated("mpeg4.mp4", &Spec { video: Some(video), ..Spec::default() });
-    let mut serials = Vec::new();
+    let video = synth::Video { encoder: "mpeg2video".into(), ..synth::Video::default() };
+    let pcm = synth::Audio { encoder: "pcm_s16le".into(), ..synth::Audio::default() };
+    let mpeg2 = generated("mpeg2.mkv", &Spec { video: Some(video), audio: vec![pcm], ..Spec::default() });
+    let mut numbers = Vec::new();
     for (input, ending, more) in [
         (&clip, "mkv", &[][..]),
         (&clip, "mp4", &[]),
@@ -525,6 +528,8 @@ fn copies_are_the_same_from_one_process_to_the_next() {
         (&sound, "webm", &[]),
         (&sound, "mka", &[]),
         (&sound, "ogg", &["--to", "0.5"]),
+        (&mpeg2, "mxf", &[]),
+        (&mpeg2, "mxf", &["--to", "0.5"]),
     ] {
         let made = |n: u32| {
             let to = dir.path().join(format!("{n}.{ending}"));
@@ -539,10 +544,18 @@ fn copies_are_the_same_from_one_process_to_the_next() {
         let first = made(1);
         assert!(first == made(2), "{ending}");
         if ending == "ogg" {
-            serials.push(first[14..18].to_vec());
+            numbers.push(first[14..18].to_vec());
+        } else if ending == "mxf" {
+            // Unique material identifiers: their label, their number, the number of the package.
+            let label = b"\x06\x0a\x2b\x34\x01\x01\x01\x05\x01\x01\x0d\x00\x13";
+            let found: Vec<&[u8]> =
+                first.windows(31).filter(|w| w.starts_with(label)).map(|w| &w[13..]).collect();
+            assert!(found.len() > 2 && found.iter().all(|number| *number == found[0]), "{found:x?}");
+            assert!(found[0][3..].iter().any(|byte| *byte != 0), "{found:x?}");
+            numbers.push(found[0].to_vec());
         }
     }
-    assert_ne!(serials[0], serials[1], "other files have other numbers");
+    assert!(numbers[0] != numbers[1] && numbers[2] != numbers[3], "other files have other numbers");
 }
 
 // ---- libav's log

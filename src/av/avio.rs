@@ -4,7 +4,7 @@
 //! error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel and deadline
 //! are looked at in every call, because libav never does that for custom I/O.
 
-use super::memory;
+use super::{memory, umid::Umid};
 use crate::{Control, Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -125,6 +125,8 @@ struct WriteState {
     device: Box<dyn WriteDevice>,
     current: Option<(usize, usize, u64)>,
     payload: u64,
+    /// Of MXF, what it is to say of its material.
+    umid: Option<Umid>,
 }
 
 /// Owns an AVIOContext and the state that its callbacks work on.
@@ -410,7 +412,7 @@ impl WriteIo {
     pub(crate) fn new(device: Box<dyn WriteDevice>, control: Control, direct: bool) -> Result<Self> {
         let seek: SeekFn = if device.len().is_some() { Some(write_seek) } else { None };
         let common = Common::new(control);
-        let state = WriteState { common, device, current: None, payload: 0 };
+        let state = WriteState { common, device, current: None, payload: 0, umid: None };
         let context = Context::new(state, true, None, Some(write), seek)?;
         // SAFETY: the context is live. min_packet_size is 0 for custom I/O, which flushes after each packet; 256 KiB is
         // what libav's own file protocol has.
@@ -428,6 +430,11 @@ impl WriteIo {
     /// The packet that is written next has its bytes at `address`, and the same bytes lie in its source at `origin`.
     pub(crate) fn set_current(&mut self, address: usize, len: usize, origin: u64) {
         self.0.state().current = Some((address, len, origin));
+    }
+
+    /// The file is MXF, and its material has this number.
+    pub(super) fn set_material(&mut self, identity: u64) {
+        self.0.state().umid = Some(Umid::new(identity));
     }
 
     /// The packet is written; returns how many bytes of it arrived by reference.
@@ -462,13 +469,17 @@ unsafe extern "C" fn write(opaque: *mut c_void, data: Out, size: c_int) -> c_int
         let skipped = data.addr().checked_sub(start)?;
         (skipped.checked_add(len)? <= packet).then(|| origin.checked_add(skipped as u64))?
     });
-    let device = &mut state.device;
+    let (device, umid) = (&mut state.device, &mut state.umid);
     let outcome = state.common.guard(|common| {
+        let bytes = match umid.as_mut().filter(|_| origin.is_none()) {
+            Some(umid) => umid.apply(common.pos, bytes),
+            None => bytes.into(),
+        };
         let most = common.control.limit().output_bytes;
         Limits::hold(common.pos.saturating_add(len as u64), most, "output_bytes", || {
             format!("the result has more than {most} bytes")
         })?;
-        device.write(common.pos, Chunk { data: bytes, origin })
+        device.write(common.pos, Chunk { data: &bytes, origin })
     });
     match outcome {
         Err(code) => code,

@@ -26,6 +26,7 @@ pub(crate) mod output;
 pub(crate) mod packet;
 pub(crate) mod stream;
 pub(crate) mod subtitle;
+mod umid;
 
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;

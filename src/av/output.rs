@@ -193,6 +193,11 @@ impl Muxer {
         matches!(self.name().as_str(), "ogg" | "oga" | "ogv" | "opus" | "spx")
     }
 
+    /// Whether its files name their material by a number that no other's should have.
+    pub(crate) fn names_material(self) -> bool {
+        self.name().starts_with("mxf")
+    }
+
     /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT):
     /// two results of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks
     /// are 1, 2…
@@ -370,6 +375,13 @@ impl Output {
                 (*stream).time_base = ff::AVRational { num: rate.den, den: rate.num };
             }
             Ok(usize::try_from((*stream).index).unwrap_or(0))
+        }
+    }
+
+    /// Says what material an MXF is of (see [`Muxer::names_material`]).
+    pub(crate) fn set_material(&mut self, identity: u64) {
+        if let Some(io) = self.io.one() {
+            io.set_material(identity);
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<C
 
 fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
     let mut target = Target::new(format, Destination::Rope, job.layout(false), control)?;
-    target.tell(&lengths(job));
+    target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
     let rope = target.into_rope(report)?;
     report.segments = rope.segments().len();
@@ -138,7 +138,7 @@ fn to_file(
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::File(file), job.layout(false), control)?;
-    target.tell(&lengths(job));
+    target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
     let file = target.into_file(report)?;
     let len = file.len();
@@ -166,7 +166,7 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
-    target.tell(&lengths(job));
+    target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
     target.into_stream(report)?;
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,10 +214,6 @@ fn finish(report: &mut Report, len: u64, begun: Instant) {
 }
 
 /// What tells this job's inputs from others'.
-fn lengths(job: &impl Job) -> Vec<Option<u64>> {
-    job.inputs().iter().map(crate::Source::len).collect()
-}
-
 /// The container for an output file's name.
 fn format_for(path: &Path) -> Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

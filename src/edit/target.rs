@@ -189,6 +189,17 @@ impl Target {
         })
     }
 
+    /// Counts in what an operation is made of.
+    pub(super) fn tell_sources(&mut self, sources: &[Source], control: &Control) -> Result<()> {
+        for source in sources {
+            self.tell(&source.len());
+            if self.muxer.names_material() {
+                self.tell(&source.sample(control)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Counts something in that tells this output from others (FNV-1a).
     pub(crate) fn tell(&mut self, what: &impl std::fmt::Debug) {
         for byte in format!("{what:?}").bytes() {
@@ -453,6 +464,9 @@ impl Target {
         }
         for stream in streams {
             self.tell(&(stream.codec(), stream.extradata(), stream.time_base(), stream.size()));
+        }
+        if self.muxer.names_material() {
+            output.set_material(self.identity);
         }
         output.write_header(&self.options(streams.iter().any(|s| s.kind() == StreamKind::Video)))?;
         let mut tracks = Vec::new();

@@ -236,6 +236,19 @@ impl Source {
         SourceReader { source: self.clone(), open: Open::Nothing, pos: 0, fetched: 0 }
     }
 
+    /// A few of its bytes, which tell it from others; none of a stream.
+    pub(crate) fn sample(&self, control: &Control) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let Some(len) = self.len().filter(|_| self.is_seekable()) else { return Ok(all) };
+        let mut reader = self.reader();
+        for at in [0, len / 3, len / 2, len.saturating_sub(4096)] {
+            let mut bytes = [0; 4096];
+            let read = reader.read(at, &mut bytes, control)?;
+            all.extend_from_slice(bytes.get(..read).unwrap_or_default());
+        }
+        Ok(all)
+    }
+
     /// Bytes of it, in one piece; `file` is its descriptor, where it is a file.
     pub(crate) fn fetch(&self, at: u64, len: usize, file: Option<&File>, control: &Control) -> Result<Bytes> {
         let named = |e: Error| e.named(self.name());

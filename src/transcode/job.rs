@@ -32,6 +32,9 @@ pub(super) fn run(
     control: &Control,
 ) -> Result<()> {
     settings.check()?;
+    if target.muxer.names_material() {
+        target.tell(settings);
+    }
     let settings = &settings.within(control.limit())?;
     target.set_options(&settings.muxer_options)?;
     touches::check_muxer(settings, target.muxer)?;

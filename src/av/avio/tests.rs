@@ -393,9 +393,7 @@ fn direct_reads_are_booked() {
 
 #[test]
 fn among_others_each_packet_has_a_bound_and_all_together_have_none() {
-    let mut limits = Limits::default();
-    limits.packet_bytes = 100_000;
-    let control = Control::new().limits(limits);
+    let control = Control::new().limits(Limits { packet_bytes: 100_000, ..Limits::default() });
     let reads = Arc::new(AtomicUsize::new(0));
     let count = reads.clone();
     let mut device = patterned(100 << 20);
