@@ -276,7 +276,8 @@ impl Hardware {
         let slot = lock(&self.0.slots).entry(kind).or_default().clone();
         let auto = self.0.choice == HardwareChoice::Auto;
         slot.wait(limit, move || {
-            let device = Device::by_index(kind, index)?;
+            // On a thread of its own.
+            let device = crate::av::log::ours(|| Device::by_index(kind, index))?;
             match device.description() {
                 // OpenCL's filters are only used where somebody names them.
                 Some((name, true)) if auto && kind != DeviceKind::OpenCl => Err(Error::new(

@@ -575,4 +575,13 @@ fn what_libav_says_reaches_the_error_and_not_the_hosts_stderr() {
     let error = refused(Media::open(cut_off), &[ErrorKind::Corrupt], "cut off");
     assert!(error.log().iter().any(|line| line.contains("moov atom not found")), "{:?}", error.log());
     assert_eq!(error.log(), &lines.lock().unwrap()[..]);
+    // Other ways into libav.
+    let head = [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &[0, 0, 0, 9, 0, 0, 0, 9, 99]].concat();
+    let damaged = Source::from_bytes([&head[..], &[7; 60]].concat());
+    avrope::Frame::from_picture(damaged).expect_err("damaged");
+    let spec = Spec { duration: 0.2, ..Spec::default() };
+    let dir = tempfile::tempdir().unwrap();
+    synth::to_file(&spec, &dir.path().join("m.mkv")).unwrap();
+    avrope::Hardware::list();
+    assert!(lines.lock().unwrap().len() > error.log().len(), "there was something to say");
 }

@@ -37,7 +37,7 @@ impl Frame {
     /// Errors: as [`from_picture`](Self::from_picture).
     pub fn from_picture_with(source: Source, control: &Control) -> Result<Self> {
         let name = source.name().to_owned();
-        decode(&source, control).map_err(|e| e.named(&name))
+        crate::av::log::ours(|| decode(&source, control)).map_err(|e| e.named(&name))
     }
 }
 

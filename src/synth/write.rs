@@ -38,7 +38,7 @@ pub fn to_file_with(spec: &Spec, path: &Path, progress: &mut dyn FnMut(f64) -> b
     }
     // Before libav, which says less and, in ffmpeg-next, leaks its context when it can't create the file.
     fs::File::create(&absolute).map_err(refused)?;
-    let result = write(spec, &absolute, progress);
+    let result = crate::av::log::ours(|| write(spec, &absolute, progress));
     if result.is_err() {
         let _ = fs::remove_file(&absolute);
     }
