@@ -84,7 +84,7 @@ type ProgressFn = dyn Fn(Progress) + Send + Sync;
 pub struct Control {
     cancel: Option<CancelToken>,
     /// Cancelled from inside: a stage of the job failed, and the others end with it.
-    stop: Option<CancelToken>,
+    stops: Vec<CancelToken>,
     deadline: Option<Instant>,
     progress: Option<Arc<ProgressFn>>,
     limits: Limits,
@@ -158,7 +158,7 @@ impl Control {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Error::new(ErrorKind::Cancelled, "the job was cancelled"));
         }
-        if self.stop.as_ref().is_some_and(CancelToken::is_cancelled) {
+        if self.stops.iter().any(CancelToken::is_cancelled) {
             return Err(Error::new(ErrorKind::Cancelled, "another stage of the job failed"));
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -167,9 +167,14 @@ impl Control {
         Ok(())
     }
 
+    /// How much time is left until the deadline; None without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// The same control, which is also cancelled by a token of the job's own.
     pub(crate) fn and_cancel(mut self, token: CancelToken) -> Self {
-        self.stop = Some(token);
+        self.stops.push(token);
         self
     }
 

@@ -54,7 +54,7 @@ impl<F: Fn() -> std::io::Result<()> + Send + Sync> ReadAt for Remote<F> {
         self.bytes.len() as u64
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
         (self.before)()?;
         let most = buf.len().min(self.most);
         let read = (&self.bytes[(offset as usize).min(self.bytes.len())..]).read(&mut buf[..most])?;
@@ -63,7 +63,7 @@ impl<F: Fn() -> std::io::Result<()> + Send + Sync> ReadAt for Remote<F> {
     }
 
     fn hints(&self) -> Hints {
-        Hints { block: 16 << 10, read_ahead: 64 << 10, cache: 256 << 10 }
+        Hints { block: 16 << 10, read_ahead: 64 << 10, cache: 256 << 10, ..Hints::default() }
     }
 }
 

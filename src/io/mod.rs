@@ -2,11 +2,11 @@
 
 pub(crate) mod avio;
 mod builder;
+mod far;
 mod file;
 pub(crate) mod files;
 mod map;
 mod outlet;
-mod readahead;
 mod reader;
 mod rope;
 mod save;
@@ -14,12 +14,12 @@ mod sink;
 mod source;
 pub(crate) mod stream;
 
-pub use readahead::Hints;
+pub use far::{Hints, ReadAt};
 pub use reader::{Chunks, RopeReader};
 pub use rope::{Rope, Segment};
 pub use save::SaveOptions;
 pub use sink::Sink;
-pub use source::{ReadAt, Source};
+pub use source::Source;
 
 pub(crate) use builder::Builder;
 pub(crate) use file::FileSource;

@@ -2,10 +2,11 @@
 
 use super::{
     Rope, Source,
+    far::Ahead,
     rope::{Piece, Slice, in_memory},
     source::read_exact_at,
 };
-use crate::{Control, Error, Result};
+use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::{
     fs::File,
@@ -68,11 +69,24 @@ pub struct RopeReader {
     pos: u64,
     pub(super) files: Descriptors,
     control: Control,
+    /// What is asked for ahead, where a part of the rope is far.
+    ahead: Option<Ahead>,
+    /// Up to where the reader is known to read.
+    needs: u64,
+    /// Where its last plain read ended.
+    end: Option<u64>,
 }
+
+/// What a plain read that follows no other asks a far source for, at the least.
+const FIRST: u64 = 256 << 10;
+/// What is read of a far source before it is handed on, at the least: what a receiver gets at once.
+const PIECE: u64 = 64 << 10;
 
 impl RopeReader {
     pub(super) fn new(rope: Rope) -> Self {
-        Self { rope, pos: 0, files: Descriptors::default(), control: Control::default() }
+        let ahead = rope.is_far().then(Ahead::default);
+        let (files, control) = Default::default();
+        Self { rope, pos: 0, files, control, ahead, needs: 0, end: None }
     }
 
     /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source of
@@ -85,6 +99,23 @@ impl RopeReader {
 
     pub(super) fn watch(&mut self, control: &Control) {
         self.control = control.clone();
+    }
+
+    /// All up to there will be read, in order: far sources are asked for it ahead.
+    pub(super) fn needs(&mut self, to: u64) {
+        self.needs = self.needs.max(to);
+    }
+
+    /// Bytes that lie at `origin` in a far source and at `at` in the rope.
+    fn far(&mut self, at: u64, origin: u64, least: u64, source: &Source) -> Result<Bytes> {
+        let Some(ahead) = &mut self.ahead else {
+            return Err(Error::new(ErrorKind::Bug, "a far source that nobody saw"));
+        };
+        let needs = self.needs.max(at.saturating_add(least));
+        let found = ahead
+            .ask(&self.rope, at, needs, &self.control)
+            .and_then(|()| ahead.bytes(at, origin, least, &self.control));
+        found.map_err(|e| e.named(source.name()))
     }
 
     /// The bytes from here to there, in chunks.
@@ -123,18 +154,23 @@ impl RopeReader {
             )));
         }
         let rope = self.rope.clone();
+        let promised = self.needs;
+        self.needs(to);
         let mut outcome = Ok(());
         rope.visit(at, to, |piece| {
+            let place = at.saturating_add(piece.start);
             let start = usize::try_from(piece.start).unwrap_or(usize::MAX);
             let end = start.saturating_add(usize::try_from(piece.len).unwrap_or(usize::MAX));
             if let (Ok(()), Some(into)) = (&outcome, into.get_mut(start..end)) {
-                outcome = self.read_piece(&piece, into);
+                outcome = self.read_piece(&piece, place, into);
             }
         });
+        self.needs = promised;
         outcome
     }
 
-    fn read_piece(&mut self, piece: &Piece, into: &mut [u8]) -> Result<()> {
+    /// A piece that lies at `place` in the rope.
+    fn read_piece(&mut self, piece: &Piece, place: u64, into: &mut [u8]) -> Result<()> {
         if let Some(bytes) = in_memory(piece) {
             into.copy_from_slice(&bytes);
             return Ok(());
@@ -149,7 +185,16 @@ impl RopeReader {
                 unchanged(source, &file)
             }
             None => {
-                into.copy_from_slice(&source.fetch(*at, into.len(), None, &self.control)?);
+                if source.as_far().is_none() {
+                    into.copy_from_slice(&source.fetch(*at, into.len(), None, &self.control)?);
+                    return Ok(());
+                }
+                let mut done = 0;
+                while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
+                    let (place, origin) = (place.saturating_add(done as u64), at.saturating_add(done as u64));
+                    let bytes = self.far(place, origin, rest.len() as u64, source)?;
+                    done = done.saturating_add(copy(&bytes, rest));
+                }
                 Ok(())
             }
         }
@@ -163,6 +208,10 @@ impl RopeReader {
             return Ok(None);
         }
         self.control.check()?;
+        if let Some(ahead) = &mut self.ahead {
+            // What follows is on its way while the receiver has what is here.
+            ahead.ask(&self.rope, pos, self.needs, &self.control)?;
+        }
         // A piece in memory goes out whole, one in a file in chunks.
         let Some(piece) = self.rope.piece_from(pos) else { return Ok(None) };
         let bytes = match in_memory(&piece) {
@@ -171,9 +220,15 @@ impl RopeReader {
                 let Slice::Shared { source, at } = &piece.bytes else {
                     return Ok(None);
                 };
-                let file = self.files.of(source)?;
-                let want = usize::try_from(piece.len.min(CHUNK)).unwrap_or(0);
-                source.fetch(*at, want, file.as_deref(), &self.control)?
+                let want = piece.len.min(CHUNK);
+                if source.as_far().is_some() {
+                    let bytes = self.far(pos, *at, want.min(PIECE), source)?;
+                    let most = usize::try_from(piece.len).unwrap_or(usize::MAX).min(bytes.len());
+                    bytes.slice(..most)
+                } else {
+                    let file = self.files.of(source)?;
+                    source.fetch(*at, usize::try_from(want).unwrap_or(0), file.as_deref(), &self.control)?
+                }
             }
         };
         self.pos = pos.saturating_add(bytes.len() as u64);
@@ -181,10 +236,25 @@ impl RopeReader {
     }
 }
 
+pub(super) fn copy(from: &[u8], into: &mut [u8]) -> usize {
+    let len = from.len().min(into.len());
+    if let (Some(from), Some(into)) = (from.get(..len), into.get_mut(..len)) {
+        into.copy_from_slice(from);
+    }
+    len
+}
+
 impl Read for RopeReader {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.ahead.is_some() {
+            // Who goes on where he was reads all of it, most likely.
+            let goes_on = self.end == Some(self.pos);
+            let needs = if goes_on { self.rope.len() } else { self.pos.saturating_add(FIRST) };
+            self.needs = needs.min(self.rope.len());
+        }
         let read = self.read_at(self.pos, buf)?;
         self.pos = self.pos.saturating_add(read as u64);
+        self.end = Some(self.pos);
         Ok(read)
     }
 }
@@ -210,6 +280,8 @@ pub struct Chunks {
 
 impl Chunks {
     pub(super) fn new(reader: RopeReader) -> Self {
+        let mut reader = reader;
+        reader.needs(u64::MAX);
         Self { reader }
     }
 

@@ -99,6 +99,21 @@ impl Rope {
         Self::from_pieces(pieces)
     }
 
+    /// All of a source that can be read anywhere; nothing of a stream.
+    pub(super) fn of_source(source: &Source) -> Self {
+        let len = source.len().unwrap_or(0);
+        let all = Piece { start: 0, len, bytes: Slice::Shared { source: source.clone(), at: 0 } };
+        Self::from_pieces(if len == 0 { Vec::new() } else { vec![all] })
+    }
+
+    /// Whether a part of it lies in a source that may be slow to answer.
+    pub(super) fn is_far(&self) -> bool {
+        self.0.pieces.iter().any(|piece| match &piece.bytes {
+            Slice::Shared { source, .. } => source.as_far().is_some(),
+            Slice::Owned(_) => false,
+        })
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> u64 {
         self.0.len
@@ -160,10 +175,15 @@ impl Rope {
         Ok(Self::from_pieces(pieces))
     }
 
+    /// The pieces from the one on that a position lies in.
+    pub(super) fn pieces_from(&self, at: u64) -> impl Iterator<Item = &Piece> {
+        let first = self.0.pieces.partition_point(|piece| piece.end() <= at);
+        self.0.pieces.iter().skip(first)
+    }
+
     /// Calls back with the parts of the pieces between two positions; their starts count from `from`.
     pub(crate) fn visit(&self, from: u64, to: u64, mut each: impl FnMut(Piece)) {
-        let first = self.0.pieces.partition_point(|piece| piece.end() <= from);
-        for piece in self.0.pieces.iter().skip(first).take_while(|piece| piece.start < to) {
+        for piece in self.pieces_from(from).take_while(|piece| piece.start < to) {
             let (start, end) = (piece.start.max(from), piece.end().min(to));
             if start < end {
                 each(piece.part(
@@ -177,8 +197,7 @@ impl Rope {
 
     /// What is left of the piece that a position lies in; its start counts from there.
     pub(super) fn piece_from(&self, at: u64) -> Option<Piece> {
-        let i = self.0.pieces.partition_point(|piece| piece.end() <= at);
-        let piece = self.0.pieces.get(i)?;
+        let piece = self.pieces_from(at).next()?;
         Some(piece.part(at.saturating_sub(piece.start), piece.end().saturating_sub(at), 0))
     }
 

@@ -253,6 +253,7 @@ impl Rope {
 
     pub(crate) fn save_into(&self, to: &mut PartialFile, control: &Control) -> Result<()> {
         let mut reader = self.reader().control(control);
+        reader.needs(self.len());
         let block = to.block_size();
         let mut shares = true;
         for piece in self.pieces() {
@@ -317,6 +318,7 @@ impl Rope {
         let to = Outlet::new(duplicate.map_err(|e| Error::io("cannot duplicate the descriptor", e))?.into());
         let _quiet = to.without_signal();
         let mut reader = self.reader().control(control);
+        reader.needs(self.len());
         for piece in self.pieces() {
             control.check()?;
             let mut at = piece.start;

@@ -1,8 +1,9 @@
 //! [`Source`]: where bytes come from.
 
 use super::{
-    FileSource, Hints, Rope, RopeReader,
-    readahead::ReadAhead,
+    FileSource, Hints, ReadAt, Rope, RopeReader,
+    far::{Ahead, Far},
+    reader::copy,
     stream::{self, Stream},
 };
 use crate::{Control, Error, ErrorKind, Result};
@@ -16,28 +17,6 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Something with a length that can be read anywhere: an object store, a file over HTTP ranges, a database.
-///
-/// Reads go through a read-ahead ([`Hints`]), so that opening a file costs a few requests and not one a box. A panic in
-/// one of these calls ends the operation with [`ErrorKind::Bug`].
-pub trait ReadAt: Send + Sync {
-    /// The length in bytes. It must not change.
-    fn len(&self) -> u64;
-
-    /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 only at the end. Fewer than asked are fine.
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize>;
-
-    /// Whether there is nothing in it.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How it likes to be read.
-    fn hints(&self) -> Hints {
-        Hints::default()
-    }
-}
 
 /// Where bytes come from. Cheap to clone; clones are the same source.
 ///
@@ -59,7 +38,7 @@ enum Kind {
     File(FileSource),
     Memory(Bytes),
     Rope(Rope),
-    ReadAt(ReadAhead),
+    Far(Arc<Far>),
     Stream(Mutex<Option<Box<dyn Stream>>>),
 }
 
@@ -116,7 +95,7 @@ impl Source {
 
     /// Anything that can be read anywhere.
     pub fn from_read_at(device: impl ReadAt + 'static, name: impl Into<String>) -> Self {
-        Self::new(name, Kind::ReadAt(ReadAhead::new(Box::new(device))))
+        Self::new(name, Kind::Far(Far::new(Box::new(device))))
     }
 
     /// Anything that can seek. Its length is asked once.
@@ -179,7 +158,7 @@ impl Source {
             Kind::File(file) => Some(file.len()),
             Kind::Memory(bytes) => Some(bytes.len() as u64),
             Kind::Rope(rope) => Some(rope.len()),
-            Kind::ReadAt(device) => Some(device.len()),
+            Kind::Far(device) => Some(device.len()),
             Kind::Stream(_) => None,
         }
     }
@@ -209,6 +188,13 @@ impl Source {
     pub(crate) fn as_file(&self) -> Option<&FileSource> {
         match &*self.kind {
             Kind::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_far(&self) -> Option<&Arc<Far>> {
+        match &*self.kind {
+            Kind::Far(far) => Some(far),
             _ => None,
         }
     }
@@ -261,7 +247,12 @@ impl Source {
                 }
                 Ok(bytes.slice(start..end))
             }
-            Kind::ReadAt(device) => device.fetch(at, len, control).map_err(named),
+            Kind::Far(_) => {
+                let rope = Rope::of_source(self);
+                let mut bytes = vec![0; len];
+                rope.reader().control(control).read_exact_at(at, &mut bytes)?;
+                Ok(bytes.into())
+            }
             Kind::File(source) => {
                 let opened;
                 let file = if let Some(file) = file {
@@ -344,7 +335,42 @@ enum Open {
     Nothing,
     File(Arc<File>),
     Rope(RopeReader),
+    Far(FarReader),
     Stream(Box<dyn Stream>),
+}
+
+/// A far source, as a rope of it alone, and the requests of one reader.
+struct FarReader {
+    far: Option<Arc<Far>>,
+    rope: Rope,
+    ahead: Ahead,
+    /// Where its last request ended, and what it asked for.
+    end: u64,
+    span: u64,
+}
+
+impl FarReader {
+    fn of(source: &Source, ahead: Ahead) -> Self {
+        let far = source.as_far().cloned();
+        Self { far, rope: Rope::of_source(source), ahead, end: 0, span: 0 }
+    }
+
+    /// Up to `into.len()` bytes at `at`, which lies inside. A request asks for a block, and for more while reads follow each
+    /// other.
+    fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
+        let Some(far) = &self.far else { return Ok(0) };
+        if let Some(bytes) = far.find(at) {
+            return Ok(copy(&bytes, into));
+        }
+        if !self.ahead.covers(at) {
+            let hints = far.hints();
+            let next = if self.end == at { self.span.saturating_mul(2) } else { 0 };
+            self.span = next.clamp(hints.block as u64, hints.read_ahead as u64);
+            self.end = at.saturating_add(self.span).min(self.rope.len());
+            self.ahead.ask(&self.rope, at, self.end, control)?;
+        }
+        Ok(copy(&self.ahead.bytes(at, at, into.len() as u64, control)?, into))
+    }
 }
 
 impl SourceReader {
@@ -354,6 +380,7 @@ impl SourceReader {
 
     /// Gives the descriptor back; the next read opens the file again and checks that it is the same.
     pub(crate) fn rest(&mut self) {
+        self.fetched = self.take_fetched();
         if !matches!(self.open, Open::Stream(_)) {
             self.open = Open::Nothing;
         }
@@ -366,7 +393,11 @@ impl SourceReader {
 
     /// Bytes that were fetched since the last call: with read-ahead, more than were asked for.
     pub(crate) fn take_fetched(&mut self) -> u64 {
-        std::mem::take(&mut self.fetched)
+        let far = match &self.open {
+            Open::Far(reader) => reader.ahead.take_received(),
+            _ => 0,
+        };
+        std::mem::take(&mut self.fetched).saturating_add(far)
     }
 
     fn read_unnamed(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
@@ -382,7 +413,15 @@ impl SourceReader {
                 into.copy_from_slice(bytes.get(start..start.saturating_add(want)).unwrap_or_default());
                 want
             }
-            Kind::ReadAt(device) => return device.read(at, into, &mut self.fetched, control),
+            Kind::Far(_) => {
+                if matches!(self.open, Open::Nothing) {
+                    self.open = Open::Far(FarReader::of(&source, Ahead::that_keeps()));
+                }
+                let Open::Far(reader) = &mut self.open else {
+                    return Err(Error::new(ErrorKind::Bug, "no far source"));
+                };
+                return reader.read(at, into, control);
+            }
             Kind::File(file) => {
                 if matches!(self.open, Open::Nothing) {
                     let file = file.descriptor()?;
@@ -440,9 +479,14 @@ impl<T: Read + Seek + Send> ReadAt for Seekable<T> {
         self.len
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
         let mut device = self.device.lock().map_err(|_| std::io::Error::other("an earlier read panicked"))?;
         device.seek(SeekFrom::Start(offset))?;
         device.read(buf)
+    }
+
+    fn hints(&self) -> Hints {
+        // One read holds the device.
+        Hints { requests: 1, ..Hints::default() }
     }
 }

@@ -213,7 +213,7 @@ impl ReadAt for Saboteur {
     fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
         if self.armed.swap(0, Ordering::SeqCst) == 1 {
             self.change.make(&self.victim);
         }

@@ -15,7 +15,7 @@ impl<F: Fn(&mut [u8]) -> std::io::Result<Option<usize>> + Send + Sync> ReadAt fo
         self.bytes.len() as u64
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
         let n = self.reads.fetch_add(1, Ordering::SeqCst);
         if n == self.at && std::env::var_os("AVROPE_TRACE").is_some() {
             eprintln!("{}", std::backtrace::Backtrace::force_capture());
@@ -29,7 +29,7 @@ impl<F: Fn(&mut [u8]) -> std::io::Result<Option<usize>> + Send + Sync> ReadAt fo
     }
 
     fn hints(&self) -> Hints {
-        Hints { block: 4096, read_ahead: 16 << 10, cache: 64 << 10 }
+        Hints { block: 4096, read_ahead: 16 << 10, cache: 64 << 10, ..Hints::default() }
     }
 }
 
@@ -110,7 +110,7 @@ fn short_reads_and_interruptions_do_no_harm() {
         fn len(&self) -> u64 {
             self.0.len() as u64
         }
-        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
             let n = self.1.fetch_add(1, Ordering::SeqCst);
             if n.is_multiple_of(3) {
                 return Err(std::io::ErrorKind::Interrupted.into());
@@ -131,7 +131,7 @@ fn cancel_is_seen_between_the_reads_of_one_block() {
         fn len(&self) -> u64 {
             self.0.len() as u64
         }
-        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
             if self.1.fetch_add(1, Ordering::SeqCst) == 4 {
                 self.2.cancel();
             }
@@ -153,7 +153,7 @@ fn a_length_that_is_a_lie() {
         fn len(&self) -> u64 {
             self.1
         }
-        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
             (&self.0[(offset as usize).min(self.0.len())..]).read(buf)
         }
     }

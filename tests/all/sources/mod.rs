@@ -43,7 +43,7 @@ impl ReadAt for InMemory {
         self.0.len() as u64
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
         (&self.0[(offset as usize).min(self.0.len())..]).read(buf)
     }
 }
