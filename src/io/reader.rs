@@ -108,13 +108,13 @@ impl RopeReader {
 
     /// Bytes that lie at `origin` in a far source and at `at` in the rope.
     fn far(&mut self, at: u64, origin: u64, least: u64, source: &Source) -> Result<Bytes> {
-        let Some(ahead) = &mut self.ahead else {
+        let (Some(ahead), Some(far)) = (&mut self.ahead, source.as_far()) else {
             return Err(Error::new(ErrorKind::Bug, "a far source that nobody saw"));
         };
         let needs = self.needs.max(at.saturating_add(least));
         let found = ahead
             .ask(&self.rope, at, needs, &self.control)
-            .and_then(|()| ahead.bytes(at, origin, least, &self.control));
+            .and_then(|()| ahead.bytes(at, far, origin, least, &self.control));
         found.map_err(|e| e.named(source.name()))
     }
 

@@ -99,6 +99,32 @@ impl Rope {
         Self::from_pieces(pieces)
     }
 
+    /// Ropes one after the other. Nothing is copied; neighbouring slices of one source become one segment.
+    ///
+    /// ```
+    /// use avrope::{Rope, Source};
+    /// let source = Source::from_bytes(&b"0123456789"[..]);
+    /// let rope = Rope::concat(&[Rope::from_bytes(&b"> "[..]), source.slice(2..5)?, source.slice(8..)?]);
+    /// assert_eq!(rope.to_bytes()?, &b"> 23489"[..]);
+    /// # Ok::<(), avrope::Error>(())
+    /// ```
+    pub fn concat<'a>(ropes: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for piece in ropes.into_iter().flat_map(Self::pieces) {
+            let start = pieces.last().map_or(0, Piece::end);
+            match (pieces.last_mut(), &piece.bytes) {
+                (
+                    Some(Piece { len, bytes: Slice::Shared { source: last, at: from }, .. }),
+                    Slice::Shared { source, at },
+                ) if last.is_same(source) && from.saturating_add(*len) == *at => {
+                    *len = len.saturating_add(piece.len);
+                }
+                _ => pieces.push(Piece { start, ..piece.clone() }),
+            }
+        }
+        Self::from_pieces(pieces)
+    }
+
     /// All of a source that can be read anywhere; nothing of a stream.
     pub(super) fn of_source(source: &Source) -> Self {
         let len = source.len().unwrap_or(0);
@@ -257,6 +283,21 @@ impl Rope {
 impl Default for Rope {
     fn default() -> Self {
         Self::from_pieces(Vec::new())
+    }
+}
+
+impl From<Bytes> for Rope {
+    fn from(bytes: Bytes) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+/// All of a source, by reference. An error for a stream.
+impl TryFrom<Source> for Rope {
+    type Error = Error;
+
+    fn try_from(source: Source) -> Result<Self> {
+        source.slice(..)
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
     fmt,
     fs::File,
     io::{Read, Seek, SeekFrom},
+    ops::RangeBounds,
     os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -163,6 +164,24 @@ impl Source {
         }
     }
 
+    /// A part of it as a rope: nothing is read. Of a source that is a rope, slices of what that points to.
+    ///
+    /// Errors: [`InvalidArgument`](ErrorKind::InvalidArgument) if the range is not inside,
+    /// [`Unsupported`](ErrorKind::Unsupported) for a stream.
+    pub fn slice(&self, range: impl RangeBounds<u64>) -> Result<Rope> {
+        if !self.is_seekable() {
+            let error = Error::unsupported("a stream has no parts that could be read again");
+            return Err(error.named(self.name()).advise("read it into memory first (Source::spool)"));
+        }
+        let whole = self.as_rope().cloned().unwrap_or_else(|| Rope::of_source(self));
+        whole.slice(range).map_err(|e| e.named(self.name()))
+    }
+
+    /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 at the end. An error for a stream.
+    pub fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> Result<usize> {
+        self.slice(..)?.reader().control(control).read_at(offset, buf)
+    }
+
     /// Whether it can be read anywhere and again.
     pub fn is_seekable(&self) -> bool {
         self.len().is_some()
@@ -173,7 +192,8 @@ impl Source {
         matches!(&*self.kind, Kind::File(_) | Kind::Memory(_) | Kind::Rope(_))
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Whether both are clones of one source. Two that were opened from the same path are not.
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.kind, &other.kind)
     }
 
@@ -369,7 +389,7 @@ impl FarReader {
             self.end = at.saturating_add(self.span).min(self.rope.len());
             self.ahead.ask(&self.rope, at, self.end, control)?;
         }
-        Ok(copy(&self.ahead.bytes(at, at, into.len() as u64, control)?, into))
+        Ok(copy(&self.ahead.bytes(at, far, at, into.len() as u64, control)?, into))
     }
 }
 

@@ -1,9 +1,6 @@
 //! What a reader asks far sources for before it needs it.
 
-use super::{
-    Far,
-    flight::{Seat, span},
-};
+use super::{Far, flight::Seat};
 use crate::{
     Control, Error, ErrorKind, Result,
     io::{Rope, rope::Slice},
@@ -18,32 +15,45 @@ use std::{
     },
 };
 
-/// The requests of one reader of a rope, in the rope's order. Other readers have their own.
+/// The requests of one reader of a rope. Other readers have their own.
+///
+/// The rope is planned in batches, each half of what may be held: all that lies in far sources is sorted by where it lies
+/// there, near ranges become one request, and what is needed first is asked for first. So the order of the rope costs
+/// nothing, where it goes to and fro in its source (sound and picture of a fragment).
 #[derive(Default)]
 pub(crate) struct Ahead {
-    window: VecDeque<Asked>,
+    batches: VecDeque<Batch>,
     /// Bytes that its own requests brought.
     received: Arc<AtomicU64>,
     /// A demuxer's: what it brings is kept for the next.
     keep: bool,
 }
 
-/// A request, and what it is for.
-struct Asked {
-    /// Bytes of the rope.
+/// A stretch of the rope, and the requests for it in the order in which they are needed.
+struct Batch {
     from: u64,
     to: u64,
-    far: Arc<Far>,
-    ranges: Vec<Range<u64>>,
-    seat: Seat,
+    size: u64,
+    requests: Vec<Request>,
 }
 
-/// What the next request would be.
-struct Plan {
-    from: u64,
-    to: u64,
+struct Request {
     far: Arc<Far>,
+    /// Ascending, without overlaps.
     ranges: Vec<Range<u64>>,
+    /// None until it is asked for.
+    seat: Option<Seat>,
+}
+
+impl Request {
+    fn has(&self, far: &Arc<Far>, origin: u64) -> bool {
+        let after = self.ranges.partition_point(|range| range.end <= origin);
+        Arc::ptr_eq(&self.far, far) && self.ranges.get(after).is_some_and(|range| range.start <= origin)
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.seat.as_ref().is_some_and(Seat::is_under_way)
+    }
 }
 
 impl Ahead {
@@ -57,98 +67,147 @@ impl Ahead {
         self.received.swap(0, Ordering::Relaxed)
     }
 
-    /// Whether a request for this place is on its way or has arrived.
+    /// Whether this place has been planned for.
     pub(crate) fn covers(&self, at: u64) -> bool {
-        self.window.iter().any(|asked| (asked.from..asked.to).contains(&at))
+        self.batches.iter().any(|batch| (batch.from..batch.to).contains(&at))
     }
 
     /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What lies before
     /// `at` is let go.
     pub(crate) fn ask(&mut self, rope: &Rope, at: u64, until: u64, control: &Control) -> Result<()> {
-        if self.window.front().is_some_and(|first| first.from > at) {
+        if self.batches.front().is_some_and(|first| first.from > at) {
             // The reader went back, or elsewhere.
-            self.window.clear();
+            self.batches.clear();
         }
-        while self.window.front().is_some_and(|first| first.to <= at) {
-            self.window.pop_front();
+        while self.batches.front().is_some_and(|first| first.to <= at) {
+            self.batches.pop_front();
         }
-        let mut next = self.window.back().map_or(at, |last| last.to);
-        while let Some(plan) = plan(rope, next, until) {
-            let hints = plan.far.hints();
-            let waiting: u64 = self.window.iter().map(|asked| span(&asked.ranges)).sum();
-            let has_room = self.window.len() < hints.requests
-                && waiting.saturating_add(span(&plan.ranges)) <= hints.cache as u64;
-            if !has_room && !self.window.is_empty() {
+        loop {
+            let next = self.batches.back().map_or(at, |last| last.to);
+            let held: u64 = self.batches.iter().map(|batch| batch.size).sum();
+            let Some((batch, most)) = plan(rope, next, until) else { break };
+            if held > 0 && held.saturating_add(batch.size) > most {
                 break;
             }
-            next = plan.to;
-            let seat = plan.far.ask(plan.ranges.clone(), self.keep, &self.received, control)?;
-            self.window.push_back(Asked {
-                from: plan.from,
-                to: plan.to,
-                far: plan.far,
-                ranges: plan.ranges,
-                seat,
-            });
+            self.batches.push_back(batch);
+        }
+        let mut under_way =
+            self.batches.iter().flat_map(|batch| &batch.requests).filter(|one| one.is_under_way()).count();
+        for request in self.batches.iter_mut().flat_map(|batch| &mut batch.requests) {
+            if under_way >= request.far.hints().requests {
+                break;
+            }
+            if request.seat.is_none() {
+                request.seat = Some(ask_for(request, self.keep, &self.received, control)?);
+                under_way = under_way.saturating_add(1);
+            }
         }
         Ok(())
     }
 
     /// The bytes at a place of the rope that lies at `origin` in a far source: as many as have arrived in one piece, and
     /// `least` where that can be. It has been asked for.
-    pub(crate) fn bytes(&mut self, at: u64, origin: u64, least: u64, control: &Control) -> Result<Bytes> {
-        let asked = self.window.iter_mut().find(|asked| (asked.from..asked.to).contains(&at));
-        let Some(asked) = asked else {
+    pub(crate) fn bytes(
+        &mut self,
+        at: u64,
+        far: &Arc<Far>,
+        origin: u64,
+        least: u64,
+        control: &Control,
+    ) -> Result<Bytes> {
+        let batch = self.batches.iter_mut().find(|batch| (batch.from..batch.to).contains(&at));
+        let request = batch.and_then(|batch| batch.requests.iter_mut().find(|one| one.has(far, origin)));
+        let Some(request) = request else {
             return Err(Error::new(ErrorKind::Bug, "bytes that nobody asked for"));
         };
         loop {
-            if let Some(bytes) = asked.seat.wait(origin, least, control)? {
+            if let Some(seat) = &request.seat
+                && let Some(bytes) = seat.wait(origin, least, control)?
+            {
                 return Ok(bytes);
             }
-            asked.seat = asked.far.ask(asked.ranges.clone(), self.keep, &self.received, control)?;
+            request.seat = Some(ask_for(request, self.keep, &self.received, control)?);
         }
     }
 }
 
-/// The next request for what lies in far sources from a place of the rope on: near ranges of one source are one.
-fn plan(rope: &Rope, from: u64, until: u64) -> Option<Plan> {
-    let mut plan: Option<Plan> = None;
+fn ask_for(request: &Request, keep: bool, received: &Arc<AtomicU64>, control: &Control) -> Result<Seat> {
+    request.far.ask(request.ranges.clone(), keep, received, control)
+}
+
+/// A part of a far source that the rope needs.
+struct Part {
+    /// Where in the rope it is needed first.
+    place: u64,
+    far: Arc<Far>,
+    range: Range<u64>,
+}
+
+/// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is far.
+fn plan(rope: &Rope, from: u64, until: u64) -> Option<(Batch, u64)> {
+    let mut parts: Vec<Part> = Vec::new();
+    let (mut size, mut most, mut to) = (0u64, u64::MAX, from);
     for piece in rope.pieces_from(from).take_while(|piece| piece.start < until) {
         let Slice::Shared { source, at } = &piece.bytes else { continue };
         let Some(far) = source.as_far() else { continue };
-        let skip = from.saturating_sub(piece.start);
-        let start = at.saturating_add(skip);
-        let len = piece.end().min(until).saturating_sub(piece.start).saturating_sub(skip);
-        let Some(plan) = &mut plan else {
-            let len = len.min(far.hints().read_ahead as u64);
-            let from = piece.start.saturating_add(skip);
-            plan = Some(Plan {
-                from,
-                to: from.saturating_add(len),
-                far: far.clone(),
-                ranges: std::iter::once(start..start.saturating_add(len)).collect(),
-            });
-            continue;
-        };
-        let (first, end) = (plan.ranges.first()?.start, plan.ranges.last()?.end);
+        let place = piece.start.max(from);
+        let start = at.saturating_add(place.saturating_sub(piece.start));
         let hints = far.hints();
-        let fits = Arc::ptr_eq(far, &plan.far)
-            && start >= end
-            && start.saturating_sub(end) <= hints.gap as u64
-            && start.saturating_sub(first) < hints.read_ahead as u64;
-        if !fits {
+        most = most.min(hints.cache as u64);
+        let room = (most / 2).max(hints.read_ahead as u64).saturating_sub(size);
+        let len = piece.end().min(until).saturating_sub(place);
+        let taken = len.min(room);
+        if taken == 0 {
             break;
         }
-        let room = (hints.read_ahead as u64).saturating_sub(start.saturating_sub(first));
-        let taken = len.min(room);
-        match plan.ranges.last_mut() {
-            Some(last) if last.end == start => last.end = start.saturating_add(taken),
-            _ => plan.ranges.push(start..start.saturating_add(taken)),
-        }
-        plan.to = piece.start.saturating_add(taken);
+        size = size.saturating_add(taken);
+        to = place.saturating_add(taken);
+        parts.push(Part { place, far: far.clone(), range: start..start.saturating_add(taken) });
         if taken < len {
             break;
         }
     }
-    plan
+    (!parts.is_empty()).then(|| (Batch { from, to, size, requests: requests(parts) }, most))
+}
+
+/// As few requests as the sources' hints allow, in the order in which they are needed.
+fn requests(mut parts: Vec<Part>) -> Vec<Request> {
+    parts.sort_by_key(|part| (Arc::as_ptr(&part.far).addr(), part.range.start, part.range.end));
+    let mut made: Vec<(u64, Request)> = Vec::new();
+    for part in parts {
+        let hints = *part.far.hints();
+        let longest = hints.read_ahead as u64;
+        let Range { mut start, end } = part.range;
+        while start < end {
+            if let Some((place, Request { far, ranges, .. })) = made.last_mut()
+                && Arc::ptr_eq(far, &part.far)
+                && let (Some(first), Some(last)) = (ranges.first().map(|r| r.start), ranges.last_mut())
+            {
+                // What is there already comes once.
+                if start < last.end {
+                    *place = part.place.min(*place);
+                    start = last.end;
+                    continue;
+                }
+                let room = longest.saturating_sub(start.saturating_sub(first));
+                if start.saturating_sub(last.end) <= hints.gap as u64 && room > 0 {
+                    let stop = end.min(start.saturating_add(room));
+                    if last.end == start {
+                        last.end = stop
+                    } else {
+                        ranges.push(start..stop)
+                    }
+                    *place = part.place.min(*place);
+                    start = stop;
+                    continue;
+                }
+            }
+            let stop = end.min(start.saturating_add(longest));
+            let ranges = std::iter::once(start..stop).collect();
+            made.push((part.place, Request { far: part.far.clone(), ranges, seat: None }));
+            start = stop;
+        }
+    }
+    made.sort_by_key(|(place, _)| *place);
+    made.into_iter().map(|(_, request)| request).collect()
 }

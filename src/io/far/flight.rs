@@ -179,7 +179,7 @@ impl Flight {
 }
 
 /// Bytes from the first range's start to the last one's end.
-pub(super) fn span(ranges: &[Range<u64>]) -> u64 {
+fn span(ranges: &[Range<u64>]) -> u64 {
     let start = ranges.first().map_or(0, |range| range.start);
     ranges.last().map_or(0, |range| range.end).saturating_sub(start)
 }
@@ -194,6 +194,11 @@ impl State {
 }
 
 impl Seat {
+    /// Whether it is still bringing something.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.0.lock().end.is_none()
+    }
+
     /// Waits for the bytes from this offset on: `least` of them, or what is left of its piece. None where somebody else's
     /// cancel or failure ended it: then it has to be asked for anew.
     pub(super) fn wait(&self, at: u64, least: u64, control: &Control) -> Result<Option<Bytes>> {

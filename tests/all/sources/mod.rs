@@ -3,6 +3,7 @@
 mod alike;
 mod changes;
 mod devices;
+mod far;
 mod large;
 mod ropes;
 mod sinks;
