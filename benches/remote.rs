@@ -128,8 +128,10 @@ fn ten_seconds() -> Outcome<Cut> {
     Ok(Cut::new().keep(TimeRange::secs(RANGE.0, RANGE.1)?))
 }
 
-/// The ways out of a rope.
-fn consumers() -> [(&'static str, fn(&Rope, &Path) -> Outcome); 5] {
+/// A way out of a rope.
+type Consumer = fn(&Rope, &Path) -> Outcome;
+
+fn consumers() -> [(&'static str, Consumer); 5] {
     [
         ("to_bytes", |rope, _| Ok(rope.to_bytes().map(drop)?)),
         ("chunks", |rope, _| Ok(rope.chunks().try_for_each(|chunk| chunk.map(drop))?)),
@@ -255,7 +257,6 @@ fn main() {
     }
     let filter = arguments.iter().find(|a| !a.starts_with('-'));
     let rows = Shelf::new(system::ffmpeg_version().is_some())
-        .map_err(Into::into)
         .and_then(|shelf| rows(&shelf, |name| filter.is_none_or(|filter| name.contains(filter.as_str()))));
     match rows {
         Ok(rows) => {

@@ -172,6 +172,7 @@ impl Copy<'_, '_> {
         let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
         let payloads = self.session.target.payloads(self.media, &moving);
         demux.begin(&moving, payloads, self.session.control)?;
+        demux.expects(self.media.bytes_between(from, to));
 
         let needs: Vec<Need> = self
             .lanes

@@ -27,6 +27,11 @@ impl SharedReader {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take_fetched()
     }
 
+    /// So many bytes will be read in order, from the next read on.
+    pub(crate) fn expect(&self, len: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).expect(len);
+    }
+
     /// Gives up the descriptor until the next read.
     pub(crate) fn rest(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rest();

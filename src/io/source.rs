@@ -13,7 +13,7 @@ use std::{
     fmt,
     fs::File,
     io::{Read, Seek, SeekFrom},
-    ops::RangeBounds,
+    ops::{Range, RangeBounds},
     os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -364,31 +364,43 @@ struct FarReader {
     far: Option<Arc<Far>>,
     rope: Rope,
     ahead: Ahead,
-    /// Where its last request ended, and what it asked for.
-    end: u64,
+    /// What it is asked for at the moment, and how much of it at once where nothing is promised.
+    run: Range<u64>,
     span: u64,
+    /// All of the run will be read.
+    promised: bool,
+    /// How much will be read in order, from the next read on.
+    expected: u64,
 }
 
 impl FarReader {
-    fn of(source: &Source, ahead: Ahead) -> Self {
-        let far = source.as_far().cloned();
-        Self { far, rope: Rope::of_source(source), ahead, end: 0, span: 0 }
+    fn of(source: &Source) -> Self {
+        let (far, ahead) = (source.as_far().cloned(), Ahead::that_keeps());
+        let rope = Rope::of_source(source);
+        Self { far, rope, ahead, run: 0..0, span: 0, promised: false, expected: 0 }
     }
 
-    /// Up to `into.len()` bytes at `at`, which lies inside. A request asks for a block, and for more while reads follow each
-    /// other.
+    /// Up to `into.len()` bytes at `at`, which lies inside. A request asks for a block, for more while reads follow each
+    /// other, and at once for what is expected.
     fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
         let Some(far) = &self.far else { return Ok(0) };
-        if let Some(bytes) = far.find(at) {
+        let expected = std::mem::take(&mut self.expected);
+        if expected > 0 {
+            (self.run, self.promised) = (at..at.saturating_add(expected).min(self.rope.len()), true);
+        }
+        let goes_on = self.run.contains(&at);
+        if !(goes_on && self.promised)
+            && let Some(bytes) = far.find(at)
+        {
             return Ok(copy(&bytes, into));
         }
-        if !self.ahead.covers(at) {
+        if !goes_on {
             let hints = far.hints();
-            let next = if self.end == at { self.span.saturating_mul(2) } else { 0 };
+            let next = if self.run.end == at { self.span.saturating_mul(2) } else { 0 };
             self.span = next.clamp(hints.block as u64, hints.read_ahead as u64);
-            self.end = at.saturating_add(self.span).min(self.rope.len());
-            self.ahead.ask(&self.rope, at, self.end, control)?;
+            (self.run, self.promised) = (at..at.saturating_add(self.span).min(self.rope.len()), false);
         }
+        self.ahead.ask(&self.rope, at, self.run.end, control)?;
         Ok(copy(&self.ahead.bytes(at, far, at, into.len() as u64, control)?, into))
     }
 }
@@ -403,6 +415,20 @@ impl SourceReader {
         self.fetched = self.take_fetched();
         if !matches!(self.open, Open::Stream(_)) {
             self.open = Open::Nothing;
+        }
+    }
+
+    /// So many bytes will be read in order, from the next read on; 0 where that is not known. A far source is asked for them
+    /// ahead.
+    pub(crate) fn expect(&mut self, len: u64) {
+        if len > 0
+            && matches!(self.open, Open::Nothing)
+            && let Kind::Far(_) = &*self.source.kind
+        {
+            self.open = Open::Far(FarReader::of(&self.source));
+        }
+        if let Open::Far(reader) = &mut self.open {
+            (reader.expected, reader.promised) = (len, false);
         }
     }
 
@@ -435,7 +461,7 @@ impl SourceReader {
             }
             Kind::Far(_) => {
                 if matches!(self.open, Open::Nothing) {
-                    self.open = Open::Far(FarReader::of(&source, Ahead::that_keeps()));
+                    self.open = Open::Far(FarReader::of(&source));
                 }
                 let Open::Far(reader) = &mut self.open else {
                     return Err(Error::new(ErrorKind::Bug, "no far source"));

@@ -47,6 +47,8 @@ pub(crate) struct Demux {
     control: Control,
     /// Beside what its reader read.
     bytes_read: u64,
+    /// How much of the source the operation reads from the place that it goes to; 0 where it reads no payload.
+    expected: u64,
     /// No packet was read yet: it is at the start.
     fresh: bool,
 }
@@ -91,6 +93,7 @@ impl Demux {
             zeros: None,
             control: Control::default(),
             bytes_read: 0,
+            expected: 0,
             fresh: true,
         }
     }
@@ -105,6 +108,7 @@ impl Demux {
         self.verify = control.verifies();
         self.control = control.clone();
         self.payloads = payloads;
+        self.expects(0);
         let elide = payloads == Payloads::Named && !self.verify;
         let io = self.input.io();
         io.set_control(control.clone());
@@ -244,11 +248,26 @@ impl Demux {
         Err(Error::new(crate::ErrorKind::Bug, message).in_stream(packet.stream()))
     }
 
+    /// The operation will read about so much of the source from where it is, or goes to: a source that is far is asked for
+    /// it ahead. (Not where payload is not read at all.)
+    pub(crate) fn expects(&mut self, len: u64) {
+        self.expected = if self.holds_payload() { len } else { 0 };
+        self.reader.expect(self.expected);
+    }
+
     /// Goes to the last keyframe of this stream at or before a timestamp; false where libav can't.
     pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<bool> {
         self.fresh = false;
+        self.go(|input| input.seek(stream, ticks))
+    }
+
+    /// Goes somewhere. What libav reads on its way is here and there, and in order again from there on.
+    fn go(&mut self, way: impl FnOnce(&mut Input) -> Result<bool>) -> Result<bool> {
         self.counted.iter_mut().for_each(Counted::restart);
-        self.input.seek(stream, ticks).map_err(|e| e.named(self.source.name()))
+        self.reader.expect(0);
+        let there = way(&mut self.input).map_err(|e| e.named(self.source.name()))?;
+        self.reader.expect(self.expected);
+        Ok(there)
     }
 
     /// Whether times are told only by counting from the first packet on: seeking is for going there.
@@ -286,8 +305,7 @@ impl Demux {
     }
 
     pub(crate) fn rewind(&mut self) -> Result<bool> {
-        self.counted.iter_mut().for_each(Counted::restart);
-        self.input.rewind().map_err(|e| e.named(self.source.name()))
+        self.go(Input::rewind)
     }
 
     /// Bytes that were read from the source since the last call.

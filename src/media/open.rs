@@ -130,6 +130,17 @@ impl Media {
         })
     }
 
+    /// About how many bytes lie between two times of its clock, with what precedes them back to a keyframe; 0 where that
+    /// can't be told.
+    pub(crate) fn bytes_between(&self, from: Timestamp, to: Timestamp) -> u64 {
+        // Keyframes are seldom further apart.
+        const BEFORE: f64 = 2.0;
+        let (Some(len), Some(end)) = (self.source().len(), self.duration()) else { return 0 };
+        let shown = to.min(self.start().plus(end)).minus(from).secs() + BEFORE;
+        // A float that is no number, or too large for one, saturates.
+        if end.nanos() > 0 { (len as f64 * (shown / end.secs()).min(1.0)) as u64 } else { 0 }
+    }
+
     pub(super) fn inner(&self) -> &Inner {
         &self.0
     }

@@ -67,25 +67,20 @@ impl Ahead {
         self.received.swap(0, Ordering::Relaxed)
     }
 
-    /// Whether this place has been planned for.
-    pub(crate) fn covers(&self, at: u64) -> bool {
-        self.batches.iter().any(|batch| (batch.from..batch.to).contains(&at))
-    }
-
     /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What lies before
     /// `at` is let go.
     pub(crate) fn ask(&mut self, rope: &Rope, at: u64, until: u64, control: &Control) -> Result<()> {
-        if self.batches.front().is_some_and(|first| first.from > at) {
-            // The reader went back, or elsewhere.
-            self.batches.clear();
-        }
+        // Where the reader went back, or elsewhere, what is under way is held until the new requests are made: they may be
+        // for the same bytes.
+        let went = self.batches.front().is_some_and(|first| first.from > at);
+        let _before = if went { std::mem::take(&mut self.batches) } else { VecDeque::new() };
         while self.batches.front().is_some_and(|first| first.to <= at) {
             self.batches.pop_front();
         }
         loop {
             let next = self.batches.back().map_or(at, |last| last.to);
             let held: u64 = self.batches.iter().map(|batch| batch.size).sum();
-            let Some((batch, most)) = plan(rope, next, until) else { break };
+            let Some((batch, most)) = plan(rope, next, until, self.keep) else { break };
             if held > 0 && held.saturating_add(batch.size) > most {
                 break;
             }
@@ -144,7 +139,9 @@ struct Part {
 }
 
 /// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is far.
-fn plan(rope: &Rope, from: u64, until: u64) -> Option<(Batch, u64)> {
+///
+/// With `known`, what a demuxer's requests bring or have brought already is not asked for again.
+fn plan(rope: &Rope, from: u64, until: u64, known: bool) -> Option<(Batch, u64)> {
     let mut parts: Vec<Part> = Vec::new();
     let (mut size, mut most, mut to) = (0u64, u64::MAX, from);
     for piece in rope.pieces_from(from).take_while(|piece| piece.start < until) {
@@ -167,11 +164,11 @@ fn plan(rope: &Rope, from: u64, until: u64) -> Option<(Batch, u64)> {
             break;
         }
     }
-    (!parts.is_empty()).then(|| (Batch { from, to, size, requests: requests(parts) }, most))
+    (!parts.is_empty()).then(|| (Batch { from, to, size, requests: requests(parts, known) }, most))
 }
 
 /// As few requests as the sources' hints allow, in the order in which they are needed.
-fn requests(mut parts: Vec<Part>) -> Vec<Request> {
+fn requests(mut parts: Vec<Part>, known: bool) -> Vec<Request> {
     parts.sort_by_key(|part| (Arc::as_ptr(&part.far).addr(), part.range.start, part.range.end));
     let mut made: Vec<(u64, Request)> = Vec::new();
     for part in parts {
@@ -179,6 +176,15 @@ fn requests(mut parts: Vec<Part>) -> Vec<Request> {
         let longest = hints.read_ahead as u64;
         let Range { mut start, end } = part.range;
         while start < end {
+            let (found, limit) = if known { part.far.known(start) } else { (None, u64::MAX) };
+            if let Some((seat, stop)) = found {
+                let stop = stop.min(end);
+                let ranges = std::iter::once(start..stop).collect();
+                made.push((part.place, Request { far: part.far.clone(), ranges, seat: Some(seat) }));
+                start = stop;
+                continue;
+            }
+            let end = end.min(limit);
             if let Some((place, Request { far, ranges, .. })) = made.last_mut()
                 && Arc::ptr_eq(far, &part.far)
                 && let (Some(first), Some(last)) = (ranges.first().map(|r| r.start), ranges.last_mut())

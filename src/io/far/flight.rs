@@ -85,15 +85,21 @@ impl Flight {
 
     /// A seat; None where it failed or was given up.
     pub(super) fn join(self: &Arc<Self>) -> Option<Seat> {
-        let state = self.lock();
-        let is_there = matches!(state.end, Some(End::Complete));
-        if !is_there && (state.end.is_some() || self.given_up.is_cancelled()) {
+        if !self.is_good() {
             return None;
         }
         // Its last seat may be dropped at this moment: who then waits in vain asks anew.
         self.seats.fetch_add(1, Ordering::AcqRel);
-        drop(state);
         Some(Seat(self.clone()))
+    }
+
+    /// Whether it has brought what it was for, or is about to.
+    pub(super) fn is_good(&self) -> bool {
+        match self.lock().end {
+            Some(End::Complete) => true,
+            Some(End::Failed(_)) => false,
+            None => !self.given_up.is_cancelled(),
+        }
     }
 
     /// What has arrived of it, from this offset on.

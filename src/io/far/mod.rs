@@ -90,6 +90,26 @@ impl Far {
         Ok(seat)
     }
 
+    /// Who of the demuxers' requests brings the byte at this offset, and up to where; else where the next begins that
+    /// brings anything.
+    fn known(&self, at: u64) -> (Option<(Seat, u64)>, u64) {
+        let recent = self.lock();
+        let mut next = u64::MAX;
+        for flight in recent.kept.iter().rev() {
+            for range in flight.ranges() {
+                if range.contains(&at)
+                    && let Some(seat) = flight.join()
+                {
+                    return (Some((seat, range.end)), at);
+                }
+                if range.start > at && flight.is_good() {
+                    next = next.min(range.start);
+                }
+            }
+        }
+        (None, next)
+    }
+
     fn check_version(&self) -> Result<()> {
         let Some(is) = guarded(|| self.device.version())? else {
             return Ok(());
