@@ -185,7 +185,7 @@ fn requests(mut parts: Vec<Part>, known: bool) -> Vec<Request> {
                 continue;
             }
             let end = end.min(limit);
-            if let Some((place, Request { far, ranges, .. })) = made.last_mut()
+            if let Some((place, Request { far, ranges, seat: None })) = made.last_mut()
                 && Arc::ptr_eq(far, &part.far)
                 && let (Some(first), Some(last)) = (ranges.first().map(|r| r.start), ranges.last_mut())
             {

@@ -139,3 +139,87 @@ impl Recent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CancelToken;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    /// Its reads wait until they are let go.
+    struct Gated {
+        asked: SyncSender<Range<u64>>,
+        gate: Mutex<Receiver<()>>,
+    }
+
+    impl ReadAt for Gated {
+        fn len(&self) -> u64 {
+            1 << 20
+        }
+
+        fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> std::io::Result<usize> {
+            let _ = self.asked.send(offset..offset.saturating_add(buf.len() as u64));
+            let _ = self.gate.lock().unwrap().recv();
+            control.check()?;
+            buf.fill(7);
+            Ok(buf.len())
+        }
+    }
+
+    fn gated() -> (Arc<Far>, Receiver<Range<u64>>, SyncSender<()>) {
+        let ((asked, seen), (open, gate)) = (sync_channel(16), sync_channel(16));
+        (Far::new(Box::new(Gated { asked, gate: Mutex::new(gate) })), seen, open)
+    }
+
+    fn ask(far: &Arc<Far>, range: Range<u64>, keep: bool) -> Seat {
+        far.ask(vec![range], keep, &Arc::default(), &Control::default()).unwrap()
+    }
+
+    #[test]
+    fn equal_ranges_are_one_request_while_it_is_under_way() {
+        for keep in [false, true] {
+            let (far, seen, open) = gated();
+            let seats = [ask(&far, 0..1000, keep), ask(&far, 0..1000, keep), ask(&far, 0..1000, keep)];
+            assert_eq!(seen.recv().unwrap(), 0..1000);
+            open.send(()).unwrap();
+            for seat in seats {
+                assert_eq!(seat.wait(10, 1, &Control::default()).unwrap().unwrap().len(), 990);
+            }
+            assert!(seen.try_recv().is_err(), "one request");
+            // What a demuxer has read stays; payload passes.
+            assert_eq!(far.find(999).is_some(), keep);
+        }
+    }
+
+    #[test]
+    fn another_ones_cancel_is_not_ours() {
+        let (far, seen, open) = gated();
+        let token = CancelToken::new();
+        let control = Control::new().cancel(token.clone());
+        let first = far.ask(vec![0..1000], false, &Arc::default(), &control).unwrap();
+        let second = ask(&far, 0..1000, false);
+        seen.recv().unwrap();
+        token.cancel();
+        open.send(()).unwrap();
+        assert_eq!(first.wait(0, 1, &control).unwrap_err().kind(), ErrorKind::Cancelled);
+        // It has to ask anew, and does not find what failed.
+        assert!(second.wait(0, 1, &Control::default()).unwrap().is_none());
+        let third = ask(&far, 0..1000, false);
+        open.send(()).unwrap();
+        assert!(third.wait(0, 1, &Control::default()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_demuxer_that_goes_back_asks_for_nothing_twice() {
+        let (far, seen, open) = gated();
+        let there = ask(&far, 4000..8000, true);
+        assert_eq!(seen.recv().unwrap(), 4000..8000);
+        let (seat, end) = far.known(5000).0.unwrap();
+        assert_eq!(end, 8000);
+        assert_eq!(far.known(0).1, 4000, "up to where something is under way");
+        drop((there, seat));
+        // Nobody waits for it any longer: it brings nothing.
+        assert!(far.known(5000).0.is_none());
+        open.send(()).unwrap();
+    }
+}
