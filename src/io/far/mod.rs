@@ -171,8 +171,12 @@ mod tests {
         (Far::new(Box::new(Gated { asked, gate: Mutex::new(gate) })), seen, open)
     }
 
+    fn ask_under(control: &Control, far: &Arc<Far>, range: Range<u64>, keep: bool) -> Seat {
+        far.ask(std::iter::once(range).collect(), keep, &Arc::default(), control).unwrap()
+    }
+
     fn ask(far: &Arc<Far>, range: Range<u64>, keep: bool) -> Seat {
-        far.ask(vec![range], keep, &Arc::default(), &Control::default()).unwrap()
+        ask_under(&Control::default(), far, range, keep)
     }
 
     #[test]
@@ -196,7 +200,7 @@ mod tests {
         let (far, seen, open) = gated();
         let token = CancelToken::new();
         let control = Control::new().cancel(token.clone());
-        let first = far.ask(vec![0..1000], false, &Arc::default(), &control).unwrap();
+        let first = ask_under(&control, &far, 0..1000, false);
         let second = ask(&far, 0..1000, false);
         seen.recv().unwrap();
         token.cancel();
