@@ -1,9 +1,7 @@
 //! Single files of which something was lost.
 
-use super::{
-    PICTURES, TONE,
-    common::{self, open, save},
-};
+use super::{PICTURES, TONE};
+use crate::common::{self, open, save};
 use avrope::{Control, Cut, CutMode, Media, Remux, Source, TimeRange, Transcode, cut, remux, transcode};
 
 #[test]

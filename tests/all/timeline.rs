@@ -1,9 +1,7 @@
 //! When what a copy holds is shown: nothing that the source shows is lost, and sound stays with its picture.
 
-mod common;
-
+use crate::common::{self, Frame, ffmpeg, ffprobe, frames, made_by_ffmpeg, open, payload, save, shared};
 use avrope::{Control, Cut, CutMode, Join, Remux, Report, Source, TimeRange, Timestamp, cut, join, remux};
-use common::{Frame, ffmpeg, ffprobe, frames, made_by_ffmpeg, open, payload, save, shared};
 use std::path::{Path, PathBuf};
 
 fn remuxed(source: &Path, folder: &Path, name: &str) -> (PathBuf, Report) {

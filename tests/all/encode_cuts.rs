@@ -3,11 +3,8 @@
 //!
 //! The clips here tell by their content what time it is: each picture shows its number, the sound is a sweep.
 
-#[macro_use]
-mod common;
-
+use crate::common::{self, ffmpeg, ffprobe, made_by_ffmpeg, open, save};
 use avrope::{AudioSettings, Clip, Control, Cut, CutMode, TimeRange, Transcode, cut, transcode};
-use common::{ffmpeg, ffprobe, made_by_ffmpeg, open, save};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},

@@ -1,10 +1,8 @@
 //! What a copied stream says of itself (frame numbers, totals, pre-skip, checksums) is true in the output, by the word of
 //! each codec's own tools.
 
-mod common;
-
+use crate::common::{self, made_by_ffmpeg, open, save};
 use avrope::{Clip, Control, Cut, Join, Remux, Source, TimeRange, cut, join, remux};
-use common::{made_by_ffmpeg, open, save};
 use std::{
     path::{Path, PathBuf},
     process::Command,

@@ -1,17 +1,14 @@
 //! Every codec from and into every container that holds it: all pictures and all sound are still shown, as ffmpeg decodes
 //! them.
 
-#[macro_use]
-#[path = "../common/mod.rs"]
-mod common;
 mod every;
 mod losses;
 mod reasons;
 
+use crate::common::{self, made_by_ffmpeg, open, save};
 use avrope::{
     Control, Cut, ErrorKind, Join, Remux, Source, TimeRange, Transcode, cut, join, remux, transcode,
 };
-use common::{made_by_ffmpeg, open, save};
 use std::path::{Path, PathBuf};
 
 const PICTURES: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=s=176x144:r=25:d=2"];

@@ -1,11 +1,11 @@
 //! The matrix: each codec into each container, and from each container that holds it. A part of it in the fast tier, all of
 //! it in the full one.
 
-use super::{common, reasons};
+use super::reasons;
+use crate::common::{is_due, open};
 use avrope::{
     Control, Cut, CutMode, ErrorKind, Join, Remux, Sink, Source, TimeRange, cut_to, join_to, remux_to,
 };
-use common::{is_due, open};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
