@@ -192,7 +192,7 @@ fn sound_goes_into_every_container_of_sound() {
     let mut cases = Cases::default();
     for (row, (ending, copied, usual)) in containers.into_iter().enumerate() {
         for (column, (name, source)) in sources.iter().enumerate() {
-            if !is_due(row + column, 2) {
+            if !is_due(row + column, 3) {
                 continue;
             }
             let what = format!("{name} -> {ending}");
@@ -228,7 +228,7 @@ fn pictures_go_into_every_container_of_video() {
     let mut cases = Cases::default();
     for (row, (name, source)) in sources.iter().enumerate() {
         for (column, ending) in endings.into_iter().enumerate() {
-            if !is_due(row + column, 2) {
+            if !is_due(row + column, 3) {
                 continue;
             }
             let what = format!("{name} -> {ending}");

@@ -213,7 +213,7 @@ fn all_into(fixtures: Vec<Fixture>, containers: impl Fn(&Fixture) -> Vec<&'stati
     for (row, fixture) in fixtures.iter().enumerate() {
         let case = Case { name: fixture.name.to_owned(), source: &fixture.path, open_gop: false };
         for (column, container) in containers(fixture).into_iter().enumerate() {
-            if !is_due(row + column, 2) {
+            if !is_due(row + column, 3) {
                 continue;
             }
             failures.extend(case.all(container, folder.path()));
@@ -269,7 +269,7 @@ fn footage_into_each_container() {
         let Some(path) = common::shared(name) else { continue };
         let case = Case { name: name.to_owned(), source: &path, open_gop };
         for (column, container) in containers.iter().enumerate() {
-            if !is_due(row + column, 2) {
+            if !is_due(row + column, 3) {
                 continue;
             }
             failures.extend(case.all(container, folder.path()));

@@ -10,6 +10,7 @@ fn a_stated_frame_rate_loses_no_picture() {
     let graph = "testsrc2=s=160x96:r=25:d=4";
     let arguments = ["-f", "lavfi", "-i", graph, "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0"];
     let even = common::made_by_ffmpeg("even.mkv", &arguments);
+    let mut number = 0;
     // From the 41st on, pictures come in pairs, 15 ms apart; or all are a little early or late.
     for (name, times) in [
         ("pairs", "setts=ts=TS-gt(N\\,40)*25*mod(N\\,2)"),
@@ -31,6 +32,10 @@ fn a_stated_frame_rate_loses_no_picture() {
                 (VideoCodec::H264, "mkv"),
                 (VideoCodec::H264, "ts"),
             ] {
+                number += 1;
+                if !common::is_due(number, 3) {
+                    continue;
+                }
                 let what = format!("{name}.{container} to {codec:?} in {into}");
                 let settings = Transcode::new().format(into).video(VideoSettings::new().codec(codec.clone()));
                 let made = transcode(&open(&source), &settings, &Control::default()).unwrap();
