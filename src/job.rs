@@ -154,7 +154,15 @@ impl Control {
 
     /// An error if the job is cancelled or late. Operations call it often; a caller's own [`ReadAt`](crate::ReadAt)
     /// may call it as well.
+    #[inline]
     pub fn check(&self) -> Result<()> {
+        if self.cancel.is_none() && self.deadline.is_none() && self.stops.is_empty() {
+            return Ok(());
+        }
+        self.look()
+    }
+
+    fn look(&self) -> Result<()> {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Error::new(ErrorKind::Cancelled, "the job was cancelled"));
         }

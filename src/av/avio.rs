@@ -78,18 +78,22 @@ impl Common {
 
     /// Runs one callback: what fails in it is kept for the operation, and libav gets a code.
     pub(super) fn guard<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, c_int> {
+        self.guarded(|common| memory::aside(|| run(common)))
+    }
+
+    /// The same for what asks the system for nothing: `errno` stays what it is.
+    #[inline(always)]
+    fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, c_int> {
         if self.poisoned {
             let again = || Error::new(ErrorKind::Bug, "an earlier callback of the source or sink panicked");
             self.error.get_or_insert_with(again);
             return Err(ff::AVERROR_EXIT);
         }
         let outcome = match self.control.check() {
-            Ok(()) => {
-                memory::aside(|| catch_unwind(AssertUnwindSafe(|| run(self)))).unwrap_or_else(|panic| {
-                    self.poisoned = true;
-                    Err(Error::panicked("a callback of the source or sink", panic))
-                })
-            }
+            Ok(()) => catch_unwind(AssertUnwindSafe(|| run(self))).unwrap_or_else(|panic| {
+                self.poisoned = true;
+                Err(Error::panicked("a callback of the source or sink", panic))
+            }),
             Err(stop) => Err(stop),
         };
         outcome.map_err(|error| {
@@ -288,11 +292,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
     let (scratch, gathered, reading) = (&mut state.scratch, &mut state.gathered, state.reading);
-    let outcome = state.common.guard(|common| {
-        if elide {
-            let left = len.map_or(0, |len| len.saturating_sub(common.pos));
-            return Ok(usize::try_from(left).map_or(size, |left| left.min(size)));
-        }
+    let fetch = |common: &mut Common| {
         if reading == Reading::Among {
             // What lies between packets goes through AVIO's buffer; what does not is one's payload.
             *gathered = if buffered { 0 } else { *gathered };
@@ -325,7 +325,15 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             unsafe { std::ptr::copy_nonoverlapping(scratch.as_ptr(), into, read) };
         }
         Ok(read)
-    });
+    };
+    let outcome = if elide {
+        state.common.guarded(|common| {
+            let left = len.map_or(0, |len| len.saturating_sub(common.pos));
+            Ok(usize::try_from(left).map_or(size, |left| left.min(size)))
+        })
+    } else {
+        state.common.guard(fetch)
+    };
     match outcome {
         Err(code) => code,
         Ok(0) => {
@@ -369,7 +377,7 @@ unsafe extern "C" fn read_seek(opaque: *mut c_void, offset: i64, whence: c_int) 
     // SAFETY: as in `read`.
     let state = unsafe { &mut *opaque.cast::<ReadState>() };
     let len = state.len;
-    let outcome = state.common.guard(|common| Ok(seek_to(common.pos, len, offset, whence)));
+    let outcome = state.common.guarded(|common| Ok(seek_to(common.pos, len, offset, whence)));
     finish_seek(&mut state.common, outcome, whence)
 }
 

@@ -111,6 +111,8 @@ pub(crate) struct Demuxer {
     format: NonNull<ff::AVInputFormat>,
     /// Only the source's name speaks for it.
     pub(super) by_name: bool,
+    /// MP4, MOV and their kin. Asked for each packet.
+    is_mov: bool,
 }
 
 // SAFETY: a static, immutable description inside libavformat.
@@ -119,6 +121,11 @@ unsafe impl Send for Demuxer {}
 unsafe impl Sync for Demuxer {}
 
 impl Demuxer {
+    fn of(format: NonNull<ff::AVInputFormat>, by_name: bool) -> Self {
+        let it = Self { format, by_name, is_mov: false };
+        Self { is_mov: it.name().split(',').any(|name| name == "mp4"), ..it }
+    }
+
     /// Finds out what the bytes are, whether that is [`allowed`](Self::allowed) or not. `read` fills its buffer from the
     /// source's start and returns how much there was.
     pub(crate) fn probe(file_name: &str, mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Self> {
@@ -146,7 +153,7 @@ impl Demuxer {
                 data.filename = c"".as_ptr();
                 // SAFETY: as above.
                 let bare = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-                return Ok(Self { format: found, by_name: bare.is_null() });
+                return Ok(Self::of(found, bare.is_null()));
             }
             if last {
                 return Err(Error::corrupt("this is not media that libav knows")
@@ -170,7 +177,7 @@ impl Demuxer {
         };
         // SAFETY: a C string; the result is static or NULL.
         let found = unsafe { ff::av_find_input_format(name.as_ptr()) };
-        NonNull::new(found.cast_mut()).map(|format| Self { format, by_name: false }).ok_or_else(|| {
+        NonNull::new(found.cast_mut()).map(|format| Self::of(format, false)).ok_or_else(|| {
             Error::unsupported(format!("this libav has no demuxer {}", name.to_string_lossy()))
         })
     }
@@ -249,6 +256,6 @@ impl Demuxer {
 
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
-        self.name().split(',').any(|name| name == "mp4")
+        self.is_mov
     }
 }

@@ -2,21 +2,40 @@
 //! the file would be another, or lack its tags, with no word. The C library says it in `errno` (glibc and musl do, in
 //! posix_memalign as well).
 
-use errno::{Errno, errno, set_errno};
+use errno::{Errno, set_errno};
 use std::ffi::c_int;
 
+/// Whether the last failure on this thread was for want of memory. (What the crate `errno` does, inline: it is asked several
+/// times a packet.)
+#[inline(always)]
+fn ran_out() -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the address of this thread's own `errno`, which lives as long as the thread.
+    let code = unsafe { *libc::__errno_location() };
+    #[cfg(not(target_os = "linux"))]
+    let code = errno::errno().0;
+    code == libc::ENOMEM
+}
+
 /// The code of a call of libav's; that of ENOMEM where memory ran out in it on this thread, whatever it returned.
+#[inline(always)]
 pub(super) fn watched(call: impl FnOnce() -> c_int) -> c_int {
-    set_errno(Errno(0));
+    // Most often there is nothing to forget.
+    if ran_out() {
+        set_errno(Errno(0));
+    }
     let code = call();
-    if errno().0 == libc::ENOMEM { -libc::ENOMEM } else { code }
+    if ran_out() { -libc::ENOMEM } else { code }
 }
 
 /// What of ours, or of the host's, runs inside such a call: what it leaves in `errno` says nothing of libav.
+#[inline(always)]
 pub(super) fn aside<T>(run: impl FnOnce() -> T) -> T {
-    let before = errno();
+    let before = ran_out();
     let outcome = run();
-    set_errno(before);
+    if before != ran_out() {
+        set_errno(Errno(if before { libc::ENOMEM } else { 0 }));
+    }
     outcome
 }
 

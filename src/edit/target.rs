@@ -604,6 +604,7 @@ impl Target {
         }
     }
 
+    #[inline]
     fn write_now(
         &mut self,
         track: usize,

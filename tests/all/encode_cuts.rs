@@ -384,10 +384,11 @@ fn sound_that_a_decoder_begins_late_with_is_all_there() {
             let path = save(&encode_cut(&source, (from, to), "wav"), folder.path(), "out.wav");
             let (seconds, late) = sound(&path, from);
             assert!((seconds - (to - from)).abs() < 0.002, "{container}, from {from}: {seconds} s");
-            // The frame that its encoder is late, which no container tells; WAV's times, which follow from bytes, are
-            // 1 in 1000 off.
-            let late = late - 2048.0 / 48_000.0;
-            assert!(late.abs() < 0.004, "{container}, from {from}: {late} s late");
+            // The frame that its encoder is late, which no container tells but Matroska with newer muxers; WAV's times,
+            // which follow from bytes, are 1 in 1000 off.
+            let untold = late - 2048.0 / 48_000.0;
+            let right = untold.abs() < 0.004 || (container == "mkv" && late.abs() < 0.004);
+            assert!(right, "{container}, from {from}: {late} s late");
         }
     }
 }
