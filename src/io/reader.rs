@@ -246,13 +246,16 @@ pub(super) fn copy(from: &[u8], into: &mut [u8]) -> usize {
 
 impl Read for RopeReader {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let promised = self.needs;
         if self.ahead.is_some() {
             // Who goes on where he was reads all of it, most likely.
             let goes_on = self.end == Some(self.pos);
             let needs = if goes_on { self.rope.len() } else { self.pos.saturating_add(FIRST) };
             self.needs = needs.min(self.rope.len());
         }
-        let read = self.read_at(self.pos, buf)?;
+        let read = self.read_at(self.pos, buf);
+        self.needs = promised;
+        let read = read?;
         self.pos = self.pos.saturating_add(read as u64);
         self.end = Some(self.pos);
         Ok(read)
@@ -301,6 +304,7 @@ impl Iterator for Chunks {
         if next.is_err() {
             self.reader.pos = self.reader.rope.len();
             self.reader.files = Descriptors::default();
+            self.reader.ahead = None;
         }
         next.transpose()
     }

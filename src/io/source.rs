@@ -429,6 +429,8 @@ impl SourceReader {
         }
         if let Open::Far(reader) = &mut self.open {
             (reader.expected, reader.promised) = (len, false);
+            // What follows lies elsewhere.
+            (reader.run, reader.span) = (0..0, 0);
         }
     }
 
@@ -525,8 +527,10 @@ impl<T: Read + Seek + Send> ReadAt for Seekable<T> {
         self.len
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
+    fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> std::io::Result<usize> {
         let mut device = self.device.lock().map_err(|_| std::io::Error::other("an earlier read panicked"))?;
+        // Who waited for the device may have been given up meanwhile.
+        control.check()?;
         device.seek(SeekFrom::Start(offset))?;
         device.read(buf)
     }

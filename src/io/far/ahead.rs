@@ -1,6 +1,9 @@
 //! What a reader asks far sources for before it needs it.
 
-use super::{Far, flight::Seat};
+use super::{
+    Far,
+    flight::{Seat, span},
+};
 use crate::{
     Control, Error, ErrorKind, Result,
     io::{Rope, rope::Slice},
@@ -27,6 +30,10 @@ pub(crate) struct Ahead {
     received: Arc<AtomicU64>,
     /// A demuxer's: what it brings is kept for the next.
     keep: bool,
+    /// What the sources of the last batch allow to be held.
+    most: u64,
+    /// From the first place on up to the second one nothing is far.
+    near: (u64, u64),
 }
 
 /// A stretch of the rope, and the requests for it in the order in which they are needed.
@@ -73,19 +80,26 @@ impl Ahead {
         // Where the reader went back, or elsewhere, what is under way is held until the new requests are made: they may be
         // for the same bytes.
         let went = self.batches.front().is_some_and(|first| first.from > at);
-        let _before = if went { std::mem::take(&mut self.batches) } else { VecDeque::new() };
+        let mut before = if went { std::mem::take(&mut self.batches) } else { VecDeque::new() };
         while self.batches.front().is_some_and(|first| first.to <= at) {
-            self.batches.pop_front();
+            before.extend(self.batches.pop_front());
         }
         loop {
             let next = self.batches.back().map_or(at, |last| last.to);
             let held: u64 = self.batches.iter().map(|batch| batch.size).sum();
-            let Some((batch, most)) = plan(rope, next, until, self.keep) else { break };
-            if held > 0 && held.saturating_add(batch.size) > most {
+            // A batch is half of what may be held.
+            let is_full = held > 0 && held > self.most / 2;
+            if is_full || (self.near.0..=self.near.1).contains(&next) && until <= self.near.1 {
                 break;
             }
+            let Some((batch, most)) = plan(rope, next, until, self.keep) else {
+                self.near = (next, until);
+                break;
+            };
+            self.most = most;
             self.batches.push_back(batch);
         }
+        drop(before);
         let mut under_way =
             self.batches.iter().flat_map(|batch| &batch.requests).filter(|one| one.is_under_way()).count();
         for request in self.batches.iter_mut().flat_map(|batch| &mut batch.requests) {
@@ -131,6 +145,7 @@ fn ask_for(request: &Request, keep: bool, received: &Arc<AtomicU64>, control: &C
 }
 
 /// A part of a far source that the rope needs.
+#[derive(Clone)]
 struct Part {
     /// Where in the rope it is needed first.
     place: u64,
@@ -164,7 +179,20 @@ fn plan(rope: &Rope, from: u64, until: u64, known: bool) -> Option<(Batch, u64)>
             break;
         }
     }
-    (!parts.is_empty()).then(|| (Batch { from, to, size, requests: requests(parts, known) }, most))
+    let room = most / 2;
+    loop {
+        let last = parts.last()?;
+        to = to.min(last.place.saturating_add(last.range.end.saturating_sub(last.range.start)));
+        let count = parts.len();
+        let made = requests(parts.clone(), known);
+        // What lies between ranges is read as well, and takes memory.
+        let size = made.iter().map(|one| span(&one.ranges)).fold(0, u64::saturating_add);
+        let longest = made.iter().map(|one| one.far.hints().read_ahead as u64).max().unwrap_or(0);
+        if size <= room.max(longest) || count == 1 {
+            return Some((Batch { from, to, size, requests: made }, most));
+        }
+        parts.truncate(count / 2);
+    }
 }
 
 /// As few requests as the sources' hints allow, in the order in which they are needed.

@@ -51,8 +51,9 @@ pub trait ReadAt: Send + Sync {
 
     /// What tells this object from one that took its place: an ETag, a generation. Asked for after each read, so it should
     /// be what the last answer said, and cost no request. Where it differs from what it was first, the operation ends with
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object is passed on. None, the default, where the
-    /// device sees to that itself, or can't know.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object is passed on. A device that serves several
+    /// requests at once must not go back to the old version once it has seen another one. None, the default, where the device
+    /// sees to that itself, or can't know.
     fn version(&self) -> Option<String> {
         None
     }
@@ -99,6 +100,7 @@ impl Hints {
         Self {
             block,
             read_ahead: self.read_ahead.clamp(block, 256 << 20),
+            cache: self.cache.min(64 << 30),
             requests: self.requests.clamp(1, 64),
             ..self
         }

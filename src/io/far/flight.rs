@@ -73,8 +73,14 @@ impl Flight {
         let seat = Seat(flight.clone());
         let (far, control, own) = (far.clone(), control.clone().and_cancel(given_up), flight.clone());
         let work = move || {
-            let outcome = own.fly(&far, &received, &control);
-            let end = outcome.map_or_else(|error| End::Failed(Some(error)), |()| End::Complete);
+            // Errors of the caller's have code of its own, too.
+            let outcome = guarded(|| own.fly(&far, &received, &control)).and_then(|outcome| outcome);
+            let end = match outcome {
+                Ok(()) => End::Complete,
+                // Whatever the device says of it: that its first passenger was cancelled or late is no error of others.
+                Err(_) if control.check().is_err() => End::Failed(None),
+                Err(error) => End::Failed(Some(error)),
+            };
             own.lock().end = Some(end);
             own.changed.notify_all();
         };
@@ -107,9 +113,11 @@ impl Flight {
         self.lock().find(at)
     }
 
-    /// Bytes of memory that it takes when it is complete.
+    /// Bytes of memory that it takes, or will take if it is under way.
     pub(super) fn size(&self) -> u64 {
-        span(&self.ranges)
+        let state = self.lock();
+        let arrived = state.pieces.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        if state.end.is_none() { span(&self.ranges) } else { arrived }
     }
 
     pub(super) fn ranges(&self) -> &[Range<u64>] {
@@ -185,7 +193,7 @@ impl Flight {
 }
 
 /// Bytes from the first range's start to the last one's end.
-fn span(ranges: &[Range<u64>]) -> u64 {
+pub(super) fn span(ranges: &[Range<u64>]) -> u64 {
     let start = ranges.first().map_or(0, |range| range.start);
     ranges.last().map_or(0, |range| range.end).saturating_sub(start)
 }
@@ -216,16 +224,7 @@ impl Seat {
             }
             control.check()?;
             match &mut state.end {
-                Some(End::Failed(error)) => match error.take() {
-                    // Its first passenger's cancel is not ours.
-                    Some(error)
-                        if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::DeadlineExceeded) =>
-                    {
-                        return Ok(None);
-                    }
-                    Some(error) => return Err(error),
-                    None => return Ok(None),
-                },
+                Some(End::Failed(error)) => return error.take().map_or(Ok(None), Err),
                 Some(End::Complete) => {
                     return Err(Error::new(ErrorKind::Bug, "a request without the bytes that it was for"));
                 }

@@ -37,7 +37,6 @@ pub(super) struct Far {
 struct Recent {
     /// Of a demuxer, oldest first: they are read again by the next.
     kept: VecDeque<Arc<Flight>>,
-    size: u64,
     /// Payload on its way out: it is shared while somebody waits for it.
     passing: Vec<Weak<Flight>>,
 }
@@ -131,11 +130,12 @@ impl Far {
 
 impl Recent {
     fn keep(&mut self, flight: Arc<Flight>, most: u64) {
-        self.size = self.size.saturating_add(flight.size());
+        // What was given up before it brought anything is of no use.
+        self.kept.retain(|flight| flight.size() > 0);
         self.kept.push_back(flight);
-        while (self.size > most || self.kept.len() > MOST) && self.kept.len() > 1 {
-            let gone = self.kept.pop_front().map_or(0, |flight| flight.size());
-            self.size = self.size.saturating_sub(gone);
+        let mut size: u64 = self.kept.iter().map(|flight| flight.size()).sum();
+        while (size > most || self.kept.len() > MOST) && self.kept.len() > 1 {
+            size = size.saturating_sub(self.kept.pop_front().map_or(0, |flight| flight.size()));
         }
     }
 }

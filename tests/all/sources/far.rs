@@ -102,6 +102,53 @@ fn near_ranges_are_one_request_and_far_ones_are_not() {
 }
 
 #[test]
+fn what_lies_between_scattered_parts_takes_memory_as_well() {
+    // A hundred bytes in every 3,000: near enough to be read together, and 30 times as much as is needed.
+    let (log, bytes) = (cell(Vec::new()), noise(64 * BLOCK));
+    let seen = {
+        let log = log.clone();
+        move |range: &Range<u64>, _: &Control| {
+            log.lock().unwrap().push(range.end - range.start);
+            Ok(())
+        }
+    };
+    let whole = rope_of(Watched { bytes: bytes.clone(), hints: hints(), seen });
+    let parts: Vec<_> =
+        (0..whole.len() / 3000).map(|i| whole.slice(i * 3000..i * 3000 + 100).unwrap()).collect();
+    let mut chunks = Rope::concat(&parts).chunks();
+    assert_eq!(chunks.next().unwrap().unwrap()[..], bytes[..100]);
+    drop(chunks);
+    let asked: u64 = log.lock().unwrap().iter().sum();
+    assert!(asked <= hints().cache as u64, "{asked} bytes for the first 100");
+    assert_eq!(Rope::concat(&parts).to_bytes().unwrap().len(), parts.len() * 100);
+}
+
+#[test]
+fn a_device_that_gives_up_by_itself_is_an_error_and_not_asked_for_ever() {
+    let late = |_: &Range<u64>, _: &Control| {
+        Err(avrope::Error::new(DeadlineExceeded, "the store took too long").into())
+    };
+    let rope = rope_of(Watched { bytes: noise(BLOCK), hints: hints(), seen: late });
+    let error = bounded("a device with a time limit of its own", move || rope.to_bytes()).unwrap_err();
+    assert!(error.to_string().contains("the store took too long"), "{error}");
+}
+
+#[test]
+fn one_far_piece_among_many_near_ones_costs_nothing() {
+    let source = Source::from_bytes(&b"ab"[..]);
+    let far =
+        rope_of(Watched { bytes: noise(100), hints: hints(), seen: |_: &Range<u64>, _: &Control| Ok(()) });
+    let near: Vec<_> = (0..100_000).map(|i| source.slice(i % 2..i % 2 + 1).unwrap()).collect();
+    let mut parts: Vec<&Rope> = near.iter().collect();
+    parts.insert(10, &far);
+    parts.swap(50_000, 50_001);
+    let rope = Rope::concat(parts.iter().copied());
+    let read =
+        bounded("a hundred thousand pieces", move || rope.chunks().map(|c| c.unwrap().len()).sum::<usize>());
+    assert_eq!(read, 100_100);
+}
+
+#[test]
 fn a_store_gives_its_own_buffers() {
     struct Store(Bytes, Arc<Mutex<Vec<Range<u64>>>>);
     impl ReadAt for Store {
