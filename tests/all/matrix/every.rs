@@ -102,7 +102,10 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     }
     let input =
         if coded.starts_with("-c:v") { "testsrc2=s=176x144:r=25:d=2" } else { "sine=440:d=2:r=48000" };
-    let part = folder.join(format!("{}-{name}.{container}", std::process::id()));
+    // Two tests may make the same at once.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let part = folder.join(format!("{}-{number}-{name}.{container}", std::process::id()));
     let mut command = Command::new("timeout");
     command
         .args(["--signal=KILL", "60"])

@@ -47,6 +47,9 @@ fn eac3_that_nut_calls_ac3_goes_into_mp4() {
 #[test]
 fn opus_without_its_head_goes_into_what_wants_one() {
     oracle!("Opus in CAF");
+    if common::lavf() >= 63 {
+        return eprintln!("SKIPPED: this ffmpeg writes no Opus into CAF");
+    }
     let arguments = [&TONE[..], &["-c:a", "libopus"]].concat();
     for into in ["mp4", "ogg", "mkv", "webm"] {
         assert_eq!(remuxed("opus.caf", &arguments, into), (101, Vec::new()), "{into}");
