@@ -2,7 +2,7 @@
 
 use super::{
     Rope, Source,
-    far::Ahead,
+    far::{Ahead, PIECE},
     rope::{Piece, Slice, in_memory},
     source::read_exact_at,
 };
@@ -42,8 +42,8 @@ impl Descriptors {
         Ok(Some(descriptor))
     }
 
-    /// Gives up the one that was used longest ago, if there are too many. What was read from it is in somebody's hands by
-    /// now: it must still be the file that it was.
+    /// Gives up the one that was used longest ago, if there are too many. What was read from it is in somebody's hands
+    /// by now: it must still be the file that it was.
     fn evict(&mut self) -> Result<()> {
         if self.0.len() < DESCRIPTORS {
             return Ok(());
@@ -79,8 +79,6 @@ pub struct RopeReader {
 
 /// What a plain read that follows no other asks a far source for, at the least.
 const FIRST: u64 = 256 << 10;
-/// What is read of a far source before it is handed on, at the least: what a receiver gets at once.
-const PIECE: u64 = 64 << 10;
 
 impl RopeReader {
     pub(super) fn new(rope: Rope) -> Self {
@@ -89,8 +87,8 @@ impl RopeReader {
         Self { rope, pos: 0, files, control, ahead, needs: 0, end: None }
     }
 
-    /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source of
-    /// the caller's ([`ReadAt`](crate::ReadAt)) is asked for.
+    /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source
+    /// of the caller's ([`ReadAt`](crate::ReadAt)) is asked for.
     #[must_use]
     pub fn control(mut self, control: &Control) -> Self {
         self.watch(control);
@@ -208,12 +206,13 @@ impl RopeReader {
             return Ok(None);
         }
         self.control.check()?;
-        if let Some(ahead) = &mut self.ahead {
+        // A piece in memory goes out whole, one in a file in chunks.
+        let Some(piece) = self.rope.piece_from(pos) else { return Ok(None) };
+        let is_far = matches!(&piece.bytes, Slice::Shared { source, .. } if source.as_far().is_some());
+        if let Some(ahead) = self.ahead.as_mut().filter(|_| !is_far) {
             // What follows is on its way while the receiver has what is here.
             ahead.ask(&self.rope, pos, self.needs, &self.control)?;
         }
-        // A piece in memory goes out whole, one in a file in chunks.
-        let Some(piece) = self.rope.piece_from(pos) else { return Ok(None) };
         let bytes = match in_memory(&piece) {
             Some(bytes) => bytes,
             None => {
@@ -221,7 +220,7 @@ impl RopeReader {
                     return Ok(None);
                 };
                 let want = piece.len.min(CHUNK);
-                if source.as_far().is_some() {
+                if is_far {
                     let bytes = self.far(pos, *at, want.min(PIECE), source)?;
                     let most = usize::try_from(piece.len).unwrap_or(usize::MAX).min(bytes.len());
                     bytes.slice(..most)

@@ -1,9 +1,9 @@
-//! Fragments of an MP4 that comes as a stream, or from far away: to weigh them before libav does would cost a request for each.
-//! So they are weighed as they pass on their way to libav, which takes memory for all the samples that a run (trun) states at
-//! once.
+//! Fragments of an MP4 that comes as a stream, or from far away: to weigh them before libav does would cost a request
+//! for each. So they are weighed as they pass on their way to libav, which takes memory for all the samples that a run
+//! (trun) states at once.
 
 use super::mp4;
-use crate::{Control, Error, Limits, Result, av::avio::ReadDevice};
+use crate::{Control, Limits, Result, av::avio::ReadDevice};
 
 /// What is looked at of a box: its type, version and flags, and in a run the number of its samples.
 const HEAD: usize = 12;
@@ -16,7 +16,8 @@ pub(super) struct Weighed<D> {
     /// Where the last bytes end that were looked at, and the last of them: the rest of a box may come with the next.
     end: u64,
     tail: Vec<u8>,
-    /// Samples that runs state. What is read again counts again, and payload may look like a run: this alone condemns nothing.
+    /// Samples that runs state. What is read again counts again, and payload may look like a run: this alone condemns
+    /// nothing.
     samples: u64,
     /// Where indices of fragments (sidx, tfra) lie, by their types' first bytes.
     indices: Vec<u64>,
@@ -62,8 +63,8 @@ impl<D: ReadDevice> Weighed<D> {
         self.tail = data.get(kept..).unwrap_or_default().to_vec();
     }
 
-    /// Where more was seen than the limits allow, all boxes are looked at, in their order: what is in them is weighed, and
-    /// what only looks like it is payload. Unless an index leads libav into that.
+    /// Where more was seen than the limits allow, all boxes are looked at, in their order: what is in them is weighed,
+    /// and what only looks like it is payload. Unless an index leads libav into that.
     fn judge(&mut self, control: &Control) -> Result<()> {
         let Some(len) = self.device.len() else {
             return mp4::weigh_samples(self.samples, control.limit());
@@ -74,7 +75,7 @@ impl<D: ReadDevice> Weighed<D> {
         let device = &mut self.device;
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
-            exactly(device, at, into, control)
+            mp4::exactly(|at, into| device.read(at, into, control), at, into)
         };
         let using = mp4::Use { fragments: true, expands: false };
         mp4::weigh(&mut read, len, control.limit(), using)?;
@@ -161,17 +162,6 @@ impl Order {
         self.is_media &= size == 0 || size >= 8;
         each(start, &std::mem::take(&mut self.header));
     }
-}
-
-fn exactly(device: &mut impl ReadDevice, at: u64, into: &mut [u8], control: &Control) -> Result<()> {
-    let mut filled = 0;
-    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match device.read(at.saturating_add(filled as u64), rest, control)? {
-            0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
-            read => filled = filled.saturating_add(read),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

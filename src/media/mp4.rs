@@ -53,6 +53,22 @@ pub(crate) struct Edit {
 /// Reads exactly so many bytes at a place.
 type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<()> + 'a;
 
+/// All bytes that are asked for, by reads that may give less.
+pub(crate) fn exactly(
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<usize>,
+    at: u64,
+    into: &mut [u8],
+) -> Result<()> {
+    let mut filled = 0;
+    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match read(at.saturating_add(filled as u64), rest)? {
+            0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
+            read => filled = filled.saturating_add(read),
+        }
+    }
+    Ok(())
+}
+
 /// Reads from bytes that lie at a place of a file.
 pub(crate) fn in_memory(bytes: &[u8], start: u64) -> impl FnMut(u64, &mut [u8]) -> Result<()> + '_ {
     move |at, into| {

@@ -61,8 +61,8 @@ pub(super) struct Inner {
 }
 
 impl Media {
-    /// Opens a source: finds out what it is and reads its index. No payload is read for MP4; other containers may need a
-    /// look at their first packets.
+    /// Opens a source: finds out what it is and reads its index. No payload is read for MP4; other containers may need
+    /// a look at their first packets.
     ///
     /// Errors: [`Corrupt`](ErrorKind::Corrupt) if it is no media or its index is missing or damaged,
     /// [`Unsupported`](ErrorKind::Unsupported) for images and for playlists and other files that name other files, and
@@ -111,8 +111,8 @@ impl Media {
         self.0.end
     }
 
-    /// What to warn of where a copy or a transcode of these streams has much less of a stretch of it than it states that
-    /// there is: packets that can't be told apart, or that are missing. `found` is how much came of what is due.
+    /// What to warn of where a copy or a transcode of these streams has much less of a stretch of it than it states
+    /// that there is: packets that can't be told apart, or that are missing. `found` is how much came of what is due.
     pub(crate) fn shortfall(&self, streams: &[usize], due: Timestamp, found: Timestamp) -> Option<String> {
         let played = |stream: &Stream| {
             matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
@@ -130,8 +130,8 @@ impl Media {
         })
     }
 
-    /// About how many bytes lie between two times of its clock, with what precedes them back to a keyframe; 0 where that
-    /// can't be told.
+    /// About how many bytes lie between two times of its clock, with what precedes them back to a keyframe; 0 where
+    /// that can't be told.
     pub(crate) fn bytes_between(&self, from: Timestamp, to: Timestamp) -> u64 {
         // Keyframes are seldom further apart.
         const BEFORE: f64 = 2.0;
@@ -190,7 +190,8 @@ impl Media {
         first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
     }
 
-    /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a fragmented MP4.
+    /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a fragmented
+    /// MP4.
     pub(crate) fn payloads(&self) -> Payloads {
         match (self.is_indexed(), self.0.demuxer.is_mov() && self.0.options.raw) {
             (true, _) => Payloads::Named,
@@ -332,7 +333,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
-            read_exact(&mut reader, at, into, control)
+            mp4::exactly(|at, into| reader.read(at, into, control), at, into)
         };
         let len = source.len().unwrap_or(0);
         // Of a source that is far away each fragment costs a request.
@@ -500,22 +501,6 @@ fn probe_stream(source: Source, head: &mut Vec<u8>, control: &Control) -> Result
     let at = head.len() as u64;
     let resumed = Resumed { head: head.clone().into(), rest: reader, at };
     Ok((Source::from_stream(resumed, name), demuxer))
-}
-
-fn read_exact(
-    reader: &mut crate::io::SourceReader,
-    at: u64,
-    into: &mut [u8],
-    control: &Control,
-) -> Result<()> {
-    let mut filled = 0;
-    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(at.saturating_add(filled as u64), rest, control)? {
-            0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
-            read => filled = filled.saturating_add(read),
-        }
-    }
-    Ok(())
 }
 
 /// libav's probing looks at a name's ending; folders are not its business.

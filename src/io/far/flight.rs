@@ -1,7 +1,14 @@
 //! One request of a far source: it is on its way on a thread of its own, and whoever needs its bytes waits for them.
 
 use super::Far;
-use crate::{Control, Error, ErrorKind, Result, io::source::shorter, io::stream::guarded, job::CancelToken};
+use crate::{
+    Control, Error, ErrorKind, Result,
+    io::{
+        source::{forged, shorter},
+        stream::guarded,
+    },
+    job::CancelToken,
+};
 use bytes::{Bytes, BytesMut};
 use std::{
     ops::Range,
@@ -13,7 +20,7 @@ use std::{
 };
 
 /// What arrives is handed on in pieces of this size at the least, unless somebody needs less and waits for it.
-const PIECE: u64 = 64 << 10;
+pub(in crate::io) const PIECE: u64 = 64 << 10;
 /// How often who waits looks at cancel and deadline.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -169,7 +176,7 @@ impl Flight {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(Error::io("reading failed", e)),
                 Ok(0) => return Err(shorter(offset, far.len)),
-                Ok(read) if read > most => return Err(super::super::source::forged(read, most)),
+                Ok(read) if read > most => return Err(forged(read, most)),
                 Ok(read) => read,
             };
             far.check_version()?;
@@ -213,8 +220,8 @@ impl Seat {
         self.0.lock().end.is_none()
     }
 
-    /// Waits for the bytes from this offset on: `least` of them, or what is left of its piece. None where somebody else's
-    /// cancel or failure ended it: then it has to be asked for anew.
+    /// Waits for the bytes from this offset on: `least` of them, or what is left of its piece. None where somebody
+    /// else's cancel or failure ended it: then it has to be asked for anew.
     pub(super) fn wait(&self, at: u64, least: u64, control: &Control) -> Result<Option<Bytes>> {
         let flight = &self.0;
         let mut state = flight.lock();
