@@ -1,6 +1,6 @@
-//! What media costs that is far away: a device that answers after 20 ms and sends 100 MiB a second, all requests together.
-//! `cargo bench --bench remote` prints requests, bytes and time of a cut of 10 s out of 120 s (120 MB), and beside them the
-//! time of k round trips and those bytes. `-- mkv` does the rows of that name alone.
+//! What media costs that is far away: a device that answers after 20 ms and sends 100 MiB a second, all requests
+//! together. `cargo bench --bench remote` prints requests, bytes and time of a cut of 10 s out of 120 s (120 MB), and
+//! beside them the time of k round trips and those bytes. `-- mkv` does the rows of that name alone.
 
 #![forbid(unsafe_code)]
 

@@ -43,11 +43,13 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes in [`Stage::Save`].
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes in
+    /// [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
-    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere and at the beginning.
+    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere and at the
+    /// beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
     pub remaining: Option<Duration>,

@@ -36,11 +36,11 @@
 //!
 //! # Files and trust
 //!
-//! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a host. A
-//! file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. What a job may use up is
-//! bounded ([`Limits`] has a table of the defaults, which are for files of strangers), and options of encoders and containers
-//! touch no files ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted. There are no globals but libav's
-//! log callback, which belongs to the process: see [`log`].
+//! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a
+//! host. A file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. What a job
+//! may use up is bounded ([`Limits`] has a table of the defaults, which are for files of strangers), and options of
+//! encoders and containers touch no files ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted.
+//! There are no globals but libav's log callback, which belongs to the process: see [`log`].
 //!
 //! # Features
 //!

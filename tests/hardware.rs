@@ -184,8 +184,8 @@ fn devices_open_and_close_on_many_threads() {
     }
 }
 
-/// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the same filter shows
-/// in memory, more or less.
+/// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the same filter
+/// shows in memory, more or less.
 fn filters_on(device: &str, filter: &str) {
     use avrope::{Control, Media, Source, Transcode, VideoCodec, VideoSettings, synth, transcode};
     let dir = tempfile::tempdir().unwrap();

@@ -181,9 +181,9 @@ impl Decoder {
 
     /// Lets it decode on a device, if its codec can on one of this kind.
     fn use_device(&mut self, device: &Device) -> Result<()> {
-        // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints that
-        // they are. libav frees the reference with the context, and calls back with the context alone, which carries the
-        // format.
+        // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints
+        // that they are. libav frees the reference with the context, and calls back with the context alone, which
+        // carries the format.
         unsafe {
             let codec = (*self.context.as_ptr()).codec;
             let mut wanted = -1;

@@ -182,8 +182,8 @@ impl Demuxer {
         })
     }
 
-    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a picture is asked
-    /// for.
+    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a picture is
+    /// asked for.
     pub(crate) fn is_animation(self) -> bool {
         matches!(self.name().as_str(), "gif" | "apng")
     }

@@ -142,8 +142,8 @@ impl Device {
             return Err(Error::new(ErrorKind::Hardware, "the encoder takes no pictures of this device"));
         };
         let uploaded = Frame::new()?;
-        // SAFETY: the pool belongs to the device and is set up before it is initialised; the frame takes a reference of its
-        // own to it, and ours is given back on every way.
+        // SAFETY: the pool belongs to the device and is set up before it is initialised; the frame takes a reference of
+        // its own to it, and ours is given back on every way.
         unsafe {
             let mut pool = ff::av_hwframe_ctx_alloc(self.as_ptr());
             if pool.is_null() {

@@ -99,8 +99,8 @@ impl EncoderKind {
             .map_or(true, |encoder| unsafe { super::option::takes_text(encoder.as_ptr().cast(), key) })
     }
 
-    /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without opening it:
-    /// what it hands on as a text (x264's `preset`) is judged then.
+    /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without
+    /// opening it: what it hands on as a text (x264's `preset`) is judged then.
     pub(crate) fn check_options(self, options: &[(String, String)]) -> Result<()> {
         let encoder = Encoder::alloc(self)?;
         let name = self.name();
@@ -328,8 +328,8 @@ impl Encoder {
     }
 
     /// Samples of silence that it is to be given behind the last sound, for all of that to come out: encoders without a
-    /// delay, by their own account, make a packet of each frame, and what they look ahead of it stays in them. Two say that
-    /// they have one and let go of no more at the end.
+    /// delay, by their own account, make a packet of each frame, and what they look ahead of it stays in them. Two say
+    /// that they have one and let go of no more at the end.
     pub(crate) fn silence_behind(&self) -> usize {
         let delay = self.kind.get().capabilities & ff::AV_CODEC_CAP_DELAY as c_int != 0;
         let lets_go = delay && !matches!(self.kind.name().as_str(), "libspeex" | "libtwolame");

@@ -313,8 +313,8 @@ impl Frame {
         (before.checked_add(len)? <= buffer.size).then_some((data, len))
     }
 
-    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for frames on a device
-    /// or with lines from bottom to top.
+    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for frames on a
+    /// device or with lines from bottom to top.
     pub fn plane(&self, plane: usize) -> Option<&[u8]> {
         let (data, len) = self.place(plane)?;
         // SAFETY: `place` has checked that the bytes lie in a buffer of this frame, which lives as long as self and is

@@ -98,9 +98,9 @@ impl Ends {
 }
 
 impl Graph {
-    /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for several, and
-    /// one output. `tail` is put behind it, filter by filter. `scaler` are swscale's flags for conversions that libavfilter
-    /// puts in by itself.
+    /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for several,
+    /// and one output. `tail` is put behind it, filter by filter. `scaler` are swscale's flags for conversions that
+    /// libavfilter puts in by itself.
     pub(crate) fn new(
         inputs: &[Input],
         description: &str,

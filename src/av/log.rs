@@ -1,5 +1,5 @@
-//! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the thread that they are
-//! made on, and hands all others to libav's own, which prints them as it did before.
+//! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the thread that
+//! they are made on, and hands all others to libav's own, which prints them as it did before.
 
 use super::{memory, string};
 use ffmpeg_sys_next as ff;
@@ -170,8 +170,8 @@ type VaList = *mut ff::__va_list_tag;
 #[cfg(not(all(target_arch = "x86_64", not(windows), not(target_vendor = "apple"))))]
 type VaList = ff::va_list;
 
-/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody, and with the context's name once:
-/// libav puts it into the middle of a line that it logs in pieces.
+/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody, and with the context's
+/// name once: libav puts it into the middle of a line that it logs in pieces.
 fn without_address(line: &str) -> String {
     let (mut text, mut rest) = (String::new(), line);
     while let Some((before, after)) = rest.split_once(" @ 0x") {

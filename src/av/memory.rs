@@ -5,8 +5,8 @@
 use errno::{Errno, set_errno};
 use std::ffi::c_int;
 
-/// Whether the last failure on this thread was for want of memory. (What the crate `errno` does, inline: it is asked several
-/// times a packet.)
+/// Whether the last failure on this thread was for want of memory. (What the crate `errno` does, inline: it is asked
+/// several times a packet.)
 #[inline(always)]
 fn ran_out() -> bool {
     #[cfg(target_os = "linux")]

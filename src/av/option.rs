@@ -156,8 +156,8 @@ unsafe fn words(object: *mut c_void, key: &CStr) -> Vec<String> {
 /// The values that have names of a filter's option, such as the transitions of `xfade`; empty where it has none.
 pub(crate) fn words_of_filter(filter: &str, key: &str) -> Vec<String> {
     let (Ok(filter), Ok(key)) = (c_string(filter), c_string(key)) else { return Vec::new() };
-    // SAFETY: filters, their classes and options are static, and the names C strings; with this flag the object is a pointer
-    // to a class.
+    // SAFETY: filters, their classes and options are static, and the names C strings; with this flag the object is a
+    // pointer to a class.
     unsafe {
         let class = ff::avfilter_get_by_name(filter.as_ptr()).as_ref().map(|filter| filter.priv_class);
         let Some(class) = class.filter(|class| !class.is_null()) else { return Vec::new() };
@@ -174,8 +174,8 @@ pub(crate) fn words_of_filter(filter: &str, key: &str) -> Vec<String> {
 /// `object` begins with a pointer to a class, which has the option.
 unsafe fn constants(object: *const c_void, option: *const ff::AVOption) -> Vec<String> {
     let mut found = Vec::new();
-    // SAFETY: the caller's promise; descriptions of options are static. Their types are read as the ints that they are: newer
-    // libavs have ones that are no variants of the bindings' enum.
+    // SAFETY: the caller's promise; descriptions of options are static. Their types are read as the ints that they are:
+    // newer libavs have ones that are no variants of the bindings' enum.
     unsafe {
         let unit = (*option).unit;
         let mut next = ff::av_opt_next(object, ptr::null());

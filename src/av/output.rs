@@ -492,7 +492,8 @@ impl Output {
     pub(crate) fn end_fragment(&mut self) -> Result<()> {
         // With delay_moov the first call writes the moov alone (movenc.c: mov_auto_flush_fragment).
         for _ in 0..if self.fragmented { 1 } else { 2 } {
-            // SAFETY: the context is live and its header written; without a packet this asks the muxer to write what it holds.
+            // SAFETY: the context is live and its header written; without a packet this asks the muxer to write what it
+            // holds.
             let code = memory::watched(|| unsafe { ff::av_write_frame(self.as_ptr(), ptr::null_mut()) });
             self.settle(code, "writing a fragment")?;
         }

@@ -183,7 +183,8 @@ fn compare_rates(first: &Media, other: &Media, kept: &[usize], streams: &[usize]
         let Some((stated, own)) = rate(first, *i).zip(rate(other, *j)) else { continue };
         if (stated - own).abs() > ONE_RATE * stated {
             report.warn(format!(
-                "{}: stream {j} has {own:.3} pictures a second, and the header states the {stated:.3} of {} for all: readers may take a picture's length from that (their times are right)",
+                "{}: stream {j} has {own:.3} pictures a second, and the header states the {stated:.3} of {} for all: \
+                 readers may take a picture's length from that (their times are right)",
                 other.source().name(),
                 first.source().name()
             ));

@@ -59,7 +59,8 @@ pub(super) struct Lane {
     pub begins: Begins,
     /// A packet that goes on behind the end is cut there, and heard up to it.
     pub trims: bool,
-    /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before ended.
+    /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before
+    /// ended.
     pub later: Timestamp,
 }
 

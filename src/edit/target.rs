@@ -240,7 +240,8 @@ impl Target {
         self.edit_lists
     }
 
-    /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can seek).
+    /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can
+    /// seek).
     fn has_late_chapters(&self) -> bool {
         let seekable = !matches!(self.device, Device::Stream(_) | Device::Files(..));
         self.edit_lists || (seekable && matches!(self.muxer.name().as_str(), "matroska" | "webm"))

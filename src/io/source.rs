@@ -418,8 +418,8 @@ impl SourceReader {
         }
     }
 
-    /// So many bytes will be read in order, from the next read on; 0 where that is not known. A far source is asked for them
-    /// ahead.
+    /// So many bytes will be read in order, from the next read on; 0 where that is not known. A far source is asked for
+    /// them ahead.
     pub(crate) fn expect(&mut self, len: u64) {
         if len > 0
             && matches!(self.open, Open::Nothing)

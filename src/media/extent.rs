@@ -40,9 +40,8 @@ pub(super) fn extent(
     };
     let Some(tables) = tables else {
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
-        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown. Where clocks jump,
-        // they also turn over.
-        // Ogg's begins anew for each stream that follows another, and does not turn over.
+        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown. Where clocks
+        // jump, they also turn over. Ogg's begins anew for each stream that follows another, and does not turn over.
         let turns_over = demuxer.may_jump() && demuxer.name() != "ogg";
         let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };

@@ -16,8 +16,8 @@ use crate::{
 const CHUNK: usize = 256 << 10;
 
 impl Frame {
-    /// Decodes a still picture: PNG, JPEG, WebP or BMP, by its content. Its transparency stays. Of a file with several, the
-    /// first.
+    /// Decodes a still picture: PNG, JPEG, WebP or BMP, by its content. Its transparency stays. Of a file with several,
+    /// the first.
     ///
     /// ```no_run
     /// use avrope::{Frame, Source};

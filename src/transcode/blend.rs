@@ -58,8 +58,9 @@ impl Transition {
     }
 }
 
-/// Joins sources with a transition between each two, into a rope. They need not be alike: all take the first one's size and
-/// frame rate, with black around what has another shape. The result is shorter than its sources together by all transitions.
+/// Joins sources with a transition between each two, into a rope. They need not be alike: all take the first one's size
+/// and frame rate, with black around what has another shape. The result is shorter than its sources together by all
+/// transitions.
 ///
 /// ```no_run
 /// use avrope::{Control, SaveOptions, Source, Timestamp, Transcode, Transition, join_with};

@@ -310,8 +310,8 @@ pub(super) struct At {
     /// A frame has gone on.
     gave: bool,
     lead: Lead,
-    /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last packet. Of pictures
-    /// the decoder has several.
+    /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last packet. Of
+    /// pictures the decoder has several.
     is_last_shown: bool,
     has_pictures: bool,
     /// The time of a picture that has gone on already.

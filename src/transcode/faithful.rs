@@ -1,5 +1,5 @@
-//! What a cut encodes with: the source's own codecs, at a quality that nobody tells from it, where this libav encodes them and
-//! the container holds them; else what suits the container, at such a quality. A cut is no transcode.
+//! What a cut encodes with: the source's own codecs, at a quality that nobody tells from it, where this libav encodes
+//! them and the container holds them; else what suits the container, at such a quality. A cut is no transcode.
 
 use super::{
     AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings,

@@ -1,5 +1,6 @@
-//! Damage at the beginning of a range. What lies in front of it is decoded for what refers to it, and may itself refer to what
-//! is not read (an open GOP): that is forgiven, since none of it is shown. What is shown counts, from the first picture on.
+//! Damage at the beginning of a range. What lies in front of it is decoded for what refers to it, and may itself refer
+//! to what is not read (an open GOP): that is forgiven, since none of it is shown. What is shown counts, from the first
+//! picture on.
 
 /// What is not known yet of a decoder that has shown nothing: it says that a packet was damaged, and not which one.
 #[derive(Default)]
@@ -21,8 +22,8 @@ impl Lead {
         self.unknown = self.unknown.saturating_add(1);
     }
 
-    /// A picture came. They come in the order that they are shown in: how many of those that should have come before it are
-    /// lost by damage.
+    /// A picture came. They come in the order that they are shown in: how many of those that should have come before it
+    /// are lost by damage.
     pub(super) fn came(&mut self, pts: i64) -> u64 {
         let waiting = self.awaited.len();
         self.awaited.retain(|awaited| *awaited >= pts);

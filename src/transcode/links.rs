@@ -118,8 +118,8 @@ impl Plan<'_> {
         links
     }
 
-    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale and
-    /// encode them, and come into memory once. None: they come into memory at once.
+    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale
+    /// and encode them, and come into memory once. None: they come into memory at once.
     fn device_links(
         &self,
         kind: EncoderKind,

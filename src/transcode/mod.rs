@@ -70,9 +70,10 @@ use std::{fmt, sync::Mutex};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for settings that contradict each other or that an encoder
-/// does not know, before the first frame; [`Unsupported`](crate::ErrorKind::Unsupported) for a codec that this libav has no
-/// encoder for or the container can't hold; [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be decoded.
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for settings that contradict each other or that an
+/// encoder does not know, before the first frame; [`Unsupported`](crate::ErrorKind::Unsupported) for a codec that this
+/// libav has no encoder for or the container can't hold; [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be
+/// decoded.
 pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Result<Clip> {
     Transcoder::new(media, settings).run(control)
 }
@@ -85,8 +86,8 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
     Transcoder::new(media, settings).run_to(sink, control)
 }
 
-/// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that `sinks` returns for
-/// its name. Names are plain, without folders, and nothing is written but what goes into these sinks.
+/// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that `sinks`
+/// returns for its name. Names are plain, without folders, and nothing is written but what goes into these sinks.
 ///
 /// ```no_run
 /// use avrope::{Control, Media, Segments, Sink, Source, Transcode, transcode_segments};
@@ -100,9 +101,9 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// # Ok::<(), avrope::Error>(())
 /// ```
 ///
-/// A DASH manifest is written anew whenever a segment is complete: its name comes again then, and the last version counts.
-/// For files return [`Sink::replace`]; a channel or a writer gets the bytes of the version that it was asked for. A file is
-/// there when it is complete; a job that ends early leaves the segments that were.
+/// A DASH manifest is written anew whenever a segment is complete: its name comes again then, and the last version
+/// counts. For files return [`Sink::replace`]; a channel or a writer gets the bytes of the version that it was asked
+/// for. A file is there when it is complete; a job that ends early leaves the segments that were.
 ///
 /// The video is encoded with a keyframe where each segment begins; video that is to be copied
 /// ([`VideoCodec::Copy`]) is divided at keyframes that it has. Subtitles and cover art are left out.
@@ -175,15 +176,15 @@ impl<'a> Transcoder<'a> {
         self
     }
 
-    /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that were given
-    /// before: a [`Frame`] (`&Frame`), a [`Source`] of a picture or of media, or the first video stream of a [`Media`]
-    /// (`&Media`). Filters, size and frame rate of the settings come before it, and processors behind it. The video is encoded
-    /// then.
+    /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that were
+    /// given before: a [`Frame`] (`&Frame`), a [`Source`] of a picture or of media, or the first video stream of a
+    /// [`Media`] (`&Media`). Filters, size and frame rate of the settings come before it, and processors behind it. The
+    /// video is encoded then.
     ///
-    /// What moves is shown in time: its time 0 is where [`Overlay::during`] begins, and each of its pictures is seen from the
-    /// first of the video's on that is not before it. Its rotation and its transparency count (that of VP8 and VP9 needs a
-    /// libav with libvpx); its sound is left out. It is decoded in memory while the video is, so that two of its pictures wait
-    /// at most. Damaged packets of it are counted with the video's ([`Report::decode_errors`]).
+    /// What moves is shown in time: its time 0 is where [`Overlay::during`] begins, and each of its pictures is seen
+    /// from the first of the video's on that is not before it. Its rotation and its transparency count (that of VP8 and
+    /// VP9 needs a libav with libvpx); its sound is left out. It is decoded in memory while the video is, so that two
+    /// of its pictures wait at most. Damaged packets of it are counted with the video's ([`Report::decode_errors`]).
     ///
     /// ```no_run
     /// use avrope::{AtEnd, Control, Media, Overlay, Position, Sink, Source, Transcode, Transcoder};
@@ -195,10 +196,10 @@ impl<'a> Transcoder<'a> {
     /// # Ok::<(), avrope::Error>(())
     /// ```
     ///
-    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense. A source is opened when the
-    /// job runs, which fails then as [`Media::open`] and [`Frame::from_picture`] do, with
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be repeated, and with
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
+    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense. A source is opened
+    /// when the job runs, which fails then as [`Media::open`] and [`Frame::from_picture`] do, with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be repeated,
+    /// and with [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
     pub fn watermark<'w>(mut self, what: impl Into<Watermark<'w>>, overlay: Overlay) -> Result<Self> {
         self.watermarks.push(Given::new(what.into(), overlay)?);
         Ok(self)
@@ -212,15 +213,16 @@ impl<'a> Transcoder<'a> {
         self
     }
 
-    /// Sends the first audio stream's sound through this, behind the ones that were given before. The sound is encoded then.
+    /// Sends the first audio stream's sound through this, behind the ones that were given before. The sound is encoded
+    /// then.
     #[must_use]
     pub fn audio(mut self, processor: impl Processor<Frame> + 'static) -> Self {
         self.audio.push(Box::new(processor));
         self
     }
 
-    /// Sends all tracks' packets through this, behind the ones that were given before, just before they are muxed. Nothing is
-    /// encoded for that.
+    /// Sends all tracks' packets through this, behind the ones that were given before, just before they are muxed.
+    /// Nothing is encoded for that.
     #[must_use]
     pub fn packets(mut self, processor: impl Processor<Packet> + 'static) -> Self {
         self.packets.push(Box::new(processor));

@@ -1,5 +1,5 @@
-//! Where sound goes on the output's clock. Its samples run on; timestamps are believed where they tell another time than the
-//! samples for good.
+//! Where sound goes on the output's clock. Its samples run on; timestamps are believed where they tell another time
+//! than the samples for good.
 
 use crate::{
     Frame, Result, Timestamp,

@@ -1,8 +1,8 @@
 //! Which options of encoders and containers may be set by whoever writes a job's settings: those that touch no file.
 //!
-//! A number, a switch or one of libav's words names no file. A text may: of those only the ones below are let through, and of
-//! the lists of parameters that libav hands on to an encoder (`x264-params`) only the parameters below. Whatever is not known
-//! here is refused, and not the other way round.
+//! A number, a switch or one of libav's words names no file. A text may: of those only the ones below are let through,
+//! and of the lists of parameters that libav hands on to an encoder (`x264-params`) only the parameters below. Whatever
+//! is not known here is refused, and not the other way round.
 
 use super::settings::Transcode;
 use crate::{

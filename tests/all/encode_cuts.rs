@@ -1,5 +1,5 @@
-//! Cuts that encode: whatever a source is, the pictures and the sound of a range come out, each at its time, in the source's
-//! own codecs where that can be, near the source's quality; and what does not is told of.
+//! Cuts that encode: whatever a source is, the pictures and the sound of a range come out, each at its time, in the
+//! source's own codecs where that can be, near the source's quality; and what does not is told of.
 //!
 //! The clips here tell by their content what time it is: each picture shows its number, the sound is a sweep.
 
@@ -50,8 +50,8 @@ fn pictures(path: &Path) -> Vec<(f64, usize)> {
     times.zip(numbers).collect()
 }
 
-/// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0 being the source's
-/// `from`; in seconds.
+/// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0 being the
+/// source's `from`; in seconds.
 fn sound(path: &Path, from: f64) -> (f64, f64) {
     let rate = RATE.to_string();
     let streams = ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
@@ -188,7 +188,8 @@ fn the_first_picture_lands_at_0_where_the_container_can_say_what_lies_before() {
         let clip = encode_cut(&source, (0.52, 1.52), format);
         let path = save(&clip, folder.path(), &format!("{codec}.{format}"));
         assert_pictures(&path, 25.0, (0.52, 1.52), late);
-        // FLV's and old Matroska's readers hear what the encoder needed to get going, too: it is no later than the picture.
+        // FLV's and old Matroska's readers hear what the encoder needed to get going, too: it is no later than the
+        // picture.
         let heard = sound(&path, 0.52).1;
         assert!((heard - late).abs() < 0.0015, "{codec} in {format}: sound is {heard} s late");
     }

@@ -493,8 +493,8 @@ fn an_mp3_header_counts_the_frames_that_are_there() {
         };
         check("remux", whole(&source, "mp3"), (delay, padding));
         check("join", joined(&[&source, &source], "mp3"), (delay, padding));
-        // From the first frame on that begins no more than 4095 + 529 samples in front, up to 2 s; at the end nothing is cut
-        // off, as 529 of padding are the decoder's own.
+        // From the first frame on that begins no more than 4095 + 529 samples in front, up to 2 s; at the end nothing
+        // is cut off, as 529 of padding are the decoder's own.
         let first = (96_000 - (4095 + 529) + delay + 529_u32).div_ceil(1152) * 1152 - (delay + 529);
         let begins = (96_000 - first - 529, 529);
         check("cut", ranges(&source, &[(2.0, 7.0)], "mp3"), begins);

@@ -280,7 +280,8 @@ fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
         assert_eq!(hashes(&found), hashes(&all[..found.len()]), "{name}: decoding begins where it can");
         assert!(found.len() >= wanted, "{name}: {} pictures up to 1 s", found.len());
     }
-    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts, and the dts move.
+    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts, and the dts
+    // move.
     let (out, report) = remuxed(&source, folder.path(), "all.ts");
     let shown = |path: &Path| {
         let packets = common::packets(path);
@@ -357,7 +358,8 @@ fn probe_knows_how_long_fragments_are() {
         assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
         assert_eq!(info.duration_from, Some(avrope::DurationFrom::Packets));
     }
-    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the first.
+    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the
+    // first.
     if let Some(source) = shared("cases/sound-before-picture.mp4") {
         let info = open(&source).probe(&Control::default()).unwrap();
         let times = |i: usize| {

@@ -38,8 +38,8 @@ impl Stream {
     pub(crate) fn configured(source: &Self, extradata: &[u8]) -> Result<Self> {
         let parameters = Parameters::copy_of(source.parameters.0.as_ptr())?;
         let padding = usize::try_from(ff::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
-        // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind its bytes, which is
-        // freed with them, as the old one is now.
+        // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind its
+        // bytes, which is freed with them, as the old one is now.
         unsafe {
             let to = &mut *parameters.0.as_ptr();
             let new = ff::av_mallocz(extradata.len().saturating_add(padding)).cast::<u8>();

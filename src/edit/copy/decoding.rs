@@ -14,9 +14,9 @@ use crate::{
 const PICTURES: usize = 32;
 
 impl Copy<'_, '_> {
-    /// Nothing is shown before it is decoded, so pictures would be shown later than they should. Where the first one's dts
-    /// leaves no room for those that its codec keeps back, some are read ahead, and all dts of the stream move by what they
-    /// are late.
+    /// Nothing is shown before it is decoded, so pictures would be shown later than they should. Where the first one's
+    /// dts leaves no room for those that its codec keeps back, some are read ahead, and all dts of the stream move by
+    /// what they are late.
     pub(super) fn correct_dts(&mut self, demux: &mut Demux, lead: &mut LeadIn) -> Result<()> {
         if self.media.is_edited() {
             return Ok(());
@@ -80,8 +80,8 @@ impl Copy<'_, '_> {
     }
 }
 
-/// Flags a picture that decoding can begin at, as long as the source flags none: MP4 says of a track without a key that all of
-/// its pictures are.
+/// Flags a picture that decoding can begin at, as long as the source flags none: MP4 says of a track without a key that
+/// all of its pictures are.
 pub(super) fn flag_key(lane: &mut Lane, media: &Media, packet: &mut Packet) {
     if lane.flagged || lane.kind != StreamKind::Video || media.is_edited() {
         return;

@@ -75,7 +75,8 @@ impl Copy<'_, '_> {
             let stream = self.media.streams().get(lane.stream);
             if let Some(longer) = stream.and_then(numbering::longer_at_seams) {
                 self.session.report.warn(format!(
-                    "stream {}: where parts meet, Vorbis sounds up to {longer} longer or shorter than its times say: a packet can't be cut short there (transcode it for exact seams)",
+                    "stream {}: where parts meet, Vorbis sounds up to {longer} longer or shorter than its times say: \
+                     a packet can't be cut short there (transcode it for exact seams)",
                     lane.stream
                 ));
             }

@@ -1,5 +1,6 @@
-//! What a copied stream says of itself: codecs and containers that number their frames, or state how many there are, are
-//! told of the output and not of the source. Pure functions over bytes, but for [`Numbers`], which applies them to packets.
+//! What a copied stream says of itself: codecs and containers that number their frames, or state how many there are,
+//! are told of the output and not of the source. Pure functions over bytes, but for [`Numbers`], which applies them to
+//! packets.
 //!
 //! Frames are numbered where players go by it: FLAC's in FLAC's own file and in Ogg. Matroska and MP4 have times of their
 //! own, and there every frame stays as it is.
@@ -51,8 +52,9 @@ pub(super) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
     is_mp3.then(|| Timestamp::from_ticks(mpeg::MOST_SKIPPED, sample_of(stream)))
 }
 
-/// How much longer or shorter than its packets' times say a part may sound, where another follows: the last packet of Vorbis
-/// can be cut short at the end of a stream alone, and the first one of the next part overlaps with it, and not with its own.
+/// How much longer or shorter than its packets' times say a part may sound, where another follows: the last packet of
+/// Vorbis can be cut short at the end of a stream alone, and the first one of the next part overlaps with it, and not
+/// with its own.
 pub(super) fn longer_at_seams(stream: &Stream) -> Option<Timestamp> {
     let block = vorbis::longest_block(stream.extradata()).filter(|_| stream.codec() == "vorbis")?;
     Some(Timestamp::from_ticks(block, sample_of(stream)))
@@ -177,7 +179,8 @@ impl Numbers {
         }
     }
 
-    /// Gives a packet that is written next its number. `last`: none follows it, so that it may end within its samples. Returns whether its bytes are others now.
+    /// Gives a packet that is written next its number. `last`: none follows it, so that it may end within its samples.
+    /// Returns whether its bytes are others now.
     pub fn next(&mut self, packet: &mut Packet, last: bool) -> Result<bool> {
         match self {
             Self::Flac(frames, granules) => {

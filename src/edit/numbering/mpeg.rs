@@ -1,5 +1,5 @@
-//! MPEG audio (ISO/IEC 11172-3, 13818-3): a frame's header says how long it is, and a reader of a raw stream finds the next
-//! one there.
+//! MPEG audio (ISO/IEC 11172-3, 13818-3): a frame's header says how long it is, and a reader of a raw stream finds the
+//! next one there.
 
 /// Samples that a file's header (Info, by LAME) can have left out at its beginning: 12 bits, and what each decoder is late
 /// (libav's mp3enc.c and mp3dec.c).

@@ -8,8 +8,8 @@ use std::{io::Result, ops::Range};
 ///
 /// Calls come from threads of their own, several at once ([`Hints::requests`]), and what they give is shared by all
 /// readers of the [`Source`](crate::Source). A call gets the job's [`Control`]: one that waits should look at
-/// [`Control::check`] now and then, or end by itself after [`Control::remaining`]. A job that is cancelled does not wait for
-/// it; its thread ends when the call does. A panic in a call ends the operation with
+/// [`Control::check`] now and then, or end by itself after [`Control::remaining`]. A job that is cancelled does not
+/// wait for it; its thread ends when the call does. A panic in a call ends the operation with
 /// [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
@@ -49,11 +49,11 @@ pub trait ReadAt: Send + Sync {
         None
     }
 
-    /// What tells this object from one that took its place: an ETag, a generation. Asked for after each read, so it should
-    /// be what the last answer said, and cost no request. Where it differs from what it was first, the operation ends with
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object is passed on. A device that serves several
-    /// requests at once must not go back to the old version once it has seen another one. None, the default, where the device
-    /// sees to that itself, or can't know.
+    /// What tells this object from one that took its place: an ETag, a generation. Asked for after each read, so it
+    /// should be what the last answer said, and cost no request. Where it differs from what it was first, the operation
+    /// ends with [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object is passed on. A device that
+    /// serves several requests at once must not go back to the old version once it has seen another one. None, the
+    /// default, where the device sees to that itself, or can't know.
     fn version(&self) -> Option<String> {
         None
     }
@@ -82,8 +82,8 @@ pub struct Hints {
     /// Requests that one reader has on their way at the same time. Default 4; a device that serves one after the other
     /// wants 1.
     pub requests: usize,
-    /// Ranges that lie nearer to each other than this are got by one request, in bytes. What a store sends in the time of a
-    /// round trip costs nothing. Default 512 KiB.
+    /// Ranges that lie nearer to each other than this are got by one request, in bytes. What a store sends in the time
+    /// of a round trip costs nothing. Default 512 KiB.
     pub gap: usize,
 }
 

@@ -1,7 +1,8 @@
-//! What libav will hold of an MP4's tables, told before it reads them: a few bytes may state an index of millions of samples.
+//! What libav will hold of an MP4's tables, told before it reads them: a few bytes may state an index of millions of
+//! samples.
 //!
-//! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may hold others, and
-//! not along the paths of the standard.
+//! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may hold
+//! others, and not along the paths of the standard.
 
 use super::{BOXES, Place, Read, at_most, in_memory, number, packed};
 use crate::{Error, Limits, Result};
@@ -20,8 +21,8 @@ const HOLDERS: [&[u8; 4]; 18] = [
     b"dinf", b"edts", b"ilst", b"ipco", b"iprp", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"schi",
     b"sinf", b"stbl", b"strk", b"traf", b"trak", b"tref", b"udta",
 ];
-/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length. They may have this
-/// part of what a demuxer may hold.
+/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length. They may
+/// have this part of what a demuxer may hold.
 const DESCRIPTIONS: u64 = 64;
 /// So far in a box of metadata its handler is looked for.
 const META: u64 = 16 << 20;

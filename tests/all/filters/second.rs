@@ -76,8 +76,8 @@ fn a_second_video_lies_over_the_first_in_time() {
         let at = at.at_end(end);
         for path in [&whole, &short, &fast, &late, &varied, &mpeg4, &mp4] {
             let name = format!("{} {end:?}", path.display());
-            // Its packets have the times that they are decoded at, and ffmpeg shows each picture as much later as its decoder
-            // gives it away: here the first one is shown at 0, where its sound would begin.
+            // Its packets have the times that they are decoded at, and ffmpeg shows each picture as much later as its
+            // decoder gives it away: here the first one is shown at 0, where its sound would begin.
             let input: &[&str] = if path == &mpeg4 { &["-itsoffset", "-0.04"] } else { &[] };
             lies_as_in_ffmpeg(&name, &p25, path, input, graph, at);
         }

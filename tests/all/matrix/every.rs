@@ -1,5 +1,5 @@
-//! The matrix: each codec into each container, and from each container that holds it. A part of it in the fast tier, all of
-//! it in the full one.
+//! The matrix: each codec into each container, and from each container that holds it. A part of it in the fast tier,
+//! all of it in the full one.
 
 use super::reasons;
 use crate::common::{is_due, open};
@@ -159,7 +159,8 @@ impl Judged {
         self.wrong.lock().unwrap().push(what);
     }
 
-    /// Sound may be a frame longer or shorter: the longest, of AC-3 and MP2, and the priming that a container does not tell.
+    /// Sound may be a frame longer or shorter: the longest, of AC-3 and MP2, and the priming that a container does not
+    /// tell.
     fn compare(&self, case: (&str, &str, &str, &str), due: (usize, f64), path: &Path) {
         let (operation, codec, from, into) = case;
         let found = shown(path);

@@ -1,7 +1,7 @@
 //! What of the matrix is as it is, and why. An entry that no longer applies fails the test.
 
-/// Which codecs are copied into which containers. What is not here is refused: by nature, because the container has no name
-/// for the codec, or because what libav writes there its own reader does not find again.
+/// Which codecs are copied into which containers. What is not here is refused: by nature, because the container has no
+/// name for the codec, or because what libav writes there its own reader does not find again.
 pub const HOLDS: &[(&str, &str)] = &[
     ("h264", "mp4 mov mkv ts m2ts flv wmv 3gp nut"),
     ("h264-no-b", "mp4 mov mkv ts m2ts flv wmv 3gp nut"),
@@ -42,8 +42,8 @@ pub const HOLDS: &[(&str, &str)] = &[
 /// Cases in which something is not shown that the source shows: codec, from, into (`*` is any), and why.
 pub const LOSES: &[(&str, &str, &str, &str)] = &[];
 
-/// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where much is missing;
-/// a cut from the middle is an error.
+/// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where much is
+/// missing; a cut from the middle is an error.
 pub const UNREADABLE: &[(&str, &str, &str)] = &[
     (
         "aac",
