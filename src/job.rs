@@ -104,6 +104,17 @@ impl fmt::Debug for Control {
     }
 }
 
+// Apart from the checks that come to them: those are made several times a packet.
+#[cold]
+fn cancelled(message: &'static str) -> Error {
+    Error::new(ErrorKind::Cancelled, message)
+}
+
+#[cold]
+fn late() -> Error {
+    Error::new(ErrorKind::DeadlineExceeded, "the job's deadline passed")
+}
+
 impl Control {
     /// No cancel, no deadline, no progress, the default limits.
     pub fn new() -> Self {
@@ -166,13 +177,13 @@ impl Control {
 
     fn look(&self) -> Result<()> {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-            return Err(Error::new(ErrorKind::Cancelled, "the job was cancelled"));
+            return Err(cancelled("the job was cancelled"));
         }
         if self.stops.iter().any(CancelToken::is_cancelled) {
-            return Err(Error::new(ErrorKind::Cancelled, "another stage of the job failed"));
+            return Err(cancelled("another stage of the job failed"));
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::new(ErrorKind::DeadlineExceeded, "the job's deadline passed"));
+            return Err(late());
         }
         Ok(())
     }

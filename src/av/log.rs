@@ -207,10 +207,19 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     if level & 0xff > ff::AV_LOG_WARNING {
         return;
     }
+    // SAFETY: the context, the format and its arguments belong together, as libav hands them over.
+    unsafe { keep(context, level, format, arguments) };
+}
+
+/// Keeps a line of ours. Apart from what decides that, which libav asks several times a packet.
+///
+/// # Safety
+/// The arguments are what libav's log hands over.
+#[cold]
+unsafe fn keep(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     let mut text = [0 as c_char; 1024];
     let mut prefix = 1;
-    // SAFETY: libav hands over a context, a format and its arguments that belong together; the buffer and its size
-    // belong together, and the text is cut to fit and NUL-ended.
+    // SAFETY: the caller's promise; the buffer and its size belong together, and the text is cut to fit and NUL-ended.
     let line = unsafe {
         let size = c_int::try_from(text.len()).unwrap_or(0);
         ff::av_log_format_line2(context, level, format, arguments, text.as_mut_ptr(), size, &raw mut prefix);

@@ -2,40 +2,70 @@
 //! the file would be another, or lack its tags, with no word. The C library says it in `errno` (glibc and musl do, in
 //! posix_memalign as well).
 
-use errno::{Errno, set_errno};
 use std::ffi::c_int;
 
-/// Whether the last failure on this thread was for want of memory. (What the crate `errno` does, inline: it is asked
-/// several times a packet.)
-#[inline(always)]
-fn ran_out() -> bool {
+/// This thread's `errno`: what the crate `errno` is, but that its place is looked for once. It is asked several times a
+/// packet.
+#[derive(Clone, Copy)]
+struct Code {
     #[cfg(target_os = "linux")]
-    // SAFETY: the address of this thread's own `errno`, which lives as long as the thread.
-    let code = unsafe { *libc::__errno_location() };
+    place: *mut c_int,
+}
+
+impl Code {
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    fn of_thread() -> Self {
+        // SAFETY: always to be called.
+        Self { place: unsafe { libc::__errno_location() } }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    fn get(self) -> c_int {
+        // SAFETY: the thread's own place, which lives as long as the thread: with its pointer this stays on it.
+        unsafe { *self.place }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    fn set(self, code: c_int) {
+        // SAFETY: as in `get`.
+        unsafe { *self.place = code }
+    }
+
     #[cfg(not(target_os = "linux"))]
-    let code = errno::errno().0;
-    code == libc::ENOMEM
+    fn of_thread() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn get(self) -> c_int {
+        errno::errno().0
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set(self, code: c_int) {
+        errno::set_errno(errno::Errno(code));
+    }
 }
 
 /// The code of a call of libav's; that of ENOMEM where memory ran out in it on this thread, whatever it returned.
 #[inline(always)]
 pub(super) fn watched(call: impl FnOnce() -> c_int) -> c_int {
-    // Most often there is nothing to forget.
-    if ran_out() {
-        set_errno(Errno(0));
-    }
+    let errno = Code::of_thread();
+    errno.set(0);
     let code = call();
-    if ran_out() { -libc::ENOMEM } else { code }
+    if errno.get() == libc::ENOMEM { -libc::ENOMEM } else { code }
 }
 
 /// What of ours, or of the host's, runs inside such a call: what it leaves in `errno` says nothing of libav.
 #[inline(always)]
 pub(super) fn aside<T>(run: impl FnOnce() -> T) -> T {
-    let before = ran_out();
+    let errno = Code::of_thread();
+    let before = errno.get();
     let outcome = run();
-    if before != ran_out() {
-        set_errno(Errno(if before { libc::ENOMEM } else { 0 }));
-    }
+    errno.set(before);
     outcome
 }
 

@@ -94,7 +94,8 @@ impl Moov {
                 all.extend(node.chunk_offsets()?.unwrap_or_default());
             }
         }
-        all.sort_unstable();
+        // The stable sort knows the tracks' runs, each of which is in order, and merges them.
+        all.sort();
         Ok(all)
     }
 
