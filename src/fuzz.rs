@@ -15,5 +15,5 @@ pub fn mp4_tables(data: &[u8]) -> Result<()> {
 
 /// Parses a `moov`, moves what it points to, gives its tracks an edit each, and writes it.
 pub fn moov(data: &[u8]) -> Result<Vec<u8>> {
-    edit::rewritten(data)
+    output::rewritten(data)
 }

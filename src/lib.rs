@@ -71,6 +71,8 @@ mod hardware;
 mod io;
 mod job;
 mod media;
+mod output;
+mod read;
 #[doc(hidden)]
 pub mod synth;
 mod time;
@@ -78,12 +80,13 @@ mod transcode;
 mod words;
 
 pub use av::{frame::Frame, stream::StreamKind};
-pub use edit::{Clip, Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
+pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
 pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};
+pub use output::Clip;
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,

@@ -5,16 +5,17 @@ mod decoding;
 mod ends;
 mod primes;
 
-use super::{
-    lane::{Lane, show_whole_frames},
-    leadin::{self, LeadIn, Need},
-    target::Target,
-};
+use super::lane::{Lane, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::{packet::Packet, stream::StreamKind},
     job::Stage,
-    media::{Demux, Jumps, Payloads, Span, jumped},
+    media::{Demux, Payloads, Span},
+    output::target::Target,
+    read::{
+        Jumps, jumped,
+        leadin::{self, LeadIn, Need},
+    },
     time::{Rational, Timestamp},
 };
 

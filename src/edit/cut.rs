@@ -1,14 +1,12 @@
 //! [`cut`]: one or more ranges of a source.
 
-use super::{
-    Clip, Job,
-    copy::{self, Part, Session},
-    numbering::Extent,
-    target::Target,
-};
+use super::copy::{self, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp, av::input::RawChapter,
-    job::ReportRange, time::Rational,
+    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp,
+    av::input::RawChapter,
+    job::ReportRange,
+    output::{self, Clip, Job, numbering::Extent, target::Target},
+    time::Rational,
 };
 use serde::{Deserialize, Serialize};
 
@@ -119,12 +117,12 @@ impl Cut {
 
 /// Cuts by copying, into a rope.
 pub(crate) fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
-    super::to_rope(&CutJob { media, settings }, "cut", control)
+    output::to_rope(&CutJob { media, settings }, "cut", control)
 }
 
 /// Cuts by copying, into a sink.
 pub(crate) fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
-    super::to_sink(&CutJob { media, settings }, "cut", sink, control)
+    output::to_sink(&CutJob { media, settings }, "cut", sink, control)
 }
 
 struct CutJob<'a> {
@@ -142,7 +140,7 @@ impl Job for CutJob<'_> {
     }
 
     fn default_format(&self) -> Result<String> {
-        Ok(super::format_like(self.media))
+        Ok(output::format_like(self.media))
     }
 
     fn shares(&self) -> Result<bool> {

@@ -1,12 +1,15 @@
 //! [`join`]: sources with like streams, one behind the other.
 
-use super::{
-    Clip, Job,
-    copy::{self, Part, Session},
-    numbering::{self, Extent},
-    target::Target,
+use super::copy::{self, Part, Session};
+use crate::{
+    Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    av::stream::Stream,
+    output::{
+        self, Clip, Job,
+        numbering::{self, Extent},
+        target::Target,
+    },
 };
-use crate::{Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp, av::stream::Stream};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
@@ -57,12 +60,12 @@ impl Join {
 /// # Ok::<(), avrope::Error>(())
 /// ```
 pub fn join(sources: &[Source], settings: &Join, control: &Control) -> Result<Clip> {
-    super::to_rope(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", control)
+    output::to_rope(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", control)
 }
 
 /// Joins sources with like streams, into a sink.
 pub fn join_to(sources: &[Source], settings: &Join, sink: Sink, control: &Control) -> Result<Report> {
-    super::to_sink(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", sink, control)
+    output::to_sink(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", sink, control)
 }
 
 struct JoinJob<'a> {
@@ -82,7 +85,7 @@ impl Job for JoinJob<'_> {
     }
 
     fn default_format(&self) -> Result<String> {
-        self.first().map(|media| super::format_like(&media))
+        self.first().map(|media| output::format_like(&media))
     }
 
     fn shares(&self) -> Result<bool> {

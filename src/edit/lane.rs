@@ -1,9 +1,10 @@
 //! A source's stream on its way to a track of the output.
 
-use super::{clock::Clock, leadin::Read, target::Track};
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::Span,
+    output::{clock::Clock, track::Track},
+    read::leadin::Read,
     time::{Rational, Timestamp, convert},
 };
 

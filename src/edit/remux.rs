@@ -1,12 +1,12 @@
 //! [`remux`]: the same packets in another container.
 
-use super::{
-    Clip, Job,
-    copy::{self, Part, Session},
-    numbering::Extent,
-    target::Target,
+use super::copy::{self, Part, Session};
+use crate::{
+    Control, Media, Report, Result, Sink, Source, Timestamp,
+    av::input::RawChapter,
+    output::{self, Clip, Job, numbering::Extent, target::Target},
+    time::Rational,
 };
-use crate::{Control, Media, Report, Result, Sink, Source, Timestamp, av::input::RawChapter, time::Rational};
 use serde::{Deserialize, Serialize};
 
 /// Into what to remux.
@@ -42,7 +42,7 @@ impl Remux {
 
 /// Puts a media's packets into another container, in a rope.
 pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip> {
-    super::to_rope(&RemuxJob { media, settings }, "remux", control)
+    output::to_rope(&RemuxJob { media, settings }, "remux", control)
 }
 
 /// Puts a media's packets into another container, in a sink. The source may be a stream; with a container that needs no
@@ -59,7 +59,7 @@ pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip>
 /// # Ok::<(), avrope::Error>(())
 /// ```
 pub fn remux_to(media: &Media, settings: &Remux, sink: Sink, control: &Control) -> Result<Report> {
-    super::to_sink(&RemuxJob { media, settings }, "remux", sink, control)
+    output::to_sink(&RemuxJob { media, settings }, "remux", sink, control)
 }
 
 struct RemuxJob<'a> {
@@ -77,7 +77,7 @@ impl Job for RemuxJob<'_> {
     }
 
     fn default_format(&self) -> Result<String> {
-        Ok(super::format_like(self.media))
+        Ok(output::format_like(self.media))
     }
 
     fn shares(&self) -> Result<bool> {

@@ -8,7 +8,6 @@ mod extent;
 pub(crate) mod flac;
 mod fragments;
 mod info;
-mod jumps;
 mod keyframe;
 pub(crate) mod mp4;
 mod open;
@@ -22,7 +21,6 @@ pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 pub use open::Media;
 
 pub(crate) use demux::{Demux, Payloads};
-pub(crate) use jumps::{Jumps, jumped};
 pub(crate) use keyframe::begins_decoding;
 pub(crate) use open::Shown;
 pub(crate) use timeline::{Span, Timeline};

@@ -15,11 +15,11 @@ use crate::{
         option::words_of_filter,
         stream::{Stream, Turn},
     },
-    edit::{
+    job::DroppedStream,
+    output::{
         self, Job,
         target::{Layout, Target},
     },
-    job::DroppedStream,
     time::{Rational, convert},
 };
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub fn join_with(
     control: &Control,
 ) -> Result<Clip> {
     let job = Blend::open(sources, transition, settings, control)?;
-    edit::to_rope(&job, "join", control)
+    output::to_rope(&job, "join", control)
 }
 
 /// Joins sources with transitions, into a sink.
@@ -94,7 +94,7 @@ pub fn join_with_to(
     control: &Control,
 ) -> Result<Report> {
     let job = Blend::open(sources, transition, settings, control)?;
-    edit::to_sink(&job, "join", sink, control)
+    output::to_sink(&job, "join", sink, control)
 }
 
 struct Blend<'a> {
@@ -145,7 +145,7 @@ impl Job for Blend<'_> {
     }
 
     fn default_format(&self) -> Result<String> {
-        self.first().map(edit::format_like)
+        self.first().map(output::format_like)
     }
 
     fn shares(&self) -> Result<bool> {

@@ -2,8 +2,8 @@
 
 use super::{Transcode, TranscodeJob, Transcoder, faithful};
 use crate::{
-    Clip, Control, Cut, CutMode, Media, Report, Result, Sink,
-    edit::{self, Job},
+    Clip, Control, Cut, CutMode, Media, Report, Result, Sink, edit,
+    output::{self, Job},
 };
 
 /// Cuts ranges out of a media, into a rope.
@@ -23,7 +23,7 @@ pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
     if settings.asked_mode() != Some(CutMode::Encode) {
         return edit::cut(media, settings, control);
     }
-    edit::to_rope(&EncodedCut { media, asked: &asked(settings)? }, "cut", control)
+    output::to_rope(&EncodedCut { media, asked: &asked(settings)? }, "cut", control)
 }
 
 /// Cuts ranges out of a media, into a sink.
@@ -33,7 +33,7 @@ pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> R
     if settings.asked_mode() != Some(CutMode::Encode) {
         return edit::cut_to(media, settings, sink, control);
     }
-    edit::to_sink(&EncodedCut { media, asked: &asked(settings)? }, "cut", sink, control)
+    output::to_sink(&EncodedCut { media, asked: &asked(settings)? }, "cut", sink, control)
 }
 
 /// What is asked for, whatever the codecs.
@@ -78,11 +78,11 @@ impl Job for EncodedCut<'_> {
         Ok(false)
     }
 
-    fn layout(&self, streaming: bool) -> crate::edit::target::Layout {
+    fn layout(&self, streaming: bool) -> crate::output::target::Layout {
         self.plain().layout(streaming)
     }
 
-    fn run(&self, target: &mut edit::target::Target, report: &mut Report, control: &Control) -> Result<()> {
+    fn run(&self, target: &mut output::target::Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
         let settings = faithful::with_codecs(self.asked.clone(), self.media, target, report);
         TranscodeJob::new(Transcoder::new(self.media, &settings)).run(target, report, control)

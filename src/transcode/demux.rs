@@ -13,8 +13,11 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    edit::leadin::{self, Need},
-    media::{Demux, Payloads, Span, jumped},
+    media::{Demux, Payloads, Span},
+    read::{
+        jumped,
+        leadin::{self, Need},
+    },
     time::{Rational, Timestamp, convert},
 };
 
@@ -161,7 +164,7 @@ impl DemuxStage<'_> {
         for (packet, _) in lead.packets {
             self.route(media, routes, packet)?;
         }
-        let mut jumps = media.may_jump().then(crate::media::Jumps::default);
+        let mut jumps = media.may_jump().then(crate::read::Jumps::default);
         while !is_done(routes) {
             let mut packet = Packet::new()?;
             if demux.read(&mut packet)?.is_none() {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Media, Report, Result, StreamKind,
     av::{encoder::EncoderKind, stream::Stream},
-    edit::target::{self, Target},
+    output::target::{self, Target},
 };
 
 /// libav's FF_QP2LAMBDA: what `global_quality` counts quantisers by.

@@ -13,9 +13,10 @@ use super::{
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{decoder::DecodeOptions, device::Device, stream::StreamKind},
-    edit::{remux::all_chapters, target::Target},
+    edit::remux::all_chapters,
     hardware::RefusedDevice,
     job::ReportRange,
+    output::target::Target,
 };
 
 /// What the caller puts between decoder and encoder, and in front of the muxer.

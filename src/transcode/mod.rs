@@ -51,7 +51,7 @@ pub use settings::{AudioSettings, Fit, Fragment, Transcode, VideoSettings};
 
 use crate::{
     Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
-    edit::{
+    output::{
         self, Job,
         target::{Layout, Target},
     },
@@ -233,14 +233,14 @@ impl<'a> Transcoder<'a> {
     ///
     /// Errors: as [`transcode`], and what the processors fail with.
     pub fn run(self, control: &Control) -> Result<Clip> {
-        edit::to_rope(&TranscodeJob::new(self), "transcode", control)
+        output::to_rope(&TranscodeJob::new(self), "transcode", control)
     }
 
     /// Runs it, into a sink.
     ///
     /// Errors: as [`run`](Self::run), and what the sink fails with.
     pub fn run_to(self, sink: Sink, control: &Control) -> Result<Report> {
-        edit::to_sink(&TranscodeJob::new(self), "transcode", sink, control)
+        output::to_sink(&TranscodeJob::new(self), "transcode", sink, control)
     }
 
     /// Runs it, into HLS or DASH: see [`transcode_segments`].
@@ -257,7 +257,7 @@ impl<'a> Transcoder<'a> {
         let plan = segments.plan(rate)?;
         let mut job = TranscodeJob::new(self);
         job.segments = Some(segments.format());
-        edit::to_files(&job, "transcode", plan, sinks, control)
+        output::to_files(&job, "transcode", plan, sinks, control)
     }
 }
 
@@ -300,7 +300,7 @@ impl Job for TranscodeJob<'_> {
     }
 
     fn default_format(&self) -> Result<String> {
-        Ok(edit::format_like(self.media))
+        Ok(output::format_like(self.media))
     }
 
     fn shares(&self) -> Result<bool> {

@@ -11,8 +11,8 @@ use crate::{
         packet::Packet,
         stream::{Stream, StreamKind},
     },
-    edit::target::Target,
     job::Stage,
+    output::target::Target,
     time::{Rational, Timestamp},
 };
 use std::{

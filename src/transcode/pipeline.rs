@@ -20,8 +20,8 @@ use crate::{
         adts::AdtsReader, decoder::DecodeOptions, device::Device, packet::Packet, stream::Stream,
         subtitle::SubtitleConverter,
     },
-    edit::target::Target,
     media::Demux,
+    output::target::Target,
     time::{Rational, Timestamp},
 };
 use std::{

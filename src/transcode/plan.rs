@@ -26,7 +26,7 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    edit::target::Target,
+    output::target::Target,
     time::Rational,
 };
 

@@ -13,7 +13,8 @@ use crate::{
         packet::Packet,
         stream::{Stream, StreamKind, Turn},
     },
-    media::{Demux, Jumps, Payloads, Shown, jumped},
+    media::{Demux, Payloads, Shown},
+    read::{Jumps, jumped},
     time::{Rational, Timestamp},
 };
 use std::{collections::VecDeque, sync::atomic::Ordering};

@@ -1,6 +1,6 @@
 //! [`Segments`]: a result in many files, a playlist that names the others.
 
-use crate::{Error, Rational, Result, Timestamp, edit::target::FilesPlan};
+use crate::{Error, Rational, Result, Timestamp, output::target::FilesPlan};
 use serde::{Deserialize, Serialize};
 
 /// A result in segments, for players that fetch them one by one: HLS or DASH.

@@ -11,7 +11,7 @@ use crate::{
         encoder::EncoderKind,
         stream::{Stream, StreamKind},
     },
-    edit::target::Target,
+    output::target::Target,
 };
 
 /// Warns of all of them. `left` are processors of pictures and of sound that nothing goes through.

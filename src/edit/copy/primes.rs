@@ -4,12 +4,10 @@ use super::{Copied, Copy};
 use crate::{
     Limits, Result,
     av::{packet::Packet, stream::StreamKind},
-    edit::{
-        lane::Begins,
-        leadin::{LeadIn, preroll_of},
-        numbering,
-    },
+    edit::lane::Begins,
     media::Demux,
+    output::numbering,
+    read::leadin::{LeadIn, preroll_of},
     time::Timestamp,
 };
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 /// A stretch of the output's timeline that shows a stretch of the track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// On the output's presentation clock.
     pub at: Timestamp,
     pub len: Timestamp,
@@ -26,7 +26,7 @@ impl Shown {
 
 /// What had to be repaired in a track's timestamps.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Repairs {
+pub(crate) struct Repairs {
     pub missing_pts: u64,
     pub missing_dts: u64,
     pub backward_dts: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Clock {
     borders: (i64, i64),
     /// The latest pts of a packet and its duration together, in ticks of `base`.
     tail: i64,
-    pub(super) repairs: Repairs,
+    pub(crate) repairs: Repairs,
     last_duration: i64,
     /// The last packet's duration, in ticks of `base`.
     last_length: i64,
@@ -67,7 +67,7 @@ pub(crate) struct Clock {
 const KEPT: usize = 256;
 
 impl Clock {
-    pub(super) fn new(
+    pub(crate) fn new(
         kind: StreamKind,
         base: Rational,
         sample_rate: Option<u32>,
@@ -100,16 +100,16 @@ impl Clock {
         }
     }
 
-    pub(super) fn base(&self) -> Rational {
+    pub(crate) fn base(&self) -> Rational {
         self.base
     }
 
-    pub(super) fn shown(&self) -> &[Shown] {
+    pub(crate) fn shown(&self) -> &[Shown] {
         &self.shown
     }
 
     /// When the last stretch ends that is shown so far.
-    pub(super) fn shown_end(&self) -> Timestamp {
+    pub(crate) fn shown_end(&self) -> Timestamp {
         self.shown.last().map_or(Timestamp::ZERO, Shown::end)
     }
 
@@ -118,7 +118,7 @@ impl Clock {
     /// players do that look at frames alone.
     /// Packets are borders for [`nearest_start`](Self::nearest_start) from `borders.0` on, and for
     /// [`nearest_end`](Self::nearest_end) up to `borders.1`, in source ticks.
-    pub(super) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
+    pub(crate) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
         self.whole = whole;
         self.borders = borders;
         self.anchor = None;
@@ -162,7 +162,7 @@ impl Clock {
 
     /// On a track with an edit list: dts run on from what was written, whatever the source's are. Sets the packet's
     /// times.
-    pub(super) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
+    pub(crate) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
         let (pts, dts, duration) = self.complete(packet);
         // No two packets are to be shown at one time: a frame that was kept for others to refer to may be shown later than
         // the next part's first.
@@ -175,7 +175,7 @@ impl Clock {
     }
 
     /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the output's.
-    pub(super) fn place_at(&mut self, packet: &mut Packet, from: Rational, shift: Timestamp) {
+    pub(crate) fn place_at(&mut self, packet: &mut Packet, from: Rational, shift: Timestamp) {
         let (pts, dts, duration) = self.complete(packet);
         let to_out = |ticks: i64| Timestamp::from_ticks(ticks, from).plus(shift).ticks(self.base);
         let times = (to_out(pts), to_out(dts));
@@ -239,17 +239,17 @@ impl Clock {
     }
 
     /// The start of a packet that lies nearest to a source time.
-    pub(super) fn nearest_start(&self, to: i64) -> Option<i64> {
+    pub(crate) fn nearest_start(&self, to: i64) -> Option<i64> {
         self.starts.iter().copied().min_by_key(|start| start.abs_diff(to))
     }
 
     /// The end of a packet that lies nearest to a source time.
-    pub(super) fn nearest_end(&self, to: i64) -> Option<i64> {
+    pub(crate) fn nearest_end(&self, to: i64) -> Option<i64> {
         self.ends.iter().copied().min_by_key(|end| end.abs_diff(to))
     }
 
     /// States that a span of the part's source is shown from `at` on for `len`.
-    pub(super) fn show(&mut self, span: Span, at: Timestamp, len: Timestamp, from: Rational) {
+    pub(crate) fn show(&mut self, span: Span, at: Timestamp, len: Timestamp, from: Rational) {
         let Some((source, out)) = self.anchor else { return };
         let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
         if len > Timestamp::ZERO {
@@ -260,12 +260,12 @@ impl Clock {
     }
 
     /// When the last packet ends, on a track whose timestamps are when packets are shown.
-    pub(super) fn end(&self) -> Timestamp {
+    pub(crate) fn end(&self) -> Timestamp {
         Timestamp::from_ticks(self.next, self.base)
     }
 
     /// Half of the last packet's length: what sound may be off by at a seam.
-    pub(super) fn half_frame(&self) -> Timestamp {
+    pub(crate) fn half_frame(&self) -> Timestamp {
         // And a microsecond, against rounding.
         Timestamp::from_ticks(self.last_length / 2, self.base).plus(Timestamp::from_nanos(1000))
     }
@@ -273,7 +273,7 @@ impl Clock {
     /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer than `slack`:
     /// the last packet so far is shown that much longer. Edit lists have no empty entries in the middle that every player
     /// knows.
-    pub(super) fn stretch_to(&mut self, at: Timestamp, slack: Timestamp) {
+    pub(crate) fn stretch_to(&mut self, at: Timestamp, slack: Timestamp) {
         let Some(last) = self.shown.last_mut() else { return };
         let gap = at.minus(last.end());
         if gap <= slack {
@@ -285,7 +285,7 @@ impl Clock {
     }
 
     /// Joins neighbours that show what already follows in the track.
-    pub(super) fn merge_contiguous(&mut self) {
+    pub(crate) fn merge_contiguous(&mut self) {
         let base = self.base;
         let mut merged: Vec<Shown> = Vec::with_capacity(self.shown.len());
         for shown in self.shown.drain(..) {

@@ -3,7 +3,7 @@
 
 /// Where a track's packets lie, in samples.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::edit) struct Granules {
+pub(in crate::output) struct Granules {
     /// The end of what was written.
     at: Option<i64>,
 }

@@ -5,7 +5,7 @@ const HEADER: &[u8] = b"\x01vorbis";
 const BLOCKS: usize = 28;
 
 /// Samples in the longer of its two kinds of blocks, by its configuration.
-pub(in crate::edit) fn longest_block(configuration: &[u8]) -> Option<i64> {
+pub(in crate::output) fn longest_block(configuration: &[u8]) -> Option<i64> {
     let begin = configuration.windows(HEADER.len()).position(|bytes| bytes == HEADER)?;
     let exponent = configuration.get(begin.checked_add(BLOCKS)?)? >> 4;
     (6..=13).contains(&exponent).then(|| 1_i64 << exponent)

@@ -21,7 +21,7 @@ use granule::Granules;
 
 /// How much of its sources a copy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(crate) enum Extent {
     /// All of one.
     Whole,
     /// One stretch of one.
@@ -31,23 +31,23 @@ pub(super) enum Extent {
 }
 
 /// Libav's muxers of Ogg.
-pub(super) fn is_ogg(muxer: &str) -> bool {
+pub(crate) fn is_ogg(muxer: &str) -> bool {
     matches!(muxer, "ogg" | "oga" | "ogv" | "spx" | "opus")
 }
 
 /// What a pre-skip is counted in.
-pub(super) const PRE_SKIP_BASE: Rational = Rational { num: 1, den: 48_000 };
+pub(crate) const PRE_SKIP_BASE: Rational = Rational { num: 1, den: 48_000 };
 
 /// Whether what an output's header is told of this stream depends on its first packet: in containers whose readers leave
 /// out what lies before the beginning.
-pub(super) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
+pub(crate) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
     let leaves_out = is_ogg(muxer) || matches!(muxer, "matroska" | "webm" | "nut");
     (leaves_out && is_opus(stream)) || (muxer == "mp3" && stream.codec() == "mp3")
 }
 
 /// How long before what is heard first the packets may begin that its decoder needs, and that the header has left out;
 /// None for as long as it needs.
-pub(super) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
+pub(crate) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
     let is_mp3 = stream.codec() == "mp3";
     is_mp3.then(|| Timestamp::from_ticks(mpeg::MOST_SKIPPED, sample_of(stream)))
 }
@@ -55,13 +55,13 @@ pub(super) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
 /// How much longer or shorter than its packets' times say a part may sound, where another follows: the last packet of
 /// Vorbis can be cut short at the end of a stream alone, and the first one of the next part overlaps with it, and not
 /// with its own.
-pub(super) fn longer_at_seams(stream: &Stream) -> Option<Timestamp> {
+pub(crate) fn longer_at_seams(stream: &Stream) -> Option<Timestamp> {
     let block = vorbis::longest_block(stream.extradata()).filter(|_| stream.codec() == "vorbis")?;
     Some(Timestamp::from_ticks(block, sample_of(stream)))
 }
 
 /// How much readers leave out of a stream whose first packet is at this time, to the sample.
-pub(super) fn skipped(stream: &Stream, first: Timestamp) -> Timestamp {
+pub(crate) fn skipped(stream: &Stream, first: Timestamp) -> Timestamp {
     match stream.codec().as_str() {
         "mp3" => Timestamp::from_ticks(mp3_skip(stream, first), sample_of(stream)),
         _ => Timestamp::from_ticks(pre_skip(stream, Some(first)).into(), PRE_SKIP_BASE),
@@ -83,7 +83,7 @@ fn is_opus(stream: &Stream) -> bool {
 
 /// How much before its beginning on the output's clock a stream of Opus is to be left out by decoders, in samples of
 /// 48,000 a second: up to there from its `first` packet, if that lies before it; else as much as the source says.
-pub(super) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
+pub(crate) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
     let own = opus::pre_skip(stream.extradata()).unwrap_or(0);
     let rate = PRE_SKIP_BASE;
     let early = first.map_or(0, |first| Timestamp::ZERO.minus(first).ticks(rate));
@@ -95,7 +95,7 @@ pub(super) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
 
 /// What an output's header says of the same. A stretch without a first packet begins with sound that is heard, as there is
 /// nothing to tell otherwise.
-pub(super) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> u16 {
+pub(crate) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> u16 {
     match (extent, first) {
         (Extent::Stretch, None) => 0,
         _ => pre_skip(stream, first),
@@ -103,7 +103,7 @@ pub(super) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp
 }
 
 /// What an output's header is told of a stream, where it is not what the source's says.
-pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
+pub(crate) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
     match stream.codec().as_str() {
         "flac" if extent != Extent::Whole => flac::StreamInfo::parse(stream.extradata())
             .map(|info| Stream::configured(stream, info.of_part(extent == Extent::Several).bytes()))
@@ -127,7 +127,7 @@ pub(super) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) ->
 }
 
 /// Whether packets with one configuration can follow ones with another in one track, though the two are not equal.
-pub(super) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
+pub(crate) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
     match codec {
         "flac" => flac::StreamInfo::parse(first)
             .zip(flac::StreamInfo::parse(other))

@@ -11,7 +11,7 @@ const SAMPLES: std::ops::Range<usize> = 20..24;
 
 /// Where a track's blocks lie.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::edit) struct Blocks {
+pub(in crate::output) struct Blocks {
     samples: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Opus (RFC 6716, RFC 7845): how long a packet is, and how much of the first ones is not to be heard.
 
 /// Samples are counted at this rate, whatever the sound's.
-pub(in crate::edit) const RATE: i64 = 48_000;
+pub(in crate::output) const RATE: i64 = 48_000;
 
 /// Of OpusHead (RFC 7845, section 5.1): the pre-skip's place, and those of fields that do not matter to a decoder.
 const PRE_SKIP: std::ops::Range<usize> = 10..12;

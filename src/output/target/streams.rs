@@ -14,7 +14,7 @@ use crate::{
 /// What a container wants in front of each keyframe, because it has no other place for it: the configuration of MPEG-4
 /// part 2 (VOS, VO and VOL), without which nothing can be decoded. Of H.264 and HEVC libav's muxers see to that
 /// themselves.
-pub(super) fn in_band(muxer: Muxer, stream: &Stream) -> &[u8] {
+pub(crate) fn in_band(muxer: Muxer, stream: &Stream) -> &[u8] {
     const BARE: [&str; 7] = ["mpegts", "m4v", "mpeg", "vob", "dvd", "svcd", "vcd"];
     let wanted = stream.codec() == "mpeg4" && BARE.contains(&muxer.name().as_str());
     if wanted { stream.extradata() } else { &[] }
@@ -22,7 +22,7 @@ pub(super) fn in_band(muxer: Muxer, stream: &Stream) -> &[u8] {
 
 /// Whether a keyframe of MPEG-4 part 2 begins with its configuration, and not with a group (B3) or a picture (B6) (ISO/IEC
 /// 14496-2, table 6-3).
-pub(super) fn has_head(packet: &[u8]) -> bool {
+pub(crate) fn has_head(packet: &[u8]) -> bool {
     !matches!(packet, [0, 0, 1, 0xb3 | 0xb6, ..])
 }
 
@@ -58,7 +58,7 @@ impl Target {
     ///
     /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the end where the
     /// container has them in its trailer.
-    pub(in crate::edit) fn open(
+    pub(crate) fn open(
         &mut self,
         media: &Media,
         extent: Extent,
@@ -246,7 +246,7 @@ impl Target {
     }
 
     /// Apple's players know HEVC as `hvc1` alone; sources outside MP4 have no tag to keep.
-    pub(super) fn tag(&self, from_mov: bool, stream: &Stream) -> Option<[u8; 4]> {
+    pub(crate) fn tag(&self, from_mov: bool, stream: &Stream) -> Option<[u8; 4]> {
         (self.muxer.is_mov() && stream.codec() == "hevc" && !from_mov).then_some(*b"hvc1")
     }
 }

@@ -6,6 +6,7 @@ use super::{
     clock::Clock,
     layout,
     numbering::{self, Extent, Numbers},
+    track::Track,
 };
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
@@ -55,31 +56,6 @@ enum Device {
 /// What lies between two parts.
 const FILL: [u8; 8] = [0; 8];
 
-/// One track of the output.
-pub(crate) struct Track {
-    /// Its index in the output.
-    pub index: usize,
-    pub clock: Clock,
-    pub packets: u64,
-    /// What is added to its times.
-    pub later: Timestamp,
-    /// Its packets, subtitles, come when they come, if at all.
-    pub sparse: bool,
-    /// Its codec's own numbers, which are this output's.
-    numbers: Option<Box<Numbers>>,
-    /// Of a track with numbers, the packet that is written next, and where its payload lies: the last of all is special.
-    held: Option<(Packet, Option<u64>)>,
-    /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
-    head: Vec<u8>,
-}
-
-impl Track {
-    /// When its last packet ends on the output's clock, where timestamps are when packets are shown.
-    pub fn end(&self) -> Timestamp {
-        self.clock.end().minus(self.later)
-    }
-}
-
 /// How an MP4 is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -125,7 +101,7 @@ struct Waiting {
 }
 
 /// Whether a container of this name is one of MP4's kin.
-pub(super) fn is_mov(format: &str) -> bool {
+pub(crate) fn is_mov(format: &str) -> bool {
     Muxer::find(format).is_ok_and(Muxer::is_mov)
 }
 
@@ -190,7 +166,7 @@ impl Target {
     }
 
     /// Counts in what an operation is made of.
-    pub(super) fn tell_sources(&mut self, sources: &[Source], control: &Control) -> Result<()> {
+    pub(crate) fn tell_sources(&mut self, sources: &[Source], control: &Control) -> Result<()> {
         for source in sources {
             self.tell(&source.len());
             if self.muxer.names_material() {
@@ -236,7 +212,7 @@ impl Target {
     }
 
     /// Whether ranges are stated by edit lists.
-    pub(super) fn has_edit_lists(&self) -> bool {
+    pub(crate) fn has_edit_lists(&self) -> bool {
         self.edit_lists
     }
 
@@ -248,7 +224,7 @@ impl Target {
     }
 
     /// How this target can take the payload of these streams of a source.
-    pub(super) fn payloads(&self, media: &Media, streams: &[usize]) -> Payloads {
+    pub(crate) fn payloads(&self, media: &Media, streams: &[usize]) -> Payloads {
         if !matches!(self.device, Device::Rope(_)) || !self.edit_lists {
             return Payloads::Read;
         }
@@ -362,12 +338,12 @@ impl Target {
     }
 
     /// Whether it begins when the first packets are known: what they hold is told in its header.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
     /// Begins what waited. `first` tells when the first packet of a stream is on the output's clock.
-    pub(super) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
+    pub(crate) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
         match self.waiting.take() {
             Some(w) => self.begin(&w.media, &w.streams, w.extent, &w.chapters, first),
             None => Ok(()),
@@ -375,22 +351,22 @@ impl Target {
     }
 
     /// Whether its header tells of this stream's first packet what of it is not heard.
-    pub(super) fn tells_priming(&self, stream: &Stream) -> bool {
+    pub(crate) fn tells_priming(&self, stream: &Stream) -> bool {
         !self.edit_lists && numbering::begins_with_packets(stream, &self.muxer.name())
     }
 
     /// Whether sound runs on without gaps in it: packets have no times of their own there, or times that count samples.
-    pub(super) fn counts_samples(&self) -> bool {
+    pub(crate) fn counts_samples(&self) -> bool {
         numbering::is_ogg(&self.muxer.name()) || !self.muxer.has_times()
     }
 
     /// Whether its header says how long each picture of a track lasts.
-    pub(super) fn states_durations(&self) -> bool {
+    pub(crate) fn states_durations(&self) -> bool {
         matches!(self.muxer.name().as_str(), "matroska" | "webm")
     }
 
     /// Whether a last packet of sound that is cut short is heard so.
-    pub(super) fn trims_ends(&self) -> bool {
+    pub(crate) fn trims_ends(&self) -> bool {
         numbering::is_ogg(&self.muxer.name())
     }
 
@@ -541,7 +517,7 @@ impl Target {
     }
 
     /// Chapters of a further source.
-    pub(super) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
+    pub(crate) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
         if !chapters.is_empty() && !self.has_late_chapters() {
             report.warn(format!("{}: only the first input's chapters are kept", self.name));
         }
@@ -549,7 +525,7 @@ impl Target {
     }
 
     /// The source of the packets that follow.
-    pub(super) fn set_source(&mut self, source: &Source, report: &mut Report) -> Result<()> {
+    pub(crate) fn set_source(&mut self, source: &Source, report: &mut Report) -> Result<()> {
         if let Device::Rope(device) = &self.device {
             // What is held is of the one before.
             let device = device.clone();
@@ -572,7 +548,7 @@ impl Target {
 
     /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
     /// them to where their source's blocks fit.
-    pub(super) fn begin_part(&mut self) -> Result<()> {
+    pub(crate) fn begin_part(&mut self) -> Result<()> {
         let begun = self.tracks.iter().any(|track| track.packets > 0);
         match (&self.device, self.output.as_mut()) {
             (Device::Rope(_), Some(output)) if begun && self.edit_lists => {
@@ -584,7 +560,7 @@ impl Target {
     }
 
     /// Writes a packet, whose times are set, to a track.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         track: usize,
         packet: &mut Packet,
@@ -684,7 +660,7 @@ impl Target {
         output.finish()
     }
 
-    pub(super) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
+    pub(crate) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
         self.end(report)?;
         let Device::Rope(device) = &self.device else {
             return Err(Error::new(ErrorKind::Bug, "this is no rope"));
@@ -693,7 +669,7 @@ impl Target {
         if self.edit_lists { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
     }
 
-    pub(super) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
+    pub(crate) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
         self.end(report)?;
         let Device::File(device) = &self.device else {
             return Err(Error::new(ErrorKind::Bug, "this is no file"));

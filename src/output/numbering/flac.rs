@@ -8,7 +8,7 @@ use crate::{
 
 /// STREAMINFO (section 8.2): what is needed of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::edit) struct StreamInfo {
+pub(in crate::output) struct StreamInfo {
     bytes: [u8; Self::LEN],
 }
 
@@ -117,7 +117,7 @@ fn encode_number(number: u64, to: &mut Vec<u8>) {
 
 /// Numbers a stream's frames anew, and counts what STREAMINFO is to say of them.
 #[derive(Clone, Debug)]
-pub(in crate::edit) struct Frames {
+pub(in crate::output) struct Frames {
     source: StreamInfo,
     /// Frames say the number of their first sample: where parts meet, blocks are not of one size. None before the first.
     variable: Option<bool>,

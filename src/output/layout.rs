@@ -3,7 +3,7 @@
 
 use super::{
     moov::{Moov, TrackEdits},
-    target::Track,
+    track::Track,
 };
 use crate::{
     Error, ErrorKind, Result, Rope,

@@ -1,0 +1,15 @@
+//! Where packets become a file: targets with their tracks, the clock of each, what a stream says of itself in its new
+//! place, and how an MP4 is laid out. [`runner`] takes a job into a rope, a sink or many files.
+
+pub(crate) mod clock;
+mod layout;
+mod moov;
+pub(crate) mod numbering;
+mod runner;
+pub(crate) mod target;
+pub(crate) mod track;
+
+#[cfg(fuzzing)]
+pub(crate) use moov::rewritten;
+pub use runner::Clip;
+pub(crate) use runner::{Job, format_like, to_files, to_rope, to_sink};

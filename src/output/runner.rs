@@ -1,0 +1,224 @@
+//! Jobs and where their results go: a rope, a sink, or many files.
+
+use super::target::{self, Destination, FilesPlan, Layout, Target};
+use crate::{
+    Control, Error, Media, Report, Result, Rope, SaveOptions,
+    av::{log, output::Muxer},
+    io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
+    job::Stage,
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// What an operation made, in memory: the result's bytes (mostly slices of the source) and what happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Clip {
+    /// The result.
+    pub rope: Rope,
+    /// What happened.
+    pub report: Report,
+}
+
+/// An operation that writes its packets to a target that somebody else chose.
+pub(crate) trait Job {
+    /// The sources, for the check that none of them is the output.
+    fn inputs(&self) -> Vec<crate::Source>;
+    /// The container that was asked for.
+    fn format(&self) -> Option<&str>;
+    /// The container if none was asked for and no file name tells.
+    fn default_format(&self) -> Result<String>;
+    /// Whether all payload can be shared, so that a rope of the result is small.
+    fn shares(&self) -> Result<bool>;
+    /// How an MP4 is laid out; `streaming`, where the sink is written once and in order.
+    fn layout(&self, streaming: bool) -> Layout {
+        let _ = streaming;
+        Layout::Indexed
+    }
+    /// Does it.
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()>;
+}
+
+/// Runs a job into a rope.
+pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+    let rope = log::ours(|| build(job, &format, &mut report, control))?;
+    finish(&mut report, rope.len(), begun);
+    Ok(Clip { rope, report })
+}
+
+fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
+    let mut target = Target::new(format, Destination::Rope, job.layout(false), control)?;
+    target.tell_sources(&job.inputs(), control)?;
+    job.run(&mut target, report, control)?;
+    let rope = target.into_rope(report)?;
+    report.segments = rope.segments().len();
+    Ok(rope)
+}
+
+/// Runs a job into a sink.
+pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let written = log::ours(|| match sink.into_kind() {
+        SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control),
+        SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control),
+        SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control),
+    })?;
+    finish(&mut report, written, begun);
+    Ok(report)
+}
+
+fn to_file(
+    job: &impl Job,
+    path: &Path,
+    options: SaveOptions,
+    report: &mut Report,
+    control: &Control,
+) -> Result<u64> {
+    let name = path.display().to_string();
+    if job.inputs().iter().any(|source| source.is_file_at(path)) {
+        return Err(Error::invalid("the output is one of the inputs")
+            .named(&name)
+            .advise("choose another name"));
+    }
+    if path.is_dir() {
+        return Err(Error::invalid("this is a folder").named(&name).advise("name a file in it"));
+    }
+    let format = match job.format() {
+        Some(format) => format.to_owned(),
+        None => format_for(path).map_err(|e| e.named(&name))?,
+    };
+    if let Some(usual) = format_for(path).ok().filter(|usual| !target::are_kin(usual, &format)) {
+        report.warn(format!(
+            "{name}: its ending is that of {usual}, and the format that was asked for is {format}"
+        ));
+    }
+    // Before any work: an output that can't be written is known at once.
+    let mut file = PartialFile::create(path, options)?;
+    if target::is_mov(&format) && job.shares()? {
+        let rope = build(job, &format, report, control)?;
+        rope.save_into(&mut file, control)?;
+        file.publish()?;
+        return Ok(rope.len());
+    }
+    let mut target = Target::new(&format, Destination::File(file), job.layout(false), control)?;
+    target.tell_sources(&job.inputs(), control)?;
+    job.run(&mut target, report, control)?;
+    let file = target.into_file(report)?;
+    let len = file.len();
+    file.publish()?;
+    Ok(len)
+}
+
+fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control: &Control) -> Result<u64> {
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+    let device = Arc::new(Mutex::new(device));
+    if target::is_mov(&format) && job.layout(true) == Layout::Indexed {
+        // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
+        let rope = build(job, &format, report, control)?;
+        let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent: u64 = 0;
+        for chunk in rope.chunks().control(control) {
+            let chunk = chunk?;
+            sent = sent.saturating_add(chunk.len() as u64);
+            device.send(chunk, control)?;
+            control.report(Stage::Save, sent, rope.len())?;
+            control.check()?;
+        }
+        device.flush(control)?;
+        device.close()?;
+        return Ok(rope.len());
+    }
+    let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
+    target.tell_sources(&job.inputs(), control)?;
+    job.run(&mut target, report, control)?;
+    target.into_stream(report)?;
+    let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+    device.flush(control)?;
+    device.close()?;
+    Ok(device.written())
+}
+
+/// Runs a job into many files: the ones that a muxer names.
+pub(crate) fn to_files(
+    job: &impl Job,
+    name: &str,
+    plan: FilesPlan,
+    sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
+    control: &Control,
+) -> Result<Report> {
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let begun = Instant::now();
+    let mut report = Report { operation: name.into(), ..Report::default() };
+    let written = Arc::new(AtomicU64::new(0));
+    let files = SinkFiles { sinks, written: written.clone() };
+    let destination = Destination::Files(Box::new(files), plan);
+    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+    let mut target = Target::new(&format, destination, Layout::Fragments, control)?;
+    log::ours(|| {
+        job.run(&mut target, &mut report, control)?;
+        target.into_stream(&mut report)
+    })?;
+    finish(&mut report, written.load(Ordering::Relaxed), begun);
+    Ok(report)
+}
+
+fn finish(report: &mut Report, len: u64, begun: Instant) {
+    report.output_bytes = len;
+    report.wall_ms = begun.elapsed().as_secs_f64() * 1e3;
+    #[cfg(feature = "tracing")]
+    tracing::debug!(
+        packets = report.packets,
+        payload_shared = report.payload_shared,
+        payload_copied = report.payload_copied,
+        warnings = report.warnings.len(),
+        "done"
+    );
+}
+
+/// The container for an output file's name.
+fn format_for(path: &Path) -> Result<String> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let muxer = crate::av::muxer_for(&name).ok_or_else(|| {
+        Error::invalid("its ending does not say which container is meant")
+            .advise("name one (--format mp4, or an ending such as .mp4)")
+    })?;
+    // Messages call it as the file does: `m4a`, and not libav's `ipod`.
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let same = |ending: &String| Muxer::find(ending).is_ok_and(|found| found.name() == muxer);
+    Ok(ending.filter(same).unwrap_or(muxer))
+}
+
+/// The container for a result without a name: the source's own kind.
+pub(crate) fn format_like(media: &Media) -> String {
+    let demuxer = media.demuxer().name();
+    let ending =
+        std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());
+    let audio_only = media.streams().iter().all(|s| s.kind() != crate::StreamKind::Video || s.is_picture());
+    let format = match (demuxer.split(',').next().unwrap_or_default(), ending.as_deref()) {
+        ("mov", Some("mov" | "qt")) => "mov",
+        ("mov", _) if audio_only => "ipod",
+        ("mov", _) => "mp4",
+        ("matroska", Some("webm")) => "webm",
+        ("matroska", _) => "matroska",
+        ("mpeg", _) => "vob",
+        ("aac", _) => "adts",
+        ("mpegvideo", _) => "mpeg2video",
+        (other, _) => other,
+    };
+    if Muxer::find(format).is_ok() { format.into() } else { "mp4".into() }
+}

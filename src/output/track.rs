@@ -1,0 +1,29 @@
+//! One track of an output.
+
+use super::{clock::Clock, numbering::Numbers};
+use crate::{av::packet::Packet, time::Timestamp};
+
+/// One track of the output.
+pub(crate) struct Track {
+    /// Its index in the output.
+    pub index: usize,
+    pub clock: Clock,
+    pub packets: u64,
+    /// What is added to its times.
+    pub later: Timestamp,
+    /// Its packets, subtitles, come when they come, if at all.
+    pub sparse: bool,
+    /// Its codec's own numbers, which are this output's.
+    pub(super) numbers: Option<Box<Numbers>>,
+    /// Of a track with numbers, the packet that is written next, and where its payload lies: the last of all is special.
+    pub(super) held: Option<(Packet, Option<u64>)>,
+    /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
+    pub(super) head: Vec<u8>,
+}
+
+impl Track {
+    /// When its last packet ends on the output's clock, where timestamps are when packets are shown.
+    pub fn end(&self) -> Timestamp {
+        self.clock.end().minus(self.later)
+    }
+}
