@@ -363,6 +363,15 @@ pub(crate) fn has_filter(name: &str) -> bool {
     c_string(name).is_ok_and(|name| unsafe { !ff::avfilter_get_by_name(name.as_ptr()).is_null() })
 }
 
+/// An error if this libav has no filter of this name.
+pub(crate) fn require_filter(name: &str) -> Result<()> {
+    if has_filter(name) {
+        Ok(())
+    } else {
+        Err(Error::unsupported(format!("this libav has no filter {name}")))
+    }
+}
+
 /// The filters whose names end like this.
 pub(crate) fn filters(endings: &[&str]) -> Vec<String> {
     let mut names = Vec::new();

@@ -80,3 +80,19 @@ pub(crate) fn is_layout(name: &str) -> bool {
         known
     }
 }
+
+/// The usual layout of so many channels, by libav's name.
+pub(crate) fn usual_layout(channels: u32) -> String {
+    match channels {
+        1 => "mono".into(),
+        2 => "stereo".into(),
+        3 => "2.1".into(),
+        4 => "4.0".into(),
+        5 => "5.0".into(),
+        6 => "5.1".into(),
+        7 => "6.1".into(),
+        8 => "7.1".into(),
+        // The usual places of so many; without any, they are only counted.
+        n => Some(format!("{n}c")).filter(|usual| is_layout(usual)).unwrap_or_else(|| format!("{n}C")),
+    }
+}

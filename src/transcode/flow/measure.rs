@@ -1,0 +1,136 @@
+//! The first of two passes: what is kept of a sound is decoded, and its loudness measured (EBU R 128).
+
+use super::{
+    decode::{self, DecodeStage},
+    demux::{self, Forward},
+    messages::{Counters, Decoded, Fed, Part},
+    pipeline,
+    process::{self, End, GraphLink, Link},
+    queue::{Stop, queue},
+};
+use crate::{
+    Control, Frame, Media, Report, Result, Timestamp,
+    av::graph::Format,
+    job::Stage,
+    transcode::{filters::loudness::Measured, settings::Transcode},
+};
+use std::{sync::atomic::Ordering, time::Instant};
+
+/// What is not heard at all (the absolute gate of BS.1770).
+const SILENCE: f64 = -70.0;
+
+/// The relative gate lies so far below the loudness (BS.1770).
+const GATE: f64 = -10.0;
+
+/// Measures what is kept of a stream, behind these filters. None for silence.
+pub(crate) fn measure(
+    media: &Media,
+    stream: usize,
+    ranges: &[(Timestamp, Timestamp)],
+    filters: &[String],
+    settings: &Transcode,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Option<Measured>> {
+    let mut parts = Vec::new();
+    let mut placed = Timestamp::ZERO;
+    for (from, to) in ranges {
+        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: vec![Some(stream)] });
+        placed = if *to == Timestamp::MAX {
+            media.duration().unwrap_or(placed)
+        } else {
+            placed.plus(to.minus(*from))
+        };
+    }
+    let mut texts = filters.to_vec();
+    texts.push("ebur128=peak=true:metadata=1".into());
+    let mut links = [Link::Graph(Box::new(GraphLink::new(texts.join(","), Vec::new())))];
+    let (counters, stop) = (Counters::new(settings), Stop::new(control));
+    let mut meter = Meter { found: None, told: 0, total: placed, begun: Instant::now(), control };
+    let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
+    let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
+    let (counters, stop, parts) = (&counters, &stop, &parts);
+    let decode = DecodeStage {
+        longest: decode::longest(control),
+        parts,
+        lane: 0,
+        options: decode::options(settings, control),
+        counters,
+        stop,
+        to: decoded,
+        first: None,
+        fed: false,
+        gave: false,
+    };
+    std::thread::scope(|scope| {
+        // As in the pipeline: a stage's queues live until its error is noted.
+        stop.spawn(scope, "decode", move || {
+            let mut decode = decode;
+            stop.guard("decode", || decode.run(&packets));
+        });
+        stop.spawn(scope, "demux", move || {
+            let mut ways = vec![Some(Forward::Decode(fed))];
+            stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
+        });
+        stop.guard("measure", || {
+            while let Some((decoded, _held)) = raw.recv_watching(stop)? {
+                process::feed(&mut links, decoded.frame, &mut meter)?;
+            }
+            process::finish(&mut links, &mut meter)
+        });
+        drop(raw);
+    });
+    counters.take_warnings().into_iter().for_each(|warning| report.warn(warning));
+    control.check()?;
+    stop.take().map_or(Ok(()), Err)?;
+    report.bytes_read = report.bytes_read.saturating_add(counters.bytes_read.load(Ordering::Relaxed));
+    Ok(meter.found.filter(|found| found.integrated > SILENCE))
+}
+
+/// Reads what `ebur128` writes beside the sound: each frame has what was measured up to it.
+struct Meter<'a> {
+    found: Option<Measured>,
+    told: u64,
+    total: Timestamp,
+    begun: Instant,
+    control: &'a Control,
+}
+
+/// Frames, of a tenth of a second mostly, between two reports of progress.
+const REPORT_EVERY: u64 = 16;
+
+impl End for Meter<'_> {
+    fn format(&mut self, _format: &Format) -> Result<()> {
+        Ok(())
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<()> {
+        let metadata = frame.metadata();
+        let value = |name: &str| -> Option<f64> {
+            let (_, value) =
+                metadata.iter().find(|(key, _)| key.strip_prefix("lavfi.r128.") == Some(name))?;
+            value.parse().ok().filter(|value: &f64| value.is_finite())
+        };
+        if let (Some(integrated), Some(range)) = (value("I"), value("LRA")) {
+            // The largest sample over all so far, of 1, cut to three decimals.
+            let peak = value("true_peak").unwrap_or(0.0) + 0.0005;
+            let before = self.found.map_or(f64::NEG_INFINITY, |found| found.true_peak);
+            let true_peak = before.max(20.0 * peak.log10());
+            self.found = Some(Measured { integrated, range, true_peak, threshold: integrated + GATE });
+        }
+        self.told = self.told.saturating_add(1);
+        if self.told % REPORT_EVERY == 1
+            && let Some(time) = frame.time()
+        {
+            let nanos = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
+            let (done, total) = (nanos(time), nanos(self.total));
+            let done = if total > 0 { done.min(total) } else { done };
+            self.control.report_since(Stage::Measure, done, total, self.begun)?;
+        }
+        Ok(())
+    }
+}

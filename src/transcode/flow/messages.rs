@@ -1,0 +1,107 @@
+//! What the stages of a job say to each other, and what they count together.
+
+use crate::{
+    Error, Frame, Media, Result,
+    av::{packet::Packet, stream::Stream},
+    media::Demux,
+    time::{Rational, Timestamp},
+    transcode::settings::Transcode,
+};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What the demuxer sends to a decoder.
+pub(crate) enum Fed {
+    /// What follows is of this part.
+    Part(usize),
+    Packet(Packet),
+}
+
+/// A frame, and the part that it is of.
+pub(crate) struct Decoded {
+    pub frame: Frame,
+    pub part: usize,
+}
+
+/// What comes to the muxer.
+pub(crate) enum Muxed {
+    /// It is known what a track is: its encoder is open.
+    Open { track: usize, stream: Box<Stream> },
+    /// With times on the output's clock, in `base`.
+    Packet { track: usize, packet: Packet, base: Rational },
+    /// A track is complete: from when to when there is something to show in it.
+    End { track: usize, shown: Option<(Timestamp, Timestamp)> },
+}
+
+/// What a job counts while its stages run.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub frames_decoded: AtomicU64,
+    pub frames_encoded: AtomicU64,
+    pub frames_dropped: AtomicU64,
+    pub decode_errors: AtomicU64,
+    /// Nanoseconds of sound that came at the time of other sound.
+    pub sound_again: AtomicU64,
+    pub bytes_read: AtomicU64,
+    /// Pictures that a decoder with a device has made on it, and in memory after all.
+    pub on_device: AtomicU64,
+    pub off_device: AtomicU64,
+    /// Lanes whose decoders got what is to be shown, and made not one frame of it.
+    pub undecoded: Mutex<Vec<usize>>,
+    /// More damaged packets than this end the job.
+    pub most_errors: Option<u64>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Counters {
+    pub fn new(settings: &Transcode) -> Self {
+        Self { most_errors: settings.max_decode_errors, ..Self::default() }
+    }
+
+    /// Counts a damaged packet, or one whose picture or sound is.
+    pub fn damage(&self) -> Result<()> {
+        let errors = self.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        match self.most_errors.filter(|most| errors > *most) {
+            Some(most) => Err(Error::corrupt(format!("more than {most} packets are damaged"))
+                .advise("raise the limit (max_decode_errors), or get a sound copy")),
+            None => Ok(()),
+        }
+    }
+
+    /// What a stage has to say; the job's report has it at the end.
+    pub fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// What a demuxer has counted and seen since the last call.
+    pub fn take_from(&self, demux: &mut Demux) {
+        self.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
+        demux.take_warnings(false).into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    /// The warnings, for a report.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A stretch of a source on the output's clock.
+pub(crate) struct Part {
+    pub media: Media,
+    /// On the source's presentation clock.
+    pub from: Timestamp,
+    /// [`Timestamp::MAX`]: its end.
+    pub to: Timestamp,
+    /// Where it begins on the output's clock.
+    pub placed: Timestamp,
+    /// The source's stream for each lane.
+    pub streams: Vec<Option<usize>>,
+}
+
+impl Part {
+    pub(crate) fn name(&self, error: Error, stream: usize) -> Error {
+        error.in_stream(stream).named(self.media.source().name())
+    }
+}

@@ -1,0 +1,244 @@
+//! The mux stage: the header when all tracks are known, packets as they come, and what is shown of each track.
+
+use super::{
+    messages::{Counters, Muxed},
+    process::processor,
+    queue::{Rx, Stop},
+};
+use crate::{
+    Control, Error, ErrorKind, Report, Result,
+    av::{
+        packet::Packet,
+        stream::{Stream, StreamKind},
+    },
+    job::Stage,
+    output::target::Target,
+    time::{Rational, Timestamp},
+};
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Instant,
+};
+
+/// What the muxer knows of a track.
+pub(crate) struct TrackState {
+    pub(crate) stream: Option<Box<Stream>>,
+    /// Which of the source's streams is decoded for it.
+    pub(crate) of: Option<usize>,
+    /// Its parameters are known, or it has none.
+    pub(crate) ready: bool,
+    pub(crate) copied: bool,
+    /// MP4's text tracks have no holes: one that begins later begins with an empty text (3GPP TS 26.245).
+    pub(crate) wants_silence: bool,
+    pub(crate) silent: bool,
+    /// Its place in the output.
+    pub(crate) index: Option<usize>,
+    pub(crate) shown: Option<(Timestamp, Timestamp)>,
+    pub(crate) origin: Option<Rational>,
+}
+
+impl TrackState {
+    pub(crate) fn copied() -> Self {
+        Self {
+            stream: None,
+            of: None,
+            ready: true,
+            copied: true,
+            wants_silence: false,
+            silent: false,
+            index: None,
+            shown: None,
+            origin: None,
+        }
+    }
+
+    pub(crate) fn encoded() -> Self {
+        Self { ready: false, copied: false, ..Self::copied() }
+    }
+}
+
+pub(crate) struct Muxing<'a> {
+    pub(crate) target: &'a mut Target,
+    pub(crate) report: &'a mut Report,
+    pub(crate) control: &'a Control,
+    pub(crate) sources: &'a [&'a Stream],
+    pub(crate) metadata: &'a [(String, String)],
+    pub(crate) tracks: Vec<TrackState>,
+    /// Packets that came before the header could be written.
+    pub(crate) waiting: Vec<(usize, Packet, Rational)>,
+    pub(crate) held: u64,
+    pub(crate) counters: &'a Counters,
+    pub(crate) begun: Instant,
+    pub(crate) told: u64,
+    pub(crate) total: Option<Timestamp>,
+}
+
+/// Packets between two reports of progress.
+const REPORT_EVERY: u64 = 16;
+
+impl Muxing<'_> {
+    pub(crate) fn run(
+        &mut self,
+        from: &Rx<Muxed>,
+        chain: &mut processor::PacketChain,
+        stop: &Stop,
+    ) -> Result<()> {
+        self.begin_if_ready()?;
+        while let Some((message, _held)) = from.recv_watching(stop)? {
+            match message {
+                Muxed::Open { track, stream } => {
+                    if let Some(state) = self.tracks.get_mut(track) {
+                        (state.stream, state.ready) = (Some(stream), true);
+                    }
+                    self.begin_if_ready()?;
+                }
+                Muxed::Packet { track, packet, base } if chain.is_empty() => {
+                    self.take(track, packet, base)?
+                }
+                Muxed::Packet { track, packet, base } => {
+                    let kind = self.sources.get(track).map_or(StreamKind::Unknown, |source| source.kind());
+                    let packet = processor::Packet { raw: packet, base, track, kind };
+                    processor::pass(chain, packet, &mut |packet| {
+                        self.take(packet.track, packet.raw, packet.base)
+                    })?;
+                }
+                Muxed::End { track, shown } => {
+                    if let Some(state) = self.tracks.get_mut(track) {
+                        (state.shown, state.ready) = (shown, true);
+                    }
+                    self.begin_if_ready()?;
+                }
+            }
+        }
+        stop.check()?;
+        processor::end(chain, &mut |packet| self.take(packet.track, packet.raw, packet.base))?;
+        self.end()
+    }
+
+    /// Writes a packet, or keeps it until the header is written.
+    fn take(&mut self, track: usize, packet: Packet, base: Rational) -> Result<()> {
+        if self.target.is_open() {
+            return self.write(track, packet, base);
+        }
+        self.held = self.held.saturating_add(packet.size() as u64);
+        if self.held > self.control.limit().memory {
+            let message = "one stream has no frames for so long that the others do not fit in memory";
+            return Err(Error::new(ErrorKind::LimitExceeded, message));
+        }
+        self.waiting.push((track, packet, base));
+        Ok(())
+    }
+
+    fn begin_if_ready(&mut self) -> Result<()> {
+        if self.target.is_open() || !self.tracks.iter().all(|track| track.ready) {
+            return Ok(());
+        }
+        let encoded = self.tracks.iter().zip(self.sources).all(|(track, source)| {
+            !track.copied || !matches!(source.kind(), StreamKind::Audio | StreamKind::Video)
+        });
+        let mut streams: Vec<&Stream> = Vec::new();
+        for (track, source) in self.tracks.iter_mut().zip(self.sources) {
+            let stream = match &track.stream {
+                Some(stream) => stream.as_ref(),
+                None if track.copied => source,
+                // Not one frame came.
+                None => continue,
+            };
+            track.index = Some(streams.len());
+            track.wants_silence = stream.codec() == "mov_text";
+            streams.push(stream);
+        }
+        if streams.is_empty() {
+            return Err(self.nothing());
+        }
+        self.target.begin_streams(&streams, self.metadata, encoded)?;
+        // Covers go in front of everything.
+        for (i, stream) in streams.iter().enumerate() {
+            if let Some(picture) = &stream.picture {
+                let mut packet = picture.share()?;
+                packet.set_times(0, 0, 0);
+                self.target.write_placed(i, &mut packet, stream.time_base(), self.report)?;
+            }
+        }
+        for (track, packet, base) in std::mem::take(&mut self.waiting) {
+            self.write(track, packet, base)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, track: usize, mut packet: Packet, base: Rational) -> Result<()> {
+        let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
+        state.origin = Some(base);
+        let Some(index) = state.index else { return Ok(()) };
+        if let (true, Some(pts)) =
+            (std::mem::take(&mut state.wants_silence), packet.pts().filter(|pts| *pts > 0))
+        {
+            let mut nothing = Packet::with(&[0, 0])?;
+            nothing.set_times(0, 0, pts);
+            self.target.write_placed(index, &mut nothing, base, self.report)?;
+            state.silent = true;
+        }
+        let time = packet.dts().or(packet.pts());
+        self.target.write_placed(index, &mut packet, base, self.report)?;
+        self.told = self.told.saturating_add(1);
+        if self.told % REPORT_EVERY == 1
+            && let Some(time) = time
+        {
+            let nanos = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
+            let total = self.total.map_or(0, nanos);
+            let done = nanos(Timestamp::from_ticks(time, base));
+            let done = if total > 0 { done.min(total) } else { done };
+            self.control.report_since(Stage::Transcode, done, total, self.begun)?;
+        }
+        Ok(())
+    }
+
+    /// Why there is nothing to write.
+    fn nothing(&self) -> Error {
+        match self.counters.frames_decoded.load(Ordering::Relaxed) {
+            0 => Error::corrupt("not one frame could be decoded"),
+            frames => Error::invalid(format!(
+                "{frames} frames were decoded, and filters or processors left none of them"
+            )),
+        }
+    }
+
+    /// Tells of streams of which nothing came, and which are not in the output.
+    fn tell_missing(&mut self) {
+        let undecoded = self.counters.undecoded.lock().unwrap_or_else(PoisonError::into_inner);
+        for (track, (state, source)) in self.tracks.iter().zip(self.sources).enumerate() {
+            if let (Some(of), None, false) = (state.of, &state.stream, state.copied) {
+                let why = if undecoded.contains(&track) {
+                    "not one frame of it could be decoded"
+                } else {
+                    "nothing of it lies in what is kept"
+                };
+                self.report.leave_out(of, source.codec(), why);
+            }
+        }
+    }
+
+    /// States what is shown of each track.
+    fn end(&mut self) -> Result<()> {
+        let mut end = Timestamp::ZERO;
+        for track in &self.tracks {
+            let (Some(index), Some((from, to)), Some(base)) = (track.index, track.shown, track.origin) else {
+                continue;
+            };
+            self.target.show(index, if track.silent { Timestamp::ZERO } else { from }, to, base);
+            end = end.max(to);
+        }
+        if !self.target.is_open() {
+            return Err(self.nothing());
+        }
+        self.tell_missing();
+        self.report.duration_s = end.secs();
+        if self.target.is_fragmented() && self.sources.iter().any(|source| source.kind() == StreamKind::Audio)
+        {
+            self.report.warn(
+                "a fragmented MP4 does not say where the last frame of sound ends: up to a frame of silence may follow",
+            );
+        }
+        Ok(())
+    }
+}

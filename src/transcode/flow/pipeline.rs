@@ -1,0 +1,242 @@
+//! The stages and what lies between them: demux, decode, process and encode are threads, joined by bounded queues; muxing
+//! is done on the job's own thread, which also watches over cancel and deadline.
+//!
+//! Packets and frames move by reference. A stage waits for room in the queue behind it, so the slowest one sets the pace
+//! and memory stays bounded.
+
+use super::{
+    decode::{self, DecodeStage},
+    demux::{self, Forward},
+    encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
+    messages::{Counters, Decoded, Fed, Muxed, Part},
+    mux::{Muxing, TrackState},
+    process::{Chain, processor},
+    queue::{Gate, Room, Stop, queue},
+};
+use crate::{
+    Control, RefusedDevice, Report, Result,
+    av::{
+        adts::AdtsReader, decoder::DecodeOptions, device::Device, stream::Stream, subtitle::SubtitleConverter,
+    },
+    output::target::Target,
+    time::Timestamp,
+    transcode::settings::{Fragment, Transcode},
+};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// What becomes of a stream on its way to its track.
+pub(crate) enum Way<'a> {
+    Copy,
+    /// Subtitles in another codec's words.
+    Convert(Box<SubtitleConverter>),
+    /// Sound, without the headers of its frames.
+    Strip(Box<AdtsReader>),
+    Encode(Box<(Chain, EncodePlan<'a>)>),
+}
+
+pub(crate) struct Lane<'a> {
+    pub way: Way<'a>,
+    /// The stream of the first part: what the track's metadata comes from.
+    pub source: &'a Stream,
+    pub is_audio: bool,
+}
+
+/// What waits between stages. Few frames are enough to keep two neighbours busy, and they are large. Frames of sound are many
+/// and small: to wake the next stage for each costs as much as some of the stages' own work.
+const PACKETS: Room = Room { items: 32, bytes: 8 << 20, together: 1 };
+pub(crate) const SOUND_PACKETS: Room = Room { together: 8, ..PACKETS };
+const PICTURES: Room = Room { items: 0, bytes: 32 << 20, together: 1 };
+pub(crate) const SOUNDS: Room = Room { items: 32, bytes: 1 << 20, together: 8 };
+const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
+/// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large ones (1080p) none
+/// waits: each is handed over, and memory stays below that of the `ffmpeg` command.
+const WAITING: (u64, u64) = (4, 3_000_000);
+/// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
+const LIVE: usize = 4;
+/// So much sound at the time of other sound is the rounding of timestamps.
+const LITTLE_SOUND: Timestamp = Timestamp::from_nanos(20_000_000);
+
+/// Runs a job. `metadata` and `chapters` are the output's.
+pub(crate) struct Pipeline<'a> {
+    pub settings: &'a Transcode,
+    pub parts: Vec<Part>,
+    pub lanes: Vec<Lane<'a>>,
+    pub metadata: Vec<(String, String)>,
+    /// The output's length, if it is known: what progress counts up to.
+    pub total: Option<Timestamp>,
+    /// What decodes, and what it is called.
+    pub device: Option<(Device, String)>,
+    /// The caller's, in front of the muxer.
+    pub packets: processor::PacketChain,
+}
+
+impl Pipeline<'_> {
+    pub(crate) fn run(self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let (counters, stop) = (Counters::new(self.settings), Stop::new(control));
+        let label = self.device.clone();
+        let outcome = self.run_stages(target, report, control, &counters, &stop);
+        let take = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        report.frames_decoded = take(&counters.frames_decoded);
+        report.frames_encoded = take(&counters.frames_encoded);
+        report.decode_errors = take(&counters.decode_errors);
+        report.bytes_read = report.bytes_read.saturating_add(take(&counters.bytes_read));
+        if let Some((_, label)) = &label {
+            if take(&counters.on_device) > 0 {
+                report.hardware.used.push(format!("{label} decode"));
+            }
+            if take(&counters.off_device) > 0 {
+                let reason = "the device refused the stream: it was decoded in software".to_owned();
+                report.hardware.refused.push(RefusedDevice { device: format!("{label} decode"), reason });
+            }
+        }
+        counters.take_warnings().into_iter().for_each(|warning| report.warn(warning));
+        let dropped = take(&counters.frames_dropped);
+        if dropped > 0 {
+            report.warn(format!("{dropped} pictures had the time of another and were left out"));
+        }
+        let again = Timestamp::from_nanos(i64::try_from(take(&counters.sound_again)).unwrap_or(i64::MAX));
+        if again > LITTLE_SOUND {
+            report.warn(format!("{again} of sound had the time of other sound and was left out"));
+        }
+        if report.decode_errors > 0 {
+            report.warn(format!(
+                "{} damaged packets; their pictures or sounds are missing or faulty",
+                report.decode_errors
+            ));
+        }
+        outcome
+    }
+
+    fn run_stages(
+        self,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+        counters: &Counters,
+        stop: &Stop,
+    ) -> Result<()> {
+        let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
+        let live = settings.fragment == Some(Fragment::Frame);
+        let (mux, coded) = queue::<Muxed>(CODED, stop);
+        let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
+        let mut tracks: Vec<TrackState> = Vec::new();
+        let gates: Vec<Gate> = lanes.iter().map(|_| Gate::new()).collect();
+        std::thread::scope(|scope| -> Result<()> {
+            let mut ways = Vec::new();
+            for ((track, lane), first) in lanes.into_iter().enumerate().zip(&gates) {
+                let (source, is_audio) = (lane.source, lane.is_audio);
+                let encoded = matches!(lane.way, Way::Encode(_));
+                let together = if encoded && is_audio && !live { SOUNDS.together } else { CODED.together };
+                let to = mux.another(CODED.bytes, together);
+                let encode = match lane.way {
+                    Way::Encode(encode) => encode,
+                    Way::Copy => {
+                        tracks.push(TrackState::copied());
+                        ways.push(Some(Forward::Copy(to)));
+                        continue;
+                    }
+                    Way::Strip(reader) => {
+                        tracks.push(TrackState::encoded());
+                        ways.push(Some(Forward::Strip(reader, to)));
+                        continue;
+                    }
+                    Way::Convert(converter) => {
+                        let stream = converter.stream(source)?;
+                        tracks.push(TrackState { stream: Some(Box::new(stream)), ..TrackState::copied() });
+                        ways.push(Some(Forward::Convert(converter, to)));
+                        continue;
+                    }
+                };
+                let (chain, plan) = *encode;
+                let index = parts.first().and_then(|part| part.streams.get(track).copied().flatten());
+                tracks.push(TrackState { of: index, ..TrackState::encoded() });
+                let (mut for_packets, mut for_frames) = if is_audio {
+                    (SOUND_PACKETS, SOUNDS)
+                } else {
+                    (PACKETS, Room { items: waiting_pictures(source), ..PICTURES })
+                };
+                if live {
+                    for room in [&mut for_packets, &mut for_frames] {
+                        *room = Room { items: room.items.min(LIVE), together: 1, ..*room };
+                    }
+                }
+                let (fed, packets) = queue::<Fed>(for_packets, stop);
+                let (decoded, raw) = queue::<Decoded>(for_frames, stop);
+                let (ready, filtered) = queue::<Ready>(for_frames, stop);
+                ways.push(Some(Forward::Decode(fed)));
+                let turned = plan.turned;
+                let decode = DecodeStage {
+                    longest: decode::longest(control),
+                    parts: &parts,
+                    lane: track,
+                    options: DecodeOptions {
+                        device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
+                        low_delay: live,
+                        ..decode::options(settings, control)
+                    },
+                    counters,
+                    stop,
+                    to: decoded,
+                    first: live.then_some(first),
+                    fed: false,
+                    gave: false,
+                };
+                let encode = EncodeStage { track, source, turned, first, to, stop, counters };
+                // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
+                stop.spawn(scope, "decode", move || {
+                    let mut decode = decode;
+                    stop.guard("decode", || decode.run(&packets));
+                });
+                stop.spawn(scope, "process", move || {
+                    let mut end = ToEncoder::new(plan, ready, stop, counters, first);
+                    stop.guard("process", || chain.run(&raw, stop, &mut end));
+                });
+                stop.spawn(scope, "encode", move || {
+                    stop.guard("encode", || encode.run(&filtered));
+                    first.open();
+                });
+            }
+            drop(mux);
+            let parts = &parts;
+            stop.spawn(scope, "demux", move || {
+                let mut ways = ways;
+                stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
+            });
+            // A panic on this thread (a writer's, a callback's) must not leave the others waiting.
+            stop.guard("mux", || {
+                let mut muxing = Muxing {
+                    target,
+                    report,
+                    control,
+                    sources: &sources,
+                    metadata: &metadata,
+                    tracks,
+                    waiting: Vec::new(),
+                    held: 0,
+                    begun: Instant::now(),
+                    told: 0,
+                    total,
+                    counters,
+                };
+                muxing.run(&coded, &mut packets, stop)
+            });
+            drop(coded);
+            Ok(())
+        })?;
+        // The caller's own cancel and deadline go before what they led to.
+        control.check()?;
+        stop.take().map_or(Ok(()), Err)
+    }
+}
+
+/// How many pictures of a stream may wait between two stages.
+fn waiting_pictures(source: &Stream) -> usize {
+    let (most, bytes) = WAITING;
+    let (w, h) = source.size().unwrap_or((u32::MAX, u32::MAX));
+    // As most have them: 8 bits, and 4:2:0. What others take more is bounded by the queue's bytes.
+    let picture = u64::from(w).saturating_mul(h.into()).saturating_mul(3) / 2;
+    usize::try_from(most.min(bytes.checked_div(picture).unwrap_or(most))).unwrap_or(0)
+}

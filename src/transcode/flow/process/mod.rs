@@ -1,0 +1,398 @@
+//! The process stage: frames go through filter graphs and the caller's processors to what the encoder takes.
+
+pub(crate) mod layers;
+mod onsets;
+pub(crate) mod processor;
+pub(crate) mod second;
+pub(crate) mod tempo;
+
+use super::{
+    messages::Decoded,
+    queue::{Rx, Stop},
+};
+use crate::{
+    Frame, Result,
+    av::{
+        decoder::Got,
+        device::Device,
+        frame::Shape,
+        graph::{Format, Graph, Input},
+    },
+    time::Rational,
+};
+use layers::{Layer, Side};
+use processor::Processor;
+use second::Work;
+
+/// A filter graph with one input and what lies over its pictures, made anew when what comes in changes.
+pub(crate) struct GraphLink {
+    /// libavfilter's text; empty for nothing but the tail and the layers.
+    pub description: String,
+    /// Filters behind it.
+    pub tail: Vec<(&'static str, String)>,
+    pub frame_rate: Option<Rational>,
+    pub threads: u32,
+    pub scaler: Option<&'static str>,
+    /// What filters that work on a device work on.
+    pub device: Option<Device>,
+    /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
+    pub on_device: Option<(String, Vec<(&'static str, String)>)>,
+    /// What lies over the pictures: each goes into an input behind the first.
+    pub layers: Vec<Layer>,
+    made: Option<Box<Made>>,
+}
+
+struct Made {
+    graph: Graph,
+    shape: Shape,
+    base: Rational,
+    out: Frame,
+    /// The inputs of the layers.
+    sides: Vec<Side>,
+    /// When the last frame that went in ends.
+    ends: Option<i64>,
+}
+
+impl GraphLink {
+    pub(crate) fn new(description: String, tail: Vec<(&'static str, String)>) -> Self {
+        Self {
+            description,
+            tail,
+            frame_rate: None,
+            threads: 0,
+            scaler: None,
+            device: None,
+            on_device: None,
+            layers: Vec::new(),
+            made: None,
+        }
+    }
+
+    /// Layers that lie over each other, in this order; None for none.
+    pub(crate) fn over(layers: Vec<Layer>) -> Option<Box<Self>> {
+        if layers.is_empty() {
+            return None;
+        }
+        let mut link = Self::new(String::new(), Vec::new());
+        link.layers = layers;
+        Some(Box::new(link))
+    }
+}
+
+/// A step of a chain.
+pub(crate) enum Link {
+    Graph(Box<GraphLink>),
+    Custom(Box<dyn Processor<Frame>>),
+}
+
+/// Where a chain's frames go.
+pub(crate) trait End {
+    /// The last graph was made (again): what comes out of it, before it does.
+    fn format(&mut self, format: &Format) -> Result<()>;
+    /// A picture of another size than before comes out, and the encoder's can't change: what it has to be scaled to.
+    fn size(&self) -> Option<(u32, u32)>;
+    /// The filter that brings all that comes later into the format that the encoder was opened with.
+    fn format_again(&self) -> Option<(&'static str, String)> {
+        None
+    }
+    /// What second sources are read under; none without them.
+    fn work(&self) -> Option<Work<'_>> {
+        None
+    }
+    /// The next frame. False if no more are wanted.
+    fn frame(&mut self, frame: Frame) -> Result<()>;
+    /// The next frame is waited for: what was kept back to be sent on together goes now. False if no more are wanted.
+    fn idle(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+    /// All that becomes of a decoded frame by itself has come.
+    fn fed(&mut self) {}
+    /// No more frames come.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// All steps of a stream.
+pub(crate) struct Chain {
+    /// Where parts do not follow each other but flow together.
+    pub mix: Option<Mix>,
+    pub links: Vec<Link>,
+}
+
+/// A filter graph with an input for each part, which is fed part after part. What a graph keeps of one part until the next
+/// comes (a transition's frames) is all that is held.
+pub(crate) struct Mix {
+    /// Makes the parts' frames alike: one for each.
+    pub alike: Vec<GraphLink>,
+    /// libavfilter's text, with inputs `in0`, `in1`…
+    pub description: String,
+    pub threads: u32,
+    pub scaler: Option<&'static str>,
+    pub graph: Option<Graph>,
+    /// The part whose frames come now.
+    pub now: usize,
+    /// Frames of a part that the graph gets before it is told that the part before has ended: `xfade` takes that end for
+    /// the transition's, though it still holds frames.
+    pub overlap: usize,
+    pub pushed: usize,
+}
+
+impl Chain {
+    /// Runs until the frames end.
+    pub(crate) fn run(mut self, from: &Rx<Decoded>, stop: &Stop, end: &mut dyn End) -> Result<()> {
+        while let Some((decoded, _held)) = from.recv_or(stop, || end.idle())? {
+            stop.check()?;
+            match &mut self.mix {
+                Some(mix) => mix.feed(decoded, &mut self.links, end)?,
+                None => feed(&mut self.links, decoded.frame, end)?,
+            }
+            end.fed();
+        }
+        if let Some(mix) = &mut self.mix {
+            mix.finish(&mut self.links, end)?;
+        }
+        finish(&mut self.links, end)?;
+        end.finish()
+    }
+}
+
+impl Mix {
+    fn feed(&mut self, decoded: Decoded, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while self.now < decoded.part {
+            self.end_part(links, end)?;
+        }
+        let frames = match self.alike.get_mut(self.now) {
+            Some(link) => link.convert(decoded.frame)?,
+            None => Vec::new(),
+        };
+        self.push(frames, links, end)
+    }
+
+    /// The part that comes now is complete.
+    fn end_part(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let rest = match self.alike.get_mut(self.now) {
+            Some(link) => link.convert_rest()?,
+            None => Vec::new(),
+        };
+        self.push(rest, links, end)?;
+        // One that is shorter than the overlap: the one before it ends with it.
+        self.end_before(usize::MAX)?;
+        self.now = self.now.saturating_add(1);
+        self.pushed = 0;
+        self.end_before(0)?;
+        self.pull(links, end)
+    }
+
+    /// Tells the graph that the part before this one has ended, once that is right.
+    fn end_before(&mut self, pushed: usize) -> Result<()> {
+        let due = pushed >= self.overlap && self.pushed != usize::MAX;
+        if let (true, Some(graph), Some(before)) = (due, &mut self.graph, self.now.checked_sub(1)) {
+            graph.push(before, None)?;
+            self.pushed = usize::MAX;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while self.now < self.alike.len() {
+            self.end_part(links, end)?;
+        }
+        self.end_before(usize::MAX)?;
+        self.pull(links, end)
+    }
+
+    fn push(&mut self, frames: Vec<Frame>, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        for mut frame in frames {
+            if self.graph.is_none() {
+                // All parts come out of `alike` in one shape.
+                let input = |_| Input {
+                    shape: frame.shape(),
+                    time_base: frame.base(),
+                    frame_rate: Rational::new(frame.base().den, frame.base().num)
+                        .filter(|_| !frame.is_audio()),
+                    frames: frame.frames_context(),
+                };
+                let inputs: Vec<Input> = (0..self.alike.len()).map(input).collect();
+                self.graph =
+                    Some(Graph::new(&inputs, &self.description, &[], self.threads, self.scaler, None)?);
+            }
+            if let Some(graph) = &mut self.graph {
+                graph.push(self.now, Some(&mut frame))?;
+            }
+            if self.pushed != usize::MAX {
+                self.pushed = self.pushed.saturating_add(1);
+                self.end_before(self.pushed)?;
+            }
+            self.pull(links, end)?;
+        }
+        Ok(())
+    }
+
+    fn pull(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let Some(graph) = &mut self.graph else { return Ok(()) };
+        let mut out = Frame::new()?;
+        while graph.pull(&mut out)? == Got::Item {
+            feed(links, out.take()?, end)?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects what comes out of a graph.
+#[derive(Default)]
+struct Collect(Vec<Frame>);
+
+impl End for Collect {
+    fn format(&mut self, _format: &Format) -> Result<()> {
+        Ok(())
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<()> {
+        self.0.push(frame);
+        Ok(())
+    }
+}
+
+impl GraphLink {
+    fn convert(&mut self, frame: Frame) -> Result<Vec<Frame>> {
+        let mut out = Collect::default();
+        self.feed(frame, &mut [], &mut out)?;
+        Ok(out.0)
+    }
+
+    fn convert_rest(&mut self) -> Result<Vec<Frame>> {
+        let mut out = Collect::default();
+        self.drain(&mut [], &mut out)?;
+        Ok(out.0)
+    }
+}
+
+pub(crate) fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
+    let Some((link, rest)) = links.split_first_mut() else {
+        return end.frame(frame);
+    };
+    match link {
+        Link::Custom(processor) => processor.process(frame, &mut |frame| feed(rest, frame, end)),
+        Link::Graph(link) => link.feed(frame, rest, end),
+    }
+}
+
+pub(crate) fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
+    let Some((link, rest)) = links.split_first_mut() else {
+        return Ok(());
+    };
+    match link {
+        Link::Custom(processor) => processor.finish(&mut |frame| feed(rest, frame, end))?,
+        Link::Graph(link) => link.drain(rest, end)?,
+    }
+    finish(rest, end)
+}
+
+impl GraphLink {
+    fn feed(&mut self, mut frame: Frame, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let (shape, base) = (frame.shape(), frame.base());
+        let now = frame.pts().unwrap_or(0);
+        if let Some(work) = end.work() {
+            for layer in &mut self.layers {
+                layer.shows.advance(now, base, &work)?;
+            }
+        }
+        if self
+            .made
+            .as_ref()
+            .is_none_or(|made| made.shape != shape || made.base != base || self.has_changed(made))
+        {
+            self.drain(rest, end)?;
+            self.make(&frame, shape, base, rest.is_empty(), end)?;
+        }
+        let Some(made) = &mut self.made else { return Ok(()) };
+        made.ends = frame.ends();
+        for (i, (layer, side)) in self.layers.iter().zip(&mut made.sides).enumerate() {
+            layer.push(side, &mut made.graph, i.saturating_add(1), now, base)?;
+        }
+        made.graph.push(0, Some(&mut frame))?;
+        Self::pull(made, rest, end)
+    }
+
+    /// Whether what lies over the pictures needs another graph.
+    fn has_changed(&self, made: &Made) -> bool {
+        // What is uploaded to a device comes from one pool of pictures for each graph: that is not left without need.
+        let may_settle = self.device.is_none();
+        self.layers.iter().zip(&made.sides).any(|(layer, side)| layer.has_changed(side, may_settle))
+    }
+
+    fn make(
+        &mut self,
+        frame: &Frame,
+        shape: Shape,
+        base: Rational,
+        last: bool,
+        end: &mut dyn End,
+    ) -> Result<()> {
+        let (mut text, mut tail) = (self.description.clone(), self.tail.clone());
+        if !self.layers.is_empty() {
+            let format = frame.format_in_memory().unwrap_or_else(|| frame.format());
+            text = layers::text(&self.layers, &shape, &format);
+        }
+        if frame.is_on_device() {
+            let memory = frame.format_in_memory().unwrap_or_default();
+            (text, tail) = match &self.on_device {
+                Some((text, tail)) => (text.clone(), tail.clone()),
+                // Brought into memory at once: filters there are for all.
+                None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
+                None if !self.layers.is_empty() => {
+                    (text.replacen("[in0]", "[in0]hwdownload,format={memory},", 1), tail)
+                }
+                None => (format!("hwdownload,format={{memory}},{text}"), tail),
+            };
+            text = text.replace("{memory}", &memory);
+        }
+        if let Some((w, h)) = end.size().filter(|_| last && !shape.is_audio()) {
+            // An encoder can't change its size in mid-stream.
+            tail.insert(0, ("scale", format!("{w}:{h}")));
+        }
+        if last {
+            tail.extend(end.format_again());
+        }
+        let mut inputs = vec![Input {
+            shape: shape.clone(),
+            time_base: base,
+            frame_rate: self.frame_rate,
+            frames: frame.frames_context(),
+        }];
+        let mut sides = Vec::new();
+        for layer in &self.layers {
+            let (input, side) = layer.input(base)?;
+            inputs.push(input);
+            sides.push(side);
+        }
+        let graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
+        if last {
+            end.format(&graph.output()?)?;
+        }
+        self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, sides, ends: None }));
+        Ok(())
+    }
+
+    fn pull(made: &mut Made, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        while made.graph.pull(&mut made.out)? == Got::Item {
+            feed(rest, made.out.take()?, end)?;
+        }
+        Ok(())
+    }
+
+    /// What is still inside comes out.
+    fn drain(&mut self, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
+        let Some(mut made) = self.made.take() else { return Ok(()) };
+        for (i, side) in made.sides.iter_mut().enumerate() {
+            layers::close(side, &mut made.graph, i.saturating_add(1))?;
+        }
+        made.graph.close(0, made.ends)?;
+        Self::pull(&mut made, rest, end)
+    }
+}

@@ -1,0 +1,432 @@
+//! Joins with transitions: pictures through `xfade`, sound through `acrossfade`.
+
+use super::transcode::{TranscodeJob, Transcoder};
+use crate::{
+    Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    av::{
+        format::usual_layout,
+        stream::{Stream, Turn},
+    },
+    job::DroppedStream,
+    output::{
+        self, Job,
+        target::{Layout, Target},
+    },
+    time::{Rational, convert},
+    transcode::{
+        encoders::touches,
+        filters::pictures::upright,
+        flow::{
+            encode::EncodePlan,
+            messages::Part,
+            pipeline::{Lane, Pipeline, Way},
+            process::{Chain, GraphLink, Mix},
+        },
+        plan::{EXACT_SCALER, Plan, unused},
+        settings::{AudioCodec, Transcode, Transition, VideoCodec},
+    },
+};
+
+/// Joins sources with a transition between each two, into a rope. They need not be alike: all take the first one's size
+/// and frame rate, with black around what has another shape. The result is shorter than its sources together by all
+/// transitions.
+///
+/// ```no_run
+/// use avrope::{Control, SaveOptions, Source, Timestamp, Transcode, Transition, join_with};
+/// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
+/// let fade = Transition::new("fade", Timestamp::from_secs(0.5)?);
+/// let clip = join_with(&parts, &fade, &Transcode::new(), &Control::default())?;
+/// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;
+/// # Ok::<(), avrope::Error>(())
+/// ```
+///
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for less than two sources, an unknown transition, or one
+/// that is longer than a source; else as [`transcode`](crate::transcode).
+pub fn join_with(
+    sources: &[Source],
+    transition: &Transition,
+    settings: &Transcode,
+    control: &Control,
+) -> Result<Clip> {
+    let job = Blend::open(sources, transition, settings, control)?;
+    output::to_rope(&job, "join", control)
+}
+
+/// Joins sources with transitions, into a sink.
+///
+/// Errors: as [`join_with`], and what the sink fails with.
+pub fn join_with_to(
+    sources: &[Source],
+    transition: &Transition,
+    settings: &Transcode,
+    sink: Sink,
+    control: &Control,
+) -> Result<Report> {
+    let job = Blend::open(sources, transition, settings, control)?;
+    output::to_sink(&job, "join", sink, control)
+}
+
+struct Blend<'a> {
+    medias: Vec<Media>,
+    transition: &'a Transition,
+    settings: Transcode,
+    /// Transitions are made in memory.
+    hardware: Hardware,
+}
+
+impl<'a> Blend<'a> {
+    fn open(
+        sources: &[Source],
+        transition: &'a Transition,
+        settings: &Transcode,
+        control: &Control,
+    ) -> Result<Self> {
+        if sources.len() < 2 {
+            return Err(Error::invalid("a transition is between two sources").advise("name two or more"));
+        }
+        transition.check()?;
+        let open = |source: &Source| Media::open_with(source.clone(), control);
+        Ok(Self {
+            medias: sources.iter().map(open).collect::<Result<_>>()?,
+            transition,
+            settings: settings.within(control.limit())?,
+            hardware: Hardware::none(),
+        })
+    }
+
+    fn first(&self) -> Result<&Media> {
+        self.medias.first().ok_or_else(|| Error::invalid("no source was given"))
+    }
+}
+
+/// The first stream of a kind that plays.
+fn stream_of(media: &Media, kind: StreamKind) -> Option<usize> {
+    media.streams().iter().position(|s| s.kind() == kind && !s.is_picture() && !s.is_hidden())
+}
+
+impl Job for Blend<'_> {
+    fn inputs(&self) -> Vec<Source> {
+        self.medias.iter().map(|media| media.source().clone()).collect()
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&self) -> Result<String> {
+        self.first().map(output::format_like)
+    }
+
+    fn shares(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn layout(&self, streaming: bool) -> Layout {
+        match self.first() {
+            Ok(media) => TranscodeJob::new(Transcoder::new(media, &self.settings)).layout(streaming),
+            Err(_) => Layout::Indexed,
+        }
+    }
+
+    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        report.mode = Some("encode".into());
+        self.settings.check()?;
+        if !self.settings.keep.is_empty() || self.settings.speed.is_some() {
+            return Err(Error::invalid("a join with transitions takes no ranges and no speed")
+                .advise("cut the sources first"));
+        }
+        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
+        if *video == VideoCodec::Copy || *audio == AudioCodec::Copy {
+            return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
+        }
+        target.set_options(&self.settings.muxer_options)?;
+        touches::check_muxer(&self.settings, target.muxer)?;
+        let first = self.first()?;
+        let rate = stream_of(first, StreamKind::Video)
+            .and_then(|i| first.streams().get(i))
+            .and_then(|s| self.settings.video.frame_rate.or(s.constant_rate()).or(s.frame_rate()))
+            .unwrap_or(Rational { num: 25, den: 1 });
+        let lengths = self.lengths(rate)?;
+        self.check_memory(rate, control)?;
+        let mut lanes = Vec::new();
+        let mut streams: Vec<Vec<usize>> = vec![Vec::new(); self.medias.len()];
+        for kind in [StreamKind::Video, StreamKind::Audio] {
+            let of_all: Option<Vec<usize>> = self.medias.iter().map(|media| stream_of(media, kind)).collect();
+            match of_all {
+                Some(of_all) => {
+                    if let Some(lane) = self.lane(kind, rate, &lengths, target)? {
+                        lanes.push(lane);
+                        streams.iter_mut().zip(of_all).for_each(|(streams, i)| streams.push(i));
+                    } else {
+                        self.may_lose(kind, &format!("{} has no place for it", target.name()))?;
+                    }
+                }
+                None if self.medias.iter().any(|media| stream_of(media, kind).is_some()) => {
+                    self.may_lose(kind, "not every source has it")?;
+                    report.warn(format!(
+                        "not every source has {}: it is left out",
+                        if kind == StreamKind::Video { "a picture" } else { "sound" }
+                    ));
+                }
+                None => {}
+            }
+        }
+        self.tell_of_the_rest(&streams, report);
+        if lanes.is_empty() {
+            return Err(Error::unsupported("the sources have neither picture nor sound in common"));
+        }
+        unused::warn((first, &self.settings), &lanes, (false, false), target, report);
+        let mut parts = Vec::new();
+        for (media, streams) in self.medias.iter().zip(streams) {
+            report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));
+            report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
+            let streams = streams.into_iter().map(Some).collect();
+            // Each on a clock of its own: the graph puts them together.
+            let (from, placed) = (Timestamp::ZERO, Timestamp::ZERO);
+            parts.push(Part { media: media.clone(), from, to: Timestamp::MAX, placed, streams });
+        }
+        let frames = lengths.iter().fold(0, |sum: i64, length| sum.saturating_add(*length));
+        let fades =
+            self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
+        let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
+        if let Some(size) = self.settings.target_size {
+            let mut plan = Plan::new(first, &self.settings, &self.hardware);
+            plan.length = total;
+            plan.divide(size, &mut lanes)?;
+        }
+        let metadata = first.metadata().to_vec();
+        Pipeline {
+            settings: &self.settings,
+            parts,
+            lanes,
+            metadata,
+            total,
+            device: None,
+            packets: Vec::new(),
+        }
+        .run(target, report, control)
+    }
+}
+
+fn one(rate: Rational) -> Rational {
+    Rational { num: rate.den, den: rate.num }
+}
+
+impl<'a> Blend<'a> {
+    /// A transition's length in frames.
+    fn fade(&self, rate: Rational) -> i64 {
+        self.transition.duration.ticks(one(rate)).max(1)
+    }
+
+    /// An error where a kind of stream is lost that nobody said may go.
+    fn may_lose(&self, kind: StreamKind, why: &str) -> Result<()> {
+        if self.settings.allow_drops || self.settings.leaves_out(kind) {
+            return Ok(());
+        }
+        let what = if kind == StreamKind::Video { "video" } else { "sound" };
+        let message = format!("the sources' {what} would be lost: {why}");
+        Err(Error::unsupported(message).advise(format!(
+            "leave it out by its codec, 'none', or say that the {what} may go (allow_drops, --allow-drops)"
+        )))
+    }
+
+    /// The filter holds the frames of a transition, as 4:4:4.
+    fn check_memory(&self, rate: Rational, control: &Control) -> Result<()> {
+        let source = self.first().ok().and_then(|media| {
+            stream_of(media, StreamKind::Video).and_then(|index| media.streams().get(index))
+        });
+        let Some((w, h)) = source.and_then(Stream::size) else { return Ok(()) };
+        let deep = source.and_then(Stream::pixel_format).is_some_and(|format| format.ends_with("le"));
+        let frame = u64::from(w).saturating_mul(h.into()).saturating_mul(if deep { 6 } else { 3 });
+        let needed = frame.saturating_mul(u64::try_from(self.fade(rate)).unwrap_or(u64::MAX));
+        let limit = control.limit().memory;
+        if needed <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "a transition of {} holds {} MB of pictures, and the limit is {} MB",
+            self.transition.duration,
+            needed / 1_000_000,
+            limit / 1_000_000
+        );
+        Err(Error::new(ErrorKind::LimitExceeded, message)
+            .advise("shorten the transition, make the pictures smaller first, or raise the limit (memory)"))
+    }
+
+    /// One picture and one sound of each source go through transitions.
+    fn tell_of_the_rest(&self, streams: &[Vec<usize>], report: &mut Report) {
+        for (media, taken) in self.medias.iter().zip(streams) {
+            let name = media.source().name();
+            for (index, stream) in media.streams().iter().enumerate() {
+                let kind = stream.kind();
+                // What not every source has is told for all at once.
+                let told = || self.medias.iter().any(|media| stream_of(media, kind).is_none());
+                let of_both = matches!(kind, StreamKind::Video | StreamKind::Audio);
+                let unwanted = self.settings.leaves_out(kind) || (of_both && told());
+                if taken.contains(&index) || stream.is_hidden() || unwanted {
+                    continue;
+                }
+                let is_of_kind = |i: &usize| media.streams().get(*i).is_some_and(|s| s.kind() == kind);
+                let plays = of_both && !stream.is_picture();
+                let reason = if plays && !taken.iter().any(is_of_kind) {
+                    "the container holds none of its kind"
+                } else {
+                    "transitions are of one picture and one sound"
+                };
+                let codec = stream.codec();
+                report.warn(format!("{name}: stream {index} ({codec}) is left out: {reason}"));
+                report.dropped_streams.push(DroppedStream { index, codec, reason: reason.into() });
+            }
+            if !media.chapters().is_empty() {
+                report.warn(format!("{name}: its chapters are left out: transitions move them"));
+            }
+        }
+    }
+
+    /// Each source's length in frames of the result.
+    fn lengths(&self, rate: Rational) -> Result<Vec<i64>> {
+        let fade = self.fade(rate);
+        let inner = |i: usize| i > 0 && i.saturating_add(1) < self.medias.len();
+        let length = |(i, media): (usize, &Media)| {
+            let name = media.source().name();
+            let length = media.duration().ok_or_else(|| {
+                Error::unsupported("its length is not known, so there is no telling when a transition begins")
+                    .named(name)
+            })?;
+            let frames = length.ticks(one(rate));
+            // A source between two others goes through two transitions.
+            let needed = fade.saturating_mul(if inner(i) { 2 } else { 1 });
+            if frames < needed.saturating_add(1) {
+                let message = format!("it lasts {length}, and is too short for its transitions");
+                return Err(Error::invalid(message).named(name).advise("shorten them"));
+            }
+            Ok(frames)
+        };
+        self.medias.iter().enumerate().map(length).collect()
+    }
+
+    fn lane(
+        &'a self,
+        kind: StreamKind,
+        rate: Rational,
+        lengths: &[i64],
+        target: &Target,
+    ) -> Result<Option<Lane<'a>>> {
+        let first = self.first()?;
+        let Some(source) = stream_of(first, kind).and_then(|i| first.streams().get(i)) else {
+            return Ok(None);
+        };
+        let mut plan = Plan::new(first, &self.settings, &self.hardware);
+        let Some((links, mut encode)) = plan.encoded(kind, target, source)? else { return Ok(None) };
+        let is_audio = kind == StreamKind::Audio;
+        let (alike, description) = if is_audio {
+            self.sounds(source.sample_rate().unwrap_or(48_000), source.channels().unwrap_or(2), rate, lengths)
+        } else {
+            // Pictures are turned upright, so that all are the same way up.
+            encode.turned = true;
+            self.pictures(source, rate, lengths)
+        };
+        encode = EncodePlan { grid: (!is_audio).then_some(rate), ..encode };
+        let scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
+        let overlap = if is_audio { 0 } else { usize::try_from(self.fade(rate)).unwrap_or(0) };
+        let mix = Mix {
+            alike,
+            description,
+            threads: self.settings.threads,
+            scaler,
+            graph: None,
+            now: 0,
+            overlap,
+            pushed: 0,
+        };
+        let chain = Chain { mix: Some(mix), links };
+        Ok(Some(Lane { way: Way::Encode(Box::new((chain, encode))), source, is_audio }))
+    }
+
+    fn pictures(&self, source: &Stream, rate: Rational, lengths: &[i64]) -> (Vec<GraphLink>, String) {
+        let (mut w, mut h) = source.size().unwrap_or((1280, 720));
+        let sideways = source.turn().is_some_and(Turn::is_quarter);
+        if sideways {
+            std::mem::swap(&mut w, &mut h);
+        }
+        // The aspect of the first one's pixels holds for all.
+        let aspect =
+            source.aspect().filter(|a| a.num > 0 && a.den > 0).unwrap_or(Rational { num: 1, den: 1 });
+        let aspect = if sideways { one(aspect) } else { aspect };
+        let format = source.pixel_format().unwrap_or_else(|| "yuv420p".into());
+        let fps = format!("{}/{}", rate.num, rate.den);
+        let alike = self.medias.iter().zip(lengths).map(|(media, length)| {
+            let stream = stream_of(media, StreamKind::Video).and_then(|i| media.streams().get(i));
+            let mut filters = stream.and_then(Stream::turn).map(upright).unwrap_or_default();
+            let ratio = format!("{}/{}", aspect.num, aspect.den);
+            filters.push(format!(
+                "scale=w='min({w},trunc({h}*dar/({ratio})/2+0.5)*2)':h='min({h},trunc({w}/dar*({ratio})/2+0.5)*2)',\
+                 pad={w}:{h}:(ow-iw)/2:(oh-ih)/2,setsar={ratio},format={format},fps={fps}:start_time=0,\
+                 tpad=stop=-1:stop_mode=clone,trim=end_frame={length}"
+            ));
+            let mut link = GraphLink::new(filters.join(","), Vec::new());
+            link.frame_rate = stream.and_then(|s| s.constant_rate().or(s.frame_rate()));
+            link.threads = self.settings.threads;
+            link
+        });
+        let fade = self.fade(rate);
+        let seconds = |frames: i64| Timestamp::from_ticks(frames, one(rate)).secs();
+        let mut graph = Vec::new();
+        let mut before: i64 = 0;
+        for (i, length) in lengths.iter().enumerate().take(lengths.len().saturating_sub(1)) {
+            before = before.saturating_add(*length).saturating_sub(fade);
+            let (name, duration, offset) = (&self.transition.name, seconds(fade), seconds(before));
+            graph.push(between(
+                i,
+                lengths.len(),
+                &format!("xfade=transition={name}:duration={duration}:offset={offset}"),
+            ));
+        }
+        let mut graph = graph.join(";");
+        if self.settings.video.pixel_format.is_none() {
+            // xfade knows no halved chroma: without this, 4:4:4 would come to the encoder.
+            graph += &format!(",format={format}");
+        }
+        (alike.collect(), graph)
+    }
+
+    fn sounds(
+        &self,
+        sample_rate: u32,
+        channels: u32,
+        rate: Rational,
+        lengths: &[i64],
+    ) -> (Vec<GraphLink>, String) {
+        let sample = Rational { num: 1, den: i32::try_from(sample_rate).unwrap_or(48_000) };
+        // From the start to the end of the pictures, to the sample: errors do not add up.
+        let samples = |frames: i64| convert(frames, one(rate), sample);
+        let layout = usual_layout(channels);
+        let alike = lengths.iter().map(|length| {
+            let mut link = GraphLink::new(
+                format!(
+                    "aresample={sample_rate}:async=1:first_pts=0,\
+                     aformat=sample_fmts=fltp:sample_rates={sample_rate}:channel_layouts={layout},\
+                     apad,atrim=end_sample={}",
+                    samples(*length)
+                ),
+                Vec::new(),
+            );
+            link.threads = self.settings.threads;
+            link
+        });
+        let fade = samples(self.fade(rate));
+        let mut graph = Vec::new();
+        for i in 0..lengths.len().saturating_sub(1) {
+            graph.push(between(i, lengths.len(), &format!("acrossfade=ns={fade}:c1=tri:c2=tri")));
+        }
+        (alike.collect(), graph.join(";"))
+    }
+}
+
+/// A filter between what there is so far and the input behind it: `i` counts all inputs but the last.
+fn between(i: usize, inputs: usize, filter: &str) -> String {
+    let next = i.saturating_add(1);
+    let so_far = if i == 0 { "in0".to_owned() } else { format!("x{i}") };
+    let on = if next.saturating_add(1) < inputs { format!("[x{next}]") } else { String::new() };
+    format!("[{so_far}][in{next}]{filter}{on}")
+}

@@ -1,0 +1,211 @@
+//! One transcode, from its settings to its pipeline: what is kept, what lies over it, which device does it.
+
+use crate::{
+    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
+    av::{decoder::DecodeOptions, device::Device, stream::StreamKind},
+    edit::remux::all_chapters,
+    hardware::RefusedDevice,
+    job::ReportRange,
+    output::target::Target,
+    transcode::{
+        encoders::touches,
+        flow::{
+            decode,
+            messages::Part,
+            pipeline::Pipeline,
+            process::{layers::Layer, processor},
+        },
+        plan::{Plan, unused},
+        settings::{Transcode, overlay::Given},
+    },
+};
+
+/// What the caller puts between decoder and encoder, and in front of the muxer.
+type Steps = (Vec<Given>, processor::Chain, processor::Chain, processor::PacketChain);
+
+/// Plans a transcode of one source and runs it.
+pub(crate) fn run(
+    media: &Media,
+    settings: &Transcode,
+    hardware: &Hardware,
+    (watermarks, video, audio, packets): Steps,
+    target: &mut Target,
+    report: &mut Report,
+    control: &Control,
+) -> Result<()> {
+    settings.check()?;
+    if target.muxer.names_material() {
+        target.tell(settings);
+    }
+    let settings = &settings.within(control.limit())?;
+    target.set_options(&settings.muxer_options)?;
+    touches::check_muxer(settings, target.muxer)?;
+    report.input_bytes = media.source().len().unwrap_or(0);
+    report.bytes_read = media.bytes_read();
+    media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
+    let ranges = ranges(media, settings, report)?;
+    target.tell(&ranges);
+    let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
+        (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
+    });
+    let watermarks = layers(watermarks, settings, report, control)?;
+    let device = device(hardware)?;
+    let processors = (video, audio);
+    let segments = target.step().map(|step| (first(media, settings), step));
+    let mut plan = Plan {
+        media,
+        settings,
+        processors,
+        watermarks,
+        first_pass: Some((ranges.clone(), control)),
+        length,
+        hardware,
+        device: device.clone(),
+        segments,
+        used: Vec::new(),
+    };
+    let (lanes, streams) = plan.lanes(target, report)?;
+    if !plan.watermarks.is_empty() {
+        report.warn("there is no video that the watermark could lie on");
+    }
+    let left = (!plan.processors.0.is_empty(), !plan.processors.1.is_empty());
+    unused::warn((media, settings), &lanes, left, target, report);
+    report.hardware.used.append(&mut plan.used);
+    report.hardware.refused = hardware.refused();
+    let mut parts = Vec::new();
+    let mut placed = Timestamp::ZERO;
+    for (from, to) in &ranges {
+        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: streams.clone() });
+        placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
+    }
+    let speed = settings.speed.unwrap_or(1.0);
+    target.chapters = if settings.keep.is_empty() && speed == 1.0 {
+        all_chapters(media, Timestamp::ZERO)
+    } else {
+        Vec::new()
+    };
+    if target.chapters.is_empty() && !media.chapters().is_empty() {
+        report.warn("chapters are left out: the ranges or the speed move them");
+    }
+    let total =
+        length.or(media.duration()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
+    let kept: Vec<usize> = streams.iter().copied().flatten().collect();
+    // Filters and processors make of it what they like.
+    let processed = !plan.processors.0.is_empty() || !plan.processors.1.is_empty();
+    let due =
+        media.duration().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
+            let lengths = ranges.iter().map(|(from, to)| (*to).min(length).minus(*from).max(Timestamp::ZERO));
+            lengths.fold(Timestamp::ZERO, Timestamp::plus)
+        });
+    let device = device.map(|device| {
+        let label = hardware.label(device.kind());
+        (device, label)
+    });
+    let asked = matches!(hardware.choice(), HardwareChoice::Device { .. });
+    let named = device.as_ref().filter(|_| asked).map(|(_, label)| label.clone());
+    let pipeline =
+        Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
+    pipeline.run(target, report, control)?;
+    if let Some(due) = due
+        && let Some(warning) =
+            Timestamp::from_secs(report.duration_s).ok().and_then(|found| media.shortfall(&kept, due, found))
+    {
+        report.warn(warning);
+    }
+    if let Some(device) = named.filter(|_| report.hardware.used.is_empty()) {
+        let reason = "no stream was decoded, filtered or encoded on it".to_owned();
+        report.warn(format!("the device {device} did nothing: {reason}"));
+        report.hardware.refused.push(RefusedDevice { device, reason });
+    }
+    Ok(())
+}
+
+/// Opens what lies over the video.
+fn layers(
+    given: Vec<Given>,
+    settings: &Transcode,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Vec<Layer>> {
+    let options = DecodeOptions { alpha: true, ..decode::options(settings, control) };
+    let open = |given: Given| {
+        let layer = Layer::open(given, options.clone(), control)?;
+        if let Some(media) = layer.shows.media() {
+            let len = media.source().len().unwrap_or(0);
+            report.input_bytes = report.input_bytes.saturating_add(len);
+            report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
+            let name = media.source().name();
+            media.warnings().iter().for_each(|warning| report.warn(format!("{name}: {warning}")));
+            if layer.shows.lacks_alpha() {
+                report.warn(format!(
+                    "{name}: this libav was built without libvpx: its transparency is not seen"
+                ));
+            }
+        }
+        Ok(layer)
+    };
+    given.into_iter().map(open).collect()
+}
+
+/// When the first of what is encoded begins on the output's clock: segments are counted from there.
+fn first(media: &Media, settings: &Transcode) -> Timestamp {
+    let speed = settings.speed.unwrap_or(1.0);
+    let starts = media.streams().iter().enumerate().filter_map(|(index, stream)| {
+        let kept = match stream.kind() {
+            StreamKind::Video => !stream.is_picture() && !settings.leaves_out(StreamKind::Video),
+            StreamKind::Audio => !settings.leaves_out(StreamKind::Audio),
+            _ => false,
+        };
+        kept.then(|| media.timeline(index)).flatten().map(crate::media::Timeline::start)
+    });
+    match starts.min() {
+        Some(start) if settings.keep.is_empty() => {
+            let secs = start.minus(media.start()).max(Timestamp::ZERO).secs() / speed;
+            Timestamp::from_secs(secs).unwrap_or(Timestamp::ZERO)
+        }
+        _ => Timestamp::ZERO,
+    }
+}
+
+/// The first device that opens; one that was asked for by name opens or is an error.
+fn device(hardware: &Hardware) -> Result<Option<Device>> {
+    for kind in hardware.candidates() {
+        match hardware.open(kind) {
+            Ok(device) => return Ok(Some(device)),
+            Err(error) if hardware.choice() != HardwareChoice::Auto => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
+fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Vec<(Timestamp, Timestamp)>> {
+    let end = media.duration();
+    if settings.keep.is_empty() {
+        return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
+    }
+    let mut ranges = Vec::new();
+    for range in &settings.keep {
+        let mut to = range.to;
+        if let Some(end) = end {
+            if range.from >= end {
+                return Err(Error::invalid(format!("{range}: it begins behind the source's end at {end}")));
+            }
+            if range.to > end {
+                if range.to != Timestamp::MAX {
+                    report.warn(format!("{range}: the source ends at {end}"));
+                }
+                to = end;
+            }
+        }
+        report.ranges.push(ReportRange {
+            from: range.from,
+            to: range.to,
+            actual_from: range.from,
+            actual_to: to,
+        });
+        ranges.push((range.from, to));
+    }
+    Ok(ranges)
+}

@@ -1,0 +1,11 @@
+//! The operations that decode and encode, as callers have them. Each makes a plan and runs it: this room imports all others
+//! here, and none imports it.
+
+mod blend;
+mod cut;
+mod job;
+mod transcode;
+
+pub use blend::{join_with, join_with_to};
+pub use cut::{cut, cut_to};
+pub use transcode::{Transcoder, transcode, transcode_segments, transcode_to};
