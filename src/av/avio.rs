@@ -48,6 +48,15 @@ pub(crate) struct DirectRead {
     pub elided: bool,
 }
 
+/// What libav read of payload in one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadRead {
+    /// The last read into a packet.
+    pub direct: Option<DirectRead>,
+    /// A read found nothing: the index points past the end of the file. (libav takes that for the end of the stream.)
+    pub ran_out: bool,
+}
+
 /// What the bytes are for that libav reads: parsers and demuxers gather them, and no callback tells how far they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -241,17 +250,6 @@ impl ReadIo {
         state.ran_out = false;
     }
 
-    /// Whether a payload read found nothing since the last call: the index points past the end of the file. (libav
-    /// takes that for the end of the stream.)
-    pub(crate) fn take_ran_out(&mut self) -> bool {
-        std::mem::take(&mut self.0.state().ran_out)
-    }
-
-    /// The direct read since the last call.
-    pub(crate) fn take_direct(&mut self) -> Option<DirectRead> {
-        self.0.state().last.take()
-    }
-
     /// What a callback failed with. libav forgets (or turns it into an end of file), so ask first.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         let state = self.0.state();
@@ -267,6 +265,13 @@ impl ReadIo {
     pub(crate) fn begin(&mut self, reading: Reading) {
         let state = self.0.state();
         (state.reading, state.gathered) = (reading, 0);
+        (state.last, state.ran_out) = (None, false);
+    }
+
+    /// What was read of payload since [`begin`](Self::begin).
+    pub(crate) fn payload(&mut self) -> PayloadRead {
+        let state = self.0.state();
+        PayloadRead { direct: state.last, ran_out: state.ran_out }
     }
 
     /// Where the next read begins: for a stream, how many bytes it has delivered.

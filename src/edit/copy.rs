@@ -8,14 +8,11 @@ mod primes;
 use super::lane::{Lane, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
-    av::{packet::Packet, stream::StreamKind},
+    av::stream::StreamKind,
     job::Stage,
-    media::{Demux, Payloads, Span},
-    output::target::Target,
-    read::{
-        Jumps, jumped,
-        leadin::{self, LeadIn, Need},
-    },
+    media::{Item, Payloads, Span},
+    output::target::{Origin, Target},
+    read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
 
@@ -115,10 +112,6 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
     if media.demuxer().name() == "avi" {
         session.report.warn("packets had no pts (AVI stores none); they were generated from the dts");
     }
-    // Seeking back to the start is exact by an index alone.
-    let fresh = part.from == Timestamp::ZERO && !media.is_indexed();
-    let mut loan = media.demux(session.control, fresh)?;
-    let demux = loan.get()?;
     let counts = session.target.counts_samples();
     let mut copy = Copy {
         session,
@@ -127,19 +120,9 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
         sound_runs_on: counts || part.whole_frames,
         lanes: Vec::new(),
         shift: Timestamp::ZERO,
-        jumps: Jumps::default(),
         count: 0,
     };
-    let outcome = copy.run(demux, streams);
-    let read = demux.take_bytes_read();
-    demux.take_warnings(true).into_iter().for_each(|warning| session.report.warn(warning));
-    session.report.bytes_read = session.report.bytes_read.saturating_add(read);
-    if outcome.is_err() {
-        loan.spoil();
-    }
-    let copied = outcome?;
-    // A source that was changed meanwhile is seen here at the latest.
-    media.source().check_unchanged()?;
+    let copied = copy.run(streams)?;
     session.placed = session.placed.plus(copied.len);
     Ok(copied)
 }
@@ -153,12 +136,11 @@ struct Copy<'s, 'a> {
     shift: Timestamp,
     /// Where parts meet, sound goes on where the part before let it end.
     sound_runs_on: bool,
-    jumps: Jumps,
     count: u64,
 }
 
 impl Copy<'_, '_> {
-    fn run(&mut self, demux: &mut Demux, streams: &[usize]) -> Result<Copied> {
+    fn run(&mut self, streams: &[usize]) -> Result<Copied> {
         let start = self.media.start();
         let from = self.part.from.plus(start);
         let to = if self.part.to == Timestamp::MAX { self.part.to } else { self.part.to.plus(start) };
@@ -172,8 +154,12 @@ impl Copy<'_, '_> {
         self.open_lanes(streams, primary, from, to);
         let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
         let payloads = self.session.target.payloads(self.media, &moving);
-        demux.begin(&moving, payloads, self.session.control)?;
-        demux.expects(self.media.bytes_between(from, to));
+        // From the first packet on, unless an edit list hides some that no edit list of the output could.
+        let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
+        let at_start = self.part.from == Timestamp::ZERO;
+        let everything = at_start && !hides;
+        let stretch = Stretch { streams: &moving, payloads, from, to, at_start };
+        let mut reader = Reader::open(self.media, &stretch, self.session.control)?;
 
         let needs: Vec<Need> = self
             .lanes
@@ -183,37 +169,27 @@ impl Copy<'_, '_> {
         if needs.first().is_none_or(|need| need.stream != primary) {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         }
-        // From the first packet on, unless an edit list hides some that no edit list of the output could.
-        let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
-        let everything = self.part.from == Timestamp::ZERO && !hides;
         let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
         if subtitled && !everything && !self.media.is_indexed() {
             self.session
                 .report
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
-        let mut lead = leadin::read(self.media, demux, &needs, everything, self.session.control)?;
-        self.correct_dts(demux, &mut lead)?;
-        let shown_from = self.begin(&lead, from, everything);
+        let begins = reader.begin(&needs, everything)?;
+        self.correct_dts(&mut reader)?;
+        let shown_from = self.begin(&reader, begins, from, everything);
         self.shift = self.session.placed.minus(shown_from);
         self.tell_seam();
-        self.start(demux, &mut lead)?;
+        self.start(&mut reader)?;
         self.begin_clocks();
         self.session.target.begin_part()?;
-        self.session.target.set_source(self.media.source(), self.session.report)?;
         self.write_pictures(streams)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
         }
-        for (mut packet, origin) in lead.packets {
-            self.take(&mut packet, origin)?;
-        }
-        let mut packet = Packet::new()?;
-        while !self.is_done() {
-            match demux.read(&mut packet)? {
-                None => break,
-                Some(origin) => self.take(&mut packet, origin)?,
-            }
+        let mut item = Item::new()?;
+        while !self.is_done() && reader.next(&mut item)? {
+            self.take(&mut item)?;
             if payloads == Payloads::Read || self.count.is_multiple_of(64) {
                 self.session.control.check()?;
             }
@@ -225,6 +201,9 @@ impl Copy<'_, '_> {
         self.tell(primary, to)?;
         self.tell_shortfall(shown_from, to);
         self.state(shown_from, len);
+        let noted = reader.finish(true)?;
+        noted.warnings.into_iter().for_each(|warning| self.session.report.warn(warning));
+        self.session.report.bytes_read = self.session.report.bytes_read.saturating_add(noted.bytes_read);
         Ok(self.heard(shown_from).unwrap_or(Copied { from: shown_from, len }).on_clock_from(start))
     }
 
@@ -238,14 +217,19 @@ impl Copy<'_, '_> {
     }
 
     /// Settles where the part begins on the file's clock.
-    fn begin(&mut self, lead: &LeadIn, from: Timestamp, everything: bool) -> Timestamp {
+    fn begin(
+        &mut self,
+        reader: &Reader,
+        begins: Option<i64>,
+        from: Timestamp,
+        everything: bool,
+    ) -> Timestamp {
         let exact = self.session.target.has_edit_lists();
         let Some(primary) = self.lanes.first() else {
             return from;
         };
         let is_video = primary.kind == StreamKind::Video;
-        let key =
-            lead.begins.and_then(|pts| primary.spans.first().map(|span| span.shown_at(pts, primary.base)));
+        let key = begins.and_then(|pts| primary.spans.first().map(|span| span.shown_at(pts, primary.base)));
         let shown_from = match key {
             // A keyframe that an edit list hides can be shown only where the list goes.
             Some(key) if self.part.from_keyframe && !everything && is_video => {
@@ -272,7 +256,7 @@ impl Copy<'_, '_> {
             }
         }
         if !exact {
-            self.prime(lead, shown_from, fresh);
+            self.prime(reader, shown_from, fresh);
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
         let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
@@ -284,7 +268,7 @@ impl Copy<'_, '_> {
                 .map(crate::av::stream::Stream::codec)
                 .unwrap_or_default();
             if begun || !exact || !decoder_knows(&codec) {
-                lane.leading_before = lead.begins;
+                lane.leading_before = begins;
             }
         }
         shown_from
@@ -297,7 +281,8 @@ impl Copy<'_, '_> {
         self.lanes.iter().filter(|lane| !any || waits(lane)).all(|lane| lane.done)
     }
 
-    fn take(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<()> {
+    fn take(&mut self, item: &mut Item) -> Result<()> {
+        let packet = &mut item.packet;
         let exact = self.session.target.has_edit_lists();
         let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else {
             return Ok(());
@@ -313,13 +298,6 @@ impl Copy<'_, '_> {
             );
             return Err(error.in_stream(lane.stream).advise("transcode it"));
         }
-        if self.media.may_jump()
-            && let Some(stream) = self.media.streams().get(lane.stream)
-            && self.jumps.bridge(packet, stream)
-        {
-            self.session.report.warn(jumped(lane.stream));
-        }
-        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
         if let Some(dts) = dts
             && dts >= lane.until
@@ -338,7 +316,7 @@ impl Copy<'_, '_> {
         if exact {
             // What lies beyond is hidden, and keeps the file's run whole; but not what is too far beyond.
             let useless = lane.done && (beyond(BEYOND) || lane.spans.is_empty() || lane.written == 0);
-            return if useless { Ok(()) } else { self.emit(index, packet, origin) };
+            return if useless { Ok(()) } else { self.emit(index, item) };
         }
         if lane.kind == StreamKind::Video {
             if lane.written == 0
@@ -353,12 +331,12 @@ impl Copy<'_, '_> {
             // Only what something inside the range was coded after is kept of what lies behind it.
             if beyond(Timestamp::ZERO) {
                 if !lane.done {
-                    lane.held.push((packet.take()?, origin));
+                    lane.held.push(item.take()?);
                 }
                 return Ok(());
             }
             self.release(index, true)?;
-            return self.emit(index, packet, origin);
+            return self.emit(index, item);
         }
         if lane.kind == StreamKind::Subtitle
             && let Some(pts) = pts.filter(|pts| *pts < lane.keep_from)
@@ -382,7 +360,7 @@ impl Copy<'_, '_> {
         };
         // What was left out leaves no hole: nothing of this stream comes behind it.
         lane.done |= late;
-        if late || early { Ok(()) } else { self.emit(index, packet, origin) }
+        if late || early { Ok(()) } else { self.emit(index, item) }
     }
 
     /// Writes or drops what was held back.
@@ -394,15 +372,16 @@ impl Copy<'_, '_> {
         if keep {
             lane.beyond = lane.beyond.saturating_add(held.len());
         }
-        for (mut packet, origin) in held {
+        for mut item in held {
             if keep {
-                self.emit(index, &mut packet, origin)?;
+                self.emit(index, &mut item)?;
             }
         }
         Ok(())
     }
 
-    fn emit(&mut self, index: usize, packet: &mut Packet, origin: Option<u64>) -> Result<()> {
+    fn emit(&mut self, index: usize, item: &mut Item) -> Result<()> {
+        let packet = &mut item.packet;
         let exact = self.session.target.has_edit_lists();
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
@@ -477,6 +456,7 @@ impl Copy<'_, '_> {
         if let Some(end) = overshoot {
             self.extend_sound(end);
         }
+        let origin = item.at.map(|at| Origin { source: self.media.source(), at });
         self.session
             .target
             .write(number, packet, origin, self.session.report)

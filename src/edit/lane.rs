@@ -2,9 +2,8 @@
 
 use crate::{
     av::{packet::Packet, stream::StreamKind},
-    media::Span,
+    media::{Item, Span},
     output::{clock::Clock, track::Track},
-    read::leadin::Read,
     time::{Rational, Timestamp, convert},
 };
 
@@ -33,7 +32,7 @@ pub(super) struct Lane {
     /// The first packet at or after this pts is the first that is kept; for tracks without an edit list.
     pub keep_from: i64,
     /// Reordered packets that may turn out to lie behind the end.
-    pub held: Vec<Read>,
+    pub held: Vec<Item>,
     /// The latest end of a packet, in ticks.
     pub seen_end: Option<i64>,
     /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.

@@ -1,9 +1,9 @@
 //! What containers say wrongly of a stream, or do not say, and muxers of others must be told.
 
-use super::demux::{Demux, Payloads};
+use super::demux::{Demux, Item, Payloads};
 use crate::{
     Control, Result,
-    av::{demuxer::Demuxer, packet::Packet, stream::Stream},
+    av::{demuxer::Demuxer, stream::Stream},
 };
 
 /// Packets in which a first one of each stream is looked for.
@@ -35,11 +35,12 @@ fn name_eac3(demux: &mut Demux, streams: &mut [Stream], control: &Control) -> Re
     let mut unseen: Vec<usize> =
         (0..streams.len()).filter(|i| streams.get(*i).is_some_and(|s| s.codec() == "ac3")).collect();
     demux.begin(&unseen, Payloads::Read, control)?;
-    let mut packet = Packet::new()?;
+    let mut item = Item::new()?;
     for _ in 0..LOOK {
-        if unseen.is_empty() || demux.read(&mut packet)?.is_none() {
+        if unseen.is_empty() || !demux.read(&mut item)? {
             break;
         }
+        let packet = &item.packet;
         let index = packet.stream();
         if let Some(stream) = streams.get_mut(index).filter(|_| unseen.contains(&index))
             && packet.ac3_bitstream_id() >= Some(EAC3)

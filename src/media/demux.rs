@@ -21,7 +21,24 @@ pub(crate) enum Payloads {
     Named,
 }
 
-/// A borrowed demuxer context.
+/// A packet, and where its payload lies in its source if it may be referred to there.
+pub(crate) struct Item {
+    pub packet: Packet,
+    pub at: Option<u64>,
+}
+
+impl Item {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { packet: Packet::new()?, at: None })
+    }
+
+    /// What is in it; a blank one stays.
+    pub(crate) fn take(&mut self) -> Result<Self> {
+        Ok(Self { packet: self.packet.take()?, at: self.at.take() })
+    }
+}
+
+/// A demuxer context.
 pub(crate) struct Demux {
     pub(super) input: Input,
     pub(super) reader: SharedReader,
@@ -117,32 +134,32 @@ impl Demux {
         Ok(())
     }
 
-    /// The next packet, in the order of the file, and where its payload lies in the source if it may be referred to.
-    /// None at the end.
-    pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<Option<Option<u64>>> {
-        self.read_unnamed(packet).map_err(|e| e.named(self.source.name()))
+    /// The next packet, in the order of the file; false at the end.
+    pub(crate) fn read(&mut self, item: &mut Item) -> Result<bool> {
+        self.read_unnamed(item).map_err(|e| e.named(self.source.name()))
     }
 
-    fn read_unnamed(&mut self, packet: &mut Packet) -> Result<Option<Option<u64>>> {
+    fn read_unnamed(&mut self, item: &mut Item) -> Result<bool> {
         self.fresh = false;
-        self.input.io().take_direct();
-        if !self.input.read(packet)? {
-            let ran_out = self.input.io().take_ran_out() && self.indexed;
-            if ran_out || (self.is_mov && self.ended_early()) {
+        item.at = None;
+        let packet = &mut item.packet;
+        let more = self.input.read(packet)?;
+        let read = self.input.io().payload();
+        if !more {
+            if (self.indexed && read.ran_out) || (self.is_mov && self.ended_early()) {
                 return Err(truncated(self.source.len()));
             }
             if self.source.len().is_none() {
                 let len = self.input.io().position();
                 self.warnings.extend(self.promise.and_then(|promise| promise.broken_by(len)));
             }
-            return Ok(None);
+            return Ok(false);
         }
         if packet.is_encrypted() {
             let error = Error::unsupported("the stream is encrypted, and a copy of it could not be played");
             return Err(error.in_stream(packet.stream()));
         }
-        let ran_out = self.input.io().take_ran_out();
-        if (self.indexed && ran_out) || (self.is_mov && packet.is_corrupt()) {
+        if (self.indexed && read.ran_out) || (self.is_mov && packet.is_corrupt()) {
             return Err(truncated(self.source.len()).in_stream(packet.stream()));
         }
         if let Some((_, test)) = self.keys.iter().find(|(index, _)| *index == packet.stream())
@@ -163,13 +180,12 @@ impl Demux {
             return Err(Limits::reached("packet_bytes", what()).in_stream(packet.stream()));
         }
         if self.payloads == Payloads::Read {
-            return Ok(Some(None));
+            return Ok(true);
         }
-        let direct = self.input.io().take_direct();
-        let same = direct.filter(|d| {
+        let same = read.direct.filter(|d| {
             d.address == packet.address() && d.len == packet.size() && Some(d.at) == packet.pos()
         });
-        match (same, direct) {
+        match (same, read.direct) {
             (Some(read), _) => {
                 if self.verify {
                     self.compare(packet, read.at)?;
@@ -177,7 +193,7 @@ impl Demux {
                 if self.payloads == Payloads::Named {
                     self.name(packet)?;
                 }
-                Ok(Some(Some(read.at)))
+                item.at = Some(read.at);
             }
             // libav made something else of it, and needs the bytes.
             (None, Some(read)) if read.elided => {
@@ -191,10 +207,10 @@ impl Demux {
                     None => Err(Error::unsupported("the demuxer changed a packet that was not read")),
                 })?;
                 self.bytes_read = self.bytes_read.saturating_add(len as u64);
-                Ok(Some(None))
             }
-            _ => Ok(Some(None)),
+            _ => {}
         }
+        Ok(true)
     }
 
     /// A stream that ended before what its index names. (In a file a read that finds nothing tells.)

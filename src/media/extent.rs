@@ -2,7 +2,7 @@
 
 use super::{
     Demux, MediaInfo, StreamInfo, Timeline,
-    demux::Payloads,
+    demux::{Item, Payloads},
     info::{Chapter, DurationFrom},
     mp4,
 };
@@ -11,7 +11,6 @@ use crate::{
     av::{
         demuxer::Demuxer,
         input::{Input, RawChapter},
-        packet::Packet,
         stream::{Stream, StreamKind},
     },
     time::{Rational, Timestamp},
@@ -120,12 +119,13 @@ fn first_times(
 ) -> Result<()> {
     const LOOK: usize = 512;
     demux.begin(streams, if elide { Payloads::Named } else { Payloads::Read }, control)?;
-    let mut packet = Packet::new()?;
+    let mut item = Item::new()?;
     let mut missing = streams.len();
     for _ in 0..LOOK {
-        if missing == 0 || demux.read(&mut packet)?.is_none() {
+        if missing == 0 || !demux.read(&mut item)? {
             break;
         }
+        let packet = &item.packet;
         if let (Some(slot), Some(pts)) = (first.get_mut(packet.stream()), packet.pts()) {
             missing = missing.saturating_sub(usize::from(slot.is_none()));
             *slot = Some(slot.map_or(pts, |known| known.min(pts)));

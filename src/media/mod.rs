@@ -20,7 +20,8 @@ mod timeline;
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 pub use open::Media;
 
-pub(crate) use demux::{Demux, Payloads};
+pub(crate) use demux::{Demux, Item, Payloads};
 pub(crate) use keyframe::begins_decoding;
 pub(crate) use open::Shown;
+pub(crate) use pool::Loan;
 pub(crate) use timeline::{Span, Timeline};

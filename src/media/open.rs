@@ -57,7 +57,7 @@ pub(super) struct Inner {
     pub warnings: Vec<String>,
     pub info: MediaInfo,
     pub bytes_read: u64,
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
 }
 
 impl Media {
@@ -222,15 +222,15 @@ impl Media {
     }
 
     /// A demuxer context for one operation; with `fresh`, one that nothing was read from.
-    pub(crate) fn demux(&self, control: &Control, fresh: bool) -> Result<Loan<'_>> {
+    pub(crate) fn demux(&self, control: &Control, fresh: bool) -> Result<Loan> {
         self.0.source.check_unchanged()?;
         self.0.pool.borrow(control, fresh, || self.context(control))
     }
 
     /// A demuxer context at the start, for good.
-    pub(crate) fn own_demux(&self, control: &Control) -> Result<Demux> {
+    pub(crate) fn own_demux(&self, control: &Control) -> Result<Loan> {
         self.0.source.check_unchanged()?;
-        self.0.pool.take_fresh().map_or_else(|| self.context(control), Ok)
+        self.0.pool.give(|| self.context(control))
     }
 
     fn context(&self, control: &Control) -> Result<Demux> {
@@ -430,7 +430,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         warnings,
         info,
         bytes_read,
-        pool: Pool::default(),
+        pool: Arc::default(),
     };
     inner.pool.put(demux);
     Ok(inner)

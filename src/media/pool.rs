@@ -3,7 +3,7 @@
 use super::Demux;
 use crate::{Control, Result};
 use std::{
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,8 +23,9 @@ struct State {
 }
 
 /// A context on loan: it goes back when this is dropped, unless it is spoilt.
-pub(crate) struct Loan<'a> {
-    pool: &'a Pool,
+pub(crate) struct Loan {
+    /// None where it is lent for good.
+    pool: Option<Arc<Pool>>,
     demux: Option<Demux>,
     spoilt: bool,
 }
@@ -35,19 +36,25 @@ impl Pool {
     }
 
     /// An idle context that nothing was read from.
-    pub(super) fn take_fresh(&self) -> Option<Demux> {
+    fn take_fresh(&self) -> Option<Demux> {
         let mut state = self.lock();
         let fresh = state.idle.iter().rposition(Demux::is_fresh)?;
         Some(state.idle.remove(fresh))
     }
 
+    /// A context for good: it takes no place of those that are lent.
+    pub(super) fn give(&self, open: impl FnOnce() -> Result<Demux>) -> Result<Loan> {
+        let demux = self.take_fresh().map_or_else(open, Ok)?;
+        Ok(Loan { pool: None, demux: Some(demux), spoilt: false })
+    }
+
     /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read from.
     pub(super) fn borrow(
-        &self,
+        self: &Arc<Self>,
         control: &Control,
         fresh: bool,
         open: impl FnOnce() -> Result<Demux>,
-    ) -> Result<Loan<'_>> {
+    ) -> Result<Loan> {
         let mut state = self.lock();
         loop {
             control.check()?;
@@ -55,7 +62,7 @@ impl Pool {
             if let Some(i) = fit {
                 let demux = state.idle.remove(i);
                 state.lent = state.lent.saturating_add(1);
-                return Ok(Loan { pool: self, demux: Some(demux), spoilt: false });
+                return Ok(Loan { pool: Some(self.clone()), demux: Some(demux), spoilt: false });
             }
             if state.lent < MOST {
                 // As many as have run at once stay open.
@@ -65,7 +72,7 @@ impl Pool {
                 state.lent = state.lent.saturating_add(1);
                 drop(state);
                 // From here on the place is taken, and dropping the loan gives it back.
-                let mut loan = Loan { pool: self, demux: None, spoilt: false };
+                let mut loan = Loan { pool: Some(self.clone()), demux: None, spoilt: false };
                 loan.demux = Some(open()?);
                 return Ok(loan);
             }
@@ -79,7 +86,7 @@ impl Pool {
     }
 }
 
-impl Loan<'_> {
+impl Loan {
     pub(crate) fn get(&mut self) -> Result<&mut Demux> {
         self.demux
             .as_mut()
@@ -92,18 +99,19 @@ impl Loan<'_> {
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for Loan {
     fn drop(&mut self) {
+        let Some(pool) = self.pool.take() else { return };
         let mut back = self.demux.take().filter(|_| !self.spoilt);
         if let Some(demux) = &mut back {
             demux.input.io().set_control(Control::default());
             demux.forget();
             demux.reader.rest();
         }
-        let mut state = self.pool.lock();
+        let mut state = pool.lock();
         state.lent = state.lent.saturating_sub(1);
         state.idle.extend(back);
         drop(state);
-        self.pool.returned.notify_one();
+        pool.returned.notify_one();
     }
 }

@@ -1,8 +1,11 @@
 //! A closer look: what only the payload tells.
 
 use super::{
-    Media, MediaInfo, StreamInfo, Timeline, begins_decoding, demux::Payloads, extent::average_rate,
-    info::DurationFrom, open::context,
+    Media, MediaInfo, StreamInfo, Timeline, begins_decoding,
+    demux::{Item, Payloads},
+    extent::average_rate,
+    info::DurationFrom,
+    open::context,
 };
 use crate::{
     Control, Error, ErrorKind, Result, Timestamp,
@@ -162,16 +165,17 @@ impl Media {
         let payloads = if self.is_indexed() && blind { Payloads::Named } else { Payloads::Read };
         demux.begin(&streams, payloads, control)?;
         self.to_start(demux, &streams)?;
-        let mut packet = Packet::new()?;
+        let mut item = Item::new()?;
         loop {
-            match demux.read(&mut packet) {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
+            match demux.read(&mut item) {
+                Ok(true) => {}
+                Ok(false) => break,
                 // Opening has said so.
                 Err(e) if self.inner().cut_short && e.kind() == ErrorKind::Corrupt => break,
                 Err(e) => return Err(e),
             }
             control.check()?;
+            let packet = &item.packet;
             let index = packet.stream();
             let slot = scanned.iter_mut().find(|scanned| scanned.stream == index);
             let (Some(slot), Some(timeline), Some(stream)) =
@@ -179,7 +183,7 @@ impl Media {
             else {
                 continue;
             };
-            slot.take(&packet, stream, timeline, self.start(), demux.holds_payload())
+            slot.take(packet, stream, timeline, self.start(), demux.holds_payload())
                 .map_err(|e| e.in_stream(index))?;
         }
         for scanned in scanned {

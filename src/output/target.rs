@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     layout,
     numbering::{self, Extent, Numbers},
-    track::Track,
+    track::{Held, Track},
 };
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
@@ -33,6 +33,13 @@ pub(crate) enum Destination {
     Stream(Arc<Mutex<StreamDevice>>),
     /// Many files, in fragments.
     Files(Box<dyn WriteFiles>, FilesPlan),
+}
+
+/// Where a packet's payload lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub source: &'a Source,
+    pub at: u64,
 }
 
 /// How a muxer is to write many files.
@@ -82,6 +89,8 @@ pub(crate) struct Target {
     extra: Vec<(String, String)>,
     /// Of what the output is made: where a container wants a number that others do not have, it is made of this.
     identity: u64,
+    /// That of the packet that was referred to last.
+    source: Option<Source>,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
     /// What is to be begun when its first packets are known.
@@ -158,6 +167,7 @@ impl Target {
             extra: Vec::new(),
             control: control.clone(),
             identity: 0xcbf2_9ce4_8422_2325,
+            source: None,
             filled: 0,
             waiting: None,
             chapters: Vec::new(),
@@ -524,23 +534,14 @@ impl Target {
         self.chapters.extend(chapters);
     }
 
-    /// The source of the packets that follow.
-    pub(crate) fn set_source(&mut self, source: &Source, report: &mut Report) -> Result<()> {
-        if let Device::Rope(device) = &self.device {
-            // What is held is of the one before.
-            let device = device.clone();
-            self.release(false, report)?;
-            device.set_source(source);
-        }
-        Ok(())
-    }
-
-    /// Writes what is held; `last`: nothing follows.
-    fn release(&mut self, last: bool, report: &mut Report) -> Result<()> {
+    /// Writes what is held: nothing follows.
+    fn release(&mut self, report: &mut Report) -> Result<()> {
         for track in 0..self.tracks.len() {
-            if let Some((mut packet, origin)) = self.tracks.get_mut(track).and_then(|track| track.held.take())
+            if let Some(Held { mut packet, source, at }) =
+                self.tracks.get_mut(track).and_then(|track| track.held.take())
             {
-                self.write_now(track, &mut packet, origin, last, report)?;
+                let origin = source.as_ref().map(|source| Origin { source, at });
+                self.write_now(track, &mut packet, origin, true, report)?;
             }
         }
         Ok(())
@@ -564,7 +565,7 @@ impl Target {
         &mut self,
         track: usize,
         packet: &mut Packet,
-        origin: Option<u64>,
+        origin: Option<Origin<'_>>,
         report: &mut Report,
     ) -> Result<()> {
         let Some(it) = self.tracks.get_mut(track) else {
@@ -574,9 +575,13 @@ impl Target {
         if it.numbers.is_none() {
             return self.write_now(track, packet, origin, false, report);
         }
-        let next = std::mem::replace(packet, Packet::new()?);
-        match it.held.replace((next, origin)) {
-            Some((mut held, origin)) => self.write_now(track, &mut held, origin, false, report),
+        let packet = std::mem::replace(packet, Packet::new()?);
+        let source = origin.map(|origin| origin.source.clone());
+        match it.held.replace(Held { packet, source, at: origin.map_or(0, |origin| origin.at) }) {
+            Some(Held { mut packet, source, at }) => {
+                let origin = source.as_ref().map(|source| Origin { source, at });
+                self.write_now(track, &mut packet, origin, false, report)
+            }
             None => Ok(()),
         }
     }
@@ -586,7 +591,7 @@ impl Target {
         &mut self,
         track: usize,
         packet: &mut Packet,
-        origin: Option<u64>,
+        origin: Option<Origin<'_>>,
         last: bool,
         report: &mut Report,
     ) -> Result<()> {
@@ -604,7 +609,14 @@ impl Target {
             None => false,
         };
         packet.set_stream(track.index);
-        let shared = output.write(packet, origin.filter(|_| !renumbered))?;
+        let origin = origin.filter(|_| !renumbered);
+        if let (Some(origin), Device::Rope(device)) = (origin, &self.device)
+            && !self.source.as_ref().is_some_and(|source| source.is_same(origin.source))
+        {
+            device.set_source(origin.source);
+            self.source = Some(origin.source.clone());
+        }
+        let shared = output.write(packet, origin.map(|origin| origin.at))?;
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
@@ -617,7 +629,7 @@ impl Target {
 
     /// Ends the muxer's work.
     fn end(&mut self, report: &mut Report) -> Result<()> {
-        self.release(true, report)?;
+        self.release(report)?;
         for track in &self.tracks {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             let repairs = track.clock.repairs;

@@ -1,7 +1,14 @@
 //! One track of an output.
 
 use super::{clock::Clock, numbering::Numbers};
-use crate::{av::packet::Packet, time::Timestamp};
+use crate::{Source, av::packet::Packet, time::Timestamp};
+
+/// A packet that waits, and where its payload lies, if it may be referred to there.
+pub(super) struct Held {
+    pub packet: Packet,
+    pub source: Option<Source>,
+    pub at: u64,
+}
 
 /// One track of the output.
 pub(crate) struct Track {
@@ -15,8 +22,8 @@ pub(crate) struct Track {
     pub sparse: bool,
     /// Its codec's own numbers, which are this output's.
     pub(super) numbers: Option<Box<Numbers>>,
-    /// Of a track with numbers, the packet that is written next, and where its payload lies: the last of all is special.
-    pub(super) held: Option<(Packet, Option<u64>)>,
+    /// Of a track with numbers, the packet that is written next: the last of all is special.
+    pub(super) held: Option<Held>,
     /// What goes in front of each keyframe that does not begin with it (see [`in_band`](streams::in_band)).
     pub(super) head: Vec<u8>,
 }

@@ -6,12 +6,9 @@ use crate::{
         packet::Packet,
         stream::{Stream, StreamKind},
     },
-    media::{Demux, Span, begins_decoding},
+    media::{Demux, Item, Span, begins_decoding},
     time::{Rational, Timestamp},
 };
-
-/// A packet that was read ahead, and where its payload lies in the source.
-pub(crate) type Read = (Packet, Option<u64>);
 
 /// What is needed of one stream.
 pub(crate) struct Need {
@@ -62,7 +59,7 @@ fn preroll(codec: &str, sample_rate: Option<u32>) -> i64 {
 
 /// What precedes the shown part, and the time at which its video can begin.
 pub(crate) struct LeadIn {
-    pub packets: Vec<Read>,
+    pub packets: Vec<Item>,
     /// The primary stream's first packet: its pts in ticks.
     pub begins: Option<i64>,
 }
@@ -138,10 +135,10 @@ pub(crate) fn read(
             ask_bitstream(media, primary, &mut packets);
             key = begin_of(&packets, primary);
         }
-        let first = packets.iter().find_map(|(packet, _)| {
+        let first = packets.iter().find_map(|Item { packet, .. }| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
-        let begins = key.and_then(|i| packets.get(i)).and_then(|(packet, _)| packet.dts());
+        let begins = key.and_then(|i| packets.get(i)).and_then(|Item { packet, .. }| packet.dts());
         let wanted = begins.map(|dts| dts.saturating_sub(INTERLEAVED.ticks(primary.base)));
         if let Some(wanted) = wanted.filter(|wanted| media.is_indexed() && !from_start && *wanted < at) {
             // It was an earlier keyframe after all.
@@ -162,33 +159,34 @@ pub(crate) fn read(
 }
 
 /// Flags the pictures at which decoding can begin, if none of the stream is flagged.
-fn ask_bitstream(media: &Media, primary: &Need, packets: &mut [Read]) {
+fn ask_bitstream(media: &Media, primary: &Need, packets: &mut [Item]) {
     let Some(stream) = media.streams().get(primary.stream).filter(|_| primary.kind == StreamKind::Video)
     else {
         return;
     };
     let of_stream = |packet: &Packet| packet.stream() == primary.stream;
-    if packets.iter().any(|(packet, _)| of_stream(packet) && packet.is_key()) {
+    if packets.iter().any(|Item { packet, .. }| of_stream(packet) && packet.is_key()) {
         return;
     }
-    for (packet, _) in packets.iter_mut().filter(|(packet, _)| of_stream(packet)) {
+    for Item { packet, .. } in packets.iter_mut().filter(|Item { packet, .. }| of_stream(packet)) {
         packet.set_key(begins_decoding(stream, packet.data()) == Some(true));
     }
 }
 
 /// Reads until the primary stream has come to the shown part.
-fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: &Control) -> Result<()> {
+fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Item>, control: &Control) -> Result<()> {
     let mut keys = KeyWindow { best: None };
     let (mut held, mut untimed): (u64, u32) = (0, 0);
     loop {
         control.check()?;
-        let mut packet = Packet::new()?;
-        let Some(origin) = demux.read(&mut packet)? else {
+        let mut item = Item::new()?;
+        if !demux.read(&mut item)? {
             return Ok(());
-        };
+        }
+        let packet = &item.packet;
         let reached = packet.stream() == primary.stream
             && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
-        keys.note(&packet, primary, packets.len());
+        keys.note(packet, primary, packets.len());
         if packet.stream() == primary.stream && packet.pts().or(packet.dts()).is_none() {
             untimed = untimed.saturating_add(1);
             if untimed > UNTIMED {
@@ -204,7 +202,7 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: 
             );
             return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(primary.stream));
         }
-        packets.push((packet, origin));
+        packets.push(item);
         if reached {
             return Ok(());
         }
@@ -212,7 +210,8 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Read>, control: 
         if let Some(start) = keys.droppable(packets.len()) {
             let kept = packets.split_off(start);
             let dropped = std::mem::replace(packets, kept);
-            let bytes = dropped.iter().map(|(packet, _)| packet.size() as u64).fold(0, u64::saturating_add);
+            let bytes =
+                dropped.iter().map(|Item { packet, .. }| packet.size() as u64).fold(0, u64::saturating_add);
             held = held.saturating_sub(bytes);
             keys.best = keys.best.map(|best| best.saturating_sub(start));
         }
@@ -243,8 +242,8 @@ impl KeyWindow {
 }
 
 /// The last packet of a stream from which decoding reaches the shown part.
-fn begin_of(packets: &[Read], need: &Need) -> Option<usize> {
-    packets.iter().rposition(|(packet, _)| {
+fn begin_of(packets: &[Item], need: &Need) -> Option<usize> {
+    packets.iter().rposition(|Item { packet, .. }| {
         let reaches = |time: i64| {
             time <= need.from.saturating_sub(if need.kind == StreamKind::Audio { need.preroll } else { 0 })
         };
@@ -255,13 +254,15 @@ fn begin_of(packets: &[Read], need: &Need) -> Option<usize> {
 }
 
 /// Keeps what the shown part needs, and what lies between: the packets stay one run of the file.
-fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
+fn trim(packets: Vec<Item>, needs: &[Need], key: Option<usize>) -> LeadIn {
     let video = |need: &Need| need.kind == StreamKind::Video;
     let primary = needs.first();
     // No keyframe before the range at all: the first one there is.
-    let first_key = |need: &Need| packets.iter().position(|(p, _)| p.stream() == need.stream && p.is_key());
+    let first_key = |need: &Need| {
+        packets.iter().position(|Item { packet: p, .. }| p.stream() == need.stream && p.is_key())
+    };
     let begin = key.or_else(|| primary.and_then(first_key)).unwrap_or(0);
-    let begins = packets.get(begin).and_then(|(packet, _)| packet.pts().or(packet.dts()));
+    let begins = packets.get(begin).and_then(|Item { packet, .. }| packet.pts().or(packet.dts()));
     // How much before the shown part the picture begins: a range may be shown from there.
     let ahead = primary.zip(begins).map(|(primary, begins)| {
         Timestamp::from_ticks(primary.from.saturating_sub(begins).max(0), primary.base)
@@ -277,7 +278,7 @@ fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
             // Sound with a picture: from the picture's keyframe on, and before it what the decoder needs.
             StreamKind::Audio => {
                 let least = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
-                let wanted = packets.iter().position(|(p, _)| {
+                let wanted = packets.iter().position(|Item { packet: p, .. }| {
                     let end = p.pts().or(p.dts()).map(|pts| pts.saturating_add(p.duration()));
                     p.stream() == need.stream && end.is_some_and(|end| end > least)
                 });
@@ -292,6 +293,6 @@ fn trim(packets: Vec<Read>, needs: &[Need], key: Option<usize>) -> LeadIn {
         start.is_some_and(|start| index >= *start)
     };
     let packets =
-        packets.into_iter().enumerate().filter(|(i, (packet, _))| wanted(*i, packet)).map(|(_, read)| read);
+        packets.into_iter().enumerate().filter(|(i, item)| wanted(*i, &item.packet)).map(|(_, item)| item);
     LeadIn { packets: packets.collect(), begins }
 }

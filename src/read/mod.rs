@@ -1,6 +1,8 @@
 //! Packets of a source for all roads: from the place where decoding has to begin, on a clock that goes on.
 
 mod jumps;
-pub(crate) mod leadin;
+mod leadin;
+mod reader;
 
-pub(crate) use jumps::{Jumps, jumped};
+pub(crate) use leadin::{Need, preroll_of};
+pub(crate) use reader::{Noted, Reader, Stretch};

@@ -358,7 +358,7 @@ fn a_replaced_buffer_is_avios_buffer_to_its_end() {
         (read(io.opaque(), into, 1000), into.add(1).read())
     };
     assert_eq!(code, 1000);
-    assert_eq!(io.take_direct(), None, "AVIO's own buffer was taken for a packet's");
+    assert_eq!(io.payload().direct, None, "AVIO's own buffer was taken for a packet's");
     assert_eq!(first, 1, "the bytes were elided");
 }
 
@@ -369,7 +369,7 @@ fn the_end_in_a_replaced_buffer_is_no_cut_off_payload() {
     // SAFETY: as above.
     let code = unsafe { read(io.opaque(), (*io.as_ptr()).buffer.add(100_000), 1000) };
     assert_eq!(code, ff::AVERROR_EOF);
-    assert!(!io.take_ran_out(), "an ordinary end was taken for a packet that is cut short");
+    assert!(!io.payload().ran_out, "an ordinary end was taken for a packet that is cut short");
 }
 
 #[test]
@@ -380,15 +380,16 @@ fn direct_reads_are_booked() {
     let mut into = vec![0; 5000];
     assert_eq!(io.avio_read(&mut into), 5000);
     let want = DirectRead { address: into.as_ptr().addr(), len: 5000, at: 1234, elided: false };
-    assert_eq!(io.take_direct(), Some(want));
-    assert_eq!(io.take_direct(), None);
+    assert_eq!(io.payload().direct, Some(want));
+    io.begin(Reading::Packets(1));
+    assert_eq!(io.payload().direct, None);
     let mut expected = vec![0; 5000];
     pattern(1234, &mut expected);
     assert!(into == expected);
     // A read of AVIO's own buffer is none.
     // SAFETY: the context is live.
     unsafe { ff::avio_r8(io.as_ptr()) };
-    assert_eq!(io.take_direct(), None);
+    assert_eq!(io.payload().direct, None);
 }
 
 #[test]
@@ -438,13 +439,14 @@ fn elided_reads_touch_nothing_and_end_where_the_device_ends() {
     assert_eq!(io.avio_read(&mut into), 3000);
     assert!(into.iter().all(|b| *b == 0xaa), "nothing was written");
     assert_eq!(calls.load(Ordering::SeqCst), 0, "nothing was read");
-    let read = io.take_direct().unwrap();
+    let read = io.payload().direct.unwrap();
     assert_eq!((read.address, read.len, read.at, read.elided), (into.as_ptr().addr(), 3000, 6000, true));
     // Only 1000 are left, and then it is the end.
     assert_eq!(io.avio_read(&mut into), 1000);
     assert_eq!(io.avio_read(&mut into), ff::AVERROR_EOF);
-    assert!(io.take_ran_out());
-    assert!(!io.take_ran_out());
+    assert!(io.payload().ran_out);
+    io.begin(Reading::Packets(1));
+    assert!(!io.payload().ran_out);
     // Scalars are read all the same.
     io.avio_seek(7);
     // SAFETY: the context is live.

@@ -2,12 +2,11 @@
 
 use super::{Copied, Copy};
 use crate::{
-    Limits, Result,
-    av::{packet::Packet, stream::StreamKind},
+    Result,
+    av::stream::StreamKind,
     edit::lane::Begins,
-    media::Demux,
     output::numbering,
-    read::leadin::{LeadIn, preroll_of},
+    read::{Reader, preroll_of},
     time::Timestamp,
 };
 
@@ -17,7 +16,7 @@ const LOOK: usize = 4096;
 impl Copy<'_, '_> {
     /// Settles with which packet sound begins in a container without edit lists, where it is the output's beginning.
     /// `fresh`: and the source's.
-    pub(super) fn prime(&mut self, lead: &LeadIn, shown_from: Timestamp, fresh: bool) {
+    pub(super) fn prime(&mut self, reader: &Reader, shown_from: Timestamp, fresh: bool) {
         let counts = self.session.target.counts_samples();
         let trims = self.session.target.trims_ends() && self.part.last;
         let begun = self.session.placed > Timestamp::ZERO;
@@ -32,13 +31,11 @@ impl Copy<'_, '_> {
             let Some(first) = lane.spans.first().filter(|_| !begun) else { continue };
             let heard = first.media_at(shown_from, lane.base);
             // Packets of the lead-in, by when they begin and end.
-            let mut times =
-                lead.packets.iter().filter(|(packet, _)| packet.stream() == lane.stream).filter_map(
-                    |(packet, _)| {
-                        let begin = packet.pts().or(packet.dts())?;
-                        Some((begin, begin.saturating_add(packet.duration())))
-                    },
-                );
+            let own = reader.ahead().filter(|packet| packet.stream() == lane.stream);
+            let mut times = own.filter_map(|packet| {
+                let begin = packet.pts().or(packet.dts())?;
+                Some((begin, begin.saturating_add(packet.duration())))
+            });
             if self.session.target.tells_priming(stream) {
                 lane.primes = true;
                 let needed = heard.saturating_sub(preroll_of(stream).ticks(lane.base));
@@ -82,34 +79,26 @@ impl Copy<'_, '_> {
     }
 
     /// Begins an output whose header tells of its first packets: those are read ahead.
-    pub(super) fn start(&mut self, demux: &mut Demux, lead: &mut LeadIn) -> Result<()> {
+    pub(super) fn start(&mut self, reader: &mut Reader) -> Result<()> {
         if !self.session.target.is_waiting() {
             return Ok(());
         }
-        let first = |lead: &LeadIn, stream: usize, from: i64| {
-            let times = lead.packets.iter().filter(|(packet, _)| packet.stream() == stream);
-            times.filter_map(|(packet, _)| packet.pts().or(packet.dts())).find(|time| *time >= from)
+        let first = |reader: &Reader, stream: usize, from: i64| {
+            let own = reader.ahead().filter(|packet| packet.stream() == stream);
+            let mut times = own.filter_map(|packet| packet.pts().or(packet.dts()));
+            times.find(|time| *time >= from)
         };
         let primed: Vec<_> =
             self.lanes.iter().filter(|lane| lane.primes).map(|lane| (lane.stream, lane.keep_from)).collect();
-        let mut held: u64 = 0;
         for _ in 0..LOOK {
-            if primed.iter().all(|(stream, from)| first(lead, *stream, *from).is_some()) {
+            let found = primed.iter().all(|(stream, from)| first(reader, *stream, *from).is_some());
+            if found || reader.look_further("sound")?.is_none() {
                 break;
             }
-            let mut packet = Packet::new()?;
-            let Some(origin) = demux.read(&mut packet)? else { break };
-            held = held.saturating_add(packet.size() as u64);
-            let most = self.session.control.limit().memory;
-            Limits::hold(held, most, "memory", || {
-                format!("sound begins so far behind the picture that more than {most} bytes would be held")
-            })?;
-            lead.packets.push((packet, origin));
-            self.session.control.check()?;
         }
         let mut firsts = Vec::new();
         for lane in self.lanes.iter_mut().filter(|lane| lane.primes) {
-            let time = first(lead, lane.stream, lane.keep_from);
+            let time = first(reader, lane.stream, lane.keep_from);
             let span = lane.spans.first().zip(self.media.streams().get(lane.stream));
             let Some((time, (span, stream))) = time.zip(span) else { continue };
             let at = span.shown_at(time, lane.base).plus(self.shift);

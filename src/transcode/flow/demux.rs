@@ -12,11 +12,8 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    media::{Demux, Payloads, Span},
-    read::{
-        jumped,
-        leadin::{self, Need},
-    },
+    media::{Item, Payloads, Span},
+    read::{Need, Reader, Stretch},
     time::{Rational, Timestamp, convert},
 };
 
@@ -131,53 +128,25 @@ impl DemuxStage<'_> {
         let Some(primary) = media.primary(&streams) else {
             return Err(Error::invalid("nothing is shown in this range"));
         };
-        let everything = part.from == Timestamp::ZERO;
-        let mut loan = media.demux(self.stop.control(), everything && !media.is_indexed())?;
-        let demux = loan.get()?;
-        let outcome = self.read(demux, media, &mut routes, primary, (everything, part.to != Timestamp::MAX));
-        self.counters.take_from(demux);
-        if outcome.is_err() {
-            loan.spoil();
-        }
-        outcome?;
-        media.source().check_unchanged()
-    }
-
-    fn read(
-        &mut self,
-        demux: &mut Demux,
-        media: &Media,
-        routes: &mut [Route],
-        primary: usize,
-        (everything, ranged): (bool, bool),
-    ) -> Result<()> {
-        let streams: Vec<usize> = routes.iter().map(|route| route.stream).collect();
-        demux.begin(&streams, Payloads::Read, self.stop.control())?;
-        for route in routes.iter_mut().filter(|_| media.is_indexed() && ranged) {
-            route.last_packet = demux.last_indexed(route.stream);
+        let at_start = part.from == Timestamp::ZERO;
+        let stretch = Stretch { streams: &streams, payloads: Payloads::Read, from: origin, to, at_start };
+        let mut reader = Reader::open(media, &stretch, self.stop.control())?;
+        for route in routes.iter_mut().filter(|_| part.to != Timestamp::MAX) {
+            route.last_packet = reader.last_indexed(route.stream);
         }
         let mut needs: Vec<Need> =
             routes.iter().filter_map(|route| Need::new(media, route.stream, &route.needs)).collect();
         needs.sort_by_key(|need| need.stream != primary);
-        let lead = leadin::read(media, demux, &needs, everything, self.stop.control())?;
-        for (packet, _) in lead.packets {
-            self.route(media, routes, packet)?;
-        }
-        let mut jumps = media.may_jump().then(crate::read::Jumps::default);
-        while !is_done(routes) {
-            let mut packet = Packet::new()?;
-            if demux.read(&mut packet)?.is_none() {
+        reader.begin(&needs, at_start)?;
+        while !is_done(&routes) {
+            let mut item = Item::new()?;
+            if !reader.next(&mut item)? {
                 break;
             }
-            if let (Some(jumps), Some(stream)) = (&mut jumps, media.streams().get(packet.stream())) {
-                let index = packet.stream();
-                if jumps.bridge(&mut packet, stream) {
-                    self.counters.warn(jumped(index));
-                }
-            }
-            self.route(media, routes, packet)?;
+            self.route(media, &mut routes, item.packet)?;
             self.stop.check()?;
         }
+        self.counters.note(reader.finish(false)?);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Error, Frame, Media, Result,
     av::{packet::Packet, stream::Stream},
-    media::Demux,
+    read::Noted,
     time::{Rational, Timestamp},
     transcode::settings::Transcode,
 };
@@ -75,10 +75,10 @@ impl Counters {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
-    /// What a demuxer has counted and seen since the last call.
-    pub fn take_from(&self, demux: &mut Demux) {
-        self.bytes_read.fetch_add(demux.take_bytes_read(), Ordering::Relaxed);
-        demux.take_warnings(false).into_iter().for_each(|warning| self.warn(warning));
+    /// What a reader saw and counted.
+    pub fn note(&self, noted: Noted) {
+        self.bytes_read.fetch_add(noted.bytes_read, Ordering::Relaxed);
+        noted.warnings.into_iter().for_each(|warning| self.warn(warning));
     }
 
     /// The warnings, for a report.

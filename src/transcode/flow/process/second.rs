@@ -5,11 +5,10 @@ use crate::{
     Control, Error, ErrorKind, Frame, Media, Result,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
-        packet::Packet,
         stream::{Stream, StreamKind, Turn},
     },
-    media::{Demux, Payloads, Shown},
-    read::{Jumps, jumped},
+    media::{Item, Payloads, Shown},
+    read::{Reader, Stretch},
     time::{Rational, Timestamp},
     transcode::{
         flow::{
@@ -163,7 +162,7 @@ pub(crate) struct Moving {
     /// When it is not shown any more, on the clock of the result.
     to: Timestamp,
     /// None before the first is read, and behind the last.
-    reader: Option<Box<Reader>>,
+    run: Option<Box<Run>>,
     /// What is shown now, and the one behind it.
     current: Option<Shows>,
     next: Option<Shows>,
@@ -198,7 +197,7 @@ impl Moving {
             options,
             at_end: overlay.end(),
             to: during.to,
-            reader: None,
+            run: None,
             current: None,
             next: None,
             began: during.from,
@@ -254,19 +253,19 @@ impl Moving {
     fn leave(&mut self) {
         self.gone = true;
         self.complete = true;
-        self.reader = None;
+        self.run = None;
         self.next = None;
     }
 
     /// Reads the next picture; there is none if it is complete then.
     fn read(&mut self, now: Timestamp, work: &Work<'_>) -> Result<()> {
         loop {
-            let reader = match &mut self.reader {
-                Some(reader) => reader,
-                empty => empty.insert(Box::new(Reader::open(&self.media, self.stream, &self.options, work)?)),
+            let run = match &mut self.run {
+                Some(run) => run,
+                empty => empty.insert(Box::new(Run::open(&self.media, self.stream, &self.options, work)?)),
             };
-            let Some(picture) = reader.next(work)? else {
-                self.reader = None;
+            let Some(picture) = run.next(work)? else {
+                self.run = None;
                 if self.pictures == 0 && self.current.is_none() {
                     return Err(Error::corrupt("not one picture in it could be decoded"));
                 }
@@ -303,24 +302,23 @@ impl Moving {
 }
 
 /// One run through a second source.
-struct Reader {
-    media: Media,
-    demux: Demux,
+struct Run {
+    reader: Reader,
     at: At,
-    jumps: Option<Jumps>,
     /// Decoded, and not asked for yet: one packet's.
     ready: VecDeque<Frame>,
-    packet: Packet,
+    item: Item,
     frame: Frame,
     /// The stream's ticks from which on nothing is shown.
     until: i64,
     ended: bool,
 }
 
-impl Reader {
+impl Run {
     fn open(media: &Media, stream: usize, options: &DecodeOptions, work: &Work<'_>) -> Result<Self> {
-        let mut demux = media.own_demux(work.control)?;
-        demux.begin(&[stream], Payloads::Read, work.control)?;
+        let (from, to) = (Timestamp::ZERO, Timestamp::MAX);
+        let stretch = Stretch { streams: &[stream], payloads: Payloads::Read, from, to, at_start: true };
+        let reader = Reader::open_own(media, &stretch, work.control)?;
         let part = Part {
             media: media.clone(),
             from: Timestamp::ZERO,
@@ -334,12 +332,10 @@ impl Reader {
         let at = At::enter(&part, 0, 0, options)?
             .ok_or_else(|| Error::new(ErrorKind::Bug, "a second source without its stream"))?;
         Ok(Self {
-            media: media.clone(),
-            demux,
+            reader,
             at,
-            jumps: media.may_jump().then(Jumps::default),
             ready: VecDeque::new(),
-            packet: Packet::new()?,
+            item: Item::new()?,
             frame: Frame::new()?,
             until: until.unwrap_or(i64::MAX),
             ended: false,
@@ -375,27 +371,18 @@ impl Reader {
     fn send(&mut self, work: &Work<'_>) -> Result<()> {
         loop {
             work.control.check()?;
-            let more = self.demux.read(&mut self.packet)?.is_some();
-            work.counters.bytes_read.fetch_add(self.demux.take_bytes_read(), Ordering::Relaxed);
+            let more = self.reader.next(&mut self.item)?;
+            work.counters.note(self.reader.note(false)?);
+            let packet = &self.item.packet;
             if !more {
-                work.counters.take_from(&mut self.demux);
                 self.ended = true;
-            } else if self.packet.stream() != self.at.stream() || self.packet.size() == 0 {
+            } else if packet.stream() != self.at.stream() || packet.size() == 0 {
                 continue;
             }
-            if more
-                && let (Some(jumps), Some(stream)) =
-                    (&mut self.jumps, self.media.streams().get(self.at.stream()))
-            {
-                let index = self.at.stream();
-                if jumps.bridge(&mut self.packet, stream) {
-                    work.counters.warn(jumped(index));
-                }
-            }
             // The packets behind it are not shown either.
-            let time = self.packet.dts().or(self.packet.pts());
+            let time = packet.dts().or(packet.pts());
             self.ended |= more && time.is_some_and(|time| time >= self.until);
-            let packet = Some(&self.packet).filter(|_| !self.ended);
+            let packet = Some(packet).filter(|_| !self.ended);
             if self.at.send(packet)? == Got::Damaged {
                 work.counters.damage()?;
             }
