@@ -1,13 +1,13 @@
 //! Devices that decode, encode and filter: which there are, and the handle by which jobs share them.
 
-mod kind;
+mod choice;
 mod slot;
 
-pub use kind::{DeviceKind, HardwareChoice};
+pub use choice::HardwareChoice;
 
 use crate::{
     Error, ErrorKind, Result,
-    av::device::{self, Device},
+    av::device::{self, Device, DeviceKind},
 };
 use serde::{Deserialize, Serialize};
 use slot::{OPEN_LIMIT, Outcome, Refusal, Slot, lock};

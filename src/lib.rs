@@ -79,10 +79,10 @@ mod time;
 mod transcode;
 mod words;
 
-pub use av::{frame::Frame, stream::StreamKind};
+pub use av::{device::DeviceKind, frame::Frame, stream::StreamKind};
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
-pub use hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
+pub use hardware::{DeviceInfo, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
 pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
 pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};

@@ -1,11 +1,13 @@
 //! AVHWDeviceContext: a device that decodes, encodes or filters, and what of libav works with which.
 
 mod describe;
+mod kind;
 
 use super::{c_string, dict::Dict, frame::Frame, log, string};
-use crate::{DeviceKind, Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 use describe::VulkanHead;
 use ffmpeg_sys_next::{self as ff, AVHWDeviceType};
+pub use kind::DeviceKind;
 use std::{
     ffi::{CStr, c_int, c_void},
     ptr::{self, NonNull},

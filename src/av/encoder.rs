@@ -88,7 +88,7 @@ impl EncoderKind {
     }
 
     /// Whether libav's table for a muxer has this codec; None where it has no table.
-    pub(crate) fn fits(self, muxer: super::output::Muxer) -> Option<bool> {
+    pub(crate) fn fits(self, muxer: super::muxer::Muxer) -> Option<bool> {
         muxer.takes(self.get().id, false)
     }
 

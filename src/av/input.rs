@@ -12,7 +12,7 @@ use super::{
     stream::{Stream, StreamKind},
     string,
 };
-use crate::{Control, Error, ErrorKind, Limits, Result, media::DurationFrom, time::Rational};
+use crate::{Control, Error, ErrorKind, Limits, Result, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{c_char, c_int},
@@ -21,6 +21,14 @@ use std::{
 
 /// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an error.
 const MOST_AGAIN: u32 = 1000;
+
+/// What libav takes for a file's length (AVDurationEstimationMethod).
+pub(crate) enum Estimate {
+    Header,
+    Timestamps,
+    BitRate,
+}
+
 /// A chapter, in the file's own ticks.
 #[derive(Clone, Debug)]
 pub(crate) struct RawChapter {
@@ -261,12 +269,12 @@ impl Input {
     }
 
     /// What `duration` was taken from.
-    pub(crate) fn duration_from(&self) -> DurationFrom {
+    pub(crate) fn duration_from(&self) -> Estimate {
         use ff::AVDurationEstimationMethod::{AVFMT_DURATION_FROM_BITRATE, AVFMT_DURATION_FROM_PTS};
         match self.get().duration_estimation_method {
-            AVFMT_DURATION_FROM_PTS => DurationFrom::Timestamps,
-            AVFMT_DURATION_FROM_BITRATE => DurationFrom::BitRate,
-            _ => DurationFrom::Header,
+            AVFMT_DURATION_FROM_PTS => Estimate::Timestamps,
+            AVFMT_DURATION_FROM_BITRATE => Estimate::BitRate,
+            _ => Estimate::Header,
         }
     }
 

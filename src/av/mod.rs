@@ -21,6 +21,7 @@ mod hdr;
 pub(crate) mod input;
 pub(crate) mod log;
 mod memory;
+pub(crate) mod muxer;
 pub(crate) mod option;
 pub(crate) mod output;
 pub(crate) mod packet;

@@ -1,50 +1,12 @@
-//! AVOption: which a muxer has, and which words options take.
+//! AVOption: setting them, and which words they take.
 
-use super::{c_string, check, log, output::Muxer, string};
-use crate::{Error, Result};
+use super::{c_string, check, string};
+use crate::Result;
 use ffmpeg_sys_next as ff;
 use std::{
     ffi::{CStr, c_int, c_void},
     ptr,
 };
-
-impl Muxer {
-    /// Whether an option of it takes a text.
-    pub(crate) fn takes_text(self, key: &str) -> bool {
-        // SAFETY: the context is live during the call.
-        self.context().map_or(true, |context| unsafe { takes_text(context.as_ptr().cast(), key) })
-    }
-
-    /// Whether this container, or all of libavformat's, have an option of this name and it takes this value.
-    pub(crate) fn check_option(self, key: &str, value: &str) -> Result<()> {
-        let name = self.name();
-        let (c_key, c_value) = (c_string(key)?, c_string(value)?);
-        let context = self.context()?;
-        let object = context.as_ptr().cast::<c_void>();
-        let (flags, children) = (ff::AV_OPT_FLAG_ENCODING_PARAM, ff::AV_OPT_SEARCH_CHILDREN as c_int);
-        // SAFETY: the context is live and its header not written; the names are C strings.
-        let code = unsafe {
-            if ff::av_opt_find(object, c_key.as_ptr(), ptr::null(), flags, children).is_null() {
-                ff::AVERROR_OPTION_NOT_FOUND
-            } else {
-                ff::av_opt_set(object, c_key.as_ptr(), c_value.as_ptr(), children)
-            }
-        };
-        if code >= 0 {
-            return Ok(());
-        }
-        let see = format!("see `ffmpeg -h muxer={name}`");
-        if code == ff::AVERROR_OPTION_NOT_FOUND {
-            let message = format!("the container {name} has no option '{key}' to set");
-            return Err(Error::invalid(message).advise(see));
-        }
-        let message = format!("the container {name} does not take '{value}' for its option '{key}'");
-        // SAFETY: as above.
-        let words = unsafe { words(object, &c_key) };
-        let advice = if words.is_empty() { see } else { format!("it takes {}", words.join(", ")) };
-        Err(Error::invalid(message).advise(advice).with_code(code).with_log(log::take()))
-    }
-}
 
 /// Whether an option takes a text: any text, and not one of libav's words, a number or a switch. What is not known may.
 ///
@@ -143,7 +105,7 @@ pub(super) unsafe fn number(context: *mut ff::AVFormatContext, key: &CStr) -> Op
 ///
 /// # Safety
 /// `object` is a live context with options.
-unsafe fn words(object: *mut c_void, key: &CStr) -> Vec<String> {
+pub(super) unsafe fn words(object: *mut c_void, key: &CStr) -> Vec<String> {
     let children = ff::AV_OPT_SEARCH_CHILDREN as c_int;
     let mut owner = ptr::null_mut();
     // SAFETY: the caller's promise; the object that has the option lives with its context.

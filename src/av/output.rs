@@ -7,256 +7,18 @@ use super::{
     error,
     files::{Files, WriteFiles},
     input::RawChapter,
-    log, memory, option,
+    memory,
+    muxer::{Context, Muxer},
+    option,
     packet::Packet,
-    stream::{Stream, StreamKind, Turn},
-    string,
+    stream::Stream,
 };
-use crate::{
-    Control, Error, ErrorKind, Result,
-    time::{Rational, Timestamp},
-};
+use crate::{Control, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{
-    ffi::{CStr, c_char, c_int},
-    ptr::{self, NonNull},
+    ffi::{c_char, c_int},
+    ptr,
 };
-
-/// A muxer, by libav's short name.
-#[derive(Clone, Copy)]
-pub(crate) struct Muxer(NonNull<ff::AVOutputFormat>);
-
-// SAFETY: a static, immutable description inside libavformat.
-unsafe impl Send for Muxer {}
-// SAFETY: as above.
-unsafe impl Sync for Muxer {}
-
-impl Muxer {
-    pub(crate) fn find(name: &str) -> Result<Self> {
-        // m4a is what people and files call libav's `ipod`; likewise the others.
-        let name = match name {
-            "m4a" | "m4v" | "m4b" => "ipod",
-            "mkv" => "matroska",
-            "ts" | "m2ts" => "mpegts",
-            "aac" => "adts",
-            other => other,
-        };
-        let (c_name, file) = (c_string(name)?, c_string(&format!("output.{name}"))?);
-        // SAFETY: the names are C strings; the results are static or NULL.
-        let found = unsafe {
-            let by_name = ff::av_guess_format(c_name.as_ptr(), ptr::null(), ptr::null());
-            // A usual ending is as good as libav's name.
-            if by_name.is_null() {
-                ff::av_guess_format(ptr::null(), file.as_ptr(), ptr::null())
-            } else {
-                by_name
-            }
-        };
-        let Some(found) = NonNull::new(found.cast_mut()) else {
-            return Err(Error::unsupported(format!("libav has no container called '{name}'"))
-                .advise("try mp4, mkv, ts, mp3, wav…"));
-        };
-        // SAFETY: a static description.
-        if unsafe { found.as_ref() }.flags & ff::AVFMT_NOFILE != 0 {
-            // hls, dash, image2, segment, devices: they open files by names of their own.
-            return Err(Error::unsupported(format!(
-                "'{name}' writes files of its own naming, not one output"
-            )));
-        }
-        Ok(Self(found))
-    }
-
-    /// A muxer that opens what it writes by names: see [`Output::of_files`].
-    pub(crate) fn of_files(name: &'static CStr) -> Result<Self> {
-        // SAFETY: a C string; the result is static or NULL.
-        let found = unsafe { ff::av_guess_format(name.as_ptr(), ptr::null(), ptr::null()) };
-        NonNull::new(found.cast_mut()).map(Self).ok_or_else(|| {
-            Error::unsupported(format!("this libav was built without the muxer {}", name.to_string_lossy()))
-        })
-    }
-
-    fn get(&self) -> &ff::AVOutputFormat {
-        // SAFETY: static.
-        unsafe { self.0.as_ref() }
-    }
-
-    pub(crate) fn name(self) -> String {
-        // SAFETY: a static string.
-        unsafe { string(self.get().name) }
-    }
-
-    /// Whether this is one of the containers of libav's movenc.c, whose tables avrope rewrites.
-    pub(crate) fn is_mov(self) -> bool {
-        matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
-    }
-
-    /// What libav's table says about a codec in this container, or what is known where it says nothing, or muxes what no
-    /// player reads; None where nobody tells. `strict`: by the standard, and nothing that is an experiment.
-    pub(super) fn takes(self, codec: ff::AVCodecID, strict: bool) -> Option<bool> {
-        let compliance = if strict { ff::FF_COMPLIANCE_NORMAL } else { ff::FF_COMPLIANCE_EXPERIMENTAL };
-        if self.name() == "mpegts" {
-            // SAFETY: avcodec_get_name answers with a static string for every id.
-            return Some(in_transport_stream(&unsafe { string(ff::avcodec_get_name(codec)) }));
-        }
-        // Matroska has no name for it, and what libav writes instead its own reader does not decode.
-        if self.name() == "matroska" && codec == ff::AVCodecID::AV_CODEC_ID_GIF {
-            return Some(false);
-        }
-        // SAFETY: a static description; the call only looks into tables.
-        match unsafe { ff::avformat_query_codec(self.0.as_ptr(), codec, compliance as c_int) } {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    /// A context that nothing is written by.
-    pub(super) fn context(self) -> Result<Context> {
-        Output::alloc(self, c"")
-    }
-
-    /// The codecs that libav chooses for this container if nobody does, by its names; `none` for none.
-    pub(crate) fn usual_codecs(self) -> (String, String) {
-        // SAFETY: avcodec_get_name answers with a static string for every id.
-        let name = |id| unsafe { string(ff::avcodec_get_name(id)) };
-        (name(self.get().video_codec), name(self.get().audio_codec))
-    }
-
-    /// Whether the codecs' configurations belong into its header.
-    pub(crate) fn wants_global_header(self) -> bool {
-        self.get().flags & ff::AVFMT_GLOBALHEADER != 0
-    }
-
-    /// Whether pictures may have any times, and not those of one frame rate alone.
-    pub(crate) fn takes_any_times(self) -> bool {
-        let flags = self.get().flags;
-        // MP4 and its kin do not say so: for ffmpeg they are of a constant rate unless it is told otherwise.
-        (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
-    }
-
-    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer libav, which
-    /// knows no mirrors (matroskaenc.c).
-    pub(crate) fn keeps(self, turn: Turn) -> bool {
-        let matroska = matches!(self.name().as_str(), "matroska" | "webm");
-        self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
-    }
-
-    /// Whether its packets have times.
-    pub(crate) fn has_times(self) -> bool {
-        self.get().flags & ff::AVFMT_NOTIMESTAMPS == 0
-    }
-
-    /// Whether dts may stay the same from one packet to the next.
-    pub(crate) fn allows_equal_dts(self) -> bool {
-        self.get().flags & ff::AVFMT_TS_NONSTRICT != 0
-    }
-
-    /// Whether this container has a stream's codec, by its standard; None where nobody tells.
-    pub(crate) fn fits(self, stream: &Stream) -> Option<bool> {
-        if self.name() == "matroska" && stream.kind() == StreamKind::Data {
-            return Some(false);
-        }
-        self.takes(stream.codec_id(), true)
-    }
-
-    /// The same, experiments included.
-    pub(crate) fn may_take(self, stream: &Stream) -> Option<bool> {
-        self.takes(stream.codec_id(), false)
-    }
-
-    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's CodecDelay):
-    /// what is to be added to the stream's times, since the muxer does not always do that. None where it does not state
-    /// it.
-    pub(crate) fn states_delay(self, stream: &Stream) -> Option<Timestamp> {
-        let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
-        let delay = Timestamp::from_ticks(stream.delay_of_sound(), Rational::new(1, rate.unwrap_or(1))?);
-        match stream.codec().as_str() {
-            _ if !matches!(self.name().as_str(), "matroska" | "webm") => None,
-            _ if stream.kind() != StreamKind::Audio => Some(Timestamp::ZERO),
-            "flac" | "alac" | "tta" | "wavpack" => Some(Timestamp::ZERO),
-            codec if codec.starts_with("pcm_") => Some(Timestamp::ZERO),
-            _ if delay == Timestamp::ZERO => None,
-            _ if self.adds_delay() => Some(Timestamp::ZERO),
-            // Before, it stated that of Opus alone, and left the times as they were.
-            "opus" => Some(delay),
-            _ => None,
-        }
-    }
-
-    /// Whether it adds what it states of a stream's delay to the stream's times (matroskaenc.c: ts_offset).
-    pub(crate) fn adds_delay(self) -> bool {
-        cfg!(libav_7_1)
-    }
-
-    /// Whether its streams carry numbers that no other file's should have (Ogg's serial numbers).
-    pub(crate) fn numbers_its_streams(self) -> bool {
-        matches!(self.name().as_str(), "ogg" | "oga" | "ogv" | "opus" | "spx")
-    }
-
-    /// Whether its files name their material by a number that no other's should have.
-    pub(crate) fn names_material(self) -> bool {
-        self.name().starts_with("mxf")
-    }
-
-    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT):
-    /// two results of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks
-    /// are 1, 2…
-    fn draws_lots(self) -> bool {
-        self.numbers_its_streams() || matches!(self.name().as_str(), "matroska" | "webm")
-    }
-
-    /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
-    pub(crate) fn goes_back(self) -> bool {
-        const MUXERS: [&str; 13] = [
-            "aiff",
-            "apng",
-            "avi",
-            "avif",
-            "film_cpk",
-            "filmstrip",
-            "gxf",
-            "rm",
-            "rso",
-            "swf",
-            "w64",
-            "webp",
-            "wtv",
-        ];
-        MUXERS.contains(&self.name().as_str())
-    }
-}
-
-/// What players find in a transport stream; libav has no table, and takes all for private data.
-fn in_transport_stream(codec: &str) -> bool {
-    matches!(
-        codec,
-        "mpeg1video"
-            | "mpeg2video"
-            | "mpeg4"
-            | "h264"
-            | "hevc"
-            | "vvc"
-            | "cavs"
-            | "vc1"
-            | "dirac"
-            | "mp1"
-            | "mp2"
-            | "mp3"
-            | "aac"
-            | "aac_latm"
-            | "ac3"
-            | "eac3"
-            | "dts"
-            | "truehd"
-            | "opus"
-            | "s302m"
-            | "dvb_subtitle"
-            | "dvb_teletext"
-            | "hdmv_pgs_subtitle"
-            | "timed_id3"
-            | "smpte_klv"
-    )
-}
 
 /// A muxer at work. Made, given streams, then header, packets, trailer. Dropped at any point it frees all.
 pub(crate) struct Output {
@@ -285,24 +47,6 @@ impl Io {
     }
 }
 
-pub(super) struct Context(NonNull<ff::AVFormatContext>);
-
-// SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
-unsafe impl Send for Context {}
-
-impl Context {
-    pub(super) fn as_ptr(&self) -> *mut ff::AVFormatContext {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        // SAFETY: self owns the context. Custom I/O is left alone; what the muxer allocated since its header goes too.
-        unsafe { ff::avformat_free_context(self.0.as_ptr()) };
-    }
-}
-
 impl Output {
     /// With `direct`, payload reaches the device by the packets' own pointers. With `interleave`, libav sorts the
     /// packets of the streams by dts; without, they go out in the order they come.
@@ -316,9 +60,8 @@ impl Output {
         let io = WriteIo::new(device, control, direct)?;
         // Nothing is opened by this name, but movenc.c warns about other endings.
         let name = if muxer.name() == "ipod" { c"output.m4a" } else { c"" };
-        let mut context = Self::alloc(muxer, name)?;
-        // SAFETY: freshly made, and nobody else has it.
-        let c = unsafe { context.0.as_mut() };
+        let mut context = muxer.context(name)?;
+        let c = context.get_mut();
         c.pb = io.as_ptr();
         c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
         if muxer.draws_lots() {
@@ -337,22 +80,9 @@ impl Output {
         control: Control,
     ) -> Result<Self> {
         let mut files = Files::new(files, control);
-        let mut context = Self::alloc(muxer, &c_string(&super::files::url(name))?)?;
-        // SAFETY: freshly made, and nobody else has it.
-        files.serve(unsafe { context.0.as_mut() });
+        let mut context = muxer.context(&c_string(&super::files::url(name))?)?;
+        files.serve(context.get_mut());
         Ok(Self { context, io: Io::Files(files), muxer, interleave: true, begun: false, fragmented: false })
-    }
-
-    fn alloc(muxer: Muxer, name: &CStr) -> Result<Context> {
-        log::clear();
-        let mut pointer = ptr::null_mut();
-        // SAFETY: the format is static and the name a C string; libav allocates the context.
-        let code = memory::watched(|| unsafe {
-            ff::avformat_alloc_output_context2(&raw mut pointer, muxer.0.as_ptr(), ptr::null(), name.as_ptr())
-        });
-        let context = NonNull::new(pointer).map(Context);
-        check(code, "making an output context")?;
-        context.ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a format context"))
     }
 
     fn as_ptr(&self) -> *mut ff::AVFormatContext {
@@ -367,7 +97,7 @@ impl Output {
             if stream.is_null() {
                 return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a stream"));
             }
-            let tag = tag.map_or_else(|| template.tag_for(self.muxer.0.as_ptr()), u32::from_le_bytes);
+            let tag = tag.map_or_else(|| template.tag_for(self.muxer.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
             fill_sizes((*stream).codecpar);
             if let Some(rate) = template.frame_rate().filter(|_| self.muxer.name().starts_with("mxf")) {
@@ -389,7 +119,7 @@ impl Output {
         let new = Dict::from_pairs(pairs)?.into_raw();
         // SAFETY: the context is live; the old dictionary is freed before the new one takes its place.
         unsafe {
-            let c = self.context.0.as_mut();
+            let c = self.context.get_mut();
             ff::av_dict_free(&raw mut c.metadata);
             c.metadata = new;
         }
@@ -410,7 +140,7 @@ impl Output {
             (*new).start = chapter.start;
             (*new).end = chapter.end;
             (*new).time_base = ff::AVRational { num: chapter.base.num, den: chapter.base.den };
-            let c = self.context.0.as_mut();
+            let c = self.context.get_mut();
             let mut count = c_int::try_from(c.nb_chapters).unwrap_or(c_int::MAX);
             let code = ff::av_dynarray_add_nofree((&raw mut c.chapters).cast(), &raw mut count, new.cast());
             if code < 0 {
@@ -445,8 +175,7 @@ impl Output {
 
     /// The time base that the muxer chose for a stream; known after the header.
     pub(crate) fn time_base(&self, index: usize) -> Result<Rational> {
-        // SAFETY: the context is live.
-        let c = unsafe { self.context.0.as_ref() };
+        let c = self.context.get();
         if index >= usize::try_from(c.nb_streams).unwrap_or(0) {
             return Err(Error::new(ErrorKind::Bug, format!("there is no output stream {index}")));
         }

@@ -10,7 +10,7 @@ use crate::{
     Control, Result, Source,
     av::{
         demuxer::Demuxer,
-        input::{Input, RawChapter},
+        input::{Estimate, Input, RawChapter},
         stream::{Stream, StreamKind},
     },
     time::{Rational, Timestamp},
@@ -95,7 +95,12 @@ pub(super) fn extent(
 fn stated(demux: &Demux) -> (Option<Timestamp>, Option<DurationFrom>) {
     let micros = Rational { num: 1, den: 1_000_000 };
     let length = demux.input.duration().map(|t| Timestamp::from_ticks(t, micros));
-    (length, length.map(|_| demux.input.duration_from()))
+    let from = match demux.input.duration_from() {
+        Estimate::Header => DurationFrom::Header,
+        Estimate::Timestamps => DurationFrom::Timestamps,
+        Estimate::BitRate => DurationFrom::BitRate,
+    };
+    (length, length.map(|_| from))
 }
 
 /// Bits a second.

@@ -3,7 +3,7 @@
 use super::target::{self, Destination, FilesPlan, Layout, Target};
 use crate::{
     Control, Error, Media, Report, Result, Rope, SaveOptions,
-    av::{log, output::Muxer},
+    av::{log, muxer::Muxer},
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
 };

@@ -13,7 +13,8 @@ use crate::{
     av::{
         files::WriteFiles,
         input::RawChapter,
-        output::{Muxer, Output},
+        muxer::Muxer,
+        output::Output,
         packet::Packet,
         stream::{Stream, StreamKind},
     },

@@ -5,7 +5,8 @@ use crate::{
     Error, Media, Report, Result,
     av::{
         input::RawChapter,
-        output::{Muxer, Output},
+        muxer::Muxer,
+        output::Output,
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,

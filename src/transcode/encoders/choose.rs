@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    av::{encoder::EncoderKind, output::Muxer},
+    av::{encoder::EncoderKind, muxer::Muxer},
     transcode::settings::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
 };
 

@@ -3,7 +3,7 @@
 
 use crate::av::{
     encoder::EncoderKind,
-    output::Muxer,
+    muxer::Muxer,
     stream::{Stream, StreamKind},
 };
 

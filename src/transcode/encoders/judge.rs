@@ -9,7 +9,7 @@ use crate::{
     av::{
         encoder::EncoderKind,
         format::{is_layout, usual_layout},
-        output::Muxer,
+        muxer::Muxer,
         stream::Stream,
     },
     transcode::settings::AudioSettings,

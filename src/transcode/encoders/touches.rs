@@ -6,7 +6,7 @@
 
 use crate::{
     Error, Result,
-    av::{encoder::EncoderKind, output::Muxer},
+    av::{encoder::EncoderKind, muxer::Muxer},
     transcode::settings::Transcode,
 };
 

@@ -6,7 +6,7 @@ use crate::{
     av::{
         encoder::EncoderKind,
         format::usual_layout,
-        output::Muxer,
+        muxer::Muxer,
         stream::{Stream, Turn},
     },
     time::Rational,
