@@ -26,14 +26,25 @@ pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let folder = kept();
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("{:08x}-{name}", hasher.finish() as u32));
+    if path.exists() {
+        return path;
+    }
     let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !path.exists() {
-        // Other processes may make it, too: a whole file takes its name.
         let part = folder.join(format!("{}-{name}", std::process::id()));
         make(&part);
-        std::fs::rename(part, &path).unwrap();
+        keep(&part, &path);
     }
     path
+}
+
+/// Gives a made file its name when it is whole. Another process or test may have made the same meanwhile: then that one
+/// stays, which somebody may be reading.
+pub fn keep(part: &Path, path: &Path) {
+    match std::fs::hard_link(part, path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => panic!("{}: {e}", path.display()),
+        _ => std::fs::remove_file(part).unwrap(),
+    }
 }
 
 pub fn generated(name: &str, spec: &Spec) -> PathBuf {

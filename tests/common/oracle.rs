@@ -14,8 +14,13 @@ fn tool(variable: &str, name: &str) -> String {
 
 /// Whether ffmpeg and ffprobe are there; says so loudly where they are not.
 pub fn has_oracle(test: &str) -> bool {
-    let runs = |name: String| Command::new(name).arg("-version").output().is_ok_and(|o| o.status.success());
-    let there = runs(tool("AVROPE_FFMPEG", "ffmpeg")) && runs(tool("AVROPE_FFPROBE", "ffprobe"));
+    // Asked once: to load the tools' two hundred libraries takes longer than many a test.
+    static THERE: LazyLock<bool> = LazyLock::new(|| {
+        let runs =
+            |name: String| Command::new(name).arg("-version").output().is_ok_and(|o| o.status.success());
+        runs(tool("AVROPE_FFMPEG", "ffmpeg")) && runs(tool("AVROPE_FFPROBE", "ffprobe"))
+    });
+    let there = *THERE;
     if !there {
         eprintln!("SKIPPED: {test}: no ffprobe and ffmpeg (set AVROPE_FFMPEG and AVROPE_FFPROBE)");
     }

@@ -2,7 +2,7 @@
 //! all of it in the full one.
 
 use super::reasons;
-use crate::common::{is_due, open};
+use crate::common::{is_due, keep, open};
 use avrope::{
     Control, Cut, CutMode, ErrorKind, Join, Remux, Sink, Source, TimeRange, cut_to, join_to, remux_to,
 };
@@ -115,7 +115,7 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     if !made.status.success() {
         std::fs::write(&part, "").unwrap();
     }
-    std::fs::rename(&part, &path).unwrap();
+    keep(&part, &path);
     made.status.success().then_some(path)
 }
 
