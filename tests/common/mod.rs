@@ -6,9 +6,11 @@
 mod oracle;
 mod fixtures;
 mod mp4;
+mod tools;
 mod work;
 
 pub use fixtures::*;
 pub use mp4::*;
 pub use oracle::*;
+pub use tools::*;
 pub use work::*;

@@ -1,6 +1,6 @@
 //! The oracle: `ffmpeg` and `ffprobe` as they are installed, and what they say of a file.
 
-use super::{footage, kept};
+use super::{footage, kept, run_tool};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
@@ -8,7 +8,7 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-fn tool(variable: &str, name: &str) -> String {
+pub fn tool(variable: &str, name: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| name.to_owned())
 }
 
@@ -43,7 +43,7 @@ pub fn lavf() -> u32 {
 }
 
 fn output(program: String, arguments: &[&str]) -> (Vec<u8>, String) {
-    let output = Command::new(&program).args(arguments).output().unwrap();
+    let output = run_tool(&program, arguments);
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{program} {}: {log}", arguments.join(" "));
     (output.stdout, log)

@@ -2,7 +2,7 @@
 //! all of it in the full one.
 
 use super::reasons;
-use crate::common::{is_due, keep, open};
+use crate::common::{is_due, keep, open, run_tool, tool};
 use avrope::{
     Control, Cut, CutMode, ErrorKind, Join, Remux, Sink, Source, TimeRange, cut_to, join_to, remux_to,
 };
@@ -107,9 +107,7 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let part = folder.join(format!("{}-{number}-{name}.{container}", std::process::id()));
     let mut command = Command::new("timeout");
-    command
-        .args(["--signal=KILL", "60"])
-        .arg(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
+    command.args(["--signal=KILL", "60"]).arg(tool("AVROPE_FFMPEG", "ffmpeg"));
     command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", input]).args(coded.split(' '));
     let made = command.arg(&part).output().unwrap();
     if !made.status.success() {
@@ -121,13 +119,9 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
 
 /// Pictures, and seconds of sound, that are shown, as ffmpeg decodes them.
 fn shown(path: &Path) -> (usize, f64) {
-    let mut command = Command::new(std::env::var("AVROPE_FFMPEG").unwrap_or_else(|_| "ffmpeg".into()));
-    let file = path.to_str().unwrap();
-    let output = command
-        .args(["-nostdin", "-v", "quiet", "-i", file, "-map", "0:v:0?", "-map", "0:a:0?"])
-        .args(["-fps_mode", "passthrough", "-ar", "48000", "-ac", "1", "-f", "framecrc", "-"])
-        .output()
-        .unwrap();
+    let read = ["-nostdin", "-v", "quiet", "-i", path.to_str().unwrap(), "-map", "0:v:0?", "-map", "0:a:0?"];
+    let wrote = ["-fps_mode", "passthrough", "-ar", "48000", "-ac", "1", "-f", "framecrc", "-"];
+    let output = run_tool(&tool("AVROPE_FFMPEG", "ffmpeg"), &[&read[..], &wrote].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut kinds = BTreeMap::new();
     let (mut pictures, mut bytes) = (0, 0.0);
