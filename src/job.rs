@@ -1,10 +1,12 @@
 //! What every operation takes and gives back: [`Control`] in, [`Report`] out.
 
+mod devices;
 mod limits;
 
+pub use devices::{HardwareReport, RefusedDevice};
 pub use limits::Limits;
 
-use crate::{Error, ErrorKind, HardwareReport, Result, TimeRange, Timestamp};
+use crate::{Error, ErrorKind, Result, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,

@@ -82,9 +82,12 @@ mod words;
 pub use av::{device::DeviceKind, frame::Frame, stream::StreamKind};
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
-pub use hardware::{DeviceInfo, Hardware, HardwareChoice, HardwareReport, RefusedDevice};
+pub use hardware::{DeviceInfo, Hardware, HardwareChoice};
 pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
-pub use job::{CancelToken, Control, DroppedStream, Limits, Progress, Report, ReportRange, Stage};
+pub use job::{
+    CancelToken, Control, DroppedStream, HardwareReport, Limits, Progress, RefusedDevice, Report,
+    ReportRange, Stage,
+};
 pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};
 pub use output::Clip;
 pub use time::{Rational, TimeRange, Timestamp};

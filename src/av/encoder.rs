@@ -308,11 +308,6 @@ impl Encoder {
         unsafe { self.context.as_ref() }
     }
 
-    /// What the first picture said of its light.
-    pub(super) fn light(&self) -> &[hdr::Said] {
-        &self.light
-    }
-
     pub(super) fn as_ptr(&self) -> *mut ff::AVCodecContext {
         self.context.as_ptr()
     }
@@ -359,7 +354,10 @@ impl Encoder {
     /// The stream that a muxer is told of, with what of `source` survives: language, disposition, metadata, HDR metadata,
     /// and the display matrix unless the picture was turned.
     pub(crate) fn stream(&self, source: &Stream, turned: bool) -> Result<Stream> {
-        Stream::encoded(self, source, turned)
+        // SAFETY: the context is live and open, and self is its only user.
+        let mut stream = unsafe { Stream::from_context(self.as_ptr(), self.time_base(), source, turned) }?;
+        stream.complete(&self.light)?;
+        Ok(stream)
     }
 }
 

@@ -1,26 +1,19 @@
 //! A stream that an encoder makes out of another.
 
 use super::{Parameters, SideDataType, Stream};
-use crate::{
-    Result,
-    av::{check, encoder::Encoder},
-    time::Rational,
-};
+use crate::{Result, av::check, time::Rational};
 use ffmpeg_sys_next as ff;
 
 impl Stream {
-    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
-    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
-    pub(in crate::av) fn encoded(encoder: &Encoder, source: &Self, turned: bool) -> Result<Self> {
-        // SAFETY: an open encoder's context is live.
-        let mut new = unsafe { Self::from_context(encoder.as_ptr(), encoder.time_base(), source, turned) }?;
-        // What the source says beside its pictures belongs to the track as well: players look for it there.
-        for (kind, bytes) in encoder.light() {
-            if new.side_data_of(*kind).is_none() {
-                new.add_side_data(*kind, bytes)?;
+    /// Adds what is not known of it yet: what the first picture said beside itself belongs to the track as well, where
+    /// players look for it.
+    pub(in crate::av) fn complete(&mut self, said: &[(SideDataType, Vec<u8>)]) -> Result<()> {
+        for (kind, bytes) in said {
+            if self.side_data_of(*kind).is_none() {
+                self.add_side_data(*kind, bytes)?;
             }
         }
-        Ok(new)
+        Ok(())
     }
 
     #[cfg(not(libav_6_1))]
@@ -81,7 +74,8 @@ impl Stream {
         unsafe { (*self.parameters.0.as_ptr()).initial_padding = samples };
     }
 
-    /// The same for any codec context that encodes.
+    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
+    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
     ///
     /// # Safety
     /// `context` is live and open, and nobody else uses it during the call.

@@ -4,8 +4,7 @@ use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
     av::{decoder::DecodeOptions, device::Device, stream::StreamKind},
     edit::remux::all_chapters,
-    hardware::RefusedDevice,
-    job::ReportRange,
+    job::{RefusedDevice, ReportRange},
     output::target::Target,
     transcode::{
         encoders::touches,
