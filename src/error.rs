@@ -1,6 +1,6 @@
 //! The one error type: a kind to act on, and a message that says what, where, why and what to do.
 
-use std::{any::Any, fmt};
+use std::{any::Any, borrow::Cow, fmt};
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,7 +101,17 @@ struct Inner {
     name: Option<String>,
     stream: Option<usize>,
     advice: Option<String>,
+    setting: Option<Cow<'static, str>>,
     log: Vec<String>,
+}
+
+impl Inner {
+    /// The message, and before it what it is about.
+    fn named_message(&self) -> String {
+        let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        let stream = self.stream.map(|stream| format!("stream {stream}: ")).unwrap_or_default();
+        format!("{name}{stream}{}", self.message)
+    }
 }
 
 /// What an error goes back to.
@@ -114,13 +124,7 @@ enum Cause {
 
 impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = &self.name {
-            write!(f, "{name}: ")?;
-        }
-        if let Some(stream) = self.stream {
-            write!(f, "stream {stream}: ")?;
-        }
-        f.write_str(&self.message)?;
+        f.write_str(&self.named_message())?;
         if let Some(advice) = &self.advice {
             write!(f, "; {advice}")?;
         }
@@ -143,6 +147,7 @@ impl Error {
                 name: None,
                 stream: None,
                 advice: None,
+                setting: None,
                 log: Vec::new(),
             }),
         }
@@ -153,8 +158,20 @@ impl Error {
         self.inner.kind
     }
 
-    pub(crate) fn message(&self) -> &str {
+    /// What went wrong: neither the names that `Display` puts before it, nor the advice that follows.
+    pub fn message(&self) -> &str {
         &self.inner.message
+    }
+
+    /// What to do about it, in words that fit a program as well as a command line.
+    pub fn advice(&self) -> Option<&str> {
+        self.inner.advice.as_deref()
+    }
+
+    /// The setting that would change the outcome, by its name in JSON: `allow_drops`, `video.bit_rate`, `limits.memory`;
+    /// `overwrite` is that of [`SaveOptions`](crate::SaveOptions). For whoever shows it as a switch or a field of its own.
+    pub fn setting(&self) -> Option<&str> {
+        self.inner.setting.as_deref()
     }
 
     /// The name of the source or output that the error is about.
@@ -240,6 +257,12 @@ impl Error {
         self
     }
 
+    /// Names the setting that would change the outcome.
+    pub(crate) fn with_setting(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.inner.setting.get_or_insert_with(|| name.into());
+        self
+    }
+
     pub(crate) fn with_log(mut self, lines: Vec<String>) -> Self {
         if self.inner.log.is_empty() {
             self.inner.log = lines;
@@ -280,16 +303,22 @@ impl Error {
     /// A failed read or write; what the system or the caller's own code said of it is kept.
     pub(crate) fn io(what: &str, error: std::io::Error) -> Self {
         // An error of ours that a caller's reader passed through `std::io` keeps its kind.
-        let (kind, why, cause) = match error.downcast::<Self>() {
-            Ok(inner) => (inner.kind(), inner.to_string(), Cause::Ours(inner)),
+        match error.downcast::<Self>() {
+            Ok(ours) => {
+                let mut error = Self::new(ours.kind(), format!("{what}: {}", ours.inner.named_message()));
+                error.inner.advice = ours.inner.advice.clone();
+                error.inner.setting = ours.inner.setting.clone();
+                error.inner.log = ours.inner.log.clone();
+                error.inner.cause = Some(Cause::Ours(ours));
+                error
+            }
             Err(error) => {
                 let (kind, why) = in_words(&error);
-                (kind, why, Cause::Io(error))
+                let mut new = Self::new(kind, format!("{what}: {why}"));
+                new.inner.cause = Some(Cause::Io(error));
+                new
             }
-        };
-        let mut error = Self::new(kind, format!("{what}: {why}"));
-        error.inner.cause = Some(cause);
-        error
+        }
     }
 }
 

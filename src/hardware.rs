@@ -228,6 +228,7 @@ impl Hardware {
         self.outcome(kind, limit).map_err(|refusal| {
             let message = format!("the device {} can't be had: {}", self.label(kind), refusal.message);
             let error = Error::new(ErrorKind::Hardware, message)
+                .with_setting("hardware")
                 .advise("choose auto or none to go on in software")
                 .with_log(refusal.log);
             match refusal.code {

@@ -164,23 +164,23 @@ fn limits_are_stated() {
 fn what_ffmpeg_calls_otherwise_is_hinted_at() {
     let option = |key: &str| Transcode::new().video(quick().option(key, "1"));
     for (key, own) in [
-        ("b:v", "--video-bitrate"),
-        ("b:a", "--audio-bitrate"),
-        ("c:v", "--video-codec"),
-        ("r", "--fps"),
-        ("s", "--size"),
-        ("vf", "--filter"),
+        ("b:v", "video.bit_rate"),
+        ("b:a", "audio.bit_rate"),
+        ("c:v", "video.codec"),
+        ("r", "video.frame_rate"),
+        ("s", "video.size"),
+        ("vf", "video.filter"),
     ] {
         refused(&option(key), &[&format!("no option '{key}'"), own]);
     }
     let audio = AudioSettings::new().option("b:a", "1");
-    refused(&Transcode::new().audio(audio), &["aac has no option 'b:a'", "--audio-bitrate"]);
+    refused(&Transcode::new().audio(audio), &["aac has no option 'b:a'", "audio.bit_rate"]);
 }
 
 #[test]
 fn options_of_a_container_are_judged_with_their_values() {
     let option = |key: &str, value: &str| Transcode::new().video(quick()).muxer_option(key, value);
-    refused(&option("movflags", "faststart"), &["avrope sets", "movflags", "--fragment"]);
+    refused(&option("movflags", "faststart"), &["avrope sets", "movflags", "fragments"]);
     refused(
         &option("avoid_negative_ts", "bogus"),
         &["'bogus'", "avoid_negative_ts", "make_zero", "make_non_negative", "disabled"],

@@ -63,6 +63,7 @@ pub(crate) fn pixel_format(name: &str) -> Result<c_int> {
     let number = unsafe { ff::av_get_pix_fmt(c_name.as_ptr()) } as c_int;
     if number < 0 {
         return Err(Error::invalid(format!("libav has no pixel format '{name}'"))
+            .with_setting("video.pixel_format")
             .advise("see `ffmpeg -pix_fmts`, or try yuv420p"));
     }
     Ok(number)

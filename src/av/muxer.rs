@@ -47,6 +47,7 @@ impl Muxer {
         };
         let Some(found) = NonNull::new(found.cast_mut()) else {
             return Err(Error::unsupported(format!("libav has no container called '{name}'"))
+                .with_setting("format")
                 .advise("try mp4, mkv, ts, mp3, wav…"));
         };
         // SAFETY: a static description.

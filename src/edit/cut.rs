@@ -206,7 +206,9 @@ impl CutJob<'_> {
             Some(CutMode::Edit) if !edits => {
                 let message =
                     format!("mode edit needs a container with edit lists, and {} has none", target.name());
-                Err(Error::unsupported(message).advise("use mp4 or mov, or mode keyframe"))
+                Err(Error::unsupported(message)
+                    .with_setting("mode")
+                    .advise("use mp4 or mov, or mode keyframe"))
             }
             Some(mode @ (CutMode::Smart | CutMode::Encode)) => {
                 let message = format!("mode {} is not there yet", mode.name());
@@ -220,7 +222,7 @@ impl CutJob<'_> {
     /// The ranges, judged against the source.
     fn ranges(&self, report: &mut Report) -> Result<Vec<TimeRange>> {
         if self.settings.keep.is_empty() {
-            return Err(Error::invalid("no range was given").advise("say what to keep"));
+            return Err(Error::invalid("no range was given").with_setting("keep").advise("say what to keep"));
         }
         let mut ranges = Vec::new();
         for range in &self.settings.keep {

@@ -260,9 +260,10 @@ fn matching(
             let what = if stream.kind() == StreamKind::Video { "video" } else { "sound" };
             let (codec, first) = (stream.codec(), first.source().name());
             let message = format!("its {what}, stream {j} ({codec}), would be lost: {first} has none");
-            return Err(Error::unsupported(message).named(other.source().name()).advise(format!(
-                "join sources with like streams, or say that the {what} may go (allow_drops, --allow-drops)"
-            )));
+            return Err(Error::unsupported(message)
+                .named(other.source().name())
+                .with_setting("allow_drops")
+                .advise(format!("join sources with like streams, or say that the {what} may go")));
         }
         report.warn(format!(
             "{}: stream {j} ({}) is left out: the first input has none like it",

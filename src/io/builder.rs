@@ -46,7 +46,8 @@ impl Builder {
         if self.owned > self.memory {
             let message = format!("the result would hold more than {} bytes in memory", self.memory);
             return Err(Error::new(ErrorKind::LimitExceeded, message)
-                .advise("write to a file instead, or raise Limits::memory"));
+                .with_setting("limits.memory")
+                .advise("write to a file instead, or raise the limit memory"));
         }
         Ok(())
     }

@@ -76,8 +76,9 @@ impl FileSource {
             return Err(Error::invalid("this is a directory").advise("name a file"));
         }
         if !metadata.is_file() {
-            return Err(Error::invalid("this is no regular file")
-                .advise("read it as a stream (Source::from_reader; '-' on the command line)"));
+            return Err(
+                Error::invalid("this is no regular file").advise("read it as a stream (Source::from_reader)")
+            );
         }
         Ok(Identity::of(&metadata))
     }

@@ -230,7 +230,8 @@ fn close(file: File) -> std::io::Result<()> {
 
 fn exists() -> Error {
     Error::invalid("the output exists already")
-        .advise("choose another name, or ask to overwrite it (--force)")
+        .with_setting("overwrite")
+        .advise("choose another name, or ask to overwrite it")
 }
 
 impl Rope {

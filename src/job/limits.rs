@@ -115,8 +115,8 @@ impl Limits {
 
     /// What is said of a limit that was reached.
     pub(crate) fn reached(name: &str, what: String) -> Error {
-        Error::new(ErrorKind::LimitExceeded, what).advise(format!(
-            "if the source is trusted, raise the limit {name} (Limits::{name}, --limit {name}=…)"
-        ))
+        Error::new(ErrorKind::LimitExceeded, what)
+            .with_setting(format!("limits.{name}"))
+            .advise(format!("if the source is trusted, raise the limit {name}"))
     }
 }

@@ -1,7 +1,7 @@
 //! A still picture as a frame: the one place where images are opened.
 
 use crate::{
-    Control, Error, ErrorKind, Frame, Result, Source,
+    Control, Error, Frame, Limits, Result, Source,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         demuxer::Demuxer,
@@ -49,7 +49,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         stated_size(&bytes).filter(|(w, h)| u64::from(*w).saturating_mul((*h).into()) > most)
     {
         let message = format!("{w}x{h} pixels, and the limit is {most} in all");
-        return Err(Error::new(ErrorKind::LimitExceeded, message));
+        return Err(Limits::reached("pixels", message));
     }
     let reader = SharedReader::new(&Source::from_bytes(bytes));
     let options = OpenOptions { ignore_edit_lists: false, raw: false, max_streams: 1 };
@@ -109,7 +109,7 @@ fn read(source: &Source, control: &Control) -> Result<Vec<u8>> {
         let Some(part) = chunk.get(..read).filter(|part| !part.is_empty()) else { return Ok(bytes) };
         bytes.extend_from_slice(part);
         if bytes.len() as u64 > control.limit().memory {
-            return Err(Error::new(ErrorKind::LimitExceeded, "the picture does not fit in the job's memory"));
+            return Err(Limits::reached("memory", "the picture does not fit in the job's memory".into()));
         }
     }
 }

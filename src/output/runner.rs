@@ -195,7 +195,8 @@ fn format_for(path: &Path) -> Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let muxer = crate::av::muxer_for(&name).ok_or_else(|| {
         Error::invalid("its ending does not say which container is meant")
-            .advise("name one (--format mp4, or an ending such as .mp4)")
+            .with_setting("format")
+            .advise("name the container, or the file with an ending such as .mp4")
     })?;
     // Messages call it as the file does: `m4a`, and not libav's `ipod`.
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());

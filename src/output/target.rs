@@ -9,7 +9,7 @@ use super::{
     track::{Held, Track},
 };
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result, Rope, Source,
+    Control, Error, ErrorKind, Limits, Media, Report, Result, Rope, Source,
     av::{
         files::WriteFiles,
         input::RawChapter,
@@ -153,7 +153,7 @@ impl Target {
         let muxer = Muxer::find(format)?;
         if matches!(device, Device::Stream(_)) && muxer.goes_back() {
             let message = format!("{format} can't be written in one go: its header is completed at the end");
-            return Err(Error::unsupported(message).advise(
+            return Err(Error::unsupported(message).with_setting("format").advise(
                 "write it into a file, or take a container that flows, such as mkv, ts, mp4 or wav",
             ));
         }
@@ -279,9 +279,9 @@ impl Target {
         for (key, value) in options {
             if key == "movflags" && self.muxer.is_mov() {
                 let message = format!("avrope sets the option 'movflags' of {} itself", self.name);
-                return Err(Error::invalid(message).advise(
-                    "ask for fragments by Transcode::fragment (--fragment); else the index goes first",
-                ));
+                return Err(Error::invalid(message)
+                    .with_setting("fragment")
+                    .advise("ask for fragments by their own setting; else the index goes first"));
             }
             self.muxer.check_option(key, value)?;
         }
@@ -623,7 +623,7 @@ impl Target {
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
         if report.packets > self.control.limit().packets {
             let message = format!("more than {} packets", self.control.limit().packets);
-            return Err(Error::new(ErrorKind::LimitExceeded, message));
+            return Err(Limits::reached("packets", message));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Where a part begins: the packets before its first shown instant that decoding needs.
 
 use crate::{
-    Control, Error, ErrorKind, Media, Result,
+    Control, Error, ErrorKind, Limits, Media, Result,
     av::{
         packet::Packet,
         stream::{Stream, StreamKind},
@@ -200,7 +200,7 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Item>, control: 
                 "a range begins so far behind a keyframe that more than {} bytes would be held",
                 control.limit().memory
             );
-            return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(primary.stream));
+            return Err(Limits::reached("memory", message).in_stream(primary.stream));
         }
         packets.push(item);
         if reached {

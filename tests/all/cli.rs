@@ -244,6 +244,8 @@ fn bad_input_fails_with_a_message_and_leaves_nothing() {
         (to("join", mp4, &["missing.mp4"], "out.mp4"), "missing.mp4: "),
         (to("join", mp4, &["text.mp4"], "out.mp4"), "text.mp4: "),
         (to("remux", mp4, &["--timeout", "0"], "out.mp4"), "deadline"),
+        (to("remux", mp4, &[], "out.aac"), "(--allow-drops)"),
+        (to("remux", mp4, &["--limit", "packets=3"], "out.mkv"), "(--limit packets=…)"),
     ] {
         failed(&case.run(&bad), says);
         assert_eq!(case.files(), before, "{bad:?} left something behind");
@@ -268,7 +270,9 @@ fn an_existing_output_is_kept_without_force() {
     let case = Case::new();
     fs::write(case.path("out.mp4"), "mine").unwrap();
     let cut = args([&"cut", &shared().mp4, &"--from", &"1", &"-o", &"out.mp4"]);
-    failed(&case.run(&cut), "out.mp4: the output exists already; ");
+    let refused = case.run(&cut);
+    failed(&refused, "out.mp4: the output exists already; ");
+    failed(&refused, "(--force)");
     assert_eq!(fs::read(case.path("out.mp4")).unwrap(), b"mine");
     code(&case.run(cut.iter().cloned().chain(["--force".into()])), 0);
     is_plain_mp4(&fs::read(case.path("out.mp4")).unwrap());

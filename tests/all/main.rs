@@ -11,6 +11,7 @@ mod cli;
 mod containers;
 mod copy;
 mod encode_cuts;
+mod errors;
 mod fidelity;
 mod filters;
 mod hostile;

@@ -38,10 +38,14 @@ pub enum Needs {
 
 pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcome<Source> {
     if !args::is_dash(path) {
-        if std::fs::metadata(path).is_ok_and(|m| m.file_type().is_fifo()) {
+        if let Ok(file) = std::fs::metadata(path)
+            && !file.is_file()
+            && !file.is_dir()
+        {
+            let what = if file.file_type().is_fifo() { "a pipe" } else { "no regular file" };
             let path = path.display();
             let message =
-                format!("{path}: this is a pipe; read it as standard input (avrope … - … < {path})");
+                format!("{path}: this is {what}; read it as standard input (avrope … - … < {path})");
             return Err(Failure::Said(message));
         }
         return Ok(Source::open(path)?);

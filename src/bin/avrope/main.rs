@@ -6,6 +6,7 @@ mod args;
 mod closed;
 mod demo;
 mod encoding;
+mod flags;
 mod hardware;
 mod inout;
 mod probe;
@@ -90,9 +91,9 @@ fn main() -> ExitCode {
             match failure {
                 // A pipe that was given up at the deadline says that reading failed.
                 Failure::Job(error) if error.kind() == ErrorKind::Io => {
-                    complain(&control.check().err().unwrap_or(error).to_string());
+                    complain(&flags::told(&control.check().err().unwrap_or(error)));
                 }
-                Failure::Job(error) => complain(&error.to_string()),
+                Failure::Job(error) => complain(&flags::told(&error)),
                 Failure::Said(message) => complain(&message),
                 Failure::PipeClosed => {}
             }

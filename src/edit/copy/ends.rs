@@ -64,7 +64,9 @@ impl Copy<'_, '_> {
                 lane.keyless
             );
             let error = Error::unsupported(message).in_stream(primary);
-            return Err(error.advise("use mode encode, which decodes from the source's beginning"));
+            return Err(error
+                .with_setting("mode")
+                .advise("use mode encode, which decodes from the source's beginning"));
         }
         let shown = (lane.seen_end, lane.spans.last());
         if let (true, (Some(seen), Some(span))) = (lane.beyond > 0, shown) {

@@ -184,8 +184,8 @@ impl Target {
                 count => format!("all {count} streams of {what} ({}, …)", stream.codec()),
             };
             let error = Error::unsupported(format!("{which} would be lost: {why}"));
-            return Err(error.named(media.source().name()).advise(format!(
-                "choose a container that holds it, transcode, or say that the {what} may go (allow_drops, --allow-drops)"
+            return Err(error.named(media.source().name()).with_setting("allow_drops").advise(format!(
+                "choose a container that holds it, transcode, or say that the {what} may go"
             )));
         }
         Ok(())
@@ -225,7 +225,7 @@ impl Target {
             let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
             let message = format!("{} can hold none of the streams ({})", self.name, codecs.join(", "));
             let error = Error::unsupported(message).named(media.source().name());
-            let error = error.advise("choose another container, such as mp4 or mkv");
+            let error = error.with_setting("format").advise("choose another container, such as mp4 or mkv");
             return Err(match last {
                 Some(last) => error.with_log(last.log().to_vec()).caused_by(last),
                 None => error,

@@ -30,20 +30,20 @@ const X265_TUNES: [&str; 9] = [
     "vmaf",
 ];
 
-/// What else than options by libav's names people write after `ffmpeg`, and what says it here.
+/// What else than options by libav's names people write after `ffmpeg`, and the setting that says it here.
 fn said_otherwise(key: &str) -> Option<&'static str> {
     Some(match key {
-        "b:v" | "vb" => "VideoSettings::bit_rate (--video-bitrate)",
-        "b:a" => "AudioSettings::bit_rate (--audio-bitrate)",
-        "c" | "c:v" | "codec" | "codec:v" | "vcodec" => "VideoSettings::codec (--video-codec)",
-        "c:a" | "codec:a" | "acodec" => "AudioSettings::codec (--audio-codec)",
-        "r" => "VideoSettings::frame_rate (--fps)",
-        "s" => "VideoSettings::size (--size)",
-        "vf" | "filter:v" => "VideoSettings::filter (--filter)",
-        "af" | "filter:a" => "AudioSettings::filter (--audio-filter)",
-        "q" | "q:v" | "qscale" | "qscale:v" => "VideoSettings::crf or bit_rate (--crf, --video-bitrate)",
-        "threads" => "Transcode::threads (--threads)",
-        "pix_fmt" => "VideoSettings::pixel_format (--pixel-format)",
+        "b:v" | "vb" => "video.bit_rate",
+        "b:a" => "audio.bit_rate",
+        "c" | "c:v" | "codec" | "codec:v" | "vcodec" => "video.codec",
+        "c:a" | "codec:a" | "acodec" => "audio.codec",
+        "r" => "video.frame_rate",
+        "s" => "video.size",
+        "vf" | "filter:v" => "video.filter",
+        "af" | "filter:a" => "audio.filter",
+        "q" | "q:v" | "qscale" | "qscale:v" => "video.crf",
+        "threads" => "threads",
+        "pix_fmt" => "video.pixel_format",
         _ => return None,
     })
 }
@@ -55,7 +55,9 @@ pub(crate) fn check_words(encoder: EncoderKind, options: &[(String, String)]) ->
     for (key, value) in options {
         if let Some(own) = said_otherwise(key) {
             let message = format!("the encoder {name} has no option '{key}'");
-            return Err(Error::invalid(message).advise(format!("what it stands for is {own}")));
+            return Err(Error::invalid(message)
+                .with_setting(own)
+                .advise(format!("what it stands for is the setting {own}")));
         }
         let is_number = value.parse::<i64>().is_ok();
         let among = |known: &[&str], word: &str| known.iter().any(|k| k.eq_ignore_ascii_case(word));
@@ -79,7 +81,9 @@ pub(crate) fn check_words(encoder: EncoderKind, options: &[(String, String)]) ->
             }
             _ => continue,
         };
+        let setting = if what == "tuning" { "video.tune" } else { "video.preset" };
         return Err(Error::invalid(format!("the encoder {name} has no {what} '{value}'"))
+            .with_setting(setting)
             .advise(format!("it has {expected}")));
     }
     Ok(())
@@ -95,7 +99,9 @@ pub(crate) fn check_rate(settings: &AudioSettings, encoder: EncoderKind, muxer: 
         if let Some(rate) = settings.sample_rate.filter(|rate| !rates.is_empty() && !rates.contains(rate)) {
             let known: Vec<String> = rates.iter().map(u32::to_string).collect();
             let message = format!("{who} does not take {rate} samples a second");
-            return Err(Error::invalid(message).advise(format!("it takes {}", known.join(", "))));
+            return Err(Error::invalid(message)
+                .with_setting("audio.sample_rate")
+                .advise(format!("it takes {}", known.join(", "))));
         }
     }
     Ok(())
@@ -115,5 +121,5 @@ pub(crate) fn check_channels(settings: &AudioSettings, encoder: EncoderKind, sou
         return Ok(());
     };
     let known: Vec<String> = (1..=64).filter(|n| mixes(*n) && takes(*n)).map(|n| n.to_string()).collect();
-    Err(Error::invalid(message).advise(format!("give {}", known.join(", "))))
+    Err(Error::invalid(message).with_setting("audio.channels").advise(format!("give {}", known.join(", "))))
 }

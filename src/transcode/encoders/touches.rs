@@ -438,10 +438,9 @@ fn check(
         };
         if let Some(what) = refused {
             let message = format!("'{what}' in the option '{key}' of {who} may touch files");
-            return Err(Error::invalid(message).advise(
-                "if whoever wrote it may open any file here, say so (Transcode::allow_options_that_touch_files, \
-                 --allow-options-that-touch-files)",
-            ));
+            return Err(Error::invalid(message)
+                .with_setting("allow_options_that_touch_files")
+                .advise("if whoever wrote it may open any file here, say so"));
         }
     }
     Ok(())

@@ -65,7 +65,8 @@ impl Counters {
         let errors = self.decode_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         match self.most_errors.filter(|most| errors > *most) {
             Some(most) => Err(Error::corrupt(format!("more than {most} packets are damaged"))
-                .advise("raise the limit (max_decode_errors), or get a sound copy")),
+                .with_setting("max_decode_errors")
+                .advise("let more be damaged, or get a sound copy")),
             None => Ok(()),
         }
     }

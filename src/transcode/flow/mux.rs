@@ -6,7 +6,7 @@ use super::{
     queue::{Rx, Stop},
 };
 use crate::{
-    Control, Error, ErrorKind, Report, Result,
+    Control, Error, Limits, Report, Result,
     av::{
         packet::Packet,
         stream::{Stream, StreamKind},
@@ -123,7 +123,7 @@ impl Muxing<'_> {
         self.held = self.held.saturating_add(packet.size() as u64);
         if self.held > self.control.limit().memory {
             let message = "one stream has no frames for so long that the others do not fit in memory";
-            return Err(Error::new(ErrorKind::LimitExceeded, message));
+            return Err(Limits::reached("memory", message.into()));
         }
         self.waiting.push((track, packet, base));
         Ok(())

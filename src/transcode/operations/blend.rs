@@ -225,9 +225,9 @@ impl<'a> Blend<'a> {
         }
         let what = if kind == StreamKind::Video { "video" } else { "sound" };
         let message = format!("the sources' {what} would be lost: {why}");
-        Err(Error::unsupported(message).advise(format!(
-            "leave it out by its codec, 'none', or say that the {what} may go (allow_drops, --allow-drops)"
-        )))
+        Err(Error::unsupported(message)
+            .with_setting("allow_drops")
+            .advise(format!("leave it out by its codec, 'none', or say that the {what} may go")))
     }
 
     /// The filter holds the frames of a transition, as 4:4:4.
@@ -250,7 +250,8 @@ impl<'a> Blend<'a> {
             limit / 1_000_000
         );
         Err(Error::new(ErrorKind::LimitExceeded, message)
-            .advise("shorten the transition, make the pictures smaller first, or raise the limit (memory)"))
+            .with_setting("limits.memory")
+            .advise("shorten the transition, make the pictures smaller first, or raise the limit memory"))
     }
 
     /// One picture and one sound of each source go through transitions.

@@ -40,7 +40,9 @@ pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> R
 /// What is asked for, whatever the codecs.
 fn asked(settings: &Cut) -> Result<Transcode> {
     if settings.ranges().is_empty() {
-        return Err(crate::Error::invalid("no range was given").advise("say what to keep"));
+        return Err(crate::Error::invalid("no range was given")
+            .with_setting("keep")
+            .advise("say what to keep"));
     }
     let mut transcode = settings.ranges().iter().copied().fold(Transcode::new(), Transcode::keep);
     transcode = transcode.allow_drops(settings.allows_drops());

@@ -202,6 +202,7 @@ impl<'a> Plan<'a> {
                 let message =
                     format!("{}: {}, and a codec was named for it", target.name(), no_room(kind, 0));
                 return Err(Error::unsupported(message)
+                    .with_setting(format!("{option}.codec"))
                     .advise(format!("leave the {option} codec out, or choose another container")));
             }
         }
@@ -227,7 +228,9 @@ impl<'a> Plan<'a> {
                 .advise("leave one 'none' out");
         }
         let message = format!("{} can hold none of the streams ({})", target.name(), codecs(playing));
-        Error::unsupported(message).advise("choose another container, such as mp4 or mkv")
+        Error::unsupported(message)
+            .with_setting("format")
+            .advise("choose another container, such as mp4 or mkv")
     }
 
     fn video(&mut self, target: &Target, index: usize, source: &'a Stream) -> Result<Option<Way<'a>>> {
@@ -443,7 +446,8 @@ impl<'a> Plan<'a> {
             "ranges and speeds need it decoded".to_owned()
         };
         let error = Error::unsupported(format!("{} can't be copied: {why}", source.codec()));
-        error.in_stream(index).advise("leave 'copy' out, and it is encoded")
+        let setting = if source.kind() == StreamKind::Video { "video.codec" } else { "audio.codec" };
+        error.in_stream(index).with_setting(setting).advise("leave 'copy' out, and it is encoded")
     }
 
     /// Whether the container holds what it makes, and it takes the options.

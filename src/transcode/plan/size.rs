@@ -45,7 +45,7 @@ impl Plan<'_> {
                 "raise the target size to {} at the least, or lower the bit rate of the sound",
                 least.saturating_add(1)
             );
-            return Err(Error::invalid(message).advise(advice));
+            return Err(Error::invalid(message).with_setting("target_size").advise(advice));
         }
         for lane in lanes.iter_mut().filter(|lane| lane.source.kind() == StreamKind::Video) {
             if let Way::Encode(encode) = &mut lane.way {

@@ -32,6 +32,7 @@ impl FromStr for Preset {
             "balanced" => Ok(Self::Balanced),
             "high_speed" => Ok(Self::HighSpeed),
             _ => Err(Error::invalid(format!("'{text}' is not a preset"))
+                .with_setting("preset")
                 .advise("give high_quality, balanced or high_speed")),
         }
     }

@@ -33,6 +33,7 @@ impl Transition {
             return Err(Error::unsupported("this libav has no filter xfade"));
         }
         Err(Error::invalid(format!("there is no transition '{}'", self.name))
+            .with_setting("transition.name")
             .advise(format!("choose one of {}", names.join(", "))))
     }
 }

@@ -10,7 +10,7 @@ use super::{
     queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
-    Control, Error, ErrorKind, Frame, Limits, Result, StreamKind,
+    Control, Frame, Limits, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -211,7 +211,7 @@ impl DecodeStage<'_> {
                 frame.height(),
                 self.options.max_pixels
             );
-            return Err(Error::new(ErrorKind::LimitExceeded, message).in_stream(at.stream));
+            return Err(Limits::reached("pixels", message).in_stream(at.stream));
         }
         if !frame.is_audio() {
             at.decoder.admit(&frame).map_err(|e| e.in_stream(at.stream))?;

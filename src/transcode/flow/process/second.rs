@@ -2,7 +2,7 @@
 //! what is read and decoded is what the next picture of the video needs, and one more.
 
 use crate::{
-    Control, Error, ErrorKind, Frame, Media, Result,
+    Control, Error, ErrorKind, Frame, Limits, Media, Result,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         stream::{Stream, StreamKind, Turn},
@@ -395,7 +395,7 @@ fn check_size(picture: &Frame, control: &Control) -> Result<()> {
     let (w, h, most) = (picture.width(), picture.height(), control.limit().pixels);
     if u64::from(w).saturating_mul(h.into()) > most {
         let message = format!("{w}x{h} pixels, and the limit is {most} in all");
-        return Err(Error::new(ErrorKind::LimitExceeded, message));
+        return Err(Limits::reached("pixels", message));
     }
     Ok(())
 }

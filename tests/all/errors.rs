@@ -1,0 +1,209 @@
+//! What an error tells a program: its parts, the setting that would help, and what it goes back to.
+
+use crate::common::*;
+use avrope::{
+    Control, Cut, Error, ErrorKind, Hints, Limits, Media, ReadAt, Remux, Result, SaveOptions, Sink, Source,
+    TimeRange, Transcode, VideoCodec, VideoSettings, cut, cut_to, join, remux, transcode, transcode_to,
+};
+use std::{
+    io::Read,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// A store that answers until it is told to refuse, and then with an error of its own.
+struct Store {
+    bytes: Vec<u8>,
+    refuses: Arc<AtomicBool>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Throttled {
+    seconds: u32,
+}
+
+impl std::fmt::Display for Throttled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "come back in {} s", self.seconds)
+    }
+}
+
+impl std::error::Error for Throttled {}
+
+impl ReadAt for Store {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8], _: &Control) -> std::io::Result<usize> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other(Throttled { seconds: 7 }));
+        }
+        (&self.bytes[(offset as usize).min(self.bytes.len())..]).read(buf)
+    }
+
+    /// So that what was read once is not all that there is.
+    fn hints(&self) -> Hints {
+        Hints { block: 4 << 10, read_ahead: 4 << 10, cache: 16 << 10, ..Hints::default() }
+    }
+}
+
+/// The first error of the caller's own that an error goes back to.
+fn own(error: &Error) -> Option<&Throttled> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(own) = error.downcast_ref() {
+            return Some(own);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn store(path: &Path, refuses: bool) -> (Source, Arc<AtomicBool>) {
+    let refuses = Arc::new(AtomicBool::new(refuses));
+    let bytes = std::fs::read(path).unwrap();
+    let store = Store { bytes, refuses: refuses.clone() };
+    (Source::from_read_at(store, "store").named("remote"), refuses)
+}
+
+#[test]
+fn a_typed_error_of_read_at_comes_out_of_every_road() {
+    type Road = fn(&Media, &Path) -> Result<()>;
+    fn rope(media: &Media) -> avrope::Rope {
+        media.source().slice(..).unwrap()
+    }
+    let roads: [(&str, Road); 11] = [
+        ("probe", |media, _| media.probe(&none()).map(drop)),
+        ("cut", |media, _| {
+            let cut_of = Cut::new().keep(TimeRange::secs(0.4, 0.9)?).format("mkv");
+            cut(media, &cut_of, &none())?.rope.to_bytes().map(drop)
+        }),
+        ("cut to a file", |media, path| {
+            let cut_of = Cut::new().keep(TimeRange::secs(0.4, 0.9)?);
+            cut_to(media, &cut_of, Sink::file(path), &none()).map(drop)
+        }),
+        ("join", |media, _| {
+            let sources = [media.source().clone(), media.source().clone()];
+            join(&sources, &avrope::Join::new(), &none())?.rope.to_bytes().map(drop)
+        }),
+        ("remux", |media, _| remux(media, &Remux::new().format("ts"), &none())?.rope.to_bytes().map(drop)),
+        ("transcode", |media, _| {
+            let settings =
+                Transcode::new().format("mp4").video(VideoSettings::new().codec(VideoCodec::Mpeg4));
+            transcode(media, &settings, &none()).map(drop)
+        }),
+        ("transcode to a file", |media, path| {
+            let settings = Transcode::new().video(VideoSettings::new().codec(VideoCodec::Mpeg4));
+            transcode_to(media, &settings, Sink::file(path), &none()).map(drop)
+        }),
+        ("to_bytes", |media, _| rope(media).to_bytes().map(drop)),
+        ("reader", |media, _| Ok(rope(media).reader().read_to_end(&mut Vec::new()).map(drop)?)),
+        ("chunks", |media, _| rope(media).chunks().try_for_each(|chunk| chunk.map(drop))),
+        ("save", |media, path| rope(media).save(path, SaveOptions::new(), &none())),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for kind in ["mp4", "mkv"] {
+        let error = refused(Media::open(store(&clip_in(kind), true).0), &[ErrorKind::Io], "open");
+        assert_eq!(own(&error), Some(&Throttled { seconds: 7 }), "{kind}: {error:?}");
+        for (name, road) in roads {
+            let (source, refuses) = store(&clip_in(kind), false);
+            let media = Media::open(source).unwrap();
+            refuses.store(true, Ordering::SeqCst);
+            let error = road(&media, &folder.path().join("out.mp4")).expect_err(name);
+            assert_eq!(own(&error), Some(&Throttled { seconds: 7 }), "{name} of {kind}: {error:?}");
+            assert_eq!(error.kind(), ErrorKind::Io, "{name} of {kind}: {error}");
+            assert!(error.to_string().contains("come back in 7 s"), "{name} of {kind}: {error}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn an_error_has_its_parts_apart() {
+    let media = Media::open(Source::open(clip()).unwrap()).unwrap();
+    let settings = Remux::new().format("adts");
+    let error = refused(remux(&media, &settings, &none()), &[ErrorKind::Unsupported], "video in mp3");
+    assert_eq!(error.setting(), Some("allow_drops"));
+    let (message, advice) = (error.message(), error.advice().unwrap());
+    let name = error.source_name().unwrap();
+    assert_eq!(error.to_string(), format!("{name}: {message}; {advice}"));
+    assert!(!message.contains(name) && !advice.contains("--"), "{error}");
+    // Also behind std's error, and inside another of ours.
+    let back = Error::from(std::io::Error::from(error));
+    assert_eq!(back.setting(), Some("allow_drops"));
+    struct Reader(Option<Error>);
+    impl Read for Reader {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(self.0.take().unwrap().into())
+        }
+    }
+    let (words, advice) = (back.message().to_owned(), back.advice().map(str::to_owned));
+    let outer = refused(Source::spool(Reader(Some(back)), 10, "stream"), &[ErrorKind::Unsupported], "inside");
+    assert!(outer.message().ends_with(&words), "{outer}");
+    assert_eq!((outer.setting(), outer.advice()), (Some("allow_drops"), advice.as_deref()), "{outer}");
+}
+
+#[test]
+fn errors_name_the_setting_that_would_help() {
+    let media = || Media::open(Source::open(clip()).unwrap()).unwrap();
+    let setting = |settings: &Transcode| {
+        transcode(&media(), settings, &none()).map(drop).unwrap_err().setting().map(str::to_owned)
+    };
+    let video = VideoSettings::new;
+    for (settings, name) in [
+        (Transcode::new().format("nonsense"), "format"),
+        (Transcode::new().speed(0.0), "speed"),
+        (Transcode::new().video(video().crf(-1.0)), "video.crf"),
+        (Transcode::new().video(video().codec(VideoCodec::H264).tune("nonsense")), "video.tune"),
+        (Transcode::new().video(video().codec(VideoCodec::H264).option("b:v", "1")), "video.bit_rate"),
+        (Transcode::new().muxer_option("movflags", "faststart"), "fragment"),
+    ] {
+        assert_eq!(setting(&settings).as_deref(), Some(name));
+    }
+    let mut limits = Limits::default();
+    limits.memory = 1000;
+    let small = Control::new().limits(limits);
+    let error = refused(
+        transcode(&media(), &Transcode::new().video(video().codec(VideoCodec::Mpeg4)), &small),
+        &[ErrorKind::LimitExceeded],
+        "memory",
+    );
+    assert_eq!(error.setting(), Some("limits.memory"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.mp4");
+    std::fs::write(&path, "mine").unwrap();
+    let there = avrope::Rope::from_bytes("new").save(&path, SaveOptions::new(), &none());
+    assert_eq!(refused(there, &[ErrorKind::InvalidArgument], "there").setting(), Some("overwrite"));
+}
+
+/// Whoever embeds the library has no flags, and the command line puts its own behind the setting's name.
+#[test]
+fn the_library_speaks_of_no_flags() {
+    fn look(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("bin") {
+                look(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let is_flag = |line: &str| {
+                    line.match_indices("--").any(|(at, _)| {
+                        let before = line[..at].chars().next_back();
+                        let after = line[at + 2..].chars().next();
+                        before.is_none_or(|c| " ('\"".contains(c))
+                            && after.is_some_and(|c| c.is_ascii_lowercase())
+                    })
+                };
+                found.extend(lines.filter(|line| is_flag(line)).map(str::to_owned));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+}
