@@ -25,6 +25,7 @@
 //!   (`cut_to`…).
 //! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
 //!   [`Processor`]s.
+//! - [`Job`]: an operation with all that it needs, owned: what waits in a queue and runs on another thread.
 //! - [`Hardware`]: devices, opened once and shared by jobs.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
 //! - [`Report`]: what happened, in numbers.
@@ -89,7 +90,7 @@ pub use job::{
     ReportRange, Stage,
 };
 pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};
-pub use output::Clip;
+pub use output::{Clip, Job};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,

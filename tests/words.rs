@@ -341,7 +341,7 @@ impl Processor<Frame> for Passes {
 fn a_processor_that_nothing_goes_through_is_said() {
     let (sound, mute) = (open(&sound()), open(&mute()));
     let settings = Transcode::new();
-    let warned = |job: Transcoder<'_>| {
+    let warned = |job: Transcoder| {
         let report = job.run(&Control::default()).unwrap().report;
         report.warnings.iter().any(|w| w.starts_with("the processor of"))
     };

@@ -1,11 +1,11 @@
-//! [`cut`]: one or more ranges of a source.
+//! [`Cut`]: one or more ranges of a source, copied.
 
 use super::copy::{self, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Sink, Source, TimeRange, Timestamp,
+    Control, Error, Media, Report, Result, Source, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
-    output::{self, Clip, Job, numbering::Extent, target::Target},
+    output::{self, Job, Operation, numbering::Extent, target::Target},
     time::Rational,
 };
 use serde::{Deserialize, Serialize};
@@ -115,22 +115,23 @@ impl Cut {
     }
 }
 
-/// Cuts by copying, into a rope.
-pub(crate) fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
-    output::to_rope(&CutJob { media, settings }, "cut", control)
+impl Cut {
+    /// The job that cuts by copying.
+    pub(crate) fn copying(&self, media: &Media) -> Job {
+        Job::new(Copying { media: media.clone(), settings: self.clone() })
+    }
 }
 
-/// Cuts by copying, into a sink.
-pub(crate) fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
-    output::to_sink(&CutJob { media, settings }, "cut", sink, control)
+struct Copying {
+    media: Media,
+    settings: Cut,
 }
 
-struct CutJob<'a> {
-    media: &'a Media,
-    settings: &'a Cut,
-}
+impl Operation for Copying {
+    fn name(&self) -> &'static str {
+        "cut"
+    }
 
-impl Job for CutJob<'_> {
     fn inputs(&self) -> Vec<Source> {
         vec![self.media.source().clone()]
     }
@@ -139,20 +140,20 @@ impl Job for CutJob<'_> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> Result<String> {
-        Ok(output::format_like(self.media))
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.media))
     }
 
-    fn shares(&self) -> Result<bool> {
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
         Ok(self.media.payloads() != crate::media::Payloads::Read)
     }
 
-    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
     }
 }
 
-impl CutJob<'_> {
+impl Copying {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let mode = self.mode(target)?;
         report.mode = Some(mode.name().into());
@@ -170,9 +171,9 @@ impl CutJob<'_> {
                 .advise("save it to a file, or read it into memory with Source::spool"));
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
-        let told = chapters(self.media, &ranges);
+        let told = chapters(&self.media, &ranges);
         target.tell(&(&ranges, mode));
-        target.open(self.media, extent, told, self.settings.allow_drops, report)?;
+        target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
@@ -185,7 +186,7 @@ impl CutJob<'_> {
                 whole_frames: false,
                 last,
             };
-            let copied = copy::part(&mut session, self.media, &streams, part)?;
+            let copied = copy::part(&mut session, &self.media, &streams, part)?;
             if let Some(asked) = session.report.ranges.get_mut(i) {
                 asked.actual_from = copied.from;
                 asked.actual_to = copied.from.plus(copied.len);
@@ -193,7 +194,7 @@ impl CutJob<'_> {
         }
         let shown = |r: &ReportRange| TimeRange { from: r.actual_from, to: r.actual_to };
         let shown: Vec<TimeRange> = session.report.ranges.iter().map(shown).collect();
-        session.target.chapters = chapters(self.media, &shown);
+        session.target.chapters = chapters(&self.media, &shown);
         session.report.duration_s = session.placed.secs();
         Ok(())
     }

@@ -5,13 +5,12 @@ use crate::{
     Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
     av::stream::Stream,
     output::{
-        self, Clip, Job,
+        self, Clip, Job, Operation,
         numbering::{self, Extent},
         target::Target,
     },
 };
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 /// How to join.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +41,11 @@ impl Join {
         self.allow_drops = allow;
         self
     }
+
+    /// The job that joins these sources, which it opens when it runs.
+    pub fn job(&self, sources: &[Source]) -> Job {
+        Job::new(Joining { sources: sources.to_vec(), settings: self.clone(), first: None })
+    }
 }
 
 /// Joins sources with like streams without touching their payload, into a rope. They are opened one after the other: a
@@ -60,41 +64,45 @@ impl Join {
 /// # Ok::<(), avrope::Error>(())
 /// ```
 pub fn join(sources: &[Source], settings: &Join, control: &Control) -> Result<Clip> {
-    output::to_rope(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", control)
+    settings.job(sources).to_rope(control)
 }
 
 /// Joins sources with like streams, into a sink.
 pub fn join_to(sources: &[Source], settings: &Join, sink: Sink, control: &Control) -> Result<Report> {
-    output::to_sink(&JoinJob { sources, settings, first: OnceLock::new(), control }, "join", sink, control)
+    settings.job(sources).to_sink(sink, control)
 }
 
-struct JoinJob<'a> {
-    sources: &'a [Source],
-    settings: &'a Join,
-    first: OnceLock<Media>,
-    control: &'a Control,
+struct Joining {
+    sources: Vec<Source>,
+    settings: Join,
+    /// The first of them, once it is open.
+    first: Option<Media>,
 }
 
-impl Job for JoinJob<'_> {
+impl Operation for Joining {
+    fn name(&self) -> &'static str {
+        "join"
+    }
+
     fn inputs(&self) -> Vec<Source> {
-        self.sources.to_vec()
+        self.sources.clone()
     }
 
     fn format(&self) -> Option<&str> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> Result<String> {
-        self.first().map(|media| output::format_like(&media))
+    fn default_format(&mut self, control: &Control) -> Result<String> {
+        self.first(control).map(|media| output::format_like(&media))
     }
 
-    fn shares(&self) -> Result<bool> {
-        Ok(self.first()?.payloads() != crate::media::Payloads::Read
-            && self.sources.iter().skip(1).all(|source| may_be_mp4(source, self.control)))
+    fn shares(&mut self, control: &Control) -> Result<bool> {
+        Ok(self.first(control)?.payloads() != crate::media::Payloads::Read
+            && self.sources.iter().skip(1).all(|source| may_be_mp4(source, control)))
     }
 
-    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        let first = self.first()?;
+    fn run(mut self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let first = self.first(control)?;
         let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
@@ -138,17 +146,17 @@ impl Job for JoinJob<'_> {
     }
 }
 
-impl JoinJob<'_> {
-    fn first(&self) -> Result<Media> {
+impl Joining {
+    fn first(&mut self, control: &Control) -> Result<Media> {
+        if let Some(media) = &self.first {
+            return Ok(media.clone());
+        }
         let source = self
             .sources
             .first()
             .ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
-        if let Some(media) = self.first.get() {
-            return Ok(media.clone());
-        }
-        let media = Media::open_with(source.clone(), self.control)?;
-        Ok(self.first.get_or_init(|| media).clone())
+        let media = Media::open_with(source.clone(), control)?;
+        Ok(self.first.insert(media).clone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Operations that copy: [`cut`], [`join`] and [`remux`].
+//! Operations that copy: cuts, [`join`] and [`remux`].
 //!
 //! All three are one machine. An output is a list of *parts*; a part is a stretch of one source's presentation clock.
 //! `copy.rs` takes a part's packets from the demuxer to the muxer; where they lie on the output's timeline, and what of it
@@ -11,6 +11,5 @@ mod lane;
 pub(crate) mod remux;
 
 pub use cut::{Cut, CutMode};
-pub(crate) use cut::{cut, cut_to};
 pub use join::{Join, join, join_to};
 pub use remux::{Remux, remux, remux_to};

@@ -4,7 +4,7 @@ use super::copy::{self, Part, Session};
 use crate::{
     Control, Media, Report, Result, Sink, Source, Timestamp,
     av::input::RawChapter,
-    output::{self, Clip, Job, numbering::Extent, target::Target},
+    output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
     time::Rational,
 };
 use serde::{Deserialize, Serialize};
@@ -38,11 +38,16 @@ impl Remux {
         self.allow_drops = allow;
         self
     }
+
+    /// The job that does this with a media.
+    pub fn job(&self, media: &Media) -> Job {
+        Job::new(Remuxing { media: media.clone(), settings: self.clone() })
+    }
 }
 
 /// Puts a media's packets into another container, in a rope.
 pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip> {
-    output::to_rope(&RemuxJob { media, settings }, "remux", control)
+    settings.job(media).to_rope(control)
 }
 
 /// Puts a media's packets into another container, in a sink. The source may be a stream; with a container that needs no
@@ -59,15 +64,19 @@ pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip>
 /// # Ok::<(), avrope::Error>(())
 /// ```
 pub fn remux_to(media: &Media, settings: &Remux, sink: Sink, control: &Control) -> Result<Report> {
-    output::to_sink(&RemuxJob { media, settings }, "remux", sink, control)
+    settings.job(media).to_sink(sink, control)
 }
 
-struct RemuxJob<'a> {
-    media: &'a Media,
-    settings: &'a Remux,
+struct Remuxing {
+    media: Media,
+    settings: Remux,
 }
 
-impl Job for RemuxJob<'_> {
+impl Operation for Remuxing {
+    fn name(&self) -> &'static str {
+        "remux"
+    }
+
     fn inputs(&self) -> Vec<Source> {
         vec![self.media.source().clone()]
     }
@@ -76,25 +85,25 @@ impl Job for RemuxJob<'_> {
         self.settings.format.as_deref()
     }
 
-    fn default_format(&self) -> Result<String> {
-        Ok(output::format_like(self.media))
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.media))
     }
 
-    fn shares(&self) -> Result<bool> {
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
         Ok(self.media.payloads() != crate::media::Payloads::Read)
     }
 
-    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
     }
 }
 
-impl RemuxJob<'_> {
+impl Remuxing {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
-        let chapters = all_chapters(self.media, Timestamp::ZERO);
-        target.open(self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        let chapters = all_chapters(&self.media, Timestamp::ZERO);
+        target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
         let part = Part {
             from: Timestamp::ZERO,
@@ -105,7 +114,7 @@ impl RemuxJob<'_> {
         };
         let total = self.media.duration().unwrap_or(Timestamp::MAX);
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
-        let copied = copy::part(&mut session, self.media, &streams, part)?;
+        let copied = copy::part(&mut session, &self.media, &streams, part)?;
         session.report.duration_s = copied.len.secs();
         Ok(())
     }

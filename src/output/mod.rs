@@ -2,6 +2,7 @@
 //! place, and how an MP4 is laid out. [`runner`] takes a job into a rope, a sink or many files.
 
 pub(crate) mod clock;
+mod job;
 mod layout;
 mod moov;
 pub(crate) mod numbering;
@@ -9,7 +10,9 @@ mod runner;
 pub(crate) mod target;
 pub(crate) mod track;
 
+pub use job::Job;
+pub(crate) use job::Operation;
 #[cfg(fuzzing)]
 pub(crate) use moov::rewritten;
 pub use runner::Clip;
-pub(crate) use runner::{Job, format_like, to_files, to_rope, to_sink};
+pub(crate) use runner::format_like;

@@ -1,6 +1,9 @@
-//! Jobs and where their results go: a rope, a sink, or many files.
+//! Where the results of jobs go: a rope, a sink, or many files.
 
-use super::target::{self, Destination, FilesPlan, Layout, Target};
+use super::{
+    job::Operation,
+    target::{self, Destination, FilesPlan, Layout, Target},
+};
 use crate::{
     Control, Error, Media, Report, Result, Rope, SaveOptions,
     av::{log, muxer::Muxer},
@@ -26,38 +29,27 @@ pub struct Clip {
     pub report: Report,
 }
 
-/// An operation that writes its packets to a target that somebody else chose.
-pub(crate) trait Job {
-    /// The sources, for the check that none of them is the output.
-    fn inputs(&self) -> Vec<crate::Source>;
-    /// The container that was asked for.
-    fn format(&self) -> Option<&str>;
-    /// The container if none was asked for and no file name tells.
-    fn default_format(&self) -> Result<String>;
-    /// Whether all payload can be shared, so that a rope of the result is small.
-    fn shares(&self) -> Result<bool>;
-    /// How an MP4 is laid out; `streaming`, where the sink is written once and in order.
-    fn layout(&self, streaming: bool) -> Layout {
-        let _ = streaming;
-        Layout::Indexed
-    }
-    /// Does it.
-    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()>;
-}
-
 /// Runs a job into a rope.
-pub(crate) fn to_rope(job: &impl Job, name: &str, control: &Control) -> Result<Clip> {
+pub(super) fn to_rope(mut job: Box<dyn Operation>, control: &Control) -> Result<Clip> {
     #[cfg(feature = "tracing")]
-    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let _span = tracing::info_span!("avrope", operation = job.name()).entered();
     let begun = Instant::now();
-    let mut report = Report { operation: name.into(), ..Report::default() };
-    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+    let mut report = Report { operation: job.name().into(), ..Report::default() };
+    let format = format_of(&mut *job, control)?;
     let rope = log::ours(|| build(job, &format, &mut report, control))?;
     finish(&mut report, rope.len(), begun);
     Ok(Clip { rope, report })
 }
 
-fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
+/// The container that was asked for, or the one that suits the operation.
+fn format_of(job: &mut dyn Operation, control: &Control) -> Result<String> {
+    match job.format() {
+        Some(format) => Ok(format.to_owned()),
+        None => job.default_format(control),
+    }
+}
+
+fn build(job: Box<dyn Operation>, format: &str, report: &mut Report, control: &Control) -> Result<Rope> {
     let mut target = Target::new(format, Destination::Rope, job.layout(false), control)?;
     target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
@@ -67,11 +59,11 @@ fn build(job: &impl Job, format: &str, report: &mut Report, control: &Control) -
 }
 
 /// Runs a job into a sink.
-pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control) -> Result<Report> {
+pub(super) fn to_sink(job: Box<dyn Operation>, sink: Sink, control: &Control) -> Result<Report> {
     #[cfg(feature = "tracing")]
-    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let _span = tracing::info_span!("avrope", operation = job.name()).entered();
     let begun = Instant::now();
-    let mut report = Report { operation: name.into(), ..Report::default() };
+    let mut report = Report { operation: job.name().into(), ..Report::default() };
     let written = log::ours(|| match sink.into_kind() {
         SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control),
         SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control),
@@ -82,7 +74,7 @@ pub(crate) fn to_sink(job: &impl Job, name: &str, sink: Sink, control: &Control)
 }
 
 fn to_file(
-    job: &impl Job,
+    mut job: Box<dyn Operation>,
     path: &Path,
     options: SaveOptions,
     report: &mut Report,
@@ -108,7 +100,7 @@ fn to_file(
     }
     // Before any work: an output that can't be written is known at once.
     let mut file = PartialFile::create(path, options)?;
-    if target::is_mov(&format) && job.shares()? {
+    if target::is_mov(&format) && job.shares(control)? {
         let rope = build(job, &format, report, control)?;
         rope.save_into(&mut file, control)?;
         file.publish()?;
@@ -123,8 +115,13 @@ fn to_file(
     Ok(len)
 }
 
-fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control: &Control) -> Result<u64> {
-    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+fn to_stream(
+    mut job: Box<dyn Operation>,
+    device: StreamDevice,
+    report: &mut Report,
+    control: &Control,
+) -> Result<u64> {
+    let format = format_of(&mut *job, control)?;
     let device = Arc::new(Mutex::new(device));
     if target::is_mov(&format) && job.layout(true) == Layout::Indexed {
         // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
@@ -153,21 +150,20 @@ fn to_stream(job: &impl Job, device: StreamDevice, report: &mut Report, control:
 }
 
 /// Runs a job into many files: the ones that a muxer names.
-pub(crate) fn to_files(
-    job: &impl Job,
-    name: &str,
+pub(super) fn to_files(
+    mut job: Box<dyn Operation>,
     plan: FilesPlan,
     sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
     control: &Control,
 ) -> Result<Report> {
     #[cfg(feature = "tracing")]
-    let _span = tracing::info_span!("avrope", operation = name).entered();
+    let _span = tracing::info_span!("avrope", operation = job.name()).entered();
     let begun = Instant::now();
-    let mut report = Report { operation: name.into(), ..Report::default() };
+    let mut report = Report { operation: job.name().into(), ..Report::default() };
     let written = Arc::new(AtomicU64::new(0));
     let files = SinkFiles { sinks, written: written.clone() };
     let destination = Destination::Files(Box::new(files), plan);
-    let format = job.format().map_or_else(|| job.default_format(), |format| Ok(format.to_owned()))?;
+    let format = format_of(&mut *job, control)?;
     let mut target = Target::new(&format, destination, Layout::Fragments, control)?;
     log::ours(|| {
         job.run(&mut target, &mut report, control)?;

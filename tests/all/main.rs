@@ -15,6 +15,7 @@ mod errors;
 mod fidelity;
 mod filters;
 mod hostile;
+mod jobs;
 mod join;
 mod matrix;
 mod numbering;

@@ -1,15 +1,16 @@
 //! Joins with transitions: pictures through `xfade`, sound through `acrossfade`.
 
-use super::transcode::{TranscodeJob, Transcoder};
+use super::transcoding::layout;
 use crate::{
-    Clip, Control, Error, ErrorKind, Hardware, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    Clip, Control, Error, ErrorKind, Hardware, Job, Media, Report, Result, Sink, Source, StreamKind,
+    Timestamp,
     av::{
         format::usual_layout,
         stream::{Stream, Turn},
     },
     job::DroppedStream,
     output::{
-        self, Job,
+        self, Operation,
         target::{Layout, Target},
     },
     time::{Rational, convert},
@@ -48,8 +49,7 @@ pub fn join_with(
     settings: &Transcode,
     control: &Control,
 ) -> Result<Clip> {
-    let job = Blend::open(sources, transition, settings, control)?;
-    output::to_rope(&job, "join", control)
+    transition.job(sources, settings).to_rope(control)
 }
 
 /// Joins sources with transitions, into a sink.
@@ -62,32 +62,86 @@ pub fn join_with_to(
     sink: Sink,
     control: &Control,
 ) -> Result<Report> {
-    let job = Blend::open(sources, transition, settings, control)?;
-    output::to_sink(&job, "join", sink, control)
+    transition.job(sources, settings).to_sink(sink, control)
 }
 
-struct Blend<'a> {
+impl Transition {
+    /// The job that joins these sources, which it opens when it runs, with such a transition between each two.
+    pub fn job(&self, sources: &[Source], settings: &Transcode) -> Job {
+        Job::new(Blending {
+            sources: sources.to_vec(),
+            transition: self.clone(),
+            settings: settings.clone(),
+            first: None,
+        })
+    }
+}
+
+/// A join with transitions, with all that it needs.
+struct Blending {
+    sources: Vec<Source>,
+    transition: Transition,
+    settings: Transcode,
+    /// The first source, once it is open.
+    first: Option<Media>,
+}
+
+impl Operation for Blending {
+    fn name(&self) -> &'static str {
+        "join"
+    }
+
+    fn inputs(&self) -> Vec<Source> {
+        self.sources.clone()
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.settings.format.as_deref()
+    }
+
+    fn default_format(&mut self, control: &Control) -> Result<String> {
+        let source = self.sources.first().ok_or_else(too_few)?;
+        Ok(output::format_like(self.first.insert(Media::open_with(source.clone(), control)?)))
+    }
+
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn layout(&self, streaming: bool) -> Layout {
+        layout(&self.settings, streaming)
+    }
+
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        Blend::open(*self, control)?.run(target, report, control)
+    }
+}
+
+fn too_few() -> Error {
+    Error::invalid("a transition is between two sources").advise("name two or more")
+}
+
+/// A join with transitions whose sources are open.
+struct Blend {
     medias: Vec<Media>,
-    transition: &'a Transition,
+    transition: Transition,
     settings: Transcode,
     /// Transitions are made in memory.
     hardware: Hardware,
 }
 
-impl<'a> Blend<'a> {
-    fn open(
-        sources: &[Source],
-        transition: &'a Transition,
-        settings: &Transcode,
-        control: &Control,
-    ) -> Result<Self> {
+impl Blend {
+    fn open(job: Blending, control: &Control) -> Result<Self> {
+        let Blending { sources, transition, settings, first } = job;
         if sources.len() < 2 {
-            return Err(Error::invalid("a transition is between two sources").advise("name two or more"));
+            return Err(too_few());
         }
         transition.check()?;
+        let opened = first.is_some().into();
         let open = |source: &Source| Media::open_with(source.clone(), control);
+        let others = sources.iter().skip(opened).map(open);
         Ok(Self {
-            medias: sources.iter().map(open).collect::<Result<_>>()?,
+            medias: first.map(Ok).into_iter().chain(others).collect::<Result<_>>()?,
             transition,
             settings: settings.within(control.limit())?,
             hardware: Hardware::none(),
@@ -95,7 +149,7 @@ impl<'a> Blend<'a> {
     }
 
     fn first(&self) -> Result<&Media> {
-        self.medias.first().ok_or_else(|| Error::invalid("no source was given"))
+        self.medias.first().ok_or_else(too_few)
     }
 }
 
@@ -104,30 +158,7 @@ fn stream_of(media: &Media, kind: StreamKind) -> Option<usize> {
     media.streams().iter().position(|s| s.kind() == kind && !s.is_picture() && !s.is_hidden())
 }
 
-impl Job for Blend<'_> {
-    fn inputs(&self) -> Vec<Source> {
-        self.medias.iter().map(|media| media.source().clone()).collect()
-    }
-
-    fn format(&self) -> Option<&str> {
-        self.settings.format.as_deref()
-    }
-
-    fn default_format(&self) -> Result<String> {
-        self.first().map(output::format_like)
-    }
-
-    fn shares(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn layout(&self, streaming: bool) -> Layout {
-        match self.first() {
-            Ok(media) => TranscodeJob::new(Transcoder::new(media, &self.settings)).layout(streaming),
-            Err(_) => Layout::Indexed,
-        }
-    }
-
+impl Blend {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
         self.settings.check()?;
@@ -212,7 +243,7 @@ fn one(rate: Rational) -> Rational {
     Rational { num: rate.den, den: rate.num }
 }
 
-impl<'a> Blend<'a> {
+impl Blend {
     /// A transition's length in frames.
     fn fade(&self, rate: Rational) -> i64 {
         self.transition.duration.ticks(one(rate)).max(1)
@@ -306,7 +337,7 @@ impl<'a> Blend<'a> {
         self.medias.iter().enumerate().map(length).collect()
     }
 
-    fn lane(
+    fn lane<'a>(
         &'a self,
         kind: StreamKind,
         rate: Rational,

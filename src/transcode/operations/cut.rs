@@ -1,9 +1,12 @@
 //! [`cut`] in all of its modes: what copies is done in `edit`, what encodes is done here.
 
-use super::transcode::{TranscodeJob, Transcoder};
+use super::transcoding::{Transcoding, layout};
 use crate::{
-    Clip, Control, Cut, CutMode, Media, Report, Result, Sink, edit,
-    output::{self, Job},
+    Clip, Control, Cut, CutMode, Job, Media, Report, Result, Sink, Source,
+    output::{
+        self, Operation,
+        target::{Layout, Target},
+    },
     transcode::{encoders::faithful, settings::Transcode},
 };
 
@@ -21,20 +24,25 @@ use crate::{
 /// outside, [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do it, and what reading
 /// fails with.
 pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
-    if settings.asked_mode() != Some(CutMode::Encode) {
-        return edit::cut(media, settings, control);
-    }
-    output::to_rope(&EncodedCut { media, asked: &asked(settings)? }, "cut", control)
+    settings.job(media).to_rope(control)
 }
 
 /// Cuts ranges out of a media, into a sink.
 ///
 /// Errors: as [`cut`], and what the sink fails with.
 pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
-    if settings.asked_mode() != Some(CutMode::Encode) {
-        return edit::cut_to(media, settings, sink, control);
+    settings.job(media).to_sink(sink, control)
+}
+
+impl Cut {
+    /// The job that cuts this out of a media.
+    pub fn job(&self, media: &Media) -> Job {
+        if self.asked_mode() == Some(CutMode::Encode) {
+            Job::new(Encoding { media: media.clone(), cut: self.clone() })
+        } else {
+            self.copying(media)
+        }
     }
-    output::to_sink(&EncodedCut { media, asked: &asked(settings)? }, "cut", sink, control)
 }
 
 /// What is asked for, whatever the codecs.
@@ -53,41 +61,39 @@ fn asked(settings: &Cut) -> Result<Transcode> {
 }
 
 /// A transcode that reports itself as a cut.
-struct EncodedCut<'a> {
-    media: &'a Media,
-    asked: &'a Transcode,
+struct Encoding {
+    media: Media,
+    cut: Cut,
 }
 
-impl EncodedCut<'_> {
-    fn plain(&self) -> TranscodeJob<'_> {
-        TranscodeJob::new(Transcoder::new(self.media, self.asked))
+impl Operation for Encoding {
+    fn name(&self) -> &'static str {
+        "cut"
     }
-}
 
-impl Job for EncodedCut<'_> {
-    fn inputs(&self) -> Vec<crate::Source> {
-        self.plain().inputs()
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.media.source().clone()]
     }
 
     fn format(&self) -> Option<&str> {
-        self.asked.format.as_deref()
+        self.cut.asked_format()
     }
 
-    fn default_format(&self) -> Result<String> {
-        self.plain().default_format()
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.media))
     }
 
-    fn shares(&self) -> Result<bool> {
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
         Ok(false)
     }
 
-    fn layout(&self, streaming: bool) -> crate::output::target::Layout {
-        self.plain().layout(streaming)
+    fn layout(&self, streaming: bool) -> Layout {
+        layout(&Transcode::new(), streaming)
     }
 
-    fn run(&self, target: &mut output::target::Target, report: &mut Report, control: &Control) -> Result<()> {
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
-        let settings = faithful::with_codecs(self.asked.clone(), self.media, target, report);
-        TranscodeJob::new(Transcoder::new(self.media, &settings)).run(target, report, control)
+        let settings = faithful::with_codecs(asked(&self.cut)?, &self.media, target, report);
+        Box::new(Transcoding::new(&self.media, &settings)).run(target, report, control)
     }
 }

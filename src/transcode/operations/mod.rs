@@ -3,8 +3,8 @@
 
 mod blend;
 mod cut;
-mod job;
 mod transcode;
+mod transcoding;
 
 pub use blend::{join_with, join_with_to};
 pub use cut::{cut, cut_to};

@@ -1,18 +1,14 @@
 //! [`transcode`] for the usual case, [`Transcoder`] with processors of one's own.
 
-use super::job;
+use super::transcoding::Transcoding;
 use crate::{
-    Clip, Control, Frame, Hardware, Media, Report, Result, Sink, Source,
-    output::{
-        self, Job,
-        target::{Layout, Target},
-    },
+    Clip, Control, Frame, Hardware, Job, Media, Report, Result, Sink,
     transcode::{
-        flow::process::processor::{Chain, Packet, PacketChain, Processor},
-        settings::{Fragment, Overlay, Segments, Transcode, Watermark, overlay::Given},
+        flow::process::processor::{Packet, Processor},
+        settings::{Overlay, Segments, Transcode, Watermark, overlay::Given},
     },
 };
-use std::{fmt, sync::Mutex};
+use std::fmt;
 
 /// Transcodes a media, into a rope.
 ///
@@ -29,7 +25,7 @@ use std::{fmt, sync::Mutex};
 /// libav has no encoder for or the container can't hold; [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be
 /// decoded.
 pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Result<Clip> {
-    Transcoder::new(media, settings).run(control)
+    settings.job(media).to_rope(control)
 }
 
 /// Transcodes a media, into a sink. An MP4 in a sink that can't seek is fragmented; into a file its index goes first, with
@@ -37,7 +33,7 @@ pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Resu
 ///
 /// Errors: as [`transcode`], and what the sink fails with.
 pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &Control) -> Result<Report> {
-    Transcoder::new(media, settings).run_to(sink, control)
+    settings.job(media).to_sink(sink, control)
 }
 
 /// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that `sinks`
@@ -72,7 +68,7 @@ pub fn transcode_segments(
     sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
     control: &Control,
 ) -> Result<Report> {
-    Transcoder::new(media, settings).run_segments(segments, sinks, control)
+    settings.job(media).to_files(segments, sinks, control)
 }
 
 /// A transcode with processors of the caller's own.
@@ -89,44 +85,28 @@ pub fn transcode_segments(
 /// println!("{} frames", report.frames_encoded);
 /// # Ok::<(), avrope::Error>(())
 /// ```
-pub struct Transcoder<'a> {
-    media: &'a Media,
-    settings: &'a Transcode,
-    hardware: Option<Hardware>,
-    watermarks: Vec<Given>,
-    video: Chain,
-    audio: Chain,
-    packets: PacketChain,
-}
+pub struct Transcoder(Transcoding);
 
-impl fmt::Debug for Transcoder<'_> {
+impl fmt::Debug for Transcoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transcoder")
-            .field("media", self.media)
-            .field("settings", self.settings)
-            .field("processors", &(self.video.len(), self.audio.len()))
+            .field("media", &self.0.media)
+            .field("settings", &self.0.settings)
+            .field("processors", &(self.0.video.len(), self.0.audio.len()))
             .finish()
     }
 }
 
-impl<'a> Transcoder<'a> {
-    /// Without processors, for now.
-    pub fn new(media: &'a Media, settings: &'a Transcode) -> Self {
-        Self {
-            media,
-            settings,
-            hardware: None,
-            watermarks: Vec::new(),
-            video: Vec::new(),
-            audio: Vec::new(),
-            packets: Vec::new(),
-        }
+impl Transcoder {
+    /// Without processors, for now. Media and settings are cloned, which costs little.
+    pub fn new(media: &Media, settings: &Transcode) -> Self {
+        Self(Transcoding::new(media, settings))
     }
 
     /// The devices to use, instead of the settings' choice: jobs that share a handle open each device once.
     #[must_use]
     pub fn hardware(mut self, hardware: &Hardware) -> Self {
-        self.hardware = Some(hardware.clone());
+        self.0.hardware = Some(hardware.clone());
         self
     }
 
@@ -155,7 +135,7 @@ impl<'a> Transcoder<'a> {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be repeated,
     /// and with [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
     pub fn watermark<'w>(mut self, what: impl Into<Watermark<'w>>, overlay: Overlay) -> Result<Self> {
-        self.watermarks.push(Given::new(what.into(), overlay)?);
+        self.0.watermarks.push(Given::new(what.into(), overlay)?);
         Ok(self)
     }
 
@@ -163,7 +143,7 @@ impl<'a> Transcoder<'a> {
     /// frame rate of the settings come before all of them. The video is encoded then.
     #[must_use]
     pub fn video(mut self, processor: impl Processor<Frame> + 'static) -> Self {
-        self.video.push(Box::new(processor));
+        self.0.video.push(Box::new(processor));
         self
     }
 
@@ -171,7 +151,7 @@ impl<'a> Transcoder<'a> {
     /// then.
     #[must_use]
     pub fn audio(mut self, processor: impl Processor<Frame> + 'static) -> Self {
-        self.audio.push(Box::new(processor));
+        self.0.audio.push(Box::new(processor));
         self
     }
 
@@ -179,22 +159,27 @@ impl<'a> Transcoder<'a> {
     /// Nothing is encoded for that.
     #[must_use]
     pub fn packets(mut self, processor: impl Processor<Packet> + 'static) -> Self {
-        self.packets.push(Box::new(processor));
+        self.0.packets.push(Box::new(processor));
         self
+    }
+
+    /// The job that does this.
+    pub fn job(self) -> Job {
+        Job::new(self.0)
     }
 
     /// Runs it, into a rope.
     ///
     /// Errors: as [`transcode`], and what the processors fail with.
     pub fn run(self, control: &Control) -> Result<Clip> {
-        output::to_rope(&TranscodeJob::new(self), "transcode", control)
+        self.job().to_rope(control)
     }
 
     /// Runs it, into a sink.
     ///
     /// Errors: as [`run`](Self::run), and what the sink fails with.
     pub fn run_to(self, sink: Sink, control: &Control) -> Result<Report> {
-        output::to_sink(&TranscodeJob::new(self), "transcode", sink, control)
+        self.job().to_sink(sink, control)
     }
 
     /// Runs it, into HLS or DASH: see [`transcode_segments`].
@@ -206,74 +191,28 @@ impl<'a> Transcoder<'a> {
         sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
         control: &Control,
     ) -> Result<Report> {
-        let rates = self.media.streams().iter().filter(|stream| !stream.is_picture());
-        let rate = self.settings.video.frame_rate.or_else(|| rates.filter_map(|s| s.frame_rate()).next());
-        let plan = segments.plan(rate)?;
-        let mut job = TranscodeJob::new(self);
-        job.segments = Some(segments.format());
-        output::to_files(&job, "transcode", plan, sinks, control)
+        self.job().to_files(segments, sinks, control)
     }
 }
 
-pub(crate) struct TranscodeJob<'a> {
-    media: &'a Media,
-    settings: &'a Transcode,
-    hardware: Hardware,
-    /// The container of each segment.
-    segments: Option<&'static str>,
-    /// Taken by the run.
-    processors: Mutex<(Vec<Given>, Chain, Chain, PacketChain)>,
-}
-
-impl<'a> TranscodeJob<'a> {
-    pub(crate) fn new(transcoder: Transcoder<'a>) -> Self {
-        Self {
-            media: transcoder.media,
-            settings: transcoder.settings,
-            hardware: transcoder.hardware.unwrap_or_else(|| Hardware::new(transcoder.settings.hardware)),
-            segments: None,
-            processors: Mutex::new((
-                transcoder.watermarks,
-                transcoder.video,
-                transcoder.audio,
-                transcoder.packets,
-            )),
-        }
+impl Transcode {
+    /// The job that makes this of a media; with processors and watermarks, see [`Transcoder::job`].
+    pub fn job(&self, media: &Media) -> Job {
+        Transcoder::new(media, self).job()
     }
 }
 
-impl Job for TranscodeJob<'_> {
-    fn inputs(&self) -> Vec<Source> {
-        let processors = self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let seconds = processors.0.iter().filter_map(Given::source);
-        std::iter::once(self.media.source()).chain(seconds).cloned().collect()
-    }
-
-    fn format(&self) -> Option<&str> {
-        self.segments.or(self.settings.format.as_deref())
-    }
-
-    fn default_format(&self) -> Result<String> {
-        Ok(output::format_like(self.media))
-    }
-
-    fn shares(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn layout(&self, streaming: bool) -> Layout {
-        match self.settings.fragment {
-            Some(Fragment::Frame) => Layout::FragmentPerFrame,
-            Some(Fragment::Keyframe) => Layout::Fragments,
-            None if streaming => Layout::Fragments,
-            None => Layout::Indexed,
-        }
-    }
-
-    fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        let processors =
-            std::mem::take(&mut *self.processors.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        job::run(self.media, self.settings, &self.hardware, processors, target, report, control)
-            .map_err(|e| e.named(self.media.source().name()))
+impl Job {
+    /// Runs it into HLS or DASH: see [`transcode_segments`](crate::transcode_segments).
+    ///
+    /// Errors: those of the operation, and what `sinks` and the sinks fail with;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for all jobs but those of [`Transcode`] and [`Transcoder`].
+    pub fn to_files(
+        self,
+        segments: &Segments,
+        sinks: impl FnMut(&str) -> Result<Sink> + Send + 'static,
+        control: &Control,
+    ) -> Result<Report> {
+        self.into_planned_files(|rate| Ok((segments.plan(rate)?, segments.format())), sinks, control)
     }
 }

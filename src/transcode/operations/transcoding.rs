@@ -1,11 +1,19 @@
-//! One transcode, from its settings to its pipeline: what is kept, what lies over it, which device does it.
+//! One transcode as a job, from its settings to its pipeline: what is kept, what lies over it, which device does it.
 
 use crate::{
-    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Timestamp,
-    av::{decoder::DecodeOptions, device::Device, stream::StreamKind},
+    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Source, Timestamp,
+    av::{
+        decoder::DecodeOptions,
+        device::Device,
+        stream::{Stream, StreamKind},
+    },
     edit::remux::all_chapters,
     job::{RefusedDevice, ReportRange},
-    output::target::Target,
+    output::{
+        self, Operation,
+        target::{Layout, Target},
+    },
+    time::Rational,
     transcode::{
         encoders::touches,
         flow::{
@@ -15,26 +23,102 @@ use crate::{
             process::{layers::Layer, processor},
         },
         plan::{Plan, unused},
-        settings::{Transcode, overlay::Given},
+        settings::{Fragment, Transcode, overlay::Given},
     },
 };
 
-/// What the caller puts between decoder and encoder, and in front of the muxer.
-type Steps = (Vec<Given>, processor::Chain, processor::Chain, processor::PacketChain);
+/// A transcode with all that it needs.
+pub(crate) struct Transcoding {
+    pub media: Media,
+    pub settings: Transcode,
+    /// Without it, the settings' choice.
+    pub hardware: Option<Hardware>,
+    pub watermarks: Vec<Given>,
+    /// What the caller puts between decoder and encoder.
+    pub video: processor::Chain,
+    pub audio: processor::Chain,
+    /// What the caller puts in front of the muxer.
+    pub packets: processor::PacketChain,
+    /// The container of each file, where there are many.
+    pub file_format: Option<&'static str>,
+}
+
+impl Transcoding {
+    /// Without processors.
+    pub fn new(media: &Media, settings: &Transcode) -> Self {
+        Self {
+            media: media.clone(),
+            settings: settings.clone(),
+            hardware: None,
+            watermarks: Vec::new(),
+            video: Vec::new(),
+            audio: Vec::new(),
+            packets: Vec::new(),
+            file_format: None,
+        }
+    }
+}
+
+impl Operation for Transcoding {
+    fn name(&self) -> &'static str {
+        "transcode"
+    }
+
+    fn inputs(&self) -> Vec<Source> {
+        let seconds = self.watermarks.iter().filter_map(Given::source);
+        std::iter::once(self.media.source()).chain(seconds).cloned().collect()
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.file_format.or(self.settings.format.as_deref())
+    }
+
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.media))
+    }
+
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn layout(&self, streaming: bool) -> Layout {
+        layout(&self.settings, streaming)
+    }
+
+    fn frame_rate(&self) -> Option<Rational> {
+        let pictures = self.media.streams().iter().filter(|stream| !stream.is_picture());
+        self.settings.video.frame_rate.or_else(|| pictures.filter_map(Stream::frame_rate).next())
+    }
+
+    fn set_file_format(&mut self, format: &'static str) -> Result<()> {
+        self.file_format = Some(format);
+        Ok(())
+    }
+
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let media = self.media.clone();
+        run(*self, target, report, control).map_err(|e| e.named(media.source().name()))
+    }
+}
+
+/// How an MP4 of encoded tracks is laid out.
+pub(crate) fn layout(settings: &Transcode, streaming: bool) -> Layout {
+    match settings.fragment {
+        Some(Fragment::Frame) => Layout::FragmentPerFrame,
+        Some(Fragment::Keyframe) => Layout::Fragments,
+        None if streaming => Layout::Fragments,
+        None => Layout::Indexed,
+    }
+}
 
 /// Plans a transcode of one source and runs it.
-pub(crate) fn run(
-    media: &Media,
-    settings: &Transcode,
-    hardware: &Hardware,
-    (watermarks, video, audio, packets): Steps,
-    target: &mut Target,
-    report: &mut Report,
-    control: &Control,
-) -> Result<()> {
+fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+    let Transcoding { media, settings, hardware, watermarks, video, audio, packets, .. } = job;
+    let media = &media;
+    let hardware = &hardware.unwrap_or_else(|| Hardware::new(settings.hardware));
     settings.check()?;
     if target.muxer.names_material() {
-        target.tell(settings);
+        target.tell(&settings);
     }
     let settings = &settings.within(control.limit())?;
     target.set_options(&settings.muxer_options)?;
