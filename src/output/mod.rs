@@ -6,13 +6,14 @@ mod job;
 mod layout;
 mod moov;
 pub(crate) mod numbering;
+mod operation;
 mod runner;
 pub(crate) mod target;
 pub(crate) mod track;
 
 pub use job::Job;
-pub(crate) use job::Operation;
 #[cfg(fuzzing)]
 pub(crate) use moov::rewritten;
+pub(crate) use operation::Operation;
 pub use runner::Clip;
 pub(crate) use runner::format_like;

@@ -1,7 +1,7 @@
 //! Where the results of jobs go: a rope, a sink, or many files.
 
 use super::{
-    job::Operation,
+    operation::Operation,
     target::{self, Destination, FilesPlan, Layout, Target},
 };
 use crate::{
