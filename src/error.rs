@@ -5,35 +5,42 @@ use std::{any::Any, borrow::Cow, fmt};
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] is: the part that a program can act on.
+/// What kind of failure an [`Error`] is: the part that a program can act on. The numbers are for other languages, and stay:
+/// 0 is no error, and new kinds get new numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[non_exhaustive]
+#[repr(i32)]
 pub enum ErrorKind {
     /// The caller asked for something that makes no sense: an empty range, an output equal to its input.
-    InvalidArgument,
+    InvalidArgument = 1,
     /// A file or stream that was named is not there.
-    NotFound,
+    NotFound = 2,
     /// The request is sensible, but this container, codec or build can't do it.
-    Unsupported,
+    Unsupported = 3,
     /// The input's bytes are damaged, incomplete, or not media at all.
-    Corrupt,
+    Corrupt = 4,
     /// Reading or writing failed: permissions, a full disk, a source that changed under way.
-    Io,
+    Io = 5,
     /// The job's [`CancelToken`](crate::CancelToken) was set.
-    Cancelled,
+    Cancelled = 6,
     /// The job's deadline passed.
-    DeadlineExceeded,
+    DeadlineExceeded = 7,
     /// One of the job's [`Limits`](crate::Limits) was reached.
-    LimitExceeded,
+    LimitExceeded = 8,
     /// What is needed is in use: a stream that is read already.
-    Busy,
+    Busy = 9,
     /// A hardware device that was asked for can't be had.
-    Hardware,
+    Hardware = 10,
     /// A defect of this crate, or a callback of the caller's that panicked.
-    Bug,
+    Bug = 11,
 }
 
 impl ErrorKind {
+    /// Its number, from 1 on, which stays the same in all versions.
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid argument",

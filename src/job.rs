@@ -235,6 +235,7 @@ impl Control {
 
 /// One range of a cut: what was asked for, and what the output shows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ReportRange {
     /// Asked: the first instant that is in.
     pub from: Timestamp,

@@ -63,7 +63,7 @@ impl<F: Fn() -> std::io::Result<()> + Send + Sync> ReadAt for Remote<F> {
     }
 
     fn hints(&self) -> Hints {
-        Hints { block: 16 << 10, read_ahead: 64 << 10, cache: 256 << 10, ..Hints::default() }
+        Hints::new().block(16 << 10).read_ahead(64 << 10).cache(256 << 10)
     }
 }
 

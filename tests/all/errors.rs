@@ -47,7 +47,7 @@ impl ReadAt for Store {
 
     /// So that what was read once is not all that there is.
     fn hints(&self) -> Hints {
-        Hints { block: 4 << 10, read_ahead: 4 << 10, cache: 16 << 10, ..Hints::default() }
+        Hints::new().block(4 << 10).read_ahead(4 << 10).cache(16 << 10)
     }
 }
 
@@ -178,6 +178,28 @@ fn errors_name_the_setting_that_would_help() {
     std::fs::write(&path, "mine").unwrap();
     let there = avrope::Rope::from_bytes("new").save(&path, SaveOptions::new(), &none());
     assert_eq!(refused(there, &[ErrorKind::InvalidArgument], "there").setting(), Some("overwrite"));
+}
+
+/// Programs in other languages know kinds by their numbers: none changes, and none is given twice.
+#[test]
+fn kinds_keep_their_numbers() {
+    use ErrorKind::*;
+    let kinds = [
+        (InvalidArgument, 1),
+        (NotFound, 2),
+        (Unsupported, 3),
+        (Corrupt, 4),
+        (Io, 5),
+        (Cancelled, 6),
+        (DeadlineExceeded, 7),
+        (LimitExceeded, 8),
+        (Busy, 9),
+        (Hardware, 10),
+        (Bug, 11),
+    ];
+    for (kind, number) in kinds {
+        assert_eq!(kind.code(), number, "{kind:?}");
+    }
 }
 
 /// Whoever embeds the library has no flags, and the command line puts its own behind the setting's name.

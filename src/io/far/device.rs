@@ -69,8 +69,14 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
-/// How a seekable source likes to be read. Make it from [`default`](Self::default): more will come.
+/// How a seekable source likes to be read.
+///
+/// ```
+/// let hints = avrope::Hints::new().block(64 << 10).requests(8);
+/// assert_eq!(hints.read_ahead, avrope::Hints::default().read_ahead);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hints {
     /// The least that a demuxer's read asks for, in bytes; it doubles while reads follow each other. Default 256 KiB.
     pub block: usize,
@@ -94,6 +100,46 @@ impl Default for Hints {
 }
 
 impl Hints {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The least that a demuxer's read asks for, in bytes.
+    #[must_use]
+    pub fn block(mut self, bytes: usize) -> Self {
+        self.block = bytes;
+        self
+    }
+
+    /// The most that one request asks for, in bytes.
+    #[must_use]
+    pub fn read_ahead(mut self, bytes: usize) -> Self {
+        self.read_ahead = bytes;
+        self
+    }
+
+    /// Bytes that are kept, and that one reader has asked for before they are used.
+    #[must_use]
+    pub fn cache(mut self, bytes: usize) -> Self {
+        self.cache = bytes;
+        self
+    }
+
+    /// Requests that one reader has on their way at the same time.
+    #[must_use]
+    pub fn requests(mut self, count: usize) -> Self {
+        self.requests = count;
+        self
+    }
+
+    /// Ranges that lie nearer to each other than this are got by one request, in bytes.
+    #[must_use]
+    pub fn gap(mut self, bytes: usize) -> Self {
+        self.gap = bytes;
+        self
+    }
+
     /// The same within bounds that make sense.
     pub(super) fn bounded(self) -> Self {
         let block = self.block.clamp(512, 64 << 20);

@@ -29,7 +29,7 @@ impl<F: Fn(&mut [u8]) -> std::io::Result<Option<usize>> + Send + Sync> ReadAt fo
     }
 
     fn hints(&self) -> Hints {
-        Hints { block: 4096, read_ahead: 16 << 10, cache: 64 << 10, ..Hints::default() }
+        Hints::new().block(4096).read_ahead(16 << 10).cache(64 << 10)
     }
 }
 

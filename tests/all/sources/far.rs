@@ -28,7 +28,7 @@ impl<F: Fn(&Range<u64>, &Control) -> std::io::Result<()> + Send + Sync> ReadAt f
 const BLOCK: usize = 64 << 10;
 
 fn hints() -> Hints {
-    Hints { block: BLOCK, read_ahead: BLOCK, cache: 4 * BLOCK, requests: 4, gap: 4096 }
+    Hints::new().block(BLOCK).read_ahead(BLOCK).cache(4 * BLOCK).requests(4).gap(4096)
 }
 
 /// A rope over all of a device.
