@@ -145,7 +145,7 @@ fn consumers() -> [(&'static str, Consumer); 5] {
 
 /// Bytes of a rope that lie in its source.
 fn shared(rope: &Rope) -> u64 {
-    rope.segments().filter(|segment| segment.source.is_some()).map(|segment| segment.len).sum()
+    rope.slices().filter(|segment| segment.source.is_some()).map(|segment| segment.len).sum()
 }
 
 /// A rope of MP4 into MP4, whose payload is far.

@@ -89,7 +89,7 @@ fn main() {
 fn h264(preset: &str) -> Transcode {
     Transcode::new()
         .format("mp4")
-        .video(VideoSettings::new().codec(VideoCodec::H264).speed(preset))
+        .video(VideoSettings::new().codec(VideoCodec::H264).encoder_preset(preset))
         .audio(AudioSettings::new().codec(AudioCodec::Aac).bit_rate(128_000))
 }
 
@@ -273,14 +273,14 @@ fn live(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let settings = Transcode::new()
         .format("mp4")
         .fragment(Fragment::Frame)
-        .video(VideoSettings::new().codec(VideoCodec::H264).speed("veryfast").tune("zerolatency"))
+        .video(VideoSettings::new().codec(VideoCodec::H264).encoder_preset("veryfast").tune("zerolatency"))
         .audio(AudioSettings::new().codec(AudioCodec::Aac).bit_rate(128_000));
     let path = text(&input)?;
     let mut ours = || -> Outcome<Duration> {
         let begun = Instant::now();
         let (sender, chunks) = crossbeam_channel::bounded(4);
         let token = avrope::CancelToken::new();
-        let control = Control::new().cancel(token.clone());
+        let control = Control::new().cancel_token(token.clone());
         std::thread::scope(|scope| {
             let settings = &settings;
             scope.spawn(move || {

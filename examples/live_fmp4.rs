@@ -27,7 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let settings = Transcode::new()
             .format("mp4")
             .fragment(Fragment::Frame)
-            .video(VideoSettings::new().codec(VideoCodec::H264).speed("veryfast").tune("zerolatency"))
+            .video(
+                VideoSettings::new().codec(VideoCodec::H264).encoder_preset("veryfast").tune("zerolatency"),
+            )
             .audio(AudioSettings::new().codec(AudioCodec::Aac));
         transcode_to(&media, &settings, Sink::channel(sender), &Control::default())
     });

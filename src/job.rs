@@ -80,7 +80,7 @@ type ProgressFn = dyn Fn(Progress) + Send + Sync;
 /// use std::time::Duration;
 ///
 /// let token = CancelToken::new();
-/// let control = Control::new().cancel(token.clone()).timeout(Duration::from_secs(30));
+/// let control = Control::new().cancel_token(token.clone()).timeout(Duration::from_secs(30));
 /// token.cancel();
 /// assert!(control.check().is_err());
 /// ```
@@ -125,7 +125,7 @@ impl Control {
 
     /// Ends the job when this token is cancelled.
     #[must_use]
-    pub fn cancel(mut self, token: CancelToken) -> Self {
+    pub fn cancel_token(mut self, token: CancelToken) -> Self {
         self.cancel = Some(token);
         self
     }

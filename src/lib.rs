@@ -23,7 +23,7 @@
 //! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
 //! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
 //!   (`cut_to`…).
-//! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with`]: operations that decode and encode, with settings ([`Transcode`]) and
+//! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with_transition`]: operations that decode and encode, with settings ([`Transcode`]) and
 //!   [`Processor`]s.
 //! - [`Job`]: an operation with all that it needs, owned: what waits in a queue and runs on another thread.
 //! - [`Hardware`]: devices, opened once and shared by jobs.
@@ -84,7 +84,7 @@ pub use av::{device::DeviceKind, frame::Frame, stream::StreamKind};
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use hardware::{DeviceInfo, Hardware, HardwareChoice};
-pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, SaveOptions, Segment, Sink, Source};
+pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, RopeSlice, SaveOptions, Sink, Source};
 pub use job::{
     CancelToken, Control, DroppedStream, HardwareReport, Limits, Progress, RefusedDevice, Report,
     ReportRange, Stage,
@@ -95,8 +95,8 @@ pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,
     Preset, Processor, SegmentType, Segments, Transcode, Transcoder, Transition, VideoCodec, VideoFilter,
-    VideoSettings, Watermark, cut, cut_to, join_with, join_with_to, transcode, transcode_segments,
-    transcode_to,
+    VideoSettings, Watermark, cut, cut_to, join_with_transition, join_with_transition_to, transcode,
+    transcode_segments, transcode_to,
 };
 
 /// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that

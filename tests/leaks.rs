@@ -61,7 +61,7 @@ fn round(input: &Path, mkv: &Path, folder: &Path) {
     for format in ["mp4", "mkv", "ts"] {
         let token = CancelToken::new();
         let stop = token.clone();
-        let control = Control::new().cancel(token).progress(move |_| stop.cancel());
+        let control = Control::new().cancel_token(token).progress(move |_| stop.cancel());
         let sink = Sink::replace(folder.join(format!("cancelled.{format}")));
         assert!(cut_to(&media, &settings(0.0, 9.0), sink, &control).is_err());
     }

@@ -177,7 +177,7 @@ fn more_threads_than_the_pool_has_contexts() {
                 // Every third one fails, and spoils its context.
                 let token = avrope::CancelToken::new();
                 let stop = token.clone();
-                let control = Control::new().cancel(token).progress(move |_| {
+                let control = Control::new().cancel_token(token).progress(move |_| {
                     if i % 3 == 0 {
                         stop.cancel();
                     }

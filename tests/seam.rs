@@ -118,7 +118,7 @@ fn cancel_reaches_the_reads_of_a_remote_payload() {
         let media = Media::open(Source::from_read_at(device, "remote")).unwrap();
         let rope = cut(&media, &range(1.0, 5.0), &none()).unwrap().rope;
         armed.store(3, Ordering::SeqCst);
-        let outcome = way(&rope, &dir.path().join(name), &Control::new().cancel(token));
+        let outcome = way(&rope, &dir.path().join(name), &Control::new().cancel_token(token));
         refused(outcome, &[Cancelled], name);
         // The fourth was not asked for.
         assert_eq!(armed.load(Ordering::SeqCst), 0, "{name}");

@@ -43,7 +43,7 @@ fn video(codec: VideoCodec) -> VideoSettings {
 }
 
 fn quick() -> VideoSettings {
-    video(VideoCodec::H264).speed("ultrafast")
+    video(VideoCodec::H264).encoder_preset("ultrafast")
 }
 
 /// Refused as an argument, in words that have all of these.
@@ -105,7 +105,7 @@ fn errors_of_std_io_pass_through_callbacks() {
 
 #[test]
 fn an_unknown_preset_names_the_known_ones() {
-    let speed = |codec: &str, word: &str| Transcode::new().video(video(codec.into()).speed(word));
+    let speed = |codec: &str, word: &str| Transcode::new().video(video(codec.into()).encoder_preset(word));
     refused(&speed("h264", "fsat"), &["libx264 has no preset 'fsat'", "veryfast"]);
     refused(&speed("hevc", "fsat"), &["libx265 has no preset 'fsat'", "veryfast"]);
     refused(&speed("av1", "fsat"), &["libsvtav1 has no preset 'fsat'", "veryfast", "13"]);
@@ -116,10 +116,10 @@ fn an_unknown_preset_names_the_known_ones() {
     refused(&tune("hevc", "film"), &["libx265 has no tuning 'film'", "grain"]);
     // What these encoders do take.
     for settings in [
-        video(VideoCodec::H264).speed("UltraFast").tune("film,zerolatency"),
-        video(VideoCodec::H264).speed("0"),
-        video(VideoCodec::Hevc).speed("Ultrafast").tune("zero-latency"),
-        video(VideoCodec::Vp9).speed("8"),
+        video(VideoCodec::H264).encoder_preset("UltraFast").tune("film,zerolatency"),
+        video(VideoCodec::H264).encoder_preset("0"),
+        video(VideoCodec::Hevc).encoder_preset("Ultrafast").tune("zero-latency"),
+        video(VideoCodec::Vp9).encoder_preset("8"),
     ] {
         run(media(), &Transcode::new().video(settings.clone()))
             .unwrap_or_else(|e| panic!("{settings:?}: {e}"));
@@ -129,7 +129,7 @@ fn an_unknown_preset_names_the_known_ones() {
 #[test]
 fn what_is_empty_is_refused() {
     let video = VideoSettings::new;
-    refused(&Transcode::new().video(video().speed("")), &["preset is empty"]);
+    refused(&Transcode::new().video(video().encoder_preset("")), &["preset is empty"]);
     refused(&Transcode::new().video(video().tune(" ")), &["tuning is empty"]);
     refused(&Transcode::new().video(video().filter("")), &["filter graph of the video is empty"]);
     let audio = AudioSettings::new().filter("");
@@ -195,7 +195,7 @@ fn options_of_a_container_are_judged_with_their_values() {
 #[test]
 fn parameters_that_an_encoder_does_not_know_are_refused() {
     let params = |codec: VideoCodec, key: &str, value: &str| {
-        Transcode::new().video(video(codec).speed("ultrafast").option(key, value))
+        Transcode::new().video(video(codec).encoder_preset("ultrafast").option(key, value))
     };
     refused(&params(VideoCodec::H264, "x264-params", "foo=1"), &["libx264", "foo=1", "may touch files"]);
     // Where any parameter may be given, the encoder judges.
@@ -302,7 +302,7 @@ fn what_is_asked_of_a_stream_that_is_not_there_is_said() {
         .crf(20.0)
         .frame_rate(Rational { num: 25, den: 1 })
         .size(64, 64)
-        .speed("fast")
+        .encoder_preset("fast")
         .apply(text);
     let of_video = Transcode::new().video(all.clone());
     let none = "the source has no video";

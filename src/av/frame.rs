@@ -357,7 +357,7 @@ impl Frame {
     /// A second frame that shares this one's bytes.
     ///
     /// Errors: LimitExceeded if there is no memory.
-    pub fn share(&self) -> Result<Self> {
+    pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Self::new()?;
         // SAFETY: both are live, and the new one is blank.
         check(unsafe { ff::av_frame_ref(copy.raw.as_ptr(), self.raw.as_ptr()) }, "sharing a frame")?;
@@ -478,7 +478,7 @@ mod tests {
         assert_eq!(frame.plane(0).unwrap().len(), frame.stride(0) * 16 + 33);
         assert_eq!(frame.plane(1).unwrap().len(), frame.stride(1) * 8 + 17);
         assert!(frame.plane(3).is_none());
-        let shared = frame.share().unwrap();
+        let shared = frame.try_clone().unwrap();
         frame.plane_mut(0).unwrap().fill(9);
         assert_eq!(shared.plane(0).unwrap()[0], 7);
         assert_eq!(frame.plane(0).unwrap()[0], 9);

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Source, TimeRange, Timestamp,
+    Control, Error, ErrorKind, Media, Report, Result, Source, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
     output::{self, Job, Operation, numbering::Extent, target::Target},
@@ -19,8 +19,6 @@ pub enum CutMode {
     Keyframe,
     /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range and track.
     Edit,
-    /// Frame-exact, re-encoding only the partial GOPs at the seams. Not there yet: it answers Unsupported.
-    Smart,
     /// Re-encodes everything: exact to the frame and to the sample, in every container.
     ///
     /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what the sound's
@@ -38,7 +36,6 @@ impl CutMode {
         match self {
             Self::Keyframe => "keyframe",
             Self::Edit => "edit",
-            Self::Smart => "smart",
             Self::Encode => "encode",
         }
     }
@@ -211,11 +208,7 @@ impl Copying {
                     .with_setting("mode")
                     .advise("use mp4 or mov, or mode keyframe"))
             }
-            Some(mode @ (CutMode::Smart | CutMode::Encode)) => {
-                let message = format!("mode {} is not there yet", mode.name());
-                Err(Error::unsupported(message)
-                    .advise("use mode edit (exact, by an edit list), encode (exact, re-encoded) or keyframe"))
-            }
+            Some(CutMode::Encode) => Err(Error::new(ErrorKind::Bug, "a cut that copies was asked to encode")),
             Some(mode) => Ok(mode),
         }
     }

@@ -217,8 +217,7 @@ mod tests {
         builder.write(6, b"xyz").unwrap();
         let rope = builder.finish();
         assert_eq!(&rope.to_bytes().unwrap()[..], b"heAD\x0a\x0bxyz\x0f\x10\x11\x12\x13tail");
-        let segments: Vec<_> =
-            rope.segments().map(|s| (s.offset, s.len, s.source.map(|(_, at)| at))).collect();
+        let segments: Vec<_> = rope.slices().map(|s| (s.offset, s.len, s.source.map(|(_, at)| at))).collect();
         assert_eq!(segments, [(0, 4, None), (4, 2, Some(10)), (6, 3, None), (9, 5, Some(15)), (14, 4, None)]);
     }
 

@@ -16,7 +16,7 @@ pub(crate) mod stream;
 
 pub use far::{Hints, ReadAt};
 pub use reader::{Chunks, RopeReader};
-pub use rope::{Rope, Segment};
+pub use rope::{Rope, RopeSlice};
 pub use save::SaveOptions;
 pub use sink::Sink;
 pub use source::Source;

@@ -72,10 +72,10 @@ impl Piece {
     }
 }
 
-/// One segment of a [`Rope`], as [`Rope::segments`] shows it.
+/// One slice of a [`Rope`], as [`Rope::slices`] shows it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Segment {
+pub struct RopeSlice {
     /// Where it begins in the rope.
     pub offset: u64,
     /// Its length in bytes.
@@ -167,8 +167,8 @@ impl Rope {
     }
 
     /// The segments, in order.
-    pub fn segments(&self) -> impl ExactSizeIterator<Item = Segment> + '_ {
-        self.0.pieces.iter().map(|piece| Segment {
+    pub fn slices(&self) -> impl ExactSizeIterator<Item = RopeSlice> + '_ {
+        self.0.pieces.iter().map(|piece| RopeSlice {
             offset: piece.start,
             len: piece.len,
             source: match &piece.bytes {

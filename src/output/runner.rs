@@ -54,7 +54,7 @@ fn build(job: Box<dyn Operation>, format: &str, report: &mut Report, control: &C
     target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
     let rope = target.into_rope(report)?;
-    report.segments = rope.segments().len();
+    report.segments = rope.slices().len();
     Ok(rope)
 }
 

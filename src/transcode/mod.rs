@@ -11,7 +11,8 @@ mod settings;
 
 pub use flow::process::processor::{Packet, Processor};
 pub use operations::{
-    Transcoder, cut, cut_to, join_with, join_with_to, transcode, transcode_segments, transcode_to,
+    Transcoder, cut, cut_to, join_with_transition, join_with_transition_to, transcode, transcode_segments,
+    transcode_to,
 };
 pub use settings::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Position, Preset,

@@ -455,7 +455,7 @@ fn a_target_size_counts_the_sound_that_is_there() {
         let settings = Transcode::new()
             .format("mp4")
             .target_size(size)
-            .video(VideoSettings::new().speed("veryfast"))
+            .video(VideoSettings::new().encoder_preset("veryfast"))
             .audio(sound);
         let bytes = transcode(&open(&source), &settings, &Control::default()).unwrap().rope.len();
         let off = bytes as f64 / size as f64 - 1.0;

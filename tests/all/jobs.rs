@@ -4,7 +4,7 @@ use crate::common::{fast_start_clip, none, open, refused};
 use avrope::{
     AudioCodec, AudioSettings, Clip, Cut, CutMode, ErrorKind, Frame, Job, Join, Media, Overlay, Processor,
     Remux, Result, Segments, Sink, Source, TimeRange, Timestamp, Transcode, Transcoder, Transition,
-    VideoCodec, VideoSettings, cut, join, join_with, remux, transcode, transcode_segments,
+    VideoCodec, VideoSettings, cut, join, join_with_transition, remux, transcode, transcode_segments,
 };
 use std::{collections::BTreeMap, path::Path, sync::mpsc};
 
@@ -75,7 +75,7 @@ fn a_job_on_another_thread_makes_what_the_function_makes() {
         bytes(remux(&media, &Remux::new().format("mkv"), &none())),
         bytes(join(&sources, &Join::new(), &none())),
         bytes(transcode(&media, &settings(), &none())),
-        bytes(join_with(&sources, &fade, &settings(), &none())),
+        bytes(join_with_transition(&sources, &fade, &settings(), &none())),
     ];
     for (i, (job, function)) in made.iter().zip(&by_functions).enumerate() {
         assert!(job == function, "job {i}: {} bytes, and {}", job.len(), function.len());

@@ -82,8 +82,8 @@ fn ranges() -> impl Strategy<Value = Vec<(f64, f64)>> {
 fn adds_up(rope: &Rope, report: &Report, lasts: f64, slack: f64) -> Result<Media, TestCaseError> {
     prop_assert_eq!(report.output_bytes, rope.len());
     prop_assert!(report.payload_shared + report.payload_copied <= rope.len());
-    prop_assert_eq!(rope.segments().map(|s| s.len).sum::<u64>(), rope.len());
-    prop_assert_eq!(rope.segments().len(), report.segments);
+    prop_assert_eq!(rope.slices().map(|s| s.len).sum::<u64>(), rope.len());
+    prop_assert_eq!(rope.slices().len(), report.segments);
     let off = report.duration_s - lasts;
     prop_assert!(off.abs() <= slack, "the report says {} s, {lasts} are due", report.duration_s);
     let bytes = rope.to_bytes().unwrap();

@@ -20,7 +20,7 @@ fn clip() -> PathBuf {
 }
 
 fn quick() -> Transcode {
-    Transcode::new().video(VideoSettings::new().codec(VideoCodec::H264).speed("ultrafast"))
+    Transcode::new().video(VideoSettings::new().codec(VideoCodec::H264).encoder_preset("ultrafast"))
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -226,7 +226,7 @@ fn files_are_complete_or_not_there() {
     for segments in [Segments::hls(), Segments::hls().segment_type(SegmentType::Fmp4), Segments::dash()] {
         let part = tempfile::tempdir().unwrap();
         let cancel = CancelToken::new();
-        let control = Control::default().cancel(cancel.clone());
+        let control = Control::default().cancel_token(cancel.clone());
         let (folder, mut opened) = (part.path().to_owned(), 0);
         let sinks = move |name: &str| {
             opened += 1;

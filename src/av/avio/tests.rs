@@ -272,7 +272,7 @@ fn past_the_end_is_the_end() {
 #[test]
 fn cancel_and_deadline_are_seen_in_every_callback() {
     let token = CancelToken::new();
-    let mut io = reader(Some(1000), Control::new().cancel(token.clone()), patterned(1000));
+    let mut io = reader(Some(1000), Control::new().cancel_token(token.clone()), patterned(1000));
     assert_eq!(io.call(10), 10);
     token.cancel();
     assert_eq!(io.call(10), ff::AVERROR_EXIT);
@@ -291,7 +291,7 @@ fn cancel_and_deadline_are_seen_in_every_callback() {
     assert_eq!(io.take_error().unwrap().kind(), ErrorKind::DeadlineExceeded);
     let token = CancelToken::new();
     token.cancel();
-    let mut io = writer(Some(0), Control::new().cancel(token), false, |_, _| Ok(()));
+    let mut io = writer(Some(0), Control::new().cancel_token(token), false, |_, _| Ok(()));
     assert_eq!(io.call(b"bytes"), ff::AVERROR_EXIT);
     assert_eq!(io.take_error().unwrap().kind(), ErrorKind::Cancelled);
 }

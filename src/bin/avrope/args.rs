@@ -185,19 +185,21 @@ pub enum Mode {
     Keyframe,
     /// The same bytes, and the exact range in an edit list (MP4 and MOV)
     Edit,
-    /// Exact to the frame, re-encoding only the seams (not there yet)
+    /// Exact to the frame, re-encoding only the seams: refused with a word on what there is instead
+    #[value(hide = true)]
     Smart,
     /// Re-encode everything: exact in every container
     Encode,
 }
 
-impl From<Mode> for CutMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Keyframe => Self::Keyframe,
-            Mode::Edit => Self::Edit,
-            Mode::Smart => Self::Smart,
-            Mode::Encode => Self::Encode,
+impl Mode {
+    /// None for a mode that is not there yet.
+    pub fn known(self) -> Option<CutMode> {
+        match self {
+            Self::Keyframe => Some(CutMode::Keyframe),
+            Self::Edit => Some(CutMode::Edit),
+            Self::Encode => Some(CutMode::Encode),
+            Self::Smart => None,
         }
     }
 }
@@ -282,6 +284,11 @@ impl Cli {
         }
         if cli.command.is_synced() && cli.command.output().is_some_and(is_dash) {
             refuse("'--sync' is for files, and '-o -' is standard output");
+        }
+        if let Command::Cut(Cut { mode: Some(Mode::Smart), .. }) = &cli.command {
+            refuse(
+                "'--mode smart' is not there yet; use edit (exact, by an edit list), encode (exact, re-encoded) or keyframe",
+            );
         }
         cli
     }

@@ -189,7 +189,7 @@ impl Demo<'_> {
         let settings = Transcode::new()
             .format("mp4")
             .keep(TimeRange::secs(10.0, 20.0)?)
-            .video(VideoSettings::new().codec(VideoCodec::H264).speed("veryfast").size(640, 360))
+            .video(VideoSettings::new().codec(VideoCodec::H264).encoder_preset("veryfast").size(640, 360))
             .audio(AudioSettings::new().codec(AudioCodec::Aac).bit_rate(128_000));
         let transcode = |to: Option<&Path>| {
             let media = open(clip)?;

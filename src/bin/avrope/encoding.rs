@@ -192,7 +192,7 @@ impl Coding {
             (avrope::Transcode::new(), VideoSettings::new(), AudioSettings::new());
         match self.preset.as_deref().map(|name| (name, name.parse::<Preset>())) {
             Some((_, Ok(preset))) => all = all.preset(preset),
-            Some((own, Err(_))) => video = video.speed(own),
+            Some((own, Err(_))) => video = video.encoder_preset(own),
             None => {}
         }
         if let Some(name) = &self.video_codec {
@@ -240,7 +240,7 @@ impl Encoding {
     /// For an input of this length.
     pub fn settings(&self, length: Option<Timestamp>) -> avrope::Result<avrope::Transcode> {
         let (mut all, mut video, mut audio) = self.coding.parts();
-        video = video.turn(self.rotate).deinterlace(self.deinterlace);
+        video = video.autorotate(self.rotate).deinterlace(self.deinterlace);
         if let Some((w, h)) = self.size {
             video = video.size(w, h);
         }

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         complain(&format!("cannot listen for SIGXFSZ: {error}"));
         return FAILED.into();
     }
-    let mut control = Control::new().cancel(token.clone()).limits(cli.command.common().limits());
+    let mut control = Control::new().cancel_token(token.clone()).limits(cli.command.common().limits());
     if let Some(timeout) = cli.command.common().timeout {
         control = control.timeout(timeout);
     }

@@ -14,8 +14,8 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let to = Destination::new(&args.output, inputs)?;
     let mut settings = args.ranges().into_iter().fold(Cut::new(), Cut::keep);
     settings = settings.allow_drops(args.output.allow_drops);
-    if let Some(mode) = args.mode {
-        settings = settings.mode(mode.into());
+    if let Some(mode) = args.mode.and_then(args::Mode::known) {
+        settings = settings.mode(mode);
     }
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
@@ -46,7 +46,7 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
             let format = args.output.format.iter();
             let settings = args.coding.settings().allow_drops(args.output.allow_drops);
             let settings = format.fold(settings, |settings, format| settings.format(format));
-            avrope::join_with_to(&sources, &transition, &settings, sink, &control)
+            avrope::join_with_transition_to(&sources, &transition, &settings, sink, &control)
         }
     })?;
     drop(bar);

@@ -200,7 +200,7 @@ mod tests {
     fn another_ones_cancel_is_not_ours() {
         let (far, seen, open) = gated();
         let token = CancelToken::new();
-        let control = Control::new().cancel(token.clone());
+        let control = Control::new().cancel_token(token.clone());
         let first = ask_under(&control, &far, 0..1000, false);
         let second = ask(&far, 0..1000, false);
         seen.recv().unwrap();

@@ -81,7 +81,7 @@ pub(crate) fn check_words(encoder: EncoderKind, options: &[(String, String)]) ->
             }
             _ => continue,
         };
-        let setting = if what == "tuning" { "video.tune" } else { "video.preset" };
+        let setting = if what == "tuning" { "video.tune" } else { "video.encoder_preset" };
         return Err(Error::invalid(format!("the encoder {name} has no {what} '{value}'"))
             .with_setting(setting)
             .advise(format!("it has {expected}")));

@@ -21,7 +21,7 @@ pub(crate) fn video_options(
     let name = encoder.name();
     let mut options: Vec<(String, String)> = Vec::new();
     let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
-    let speed = video.speed.as_deref().or(settings.preset.map(Preset::speed));
+    let speed = video.encoder_preset.as_deref().or(settings.preset.map(Preset::speed));
     match (name.as_str(), speed) {
         // libvpx's own default takes minutes for seconds.
         ("libvpx-vp9", None) => set("cpu-used", "4".into()),
@@ -45,7 +45,7 @@ pub(crate) fn video_options(
         (x26x, Some(speed)) if x26x.starts_with("libx26") || x26x.ends_with("_qsv") => {
             set("preset", rank(speed).and_then(|r| SPEEDS.get(r)).map_or(speed.into(), |s| (*s).into()));
         }
-        (_, Some(speed)) if video.speed.is_some() => {
+        (_, Some(speed)) if video.encoder_preset.is_some() => {
             return Err(Error::invalid(format!("the encoder {name} has no presets such as '{speed}'")));
         }
         _ => {}

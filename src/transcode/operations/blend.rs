@@ -33,17 +33,17 @@ use crate::{
 /// transitions.
 ///
 /// ```no_run
-/// use avrope::{Control, SaveOptions, Source, Timestamp, Transcode, Transition, join_with};
+/// use avrope::{Control, SaveOptions, Source, Timestamp, Transcode, Transition, join_with_transition};
 /// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
 /// let fade = Transition::new("fade", Timestamp::from_secs(0.5)?);
-/// let clip = join_with(&parts, &fade, &Transcode::new(), &Control::default())?;
+/// let clip = join_with_transition(&parts, &fade, &Transcode::new(), &Control::default())?;
 /// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;
 /// # Ok::<(), avrope::Error>(())
 /// ```
 ///
 /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for less than two sources, an unknown transition, or one
 /// that is longer than a source; else as [`transcode`](crate::transcode).
-pub fn join_with(
+pub fn join_with_transition(
     sources: &[Source],
     transition: &Transition,
     settings: &Transcode,
@@ -54,8 +54,8 @@ pub fn join_with(
 
 /// Joins sources with transitions, into a sink.
 ///
-/// Errors: as [`join_with`], and what the sink fails with.
-pub fn join_with_to(
+/// Errors: as [`join_with_transition`], and what the sink fails with.
+pub fn join_with_transition_to(
     sources: &[Source],
     transition: &Transition,
     settings: &Transcode,

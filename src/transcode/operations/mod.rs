@@ -6,6 +6,6 @@ mod cut;
 mod transcode;
 mod transcoding;
 
-pub use blend::{join_with, join_with_to};
+pub use blend::{join_with_transition, join_with_transition_to};
 pub use cut::{cut, cut_to};
 pub use transcode::{Transcoder, transcode, transcode_segments, transcode_to};

@@ -270,7 +270,7 @@ impl<'a> Plan<'a> {
         self.check_encoder(target, kind, source)?;
         // Containers that can't say that a picture is to be turned get it turned, and so does what knows its sides.
         let turns =
-            video.turn || !target.muxer.is_mov() || video.knows_sides() || !self.watermarks.is_empty();
+            video.autorotate || !target.muxer.is_mov() || video.knows_sides() || !self.watermarks.is_empty();
         let turn = source.turn().filter(|_| turns);
         let grid = match video.frame_rate {
             Some(rate) => Some(rate),

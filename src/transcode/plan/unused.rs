@@ -127,7 +127,7 @@ fn of_video_encoder(settings: &Transcode, kind: EncoderKind, nothing: &mut dyn F
 /// What is asked of pictures. Of what works on both only what `sound` does not have, too.
 fn of_video(video: &VideoSettings, sound: &[AudioFilter]) -> Vec<&'static str> {
     let mut asked: Vec<&str> = [
-        ("preset of the video", video.speed.is_some()),
+        ("preset of the video", video.encoder_preset.is_some()),
         ("crf", video.crf.is_some()),
         ("bit rate of the video", video.bit_rate.is_some()),
         ("size", video.size.is_some()),
@@ -135,7 +135,7 @@ fn of_video(video: &VideoSettings, sound: &[AudioFilter]) -> Vec<&'static str> {
         ("gop", video.gop.is_some()),
         ("pixel format", video.pixel_format.is_some()),
         ("tuning", video.tune.is_some()),
-        ("turn", video.turn),
+        ("turn", video.autorotate),
         ("deinterlacing", video.deinterlace),
         ("filter graph of the video", video.filter.is_some()),
         ("option of the video", !video.options.is_empty()),

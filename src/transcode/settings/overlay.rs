@@ -233,7 +233,7 @@ impl Given {
                 if picture.width() == 0 || picture.is_on_device() {
                     return Err(Error::invalid("a watermark is a picture in memory"));
                 }
-                What::Picture(picture.share()?)
+                What::Picture(picture.try_clone()?)
             }
             Kind::Media(media) => What::Media(media),
             Kind::Source(source) => What::Source(source),

@@ -164,7 +164,7 @@ impl Transcode {
             .advise("give up to 16384x16128, or as many pixels in another shape"));
         }
         for (what, setting, text) in [
-            ("preset", "video.preset", &video.speed),
+            ("preset", "video.encoder_preset", &video.encoder_preset),
             ("tuning", "video.tune", &video.tune),
             ("filter graph of the video", "video.filter", &video.filter),
             ("filter graph of the sound", "audio.filter", &self.audio.filter),
@@ -272,7 +272,8 @@ pub enum Fit {
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     pub(crate) codec: VideoCodec,
-    pub(crate) speed: Option<String>,
+    #[serde(alias = "speed")]
+    pub(crate) encoder_preset: Option<String>,
     pub(crate) crf: Option<f32>,
     pub(crate) bit_rate: Option<u64>,
     pub(crate) size: Option<(u32, u32)>,
@@ -282,7 +283,8 @@ pub struct VideoSettings {
     pub(crate) gop: Option<u32>,
     pub(crate) pixel_format: Option<String>,
     pub(crate) tune: Option<String>,
-    pub(crate) turn: bool,
+    #[serde(alias = "turn")]
+    pub(crate) autorotate: bool,
     pub(crate) deinterlace: bool,
     pub(crate) filter: Option<String>,
     pub(crate) filters: Vec<VideoFilter>,
@@ -295,7 +297,7 @@ impl VideoSettings {
         Self::default()
     }
 
-    /// Both sides in pixels, of the picture as it is shown: one that is to be turned ([`turn`](Self::turn)) is turned
+    /// Both sides in pixels, of the picture as it is shown: one that is to be turned ([`autorotate`](Self::autorotate)) is turned
     /// first. 0 for one side follows from the other in the source's shape.
     #[must_use]
     pub fn size(mut self, width: u32, height: u32) -> Self {
@@ -305,8 +307,8 @@ impl VideoSettings {
 
     /// The encoder's own preset, such as `veryfast` or `slow`; it goes before [`Transcode::preset`].
     #[must_use]
-    pub fn speed(mut self, preset: impl Into<String>) -> Self {
-        self.speed = Some(preset.into());
+    pub fn encoder_preset(mut self, preset: impl Into<String>) -> Self {
+        self.encoder_preset = Some(preset.into());
         self
     }
 
@@ -368,7 +370,7 @@ impl VideoSettings {
         /// where a container has no such matrix (all but MP4 and MOV), and where the picture gets a size, a watermark,
         /// a [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and trims: they work on what is seen. A
         /// [`Processor`](crate::Processor) gets pictures as they are stored unless one of these turns them.
-        turn: bool => turn;
+        autorotate: bool => autorotate;
         /// Makes whole pictures of fields, where the source has fields.
         deinterlace: bool => deinterlace;
     }

@@ -77,7 +77,7 @@ fn both_passes_can_be_cancelled() {
     for stage in [Stage::Measure, Stage::Transcode] {
         let token = CancelToken::new();
         let cancel = token.clone();
-        let control = Control::new().cancel(token).progress(move |p| {
+        let control = Control::new().cancel_token(token).progress(move |p| {
             if p.stage == stage {
                 cancel.cancel();
             }

@@ -288,7 +288,7 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
     // Cancel, deadline and limits hold.
     let token = CancelToken::new();
     let cancel = token.clone();
-    let control = Control::new().cancel(token).progress(move |_| cancel.cancel());
+    let control = Control::new().cancel_token(token).progress(move |_| cancel.cancel());
     let error = run(Source::open(&short).unwrap(), Overlay::new(), &control).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     let late = Control::new().timeout(std::time::Duration::from_millis(1));

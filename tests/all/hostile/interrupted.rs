@@ -65,7 +65,7 @@ fn cancelled_or_late_before_it_begins() {
         let token = CancelToken::new();
         token.cancel();
         for (control, kind) in [
-            (Control::new().cancel(token), ErrorKind::Cancelled),
+            (Control::new().cancel_token(token), ErrorKind::Cancelled),
             (Control::new().timeout(Duration::ZERO), ErrorKind::DeadlineExceeded),
         ] {
             match operation(&input, out.path(), &control) {
@@ -95,7 +95,7 @@ fn cancelled_at_every_report_of_progress() {
             let out = tempfile::tempdir().unwrap();
             let (token, count) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
             let stop = token.clone();
-            let control = Control::new().cancel(token).progress(move |_| {
+            let control = Control::new().cancel_token(token).progress(move |_| {
                 if count.fetch_add(1, Ordering::SeqCst) == stop_at {
                     stop.cancel();
                 }
@@ -151,7 +151,7 @@ fn cancelled_from_another_thread_at_any_time() {
         for delay in [0u64, 50, 200, 1000, 3000] {
             let out = tempfile::tempdir().unwrap();
             let token = CancelToken::new();
-            let control = Control::new().cancel(token.clone());
+            let control = Control::new().cancel_token(token.clone());
             let (go, gone) = std::sync::mpsc::sync_channel::<()>(0);
             let canceller = std::thread::spawn(move || {
                 gone.recv().unwrap();

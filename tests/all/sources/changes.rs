@@ -300,7 +300,7 @@ fn changed_before_many_files(by_descriptor: bool) {
     }
     let rope = join(&parts, &Join::new(), &none()).unwrap().rope;
     let want = rope.to_bytes().unwrap();
-    assert!(rope.segments().filter(|s| s.len >= 64 << 10).count() > 20, "what goes by sendfile");
+    assert!(rope.slices().filter(|s| s.len >= 64 << 10).count() > 20, "what goes by sendfile");
     let mut file = tempfile::tempfile().unwrap();
     armed.store(1, Ordering::SeqCst);
     let outcome = if by_descriptor {

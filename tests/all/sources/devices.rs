@@ -155,7 +155,7 @@ fn cancel_is_seen_between_the_reads_of_one_block() {
     let (reads, token) = (Arc::new(AtomicUsize::new(0)), CancelToken::new());
     let bytes = std::fs::read(clip()).unwrap();
     let source = Source::from_read_at(Trickle(bytes, reads.clone(), token.clone()), "trickle");
-    refused(Media::open_with(source, &Control::new().cancel(token)), &[Cancelled], "cancelled");
+    refused(Media::open_with(source, &Control::new().cancel_token(token)), &[Cancelled], "cancelled");
     assert_eq!(reads.load(Ordering::SeqCst), 5, "reads");
 }
 

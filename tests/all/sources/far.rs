@@ -241,7 +241,7 @@ fn cancel_and_deadline_end_a_request_that_waits() {
     let reader = rope.clone();
     let outcome = bounded("a cancelled request", move || {
         let mut all = Vec::new();
-        reader.reader().control(&Control::new().cancel(cancelled)).read_to_end(&mut all)
+        reader.reader().control(&Control::new().cancel_token(cancelled)).read_to_end(&mut all)
     });
     refused(outcome.map_err(avrope::Error::from), &[Cancelled], "cancelled");
     // A request that nobody needs any longer is ended, too: the reader is gone.
@@ -281,7 +281,7 @@ fn ropes_are_built_of_ropes_bytes_and_sources() {
     assert_eq!(rope.len(), 4 + 20 + 500);
     assert_eq!(rope.to_bytes().unwrap(), [b"head", &bytes[10..30], &bytes[500..]].concat());
     // Neighbours of one source are one segment.
-    let segments: Vec<_> = rope.segments().collect();
+    let segments: Vec<_> = rope.slices().collect();
     assert_eq!(segments.iter().map(|s| s.len).collect::<Vec<_>>(), [4, 20, 500]);
     let (of, at) = segments[1].source.as_ref().unwrap();
     assert!(of.is_same(&source) && *at == 10);

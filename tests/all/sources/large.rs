@@ -139,12 +139,12 @@ fn results_over_4_gib() {
     let at = (repeats - 1) as f64 * (again.duration().unwrap().secs() / repeats as f64);
     let last = cut(&again, &range(at + 2.0, at + 4.0), &none()).unwrap();
     let first = cut(&again, &range(2.0, 4.0), &none()).unwrap();
-    assert!(last.rope.segments().filter_map(|s| s.source).count() > 0);
+    assert!(last.rope.slices().filter_map(|s| s.source).count() > 0);
     let (a, b) = (last.report.payload_shared as f64, first.report.payload_shared as f64);
     // One second of keyframes' difference: a range of 2 s carries up to a GOP more.
     assert!((a / b - 1.0).abs() < 0.6, "{a} and {b} bytes");
     // Its slices lie in the file itself, not in the rope.
-    for segment in last.rope.segments() {
+    for segment in last.rope.slices() {
         if let Some((source, at)) = segment.source {
             assert!(at + segment.len <= source.len().unwrap());
         }

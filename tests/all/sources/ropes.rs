@@ -44,7 +44,7 @@ fn ropes_read_alike_however_they_are_read() {
     let mut nothing = rope.slice(3..3).unwrap();
     assert!(nothing.to_bytes().unwrap().is_empty() && nothing.chunks().next().is_none());
     nothing = Rope::from_bytes(Bytes::new());
-    assert!(nothing.segments().len() == 0);
+    assert!(nothing.slices().len() == 0);
     // A slice of a slice.
     let inner = rope.slice(100..90_000).unwrap().slice(50..80_000).unwrap();
     assert!(inner.to_bytes().unwrap() == want[150..80_100]);

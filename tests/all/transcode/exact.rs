@@ -137,7 +137,7 @@ fn x264_writes_the_same_stream() {
             let settings = Transcode::new()
                 .video(
                     video(VideoCodec::H264)
-                        .speed("veryfast")
+                        .encoder_preset("veryfast")
                         .crf(26.0)
                         .gop(20)
                         .option("x264-params", "asm=0"),

@@ -25,7 +25,7 @@ fn a_turned_picture_keeps_its_matrix_or_is_turned() {
         [("mp4", false, (96, 64)), ("mp4", true, (64, 96)), ("mkv", false, (64, 96)), ("ts", false, (64, 96))]
     {
         let name = format!("{container}, turn {turn}");
-        let settings = Transcode::new().video(quick().turn(turn).crf(10.0));
+        let settings = Transcode::new().video(quick().autorotate(turn).crf(10.0));
         let out = made(&source, &settings, folder.path(), &format!("out.{container}"));
         let found = picture_of(&out);
         assert_eq!((found.width, found.height), (Some(size.0), Some(size.1)), "{name}");
@@ -170,7 +170,9 @@ fn colour_and_pixel_shape_survive() {
     assert!(due.color.is_some(), "{due:?}");
     let folder = tempfile::tempdir().unwrap();
     for container in ["mp4", "mkv", "ts"] {
-        for settings in [quick(), quick().filter("hue=s=0.5"), video(VideoCodec::Hevc).speed("ultrafast")] {
+        for settings in
+            [quick(), quick().filter("hue=s=0.5"), video(VideoCodec::Hevc).encoder_preset("ultrafast")]
+        {
             let name = format!("{container}, {settings:?}");
             let out =
                 made(&source, &Transcode::new().video(settings), folder.path(), &format!("out.{container}"));
@@ -264,7 +266,7 @@ fn hdr_metadata_survives() {
     let (due, picture) = (side(&source), picture_of(&source));
     assert_eq!(due.len(), 2, "the fixture: {due:?}");
     for container in ["mp4", "mkv"] {
-        let settings = Transcode::new().video(video(VideoCodec::Hevc).speed("ultrafast"));
+        let settings = Transcode::new().video(video(VideoCodec::Hevc).encoder_preset("ultrafast"));
         let out = made(&source, &settings, folder.path(), &format!("out.{container}"));
         assert_eq!(side(&out), due, "{container}");
         let found = picture_of(&out);

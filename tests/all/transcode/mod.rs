@@ -55,7 +55,7 @@ fn audio(codec: AudioCodec) -> AudioSettings {
 
 /// x264 as fast as it goes.
 fn quick() -> VideoSettings {
-    video(VideoCodec::H264).speed("ultrafast")
+    video(VideoCodec::H264).encoder_preset("ultrafast")
 }
 
 fn rate(num: i32, den: i32) -> Rational {

@@ -3,7 +3,7 @@
 use crate::common::{self, ffmpeg, made, made_by_ffmpeg, open, save};
 use avrope::{
     AudioCodec, AudioFilter, AudioSettings, Control, Fit, Overlay, Position, Source, Timestamp, Transcode,
-    Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with, synth,
+    Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with_transition, synth,
 };
 use std::path::{Path, PathBuf};
 
@@ -105,7 +105,9 @@ fn a_transition_keeps_the_pixel_format() {
         if let Some(format) = asked {
             settings = settings.pixel_format(format);
         }
-        let clip = join_with(&parts, &fade, &Transcode::new().video(settings), &Control::default()).unwrap();
+        let clip =
+            join_with_transition(&parts, &fade, &Transcode::new().video(settings), &Control::default())
+                .unwrap();
         let found = stream(&save(&clip, folder.path(), "joined.mp4"));
         assert_eq!((&found["pix_fmt"], &found["profile"]), (&due.into(), &profile.into()));
         assert_eq!(found["nb_frames"], "24");

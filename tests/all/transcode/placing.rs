@@ -124,7 +124,7 @@ fn a_range_inside_a_long_picture_shows_it() {
         let settings = Transcode::new()
             .format("mp4")
             .keep(range)
-            .video(VideoSettings::new().codec(VideoCodec::H264).speed("ultrafast"));
+            .video(VideoSettings::new().codec(VideoCodec::H264).encoder_preset("ultrafast"));
         let times = first_pictures(&save(&run(source, &settings), folder.path(), "range.mp4"));
         assert!(times.first().is_some_and(|time| *time < 0.001), "{}: {times:?}", source.display());
         match times.get(1) {

@@ -161,7 +161,7 @@ fn processors_may_hold_back_drop_and_add() {
     assert_eq!(half, plain.iter().step_by(2).cloned().collect::<Vec<_>>());
     // Two of each at one time: the second is left out, and that is said.
     let twice = step(None, |frame: Frame, next: &mut dyn FnMut(Frame) -> Result<()>| {
-        next(frame.share()?)?;
+        next(frame.try_clone()?)?;
         next(frame)
     });
     let clip = Transcoder::new(&media, &settings).video(twice).run(&Control::default()).unwrap();

@@ -10,7 +10,7 @@ fn minute() -> PathBuf {
 }
 
 fn slow() -> Transcode {
-    Transcode::new().format("mp4").video(video(VideoCodec::H264).speed("veryslow"))
+    Transcode::new().format("mp4").video(video(VideoCodec::H264).encoder_preset("veryslow"))
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_cancelled_job_ends_and_leaves_nothing() {
     let token = CancelToken::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let (cancel, tell) = (token.clone(), Arc::clone(&told));
-    let control = Control::new().cancel(token).progress(move |progress| {
+    let control = Control::new().cancel_token(token).progress(move |progress| {
         cancel.cancel();
         tell.lock().unwrap().push(progress.done);
     });

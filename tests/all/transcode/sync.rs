@@ -185,7 +185,8 @@ fn transitions_keep_sound_with_its_picture() {
     let fade = avrope::Transition::new("fade", avrope::Timestamp::from_secs(0.48).unwrap());
     let settings = Transcode::new().video(quick());
     let control = Control::default();
-    let report = avrope::join_with_to(&sources, &fade, &settings, Sink::file(&out), &control).unwrap();
+    let report =
+        avrope::join_with_transition_to(&sources, &fade, &settings, Sink::file(&out), &control).unwrap();
     let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().secs();
     assert!((report.duration_s - (3.0 * length - 0.96)).abs() < 1e-6, "{} of {length}", report.duration_s);
     let (flashes, beeps) = flashes_and_beeps(&out);
@@ -197,13 +198,13 @@ fn transitions_keep_sound_with_its_picture() {
     let worst = flashes.iter().zip(&beeps).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(worst <= 0.005, "{worst} s, {flashes:.3?} {beeps:.3?}");
     assert!(frame_lengths(&out).iter().all(|length| *length == 1024));
-    let one = avrope::join_with(&sources[..1], &fade, &settings, &control).unwrap_err();
+    let one = avrope::join_with_transition(&sources[..1], &fade, &settings, &control).unwrap_err();
     assert_eq!(one.kind(), ErrorKind::InvalidArgument);
     let unknown = avrope::Transition::new("no_such", avrope::Timestamp::from_secs(0.5).unwrap());
-    assert!(avrope::join_with(&sources, &unknown, &settings, &control).is_err());
+    assert!(avrope::join_with_transition(&sources, &unknown, &settings, &control).is_err());
     let long = avrope::Transition::new("fade", avrope::Timestamp::from_secs(9.0).unwrap());
     assert_eq!(
-        avrope::join_with(&sources, &long, &settings, &control).unwrap_err().kind(),
+        avrope::join_with_transition(&sources, &long, &settings, &control).unwrap_err().kind(),
         ErrorKind::InvalidArgument
     );
 }

@@ -3,7 +3,7 @@
 use crate::common;
 use avrope::{
     AudioCodec, AudioSettings, Control, ErrorKind, Limits, Source, Timestamp, Transcode, Transition,
-    VideoCodec, VideoSettings, join_with, synth::Spec,
+    VideoCodec, VideoSettings, join_with_transition, synth::Spec,
 };
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ fn settings() -> Transcode {
 fn join(name: &str, control: &Control) -> avrope::Result<avrope::Clip> {
     let source = Source::open(source()).unwrap();
     let transition = Transition::new(name, Timestamp::from_secs(0.5).unwrap());
-    join_with(&[source.clone(), source], &transition, &settings(), control)
+    join_with_transition(&[source.clone(), source], &transition, &settings(), control)
 }
 
 #[test]

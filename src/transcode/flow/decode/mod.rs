@@ -469,7 +469,7 @@ impl At {
     ) -> Result<Frame> {
         let end = span.media_at(span.shown_end(), self.fine);
         let (from, to) = (pts.max(span.media), pts.saturating_add(length).min(end));
-        let mut copy = picture.share()?;
+        let mut copy = picture.try_clone()?;
         copy.set_base(self.fine);
         let since = from.saturating_sub(span.media);
         copy.set_pts(since.saturating_add(shown.ticks(self.fine)));

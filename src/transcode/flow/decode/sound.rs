@@ -171,7 +171,7 @@ impl SoundClock {
         }
         if from < to {
             let inside = |sample: i64| usize::try_from(sample.saturating_sub(begin)).unwrap_or(0);
-            let mut sound = frame.share()?;
+            let mut sound = frame.try_clone()?;
             sound.trim(inside(from), inside(to))?;
             sound.set_base(sample);
             sound.set_pts(at);
@@ -202,7 +202,7 @@ impl Silence {
         if count <= 0 {
             return Ok(None);
         }
-        let mut frame = self.frame.share()?;
+        let mut frame = self.frame.try_clone()?;
         frame.trim(0, usize::try_from(count).unwrap_or(0))?;
         frame.set_pts(self.at);
         self.at = self.at.saturating_add(count);

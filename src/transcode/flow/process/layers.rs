@@ -85,7 +85,7 @@ impl Layer {
         if side.last.is_some_and(|last| last >= at) {
             return Ok(());
         }
-        let mut picture = picture.share()?;
+        let mut picture = picture.try_clone()?;
         picture.set_base(base);
         picture.set_pts(at);
         picture.set_length(0);

@@ -159,7 +159,7 @@ impl Run {
             shape,
             rate,
             speed,
-            like: frame.share()?,
+            like: frame.try_clone()?,
             base: Rational::new(1, i32::try_from(rate).unwrap_or(1)).unwrap_or(frame.base()),
             begins: stated.unwrap_or(start / hz * speed),
             start: start.round() as i64,
