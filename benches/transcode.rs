@@ -278,7 +278,7 @@ fn live(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let path = text(&input)?;
     let mut ours = || -> Outcome<Duration> {
         let begun = Instant::now();
-        let (sender, chunks) = crossbeam_channel::bounded(4);
+        let (sender, mut chunks) = avrope::io::channel(4);
         let token = avrope::CancelToken::new();
         let control = Control::new().cancel_token(token.clone());
         std::thread::scope(|scope| {
@@ -291,11 +291,11 @@ fn live(bench: &mut Bench) -> Outcome<Vec<Row>> {
                 drop(run());
             });
             let took = first_media(begun, |seen| {
-                let chunk: Result<bytes::Bytes, _> = chunks.recv();
-                if let Ok(chunk) = &chunk {
+                let chunk = chunks.recv();
+                if let Ok(Some(chunk)) = &chunk {
                     seen.extend_from_slice(chunk);
                 }
-                Ok(chunk.is_ok())
+                Ok(matches!(chunk, Ok(Some(_))))
             });
             token.cancel();
             took

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let begun = Instant::now();
     // Bounded: when nobody takes the chunks, the encoder waits.
-    let (sender, chunks) = crossbeam_channel::bounded(8);
+    let (sender, chunks) = avrope::io::channel(8);
     let job = std::thread::spawn(move || {
         let media = Media::open(Source::open(path)?)?;
         let settings = Transcode::new()
@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         transcode_to(&media, &settings, Sink::channel(sender), &Control::default())
     });
     let (mut count, mut bytes) = (0, 0);
-    for chunk in chunks {
+    // The last one is an error where the job failed: it says why itself.
+    for chunk in chunks.map_while(Result::ok) {
         if count == 0 {
             println!("the first chunk came after {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
         }

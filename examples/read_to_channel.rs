@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Box::new(File::open(path)?)
     };
 
-    let (sender, chunks) = crossbeam_channel::bounded(16);
+    let (sender, chunks) = avrope::io::channel(16);
     let worker = std::thread::spawn(move || {
         let media = Media::open(Source::from_reader(reader, "the stream"))?;
         // It waits where the channel is full, and ends with an error where the receiver is gone.
@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut received = 0;
     for chunk in chunks {
+        // An error here is a result that is not complete; the worker says why.
+        let Ok(chunk) = chunk else { break };
         received += chunk.len();
         if piped {
             std::io::stdout().write_all(&chunk)?;

@@ -69,7 +69,7 @@ mod error;
 #[allow(missing_docs, reason = "for fuzz/ alone")]
 pub mod fuzz;
 mod hardware;
-mod io;
+pub mod io;
 mod job;
 mod media;
 mod output;

@@ -51,7 +51,7 @@ fn round(input: &Path, mkv: &Path, folder: &Path) {
     assert!(remux(&media, &Remux::new().format("adts").allow_drops(true), &Control::new()).is_ok());
     assert!(remux(&media, &Remux::new().format("nonsense"), &control).is_err());
     assert!(join(&[source.clone(), Source::open(other_size()).unwrap()], &Join::new(), &control).is_err());
-    let (chunks, receiver) = crossbeam_channel::bounded(1);
+    let (chunks, receiver) = avrope::io::channel(1);
     drop(receiver);
     assert!(remux_to(&media, &Remux::new().format("ts"), Sink::channel(chunks), &control).is_err());
     let mut limits = avrope::Limits::default();

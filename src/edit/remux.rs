@@ -55,11 +55,11 @@ pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip>
 ///
 /// ```no_run
 /// use avrope::{Control, Media, Remux, Sink, Source, remux_to};
-/// let (chunks, receiver) = crossbeam_channel::bounded(16);
+/// let (sender, chunks) = avrope::io::channel(16);
 /// let media = Media::open(Source::from_reader(std::io::stdin(), "stdin"))?;
-/// std::thread::spawn(move || remux_to(&media, &Remux::new().format("ts"), Sink::channel(chunks), &Control::default()));
-/// for chunk in receiver {
-///     println!("{} bytes", chunk.len());
+/// std::thread::spawn(move || remux_to(&media, &Remux::new().format("ts"), Sink::channel(sender), &Control::default()));
+/// for chunk in chunks {
+///     println!("{} bytes", chunk?.len());
 /// }
 /// # Ok::<(), avrope::Error>(())
 /// ```

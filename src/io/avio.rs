@@ -1,16 +1,14 @@
 //! Sources and sinks as libav's devices. The callbacks themselves, and all that is unsafe about them, are in `av`.
 
-use super::{Builder, PartialFile, Source, SourceReader, stream::guarded};
+use super::{Builder, PartialFile, Source, SourceReader, StreamSink, stream::guarded};
 use crate::{
     Control, Error, ErrorKind, Result,
     av::avio::{Chunk, ReadDevice, WriteDevice},
 };
 use bytes::{Bytes, BytesMut};
-use crossbeam_channel::{SendTimeoutError, Sender};
 use std::{
-    io::Write,
+    io::{Seek, SeekFrom, Write},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 /// A reader that its owner can put to rest while the demuxer keeps it.
@@ -112,32 +110,24 @@ impl WriteDevice for FileDevice {
     }
 }
 
-/// A sink that is written once and in order.
+/// A sink that bytes are sent to: in order, unless it is seekable.
 pub(crate) struct StreamDevice {
-    to: To,
+    /// None once it is closed.
+    to: Option<StreamSink>,
+    /// What a chunk is made of.
+    pending: BytesMut,
+    /// Where a seekable sink began, and where it stands from there.
+    begun: Option<u64>,
+    at: u64,
     written: u64,
-}
-
-enum To {
-    Writer(Box<dyn Write + Send>),
-    /// The writer was given back.
-    Nothing,
-    Channel {
-        chunks: Sender<Bytes>,
-        pending: BytesMut,
-    },
 }
 
 /// What a channel's receiver gets at once, at the least, until the end.
 const CHUNK: usize = 64 * 1024;
 
 impl StreamDevice {
-    pub(crate) fn writer(writer: Box<dyn Write + Send>) -> Self {
-        Self { to: To::Writer(writer), written: 0 }
-    }
-
-    pub(crate) fn channel(chunks: Sender<Bytes>) -> Self {
-        Self { to: To::Channel { chunks, pending: BytesMut::new() }, written: 0 }
+    pub(crate) fn new(to: StreamSink) -> Self {
+        Self { to: Some(to), pending: BytesMut::new(), begun: None, at: 0, written: 0 }
     }
 
     /// Bytes so far.
@@ -145,70 +135,98 @@ impl StreamDevice {
         self.written
     }
 
+    pub(crate) fn is_seekable(&self) -> bool {
+        matches!(self.to, Some(StreamSink::Seekable(_)))
+    }
+
     pub(crate) fn write_all(&mut self, bytes: &[u8], control: &Control) -> Result<()> {
-        self.written = self.written.saturating_add(bytes.len() as u64);
+        self.write_at(self.written, bytes, control)
+    }
+
+    /// Writes at a position; only a seekable sink has more than one.
+    fn write_at(&mut self, at: u64, bytes: &[u8], control: &Control) -> Result<()> {
+        let end = at.saturating_add(bytes.len() as u64);
         match &mut self.to {
-            To::Writer(writer) => {
-                guarded(|| writer.write_all(bytes))?.map_err(|e| Error::io("writing to the sink failed", e))
+            None => return Err(Error::new(ErrorKind::Bug, "the sink is closed")),
+            Some(StreamSink::Writer(writer)) => guarded(|| writer.write_all(bytes))?.map_err(failed)?,
+            Some(StreamSink::Seekable(writer)) => {
+                let begun = match self.begun {
+                    Some(begun) => begun,
+                    None => *self.begun.insert(guarded(|| writer.stream_position())?.map_err(failed)?),
+                };
+                if at != self.at {
+                    let to = SeekFrom::Start(begun.saturating_add(at));
+                    guarded(|| writer.seek(to))?.map_err(|e| Error::io("seeking in the sink failed", e))?;
+                }
+                guarded(|| writer.write_all(bytes))?.map_err(failed)?;
+                self.at = end;
             }
-            To::Nothing => Err(Error::new(ErrorKind::Bug, "the sink is closed")),
-            To::Channel { chunks, pending } => {
-                pending.extend_from_slice(bytes);
-                if pending.len() < CHUNK { Ok(()) } else { push(chunks, pending.split().freeze(), control) }
+            Some(to) => {
+                self.pending.extend_from_slice(bytes);
+                if self.pending.len() >= CHUNK {
+                    give(to, self.pending.split().freeze(), control)?;
+                }
             }
         }
+        self.written = self.written.max(end);
+        Ok(())
     }
 
     /// Bytes that may be handed over without a copy.
     pub(crate) fn send(&mut self, bytes: Bytes, control: &Control) -> Result<()> {
-        if let To::Channel { chunks, pending } = &mut self.to {
-            self.written = self.written.saturating_add(bytes.len() as u64);
-            push(chunks, pending.split().freeze(), control)?;
-            push(chunks, bytes, control)
-        } else {
-            self.write_all(&bytes, control)
+        match &mut self.to {
+            Some(to @ (StreamSink::Channel(_) | StreamSink::Each(_))) => {
+                self.written = self.written.saturating_add(bytes.len() as u64);
+                give(to, self.pending.split().freeze(), control)?;
+                give(to, bytes, control)
+            }
+            _ => self.write_all(&bytes, control),
         }
     }
 
-    /// Gives the writer back: its Drop is code of the caller's, too, and a panic of it is an error.
-    pub(crate) fn close(&mut self) -> Result<()> {
-        match std::mem::replace(&mut self.to, To::Nothing) {
-            To::Writer(writer) => guarded(move || drop(writer)),
-            To::Channel { .. } | To::Nothing => Ok(()),
+    /// All is written. The caller's Drop is code of the caller's, too, and a panic of it is an error.
+    pub(crate) fn close(&mut self, control: &Control) -> Result<()> {
+        match self.to.take() {
+            Some(StreamSink::Channel(chunks)) => chunks.finish_with(control),
+            to => guarded(move || drop(to)),
         }
     }
 
     pub(crate) fn flush(&mut self, control: &Control) -> Result<()> {
+        let flushed =
+            |flushed: std::io::Result<()>| flushed.map_err(|e| Error::io("flushing the sink failed", e));
         match &mut self.to {
-            To::Nothing => Ok(()),
-            To::Writer(writer) => {
-                guarded(|| writer.flush())?.map_err(|e| Error::io("flushing the sink failed", e))
-            }
-            To::Channel { chunks, pending } => push(chunks, pending.split().freeze(), control),
+            None => Ok(()),
+            Some(StreamSink::Writer(writer)) => flushed(guarded(|| writer.flush())?),
+            Some(StreamSink::Seekable(writer)) => flushed(guarded(|| writer.flush())?),
+            Some(to) => give(to, self.pending.split().freeze(), control),
         }
     }
 }
 
 impl Drop for StreamDevice {
     fn drop(&mut self) {
-        // Of a job that failed: its error is told already, and a second panic would end the process.
-        let _ = self.close();
+        // Of a job that failed: its error is told already, and a second panic would end the process. A channel's receiver
+        // is not told that this is the end.
+        let to = self.to.take();
+        let _ = guarded(move || drop(to));
     }
 }
 
-/// Waits for room, and looks at cancel and deadline while it waits.
-fn push(chunks: &Sender<Bytes>, mut chunk: Bytes, control: &Control) -> Result<()> {
-    while !chunk.is_empty() {
-        control.check()?;
-        match chunks.send_timeout(chunk, Duration::from_millis(20)) {
-            Ok(()) => return Ok(()),
-            Err(SendTimeoutError::Timeout(back)) => chunk = back,
-            Err(SendTimeoutError::Disconnected(_)) => {
-                return Err(Error::new(ErrorKind::Io, "the receiver of the output channel is gone"));
-            }
+fn failed(error: std::io::Error) -> Error {
+    Error::io("writing to the sink failed", error)
+}
+
+/// A chunk to whom it may be given as it is.
+fn give(to: &mut StreamSink, chunk: Bytes, control: &Control) -> Result<()> {
+    match to {
+        _ if chunk.is_empty() => Ok(()),
+        StreamSink::Channel(chunks) => chunks.send_with(chunk, control),
+        StreamSink::Each(take) => guarded(|| take(chunk))?,
+        StreamSink::Writer(_) | StreamSink::Seekable(_) => {
+            Err(Error::new(ErrorKind::Bug, "a chunk for a sink that is written to"))
         }
     }
-    Ok(())
 }
 
 /// A [`StreamDevice`] that a muxer writes to.
@@ -218,13 +236,25 @@ pub(crate) struct StreamOut {
     pub(crate) control: Control,
 }
 
+impl StreamOut {
+    pub(crate) fn is_seekable(&self) -> bool {
+        self.device.lock().unwrap_or_else(PoisonError::into_inner).is_seekable()
+    }
+}
+
 impl WriteDevice for StreamOut {
-    fn write(&mut self, _at: u64, chunk: Chunk<'_>) -> Result<()> {
-        self.device.lock().unwrap_or_else(PoisonError::into_inner).write_all(chunk.data, &self.control)
+    fn write(&mut self, at: u64, chunk: Chunk<'_>) -> Result<()> {
+        let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        if device.is_seekable() {
+            device.write_at(at, chunk.data, &self.control)
+        } else {
+            device.write_all(chunk.data, &self.control)
+        }
     }
 
     fn len(&self) -> Option<u64> {
-        None
+        let device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        device.is_seekable().then(|| device.written())
     }
 }
 

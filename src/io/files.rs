@@ -33,7 +33,7 @@ impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
         let count = move |len: u64| {
             written.fetch_add(len, Ordering::Relaxed);
         };
-        let stream = match (self.sinks)(name)?.into_kind() {
+        let to = match (self.sinks)(name)?.into_kind() {
             SinkKind::File { path, options } => {
                 let file = FileDevice::new(PartialFile::create(&path, options)?);
                 return Ok(OpenFile {
@@ -45,18 +45,17 @@ impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
                     }),
                 });
             }
-            SinkKind::Channel(chunks) => StreamDevice::channel(chunks),
-            SinkKind::Writer(writer) => StreamDevice::writer(writer),
+            SinkKind::Stream(to) => to,
         };
-        let device = Arc::new(Mutex::new(stream));
+        let device = Arc::new(Mutex::new(StreamDevice::new(to)));
         let out = StreamOut { device: device.clone(), control: control.clone() };
         let complete = move |control: &Control| {
             let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
             count(device.written());
             device.flush(control)?;
-            device.close()
+            device.close(control)
         };
-        Ok(OpenFile { device: Box::new(out), complete: Box::new(complete) })
+        Ok(OpenFile { device: Box::new(Forward(out)), complete: Box::new(complete) })
     }
 }
 

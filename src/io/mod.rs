@@ -2,6 +2,7 @@
 
 pub(crate) mod avio;
 mod builder;
+mod channel;
 mod far;
 mod file;
 pub(crate) mod files;
@@ -14,6 +15,7 @@ mod sink;
 mod source;
 pub(crate) mod stream;
 
+pub use channel::{ChunkReceiver, ChunkSender, channel};
 pub use far::{Hints, ReadAt};
 pub use reader::{Chunks, RopeReader};
 pub use rope::{Rope, RopeSlice};
@@ -25,5 +27,5 @@ pub(crate) use builder::Builder;
 pub(crate) use file::FileSource;
 
 pub(crate) use save::PartialFile;
-pub(crate) use sink::SinkKind;
+pub(crate) use sink::{SinkKind, StreamSink};
 pub(crate) use source::SourceReader;

@@ -1,14 +1,13 @@
 //! [`Source`]: where bytes come from.
 
 use super::{
-    FileSource, Hints, ReadAt, Rope, RopeReader,
+    ChunkReceiver, FileSource, Hints, ReadAt, Rope, RopeReader,
     far::{Ahead, Far},
     reader::copy,
     stream::{self, Stream},
 };
 use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
 use std::{
     fmt,
     fs::File,
@@ -117,8 +116,9 @@ impl Source {
         Self::from_stream(stream::Reader(reader), name)
     }
 
-    /// A stream of chunks; it ends when all senders are gone.
-    pub fn from_channel(chunks: Receiver<Bytes>, name: impl Into<String>) -> Self {
+    /// A stream of chunks. It ends with [`ChunkSender::finish`](super::ChunkSender::finish): a sender that is gone without
+    /// is an error, so that what its side lost is not taken for the whole.
+    pub fn from_channel(chunks: ChunkReceiver, name: impl Into<String>) -> Self {
         Self::from_stream(stream::Channel { chunks, rest: Bytes::new() }, name)
     }
 

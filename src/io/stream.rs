@@ -1,13 +1,11 @@
 //! Sources that are read once and in order.
 
-use super::{SourceReader, source::forged};
+use super::{ChunkReceiver, SourceReader, source::forged};
 use crate::{Control, Error, Result};
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::{
     io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
 };
 
 /// Something to read to its end.
@@ -41,18 +39,16 @@ impl<R: Read + Send> Stream for Reader<R> {
 
 /// Chunks from a channel.
 pub(super) struct Channel {
-    pub(super) chunks: Receiver<Bytes>,
+    pub(super) chunks: ChunkReceiver,
     pub(super) rest: Bytes,
 }
 
 impl Stream for Channel {
     fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize> {
         while self.rest.is_empty() {
-            control.check()?;
-            match self.chunks.recv_timeout(Duration::from_millis(20)) {
-                Ok(chunk) => self.rest = chunk,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            match self.chunks.recv_with(control)? {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(0),
             }
         }
         let len = self.rest.len().min(into.len());

@@ -66,8 +66,7 @@ pub(super) fn to_sink(job: Box<dyn Operation>, sink: Sink, control: &Control) ->
     let mut report = Report { operation: job.name().into(), ..Report::default() };
     let written = log::ours(|| match sink.into_kind() {
         SinkKind::File { path, options } => to_file(job, &path, options, &mut report, control),
-        SinkKind::Channel(chunks) => to_stream(job, StreamDevice::channel(chunks), &mut report, control),
-        SinkKind::Writer(writer) => to_stream(job, StreamDevice::writer(writer), &mut report, control),
+        SinkKind::Stream(to) => to_stream(job, StreamDevice::new(to), &mut report, control),
     })?;
     finish(&mut report, written, begun);
     Ok(report)
@@ -136,7 +135,7 @@ fn to_stream(
             control.check()?;
         }
         device.flush(control)?;
-        device.close()?;
+        device.close(control)?;
         return Ok(rope.len());
     }
     let mut target = Target::new(&format, Destination::Stream(device.clone()), job.layout(true), control)?;
@@ -145,7 +144,7 @@ fn to_stream(
     target.into_stream(report)?;
     let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
     device.flush(control)?;
-    device.close()?;
+    device.close(control)?;
     Ok(device.written())
 }
 

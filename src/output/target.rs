@@ -84,6 +84,8 @@ pub(crate) struct Target {
     edit_lists: bool,
     pub tracks: Vec<Track>,
     device: Device,
+    /// What was written can be gone back to.
+    seeks: bool,
     output: Option<Output>,
     control: Control,
     /// What the caller tells the muxer, by libav's names.
@@ -151,7 +153,12 @@ impl Target {
             Destination::Files(files, plan) => Device::Files(Some(files), plan),
         };
         let muxer = Muxer::find(format)?;
-        if matches!(device, Device::Stream(_)) && muxer.goes_back() {
+        let seeks = match &device {
+            Device::Rope(_) | Device::File(_) => true,
+            Device::Stream(out) => out.is_seekable(),
+            Device::Files(..) => false,
+        };
+        if matches!(device, Device::Stream(_)) && !seeks && muxer.goes_back() {
             let message = format!("{format} can't be written in one go: its header is completed at the end");
             return Err(Error::unsupported(message).with_setting("format").advise(
                 "write it into a file, or take a container that flows, such as mkv, ts, mp4 or wav",
@@ -164,6 +171,7 @@ impl Target {
             edit_lists: muxer.is_mov() && layout == Layout::Indexed,
             tracks: Vec::new(),
             device,
+            seeks,
             output: None,
             extra: Vec::new(),
             control: control.clone(),
@@ -206,11 +214,10 @@ impl Target {
 
     /// Whether its header, which says what the codecs are, is written before all packets.
     pub(crate) fn tells_codecs_first(&self) -> bool {
-        let streams = matches!(self.device, Device::Stream(_) | Device::Files(..));
         if self.muxer.is_mov() {
             self.layout != Layout::Indexed
         } else {
-            streams && matches!(self.muxer.name().as_str(), "matroska" | "webm")
+            !self.seeks && matches!(self.muxer.name().as_str(), "matroska" | "webm")
         }
     }
 
@@ -230,8 +237,7 @@ impl Target {
     /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can
     /// seek).
     fn has_late_chapters(&self) -> bool {
-        let seekable = !matches!(self.device, Device::Stream(_) | Device::Files(..));
-        self.edit_lists || (seekable && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
+        self.edit_lists || (self.seeks && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
     }
 
     /// How this target can take the payload of these streams of a source.
@@ -650,7 +656,6 @@ impl Target {
         }
         let output = self.output.take();
         let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
-        let goes_back = !matches!(self.device, Device::Stream(_) | Device::Files(..));
         if self.has_late_chapters() {
             for (id, chapter) in self.chapters.iter().enumerate() {
                 output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
@@ -661,7 +666,7 @@ impl Target {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             numbers.warnings().into_iter().for_each(|what| report.warn(format!("stream {stream}: {what}")));
             if let Some(configuration) =
-                numbers.configuration().filter(|_| goes_back && self.muxer.name() == "flac")
+                numbers.configuration().filter(|_| self.seeks && self.muxer.name() == "flac")
             {
                 let mut packet = Packet::with_extradata(&configuration)?;
                 packet.set_stream(track.index);

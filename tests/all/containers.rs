@@ -563,13 +563,13 @@ fn adts_goes_into_a_stream_of_mp4_and_matroska() {
     let folder = tempfile::tempdir().unwrap();
     let source = clip("adts.ts", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]);
     for format in ["mp4", "matroska"] {
-        let (sender, chunks) = crossbeam_channel::unbounded::<bytes::Bytes>();
+        let (sender, chunks) = avrope::io::channel(4096);
         let settings = Transcode::new().format(format);
         let report = transcode_to(&open(&source), &settings, Sink::channel(sender), &Control::default())
             .unwrap_or_else(|e| panic!("{format}: {e}"));
         assert_eq!(report.frames_decoded, 0, "{format}: all of it is copied");
         let path = folder.path().join(format!("stream.{format}"));
-        std::fs::write(&path, chunks.iter().flatten().collect::<Vec<u8>>()).unwrap();
+        std::fs::write(&path, chunks.flat_map(|chunk| chunk.unwrap()).collect::<Vec<u8>>()).unwrap();
         assert_eq!(codecs(&path), ["v:h264", "a:aac"], "{format}");
         check(&path, format);
     }

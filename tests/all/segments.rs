@@ -1,12 +1,11 @@
 //! HLS and DASH: every file goes into a sink of the caller's, players take the result, and nothing half is left.
 
 use crate::common::{self, ffprobe, open};
+use avrope::io::{ChunkReceiver, channel};
 use avrope::{
     CancelToken, Control, Error, ErrorKind, Report, Result, SegmentType, Segments, Sink, Transcode,
     VideoCodec, VideoSettings, synth::Spec, transcode_segments,
 };
-use bytes::Bytes;
-use crossbeam_channel::{Receiver, unbounded};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -24,14 +23,14 @@ fn quick() -> Transcode {
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
-type Opened = Arc<Mutex<Vec<(String, Receiver<Bytes>)>>>;
+type Opened = Arc<Mutex<Vec<(String, ChunkReceiver)>>>;
 
 fn collected(segments: &Segments, settings: &Transcode) -> (Files, Report) {
     let opened: Opened = Arc::default();
     let sinks = {
         let opened = opened.clone();
         move |name: &str| {
-            let (chunks, receiver) = unbounded();
+            let (chunks, receiver) = channel(4096);
             opened.lock().unwrap().push((name.to_owned(), receiver));
             Ok(Sink::channel(chunks))
         }
@@ -39,7 +38,10 @@ fn collected(segments: &Segments, settings: &Transcode) -> (Files, Report) {
     let report = transcode_segments(&open(&clip()), settings, segments, sinks, &Control::default()).unwrap();
     let opened = std::mem::take(&mut *opened.lock().unwrap());
     // The last version of a name counts.
-    let files = opened.into_iter().map(|(name, chunks)| (name, chunks.iter().flatten().collect())).collect();
+    let files = opened
+        .into_iter()
+        .map(|(name, chunks)| (name, chunks.flat_map(|chunk| chunk.unwrap()).collect()))
+        .collect();
     (files, report)
 }
 

@@ -5,7 +5,10 @@ use crate::{
     closed::stdout_was_closed,
     progress::{Bar, Handle},
 };
-use avrope::{Control, Sink, Source};
+use avrope::{
+    Control, Sink, Source,
+    io::{ChunkReceiver, channel},
+};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::{
@@ -206,7 +209,7 @@ impl Destination {
                 Ok(work(sink.sync(sync))?)
             }
             Self::Stdout => {
-                let (sender, chunks) = bounded::<Bytes>(4);
+                let (sender, chunks) = channel(4);
                 let writer = write_stdout(chunks)?;
                 let done = work(Sink::channel(sender));
                 if done.is_err() && !writer.is_finished() && control.check().is_err() {
@@ -227,11 +230,12 @@ impl Destination {
 }
 
 /// Writes in a thread of its own, because a write that waits for a slow reader can't be called off.
-fn write_stdout(chunks: Receiver<Bytes>) -> Outcome<JoinHandle<std::io::Result<()>>> {
+fn write_stdout(chunks: ChunkReceiver) -> Outcome<JoinHandle<std::io::Result<()>>> {
     thread("stdout", move || {
         // Past the buffer of std's own handle, which looks for line ends.
         let mut stdout = duplicate(std::io::stdout())?;
-        chunks.iter().try_for_each(|chunk| stdout.write_all(&chunk))
+        // An error of the job is the job's to tell.
+        chunks.map_while(Result::ok).try_for_each(|chunk| stdout.write_all(&chunk))
     })
 }
 

@@ -24,8 +24,8 @@ fn operations() -> Vec<(&'static str, Operation)> {
             cut_to(&open(input)?, &range(0.0, 6.0).format("ts"), Sink::writer(std::io::sink()), c).map(drop)
         }),
         ("cut to channel", |input, _, c| {
-            let (chunks, receiver) = crossbeam_channel::bounded(1);
-            let drain = std::thread::spawn(move || receiver.iter().count());
+            let (chunks, receiver) = avrope::io::channel(1);
+            let drain = std::thread::spawn(move || receiver.count());
             let outcome =
                 cut_to(&open(input)?, &range(0.0, 6.0).format("mp4"), Sink::channel(chunks), c).map(drop);
             drain.join().unwrap();

@@ -64,7 +64,7 @@ fn streams_give_the_same_remux() {
         }
         let drip = Source::from_reader(Drip(Cursor::new(bytes.clone()), 0), "drip");
         assert_eq!(remuxed(drip).0, want.0, "{ending}: short reads");
-        let (chunks, receiver) = crossbeam_channel::bounded(1);
+        let (chunks, receiver) = avrope::io::channel(1);
         let sent = Bytes::from(bytes.clone());
         let sender = std::thread::spawn(move || {
             for at in (0..sent.len()).step_by(1000) {
@@ -75,6 +75,7 @@ fn streams_give_the_same_remux() {
                     return;
                 }
             }
+            chunks.finish().unwrap();
         });
         assert_eq!(remuxed(Source::from_channel(receiver, "channel")).0, want.0, "{ending}: channel");
         sender.join().unwrap();
@@ -104,7 +105,7 @@ fn a_stream_serves_one_operation_and_no_cut() {
 #[test]
 fn a_stalled_channel_can_be_cancelled() {
     let bytes = Bytes::from(std::fs::read(clip_in("ts")).unwrap());
-    let (chunks, receiver) = crossbeam_channel::unbounded();
+    let (chunks, receiver) = avrope::io::channel(4096);
     chunks.send(bytes.slice(..bytes.len() / 2)).unwrap();
     let outcome = bounded("remux of a channel whose sender fell silent, deadline of 1 s", move || {
         let control = Control::new().timeout(Duration::from_secs(1));

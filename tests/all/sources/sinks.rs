@@ -22,9 +22,10 @@ fn every_sink_gives_the_same_bytes() {
             if format != "mkv" {
                 assert!(std::fs::read(&path).unwrap() == want_bytes, "{what}: a file has the same bytes");
             }
-            let (chunks, receiver) = crossbeam_channel::bounded::<Bytes>(1);
+            let (chunks, receiver) = avrope::io::channel(1);
             let reader = std::thread::spawn(move || {
-                receiver.iter().fold(Vec::new(), |mut all, chunk| {
+                receiver.fold(Vec::new(), |mut all, chunk| {
+                    let chunk = chunk.unwrap();
                     assert!(!chunk.is_empty());
                     all.extend_from_slice(&chunk);
                     all
@@ -92,26 +93,26 @@ fn sinks_that_go_away_or_fail() {
         let settings = Remux::new().format(format);
         // The receiver is gone at once, or after the first chunk.
         for taken in [0, 1] {
-            let (chunks, receiver) = crossbeam_channel::bounded::<Bytes>(1);
-            let reader = std::thread::spawn(move || receiver.iter().take(taken).count());
+            let (chunks, receiver) = avrope::io::channel(1);
+            let reader = std::thread::spawn(move || receiver.take(taken).count());
             let error =
                 refused(remux_to(&media, &settings, Sink::channel(chunks), &none()), &[Io], "receiver gone");
             assert!(error.to_string().contains("receiver"), "{error}");
             reader.join().unwrap();
         }
         // Nobody receives: the wait ends with the cancel, and with the deadline.
-        let (chunks, receiver) = crossbeam_channel::bounded::<Bytes>(1);
+        let (chunks, mut receiver) = avrope::io::channel(1);
         let token = avrope::CancelToken::new();
         let control = Control::new().cancel_token(token.clone());
         let (job, output) = (media.clone(), settings.clone());
         let worker = std::thread::spawn(move || remux_to(&job, &output, Sink::channel(chunks), &control));
         // The first chunk shows that the job runs; the next ones wait.
-        let first = receiver.recv().unwrap();
+        let first = receiver.recv().unwrap().unwrap();
         token.cancel();
         let outcome = bounded("a slow receiver and a cancel", move || worker.join().unwrap());
         refused(outcome, &[Cancelled], "slow receiver, cancelled");
         assert!(!first.is_empty());
-        let (chunks, receiver) = crossbeam_channel::bounded::<Bytes>(1);
+        let (chunks, receiver) = avrope::io::channel(1);
         let (job, output) = (media.clone(), settings.clone());
         let outcome = bounded("a slow receiver and a deadline", move || {
             remux_to(
@@ -186,5 +187,149 @@ fn a_panicking_writer_is_an_error() {
             Ok(outcome) => drop(refused(outcome, &[Bug], format)),
             Err(_) => panic!("{format}: the writer's panic came through"),
         }
+    }
+}
+
+/// A `Cursor` that others look into.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Cursor<Vec<u8>>>>);
+
+impl Write for Shared {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(buf)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.lock().unwrap().seek(to)
+    }
+}
+
+#[test]
+fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let media = |format: &str| {
+        // AVI takes H.264 as a transport stream has it.
+        let path = if format == "avi" { clip_in("ts") } else { clip() };
+        Media::open(Source::open(path).unwrap()).unwrap()
+    };
+    for format in ["avi", "mkv", "mp4", "ts", "flv"] {
+        let media = media(format);
+        let settings = Remux::new().format(format);
+        let path = dir.path().join(format!("out.{format}"));
+        let want = remux_to(&media, &settings, Sink::file(&path), &none()).unwrap();
+        let sink = Shared(Arc::new(Mutex::new(Cursor::new(b"what was there".to_vec()))));
+        sink.0.lock().unwrap().set_position(9);
+        let report = remux_to(&media, &settings, Sink::seekable(sink.clone()), &none()).unwrap();
+        assert_eq!((report.output_bytes, report.packets), (want.output_bytes, want.packets), "{format}");
+        let got = sink.0.lock().unwrap().get_ref().clone();
+        assert!(got[..9] == *b"what was " && got[9..] == std::fs::read(&path).unwrap(), "{format}");
+    }
+    // One that goes on in order only is refused where that makes no right file.
+    let media = media("avi");
+    let outcome = remux_to(&media, &Remux::new().format("avi"), Sink::each(|_| Ok(())), &none());
+    refused(outcome, &[ErrorKind::Unsupported], "AVI into a closure");
+    /// Writes, and can't go back.
+    struct Stuck(Shared);
+    impl Write for Stuck {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            self.0.write(buf)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl Seek for Stuck {
+        fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+            match to {
+                SeekFrom::Current(0) => self.0.seek(to),
+                _ => Err(std::io::Error::other("no way back")),
+            }
+        }
+    }
+    let sink = Stuck(Shared(Arc::default()));
+    let error = refused(
+        remux_to(&media, &Remux::new().format("avi"), Sink::seekable(sink), &none()),
+        &[Io],
+        "a sink that does not go back",
+    );
+    assert!(error.to_string().contains("no way back"), "{error}");
+}
+
+#[test]
+fn a_closure_gets_the_chunks_and_its_error_comes_out() {
+    #[derive(Debug)]
+    struct Full(u64);
+    impl std::fmt::Display for Full {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "the bucket holds {}", self.0)
+        }
+    }
+    impl std::error::Error for Full {}
+    let media = Media::open(Source::open(clip()).unwrap()).unwrap();
+    for format in ["mp4", "ts", "mkv"] {
+        let settings = Remux::new().format(format);
+        let all = cell(Vec::new());
+        let to = all.clone();
+        let sink = Sink::each(move |chunk| {
+            assert!(!chunk.is_empty());
+            to.lock().unwrap().extend_from_slice(&chunk);
+            Ok(())
+        });
+        let report = remux_to(&media, &settings, sink, &none()).unwrap();
+        assert_eq!(report.output_bytes, all.lock().unwrap().len() as u64, "{format}");
+        if format != "mkv" {
+            assert!(
+                *all.lock().unwrap() == remux(&media, &settings, &none()).unwrap().rope.to_bytes().unwrap(),
+                "{format}"
+            );
+        }
+        let sink = Sink::each(|_| Err(std::io::Error::other(Full(7)).into()));
+        let error = refused(remux_to(&media, &settings, sink, &none()), &[Io], "a closure that fails");
+        let full = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<Full>());
+        assert_eq!(full.map(|full| full.0), Some(7), "{format}: {error}");
+        let sink = Sink::each(|_| panic!("as planned"));
+        refused(remux_to(&media, &settings, sink, &none()), &[Bug], "a closure that panics");
+    }
+}
+
+#[test]
+fn what_was_not_finished_is_not_taken_for_the_whole() {
+    // A job that fails: its receiver does not see an ordinary end.
+    let media = Media::open(Source::open(large_clip()).unwrap()).unwrap();
+    let (sender, chunks) = avrope::io::channel(1);
+    let reader = std::thread::spawn(move || chunks.collect::<Vec<_>>());
+    let token = CancelToken::new();
+    let stop = token.clone();
+    let control = Control::new().cancel_token(token).progress(move |_| stop.cancel());
+    refused(
+        remux_to(&media, &Remux::new().format("ts"), Sink::channel(sender), &control),
+        &[Cancelled],
+        "cancelled",
+    );
+    let got = reader.join().unwrap();
+    let error = got.into_iter().next_back().unwrap().unwrap_err();
+    assert!(error.kind() == Io && error.to_string().contains("before all was sent"), "{error}");
+    // A source whose sender is gone, or says why it can't go on.
+    let bytes = Bytes::from(std::fs::read(clip_in("ts")).unwrap());
+    for told in [false, true] {
+        let (sender, chunks) = avrope::io::channel(4);
+        let half = bytes.slice(..bytes.len() / 2);
+        let feeder = std::thread::spawn(move || {
+            sender.send(half).unwrap();
+            if told {
+                sender.fail(avrope::Error::new(ErrorKind::NotFound, "segment 7 is gone"));
+            }
+        });
+        let outcome = Media::open(Source::from_channel(chunks, "feed"))
+            .and_then(|media| remux(&media, &Remux::new().format("ts"), &none()).map(drop));
+        feeder.join().unwrap();
+        let error = refused(outcome, if told { &[NotFound] } else { &[Io] }, "half a stream");
+        let due = if told { "segment 7 is gone" } else { "before all was sent" };
+        assert!(error.to_string().contains(due), "{error}");
     }
 }

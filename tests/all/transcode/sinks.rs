@@ -39,9 +39,9 @@ fn into_sinks(fragments: &[Option<Fragment>]) {
             Some(fragment) => settings.clone().fragment(fragment),
             None => settings.clone(),
         };
-        let (to, from) = crossbeam_channel::bounded(4);
+        let (to, from) = avrope::io::channel(4);
         let reader =
-            std::thread::spawn(move || from.iter().map(|c: bytes::Bytes| c.to_vec()).collect::<Vec<_>>());
+            std::thread::spawn(move || from.map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>());
         let report = transcode_to(&media, &settings, Sink::channel(to), &Control::default()).unwrap();
         let bytes = reader.join().unwrap().concat();
         assert_eq!(report.output_bytes, bytes.len() as u64);
