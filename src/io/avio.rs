@@ -1,6 +1,6 @@
 //! Sources and sinks as libav's devices. The callbacks themselves, and all that is unsafe about them, are in `av`.
 
-use super::{Builder, PartialFile, Source, SourceReader, StreamSink, stream::guarded};
+use super::{Builder, PartialFile, Source, SourceReader, StreamSink, callback::guarded};
 use crate::{
     Control, Error, ErrorKind, Result,
     av::avio::{Chunk, ReadDevice, WriteDevice},

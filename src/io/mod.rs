@@ -2,12 +2,13 @@
 
 pub(crate) mod avio;
 mod builder;
+mod callback;
 mod channel;
 mod far;
 mod file;
 pub(crate) mod files;
 mod map;
-mod outlet;
+mod os;
 mod reader;
 mod rope;
 mod save;
@@ -25,7 +26,6 @@ pub use source::Source;
 
 pub(crate) use builder::Builder;
 pub(crate) use file::FileSource;
-
 pub(crate) use save::PartialFile;
 pub(crate) use sink::{SinkKind, StreamSink};
 pub(crate) use source::SourceReader;

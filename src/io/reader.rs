@@ -3,8 +3,8 @@
 use super::{
     Rope, Source,
     far::{Ahead, PIECE},
+    os::read_exact_at,
     rope::{Piece, Slice, in_memory},
-    source::read_exact_at,
 };
 use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;

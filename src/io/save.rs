@@ -1,13 +1,16 @@
 //! The way of a rope into a file: shared by the file system where it can be, copied by the kernel where not.
 
-#![allow(unsafe_code)]
-
-use super::{Rope, Source, outlet::Outlet, reader::unchanged, rope::Slice};
+use super::{
+    Rope, Source,
+    os::{self, Outlet, copy_range, read_exact_at, reflink},
+    reader::unchanged,
+    rope::Slice,
+};
 use crate::{Control, Error, Result, job::Stage};
 use std::{
     fs::{File, Metadata},
     os::{
-        fd::{AsFd, AsRawFd, IntoRawFd},
+        fd::AsFd,
         unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
     },
     path::{Path, PathBuf},
@@ -113,7 +116,7 @@ impl PartialFile {
 
     pub(crate) fn read_at(&self, at: u64, len: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len];
-        super::source::read_exact_at(self.file.as_file(), at, &mut bytes)?;
+        read_exact_at(self.file.as_file(), at, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -123,18 +126,9 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a copy
-    /// (fallocate(2), FALLOC_FL_INSERT_RANGE: ext4 and XFS).
+    /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a copy.
     pub(crate) fn insert_front(&mut self, len: u64) -> bool {
-        let Ok(amount) = libc::off_t::try_from(len) else {
-            return false;
-        };
-        let descriptor = self.file.as_file().as_raw_fd();
-        // SAFETY: a live descriptor and three numbers.
-        #[cfg(target_os = "linux")]
-        let done = unsafe { libc::fallocate(descriptor, libc::FALLOC_FL_INSERT_RANGE, 0, amount) } == 0;
-        #[cfg(not(target_os = "linux"))]
-        let done = (descriptor, amount).1 < 0;
+        let done = os::insert_front(self.file.as_file(), len);
         if done {
             self.len = self.len.saturating_add(len);
         }
@@ -157,7 +151,7 @@ impl PartialFile {
             file.sync_all().map_err(|e| Error::io("the disk does not take the file", e))?;
         }
         // Some file systems (NFS, quotas) say only now that there was no room.
-        close(file).map_err(|e| Error::io("writing failed when the file was closed", e))?;
+        os::close(file).map_err(|e| Error::io("writing failed when the file was closed", e))?;
         let done = if self.options.overwrite {
             temporary.persist(&self.path)
         } else {
@@ -213,19 +207,6 @@ fn be_like(file: &File, old: &Metadata) -> std::io::Result<()> {
     }
     // Behind a change of owner, which takes some of the bits away.
     file.set_permissions(old.permissions())
-}
-
-/// close(2), whose error std keeps to itself.
-fn close(file: File) -> std::io::Result<()> {
-    // SAFETY: the descriptor is ours alone, and not used afterwards.
-    match unsafe { libc::close(file.into_raw_fd()) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()).or_else(|e| match e.raw_os_error() {
-            // Linux closes it all the same.
-            Some(libc::EINTR) => Ok(()),
-            _ => Err(e),
-        }),
-    }
 }
 
 fn exists() -> Error {
@@ -375,7 +356,7 @@ impl Copy<'_> {
                     by_kernel = false;
                     let small = usize::try_from(step.min(1 << 20)).unwrap_or(0);
                     let mut bytes = vec![0; small];
-                    super::source::read_exact_at(self.from, from_at, &mut bytes)?;
+                    read_exact_at(self.from, from_at, &mut bytes)?;
                     to.write_at(to_at, &bytes)?;
                     small as u64
                 }
@@ -387,76 +368,4 @@ impl Copy<'_> {
         }
         Ok(())
     }
-}
-
-/// Lets two files share blocks (ioctl_ficlonerange(2)); false where they can't.
-fn reflink(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        let range = libc::file_clone_range {
-            src_fd: i64::from(from.as_raw_fd()),
-            src_offset: from_at,
-            src_length: len,
-            dest_offset: to_at,
-        };
-        // SAFETY: two live descriptors, and a struct of the kernel's layout that lives during the call.
-        unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE as _, &raw const range) == 0 }
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (from, from_at, to, to_at, len);
-        false
-    }
-}
-
-/// copy_file_range(2); 0 where the kernel can't do it between these two files.
-fn copy_range(from: &File, from_at: u64, to: &File, to_at: u64, len: u64) -> std::io::Result<u64> {
-    #[cfg(target_os = "linux")]
-    {
-        let (Ok(mut from_at), Ok(mut to_at), Ok(len)) =
-            (i64::try_from(from_at), i64::try_from(to_at), usize::try_from(len))
-        else {
-            return Ok(0);
-        };
-        loop {
-            // SAFETY: two live descriptors and two positions that live during the call.
-            let copied = unsafe {
-                libc::copy_file_range(
-                    from.as_raw_fd(),
-                    &raw mut from_at,
-                    to.as_raw_fd(),
-                    &raw mut to_at,
-                    len,
-                    0,
-                )
-            };
-            if let Ok(copied) = u64::try_from(copied) {
-                return Ok(copied);
-            }
-            let error = std::io::Error::last_os_error();
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(
-                    libc::EXDEV | libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EBADF | libc::EPERM,
-                ) => return Ok(0),
-                _ => return Err(error),
-            }
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (from, from_at, to, to_at, len);
-        Ok(0)
-    }
-}
-
-/// Tells the kernel not to read ahead around a demuxer's reads: the payload's pages stay out of memory.
-pub(super) fn advise_random(file: &File) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: a live descriptor; the call is a hint.
-    unsafe {
-        libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = file;
 }

@@ -2,7 +2,9 @@
 
 use super::{
     ChunkReceiver, FileSource, Hints, ReadAt, Rope, RopeReader,
+    callback::shorter,
     far::{Ahead, Far},
+    os::{advise_random, read_exact_at},
     reader::copy,
     stream::{self, Stream},
 };
@@ -13,7 +15,6 @@ use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
     ops::{Range, RangeBounds},
-    os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -321,26 +322,6 @@ impl From<Rope> for Source {
     }
 }
 
-pub(super) fn shorter(at: u64, len: u64) -> Error {
-    Error::new(
-        ErrorKind::Io,
-        format!(
-            "the source ended at byte {at}, though it is {len} bytes long: it was cut short while it was read"
-        ),
-    )
-}
-
-pub(super) fn forged(read: usize, room: usize) -> Error {
-    Error::new(ErrorKind::Bug, format!("the source says that it read {read} bytes into a buffer of {room}"))
-}
-
-pub(super) fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> Result<()> {
-    file.read_exact_at(into, at).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => shorter(at, at.saturating_add(into.len() as u64)),
-        _ => Error::io("reading failed", e),
-    })
-}
-
 /// A position-free reader of a source, for one demuxer context: it keeps a descriptor while it is in use.
 pub(crate) struct SourceReader {
     source: Source,
@@ -473,7 +454,7 @@ impl SourceReader {
             Kind::File(file) => {
                 if matches!(self.open, Open::Nothing) {
                     let file = file.descriptor()?;
-                    super::save::advise_random(&file);
+                    advise_random(&file);
                     self.open = Open::File(file);
                 }
                 let Open::File(file) = &self.open else {

@@ -1,23 +1,17 @@
 //! Sources that are read once and in order.
 
-use super::{ChunkReceiver, SourceReader, source::forged};
+use super::{
+    ChunkReceiver, SourceReader,
+    callback::{forged, guarded},
+};
 use crate::{Control, Error, Result};
 use bytes::Bytes;
-use std::{
-    io::Read,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::io::Read;
 
 /// Something to read to its end.
 pub(crate) trait Stream: Send {
     /// Up to `into.len()` bytes; 0 at the end alone.
     fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize>;
-}
-
-/// Runs code of the caller's: its panic is an error.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        .map_err(|panic| Error::panicked("a callback of the source or sink", panic))
 }
 
 /// A reader of the caller's. While it waits nothing can end it: cancel and deadline are looked at between its reads.

@@ -3,10 +3,7 @@
 use super::Far;
 use crate::{
     Control, Error, ErrorKind, Result,
-    io::{
-        source::{forged, shorter},
-        stream::guarded,
-    },
+    io::callback::{forged, guarded, shorter},
     job::CancelToken,
 };
 use bytes::{Bytes, BytesMut};

@@ -11,7 +11,7 @@ pub(super) use ahead::Ahead;
 pub use device::{Hints, ReadAt};
 pub(super) use flight::PIECE;
 
-use super::stream::guarded;
+use super::callback::guarded;
 use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
 use flight::{Flight, Seat};

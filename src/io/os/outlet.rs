@@ -1,7 +1,5 @@
 //! Descriptors that may have to wait for the other side: pipes and sockets.
 
-#![allow(unsafe_code)]
-
 use crate::{Control, Error, Result};
 use std::{
     fs::File,
@@ -10,14 +8,14 @@ use std::{
 };
 
 /// Where bytes go that may have to wait for somebody to read them.
-pub(super) struct Outlet {
+pub(in crate::io) struct Outlet {
     file: File,
     /// What can be written without waiting once poll(2) says that there is room; None for files, which do not wait.
     step: Option<usize>,
 }
 
 impl Outlet {
-    pub(super) fn new(file: File) -> Self {
+    pub(in crate::io) fn new(file: File) -> Self {
         let kind = file.metadata().map(|m| m.file_type()).ok();
         // PIPE_BUF for pipes (pipe(7)); sockets report room when a third of their buffer is free.
         let step = match kind {
@@ -45,11 +43,11 @@ impl Outlet {
 
     /// Keeps SIGPIPE away from this thread, and so from the process, as long as the answer lives: the write says EPIPE.
     /// (Rust's own programs ignore the signal, others need not.)
-    pub(super) fn without_signal(&self) -> Option<SigpipeBlocked> {
+    pub(in crate::io) fn without_signal(&self) -> Option<SigpipeBlocked> {
         self.step.and_then(|_| SigpipeBlocked::new())
     }
 
-    pub(super) fn write_all(&self, bytes: &[u8], control: &Control) -> Result<()> {
+    pub(in crate::io) fn write_all(&self, bytes: &[u8], control: &Control) -> Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let step = self.wait(control)?.min(rest.len());
@@ -67,7 +65,7 @@ impl Outlet {
     }
 
     /// sendfile(2) as far as it goes; the rest is the caller's.
-    pub(super) fn send(&self, from: &File, at: u64, len: u64, control: &Control) -> Result<u64> {
+    pub(in crate::io) fn send(&self, from: &File, at: u64, len: u64, control: &Control) -> Result<u64> {
         let mut done = 0;
         #[cfg(target_os = "linux")]
         while done < len {
@@ -98,7 +96,7 @@ impl Outlet {
 }
 
 /// SIGPIPE does not reach this thread.
-pub(super) struct SigpipeBlocked {
+pub(in crate::io) struct SigpipeBlocked {
     before: libc::sigset_t,
     sigpipe: libc::sigset_t,
     /// It belongs to this thread.
