@@ -198,7 +198,7 @@ fn growth(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let mut most = Vec::new();
     for path in &paths {
         let media = open(path)?;
-        let all = media.duration().ok_or("no duration")?.secs();
+        let all = media.duration().ok_or("no duration")?.as_secs_f64();
         let settings = range((1.0, all - 1.0))?;
         let packets = cut(&media, &settings, control)?.report.packets;
         most.push((media, settings, packets as f64));
@@ -418,7 +418,7 @@ fn payload(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let mut names = Vec::new();
     for path in &files {
         let media = open(path)?;
-        let all = media.duration().ok_or("no duration")?.secs();
+        let all = media.duration().ok_or("no duration")?.as_secs_f64();
         let two =
             Cut::new().keep(TimeRange::secs(0.1 * all, 0.4 * all)?).keep(TimeRange::secs(0.5 * all, all)?);
         let twice = [Source::open(path)?, Source::open(path)?];

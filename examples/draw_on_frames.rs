@@ -4,14 +4,12 @@
 //!
 //! Without files it makes a small clip first, and leaves the result in memory.
 
-use avrope::{
-    Control, Frame, Media, Processor, Result, Sink, Source, Timestamp, Transcode, Transcoder, synth,
-};
-use std::error::Error;
+use avrope::{Control, Frame, Media, Processor, Result, Sink, Source, Transcode, Transcoder, synth};
+use std::{error::Error, time::Duration};
 
 /// Paints the lowest lines of the picture white, from the left to how far the clip has come.
 struct Bar {
-    length: Timestamp,
+    length: Duration,
 }
 
 impl Processor<Frame> for Bar {
@@ -21,7 +19,7 @@ impl Processor<Frame> for Bar {
     }
 
     fn process(&mut self, mut frame: Frame, next: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
-        let done = frame.time().unwrap_or_default().secs() / self.length.secs();
+        let done = frame.time().unwrap_or_default().secs() / self.length.as_secs_f64();
         let (width, height, stride) = (frame.width() as usize, frame.height() as usize, frame.stride(0));
         let filled = (width as f64 * done.clamp(0.0, 1.0)) as usize;
         // Copied first if anybody else refers to these bytes.

@@ -54,6 +54,7 @@ pub struct Progress {
     /// beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
+    #[serde(with = "crate::time::seconds_or_none")]
     pub remaining: Option<Duration>,
 }
 

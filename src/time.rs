@@ -7,7 +7,12 @@ use std::{fmt, str::FromStr, time::Duration};
 
 const NANOS: i128 = 1_000_000_000;
 
-/// A point on the presentation clock, or a distance on it: nanoseconds, signed; 0 is the source's start time.
+mod length;
+
+pub(crate) use length::{seconds, seconds_or_none};
+
+/// A point on the presentation clock: nanoseconds, signed; 0 is the source's start time. A length of time is a
+/// [`Duration`].
 ///
 /// Nanoseconds are finer than every time base in use, so ticks survive the way here and back unchanged (for time
 /// bases up to 500 MHz). Serialises as seconds, [`MAX`](Self::MAX) as null.
@@ -46,15 +51,38 @@ impl Timestamp {
         self.0 as f64 / 1e9
     }
 
-    /// `self + other`, at the ends of the range if it does not fit.
+    /// So much later, at the end of the range if it does not fit.
     #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
+    pub fn saturating_add(self, length: Duration) -> Self {
+        self.plus(length.into())
+    }
+
+    /// So much earlier, at the beginning of the range if it does not fit.
+    #[must_use]
+    pub fn saturating_sub(self, length: Duration) -> Self {
+        self.minus(length.into())
+    }
+
+    /// How long it is from `earlier` to this; zero if that is later.
+    #[must_use]
+    pub fn duration_since(self, earlier: Self) -> Duration {
+        self.minus(earlier).length()
+    }
+
+    /// From the clock's start to this; zero if it lies before. What this crate measures as a distance leaves it so.
+    pub(crate) fn length(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+
+    /// `self + other`, where distances may be negative: at the ends of the range if it does not fit.
+    #[must_use]
+    pub(crate) const fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// `self - other`, at the ends of the range if it does not fit.
+    /// `self - other`, as [`plus`](Self::plus).
     #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
+    pub(crate) const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
@@ -71,6 +99,7 @@ impl Timestamp {
     }
 }
 
+/// The point so long after the clock's start; [`MAX`](Timestamp::MAX) for what does not fit.
 impl From<Duration> for Timestamp {
     fn from(duration: Duration) -> Self {
         Self(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
@@ -158,8 +187,13 @@ impl TimeRange {
         Ok(Self { from: Timestamp::from_secs(from)?, to: Timestamp::from_secs(to)? })
     }
 
+    /// From its beginning to its end: longer than all media where it is open, zero where it ends before it begins.
+    pub fn duration(self) -> Duration {
+        self.to.duration_since(self.from)
+    }
+
     /// `to - from`.
-    pub fn duration(self) -> Timestamp {
+    pub(crate) fn length(self) -> Timestamp {
         self.to.minus(self.from)
     }
 

@@ -320,7 +320,7 @@ fn what_is_asked_of_a_stream_that_is_not_there_is_said() {
     warns(&mute, &of_audio, &["bit rate of the sound", "the volume", "the loudness"]);
     warns(media(), &of_audio, &[]);
     // A fade of both is one of what is there.
-    let (from, duration) = (Timestamp::ZERO, Timestamp::from_nanos(100_000_000));
+    let (from, duration) = (Timestamp::ZERO, std::time::Duration::from_millis(100));
     let pictures = VideoSettings::new().apply(VideoFilter::FadeIn { from, duration });
     let sounds = AudioSettings::new().apply(AudioFilter::FadeIn { from, duration });
     let both = Transcode::new().video(pictures.clone()).audio(sounds);

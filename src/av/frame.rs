@@ -16,7 +16,7 @@ use crate::{
     time::{Rational, Timestamp, convert},
 };
 use ffmpeg_sys_next as ff;
-use std::{ffi::c_int, fmt, ptr::NonNull};
+use std::{ffi::c_int, fmt, ptr::NonNull, time::Duration};
 
 /// A decoded picture or a stretch of sound, with its timestamp. The bytes are counted references: handing a frame on
 /// copies nothing.
@@ -95,7 +95,12 @@ impl Frame {
     }
 
     /// How long it is shown or heard; zero where that is not known.
-    pub fn duration(&self) -> Timestamp {
+    pub fn duration(&self) -> Duration {
+        self.shown().length()
+    }
+
+    /// The same as a distance on the clock.
+    pub(crate) fn shown(&self) -> Timestamp {
         if self.is_audio() {
             let rate = c_int::try_from(self.sample_rate()).unwrap_or(0);
             let samples = i64::try_from(self.samples()).unwrap_or(0);

@@ -172,7 +172,7 @@ impl Copying {
         target.tell(&(&ranges, mode));
         target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         let streams = target.templates.clone();
-        let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.duration()));
+        let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
         for (i, range) in ranges.iter().enumerate() {
             let last = i.saturating_add(1) == ranges.len();
@@ -223,7 +223,7 @@ impl Copying {
             range.check()?;
             report.ranges.push(ReportRange::exact(*range));
             let mut range = *range;
-            if let Some(duration) = self.media.duration() {
+            if let Some(duration) = self.media.length() {
                 if range.from >= duration {
                     return Err(Error::invalid(format!(
                         "cut {range}: the range begins after the end, which is at {duration}"
@@ -261,7 +261,7 @@ fn chapters(media: &Media, ranges: &[TimeRange]) -> Vec<RawChapter> {
                 });
             }
         }
-        placed = placed.plus(range.duration());
+        placed = placed.plus(range.length());
     }
     found
 }

@@ -112,7 +112,7 @@ impl Remuxing {
             whole_frames: false,
             last: true,
         };
-        let total = self.media.duration().unwrap_or(Timestamp::MAX);
+        let total = self.media.length().unwrap_or(Timestamp::MAX);
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
         let copied = copy::part(&mut session, &self.media, &streams, part)?;
         session.report.duration_s = copied.len.secs();

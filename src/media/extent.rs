@@ -15,6 +15,7 @@ use crate::{
     },
     time::{Rational, Timestamp},
 };
+use std::time::Duration;
 
 /// When a source is shown, and who says so.
 pub(super) struct Extent {
@@ -104,8 +105,8 @@ fn stated(demux: &Demux) -> (Option<Timestamp>, Option<DurationFrom>) {
 }
 
 /// Bits a second.
-pub(super) fn average_rate(size: Option<u64>, duration: Option<Timestamp>) -> Option<u64> {
-    let secs = duration.map(Timestamp::secs).filter(|secs| *secs > 0.0);
+pub(super) fn average_rate(size: Option<u64>, duration: Option<Duration>) -> Option<u64> {
+    let secs = duration.map(|duration| duration.as_secs_f64()).filter(|secs| *secs > 0.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -158,7 +159,8 @@ pub(super) fn describe(
             let len = stream.duration().map(|t| Timestamp::from_ticks(t, base));
             (from, from.zip(len).map(|(from, len)| from.plus(len)))
         };
-        let duration = from.zip(to).map(|(from, to)| to.minus(from)).filter(|_| !stream.is_picture());
+        let duration =
+            from.zip(to).map(|(from, to)| to.duration_since(from)).filter(|_| !stream.is_picture());
         StreamInfo {
             start_time: from.filter(|_| !stream.is_picture()),
             duration,
@@ -171,10 +173,10 @@ pub(super) fn describe(
         format: demuxer.name(),
         format_name: demuxer.long_name(),
         size,
-        duration: end,
+        duration: end.map(Timestamp::length),
         duration_from: from,
         start_time: start,
-        bit_rate: input.bit_rate().or_else(|| average_rate(size, end)),
+        bit_rate: input.bit_rate().or_else(|| average_rate(size, end.map(Timestamp::length))),
         metadata: input.metadata().into_iter().collect(),
         streams: stream_info.collect(),
         warnings: Vec::new(),

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What is in a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,8 @@ pub struct MediaInfo {
     pub size: Option<u64>,
     /// The presented length: until the picture or sound ends that ends last. Subtitles and data count only where there is
     /// neither, or where the container states one length for all. None where neither the container nor libav knows.
-    pub duration: Option<Timestamp>,
+    #[serde(with = "crate::time::seconds_or_none")]
+    pub duration: Option<Duration>,
     /// What `duration` was taken from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_from: Option<DurationFrom>,
@@ -127,7 +129,8 @@ pub struct StreamInfo {
     pub start_time: Option<Timestamp>,
     /// How long it is shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub duration: Option<Timestamp>,
+    #[serde(with = "crate::time::seconds_or_none")]
+    pub duration: Option<Duration>,
     /// Frames, where the container counts them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub frames: Option<u64>,

@@ -21,7 +21,7 @@ use crate::{
     io::{avio::SharedReader, stream::Resumed},
     time::Timestamp,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Streams end this far from each other, and headers are this far off, without anything being lost.
 const SHORT: Timestamp = Timestamp::from_nanos(500_000_000);
@@ -107,7 +107,12 @@ impl Media {
     }
 
     /// The presented length, where it is known.
-    pub fn duration(&self) -> Option<Timestamp> {
+    pub fn duration(&self) -> Option<Duration> {
+        self.length().map(Timestamp::length)
+    }
+
+    /// The same as a distance on the clock.
+    pub(crate) fn length(&self) -> Option<Timestamp> {
         self.0.end
     }
 
@@ -135,7 +140,7 @@ impl Media {
     pub(crate) fn bytes_between(&self, from: Timestamp, to: Timestamp) -> u64 {
         // Keyframes are seldom further apart.
         const BEFORE: f64 = 2.0;
-        let (Some(len), Some(end)) = (self.source().len(), self.duration()) else { return 0 };
+        let (Some(len), Some(end)) = (self.source().len(), self.length()) else { return 0 };
         let shown = to.min(self.start().plus(end)).minus(from).secs() + BEFORE;
         // A float that is no number, or too large for one, saturates.
         if end.nanos() > 0 { (len as f64 * (shown / end.secs()).min(1.0)) as u64 } else { 0 }

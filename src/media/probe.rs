@@ -134,8 +134,8 @@ impl Media {
                 stream.keyframes = Some(scanned.keyframes);
             }
             if let Some((first, end)) = scanned.shown.filter(|_| measured) {
-                (stream.start_time, stream.duration) = (Some(first), Some(end.minus(first)));
-                info.duration = info.duration.max(Some(end));
+                (stream.start_time, stream.duration) = (Some(first), Some(end.duration_since(first)));
+                info.duration = info.duration.max(Some(end.length()));
                 info.duration_from = Some(DurationFrom::Packets);
             }
         }

@@ -159,7 +159,7 @@ impl Case<'_> {
         let mut failures = Vec::new();
         let control = Control::new().verify_payload(true);
         let media = open(self.source);
-        let length = media.duration().unwrap().secs();
+        let length = media.duration().unwrap().as_secs_f64();
         let range = |from: f64, to: f64| TimeRange::secs(length * from, length * to).unwrap();
         let edits = container_has_edits(container);
         let format = if container == "mpg" { "mpeg" } else { container };

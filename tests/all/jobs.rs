@@ -3,8 +3,8 @@
 use crate::common::{fast_start_clip, none, open, refused};
 use avrope::{
     AudioCodec, AudioSettings, Clip, Cut, CutMode, ErrorKind, Frame, Job, Join, Media, Overlay, Processor,
-    Remux, Result, Segments, Sink, Source, TimeRange, Timestamp, Transcode, Transcoder, Transition,
-    VideoCodec, VideoSettings, cut, join, join_with_transition, remux, transcode, transcode_segments,
+    Remux, Result, Segments, Sink, Source, TimeRange, Transcode, Transcoder, Transition, VideoCodec,
+    VideoSettings, cut, join, join_with_transition, remux, transcode, transcode_segments,
 };
 use std::{collections::BTreeMap, path::Path, sync::mpsc};
 
@@ -42,7 +42,7 @@ fn a_job_on_another_thread_makes_what_the_function_makes() {
     let path = fast_start_clip();
     let sources = [Source::open(&path).unwrap(), Source::open(&path).unwrap()];
     let ranges = || Cut::new().keep(TimeRange::secs(0.3, 1.1).unwrap());
-    let fade = Transition::new("fade", Timestamp::from_secs(0.2).unwrap());
+    let fade = Transition::new("fade", std::time::Duration::from_secs_f64(0.2));
     // Nothing that the jobs were made of is there any more when they run.
     let jobs = {
         let media = open(&path);
@@ -110,7 +110,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn a_transcode_goes_into_files_and_a_copy_says_that_it_does_not() {
-    let (media, segments) = (open(&fast_start_clip()), Segments::hls().duration(1.0));
+    let (media, segments) =
+        (open(&fast_start_clip()), Segments::hls().duration(std::time::Duration::from_secs(1)));
     let into = |folder: &Path| {
         let folder = folder.to_owned();
         move |name: &str| Ok(Sink::replace(folder.join(name)))

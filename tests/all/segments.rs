@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 /// Thirteen seconds, 25 pictures each, with sound.
@@ -153,15 +154,18 @@ fn settings_are_judged_and_survive_serde() {
         Segments::hls().playlist("../x.m3u8"),
         Segments::hls().playlist("a%d.m3u8"),
         Segments::dash().playlist(""),
-        Segments::dash().duration(f64::NAN),
-        Segments::hls().duration(0.0),
+        Segments::dash().duration(Duration::MAX),
+        Segments::hls().duration(Duration::ZERO),
     ] {
         let sinks = |_: &str| -> Result<Sink> { panic!("nothing is opened") };
         let error =
             transcode_segments(&open(&clip()), &quick(), &wrong, sinks, &Control::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
-    let settings = Segments::hls().segment_type(SegmentType::Fmp4).duration(2.5).playlist("a.m3u8");
+    let settings = Segments::hls()
+        .segment_type(SegmentType::Fmp4)
+        .duration(Duration::from_millis(2500))
+        .playlist("a.m3u8");
     let json = serde_json::to_string(&settings).unwrap();
     assert_eq!(serde_json::from_str::<Segments>(&json).unwrap(), settings, "{json}");
     assert_eq!(serde_json::from_str::<Segments>(r#"{"protocol":"dash"}"#).unwrap(), Segments::dash());

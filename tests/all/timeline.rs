@@ -97,7 +97,7 @@ fn without_an_edit_list_the_last_pictures_are_shown() {
     }
     let info = open(&source).info().clone();
     // ffprobe's duration of the file: its sound begins at 0, its picture ends 0.08 s behind its decode times.
-    assert_eq!(info.duration.map(Timestamp::secs), Some(2.08));
+    assert_eq!(info.duration.map(|d| d.as_secs_f64()), Some(2.08));
 
     let (out, report) = cut_to(&source, (0.5, f64::MAX), CutMode::Edit, folder.path(), "rest.mp4");
     let all = frames(&source, "0:v:0");
@@ -254,7 +254,7 @@ fn the_last_part_of_a_join_keeps_its_last_sound() {
         let clip = join(&both, &Join::new().format("mp4"), &Control::default()).unwrap();
         let (one, two) =
             (open(&source), avrope::Media::open(Source::from_bytes(clip.rope.to_bytes().unwrap())));
-        let end = |media: &avrope::Media| media.info().streams[1].duration.unwrap().secs();
+        let end = |media: &avrope::Media| media.info().streams[1].duration.unwrap().as_secs_f64();
         let wanted = end(&one) + frames(&source, "0:v:0").len() as f64 / 25.0;
         assert!((end(&two.unwrap()) - wanted).abs() < 1e-4, "{}: sound ends where it did", source.display());
     }
@@ -354,7 +354,7 @@ fn probe_knows_how_long_fragments_are() {
         let info = open(&source).probe(&Control::default()).unwrap();
         let said = ffprobe(&source, &["-show_entries", "format=duration"]);
         let wanted: f64 = said["format"]["duration"].as_str().unwrap().parse().unwrap();
-        let found = info.duration.unwrap().secs();
+        let found = info.duration.unwrap().as_secs_f64();
         assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
         assert_eq!(info.duration_from, Some(avrope::DurationFrom::Packets));
     }
@@ -364,7 +364,7 @@ fn probe_knows_how_long_fragments_are() {
         let info = open(&source).probe(&Control::default()).unwrap();
         let times = |i: usize| {
             let stream = &info.streams[i];
-            (stream.start_time.unwrap().secs(), stream.duration.unwrap().secs())
+            (stream.start_time.unwrap().secs(), stream.duration.unwrap().as_secs_f64())
         };
         let near = |(a, b): (f64, f64), (c, d): (f64, f64)| (a - c).abs() < 1e-5 && (b - d).abs() < 1e-5;
         assert!(near(times(1), (0.0, 1.764717)), "sound: {:?}", times(1));
@@ -383,9 +383,13 @@ fn durations_say_what_they_are_of() {
     let arguments = ["-i", whole.to_str().unwrap(), "-i", &words, "-c", "copy", "-c:s", "mov_text"];
     ffmpeg(&[&arguments[..], &[titled.to_str().unwrap()]].concat());
     let info = open(&titled).info().clone();
-    assert_eq!(info.duration.map(Timestamp::secs), Some(2.0), "picture and sound; the subtitle is longer");
+    assert_eq!(
+        info.duration.map(|d| d.as_secs_f64()),
+        Some(2.0),
+        "picture and sound; the subtitle is longer"
+    );
     assert_eq!(info.duration_from, Some(avrope::DurationFrom::Index));
-    assert_eq!(info.streams[2].duration.map(Timestamp::secs), Some(5.0), "the subtitle's own");
+    assert_eq!(info.streams[2].duration.map(|d| d.as_secs_f64()), Some(5.0), "the subtitle's own");
     for (name, from) in [
         ("out.mkv", avrope::DurationFrom::Header),
         ("out.ts", avrope::DurationFrom::Timestamps),

@@ -132,8 +132,8 @@ pub struct Join {
     #[arg(long, value_name = "NAME")]
     pub transition: Option<String>,
     /// How long both are seen at once
-    #[arg(long, value_name = "T", default_value = "1", requires = "transition")]
-    pub transition_duration: Timestamp,
+    #[arg(long, value_name = "T", default_value = "1", requires = "transition", value_parser = values::length)]
+    pub transition_duration: Duration,
     #[command(flatten)]
     pub coding: Coding,
     #[command(flatten)]

@@ -1,12 +1,12 @@
 //! How frames are made and coded, as the command line says it.
 
-use crate::values::{option, quantity, rate, size};
+use crate::values::{length, option, quantity, rate, size};
 use avrope::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Position, Preset,
     Rational, Timestamp, VideoCodec, VideoFilter, VideoSettings,
 };
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// With which codecs, and how well.
 #[derive(Args, Clone, Debug)]
@@ -117,11 +117,11 @@ pub struct Encoding {
     #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
     pub loudness: Option<f64>,
     /// Begin from black and silence, for so long
-    #[arg(long, allow_negative_numbers = true, value_name = "T")]
-    pub fade_in: Option<Timestamp>,
+    #[arg(long, allow_negative_numbers = true, value_name = "T", value_parser = length)]
+    pub fade_in: Option<Duration>,
     /// End in black and silence, for so long
-    #[arg(long, allow_negative_numbers = true, value_name = "T")]
-    pub fade_out: Option<Timestamp>,
+    #[arg(long, allow_negative_numbers = true, value_name = "T", value_parser = length)]
+    pub fade_out: Option<Duration>,
     /// Play this much faster; sound keeps its pitch
     #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub speed: Option<f64>,
@@ -238,7 +238,7 @@ impl Encoding {
     }
 
     /// For an input of this length.
-    pub fn settings(&self, length: Option<Timestamp>) -> avrope::Result<avrope::Transcode> {
+    pub fn settings(&self, duration: Option<Duration>) -> avrope::Result<avrope::Transcode> {
         let (mut all, mut video, mut audio) = self.coding.parts();
         video = video.autorotate(self.rotate).deinterlace(self.deinterlace);
         if let Some((w, h)) = self.size {
@@ -273,19 +273,24 @@ impl Encoding {
             audio = audio.apply(AudioFilter::Loudness(Loudness::new(target)));
         }
         // Fades are told in the result's time, and filters work in the source's.
-        let in_source = |time: Timestamp| Timestamp::from_secs(time.secs() * self.speed.unwrap_or(1.0));
-        if let Some(duration) = self.fade_in.map(in_source).transpose()? {
+        let in_source = |length: Duration| {
+            let faster = self.speed.unwrap_or(1.0);
+            Timestamp::from_secs(length.as_secs_f64() * faster).map(|end| end.duration_since(Timestamp::ZERO))
+        };
+        if let Some(length) = self.fade_in.map(in_source).transpose()? {
+            let duration = length;
             let from = Timestamp::ZERO;
             video = video.apply(VideoFilter::FadeIn { from, duration });
             audio = audio.apply(AudioFilter::FadeIn { from, duration });
         }
-        if let Some(duration) = self.fade_out.map(in_source).transpose()? {
-            let length = length.ok_or_else(|| {
+        if let Some(length) = self.fade_out.map(in_source).transpose()? {
+            let whole = duration.ok_or_else(|| {
                 let message = "--fade-out needs an input whose length is known";
                 avrope::Error::new(avrope::ErrorKind::Unsupported, message)
             })?;
             // A longer one than the input has begun before it.
-            let from = length.minus(duration).max(Timestamp::ZERO);
+            let from = Timestamp::from(whole.saturating_sub(length));
+            let duration = length;
             video = video.apply(VideoFilter::FadeOut { from, duration });
             audio = audio.apply(AudioFilter::FadeOut { from, duration });
         }

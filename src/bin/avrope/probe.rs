@@ -21,7 +21,7 @@ pub fn run(args: &args::Probe, control: &Control) -> Outcome {
 
 fn listing(info: &MediaInfo) -> String {
     let mut text = format!("{}: {} ({})\n", plain(&info.name), info.format_name, info.format);
-    let mut facts = vec![info.duration.map_or("of unknown duration".into(), text::time)];
+    let mut facts = vec![info.duration.map_or("of unknown duration".into(), text::length)];
     facts.extend(info.size.map(text::bytes));
     facts.extend(info.bit_rate.map(text::rate));
     if info.start_time != Timestamp::ZERO {
@@ -54,7 +54,7 @@ fn describe(text: &mut String, stream: &StreamInfo) {
     if let Some(keyframes) = &stream.keyframes {
         let mut line = text::count(keyframes.len(), "keyframe");
         if let (Some(first), Some(last), true) = (keyframes.first(), keyframes.last(), keyframes.len() > 1) {
-            let interval = last.minus(*first).secs() / (keyframes.len() - 1) as f64;
+            let interval = last.duration_since(*first).as_secs_f64() / (keyframes.len() - 1) as f64;
             let _ = write!(line, ", {} apart on average", text::seconds(interval));
         }
         let _ = writeln!(text, "    {line}");

@@ -1,6 +1,7 @@
 //! Numbers and texts for people.
 
 use avrope::Timestamp;
+use std::time::Duration;
 
 /// `1.25 MB`.
 pub fn bytes(count: u64) -> String {
@@ -45,6 +46,11 @@ pub fn time(time: Timestamp) -> String {
         (0, _) => format!("{sign}{minutes}:{:02}{fraction}", seconds % 60),
         _ => format!("{sign}{hours}:{minutes:02}:{:02}{fraction}", seconds % 60),
     }
+}
+
+/// The same for a length of time.
+pub fn length(length: Duration) -> String {
+    time(length.into())
 }
 
 /// The same from seconds.

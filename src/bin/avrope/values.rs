@@ -23,6 +23,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+/// A length of time, in seconds or as a clock shows it.
+pub fn length(text: &str) -> Result<Duration, String> {
+    let time: Timestamp = text.parse().map_err(|e: avrope::Error| e.to_string())?;
+    if time < Timestamp::ZERO {
+        return Err(format!("'{text}' is not a length of time; give one that is not negative"));
+    }
+    Ok(time.duration_since(Timestamp::ZERO))
+}
+
 /// A number with k, M or G behind it.
 pub fn quantity(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is not a number; give one such as 128k, 2500k or 5M");

@@ -40,7 +40,7 @@ impl Copy<'_, '_> {
 
     /// Says where much less came than the source states; `from` and `to` are on the file's clock.
     pub(super) fn tell_shortfall(&mut self, from: Timestamp, to: Timestamp) {
-        let Some(length) = self.media.duration() else { return };
+        let Some(length) = self.media.length() else { return };
         let ends = self.lanes.iter().filter_map(|lane| {
             let span = lane.spans.last()?;
             lane.seen_end.map(|end| span.shown_at(end, lane.base))
@@ -107,7 +107,7 @@ impl Copy<'_, '_> {
         let end = if to == Timestamp::MAX { end } else { end.min(to) };
         // A range inside the media is as long as was asked, though a last frame ends earlier by a rounding.
         let inside =
-            to != Timestamp::MAX && self.media.duration().is_none_or(|d| to <= d.plus(self.media.start()));
+            to != Timestamp::MAX && self.media.length().is_none_or(|d| to <= d.plus(self.media.start()));
         (if inside { to } else { end }).minus(from).max(Timestamp::ZERO)
     }
 }

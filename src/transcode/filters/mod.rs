@@ -7,9 +7,10 @@ pub(crate) mod pictures;
 pub(crate) mod sounds;
 
 use crate::{TimeRange, Timestamp};
+use std::time::Duration;
 
-fn fade(filter: &str, way: &str, from: Timestamp, duration: Timestamp) -> String {
-    format!("{filter}=t={way}:st={:.6}:d={:.6}", from.secs(), duration.secs())
+fn fade(filter: &str, way: &str, from: Timestamp, duration: Duration) -> String {
+    format!("{filter}=t={way}:st={:.6}:d={:.6}", from.secs(), duration.as_secs_f64())
 }
 
 /// `kind` is `a` for sound. The range's beginning becomes 0, not the first frame's time: of two streams with one range the

@@ -37,7 +37,7 @@ pub(crate) fn measure(
     for (from, to) in ranges {
         parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: vec![Some(stream)] });
         placed = if *to == Timestamp::MAX {
-            media.duration().unwrap_or(placed)
+            media.length().unwrap_or(placed)
         } else {
             placed.plus(to.minus(*from))
         };

@@ -33,9 +33,10 @@ use crate::{
 /// transitions.
 ///
 /// ```no_run
-/// use avrope::{Control, SaveOptions, Source, Timestamp, Transcode, Transition, join_with_transition};
+/// use avrope::{Control, SaveOptions, Source, Transcode, Transition, join_with_transition};
+/// use std::time::Duration;
 /// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
-/// let fade = Transition::new("fade", Timestamp::from_secs(0.5)?);
+/// let fade = Transition::new("fade", Duration::from_millis(500));
 /// let clip = join_with_transition(&parts, &fade, &Transcode::new(), &Control::default())?;
 /// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;
 /// # Ok::<(), avrope::Error>(())
@@ -246,7 +247,7 @@ fn one(rate: Rational) -> Rational {
 impl Blend {
     /// A transition's length in frames.
     fn fade(&self, rate: Rational) -> i64 {
-        self.transition.duration.ticks(one(rate)).max(1)
+        self.transition.length().ticks(one(rate)).max(1)
     }
 
     /// An error where a kind of stream is lost that nobody said may go.
@@ -276,7 +277,7 @@ impl Blend {
         }
         let message = format!(
             "a transition of {} holds {} MB of pictures, and the limit is {} MB",
-            self.transition.duration,
+            self.transition.length(),
             needed / 1_000_000,
             limit / 1_000_000
         );
@@ -321,7 +322,7 @@ impl Blend {
         let inner = |i: usize| i > 0 && i.saturating_add(1) < self.medias.len();
         let length = |(i, media): (usize, &Media)| {
             let name = media.source().name();
-            let length = media.duration().ok_or_else(|| {
+            let length = media.length().ok_or_else(|| {
                 Error::unsupported("its length is not known, so there is no telling when a transition begins")
                     .named(name)
             })?;

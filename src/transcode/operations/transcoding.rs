@@ -170,13 +170,12 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     if target.chapters.is_empty() && !media.chapters().is_empty() {
         report.warn("chapters are left out: the ranges or the speed move them");
     }
-    let total =
-        length.or(media.duration()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
+    let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
     let kept: Vec<usize> = streams.iter().copied().flatten().collect();
     // Filters and processors make of it what they like.
     let processed = !plan.processors.0.is_empty() || !plan.processors.1.is_empty();
     let due =
-        media.duration().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
+        media.length().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
             let lengths = ranges.iter().map(|(from, to)| (*to).min(length).minus(*from).max(Timestamp::ZERO));
             lengths.fold(Timestamp::ZERO, Timestamp::plus)
         });
@@ -264,7 +263,7 @@ fn device(hardware: &Hardware) -> Result<Option<Device>> {
 
 /// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
 fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Vec<(Timestamp, Timestamp)>> {
-    let end = media.duration();
+    let end = media.length();
     if settings.keep.is_empty() {
         return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
     }

@@ -339,7 +339,7 @@ impl<'a> Plan<'a> {
             && trims.into_iter().all(on_grid)
             && self.settings.keep.iter().all(|range| {
                 let fits = on_grid(placed.minus(range.from));
-                placed = placed.plus(range.duration());
+                placed = placed.plus(range.length());
                 fits
             })
     }

@@ -18,7 +18,7 @@ const LEAST: f64 = 10_000.0;
 impl Plan<'_> {
     /// Gives the video lanes that are encoded the bit rate that the others leave them.
     pub(crate) fn divide(&self, size: u64, lanes: &mut [Lane<'_>]) -> Result<()> {
-        let seconds = self.length.or(self.media.duration()).map(Timestamp::secs).filter(|s| *s > 0.0);
+        let seconds = self.length.or(self.media.length()).map(Timestamp::secs).filter(|s| *s > 0.0);
         let Some(seconds) = seconds else {
             return Err(Error::unsupported("a target size needs a source whose length is known"));
         };

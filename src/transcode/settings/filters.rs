@@ -3,6 +3,7 @@
 use super::loudness::Loudness;
 use crate::{Error, Result, TimeRange, Timestamp, av::device::require_filter};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A change to pictures. Filters are applied in the order in which they were given
 /// ([`VideoSettings::apply`](super::VideoSettings::apply)), each to what the one before it makes. Their clock is that of what
@@ -10,10 +11,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use avrope::{Timestamp, VideoFilter, VideoSettings};
+/// use std::time::Duration;
 /// # fn main() -> avrope::Result<()> {
 /// let video = VideoSettings::new()
 ///     .apply(VideoFilter::Crop { x: 0, y: 60, width: 1280, height: 600 })
-///     .apply(VideoFilter::FadeIn { from: Timestamp::ZERO, duration: Timestamp::from_secs(0.5)? });
+///     .apply(VideoFilter::FadeIn { from: Timestamp::ZERO, duration: Duration::from_millis(500) });
 /// # let _ = video;
 /// # Ok(()) }
 /// ```
@@ -57,14 +59,16 @@ pub enum VideoFilter {
         /// When it begins; all before it is black.
         from: Timestamp,
         /// How long it takes.
-        duration: Timestamp,
+        #[serde(with = "crate::time::seconds")]
+        duration: Duration,
     },
     /// To black.
     FadeOut {
         /// When it begins.
         from: Timestamp,
         /// How long it takes; all after it is black.
-        duration: Timestamp,
+        #[serde(with = "crate::time::seconds")]
+        duration: Duration,
     },
     /// Keeps what begins within a range, and closes up: what lay at its beginning lies at 0 then, and filters behind this one
     /// count from there. Sound that gets the same range ([`AudioFilter::Trim`]) stays in sync. Of a picture that begins before
@@ -108,14 +112,16 @@ pub enum AudioFilter {
         /// When it begins; all before it is silent.
         from: Timestamp,
         /// How long it takes.
-        duration: Timestamp,
+        #[serde(with = "crate::time::seconds")]
+        duration: Duration,
     },
     /// To silence.
     FadeOut {
         /// When it begins.
         from: Timestamp,
         /// How long it takes; all after it is silent.
-        duration: Timestamp,
+        #[serde(with = "crate::time::seconds")]
+        duration: Duration,
     },
     /// Keeps the samples of a range, and closes up: what was heard at its beginning is heard at 0 then, and filters behind this
     /// one count from there. Pictures that get the same range ([`VideoFilter::Trim`]) stay in sync.
@@ -219,10 +225,10 @@ fn check_color(color: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_fade(from: Timestamp, duration: Timestamp) -> Result<()> {
+fn check_fade(from: Timestamp, duration: Duration) -> Result<()> {
     // libav takes a duration of 0 for its own default.
-    if from < Timestamp::ZERO || from == Timestamp::MAX || duration < Timestamp::from_nanos(1000) {
-        return Err(Error::invalid(format!("a fade from {from} on for {duration}"))
+    if from < Timestamp::ZERO || from == Timestamp::MAX || duration < Duration::from_micros(1) {
+        return Err(Error::invalid(format!("a fade from {from} on for {}", Timestamp::from(duration)))
             .advise("it begins at 0 or later, and takes some time"));
     }
     Ok(())
@@ -234,7 +240,7 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_errors() {
-        let (zero, second) = (Timestamp::ZERO, Timestamp::from_nanos(1_000_000_000));
+        let (zero, second) = (Timestamp::ZERO, Duration::from_secs(1));
         let before = Timestamp::from_nanos(-1);
         let color = || "black".to_owned();
         let text = |text: &str, size, color: &str, font: Option<&str>| VideoFilter::Text {
@@ -254,28 +260,28 @@ mod tests {
             VideoFilter::Rotate { degrees: f64::INFINITY },
             VideoFilter::FadeIn { from: before, duration: second },
             VideoFilter::FadeOut { from: Timestamp::MAX, duration: second },
-            VideoFilter::FadeOut { from: zero, duration: zero },
+            VideoFilter::FadeOut { from: zero, duration: Duration::ZERO },
             text("", 10, "white", None),
             text("a\0b", 10, "white", None),
             text("a", 0, "white", None),
             text("a", 10, "", None),
             text("a", 10, "white", Some("")),
             VideoFilter::Graph(" ".into()),
-            VideoFilter::Trim(TimeRange { from: second, to: zero }),
-            VideoFilter::Trim(TimeRange { from: before, to: second }),
+            VideoFilter::Trim(TimeRange { from: second.into(), to: zero }),
+            VideoFilter::Trim(TimeRange { from: before, to: second.into() }),
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }
         for wrong in [
             AudioFilter::Volume { db: f64::NAN },
             AudioFilter::Volume { db: 1e9 },
-            AudioFilter::FadeIn { from: zero, duration: before },
+            AudioFilter::FadeIn { from: before, duration: second },
             AudioFilter::Loudness(Loudness::new(f64::NAN)),
             AudioFilter::Loudness(Loudness::new(0.0)),
             AudioFilter::Loudness(Loudness::default().true_peak(3.0)),
             AudioFilter::Loudness(Loudness::default().range(0.0)),
             AudioFilter::Graph(String::new()),
-            AudioFilter::Trim(TimeRange { from: second, to: second }),
+            AudioFilter::Trim(TimeRange { from: second.into(), to: second.into() }),
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }

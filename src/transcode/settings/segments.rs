@@ -1,20 +1,22 @@
 //! [`Segments`]: a result in many files, a playlist that names the others.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A result in segments, for players that fetch them one by one: HLS or DASH.
 ///
 /// ```
 /// use avrope::{SegmentType, Segments};
-/// let settings = Segments::hls().segment_type(SegmentType::Fmp4).duration(4.0).playlist("talk.m3u8");
+/// use std::time::Duration;
+/// let settings = Segments::hls().segment_type(SegmentType::Fmp4).duration(Duration::from_secs(4)).playlist("talk.m3u8");
 /// # let _ = settings;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segments {
     pub(crate) protocol: Protocol,
-    #[serde(default)]
-    duration: Option<f64>,
+    #[serde(default, with = "crate::time::seconds_or_none")]
+    duration: Option<Duration>,
     #[serde(default)]
     pub(crate) segment_type: SegmentType,
     #[serde(default)]
@@ -51,10 +53,10 @@ impl Segments {
         Self { protocol: Protocol::Dash, ..Self::hls() }
     }
 
-    /// Seconds from the start of one segment to the next: 0.5 to 3600.
+    /// From the start of one segment to that of the next: half a second to an hour.
     #[must_use]
-    pub fn duration(mut self, seconds: f64) -> Self {
-        self.duration = Some(seconds);
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
         self
     }
 
@@ -73,7 +75,11 @@ impl Segments {
     }
 
     pub(crate) fn seconds(&self) -> f64 {
-        self.duration.unwrap_or(if self.protocol == Protocol::Hls { 6.0 } else { 4.0 })
+        self.duration.map(|duration| duration.as_secs_f64()).unwrap_or(if self.protocol == Protocol::Hls {
+            6.0
+        } else {
+            4.0
+        })
     }
 
     /// The container of each segment.

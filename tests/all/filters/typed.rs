@@ -34,7 +34,7 @@ fn shapes_change_as_they_should() {
 #[test]
 fn pictures_and_sound_fade_and_stay_in_sync() {
     oracle!("fades");
-    let (early, late, half) = (Timestamp::ZERO, seconds(1.5), seconds(0.5));
+    let (early, late, half) = (Timestamp::ZERO, seconds(1.5), std::time::Duration::from_millis(500));
     let video = [
         VideoFilter::FadeIn { from: early, duration: half },
         VideoFilter::FadeOut { from: late, duration: half },

@@ -40,7 +40,7 @@ fn what_makes_no_sense_is_an_error_before_anything_runs() {
     // They travel as JSON.
     let all = filtered(&[
         VideoFilter::Flip { horizontal: true },
-        VideoFilter::FadeIn { from: Timestamp::ZERO, duration: seconds(1.0) },
+        VideoFilter::FadeIn { from: Timestamp::ZERO, duration: std::time::Duration::from_secs(1) },
     ]);
     let json = serde_json::to_string(&all).unwrap();
     assert_eq!(serde_json::from_str::<Transcode>(&json).unwrap(), all);

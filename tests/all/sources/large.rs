@@ -119,7 +119,7 @@ fn results_over_4_gib() {
     let path = large_clip();
     let size = std::fs::metadata(&path).unwrap().len();
     let media = Media::open(Source::open(&path).unwrap()).unwrap();
-    let duration = media.duration().unwrap().secs();
+    let duration = media.duration().unwrap().as_secs_f64();
     let repeats = (4_500_000_000 / size + 1) as usize;
     let mut settings = Cut::new().format("mp4");
     for _ in 0..repeats {
@@ -131,12 +131,12 @@ fn results_over_4_gib() {
     let again = Media::open(clip.rope.clone().into()).unwrap();
     let total = duration * repeats as f64;
     assert!(
-        (again.duration().unwrap().secs() - total).abs() < 0.1 + repeats as f64 * 0.03,
+        (again.duration().unwrap().as_secs_f64() - total).abs() < 0.1 + repeats as f64 * 0.03,
         "{:?} for {total}",
         again.duration()
     );
     // The last repeat is the same media as the first.
-    let at = (repeats - 1) as f64 * (again.duration().unwrap().secs() / repeats as f64);
+    let at = (repeats - 1) as f64 * (again.duration().unwrap().as_secs_f64() / repeats as f64);
     let last = cut(&again, &range(at + 2.0, at + 4.0), &none()).unwrap();
     let first = cut(&again, &range(2.0, 4.0), &none()).unwrap();
     assert!(last.rope.slices().filter_map(|s| s.source).count() > 0);

@@ -97,7 +97,7 @@ fn a_transition_keeps_the_pixel_format() {
     let folder = tempfile::tempdir().unwrap();
     let source = pictures();
     let parts = [(); 3].map(|()| Source::open(&source).unwrap());
-    let fade = Transition::new("fade", Timestamp::from_secs(0.3).unwrap());
+    let fade = Transition::new("fade", std::time::Duration::from_secs_f64(0.3));
     for (asked, due, profile) in
         [(None, "yuv420p", "High"), (Some("yuv444p"), "yuv444p", "High 4:4:4 Predictive")]
     {
@@ -208,7 +208,7 @@ fn a_turned_picture_is_upright_before_anything_is_done_to_it() {
     assert_eq!((&found["width"], &found["height"]), (&64.into(), &96.into()));
     assert!(found["side_data_list"].is_null());
     // A fade does not care which side is up.
-    let fade = VideoFilter::FadeIn { from: Timestamp::ZERO, duration: Timestamp::from_secs(0.3).unwrap() };
+    let fade = VideoFilter::FadeIn { from: Timestamp::ZERO, duration: std::time::Duration::from_millis(300) };
     let out = made(&source, &Transcode::new().video(plain().apply(fade)), folder.path(), "out.mp4");
     assert_eq!((&stream(&out)["width"], stream(&out)["side_data_list"].is_null()), (&96.into(), false));
 }

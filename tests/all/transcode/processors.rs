@@ -213,7 +213,9 @@ impl Processor<avrope::Packet> for Mute {
         next: &mut dyn FnMut(avrope::Packet) -> avrope::Result<()>,
     ) -> avrope::Result<()> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        assert!(!packet.data().is_empty() && packet.time().is_some() && packet.duration().secs() < 1.0);
+        assert!(
+            !packet.data().is_empty() && packet.time().is_some() && packet.duration().as_secs_f64() < 1.0
+        );
         if packet.kind() == avrope::StreamKind::Video { next(packet) } else { Ok(()) }
     }
 }

@@ -178,3 +178,25 @@ fn the_containers_options_are_judged_before_anything_is_read() {
     let error = avrope::transcode(&source, &with("no_such", "1"), &control).unwrap_err();
     assert_eq!(error.kind(), avrope::ErrorKind::InvalidArgument, "{error}");
 }
+
+/// Lengths of time are seconds in JSON, and settings that were saved before names changed are read as they were meant.
+#[test]
+fn saved_settings_keep_their_meaning() {
+    use avrope::{Segments, Transition};
+    use std::time::Duration;
+    let old: Transcode = serde_json::from_str(r#"{"video": {"speed": "slow", "turn": true}}"#).unwrap();
+    let new = Transcode::new().video(VideoSettings::new().encoder_preset("slow").autorotate(true));
+    assert_eq!(old, new);
+    let json = serde_json::to_value(&new).unwrap();
+    assert_eq!(
+        (&json["video"]["encoder_preset"], &json["video"]["autorotate"]),
+        (&"slow".into(), &true.into())
+    );
+    let fade: Transition = serde_json::from_str(r#"{"name": "fade", "duration": 0.48}"#).unwrap();
+    assert_eq!(fade, Transition::new("fade", Duration::from_millis(480)));
+    assert_eq!(serde_json::to_value(&fade).unwrap()["duration"], 0.48);
+    assert!(serde_json::from_str::<Transition>(r#"{"name": "fade", "duration": -1}"#).is_err());
+    let hls: Segments = serde_json::from_str(r#"{"protocol": "hls", "duration": 2.5}"#).unwrap();
+    assert_eq!(hls, Segments::hls().duration(Duration::from_millis(2500)));
+    assert_eq!(serde_json::from_str::<Segments>(r#"{"protocol": "hls"}"#).unwrap(), Segments::hls());
+}

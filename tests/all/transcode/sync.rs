@@ -182,12 +182,12 @@ fn transitions_keep_sound_with_its_picture() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.mp4");
     let sources = [(); 3].map(|()| Source::open(&clip).unwrap());
-    let fade = avrope::Transition::new("fade", avrope::Timestamp::from_secs(0.48).unwrap());
+    let fade = avrope::Transition::new("fade", std::time::Duration::from_secs_f64(0.48));
     let settings = Transcode::new().video(quick());
     let control = Control::default();
     let report =
         avrope::join_with_transition_to(&sources, &fade, &settings, Sink::file(&out), &control).unwrap();
-    let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().secs();
+    let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().as_secs_f64();
     assert!((report.duration_s - (3.0 * length - 0.96)).abs() < 1e-6, "{} of {length}", report.duration_s);
     let (flashes, beeps) = flashes_and_beeps(&out);
     // Before the first and behind the last transition each flash has its beep; inside, both are half as strong.
@@ -200,9 +200,9 @@ fn transitions_keep_sound_with_its_picture() {
     assert!(frame_lengths(&out).iter().all(|length| *length == 1024));
     let one = avrope::join_with_transition(&sources[..1], &fade, &settings, &control).unwrap_err();
     assert_eq!(one.kind(), ErrorKind::InvalidArgument);
-    let unknown = avrope::Transition::new("no_such", avrope::Timestamp::from_secs(0.5).unwrap());
+    let unknown = avrope::Transition::new("no_such", std::time::Duration::from_secs_f64(0.5));
     assert!(avrope::join_with_transition(&sources, &unknown, &settings, &control).is_err());
-    let long = avrope::Transition::new("fade", avrope::Timestamp::from_secs(9.0).unwrap());
+    let long = avrope::Transition::new("fade", std::time::Duration::from_secs_f64(9.0));
     assert_eq!(
         avrope::join_with_transition(&sources, &long, &settings, &control).unwrap_err().kind(),
         ErrorKind::InvalidArgument

@@ -2,8 +2,8 @@
 
 use crate::common;
 use avrope::{
-    AudioCodec, AudioSettings, Control, ErrorKind, Limits, Source, Timestamp, Transcode, Transition,
-    VideoCodec, VideoSettings, join_with_transition, synth::Spec,
+    AudioCodec, AudioSettings, Control, ErrorKind, Limits, Source, Transcode, Transition, VideoCodec,
+    VideoSettings, join_with_transition, synth::Spec,
 };
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ fn settings() -> Transcode {
 
 fn join(name: &str, control: &Control) -> avrope::Result<avrope::Clip> {
     let source = Source::open(source()).unwrap();
-    let transition = Transition::new(name, Timestamp::from_secs(0.5).unwrap());
+    let transition = Transition::new(name, std::time::Duration::from_secs_f64(0.5));
     join_with_transition(&[source.clone(), source], &transition, &settings(), control)
 }
 

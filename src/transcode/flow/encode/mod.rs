@@ -212,7 +212,7 @@ impl End for ToEncoder<'_> {
         if !frame.is_audio() {
             return self.encode(frame);
         }
-        let end = frame.time().map(|time| time.plus(frame.duration()));
+        let end = frame.time().map(|time| time.plus(frame.shown()));
         self.end = self.end.max(end);
         self.frame_up(frame)
     }
@@ -273,7 +273,7 @@ impl ToEncoder<'_> {
             return Err(Error::invalid("a frame without a time came to the encoder")
                 .advise("let the processor give it one (Frame::set_time), or the filter graph keep it"));
         };
-        let duration = frame.duration();
+        let duration = frame.shown();
         let ends = time.plus(duration);
         // What is encoded behind the sound is none of it.
         let ends = self.end.map_or(ends, |end| ends.min(end));

@@ -2,6 +2,7 @@
 
 use crate::{Frame, Result, StreamKind, Timestamp, av::packet::Packet as Raw, time::Rational};
 use std::fmt;
+use std::time::Duration;
 
 /// One step of a chain: items come in, and none, one or many go on. Each does one thing.
 ///
@@ -101,8 +102,8 @@ impl Packet {
     }
 
     /// How long it lasts; zero where that is not known.
-    pub fn duration(&self) -> Timestamp {
-        Timestamp::from_ticks(self.raw.duration(), self.base)
+    pub fn duration(&self) -> Duration {
+        Timestamp::from_ticks(self.raw.duration(), self.base).length()
     }
 }
 

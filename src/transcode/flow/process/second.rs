@@ -280,7 +280,7 @@ impl Moving {
             let from = self.began.plus(time);
             self.pictures = self.pictures.saturating_add(1);
             self.ends =
-                self.ends.max(from.plus(picture.duration().max(Timestamp::from_ticks(1, picture.base()))));
+                self.ends.max(from.plus(picture.shown().max(Timestamp::from_ticks(1, picture.base()))));
             let before = self.next.as_ref().or(self.current.as_ref()).map(|shown| shown.from);
             // Times that go back are none: what was there stays.
             if before.is_none_or(|before| before < from) {
