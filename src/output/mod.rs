@@ -2,6 +2,7 @@
 //! place, and how an MP4 is laid out. [`runner`] takes a job into a rope, a sink or many files.
 
 pub(crate) mod clock;
+mod container;
 mod job;
 mod layout;
 mod moov;
@@ -11,9 +12,9 @@ mod runner;
 pub(crate) mod target;
 pub(crate) mod track;
 
+pub(crate) use container::{are_kin, format_like};
 pub use job::Job;
 #[cfg(fuzzing)]
 pub(crate) use moov::rewritten;
 pub(crate) use operation::Operation;
 pub use runner::Clip;
-pub(crate) use runner::format_like;

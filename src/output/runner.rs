@@ -1,12 +1,13 @@
 //! Where the results of jobs go: a rope, a sink, or many files.
 
 use super::{
+    container::{are_kin, format_for, is_mov},
     operation::Operation,
-    target::{self, Destination, FilesPlan, Layout, Target},
+    target::{Destination, FilesPlan, Layout, Target},
 };
 use crate::{
-    Control, Error, Media, Report, Result, Rope, SaveOptions,
-    av::{log, muxer::Muxer},
+    Control, Error, Report, Result, Rope, SaveOptions,
+    av::log,
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
 };
@@ -92,14 +93,14 @@ fn to_file(
         Some(format) => format.to_owned(),
         None => format_for(path).map_err(|e| e.named(&name))?,
     };
-    if let Some(usual) = format_for(path).ok().filter(|usual| !target::are_kin(usual, &format)) {
+    if let Some(usual) = format_for(path).ok().filter(|usual| !are_kin(usual, &format)) {
         report.warn(format!(
             "{name}: its ending is that of {usual}, and the format that was asked for is {format}"
         ));
     }
     // Before any work: an output that can't be written is known at once.
     let mut file = PartialFile::create(path, options)?;
-    if target::is_mov(&format) && job.shares(control)? {
+    if is_mov(&format) && job.shares(control)? {
         let rope = build(job, &format, report, control)?;
         rope.save_into(&mut file, control)?;
         file.publish()?;
@@ -122,7 +123,7 @@ fn to_stream(
 ) -> Result<u64> {
     let format = format_of(&mut *job, control)?;
     let device = Arc::new(Mutex::new(device));
-    if target::is_mov(&format) && job.layout(true) == Layout::Indexed {
+    if is_mov(&format) && job.layout(true) == Layout::Indexed {
         // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
         let rope = build(job, &format, report, control)?;
         let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,38 +184,4 @@ fn finish(report: &mut Report, len: u64, begun: Instant) {
         warnings = report.warnings.len(),
         "done"
     );
-}
-
-/// The container for an output file's name.
-fn format_for(path: &Path) -> Result<String> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let muxer = crate::av::muxer_for(&name).ok_or_else(|| {
-        Error::invalid("its ending does not say which container is meant")
-            .with_setting("format")
-            .advise("name the container, or the file with an ending such as .mp4")
-    })?;
-    // Messages call it as the file does: `m4a`, and not libav's `ipod`.
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    let same = |ending: &String| Muxer::find(ending).is_ok_and(|found| found.name() == muxer);
-    Ok(ending.filter(same).unwrap_or(muxer))
-}
-
-/// The container for a result without a name: the source's own kind.
-pub(crate) fn format_like(media: &Media) -> String {
-    let demuxer = media.demuxer().name();
-    let ending =
-        std::path::Path::new(media.source().name()).extension().map(|e| e.to_string_lossy().to_lowercase());
-    let audio_only = media.streams().iter().all(|s| s.kind() != crate::StreamKind::Video || s.is_picture());
-    let format = match (demuxer.split(',').next().unwrap_or_default(), ending.as_deref()) {
-        ("mov", Some("mov" | "qt")) => "mov",
-        ("mov", _) if audio_only => "ipod",
-        ("mov", _) => "mp4",
-        ("matroska", Some("webm")) => "webm",
-        ("matroska", _) => "matroska",
-        ("mpeg", _) => "vob",
-        ("aac", _) => "adts",
-        ("mpegvideo", _) => "mpeg2video",
-        (other, _) => other,
-    };
-    if Muxer::find(format).is_ok() { format.into() } else { "mp4".into() }
 }

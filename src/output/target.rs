@@ -1,31 +1,24 @@
 //! The output of a copy: the muxer, where its bytes go, and its tracks.
 
+mod begin;
 mod streams;
+mod write;
 
 use super::{
-    clock::Clock,
-    layout,
-    numbering::{self, Extent, Numbers},
-    track::{Held, Track},
+    numbering::{self, Extent},
+    track::Track,
 };
 use crate::{
-    Control, Error, ErrorKind, Limits, Media, Report, Result, Rope, Source,
-    av::{
-        files::WriteFiles,
-        input::RawChapter,
-        muxer::Muxer,
-        output::Output,
-        packet::Packet,
-        stream::{Stream, StreamKind},
-    },
+    Control, Error, Media, Result, Source,
+    av::{files::WriteFiles, input::RawChapter, muxer::Muxer, output::Output, stream::Stream},
     io::{
         PartialFile,
         avio::{FileDevice, RopeDevice, StreamDevice, StreamOut},
     },
-    media::{Payloads, Span},
-    time::{Rational, Timestamp},
+    media::Payloads,
+    time::Timestamp,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Where the bytes of an output go.
 pub(crate) enum Destination {
@@ -110,33 +103,6 @@ struct Waiting {
     streams: Vec<usize>,
     extent: Extent,
     chapters: Vec<RawChapter>,
-}
-
-/// Whether a container of this name is one of MP4's kin.
-pub(crate) fn is_mov(format: &str) -> bool {
-    Muxer::find(format).is_ok_and(Muxer::is_mov)
-}
-
-/// Whether files of both containers go by one ending: what reads the one reads the other.
-pub(crate) fn are_kin(one: &str, other: &str) -> bool {
-    let family = |format: &str| {
-        let muxer = Muxer::find(format).ok()?;
-        let name = muxer.name();
-        Some(match name.as_str() {
-            _ if muxer.is_mov() => "mov".to_owned(),
-            "oga" | "ogv" | "spx" | "opus" => "ogg".to_owned(),
-            "vob" | "svcd" | "vcd" | "dvd" => "mpeg".to_owned(),
-            "mpeg1video" | "mpeg2video" | "m2v" => "mpegvideo".to_owned(),
-            "webm" => "matroska".to_owned(),
-            _ => name,
-        })
-    };
-    let is_webm = |format: &str| Muxer::find(format).is_ok_and(|muxer| muxer.name() == "webm");
-    match (family(one), family(other)) {
-        // WebM is the smaller one: not every Matroska is one.
-        (Some(a), Some(b)) => a == b && (!is_webm(one) || is_webm(other)),
-        _ => true,
-    }
 }
 
 impl Target {
@@ -257,114 +223,9 @@ impl Target {
         }
     }
 
-    fn options(&self, has_video: bool) -> Vec<(String, String)> {
-        // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
-        let mut options = vec![("strict".into(), "experimental".into())];
-        if let Device::Files(_, plan) = &self.device {
-            options.extend(plan.options.iter().cloned());
-        } else if self.muxer.is_mov() && self.layout != Layout::Indexed {
-            // The moov waits for the first packets, so that it can say what of them is hidden (priming). With
-            // frag_every_frame a frame's fragment would wait for the next frame: here each is ended by hand.
-            let begin = if self.layout == Layout::FragmentPerFrame { "frag_custom" } else { "frag_keyframe" };
-            options.push(("movflags".into(), format!("{begin}+empty_moov+default_base_moof+delay_moov")));
-            if !has_video && self.layout == Layout::Fragments {
-                // Keyframes of sound do not begin fragments.
-                options.push(("frag_duration".into(), "1000000".into()));
-            }
-        }
-        if self.muxer.numbers_its_streams() {
-            // 30 bits, to which the number of the stream is added.
-            options.push(("serial_offset".into(), (self.identity >> 34).to_string()));
-        }
-        options.extend(self.extra.iter().cloned());
-        options
-    }
-
-    /// Options of the muxer that go before its own; they are judged now.
-    pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
-        for (key, value) in options {
-            if key == "movflags" && self.muxer.is_mov() {
-                let message = format!("avrope sets the option 'movflags' of {} itself", self.name);
-                return Err(Error::invalid(message)
-                    .with_setting("fragment")
-                    .advise("ask for fragments by their own setting; else the index goes first"));
-            }
-            self.muxer.check_option(key, value)?;
-        }
-        self.extra = options.to_vec();
-        Ok(())
-    }
-
-    fn begin(
-        &mut self,
-        media: &Media,
-        streams: &[usize],
-        extent: Extent,
-        chapters: &[RawChapter],
-        first: &dyn Fn(usize) -> Option<Timestamp>,
-    ) -> Result<()> {
-        let from_mov = media.demuxer().is_mov();
-        let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
-        let extent = match extent {
-            // What the source's edit list leaves out, or shows piece by piece, an output without one does not hold.
-            _ if self.edit_lists => extent,
-            _ if streams.iter().any(|i| spans(i) > 1) => Extent::Several,
-            Extent::Whole if streams.iter().any(|i| media.has_edits(*i)) => Extent::Stretch,
-            extent => extent,
-        };
-        let sources = || streams.iter().filter_map(|i| Some((*i, media.streams().get(*i)?)));
-        let told = sources().map(|(i, stream)| {
-            // Where an edit list tells what is shown, the source's word stays.
-            if self.edit_lists && stream.codec() == "opus" {
-                return Ok(None);
-            }
-            numbering::told(stream, extent, first(i))
-        });
-        let told = told.collect::<Result<Vec<_>>>()?;
-        let streams: Vec<&Stream> =
-            sources().zip(&told).map(|((_, source), told)| told.as_ref().unwrap_or(source)).collect();
-        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes
-        // that for times that can't be written, and moves all tracks, with the sound's delay on top.
-        let delays: Option<Vec<_>> = sources().map(|(_, stream)| self.muxer.states_delay(stream)).collect();
-        let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
-        if delays.is_some() {
-            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
-        }
-        // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
-        self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
-        let muxer = self.muxer.name();
-        let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
-        for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
-            track.numbers = Numbers::of(stream, &muxer, extent, first(i)).map(Box::new);
-            if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
-                let samples = numbering::told_skip(stream, extent, first(i));
-                track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
-            }
-        }
-        for ((track, (_, stream)), delay) in
-            self.tracks.iter_mut().zip(sources()).zip(delays.unwrap_or_default())
-        {
-            if primes(stream) {
-                continue;
-            }
-            // As the source's times were rounded.
-            let base = track.clock.base();
-            track.later = Timestamp::from_ticks(delay.ticks(base), base);
-        }
-        Ok(())
-    }
-
     /// Whether it begins when the first packets are known: what they hold is told in its header.
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
-    }
-
-    /// Begins what waited. `first` tells when the first packet of a stream is on the output's clock.
-    pub(crate) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
-        match self.waiting.take() {
-            Some(w) => self.begin(&w.media, &w.streams, w.extent, &w.chapters, first),
-            None => Ok(()),
-        }
     }
 
     /// Whether its header tells of this stream's first packet what of it is not heard.
@@ -387,96 +248,6 @@ impl Target {
         numbering::is_ogg(&self.muxer.name())
     }
 
-    /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
-    /// `encoded`: what of sound lies before 0 is its encoder's delay.
-    pub(crate) fn begin_streams(
-        &mut self,
-        streams: &[&Stream],
-        metadata: &[(String, String)],
-        encoded: bool,
-    ) -> Result<()> {
-        let delays: Option<Vec<_>> = streams.iter().map(|stream| self.muxer.states_delay(stream)).collect();
-        let delays = delays.filter(|_| encoded);
-        if delays.is_some() {
-            // Nothing is left before 0: libav would move all tracks by as much on top of that.
-            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
-        }
-        let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
-        // Fragments of single frames go out as they come.
-        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
-        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
-            track.later = delay;
-        }
-        Ok(())
-    }
-
-    fn begin_tracks(
-        &mut self,
-        streams: &[&Stream],
-        from_mov: bool,
-        metadata: &[(String, String)],
-        chapters: &[RawChapter],
-        interleave: bool,
-    ) -> Result<()> {
-        let whole = self.layout != Layout::FragmentPerFrame;
-        let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave && whole;
-        let control = self.control.clone();
-        let device: Box<dyn crate::av::avio::WriteDevice> = match &mut self.device {
-            Device::Rope(device) => Box::new(device.clone()),
-            Device::File(device) => Box::new(device.clone()),
-            Device::Stream(device) => Box::new(device.clone()),
-            Device::Files(files, plan) => {
-                let again = || Error::new(ErrorKind::Bug, "the output was begun twice");
-                let files = files.take().ok_or_else(again)?;
-                let output = Output::of_files(Muxer::of_files(plan.muxer)?, &plan.name, files, control)?;
-                return self.begin_output(output, streams, from_mov, metadata, chapters);
-            }
-        };
-        let output = Output::new(self.muxer, device, control, direct, interleave)?;
-        self.begin_output(output, streams, from_mov, metadata, chapters)
-    }
-
-    fn begin_output(
-        &mut self,
-        mut output: Output,
-        streams: &[&Stream],
-        from_mov: bool,
-        metadata: &[(String, String)],
-        chapters: &[RawChapter],
-    ) -> Result<()> {
-        let mut indexes = Vec::new();
-        for stream in streams {
-            indexes.push((output.add_stream(stream, self.tag(from_mov, stream))?, stream));
-        }
-        // These describe the source's container.
-        let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
-        let metadata: Vec<_> =
-            metadata.iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
-        output.set_metadata(&metadata)?;
-        for (id, chapter) in chapters.iter().enumerate() {
-            output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
-        }
-        for stream in streams {
-            self.tell(&(stream.codec(), stream.extradata(), stream.time_base(), stream.size()));
-        }
-        if self.muxer.names_material() {
-            output.set_material(self.identity);
-        }
-        output.write_header(&self.options(streams.iter().any(|s| s.kind() == StreamKind::Video)))?;
-        let mut tracks = Vec::new();
-        for (index, stream) in indexes {
-            let base = output.time_base(index)?;
-            let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
-            let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
-            let sparse = stream.kind() == StreamKind::Subtitle;
-            let head = streams::in_band(self.muxer, stream).to_vec();
-            let later = Timestamp::ZERO;
-            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, held: None, head });
-        }
-        (self.tracks, self.output) = (tracks, Some(output));
-        Ok(())
-    }
-
     /// Whether this is an MP4 in fragments.
     pub(crate) fn is_fragmented(&self) -> bool {
         self.muxer.is_mov() && self.layout != Layout::Indexed && !self.is_segmented()
@@ -485,221 +256,5 @@ impl Target {
     /// Whether the header is written.
     pub(crate) fn is_open(&self) -> bool {
         self.output.is_some()
-    }
-
-    /// Writes a packet whose times are on the output's clock, in `base`.
-    pub(crate) fn write_placed(
-        &mut self,
-        track: usize,
-        packet: &mut Packet,
-        base: Rational,
-        report: &mut Report,
-    ) -> Result<()> {
-        let exact = self.edit_lists;
-        let Some((clock, later)) = self.tracks.get_mut(track).map(|track| (&mut track.clock, track.later))
-        else {
-            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
-        };
-        if exact {
-            clock.place_behind(packet, base);
-        } else {
-            clock.place_at(packet, base, later);
-        }
-        self.write(track, packet, None, report)?;
-        if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
-    }
-
-    /// What is there leaves now: neither the next frame nor a full buffer is waited for.
-    fn end_fragment(&mut self) -> Result<()> {
-        // The index in front of all tells where each track begins.
-        if self.tracks.iter().any(|track| track.packets == 0 && !track.sparse) {
-            return Ok(());
-        }
-        if let Some(output) = &mut self.output {
-            output.end_fragment()?;
-        }
-        if let Device::Stream(out) = &self.device {
-            out.device.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.control)?;
-        }
-        Ok(())
-    }
-
-    /// States that a track whose packets were [`write_placed`](Self::write_placed) is shown from one instant to another.
-    pub(crate) fn show(&mut self, track: usize, from: Timestamp, to: Timestamp, base: Rational) {
-        if let Some(track) = self.tracks.get_mut(track) {
-            let from = from.max(Timestamp::ZERO);
-            let len = to.minus(from);
-            track.clock.show(Span { shown: from, len, media: from.ticks(base) }, from, len, base);
-        }
-    }
-
-    /// Chapters of a further source.
-    pub(crate) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
-        if !chapters.is_empty() && !self.has_late_chapters() {
-            report.warn(format!("{}: only the first input's chapters are kept", self.name));
-        }
-        self.chapters.extend(chapters);
-    }
-
-    /// Writes what is held: nothing follows.
-    fn release(&mut self, report: &mut Report) -> Result<()> {
-        for track in 0..self.tracks.len() {
-            if let Some(Held { mut packet, source, at }) =
-                self.tracks.get_mut(track).and_then(|track| track.held.take())
-            {
-                let origin = source.as_ref().map(|source| Origin { source, at });
-                self.write_now(track, &mut packet, origin, true, report)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
-    /// them to where their source's blocks fit.
-    pub(crate) fn begin_part(&mut self) -> Result<()> {
-        let begun = self.tracks.iter().any(|track| track.packets > 0);
-        match (&self.device, self.output.as_mut()) {
-            (Device::Rope(_), Some(output)) if begun && self.edit_lists => {
-                self.filled = self.filled.saturating_add(FILL.len() as u64);
-                output.fill(&FILL)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes a packet, whose times are set, to a track.
-    pub(crate) fn write(
-        &mut self,
-        track: usize,
-        packet: &mut Packet,
-        origin: Option<Origin<'_>>,
-        report: &mut Report,
-    ) -> Result<()> {
-        let Some(it) = self.tracks.get_mut(track) else {
-            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
-        };
-        it.packets = it.packets.saturating_add(1);
-        if it.numbers.is_none() {
-            return self.write_now(track, packet, origin, false, report);
-        }
-        let packet = std::mem::replace(packet, Packet::new()?);
-        let source = origin.map(|origin| origin.source.clone());
-        match it.held.replace(Held { packet, source, at: origin.map_or(0, |origin| origin.at) }) {
-            Some(Held { mut packet, source, at }) => {
-                let origin = source.as_ref().map(|source| Origin { source, at });
-                self.write_now(track, &mut packet, origin, false, report)
-            }
-            None => Ok(()),
-        }
-    }
-
-    #[inline]
-    fn write_now(
-        &mut self,
-        track: usize,
-        packet: &mut Packet,
-        origin: Option<Origin<'_>>,
-        last: bool,
-        report: &mut Report,
-    ) -> Result<()> {
-        let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
-            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
-        };
-        let mut origin = origin;
-        if !track.head.is_empty() && packet.is_key() && !streams::has_head(packet.data()) {
-            *packet = packet.with_data(&[track.head.as_slice(), packet.data()].concat())?;
-            origin = None;
-        }
-        let size = packet.size() as u64;
-        let renumbered = match &mut track.numbers {
-            Some(numbers) => numbers.next(packet, last)?,
-            None => false,
-        };
-        packet.set_stream(track.index);
-        let origin = origin.filter(|_| !renumbered);
-        if let (Some(origin), Device::Rope(device)) = (origin, &self.device)
-            && !self.source.as_ref().is_some_and(|source| source.is_same(origin.source))
-        {
-            device.set_source(origin.source);
-            self.source = Some(origin.source.clone());
-        }
-        let shared = output.write(packet, origin.map(|origin| origin.at))?;
-        report.packets = report.packets.saturating_add(1);
-        report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
-        report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
-        if report.packets > self.control.limit().packets {
-            let message = format!("more than {} packets", self.control.limit().packets);
-            return Err(Limits::reached("packets", message));
-        }
-        Ok(())
-    }
-
-    /// Ends the muxer's work.
-    fn end(&mut self, report: &mut Report) -> Result<()> {
-        self.release(report)?;
-        for track in &self.tracks {
-            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
-            let repairs = track.clock.repairs;
-            for (count, what) in [
-                (repairs.missing_pts, "packets had no pts; it was made from the dts"),
-                (repairs.missing_dts, "packets had no dts; it was estimated"),
-                (repairs.late_dts, "packets had a dts behind their pts; it was moved back"),
-                (repairs.backward_dts, "packets had a dts that repeats or goes back; it was moved forward"),
-            ] {
-                if count > 0 {
-                    report.warn(format!("stream {stream}: {count} {what}"));
-                }
-            }
-        }
-        if self.tracks.iter().all(|track| track.packets == 0) {
-            return Err(Error::corrupt("there is not a single packet in it"));
-        }
-        let output = self.output.take();
-        let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
-        if self.has_late_chapters() {
-            for (id, chapter) in self.chapters.iter().enumerate() {
-                output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
-            }
-        }
-        for track in &self.tracks {
-            let Some(numbers) = &track.numbers else { continue };
-            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
-            numbers.warnings().into_iter().for_each(|what| report.warn(format!("stream {stream}: {what}")));
-            if let Some(configuration) =
-                numbers.configuration().filter(|_| self.seeks && self.muxer.name() == "flac")
-            {
-                let mut packet = Packet::with_extradata(&configuration)?;
-                packet.set_stream(track.index);
-                let end = track.clock.end().ticks(track.clock.base());
-                packet.set_times(end, end, 0);
-                output.write(&mut packet, None)?;
-            }
-        }
-        output.finish()
-    }
-
-    pub(crate) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
-        self.end(report)?;
-        let Device::Rope(device) = &self.device else {
-            return Err(Error::new(ErrorKind::Bug, "this is no rope"));
-        };
-        let rope = device.take().finish();
-        if self.edit_lists { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
-    }
-
-    pub(crate) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
-        self.end(report)?;
-        let Device::File(device) = &self.device else {
-            return Err(Error::new(ErrorKind::Bug, "this is no file"));
-        };
-        let mut file = device.take()?;
-        if self.edit_lists && !layout::moov_first_in_file(&mut file, &self.tracks)? {
-            report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");
-        }
-        Ok(file)
-    }
-
-    pub(crate) fn into_stream(mut self, report: &mut Report) -> Result<()> {
-        self.end(report)
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Media, Report, Result, StreamKind,
     av::{encoder::EncoderKind, stream::Stream},
-    output::target::{self, Target},
+    output::{self, target::Target},
     transcode::settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings},
 };
 
@@ -49,7 +49,7 @@ fn choose<S>(
     let held = |own: &S| find(own).map(|encoder| holds::encoder(target.muxer, encoder));
     // Sound that a container of this kind has already it may have again.
     let format = media.demuxer().name();
-    let again = kind == StreamKind::Audio && format.split(',').any(|format| target::are_kin(format, name));
+    let again = kind == StreamKind::Audio && format.split(',').any(|format| output::are_kin(format, name));
     let why = match settings(&codec, source) {
         None => "it can't be encoded anew near its quality".to_owned(),
         Some(own) => match held(&own) {

@@ -1,0 +1,215 @@
+//! How an output begins: what its muxer is told, its tracks, and what their streams say of themselves.
+
+use super::{Device, Layout, Target, streams};
+use crate::{
+    Error, ErrorKind, Media, Result,
+    av::{
+        input::RawChapter,
+        muxer::Muxer,
+        output::Output,
+        stream::{Stream, StreamKind},
+    },
+    output::{
+        clock::Clock,
+        numbering::{self, Extent, Numbers},
+        track::Track,
+    },
+    time::Timestamp,
+};
+
+impl Target {
+    pub(super) fn options(&self, has_video: bool) -> Vec<(String, String)> {
+        // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
+        let mut options = vec![("strict".into(), "experimental".into())];
+        if let Device::Files(_, plan) = &self.device {
+            options.extend(plan.options.iter().cloned());
+        } else if self.muxer.is_mov() && self.layout != Layout::Indexed {
+            // The moov waits for the first packets, so that it can say what of them is hidden (priming). With
+            // frag_every_frame a frame's fragment would wait for the next frame: here each is ended by hand.
+            let begin = if self.layout == Layout::FragmentPerFrame { "frag_custom" } else { "frag_keyframe" };
+            options.push(("movflags".into(), format!("{begin}+empty_moov+default_base_moof+delay_moov")));
+            if !has_video && self.layout == Layout::Fragments {
+                // Keyframes of sound do not begin fragments.
+                options.push(("frag_duration".into(), "1000000".into()));
+            }
+        }
+        if self.muxer.numbers_its_streams() {
+            // 30 bits, to which the number of the stream is added.
+            options.push(("serial_offset".into(), (self.identity >> 34).to_string()));
+        }
+        options.extend(self.extra.iter().cloned());
+        options
+    }
+
+    /// Options of the muxer that go before its own; they are judged now.
+    pub(crate) fn set_options(&mut self, options: &[(String, String)]) -> Result<()> {
+        for (key, value) in options {
+            if key == "movflags" && self.muxer.is_mov() {
+                let message = format!("avrope sets the option 'movflags' of {} itself", self.name);
+                return Err(Error::invalid(message)
+                    .with_setting("fragment")
+                    .advise("ask for fragments by their own setting; else the index goes first"));
+            }
+            self.muxer.check_option(key, value)?;
+        }
+        self.extra = options.to_vec();
+        Ok(())
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        media: &Media,
+        streams: &[usize],
+        extent: Extent,
+        chapters: &[RawChapter],
+        first: &dyn Fn(usize) -> Option<Timestamp>,
+    ) -> Result<()> {
+        let from_mov = media.demuxer().is_mov();
+        let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
+        let extent = match extent {
+            // What the source's edit list leaves out, or shows piece by piece, an output without one does not hold.
+            _ if self.edit_lists => extent,
+            _ if streams.iter().any(|i| spans(i) > 1) => Extent::Several,
+            Extent::Whole if streams.iter().any(|i| media.has_edits(*i)) => Extent::Stretch,
+            extent => extent,
+        };
+        let sources = || streams.iter().filter_map(|i| Some((*i, media.streams().get(*i)?)));
+        let told = sources().map(|(i, stream)| {
+            // Where an edit list tells what is shown, the source's word stays.
+            if self.edit_lists && stream.codec() == "opus" {
+                return Ok(None);
+            }
+            numbering::told(stream, extent, first(i))
+        });
+        let told = told.collect::<Result<Vec<_>>>()?;
+        let streams: Vec<&Stream> =
+            sources().zip(&told).map(|((_, source), told)| told.as_ref().unwrap_or(source)).collect();
+        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes
+        // that for times that can't be written, and moves all tracks, with the sound's delay on top.
+        let delays: Option<Vec<_>> = sources().map(|(_, stream)| self.muxer.states_delay(stream)).collect();
+        let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
+        if delays.is_some() {
+            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
+        }
+        // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
+        self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
+        let muxer = self.muxer.name();
+        let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
+        for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
+            track.numbers = Numbers::of(stream, &muxer, extent, first(i)).map(Box::new);
+            if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
+                let samples = numbering::told_skip(stream, extent, first(i));
+                track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
+            }
+        }
+        for ((track, (_, stream)), delay) in
+            self.tracks.iter_mut().zip(sources()).zip(delays.unwrap_or_default())
+        {
+            if primes(stream) {
+                continue;
+            }
+            // As the source's times were rounded.
+            let base = track.clock.base();
+            track.later = Timestamp::from_ticks(delay.ticks(base), base);
+        }
+        Ok(())
+    }
+
+    /// Begins what waited. `first` tells when the first packet of a stream is on the output's clock.
+    pub(crate) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
+        match self.waiting.take() {
+            Some(w) => self.begin(&w.media, &w.streams, w.extent, &w.chapters, first),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
+    /// `encoded`: what of sound lies before 0 is its encoder's delay.
+    pub(crate) fn begin_streams(
+        &mut self,
+        streams: &[&Stream],
+        metadata: &[(String, String)],
+        encoded: bool,
+    ) -> Result<()> {
+        let delays: Option<Vec<_>> = streams.iter().map(|stream| self.muxer.states_delay(stream)).collect();
+        let delays = delays.filter(|_| encoded);
+        if delays.is_some() {
+            // Nothing is left before 0: libav would move all tracks by as much on top of that.
+            self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
+        }
+        let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
+        // Fragments of single frames go out as they come.
+        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
+        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
+            track.later = delay;
+        }
+        Ok(())
+    }
+
+    fn begin_tracks(
+        &mut self,
+        streams: &[&Stream],
+        from_mov: bool,
+        metadata: &[(String, String)],
+        chapters: &[RawChapter],
+        interleave: bool,
+    ) -> Result<()> {
+        let whole = self.layout != Layout::FragmentPerFrame;
+        let direct = matches!(self.device, Device::Rope(_)) && self.edit_lists && !interleave && whole;
+        let control = self.control.clone();
+        let device: Box<dyn crate::av::avio::WriteDevice> = match &mut self.device {
+            Device::Rope(device) => Box::new(device.clone()),
+            Device::File(device) => Box::new(device.clone()),
+            Device::Stream(device) => Box::new(device.clone()),
+            Device::Files(files, plan) => {
+                let again = || Error::new(ErrorKind::Bug, "the output was begun twice");
+                let files = files.take().ok_or_else(again)?;
+                let output = Output::of_files(Muxer::of_files(plan.muxer)?, &plan.name, files, control)?;
+                return self.begin_output(output, streams, from_mov, metadata, chapters);
+            }
+        };
+        let output = Output::new(self.muxer, device, control, direct, interleave)?;
+        self.begin_output(output, streams, from_mov, metadata, chapters)
+    }
+
+    fn begin_output(
+        &mut self,
+        mut output: Output,
+        streams: &[&Stream],
+        from_mov: bool,
+        metadata: &[(String, String)],
+        chapters: &[RawChapter],
+    ) -> Result<()> {
+        let mut indexes = Vec::new();
+        for stream in streams {
+            indexes.push((output.add_stream(stream, self.tag(from_mov, stream))?, stream));
+        }
+        // These describe the source's container.
+        let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
+        let metadata: Vec<_> =
+            metadata.iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
+        output.set_metadata(&metadata)?;
+        for (id, chapter) in chapters.iter().enumerate() {
+            output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+        }
+        for stream in streams {
+            self.tell(&(stream.codec(), stream.extradata(), stream.time_base(), stream.size()));
+        }
+        if self.muxer.names_material() {
+            output.set_material(self.identity);
+        }
+        output.write_header(&self.options(streams.iter().any(|s| s.kind() == StreamKind::Video)))?;
+        let mut tracks = Vec::new();
+        for (index, stream) in indexes {
+            let base = output.time_base(index)?;
+            let equal = self.muxer.allows_equal_dts() && !self.is_segmented();
+            let clock = Clock::new(stream.kind(), base, stream.sample_rate(), stream.frame_size(), equal);
+            let sparse = stream.kind() == StreamKind::Subtitle;
+            let head = streams::in_band(self.muxer, stream).to_vec();
+            let later = Timestamp::ZERO;
+            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, held: None, head });
+        }
+        (self.tracks, self.output) = (tracks, Some(output));
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Packets into an output, and its end.
+
+use super::{Device, FILL, Layout, Origin, Target, streams};
+use crate::{
+    Error, ErrorKind, Limits, Report, Result, Rope,
+    av::{input::RawChapter, packet::Packet},
+    io::PartialFile,
+    media::Span,
+    output::{layout, track::Held},
+    time::{Rational, Timestamp},
+};
+use std::sync::PoisonError;
+
+impl Target {
+    /// Writes a packet whose times are on the output's clock, in `base`.
+    pub(crate) fn write_placed(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        base: Rational,
+        report: &mut Report,
+    ) -> Result<()> {
+        let exact = self.edit_lists;
+        let Some((clock, later)) = self.tracks.get_mut(track).map(|track| (&mut track.clock, track.later))
+        else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        if exact {
+            clock.place_behind(packet, base);
+        } else {
+            clock.place_at(packet, base, later);
+        }
+        self.write(track, packet, None, report)?;
+        if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
+    }
+
+    /// What is there leaves now: neither the next frame nor a full buffer is waited for.
+    fn end_fragment(&mut self) -> Result<()> {
+        // The index in front of all tells where each track begins.
+        if self.tracks.iter().any(|track| track.packets == 0 && !track.sparse) {
+            return Ok(());
+        }
+        if let Some(output) = &mut self.output {
+            output.end_fragment()?;
+        }
+        if let Device::Stream(out) = &self.device {
+            out.device.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.control)?;
+        }
+        Ok(())
+    }
+
+    /// States that a track whose packets were [`write_placed`](Self::write_placed) is shown from one instant to another.
+    pub(crate) fn show(&mut self, track: usize, from: Timestamp, to: Timestamp, base: Rational) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            let from = from.max(Timestamp::ZERO);
+            let len = to.minus(from);
+            track.clock.show(Span { shown: from, len, media: from.ticks(base) }, from, len, base);
+        }
+    }
+
+    /// Chapters of a further source.
+    pub(crate) fn add_chapters(&mut self, chapters: Vec<RawChapter>, report: &mut Report) {
+        if !chapters.is_empty() && !self.has_late_chapters() {
+            report.warn(format!("{}: only the first input's chapters are kept", self.name));
+        }
+        self.chapters.extend(chapters);
+    }
+
+    /// Writes what is held: nothing follows.
+    fn release(&mut self, report: &mut Report) -> Result<()> {
+        for track in 0..self.tracks.len() {
+            if let Some(Held { mut packet, source, at }) =
+                self.tracks.get_mut(track).and_then(|track| track.held.take())
+            {
+                let origin = source.as_ref().map(|source| Origin { source, at });
+                self.write_now(track, &mut packet, origin, true, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
+    /// them to where their source's blocks fit.
+    pub(crate) fn begin_part(&mut self) -> Result<()> {
+        let begun = self.tracks.iter().any(|track| track.packets > 0);
+        match (&self.device, self.output.as_mut()) {
+            (Device::Rope(_), Some(output)) if begun && self.edit_lists => {
+                self.filled = self.filled.saturating_add(FILL.len() as u64);
+                output.fill(&FILL)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a packet, whose times are set, to a track.
+    pub(crate) fn write(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        origin: Option<Origin<'_>>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let Some(it) = self.tracks.get_mut(track) else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        it.packets = it.packets.saturating_add(1);
+        if it.numbers.is_none() {
+            return self.write_now(track, packet, origin, false, report);
+        }
+        let packet = std::mem::replace(packet, Packet::new()?);
+        let source = origin.map(|origin| origin.source.clone());
+        match it.held.replace(Held { packet, source, at: origin.map_or(0, |origin| origin.at) }) {
+            Some(Held { mut packet, source, at }) => {
+                let origin = source.as_ref().map(|source| Origin { source, at });
+                self.write_now(track, &mut packet, origin, false, report)
+            }
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn write_now(
+        &mut self,
+        track: usize,
+        packet: &mut Packet,
+        origin: Option<Origin<'_>>,
+        last: bool,
+        report: &mut Report,
+    ) -> Result<()> {
+        let (Some(output), Some(track)) = (self.output.as_mut(), self.tracks.get_mut(track)) else {
+            return Err(Error::new(ErrorKind::Bug, "a packet for a track that is not there"));
+        };
+        let mut origin = origin;
+        if !track.head.is_empty() && packet.is_key() && !streams::has_head(packet.data()) {
+            *packet = packet.with_data(&[track.head.as_slice(), packet.data()].concat())?;
+            origin = None;
+        }
+        let size = packet.size() as u64;
+        let renumbered = match &mut track.numbers {
+            Some(numbers) => numbers.next(packet, last)?,
+            None => false,
+        };
+        packet.set_stream(track.index);
+        let origin = origin.filter(|_| !renumbered);
+        if let (Some(origin), Device::Rope(device)) = (origin, &self.device)
+            && !self.source.as_ref().is_some_and(|source| source.is_same(origin.source))
+        {
+            device.set_source(origin.source);
+            self.source = Some(origin.source.clone());
+        }
+        let shared = output.write(packet, origin.map(|origin| origin.at))?;
+        report.packets = report.packets.saturating_add(1);
+        report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
+        report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
+        if report.packets > self.control.limit().packets {
+            let message = format!("more than {} packets", self.control.limit().packets);
+            return Err(Limits::reached("packets", message));
+        }
+        Ok(())
+    }
+
+    /// Ends the muxer's work.
+    fn end(&mut self, report: &mut Report) -> Result<()> {
+        self.release(report)?;
+        for track in &self.tracks {
+            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
+            let repairs = track.clock.repairs;
+            for (count, what) in [
+                (repairs.missing_pts, "packets had no pts; it was made from the dts"),
+                (repairs.missing_dts, "packets had no dts; it was estimated"),
+                (repairs.late_dts, "packets had a dts behind their pts; it was moved back"),
+                (repairs.backward_dts, "packets had a dts that repeats or goes back; it was moved forward"),
+            ] {
+                if count > 0 {
+                    report.warn(format!("stream {stream}: {count} {what}"));
+                }
+            }
+        }
+        if self.tracks.iter().all(|track| track.packets == 0) {
+            return Err(Error::corrupt("there is not a single packet in it"));
+        }
+        let output = self.output.take();
+        let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
+        if self.has_late_chapters() {
+            for (id, chapter) in self.chapters.iter().enumerate() {
+                output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+            }
+        }
+        for track in &self.tracks {
+            let Some(numbers) = &track.numbers else { continue };
+            let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
+            numbers.warnings().into_iter().for_each(|what| report.warn(format!("stream {stream}: {what}")));
+            if let Some(configuration) =
+                numbers.configuration().filter(|_| self.seeks && self.muxer.name() == "flac")
+            {
+                let mut packet = Packet::with_extradata(&configuration)?;
+                packet.set_stream(track.index);
+                let end = track.clock.end().ticks(track.clock.base());
+                packet.set_times(end, end, 0);
+                output.write(&mut packet, None)?;
+            }
+        }
+        output.finish()
+    }
+
+    pub(crate) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
+        self.end(report)?;
+        let Device::Rope(device) = &self.device else {
+            return Err(Error::new(ErrorKind::Bug, "this is no rope"));
+        };
+        let rope = device.take().finish();
+        if self.edit_lists { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
+    }
+
+    pub(crate) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
+        self.end(report)?;
+        let Device::File(device) = &self.device else {
+            return Err(Error::new(ErrorKind::Bug, "this is no file"));
+        };
+        let mut file = device.take()?;
+        if self.edit_lists && !layout::moov_first_in_file(&mut file, &self.tracks)? {
+            report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");
+        }
+        Ok(file)
+    }
+
+    pub(crate) fn into_stream(mut self, report: &mut Report) -> Result<()> {
+        self.end(report)
+    }
+}
