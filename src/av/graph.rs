@@ -63,6 +63,17 @@ pub(crate) struct Graph {
 // SAFETY: a graph may move between threads, as long as one at a time uses it; `&mut self` sees to that.
 unsafe impl Send for Graph {}
 
+/// How a graph works, whatever it does.
+#[derive(Clone, Default)]
+pub(crate) struct GraphOptions {
+    /// 0: as many as there are cores.
+    pub threads: u32,
+    /// swscale's flags for conversions that libavfilter puts in by itself.
+    pub scaler: Option<&'static str>,
+    /// What filters that work on a device work on.
+    pub device: Option<Device>,
+}
+
 /// Frees a graph that was not finished.
 struct Unfinished(NonNull<ff::AVFilterGraph>);
 
@@ -72,6 +83,129 @@ impl Drop for Unfinished {
         // SAFETY: self owns the graph; its filters go with it.
         unsafe { ff::avfilter_graph_free(&raw mut pointer) };
     }
+}
+
+/// An error of a text that somebody wrote.
+fn wrong(error: Error) -> Error {
+    error.advise("see ffmpeg-filters(1) for the names of filters and their options")
+}
+
+/// A code of libav's for such an error.
+fn judged(code: c_int, doing: &str) -> Result<()> {
+    check(code, doing).map(drop).map_err(|e| wrong(as_invalid(e)))
+}
+
+impl Unfinished {
+    fn new(options: &GraphOptions) -> Result<Self> {
+        let no_memory = || Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph");
+        // SAFETY: allocates, or returns NULL.
+        let graph = NonNull::new(unsafe { ff::avfilter_graph_alloc() }).ok_or_else(no_memory)?;
+        let unfinished = Self(graph);
+        // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the graph.
+        unsafe {
+            log::mark_graph(&mut *graph.as_ptr());
+            (*graph.as_ptr()).nb_threads = c_int::try_from(options.threads.min(64)).unwrap_or(0);
+            if let Some(flags) = options.scaler {
+                let text = c_string(&format!("flags={flags}"))?;
+                let copy = ff::av_strdup(text.as_ptr());
+                if copy.is_null() {
+                    return Err(no_memory());
+                }
+                (*graph.as_ptr()).scale_sws_opts = copy;
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Makes the filters of a text: their inputs and outputs that nothing is linked to yet.
+    fn parse(&self, text: &str) -> Result<(Ends, Ends)> {
+        let c_text = c_string(text)?;
+        let (mut ins, mut outs) = (Ends(ptr::null_mut()), Ends(ptr::null_mut()));
+        // SAFETY: the graph is live, the text a C string, and both lists are ours afterwards.
+        let code = unsafe {
+            ff::avfilter_graph_parse2(self.0.as_ptr(), c_text.as_ptr(), &raw mut ins.0, &raw mut outs.0)
+        };
+        judged(code, &format!("the filter graph '{text}'"))?;
+        Ok((ins, outs))
+    }
+
+    /// Puts all filters on a device that work on one.
+    fn put_on(&self, device: &Device) -> Result<()> {
+        // SAFETY: the graph's filters are live and not configured; each frees the reference that it is given.
+        unsafe {
+            for i in 0..usize::try_from(self.0.as_ref().nb_filters).unwrap_or(0) {
+                let filter = *self.0.as_ref().filters.add(i);
+                (*filter).hw_device_ctx = device.reference()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn configure(&self, text: &str) -> Result<()> {
+        // SAFETY: the graph is live and ours.
+        let code = unsafe { ff::avfilter_graph_config(self.0.as_ptr(), ptr::null_mut()) };
+        judged(code, &format!("the filter graph '{text}'"))
+    }
+}
+
+/// Links each open input of a text to the source that its name means.
+fn link_inputs(text: &str, ins: &Ends, sources: &[NonNull<ff::AVFilterContext>]) -> Result<()> {
+    let open = ins.list();
+    if open.len() != sources.len() {
+        let (open, there) = (open.len(), sources.len());
+        let message = format!("the filter graph '{text}' has {open} open inputs, and there are {there}");
+        return Err(wrong(Error::invalid(message)));
+    }
+    for (i, end) in open.iter().enumerate() {
+        // SAFETY: a live entry; its name is NULL or a C string.
+        let end = unsafe { end.as_ref() };
+        // SAFETY: as above.
+        let name = unsafe { string(end.name) };
+        let number = match name.strip_prefix("in") {
+            Some("") => Some(0),
+            Some(number) => number.parse().ok(),
+            None if name.is_empty() => Some(i),
+            None => None,
+        };
+        let source = number.and_then(|n: usize| sources.get(n)).ok_or_else(|| {
+            wrong(Error::invalid(format!(
+                "the filter graph '{text}' has an input [{name}] that nothing goes into"
+            )))
+        })?;
+        let pad = u32::try_from(end.pad_idx).unwrap_or(0);
+        // SAFETY: both filters are live and of this graph; the pad is the one that libav names.
+        let code = unsafe { ff::avfilter_link(source.as_ptr(), 0, end.filter_ctx, pad) };
+        judged(code, &format!("the filter graph '{text}'"))?;
+    }
+    Ok(())
+}
+
+/// Links the open output of a text to the sink, with the tail in between.
+fn link_output(
+    graph: NonNull<ff::AVFilterGraph>,
+    text: &str,
+    outs: &Ends,
+    tail: &[(&str, String)],
+    sink: NonNull<ff::AVFilterContext>,
+) -> Result<()> {
+    let open = outs.list();
+    let [end] = open.as_slice() else {
+        let message = format!("the filter graph '{text}' has {} outputs, and one is expected", open.len());
+        return Err(wrong(Error::invalid(message)));
+    };
+    // SAFETY: a live entry.
+    let end = unsafe { end.as_ref() };
+    let mut last = (end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0));
+    for (i, (name, arguments)) in tail.iter().enumerate() {
+        let next = filter(graph, name, &format!("tail{i}"), Some(arguments))?;
+        // SAFETY: both filters are live and of this graph.
+        let code = unsafe { ff::avfilter_link(last.0, last.1, next.as_ptr(), 0) };
+        check(code, &format!("the filter {name}"))?;
+        last = (next.as_ptr(), 0);
+    }
+    // SAFETY: as above.
+    let code = unsafe { ff::avfilter_link(last.0, last.1, sink.as_ptr(), 0) };
+    judged(code, &format!("the end of the filter graph '{text}'"))
 }
 
 /// The ends of a parsed description that nothing is linked to.
@@ -99,117 +233,29 @@ impl Ends {
 
 impl Graph {
     /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for several,
-    /// and one output. `tail` is put behind it, filter by filter. `scaler` are swscale's flags for conversions that
-    /// libavfilter puts in by itself.
+    /// and one output. `tail` is put behind it, filter by filter.
     pub(crate) fn new(
         inputs: &[Input],
         description: &str,
         tail: &[(&str, String)],
-        threads: u32,
-        scaler: Option<&str>,
-        device: Option<&Device>,
+        options: &GraphOptions,
     ) -> Result<Self> {
         log::clear();
-        let wrong = |e: Error| e.advise("see ffmpeg-filters(1) for the names of filters and their options");
+        let unfinished = Unfinished::new(options)?;
+        let graph = unfinished.0;
+        let sources = inputs.iter().enumerate().map(|(i, input)| source(graph, i, input));
+        let sources = sources.collect::<Result<Vec<_>>>()?;
         let audio = inputs.first().is_some_and(|input| input.shape.is_audio());
-        // SAFETY: allocates, or returns NULL.
-        let graph = NonNull::new(unsafe { ff::avfilter_graph_alloc() })
-            .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph"))?;
-        let unfinished = Unfinished(graph);
-        // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the graph.
-        unsafe {
-            log::mark_graph(&mut *graph.as_ptr());
-            (*graph.as_ptr()).nb_threads = c_int::try_from(threads.min(64)).unwrap_or(0);
-            if let Some(flags) = scaler {
-                let text = c_string(&format!("flags={flags}"))?;
-                let copy = ff::av_strdup(text.as_ptr());
-                if copy.is_null() {
-                    return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph"));
-                }
-                (*graph.as_ptr()).scale_sws_opts = copy;
-            }
-        }
-        let mut sources = Vec::new();
-        for (i, input) in inputs.iter().enumerate() {
-            sources.push(source(graph, i, input)?);
-        }
         let sink = sink(graph, audio)?;
-
         let null = if audio { "anull" } else { "null" };
         let text = if description.trim().is_empty() { null } else { description };
-        let text_c = c_string(text)?;
-        let (mut ins, mut outs) = (Ends(ptr::null_mut()), Ends(ptr::null_mut()));
-        // SAFETY: the graph is live, the text a C string, and both lists are ours afterwards.
-        let code = unsafe {
-            ff::avfilter_graph_parse2(graph.as_ptr(), text_c.as_ptr(), &raw mut ins.0, &raw mut outs.0)
-        };
-        if code < 0 {
-            return Err(wrong(as_invalid(error(code, &format!("the filter graph '{text}'")))));
+        let (ins, outs) = unfinished.parse(text)?;
+        link_inputs(text, &ins, &sources)?;
+        link_output(graph, text, &outs, tail, sink)?;
+        if let Some(device) = &options.device {
+            unfinished.put_on(device)?;
         }
-        let open = ins.list();
-        if open.len() != sources.len() {
-            let message = format!(
-                "the filter graph '{text}' has {} open inputs, and there are {}",
-                open.len(),
-                sources.len()
-            );
-            return Err(wrong(Error::invalid(message)));
-        }
-        for (i, end) in open.iter().enumerate() {
-            // SAFETY: a live entry; its name is NULL or a C string.
-            let end = unsafe { end.as_ref() };
-            // SAFETY: as above.
-            let name = unsafe { string(end.name) };
-            let number = match name.strip_prefix("in") {
-                Some("") => Some(0),
-                Some(number) => number.parse().ok(),
-                None if name.is_empty() => Some(i),
-                None => None,
-            };
-            let source = number.and_then(|n: usize| sources.get(n)).ok_or_else(|| {
-                wrong(Error::invalid(format!(
-                    "the filter graph '{text}' has an input [{name}] that nothing goes into"
-                )))
-            })?;
-            // SAFETY: both filters are live and of this graph; the pad is the one that libav names.
-            let code = unsafe {
-                ff::avfilter_link(source.as_ptr(), 0, end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0))
-            };
-            check(code, &format!("the filter graph '{text}'")).map_err(|e| wrong(as_invalid(e)))?;
-        }
-        let open = outs.list();
-        let [end] = open.as_slice() else {
-            let message =
-                format!("the filter graph '{text}' has {} outputs, and one is expected", open.len());
-            return Err(wrong(Error::invalid(message)));
-        };
-        // SAFETY: a live entry.
-        let end = unsafe { end.as_ref() };
-        let mut last = (end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0));
-        for (i, (name, arguments)) in tail.iter().enumerate() {
-            let next = filter(graph, name, &format!("tail{i}"), Some(arguments))?;
-            // SAFETY: both filters are live and of this graph.
-            let code = unsafe { ff::avfilter_link(last.0, last.1, next.as_ptr(), 0) };
-            check(code, &format!("the filter {name}"))?;
-            last = (next.as_ptr(), 0);
-        }
-        // SAFETY: as above.
-        let code = unsafe { ff::avfilter_link(last.0, last.1, sink.as_ptr(), 0) };
-        check(code, &format!("the end of the filter graph '{text}'")).map_err(|e| wrong(as_invalid(e)))?;
-        if let Some(device) = device {
-            // SAFETY: the graph's filters are live and not configured; each frees the reference that it is given.
-            unsafe {
-                for i in 0..usize::try_from(graph.as_ref().nb_filters).unwrap_or(0) {
-                    let filter = *graph.as_ref().filters.add(i);
-                    (*filter).hw_device_ctx = device.reference()?;
-                }
-            }
-        }
-        // SAFETY: the graph is live and ours.
-        let code = unsafe { ff::avfilter_graph_config(graph.as_ptr(), ptr::null_mut()) };
-        if code < 0 {
-            return Err(wrong(as_invalid(error(code, &format!("the filter graph '{text}'")))));
-        }
+        unfinished.configure(text)?;
         // SAFETY: the sink is configured.
         let base = unsafe { ff::av_buffersink_get_time_base(sink.as_ptr()) };
         let base = Rational::new(base.num, base.den)

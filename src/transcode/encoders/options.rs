@@ -7,8 +7,15 @@ use super::{
 use crate::{
     Error, Result,
     av::{encoder::EncoderKind, stream::Stream},
-    transcode::settings::{Preset, Transcode},
+    transcode::settings::{Preset, Transcode, VideoSettings},
 };
+
+/// Options by libav's names.
+type Options = Vec<(String, String)>;
+
+fn set(options: &mut Options, key: &str, value: impl Into<String>) {
+    options.push((key.to_owned(), value.into()));
+}
 
 /// What a video encoder is told. `shape`: width, height, frames a second.
 pub(crate) fn video_options(
@@ -16,93 +23,24 @@ pub(crate) fn video_options(
     encoder: EncoderKind,
     bit_rate: Option<u64>,
     shape: (u32, u32, f64),
-) -> Result<Vec<(String, String)>> {
-    let video = &settings.video;
-    let name = encoder.name();
-    let mut options: Vec<(String, String)> = Vec::new();
-    let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
-    let speed = video.encoder_preset.as_deref().or(settings.preset.map(Preset::speed));
-    match (name.as_str(), speed) {
-        // libvpx's own default takes minutes for seconds.
-        ("libvpx-vp9", None) => set("cpu-used", "4".into()),
-        (_, None) => {}
-        ("libsvtav1", Some(speed)) => {
-            set("preset", rank(speed).map_or(speed.into(), |r| 13_usize.saturating_sub(r).to_string()))
-        }
-        ("libvpx-vp9" | "libvpx" | "libaom-av1", Some(speed)) => {
-            set("cpu-used", rank(speed).map_or(speed.into(), |r| 8_usize.saturating_sub(r).to_string()));
-            if rank(speed).is_some_and(|r| r < 3) {
-                set(if name == "libaom-av1" { "usage" } else { "deadline" }, "realtime".into());
-            }
-        }
-        (nv, Some(speed)) if nv.ends_with("_nvenc") => {
-            // From p1, the fastest, to p7.
-            let own = rank(speed).map(|r| format!("p{}", r.saturating_add(1).min(7)));
-            set("preset", own.unwrap_or_else(|| speed.to_owned()));
-        }
-        // They have no presets, and were not chosen by name.
-        (device, Some(_)) if on_device(device) && !device.ends_with("_qsv") => {}
-        (x26x, Some(speed)) if x26x.starts_with("libx26") || x26x.ends_with("_qsv") => {
-            set("preset", rank(speed).and_then(|r| SPEEDS.get(r)).map_or(speed.into(), |s| (*s).into()));
-        }
-        (_, Some(speed)) if video.encoder_preset.is_some() => {
-            return Err(Error::invalid(format!("the encoder {name} has no presets such as '{speed}'")));
-        }
-        _ => {}
-    }
+) -> Result<Options> {
+    let (video, name) = (&settings.video, encoder.name());
+    let mut options = Options::new();
+    set_speed(&mut options, settings, &name)?;
     // VP8's encoder has no such option.
     if let "libvpx-vp9" | "libaom-av1" = name.as_str() {
-        set("row-mt", "1".into());
+        set(&mut options, "row-mt", "1");
     }
-    let rated = |set: &mut dyn FnMut(&str, String), rate: u64| set("b", rate.to_string());
     match (video.crf, bit_rate) {
-        (Some(crf), _) => match name.as_str() {
-            "libx264" | "libx264rgb" | "libx265" | "libsvtav1" => set("crf", crf.to_string()),
-            "libvpx-vp9" | "libvpx" | "libaom-av1" => {
-                set("crf", crf.to_string());
-                set("b", "0".into());
-            }
-            nv if nv.ends_with("_nvenc") => set("cq", crf.to_string()),
-            qsv if qsv.ends_with("_qsv") => set("global_quality", crf.to_string()),
-            va if va.ends_with("_vaapi") || va.ends_with("_vulkan") => set("qp", crf.round().to_string()),
-            _ => {
-                return Err(Error::invalid(format!("the encoder {name} has no constant rate factor (crf)"))
-                    .advise("give a bit rate, or the encoder's own option"));
-            }
-        },
-        (None, Some(rate)) => rated(&mut set, rate),
-        (None, None) => match name.as_str() {
-            // libav's default for these is 200 kbit/s at any size.
-            "libvpx-vp9" | "libvpx" | "libaom-av1" => {
-                set("crf", "32".into());
-                set("b", "0".into());
-            }
-            "mpeg4" | "mpeg2video" | "mpeg1video" | "msmpeg4" | "msmpeg4v2" | "wmv1" | "wmv2" | "flv"
-            | "h263" | "libopenh264" | "libtheora" | "mjpeg"
-                if !video.options.iter().any(|(key, _)| matches!(key.as_str(), "b" | "global_quality")) =>
-            {
-                let (w, h, fps) = shape;
-                // A quarter of a bit a pixel is more than these need for most pictures.
-                let bits = f64::from(w)
-                    * f64::from(h)
-                    * fps.clamp(1.0, 240.0)
-                    * if name == "mjpeg" { 1.5 } else { 0.25 };
-                rated(&mut set, (bits as u64).max(200_000));
-            }
-            _ => {}
-        },
-    }
-    if let Some(crf) = video.crf.filter(|crf| *crf > worst_crf(&name)) {
-        let message = format!("a constant rate factor (crf) of {crf} for {name}");
-        return Err(
-            Error::invalid(message).advise(format!("it goes from 0, the best, to {}", worst_crf(&name)))
-        );
+        (Some(crf), _) => set_crf(&mut options, crf, &name)?,
+        (None, Some(rate)) => set(&mut options, "b", rate.to_string()),
+        (None, None) => set_usual_quality(&mut options, video, &name, shape),
     }
     if let Some(gop) = video.gop {
-        set("g", gop.to_string());
+        set(&mut options, "g", gop.to_string());
     }
     if let Some(tune) = &video.tune {
-        set("tune", tune.clone());
+        set(&mut options, "tune", tune);
     }
     override_with(&mut options, &video.options);
     if name == "libx265" {
@@ -113,6 +51,97 @@ pub(crate) fn video_options(
         hand_on(&mut options, list, parameter, &count);
     }
     Ok(options)
+}
+
+/// The encoder's preset, where x264's are the words for it.
+fn set_speed(options: &mut Options, settings: &Transcode, name: &str) -> Result<()> {
+    let own = settings.video.encoder_preset.as_deref();
+    let Some(speed) = own.or(settings.preset.map(Preset::speed)) else {
+        if name == "libvpx-vp9" {
+            // libvpx's own default takes minutes for seconds.
+            set(options, "cpu-used", "4");
+        }
+        return Ok(());
+    };
+    let rank = rank(speed);
+    // From the slowest, 0, to the fastest.
+    let down_from =
+        |fastest: usize| rank.map_or(speed.into(), |rank| fastest.saturating_sub(rank).to_string());
+    match name {
+        "libsvtav1" => set(options, "preset", down_from(13)),
+        "libvpx-vp9" | "libvpx" | "libaom-av1" => {
+            set(options, "cpu-used", down_from(8));
+            if rank.is_some_and(|rank| rank < 3) {
+                set(options, if name == "libaom-av1" { "usage" } else { "deadline" }, "realtime");
+            }
+        }
+        nv if nv.ends_with("_nvenc") => {
+            // From p1, the fastest, to p7.
+            let own = rank.map(|rank| format!("p{}", rank.saturating_add(1).min(7)));
+            set(options, "preset", own.unwrap_or_else(|| speed.to_owned()));
+        }
+        // They have no presets, and were not chosen by name.
+        device if on_device(device) && !device.ends_with("_qsv") => {}
+        x26x if x26x.starts_with("libx26") || x26x.ends_with("_qsv") => {
+            set(options, "preset", rank.and_then(|rank| SPEEDS.get(rank)).map_or(speed, |known| *known));
+        }
+        _ if own.is_some() => {
+            return Err(Error::invalid(format!("the encoder {name} has no presets such as '{speed}'")));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A constant rate factor, by the encoder's own name for it.
+fn set_crf(options: &mut Options, crf: f32, name: &str) -> Result<()> {
+    match name {
+        "libx264" | "libx264rgb" | "libx265" | "libsvtav1" => set(options, "crf", crf.to_string()),
+        "libvpx-vp9" | "libvpx" | "libaom-av1" => {
+            set(options, "crf", crf.to_string());
+            set(options, "b", "0");
+        }
+        nv if nv.ends_with("_nvenc") => set(options, "cq", crf.to_string()),
+        qsv if qsv.ends_with("_qsv") => set(options, "global_quality", crf.to_string()),
+        va if va.ends_with("_vaapi") || va.ends_with("_vulkan") => {
+            set(options, "qp", crf.round().to_string())
+        }
+        _ => {
+            return Err(Error::invalid(format!("the encoder {name} has no constant rate factor (crf)"))
+                .advise("give a bit rate, or the encoder's own option"));
+        }
+    }
+    if crf > worst_crf(name) {
+        let message = format!("a constant rate factor (crf) of {crf} for {name}");
+        return Err(
+            Error::invalid(message).advise(format!("it goes from 0, the best, to {}", worst_crf(name)))
+        );
+    }
+    Ok(())
+}
+
+/// Where nobody says anything of quality, and the encoder's own default is of no use.
+fn set_usual_quality(options: &mut Options, video: &VideoSettings, name: &str, (w, h, fps): (u32, u32, f64)) {
+    let is_rated = || video.options.iter().any(|(key, _)| matches!(key.as_str(), "b" | "global_quality"));
+    match name {
+        // libav's default for these is 200 kbit/s at any size.
+        "libvpx-vp9" | "libvpx" | "libaom-av1" => {
+            set(options, "crf", "32");
+            set(options, "b", "0");
+        }
+        "mpeg4" | "mpeg2video" | "mpeg1video" | "msmpeg4" | "msmpeg4v2" | "wmv1" | "wmv2" | "flv"
+        | "h263" | "libopenh264" | "libtheora" | "mjpeg"
+            if !is_rated() =>
+        {
+            // A quarter of a bit a pixel is more than these need for most pictures.
+            let bits = f64::from(w)
+                * f64::from(h)
+                * fps.clamp(1.0, 240.0)
+                * if name == "mjpeg" { 1.5 } else { 0.25 };
+            set(options, "b", (bits as u64).max(200_000).to_string());
+        }
+        _ => {}
+    }
 }
 
 /// Puts a parameter into the list that libav hands on to an encoder, unless the list says it itself.
@@ -199,7 +228,6 @@ fn on_device(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcode::settings::VideoSettings;
 
     #[test]
     fn a_preset_is_the_encoders_own_words() {

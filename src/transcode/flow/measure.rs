@@ -50,18 +50,8 @@ pub(crate) fn measure(
     let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
     let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
     let (counters, stop, parts) = (&counters, &stop, &parts);
-    let decode = DecodeStage {
-        longest: decode::longest(control),
-        parts,
-        lane: 0,
-        options: decode::options(settings, control),
-        counters,
-        stop,
-        to: decoded,
-        first: None,
-        fed: false,
-        gave: false,
-    };
+    let options = decode::options(settings, control);
+    let decode = DecodeStage::new(parts, 0, options, counters, stop, decoded);
     std::thread::scope(|scope| {
         // As in the pipeline: a stage's queues live until its error is noted.
         stop.spawn(scope, "decode", move || {

@@ -80,7 +80,7 @@ impl Muxing<'_> {
     pub(crate) fn run(
         &mut self,
         from: &Rx<Muxed>,
-        chain: &mut processor::PacketChain,
+        chain: &mut processor::PacketProcessors,
         stop: &Stop,
     ) -> Result<()> {
         self.begin_if_ready()?;

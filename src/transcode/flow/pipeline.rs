@@ -7,11 +7,11 @@
 use super::{
     decode::{self, DecodeStage},
     demux::{self, Forward},
-    encode::{EncodePlan, EncodeStage, Ready, ToEncoder},
+    encode::{EncodeStage, EncoderSpec, Ready, ToEncoder},
     messages::{Counters, Decoded, Fed, Muxed, Part},
     mux::{Muxing, TrackState},
-    process::{Chain, processor},
-    queue::{Gate, Room, Stop, queue},
+    process::{Steps, processor},
+    queue::{Gate, Room, Stop, Tx, queue},
 };
 use crate::{
     Control, RefusedDevice, Report, Result,
@@ -24,6 +24,7 @@ use crate::{
 };
 use std::{
     sync::atomic::{AtomicU64, Ordering},
+    thread::Scope,
     time::Instant,
 };
 
@@ -34,7 +35,7 @@ pub(crate) enum Way<'a> {
     Convert(Box<SubtitleConverter>),
     /// Sound, without the headers of its frames.
     Strip(Box<AdtsReader>),
-    Encode(Box<(Chain, EncodePlan<'a>)>),
+    Encode(Box<(Steps, EncoderSpec<'a>)>),
 }
 
 pub(crate) struct Lane<'a> {
@@ -70,7 +71,7 @@ pub(crate) struct Pipeline<'a> {
     /// What decodes, and what it is called.
     pub device: Option<(Device, String)>,
     /// The caller's, in front of the muxer.
-    pub packets: processor::PacketChain,
+    pub packets: processor::PacketProcessors,
 }
 
 impl Pipeline<'_> {
@@ -119,88 +120,27 @@ impl Pipeline<'_> {
         stop: &Stop,
     ) -> Result<()> {
         let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
-        let live = settings.fragment == Some(Fragment::Frame);
+        let stages = Stages {
+            parts: &parts,
+            options: decode::options(settings, control),
+            device: device.map(|(device, _)| device),
+            live: settings.fragment == Some(Fragment::Frame),
+            counters,
+            stop,
+        };
         let (mux, coded) = queue::<Muxed>(CODED, stop);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
-        let mut tracks: Vec<TrackState> = Vec::new();
         let gates: Vec<Gate> = lanes.iter().map(|_| Gate::new()).collect();
         std::thread::scope(|scope| -> Result<()> {
-            let mut ways = Vec::new();
+            let (mut ways, mut tracks) = (Vec::new(), Vec::new());
             for ((track, lane), first) in lanes.into_iter().enumerate().zip(&gates) {
-                let (source, is_audio) = (lane.source, lane.is_audio);
-                let encoded = matches!(lane.way, Way::Encode(_));
-                let together = if encoded && is_audio && !live { SOUNDS.together } else { CODED.together };
-                let to = mux.another(CODED.bytes, together);
-                let encode = match lane.way {
-                    Way::Encode(encode) => encode,
-                    Way::Copy => {
-                        tracks.push(TrackState::copied());
-                        ways.push(Some(Forward::Copy(to)));
-                        continue;
-                    }
-                    Way::Strip(reader) => {
-                        tracks.push(TrackState::encoded());
-                        ways.push(Some(Forward::Strip(reader, to)));
-                        continue;
-                    }
-                    Way::Convert(converter) => {
-                        let stream = converter.stream(source)?;
-                        tracks.push(TrackState { stream: Some(Box::new(stream)), ..TrackState::copied() });
-                        ways.push(Some(Forward::Convert(converter, to)));
-                        continue;
-                    }
-                };
-                let (chain, plan) = *encode;
-                let index = parts.first().and_then(|part| part.streams.get(track).copied().flatten());
-                tracks.push(TrackState { of: index, ..TrackState::encoded() });
-                let (mut for_packets, mut for_frames) = if is_audio {
-                    (SOUND_PACKETS, SOUNDS)
-                } else {
-                    (PACKETS, Room { items: waiting_pictures(source), ..PICTURES })
-                };
-                if live {
-                    for room in [&mut for_packets, &mut for_frames] {
-                        *room = Room { items: room.items.min(LIVE), together: 1, ..*room };
-                    }
-                }
-                let (fed, packets) = queue::<Fed>(for_packets, stop);
-                let (decoded, raw) = queue::<Decoded>(for_frames, stop);
-                let (ready, filtered) = queue::<Ready>(for_frames, stop);
-                ways.push(Some(Forward::Decode(fed)));
-                let turned = plan.turned;
-                let decode = DecodeStage {
-                    longest: decode::longest(control),
-                    parts: &parts,
-                    lane: track,
-                    options: DecodeOptions {
-                        device: device.as_ref().map(|(device, _)| device.clone()).filter(|_| !is_audio),
-                        low_delay: live,
-                        ..decode::options(settings, control)
-                    },
-                    counters,
-                    stop,
-                    to: decoded,
-                    first: live.then_some(first),
-                    fed: false,
-                    gave: false,
-                };
-                let encode = EncodeStage { track, source, turned, first, to, stop, counters };
-                // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
-                stop.spawn(scope, "decode", move || {
-                    let mut decode = decode;
-                    stop.guard("decode", || decode.run(&packets));
-                });
-                stop.spawn(scope, "process", move || {
-                    let mut end = ToEncoder::new(plan, ready, stop, counters, first);
-                    stop.guard("process", || chain.run(&raw, stop, &mut end));
-                });
-                stop.spawn(scope, "encode", move || {
-                    stop.guard("encode", || encode.run(&filtered));
-                    first.open();
-                });
+                let to = mux.another(CODED.bytes, stages.together(&lane));
+                let (way, state) = stages.start(scope, track, lane, first, to)?;
+                ways.push(Some(way));
+                tracks.push(state);
             }
             drop(mux);
-            let parts = &parts;
+            let parts = stages.parts;
             stop.spawn(scope, "demux", move || {
                 let mut ways = ways;
                 stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
@@ -229,6 +169,114 @@ impl Pipeline<'_> {
         // The caller's own cancel and deadline go before what they led to.
         control.check()?;
         stop.take().map_or(Ok(()), Err)
+    }
+}
+
+/// What the stages of all lanes have in common.
+struct Stages<'a> {
+    parts: &'a [Part],
+    options: DecodeOptions,
+    /// What decodes pictures.
+    device: Option<Device>,
+    /// Each frame is to leave at once.
+    live: bool,
+    counters: &'a Counters,
+    stop: &'a Stop,
+}
+
+impl<'a> Stages<'a> {
+    /// How many packets of a lane go to the muxer together.
+    fn together(&self, lane: &Lane<'_>) -> usize {
+        let encoded = matches!(lane.way, Way::Encode(_));
+        if encoded && lane.is_audio && !self.live { SOUNDS.together } else { CODED.together }
+    }
+
+    /// Starts the stages of a lane, if it has any: where the demuxer sends its packets, and what the muxer knows of it.
+    fn start<'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        track: usize,
+        lane: Lane<'scope>,
+        first: &'scope Gate,
+        to: Tx<Muxed>,
+    ) -> Result<(Forward, TrackState)>
+    where
+        'a: 'scope,
+    {
+        Ok(match lane.way {
+            Way::Copy => (Forward::Copy(to), TrackState::copied()),
+            Way::Strip(reader) => (Forward::Strip(reader, to), TrackState::encoded()),
+            Way::Convert(converter) => {
+                let stream = Some(Box::new(converter.stream(lane.source)?));
+                (Forward::Convert(converter, to), TrackState { stream, ..TrackState::copied() })
+            }
+            Way::Encode(encode) => {
+                let (steps, spec) = *encode;
+                let encode = EncodeStage {
+                    track,
+                    source: lane.source,
+                    turned: spec.turned,
+                    first,
+                    to,
+                    stop: self.stop,
+                    counters: self.counters,
+                };
+                let of = self.parts.first().and_then(|part| part.streams.get(track).copied().flatten());
+                let way = Forward::Decode(self.encode(scope, encode, steps, spec, lane.is_audio));
+                (way, TrackState { of, ..TrackState::encoded() })
+            }
+        })
+    }
+
+    /// Starts decoder, process and encoder of a lane; its packets go into what is returned.
+    fn encode<'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        encode: EncodeStage<'scope>,
+        steps: Steps,
+        spec: EncoderSpec<'scope>,
+        is_audio: bool,
+    ) -> Tx<Fed>
+    where
+        'a: 'scope,
+    {
+        let (parts, counters, stop, first) = (self.parts, self.counters, self.stop, encode.first);
+        let (for_packets, for_frames) = self.rooms(encode.source, is_audio);
+        let (fed, packets) = queue::<Fed>(for_packets, stop);
+        let (decoded, raw) = queue::<Decoded>(for_frames, stop);
+        let (ready, filtered) = queue::<Ready>(for_frames, stop);
+        let options = DecodeOptions {
+            device: self.device.clone().filter(|_| !is_audio),
+            low_delay: self.live,
+            ..self.options.clone()
+        };
+        let mut decode = DecodeStage::new(parts, encode.track, options, counters, stop, decoded);
+        decode.first = self.live.then_some(first);
+        // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
+        stop.spawn(scope, "decode", move || {
+            let mut decode = decode;
+            stop.guard("decode", || decode.run(&packets));
+        });
+        stop.spawn(scope, "process", move || {
+            let mut end = ToEncoder::new(spec, ready, stop, counters, first);
+            stop.guard("process", || steps.run(&raw, stop, &mut end));
+        });
+        stop.spawn(scope, "encode", move || {
+            stop.guard("encode", || encode.run(&filtered));
+            first.open();
+        });
+        fed
+    }
+
+    /// What may wait in front of a decoder, and between the stages behind it.
+    fn rooms(&self, source: &Stream, is_audio: bool) -> (Room, Room) {
+        let (packets, frames) = if is_audio {
+            (SOUND_PACKETS, SOUNDS)
+        } else {
+            (PACKETS, Room { items: waiting_pictures(source), ..PICTURES })
+        };
+        let live = |room: Room| Room { items: room.items.min(LIVE), together: 1, ..room };
+        if self.live { (live(packets), live(frames)) } else { (packets, frames) }
     }
 }
 

@@ -18,12 +18,12 @@ use crate::{
         encoders::touches,
         filters::pictures::upright,
         flow::{
-            encode::EncodePlan,
+            encode::EncoderSpec,
             messages::Part,
             pipeline::{Lane, Pipeline, Way},
-            process::{Chain, GraphLink, Mix},
+            process::{GraphLink, Mix, Steps, processor::Processors},
         },
-        plan::{EXACT_SCALER, Plan, unused},
+        plan::{Plan, graph_options, unused},
         settings::{AudioCodec, Transcode, Transition, VideoCodec},
     },
 };
@@ -207,7 +207,7 @@ impl Blend {
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
-        unused::warn((first, &self.settings), &lanes, (false, false), target, report);
+        unused::warn((first, &self.settings), &lanes, &Processors::default(), target, report);
         let mut parts = Vec::new();
         for (media, streams) in self.medias.iter().zip(streams) {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));
@@ -359,21 +359,11 @@ impl Blend {
             encode.turned = true;
             self.pictures(source, rate, lengths)
         };
-        encode = EncodePlan { grid: (!is_audio).then_some(rate), ..encode };
-        let scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
+        encode = EncoderSpec { grid: (!is_audio).then_some(rate), ..encode };
         let overlap = if is_audio { 0 } else { usize::try_from(self.fade(rate)).unwrap_or(0) };
-        let mix = Mix {
-            alike,
-            description,
-            threads: self.settings.threads,
-            scaler,
-            graph: None,
-            now: 0,
-            overlap,
-            pushed: 0,
-        };
-        let chain = Chain { mix: Some(mix), links };
-        Ok(Some(Lane { way: Way::Encode(Box::new((chain, encode))), source, is_audio }))
+        let mix = Mix::new(alike, description, graph_options(&self.settings), overlap);
+        let steps = Steps { mix: Some(mix), links };
+        Ok(Some(Lane { way: Way::Encode(Box::new((steps, encode))), source, is_audio }))
     }
 
     fn pictures(&self, source: &Stream, rate: Rational, lengths: &[i64]) -> (Vec<GraphLink>, String) {
@@ -399,7 +389,7 @@ impl Blend {
             ));
             let mut link = GraphLink::new(filters.join(","), Vec::new());
             link.frame_rate = stream.and_then(|s| s.constant_rate().or(s.frame_rate()));
-            link.threads = self.settings.threads;
+            link.options.threads = self.settings.threads;
             link
         });
         let fade = self.fade(rate);
@@ -444,7 +434,7 @@ impl Blend {
                 ),
                 Vec::new(),
             );
-            link.threads = self.settings.threads;
+            link.options.threads = self.settings.threads;
             link
         });
         let fade = samples(self.fade(rate));

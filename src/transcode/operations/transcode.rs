@@ -92,7 +92,7 @@ impl fmt::Debug for Transcoder {
         f.debug_struct("Transcoder")
             .field("media", &self.0.media)
             .field("settings", &self.0.settings)
-            .field("processors", &(self.0.video.len(), self.0.audio.len()))
+            .field("processors", &(self.0.processors.video.len(), self.0.processors.audio.len()))
             .finish()
     }
 }
@@ -143,7 +143,7 @@ impl Transcoder {
     /// frame rate of the settings come before all of them. The video is encoded then.
     #[must_use]
     pub fn video(mut self, processor: impl Processor<Frame> + 'static) -> Self {
-        self.0.video.push(Box::new(processor));
+        self.0.processors.video.push(Box::new(processor));
         self
     }
 
@@ -151,7 +151,7 @@ impl Transcoder {
     /// then.
     #[must_use]
     pub fn audio(mut self, processor: impl Processor<Frame> + 'static) -> Self {
-        self.0.audio.push(Box::new(processor));
+        self.0.processors.audio.push(Box::new(processor));
         self
     }
 

@@ -35,10 +35,9 @@ pub(crate) struct Transcoding {
     pub hardware: Option<Hardware>,
     pub watermarks: Vec<Given>,
     /// What the caller puts between decoder and encoder.
-    pub video: processor::Chain,
-    pub audio: processor::Chain,
+    pub processors: processor::Processors,
     /// What the caller puts in front of the muxer.
-    pub packets: processor::PacketChain,
+    pub packets: processor::PacketProcessors,
     /// The container of each file, where there are many.
     pub file_format: Option<&'static str>,
 }
@@ -51,8 +50,7 @@ impl Transcoding {
             settings: settings.clone(),
             hardware: None,
             watermarks: Vec::new(),
-            video: Vec::new(),
-            audio: Vec::new(),
+            processors: processor::Processors::default(),
             packets: Vec::new(),
             file_format: None,
         }
@@ -113,7 +111,7 @@ pub(crate) fn layout(settings: &Transcode, streaming: bool) -> Layout {
 
 /// Plans a transcode of one source and runs it.
 fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-    let Transcoding { media, settings, hardware, watermarks, video, audio, packets, .. } = job;
+    let Transcoding { media, settings, hardware, watermarks, processors, packets, .. } = job;
     let media = &media;
     let hardware = &hardware.unwrap_or_else(|| Hardware::new(settings.hardware));
     settings.check()?;
@@ -133,7 +131,6 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     });
     let watermarks = layers(watermarks, settings, report, control)?;
     let device = device(hardware)?;
-    let processors = (video, audio);
     let segments = target.step().map(|step| (first(media, settings), step));
     let mut plan = Plan {
         media,
@@ -151,8 +148,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     if !plan.watermarks.is_empty() {
         report.warn("there is no video that the watermark could lie on");
     }
-    let left = (!plan.processors.0.is_empty(), !plan.processors.1.is_empty());
-    unused::warn((media, settings), &lanes, left, target, report);
+    unused::warn((media, settings), &lanes, &plan.processors, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
     let mut parts = Vec::new();
@@ -173,7 +169,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
     let kept: Vec<usize> = streams.iter().copied().flatten().collect();
     // Filters and processors make of it what they like.
-    let processed = !plan.processors.0.is_empty() || !plan.processors.1.is_empty();
+    let processed = !plan.processors.video.is_empty() || !plan.processors.audio.is_empty();
     let due =
         media.length().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
             let lengths = ranges.iter().map(|(from, to)| (*to).min(length).minus(*from).max(Timestamp::ZERO));

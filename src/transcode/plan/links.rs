@@ -6,6 +6,7 @@ use crate::{
     av::{
         encoder::EncoderKind,
         format::usual_layout,
+        graph::GraphOptions,
         muxer::Muxer,
         stream::{Stream, Turn},
     },
@@ -14,12 +15,16 @@ use crate::{
         encoders::holds,
         filters::{loudness::Pass, pictures, sounds},
         flow::process::{GraphLink, Link, processor, tempo::Tempo},
-        settings::{Fit, VideoFilter},
+        settings::{Fit, Transcode, VideoFilter},
     },
 };
 
-/// swscale's flags for results that are the same on every machine.
-pub(crate) const EXACT_SCALER: &str = "bicubic+accurate_rnd+bitexact";
+/// How the graphs of a job work, in memory.
+pub(crate) fn graph_options(settings: &Transcode) -> GraphOptions {
+    // swscale's flags for results that are the same on every machine.
+    let scaler = settings.bit_exact.then_some("bicubic+accurate_rnd+bitexact");
+    GraphOptions { threads: settings.threads, scaler, device: None }
+}
 
 impl Plan<'_> {
     pub(crate) fn video_links(
@@ -72,9 +77,9 @@ impl Plan<'_> {
             // A picture of 4:2:0 has even sides.
             tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
         }
-        let processors = std::mem::take(&mut self.processors.0);
+        let processors = std::mem::take(&mut self.processors.video);
         let watermarks = std::mem::take(&mut self.watermarks);
-        let custom = !processors.is_empty() || !watermarks.is_empty();
+        let processed = !processors.is_empty() || !watermarks.is_empty();
         let graphs = video.filters.iter().filter_map(|filter| match filter {
             VideoFilter::Graph(text) => Some(text),
             _ => None,
@@ -88,7 +93,7 @@ impl Plan<'_> {
                 self.used.push(format!("{} filter", self.hardware.label(kind)));
             }
         }
-        let on_device = self.device_links(kind, &filters, custom, turn.is_some());
+        let on_device = if processed || turn.is_some() { None } else { self.device_links(kind, &filters) };
         if kind.pixel_formats().is_empty() && self.device.is_some() {
             // An encoder that takes pictures on its device alone.
             tail.clear();
@@ -105,13 +110,11 @@ impl Plan<'_> {
     }
 
     /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale
-    /// and encode them, and come into memory once. None: they come into memory at once.
+    /// and encode them, and come into memory once. None: they come into memory at once. Nothing else is done with them.
     fn device_links(
         &self,
         kind: EncoderKind,
         filters: &[String],
-        custom: bool,
-        turned: bool,
     ) -> Option<(String, Vec<(&'static str, String)>)> {
         let device = self.device.as_ref()?.kind();
         let video = &self.settings.video;
@@ -124,7 +127,7 @@ impl Plan<'_> {
             _ => return None,
         };
         let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
-        let simple = !custom && !turned && (filters.is_empty() || scaled) && video.frame_rate.is_none();
+        let simple = (filters.is_empty() || scaled) && video.frame_rate.is_none();
         if !simple || !crate::av::device::has_filter(scaler) {
             return None;
         }
@@ -191,7 +194,7 @@ impl Plan<'_> {
         if !format.is_empty() {
             tail.push(("aformat", format.join(":")));
         }
-        let mut processors = std::mem::take(&mut self.processors.1);
+        let mut processors = std::mem::take(&mut self.processors.audio);
         if let Some(speed) = self.settings.speed.filter(|speed| *speed != 1.0) {
             processors.insert(0, Box::new(Tempo::new(speed)));
         }
@@ -204,7 +207,7 @@ impl Plan<'_> {
         filters: String,
         over: Option<Box<GraphLink>>,
         tail: Vec<(&'static str, String)>,
-        processors: processor::Chain,
+        processors: processor::FrameProcessors,
         format: &'static str,
         frame_rate: Option<Rational>,
     ) -> Vec<Link> {
@@ -224,14 +227,13 @@ impl Plan<'_> {
             )));
             links.push(Link::Custom(processor));
         }
+        let options = GraphOptions { device: self.device.clone(), ..graph_options(self.settings) };
         next.tail.extend(tail);
         links.push(Link::Graph(next));
         for link in &mut links {
             if let Link::Graph(graph) = link {
                 graph.frame_rate = frame_rate;
-                graph.threads = self.settings.threads;
-                graph.device = self.device.clone();
-                graph.scaler = self.settings.bit_exact.then_some(EXACT_SCALER);
+                graph.options = options.clone();
             }
         }
         links

@@ -6,7 +6,7 @@ mod segments;
 mod size;
 pub(crate) mod unused;
 
-pub(crate) use links::EXACT_SCALER;
+pub(crate) use links::graph_options;
 
 use crate::{
     Control, Error, Hardware, Media, Report, Result, Timestamp,
@@ -31,10 +31,10 @@ use crate::{
             sounds,
         },
         flow::{
-            encode::EncodePlan,
+            encode::EncoderSpec,
             measure,
             pipeline::{Lane, Way},
-            process::{Chain, Link, layers::Layer, processor},
+            process::{Link, Steps, layers::Layer, processor::Processors},
         },
         settings::{AudioCodec, Transcode, VideoCodec, VideoFilter},
     },
@@ -54,7 +54,8 @@ pub(crate) enum Pace {
 pub(crate) struct Plan<'a> {
     pub(crate) media: &'a Media,
     pub(crate) settings: &'a Transcode,
-    pub(crate) processors: (processor::Chain, processor::Chain),
+    /// What no stream has gone through yet.
+    pub(crate) processors: Processors,
     pub(crate) watermarks: Vec<Layer>,
     /// What is kept, for what has to be measured first; None where that can't be done.
     pub(crate) first_pass: Option<(Vec<(Timestamp, Timestamp)>, &'a Control)>,
@@ -70,11 +71,10 @@ pub(crate) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Without processors.
     pub(crate) fn new(media: &'a Media, settings: &'a Transcode, hardware: &'a Hardware) -> Self {
-        let processors = (Vec::new(), Vec::new());
         Self {
             media,
             settings,
-            processors,
+            processors: Processors::default(),
             watermarks: Vec::new(),
             first_pass: None,
             length: None,
@@ -91,7 +91,7 @@ impl<'a> Plan<'a> {
         kind: StreamKind,
         target: &Target,
         source: &'a Stream,
-    ) -> Result<Option<(Vec<Link>, EncodePlan<'a>)>> {
+    ) -> Result<Option<(Vec<Link>, EncoderSpec<'a>)>> {
         self.check_named(target)?;
         if self.settings.leaves_out(kind) || holds::most(target.muxer, kind) == 0 {
             return Ok(None);
@@ -107,8 +107,8 @@ impl<'a> Plan<'a> {
         Ok(Some((links, self.encode_plan(target, encoder, source)?)))
     }
 
-    fn encode_plan(&self, target: &Target, kind: EncoderKind, source: &'a Stream) -> Result<EncodePlan<'a>> {
-        Ok(EncodePlan {
+    fn encode_plan(&self, target: &Target, kind: EncoderKind, source: &'a Stream) -> Result<EncoderSpec<'a>> {
+        Ok(EncoderSpec {
             kind,
             settings: self.settings,
             source,
@@ -255,7 +255,7 @@ impl<'a> Plan<'a> {
                     && !video.changes()
                     && self.settings.preset.is_none()
                     && self.settings.target_size.is_none()
-                    && self.processors.0.is_empty()
+                    && self.processors.video.is_empty()
                     && self.watermarks.is_empty() =>
             {
                 return Ok(Some(Way::Copy));
@@ -289,7 +289,7 @@ impl<'a> Plan<'a> {
         let links = self.video_links(source, kind, turn, (own.or(grid), pace));
         let grid = own.or(grid).or_else(|| source.rate_of_pictures().filter(|_| paced));
         let encode = self.encode_plan(target, kind, source)?;
-        let plan = EncodePlan {
+        let plan = EncoderSpec {
             turned: turn.is_some(),
             segments: self.segments,
             grid,
@@ -297,7 +297,7 @@ impl<'a> Plan<'a> {
             paced: paced || encode.paced,
             ..encode
         };
-        Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
+        Ok(Some(Way::Encode(Box::new((Steps { mix: None, links }, plan)))))
     }
 
     /// The rate that an encoder of certain rates alone counts the pictures of a source by, which has one of them: its
@@ -307,7 +307,7 @@ impl<'a> Plan<'a> {
         let filtered = video.filter.is_some() || !video.filters.is_empty() || self.settings.speed.is_some();
         if video.frame_rate.is_some()
             || filtered
-            || !self.processors.0.is_empty()
+            || !self.processors.video.is_empty()
             || !self.watermarks.is_empty()
         {
             return None;
@@ -371,7 +371,7 @@ impl<'a> Plan<'a> {
                     && held == Held::Well
                     && !audio.changes()
                     && self.settings.preset.is_none()
-                    && self.processors.1.is_empty() =>
+                    && self.processors.audio.is_empty() =>
             {
                 return copy();
             }
@@ -382,7 +382,7 @@ impl<'a> Plan<'a> {
         let pass = self.first_pass(index, source, report)?;
         let links = self.audio_links(source, (kind, target.muxer), pass);
         let plan = self.encode_plan(target, kind, source)?;
-        Ok(Some(Way::Encode(Box::new((Chain { mix: None, links }, plan)))))
+        Ok(Some(Way::Encode(Box::new((Steps { mix: None, links }, plan)))))
     }
 
     /// The device's encoder for a codec, if it has one that works.

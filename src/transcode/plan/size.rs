@@ -31,7 +31,7 @@ impl Plan<'_> {
         };
         let videos = lanes.iter_mut().filter(is_video).count() as f64;
         if videos == 0.0 {
-            // That this does nothing is told.
+            // A warning says that the target size has no effect (unused.rs).
             return Ok(());
         }
         let left = (size as f64 * 8.0 * STREAMS / seconds - taken) / videos;

@@ -8,16 +8,19 @@ use crate::{
     },
     output::target::Target,
     transcode::{
-        flow::pipeline::{Lane, Way},
+        flow::{
+            pipeline::{Lane, Way},
+            process::processor::Processors,
+        },
         settings::{AudioFilter, AudioSettings, Fit, Transcode, VideoFilter, VideoSettings},
     },
 };
 
-/// Warns of all of them. `left` are processors of pictures and of sound that nothing goes through.
+/// Warns of all of them. `left` are processors that nothing goes through.
 pub(crate) fn warn(
     (media, settings): (&Media, &Transcode),
     lanes: &[Lane<'_>],
-    left: (bool, bool),
+    left: &Processors,
     target: &Target,
     report: &mut Report,
 ) {
@@ -47,12 +50,12 @@ pub(crate) fn warn(
             if settings.target_size.is_some() {
                 nothing("target size", why);
             }
-            if left.0 {
+            if !left.video.is_empty() {
                 nothing("processor of pictures", why);
             }
         }
         Ok(encoders) => {
-            if left.0 {
+            if !left.video.is_empty() {
                 nothing("processor of pictures", "the video is copied");
             }
             if encoders.is_empty() && settings.target_size.is_some() {
@@ -68,12 +71,12 @@ pub(crate) fn warn(
             of_audio(audio, if pictures.is_ok() { &video.filters } else { &[] })
                 .iter()
                 .for_each(|what| nothing(what, why));
-            if left.1 {
+            if !left.audio.is_empty() {
                 nothing("processor of sound", why);
             }
         }
         Ok(encoders) => {
-            if left.1 {
+            if !left.audio.is_empty() {
                 nothing("processor of sound", "the sound is copied");
             }
             if let Some(kind) = encoders.iter().find(|kind| audio.bit_rate.is_some() && kind.is_lossless()) {

@@ -42,26 +42,35 @@ pub(crate) fn options(settings: &Transcode, control: &Control) -> DecodeOptions 
     }
 }
 
-/// How long a result may be.
-pub(crate) fn longest(control: &Control) -> Timestamp {
-    let nanos = control.limit().duration.saturating_mul(1_000_000_000);
-    i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp::from_nanos)
-}
-
 pub(crate) struct DecodeStage<'a> {
-    /// No frame is later than this.
-    pub longest: Timestamp,
-    pub parts: &'a [Part],
-    pub lane: usize,
-    pub options: DecodeOptions,
-    pub counters: &'a Counters,
-    pub stop: &'a Stop,
-    pub to: Tx<Decoded>,
     /// The first picture is wanted at once; this opens when it is encoded, or not enough for that.
     pub first: Option<&'a Gate>,
+    /// No frame is later than this.
+    longest: Timestamp,
+    parts: &'a [Part],
+    lane: usize,
+    options: DecodeOptions,
+    counters: &'a Counters,
+    stop: &'a Stop,
+    to: Tx<Decoded>,
     /// Whether something that is to be shown has come, and whether a frame has gone on.
-    pub fed: bool,
-    pub gave: bool,
+    fed: bool,
+    gave: bool,
+}
+
+impl<'a> DecodeStage<'a> {
+    pub(crate) fn new(
+        parts: &'a [Part],
+        lane: usize,
+        options: DecodeOptions,
+        counters: &'a Counters,
+        stop: &'a Stop,
+        to: Tx<Decoded>,
+    ) -> Self {
+        let nanos = stop.control().limit().duration.saturating_mul(1_000_000_000);
+        let longest = i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp::from_nanos);
+        Self { first: None, longest, parts, lane, options, counters, stop, to, fed: false, gave: false }
+    }
 }
 
 impl DecodeStage<'_> {

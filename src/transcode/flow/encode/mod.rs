@@ -29,11 +29,11 @@ pub(crate) enum Ready {
     /// With the grid that its numbers are of, if its frames come with numbers.
     Encoder(Box<Encoder>, Option<Grid>),
     /// A frame in the encoder's time base, and where it is shown.
-    Frame(Frame, Shown),
+    Frame(Frame, Timing),
 }
 
 /// Where a frame is shown, in the time base of the track.
-pub(crate) struct Shown {
+pub(crate) struct Timing {
     pts: i64,
     length: i64,
     /// Unrounded.
@@ -43,7 +43,7 @@ pub(crate) struct Shown {
 }
 
 /// How a track's encoder is to be opened, when its first frame is known.
-pub(crate) struct EncodePlan<'a> {
+pub(crate) struct EncoderSpec<'a> {
     pub kind: EncoderKind,
     pub settings: &'a Transcode,
     pub source: &'a Stream,
@@ -63,7 +63,7 @@ pub(crate) struct EncodePlan<'a> {
 
 /// The end of a process stage: opens the encoder and hands frames on to it.
 pub(crate) struct ToEncoder<'a> {
-    pub plan: EncodePlan<'a>,
+    pub spec: EncoderSpec<'a>,
     pub to: Tx<Ready>,
     pub stop: &'a Stop,
     pub counters: &'a Counters,
@@ -87,7 +87,7 @@ pub(crate) struct ToEncoder<'a> {
 
 impl<'a> ToEncoder<'a> {
     pub(crate) fn new(
-        plan: EncodePlan<'a>,
+        spec: EncoderSpec<'a>,
         to: Tx<Ready>,
         stop: &'a Stop,
         counters: &'a Counters,
@@ -95,7 +95,7 @@ impl<'a> ToEncoder<'a> {
     ) -> Self {
         let base = Rational { num: 1, den: 90_000 };
         Self {
-            plan,
+            spec,
             to,
             stop,
             counters,
@@ -115,16 +115,16 @@ impl<'a> ToEncoder<'a> {
     }
 
     fn options(&self, shape: (u32, u32, f64)) -> Result<EncodeOptions> {
-        let (settings, kind) = (self.plan.settings, self.plan.kind);
+        let (settings, kind) = (self.spec.settings, self.spec.kind);
         Ok(EncodeOptions {
             threads: settings.threads,
-            global_header: self.plan.global_header,
+            global_header: self.spec.global_header,
             bit_exact: settings.bit_exact,
             options: match kind.kind() {
                 StreamKind::Video => {
-                    let mut options = options::video_options(settings, kind, self.plan.bit_rate, shape)?;
+                    let mut options = options::video_options(settings, kind, self.spec.bit_rate, shape)?;
                     let name = kind.name();
-                    if self.plan.segments.is_some()
+                    if self.spec.segments.is_some()
                         && (name.starts_with("libx26") || name.ends_with("_nvenc"))
                         && !options.iter().any(|(key, _)| key == "forced-idr")
                     {
@@ -142,23 +142,23 @@ impl<'a> ToEncoder<'a> {
         let format = self.format.as_ref();
         let sink_rate = format.and_then(|format| format.frame_rate);
         // Pictures that all lie on a grid are counted in its steps, as ffmpeg does: encoders state that in the stream.
-        let on_grid = self.plan.grid.filter(|grid| sink_rate.is_none_or(|rate| rate.same(*grid)));
+        let on_grid = self.spec.grid.filter(|grid| sink_rate.is_none_or(|rate| rate.same(*grid)));
         let base = match on_grid {
             Some(rate) => Rational { num: rate.den, den: rate.num },
             None => first.base(),
         };
-        let base = match self.plan.kind.codec().as_str() {
+        let base = match self.spec.kind.codec().as_str() {
             // 16 bits are what its header has; 60000 fits NTSC's rates as well.
             "mpeg4" if base.den > 65_535 => Rational { num: 1, den: 60_000 },
             _ => base,
         };
-        let rate = on_grid.or(sink_rate).or_else(|| self.plan.source.frame_rate());
+        let rate = on_grid.or(sink_rate).or_else(|| self.spec.source.frame_rate());
         let fps = rate.map_or(25.0, Rational::value);
         let options = self.options((first.width(), first.height(), fps))?;
-        let encoder = Encoder::video(self.plan.kind, first, base, rate, &options)?;
+        let encoder = Encoder::video(self.spec.kind, first, base, rate, &options)?;
         self.base = encoder.time_base();
         let counts = on_grid
-            .filter(|rate| self.plan.free && self.base.same(Rational { num: rate.den, den: rate.num }));
+            .filter(|rate| self.spec.free && self.base.same(Rational { num: rate.den, den: rate.num }));
         self.grid = counts.and_then(Grid::new);
         self.size = Some((first.width(), first.height()));
         self.opened = true;
@@ -175,8 +175,8 @@ impl<'a> ToEncoder<'a> {
 
 impl End for ToEncoder<'_> {
     fn format(&mut self, format: &Format) -> Result<()> {
-        if self.plan.kind.kind() == StreamKind::Audio && !self.opened {
-            let encoder = Encoder::audio(self.plan.kind, format, &self.options((0, 0, 0.0))?)?;
+        if self.spec.kind.kind() == StreamKind::Audio && !self.opened {
+            let encoder = Encoder::audio(self.spec.kind, format, &self.options((0, 0, 0.0))?)?;
             self.framing = Framing::new(encoder.frame_size());
             self.behind = encoder.silence_behind();
             self.base = encoder.time_base();
@@ -197,14 +197,14 @@ impl End for ToEncoder<'_> {
 
     fn format_again(&self) -> Option<(&'static str, String)> {
         let format = self.format.as_ref()?;
-        Some(if self.plan.kind.kind() == StreamKind::Audio {
+        Some(if self.spec.kind.kind() == StreamKind::Audio {
             let (rate, layout) = (format.sample_rate, &format.layout);
             let samples = format.sample_format();
             ("aformat", format!("sample_fmts={samples}:sample_rates={rate}:channel_layouts={layout}"))
         } else {
             // Formats of devices are not in the list: their frames pass as they are.
             let name = format.pixel_format();
-            ("format", Some(name).filter(|name| self.plan.kind.pixel_formats().contains(name))?)
+            ("format", Some(name).filter(|name| self.spec.kind.pixel_formats().contains(name))?)
         })
     }
 
@@ -263,9 +263,9 @@ impl ToEncoder<'_> {
                 frame.set_length(one.map_or(0, |one| convert(1, one, frame.base())));
             }
         }
-        if let Some(speed) = self.plan.settings.speed.filter(|_| !frame.is_audio()) {
+        if let Some(speed) = self.spec.settings.speed.filter(|_| !frame.is_audio()) {
             // Its time was changed, its duration not (setpts); a rate (fps) has made it right again.
-            if !self.plan.paced {
+            if !self.spec.paced {
                 frame.set_length((frame.length() as f64 / speed).round() as i64);
             }
         }
@@ -294,7 +294,7 @@ impl ToEncoder<'_> {
             frame.set_pts(number);
         }
         self.last = Some(pts);
-        if let Some((from, step)) = self.plan.segments.filter(|_| !frame.is_audio()) {
+        if let Some((from, step)) = self.spec.segments.filter(|_| !frame.is_audio()) {
             let behind = Timestamp::from_ticks(pts, base).minus(from).nanos();
             // Half a tick of the coarsest container (1 ms) is what a time may be rounded by.
             let segment = behind.saturating_add(500_000).div_euclid(step.nanos().max(1));
@@ -304,7 +304,7 @@ impl ToEncoder<'_> {
         }
         let bytes = frame.memory();
         let length = self.grid.as_ref().map_or_else(|| frame.length(), |grid| grid.length(duration));
-        self.hand_over(Ready::Frame(frame, Shown { pts, length, ends, number }), bytes)
+        self.hand_over(Ready::Frame(frame, Timing { pts, length, ends, number }), bytes)
     }
 }
 
@@ -382,7 +382,7 @@ struct Encoding {
 }
 
 impl Encoding {
-    fn note(&mut self, frame: &Frame, Shown { pts, length, ends, number }: Shown) {
+    fn note(&mut self, frame: &Frame, Timing { pts, length, ends, number }: Timing) {
         let from = Timestamp::from_ticks(pts, self.base);
         let shown = self.shown.get_or_insert((from, ends));
         *shown = (shown.0.min(from), shown.1.max(ends));

@@ -1,6 +1,7 @@
 //! The process stage: frames go through filter graphs and the caller's processors to what the encoder takes.
 
 pub(crate) mod layers;
+mod mix;
 mod onsets;
 pub(crate) mod processor;
 pub(crate) mod second;
@@ -14,13 +15,13 @@ use crate::{
     Frame, Result,
     av::{
         decoder::Got,
-        device::Device,
         frame::Shape,
-        graph::{Format, Graph, Input},
+        graph::{Format, Graph, GraphOptions, Input},
     },
     time::Rational,
 };
 use layers::{Layer, Side};
+pub(crate) use mix::Mix;
 use processor::Processor;
 use second::Work;
 
@@ -31,10 +32,7 @@ pub(crate) struct GraphLink {
     /// Filters behind it.
     pub tail: Vec<(&'static str, String)>,
     pub frame_rate: Option<Rational>,
-    pub threads: u32,
-    pub scaler: Option<&'static str>,
-    /// What filters that work on a device work on.
-    pub device: Option<Device>,
+    pub options: GraphOptions,
     /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
     pub on_device: Option<(String, Vec<(&'static str, String)>)>,
     /// What lies over the pictures: each goes into an input behind the first.
@@ -59,9 +57,7 @@ impl GraphLink {
             description,
             tail,
             frame_rate: None,
-            threads: 0,
-            scaler: None,
-            device: None,
+            options: GraphOptions::default(),
             on_device: None,
             layers: Vec::new(),
             made: None,
@@ -79,13 +75,13 @@ impl GraphLink {
     }
 }
 
-/// A step of a chain.
+/// One of the steps that frames go through.
 pub(crate) enum Link {
     Graph(Box<GraphLink>),
     Custom(Box<dyn Processor<Frame>>),
 }
 
-/// Where a chain's frames go.
+/// Where the frames go behind the last step.
 pub(crate) trait End {
     /// The last graph was made (again): what comes out of it, before it does.
     fn format(&mut self, format: &Format) -> Result<()>;
@@ -113,32 +109,14 @@ pub(crate) trait End {
     }
 }
 
-/// All steps of a stream.
-pub(crate) struct Chain {
+/// All that is done with a stream's frames between its decoder and its encoder.
+pub(crate) struct Steps {
     /// Where parts do not follow each other but flow together.
     pub mix: Option<Mix>,
     pub links: Vec<Link>,
 }
 
-/// A filter graph with an input for each part, which is fed part after part. What a graph keeps of one part until the next
-/// comes (a transition's frames) is all that is held.
-pub(crate) struct Mix {
-    /// Makes the parts' frames alike: one for each.
-    pub alike: Vec<GraphLink>,
-    /// libavfilter's text, with inputs `in0`, `in1`…
-    pub description: String,
-    pub threads: u32,
-    pub scaler: Option<&'static str>,
-    pub graph: Option<Graph>,
-    /// The part whose frames come now.
-    pub now: usize,
-    /// Frames of a part that the graph gets before it is told that the part before has ended: `xfade` takes that end for
-    /// the transition's, though it still holds frames.
-    pub overlap: usize,
-    pub pushed: usize,
-}
-
-impl Chain {
+impl Steps {
     /// Runs until the frames end.
     pub(crate) fn run(mut self, from: &Rx<Decoded>, stop: &Stop, end: &mut dyn End) -> Result<()> {
         while let Some((decoded, _held)) = from.recv_or(stop, || end.idle())? {
@@ -154,121 +132,6 @@ impl Chain {
         }
         finish(&mut self.links, end)?;
         end.finish()
-    }
-}
-
-impl Mix {
-    fn feed(&mut self, decoded: Decoded, links: &mut [Link], end: &mut dyn End) -> Result<()> {
-        while self.now < decoded.part {
-            self.end_part(links, end)?;
-        }
-        let frames = match self.alike.get_mut(self.now) {
-            Some(link) => link.convert(decoded.frame)?,
-            None => Vec::new(),
-        };
-        self.push(frames, links, end)
-    }
-
-    /// The part that comes now is complete.
-    fn end_part(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
-        let rest = match self.alike.get_mut(self.now) {
-            Some(link) => link.convert_rest()?,
-            None => Vec::new(),
-        };
-        self.push(rest, links, end)?;
-        // One that is shorter than the overlap: the one before it ends with it.
-        self.end_before(usize::MAX)?;
-        self.now = self.now.saturating_add(1);
-        self.pushed = 0;
-        self.end_before(0)?;
-        self.pull(links, end)
-    }
-
-    /// Tells the graph that the part before this one has ended, once that is right.
-    fn end_before(&mut self, pushed: usize) -> Result<()> {
-        let due = pushed >= self.overlap && self.pushed != usize::MAX;
-        if let (true, Some(graph), Some(before)) = (due, &mut self.graph, self.now.checked_sub(1)) {
-            graph.push(before, None)?;
-            self.pushed = usize::MAX;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
-        while self.now < self.alike.len() {
-            self.end_part(links, end)?;
-        }
-        self.end_before(usize::MAX)?;
-        self.pull(links, end)
-    }
-
-    fn push(&mut self, frames: Vec<Frame>, links: &mut [Link], end: &mut dyn End) -> Result<()> {
-        for mut frame in frames {
-            if self.graph.is_none() {
-                // All parts come out of `alike` in one shape.
-                let input = |_| Input {
-                    shape: frame.shape(),
-                    time_base: frame.base(),
-                    frame_rate: Rational::new(frame.base().den, frame.base().num)
-                        .filter(|_| !frame.is_audio()),
-                    frames: frame.frames_context(),
-                };
-                let inputs: Vec<Input> = (0..self.alike.len()).map(input).collect();
-                self.graph =
-                    Some(Graph::new(&inputs, &self.description, &[], self.threads, self.scaler, None)?);
-            }
-            if let Some(graph) = &mut self.graph {
-                graph.push(self.now, Some(&mut frame))?;
-            }
-            if self.pushed != usize::MAX {
-                self.pushed = self.pushed.saturating_add(1);
-                self.end_before(self.pushed)?;
-            }
-            self.pull(links, end)?;
-        }
-        Ok(())
-    }
-
-    fn pull(&mut self, links: &mut [Link], end: &mut dyn End) -> Result<()> {
-        let Some(graph) = &mut self.graph else { return Ok(()) };
-        let mut out = Frame::new()?;
-        while graph.pull(&mut out)? == Got::Item {
-            feed(links, out.take()?, end)?;
-        }
-        Ok(())
-    }
-}
-
-/// Collects what comes out of a graph.
-#[derive(Default)]
-struct Collect(Vec<Frame>);
-
-impl End for Collect {
-    fn format(&mut self, _format: &Format) -> Result<()> {
-        Ok(())
-    }
-
-    fn size(&self) -> Option<(u32, u32)> {
-        None
-    }
-
-    fn frame(&mut self, frame: Frame) -> Result<()> {
-        self.0.push(frame);
-        Ok(())
-    }
-}
-
-impl GraphLink {
-    fn convert(&mut self, frame: Frame) -> Result<Vec<Frame>> {
-        let mut out = Collect::default();
-        self.feed(frame, &mut [], &mut out)?;
-        Ok(out.0)
-    }
-
-    fn convert_rest(&mut self) -> Result<Vec<Frame>> {
-        let mut out = Collect::default();
-        self.drain(&mut [], &mut out)?;
-        Ok(out.0)
     }
 }
 
@@ -322,7 +185,7 @@ impl GraphLink {
     /// Whether what lies over the pictures needs another graph.
     fn has_changed(&self, made: &Made) -> bool {
         // What is uploaded to a device comes from one pool of pictures for each graph: that is not left without need.
-        let may_settle = self.device.is_none();
+        let may_settle = self.options.device.is_none();
         self.layers.iter().zip(&made.sides).any(|(layer, side)| layer.has_changed(side, may_settle))
     }
 
@@ -371,7 +234,7 @@ impl GraphLink {
             inputs.push(input);
             sides.push(side);
         }
-        let graph = Graph::new(&inputs, &text, &tail, self.threads, self.scaler, self.device.as_ref())?;
+        let graph = Graph::new(&inputs, &text, &tail, &self.options)?;
         if last {
             end.format(&graph.output()?)?;
         }

@@ -49,10 +49,18 @@ pub trait Processor<T>: Send {
     }
 }
 
-/// The frame processors of one stream.
-pub(crate) type Chain = Vec<Box<dyn Processor<Frame>>>;
+/// What the pictures, or the sound, of a job go through.
+pub(crate) type FrameProcessors = Vec<Box<dyn Processor<Frame>>>;
 
-pub(crate) type PacketChain = Vec<Box<dyn Processor<Packet>>>;
+/// What its packets go through.
+pub(crate) type PacketProcessors = Vec<Box<dyn Processor<Packet>>>;
+
+/// The caller's processors of frames.
+#[derive(Default)]
+pub(crate) struct Processors {
+    pub video: FrameProcessors,
+    pub audio: FrameProcessors,
+}
 
 /// Coded bytes on their way to the muxer.
 pub struct Packet {

@@ -119,18 +119,18 @@ impl Second {
 pub(crate) enum Now<'a> {
     Picture(&'a Frame),
     /// Nothing yet; this picture will be the first.
-    Later(&'a Shows),
+    Later(&'a TimedPicture),
     /// Nothing any more.
     Never,
 }
 
 /// A picture and when it begins on the clock of the result.
-pub(crate) struct Shows {
+pub(crate) struct TimedPicture {
     picture: Frame,
     from: Timestamp,
 }
 
-impl Shows {
+impl TimedPicture {
     pub(crate) fn picture(&self) -> &Frame {
         &self.picture
     }
@@ -164,8 +164,8 @@ pub(crate) struct Moving {
     /// None before the first is read, and behind the last.
     run: Option<Box<Run>>,
     /// What is shown now, and the one behind it.
-    current: Option<Shows>,
-    next: Option<Shows>,
+    current: Option<TimedPicture>,
+    next: Option<TimedPicture>,
     /// When the run through the source that is being read begins, and when the last picture ends that was read.
     began: Timestamp,
     ends: Timestamp,
@@ -284,7 +284,7 @@ impl Moving {
             let before = self.next.as_ref().or(self.current.as_ref()).map(|shown| shown.from);
             // Times that go back are none: what was there stays.
             if before.is_none_or(|before| before < from) {
-                self.next = Some(Shows { picture, from });
+                self.next = Some(TimedPicture { picture, from });
                 return Ok(());
             }
         }
