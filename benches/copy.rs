@@ -9,7 +9,8 @@
 mod support;
 
 use avrope::{
-    Clip, Control, Cut, Join, Media, Remux, SaveOptions, Source, TimeRange, cut, join, libav_version, remux,
+    Clip, Control, Cut, Join, Media, Remux, Source, TimeRange, cut, io::SaveOptions, join, libav_version,
+    remux,
 };
 use criterion::Criterion;
 use std::{

@@ -6,7 +6,11 @@
 
 mod support;
 
-use avrope::{Control, Cut, Media, ReadAt, Remux, Rope, SaveOptions, Sink, Source, TimeRange, cut, remux_to};
+use avrope::{
+    Control, Cut, Media, Remux, Rope, Sink, Source, TimeRange, cut,
+    io::{ReadAt, SaveOptions},
+    remux_to,
+};
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt,

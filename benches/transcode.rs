@@ -7,8 +7,9 @@
 mod support;
 
 use avrope::{
-    AudioCodec, AudioSettings, Control, Fragment, Media, Sink, Source, Transcode, VideoCodec, VideoSettings,
-    libav_version, transcode, transcode_to,
+    Control, Media, Sink, Source, Transcode, libav_version, transcode,
+    transcode::{AudioCodec, AudioSettings, Fragment, VideoCodec, VideoSettings},
+    transcode_to,
 };
 use criterion::Criterion;
 use std::{
@@ -279,7 +280,7 @@ fn live(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let mut ours = || -> Outcome<Duration> {
         let begun = Instant::now();
         let (sender, mut chunks) = avrope::io::channel(4);
-        let token = avrope::CancelToken::new();
+        let token = avrope::control::CancelToken::new();
         let control = Control::new().cancel_token(token.clone());
         std::thread::scope(|scope| {
             let settings = &settings;

@@ -4,7 +4,12 @@
 //!
 //! Without files it makes a small clip first, and leaves the result in memory.
 
-use avrope::{Control, Frame, Media, Processor, Result, Sink, Source, Transcode, Transcoder, synth};
+use avrope::{
+    Control, Media, Result, Sink, Source, Transcode,
+    frames::Frame,
+    synth,
+    transcode::{Processor, Transcoder},
+};
 use std::{error::Error, time::Duration};
 
 /// Paints the lowest lines of the picture white, from the left to how far the clip has come.

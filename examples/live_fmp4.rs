@@ -3,8 +3,9 @@
 //!     cargo run --release --example live_fmp4 -- talk.mp4
 
 use avrope::{
-    AudioCodec, AudioSettings, Control, Fragment, Media, Sink, Source, Transcode, VideoCodec, VideoSettings,
-    synth, transcode_to,
+    Control, Media, Sink, Source, Transcode, synth,
+    transcode::{AudioCodec, AudioSettings, Fragment, VideoCodec, VideoSettings},
+    transcode_to,
 };
 use std::{error::Error, path::PathBuf, time::Instant};
 

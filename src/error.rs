@@ -21,11 +21,11 @@ pub enum ErrorKind {
     Corrupt = 4,
     /// Reading or writing failed: permissions, a full disk, a source that changed under way.
     Io = 5,
-    /// The job's [`CancelToken`](crate::CancelToken) was set.
+    /// The job's [`CancelToken`](crate::control::CancelToken) was set.
     Cancelled = 6,
     /// The job's deadline passed.
     DeadlineExceeded = 7,
-    /// One of the job's [`Limits`](crate::Limits) was reached.
+    /// One of the job's [`Limits`](crate::control::Limits) was reached.
     LimitExceeded = 8,
     /// What is needed is in use: a stream that is read already.
     Busy = 9,
@@ -144,7 +144,7 @@ impl fmt::Display for Inner {
 }
 
 impl Error {
-    /// An error of this kind. A caller's own [`ReadAt`](crate::ReadAt) or processor may make one, too.
+    /// An error of this kind. A caller's own [`ReadAt`](crate::io::ReadAt) or processor may make one, too.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             inner: Box::new(Inner {
@@ -176,7 +176,7 @@ impl Error {
     }
 
     /// The setting that would change the outcome, by its name in JSON: `allow_drops`, `video.bit_rate`, `limits.memory`;
-    /// `overwrite` is that of [`SaveOptions`](crate::SaveOptions). For whoever shows it as a switch or a field of its own.
+    /// `overwrite` is that of [`SaveOptions`](crate::io::SaveOptions). For whoever shows it as a switch or a field of its own.
     pub fn setting(&self) -> Option<&str> {
         self.inner.setting.as_deref()
     }

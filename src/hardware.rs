@@ -3,11 +3,15 @@
 mod choice;
 mod slot;
 
+pub use crate::{
+    av::device::DeviceKind,
+    job::{HardwareReport, RefusedDevice},
+};
 pub use choice::HardwareChoice;
 
 use crate::{
-    Error, ErrorKind, RefusedDevice, Result,
-    av::device::{self, Device, DeviceKind},
+    Error, ErrorKind, Result,
+    av::device::{self, Device},
 };
 use serde::{Deserialize, Serialize};
 use slot::{OPEN_LIMIT, Outcome, Refusal, Slot, lock};
@@ -57,7 +61,7 @@ pub struct DeviceInfo {
 /// process. If the device opens after all, later jobs get it; [`warm_up`](Self::warm_up) waits for slow ones.
 ///
 /// ```
-/// use avrope::{Hardware, HardwareChoice};
+/// use avrope::hardware::{Hardware, HardwareChoice};
 ///
 /// let choice: HardwareChoice = "auto".parse()?;
 /// let hardware = Hardware::new(choice);

@@ -77,7 +77,7 @@ type ProgressFn = dyn Fn(Progress) + Send + Sync;
 /// What the caller holds over a job: cancel, deadline, progress, limits. `Control::default()` is none of them.
 ///
 /// ```
-/// use avrope::{CancelToken, Control};
+/// use avrope::{Control, control::CancelToken};
 /// use std::time::Duration;
 ///
 /// let token = CancelToken::new();
@@ -168,7 +168,7 @@ impl Control {
         self
     }
 
-    /// An error if the job is cancelled or late. Operations call it often; a caller's own [`ReadAt`](crate::ReadAt)
+    /// An error if the job is cancelled or late. Operations call it often; a caller's own [`ReadAt`](crate::io::ReadAt)
     /// may call it as well.
     #[inline]
     pub fn check(&self) -> Result<()> {

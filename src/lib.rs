@@ -3,7 +3,7 @@
 //! a slice of its source.
 //!
 //! ```no_run
-//! use avrope::{Control, Cut, Media, SaveOptions, Source, TimeRange, cut};
+//! use avrope::{Control, Cut, Media, Source, TimeRange, cut, io::SaveOptions};
 //!
 //! fn main() -> avrope::Result<()> {
 //!     let control = Control::default();
@@ -23,12 +23,14 @@
 //! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
 //! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
 //!   (`cut_to`…).
-//! - [`transcode`], [`transcode_segments`], [`Transcoder`], [`join_with_transition`]: operations that decode and encode, with settings ([`Transcode`]) and
-//!   [`Processor`]s.
+//! - [`transcode()`], [`transcode_segments`], [`join_with_transition`]: operations that decode and encode.
 //! - [`Job`]: an operation with all that it needs, owned: what waits in a queue and runs on another thread.
-//! - [`Hardware`]: devices, opened once and shared by jobs.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
 //! - [`Report`]: what happened, in numbers.
+//!
+//! What these take and hold lies in modules: [`mod@transcode`] has codecs, filters and processors, [`io`] sources of the
+//! caller's own and how ropes are read and saved, [`media`] what a source is said to be, [`hardware`] the devices that
+//! jobs share.
 //!
 //! # Time
 //!
@@ -68,36 +70,60 @@ mod error;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "for fuzz/ alone")]
 pub mod fuzz;
-mod hardware;
+pub mod hardware;
 pub mod io;
 mod job;
-mod media;
+pub mod media;
 mod output;
 mod read;
 #[doc(hidden)]
 pub mod synth;
 mod time;
-mod transcode;
+pub mod transcode;
 mod words;
 
-pub use av::{device::DeviceKind, frame::Frame, stream::StreamKind};
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
-pub use hardware::{DeviceInfo, Hardware, HardwareChoice};
-pub use io::{Chunks, Hints, ReadAt, Rope, RopeReader, RopeSlice, SaveOptions, Sink, Source};
-pub use job::{
-    CancelToken, Control, DroppedStream, HardwareReport, Limits, Progress, RefusedDevice, Report,
-    ReportRange, Stage,
-};
-pub use media::{Chapter, Color, DurationFrom, Media, MediaInfo, StreamInfo};
+pub use io::{rope::Rope, sink::Sink, source::Source};
+pub use job::{Control, Report};
+pub use media::open::Media;
 pub use output::{Clip, Job};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
-    AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Packet, Position,
-    Preset, Processor, SegmentType, Segments, Transcode, Transcoder, Transition, VideoCodec, VideoFilter,
-    VideoSettings, Watermark, cut, cut_to, join_with_transition, join_with_transition_to, transcode,
-    transcode_segments, transcode_to,
+    operations::{
+        cut, cut_to, join_with_transition, join_with_transition_to, transcode, transcode_segments,
+        transcode_to,
+    },
+    settings::Transcode,
 };
+
+// What the rooms know by one name; outside it lies in its module.
+pub(crate) use {
+    av::{frame::Frame, stream::StreamKind},
+    hardware::{DeviceKind, Hardware, HardwareChoice},
+    io::SaveOptions,
+    job::{CancelToken, Limits, RefusedDevice},
+};
+
+/// What a [`Control`] holds: how a job is cancelled, what it may use up, how it tells how far it is.
+pub mod control {
+    pub use crate::job::{CancelToken, Limits, Progress, Stage};
+}
+
+/// The parts of a [`Report`].
+pub mod report {
+    pub use crate::job::{DroppedStream, ReportRange};
+}
+
+/// Decoded pictures and sound, as processors get them and watermarks are made of.
+pub mod frames {
+    pub use crate::av::frame::Frame;
+}
+
+/// A result in segments for HLS and DASH: what [`transcode_segments`] makes.
+pub mod segments {
+    pub use crate::transcode::settings::segments::{SegmentType, Segments};
+}
 
 /// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that
 /// follows ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as

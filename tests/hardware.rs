@@ -2,7 +2,10 @@
 //! (PoCL) and Vulkan on the processor (lavapipe). `sh vendor-notes/setup.sh --with-test-devices` installs both;
 //! AVROPE_REQUIRE_DEVICES names those (`opencl,vulkan`) whose absence is a failure.
 
-use avrope::{DeviceInfo, DeviceKind, ErrorKind, Hardware, HardwareChoice};
+use avrope::{
+    ErrorKind,
+    hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice},
+};
 use std::time::Duration;
 
 fn required(kind: DeviceKind) -> bool {
@@ -187,7 +190,10 @@ fn devices_open_and_close_on_many_threads() {
 /// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the same filter
 /// shows in memory, more or less.
 fn filters_on(device: &str, filter: &str) {
-    use avrope::{Control, Media, Source, Transcode, VideoCodec, VideoSettings, synth, transcode};
+    use avrope::{
+        Control, Media, Source, Transcode, synth, transcode,
+        transcode::{VideoCodec, VideoSettings},
+    };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.mp4");
     let clip = synth::Spec { duration: 1.0, ..synth::Spec::default() };
@@ -220,7 +226,10 @@ fn vulkan_filters_between_upload_and_download() {
 
 #[test]
 fn a_named_device_that_did_nothing_is_told_of() {
-    use avrope::{Control, Media, Source, Transcode, VideoCodec, VideoSettings, synth, transcode};
+    use avrope::{
+        Control, Media, Source, Transcode, synth, transcode,
+        transcode::{VideoCodec, VideoSettings},
+    };
     if !there(DeviceKind::OpenCl) {
         return;
     }

@@ -3,8 +3,11 @@
 mod common;
 
 use avrope::{
-    CancelToken, Control, Cut, Join, Media, Remux, SaveOptions, Sink, Source, TimeRange, cut, cut_to, join,
-    remux, remux_to,
+    Control, Cut, Join, Media, Remux, Sink, Source, TimeRange,
+    control::CancelToken,
+    cut, cut_to,
+    io::SaveOptions,
+    join, remux, remux_to,
     synth::{Spec, Video},
 };
 use common::*;
@@ -54,7 +57,7 @@ fn round(input: &Path, mkv: &Path, folder: &Path) {
     let (chunks, receiver) = avrope::io::channel(1);
     drop(receiver);
     assert!(remux_to(&media, &Remux::new().format("ts"), Sink::channel(chunks), &control).is_err());
-    let mut limits = avrope::Limits::default();
+    let mut limits = avrope::control::Limits::default();
     limits.memory = 20_000;
     assert!(remux(&media, &Remux::new().format("ts"), &Control::new().limits(limits)).is_err());
     // What is cancelled half-way.

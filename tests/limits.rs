@@ -550,7 +550,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn with_demuxer_memory(bytes: u64) -> Control {
-    let mut limits = avrope::Limits::default();
+    let mut limits = avrope::control::Limits::default();
     limits.demuxer_memory = bytes;
     Control::new().limits(limits)
 }
@@ -611,7 +611,7 @@ fn what_lies_on_the_way_of_a_seek_is_no_packet() {
     let arguments =
         ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=20", "-c:v", "mpeg4", "-b:v", "1M", "-live", "1"];
     let media = Media::open(Source::open(common::made_by_ffmpeg("live.mkv", &arguments)).unwrap()).unwrap();
-    let mut limits = avrope::Limits::default();
+    let mut limits = avrope::control::Limits::default();
     limits.packet_bytes = 64 << 10;
     let control = Control::new().limits(limits);
     let range = TimeRange::secs(15.0, 16.0).unwrap();

@@ -3,7 +3,9 @@
 mod common;
 
 use avrope::{
-    Control, Cut, Join, Media, Remux, SaveOptions, Sink, Source, TimeRange, cut, join, join_to, remux,
+    Control, Cut, Join, Media, Remux, Sink, Source, TimeRange, cut,
+    io::SaveOptions,
+    join, join_to, remux,
     synth::{Audio, Spec, Video},
 };
 use common::*;
@@ -175,7 +177,7 @@ fn more_threads_than_the_pool_has_contexts() {
             std::thread::spawn(move || {
                 barrier.wait();
                 // Every third one fails, and spoils its context.
-                let token = avrope::CancelToken::new();
+                let token = avrope::control::CancelToken::new();
                 let stop = token.clone();
                 let control = Control::new().cancel_token(token).progress(move |_| {
                     if i % 3 == 0 {

@@ -4,8 +4,11 @@
 mod common;
 
 use avrope::{
-    CancelToken, Control, Cut, Error, ErrorKind, Hints, Media, ReadAt, Remux, SaveOptions, Sink, Source,
-    TimeRange, cut, remux, remux_to,
+    Control, Cut, Error, ErrorKind, Media, Remux, Sink, Source, TimeRange,
+    control::CancelToken,
+    cut,
+    io::{Hints, ReadAt, SaveOptions},
+    remux, remux_to,
     synth::{self, Spec},
 };
 use common::*;
@@ -487,12 +490,12 @@ fn a_new_picture_is_zeros_and_not_what_lay_in_memory() {
     for format in ["yuv420p", "rgba", "pal8", "yuv444p10le", "gray"] {
         // Freed memory that is likely to come again.
         let size = (317, 211);
-        let mut dirty = avrope::Frame::video(format, size.0, size.1).unwrap();
+        let mut dirty = avrope::frames::Frame::video(format, size.0, size.1).unwrap();
         for plane in 0..dirty.planes() {
             dirty.plane_mut(plane).unwrap().fill(0xa5);
         }
         drop(dirty);
-        let fresh = avrope::Frame::video(format, size.0, size.1).unwrap();
+        let fresh = avrope::frames::Frame::video(format, size.0, size.1).unwrap();
         for plane in 0..fresh.planes() {
             assert!(fresh.plane(plane).unwrap().iter().all(|byte| *byte == 0), "{format}: plane {plane}");
         }
@@ -578,10 +581,10 @@ fn what_libav_says_reaches_the_error_and_not_the_hosts_stderr() {
     // Other ways into libav.
     let head = [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &[0, 0, 0, 9, 0, 0, 0, 9, 99]].concat();
     let damaged = Source::from_bytes([&head[..], &[7; 60]].concat());
-    avrope::Frame::from_picture(damaged).expect_err("damaged");
+    avrope::frames::Frame::from_picture(damaged).expect_err("damaged");
     let spec = Spec { duration: 0.2, ..Spec::default() };
     let dir = tempfile::tempdir().unwrap();
     synth::to_file(&spec, &dir.path().join("m.mkv")).unwrap();
-    avrope::Hardware::list();
+    avrope::hardware::Hardware::list();
     assert!(lines.lock().unwrap().len() > error.log().len(), "there was something to say");
 }

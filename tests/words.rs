@@ -4,9 +4,17 @@
 mod common;
 
 use avrope::{
-    AudioCodec, AudioFilter, AudioSettings, Clip, Control, Error, ErrorKind, Fragment, Frame, HardwareChoice,
-    Loudness, Media, Preset, Processor, Rational, Result, Segments, Sink, Timestamp, Transcode, Transcoder,
-    VideoCodec, VideoFilter, VideoSettings, synth::Spec, transcode, transcode_segments, transcode_to,
+    Clip, Control, Error, ErrorKind, Media, Rational, Result, Sink, Timestamp, Transcode,
+    frames::Frame,
+    hardware::HardwareChoice,
+    segments::Segments,
+    synth::Spec,
+    transcode,
+    transcode::{
+        AudioCodec, AudioFilter, AudioSettings, Fragment, Loudness, Preset, Processor, Transcoder,
+        VideoCodec, VideoFilter, VideoSettings,
+    },
+    transcode_segments, transcode_to,
 };
 use common::open;
 use std::{path::PathBuf, sync::OnceLock};
@@ -281,7 +289,7 @@ fn an_encoder_that_makes_nothing_of_a_setting_is_named() {
     let gif = gif.video(video(VideoCodec::Gif).bit_rate(1_000_000));
     warns(media(), &gif, &["bit rate of the video"]);
     warns(media(), &mkv(quick().bit_rate(1_000_000).gop(10)), &[]);
-    warns(media(), &mkv(quick().fit(avrope::Fit::Pad)), &["no size to fit into"]);
+    warns(media(), &mkv(quick().fit(avrope::transcode::Fit::Pad)), &["no size to fit into"]);
     let sound = |codec| mkv(quick()).audio(AudioSettings::new().codec(codec).bit_rate(64_000));
     warns(
         media(),

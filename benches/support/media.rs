@@ -2,7 +2,9 @@
 
 use super::{Outcome, system};
 use avrope::{
-    Control, Join, SaveOptions, Source, join,
+    Control, Join, Source,
+    io::SaveOptions,
+    join,
     synth::{self, Audio, Spec, Video},
 };
 use std::{

@@ -1,7 +1,7 @@
 //! Operations on files.
 
 use crate::fine;
-use avrope::{Control, Cut, CutMode, Join, Limits, Media, Remux, Source, TimeRange};
+use avrope::{Control, Cut, CutMode, Join, Media, Remux, Source, TimeRange, control::Limits};
 use std::time::{Duration, Instant};
 
 /// What a job is given. libav can't be interrupted everywhere: it may come back later than the deadline, but not by this much.

@@ -2,9 +2,10 @@
 
 use crate::{fine, values};
 use avrope::{
-    AudioCodec, AudioSettings, Control, Cut, Join, Media, Rational, Remux, Segments, Source, Timestamp,
-    Transcode, VideoCodec, VideoFilter, VideoSettings,
+    Control, Cut, Join, Media, Rational, Remux, Source, Timestamp, Transcode,
+    segments::Segments,
     synth::{self, Spec, Video},
+    transcode::{AudioCodec, AudioSettings, VideoCodec, VideoFilter, VideoSettings},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, sync::OnceLock, time::Duration};

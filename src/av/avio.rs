@@ -60,9 +60,9 @@ pub(crate) struct PayloadRead {
 /// What the bytes are for that libav reads: parsers and demuxers gather them, and no callback tells how far they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// What a file says of itself ([`Limits::demuxer_memory`](crate::Limits)).
+    /// What a file says of itself ([`Limits::demuxer_memory`](crate::control::Limits)).
     Header,
-    /// One packet, or so many ([`Limits::packet_bytes`](crate::Limits)).
+    /// One packet, or so many ([`Limits::packet_bytes`](crate::control::Limits)).
     Packets(u64),
     /// A packet of those that are wanted, and any number of others, which are read and left out by libav.
     Among,

@@ -57,7 +57,7 @@ impl Join {
 /// first: the message says which property of which stream differs.
 ///
 /// ```no_run
-/// use avrope::{Control, Join, SaveOptions, Source, join};
+/// use avrope::{Control, Join, Source, join, io::SaveOptions};
 /// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
 /// let clip = join(&parts, &Join::new(), &Control::default())?;
 /// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;

@@ -7,7 +7,7 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Which device a [`Hardware`](crate::Hardware) stands for. In text `auto`, `none`, `cuda` or `cuda:1`.
+/// Which device a [`Hardware`](crate::hardware::Hardware) stands for. In text `auto`, `none`, `cuda` or `cuda:1`.
 /// JSON has these words, or `{"device": {"kind": "cuda", "index": 1}}`, as it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

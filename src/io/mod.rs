@@ -1,4 +1,5 @@
-//! Where bytes come from and go to: [`Source`], [`Rope`], [`Sink`], and the way of a rope into a file.
+//! Where bytes come from and go to, beside [`Source`], [`Rope`] and [`Sink`]:
+//! sources of the caller's own ([`ReadAt`]), how ropes are read and saved, and channels of bytes.
 
 pub(crate) mod avio;
 mod builder;
@@ -10,22 +11,21 @@ pub(crate) mod files;
 mod map;
 mod os;
 mod reader;
-mod rope;
+pub(crate) mod rope;
 mod save;
-mod sink;
-mod source;
+pub(crate) mod sink;
+pub(crate) mod source;
 pub(crate) mod stream;
 
 pub use channel::{ChunkReceiver, ChunkSender, channel};
 pub use far::{Hints, ReadAt};
 pub use reader::{Chunks, RopeReader};
-pub use rope::{Rope, RopeSlice};
+pub use rope::RopeSlice;
 pub use save::SaveOptions;
-pub use sink::Sink;
-pub use source::Source;
 
 pub(crate) use builder::Builder;
 pub(crate) use file::FileSource;
+pub(crate) use rope::Rope;
 pub(crate) use save::PartialFile;
-pub(crate) use sink::{SinkKind, StreamSink};
-pub(crate) use source::SourceReader;
+pub(crate) use sink::{Sink, SinkKind, StreamSink};
+pub(crate) use source::{Source, SourceReader};

@@ -88,7 +88,7 @@ impl RopeReader {
     }
 
     /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source
-    /// of the caller's ([`ReadAt`](crate::ReadAt)) is asked for.
+    /// of the caller's ([`ReadAt`](crate::io::ReadAt)) is asked for.
     #[must_use]
     pub fn control(mut self, control: &Control) -> Self {
         self.watch(control);

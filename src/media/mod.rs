@@ -1,4 +1,6 @@
-//! What is in a source: [`Media`], its description, its timeline, and the demuxer contexts that operations borrow.
+//! What is in a source, as [`Media`] describes it.
+//!
+//! Inside, the room has its timeline as well, and the demuxer contexts that operations borrow.
 
 mod admit;
 mod corrected;
@@ -10,18 +12,18 @@ mod fragments;
 mod info;
 mod keyframe;
 pub(crate) mod mp4;
-mod open;
+pub(crate) mod open;
 mod picture;
 mod pool;
 mod probe;
 mod promise;
 mod timeline;
 
+pub use crate::av::stream::StreamKind;
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
-pub use open::Media;
 
 pub(crate) use demux::{Demux, Item, Payloads};
 pub(crate) use keyframe::begins_decoding;
-pub(crate) use open::Shown;
+pub(crate) use open::{Media, Shown};
 pub(crate) use pool::Loan;
 pub(crate) use timeline::{Span, Timeline};

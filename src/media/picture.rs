@@ -20,13 +20,13 @@ impl Frame {
     /// the first.
     ///
     /// ```no_run
-    /// use avrope::{Frame, Source};
+    /// use avrope::{Source, frames::Frame};
     /// let logo = Frame::from_picture(Source::open("logo.png")?)?;
     /// println!("{} x {}", logo.width(), logo.height());
     /// # Ok::<(), avrope::Error>(())
     /// ```
     ///
-    /// Errors: [`Unsupported`](ErrorKind::Unsupported) for anything else, [`Corrupt`](ErrorKind::Corrupt) if it can't be
+    /// Errors: [`Unsupported`](crate::ErrorKind::Unsupported) for anything else, [`Corrupt`](crate::ErrorKind::Corrupt) if it can't be
     /// decoded, LimitExceeded or Corrupt for one that is too large, and what the source's reads fail with.
     pub fn from_picture(source: Source) -> Result<Self> {
         Self::from_picture_with(source, &Control::default())

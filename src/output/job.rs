@@ -14,7 +14,7 @@ use std::fmt;
 ///
 /// Every operation makes one: [`Cut::job`](crate::Cut::job), [`Join::job`](crate::Join::job),
 /// [`Remux::job`](crate::Remux::job), [`Transcode::job`](crate::Transcode::job),
-/// [`Transcoder::job`](crate::Transcoder::job) and [`Transition::job`](crate::Transition::job). The functions
+/// [`Transcoder::job`](crate::transcode::Transcoder::job) and [`Transition::job`](crate::transcode::Transition::job). The functions
 /// ([`cut`](crate::cut), [`transcode_to`](crate::transcode_to)…) are short ways to make one and run it.
 ///
 /// ```no_run

@@ -1,20 +1,18 @@
-//! Transcoding: decode, process, encode.
+//! What transcoding is told beside [`Transcode`](crate::Transcode): codecs, filters, watermarks and transitions; and a
+//! [`Transcoder`] with [`Processor`]s of the caller's own.
 //!
-//! Rooms import one way: `settings` ← `filters`, `encoders` ← `flow` ← `plan` ← `operations`.
+//! Inside, rooms import one way: `settings` ← `filters`, `encoders` ← `flow` ← `plan` ← `operations`.
 
 mod encoders;
 mod filters;
 mod flow;
-mod operations;
+pub(crate) mod operations;
 mod plan;
-mod settings;
+pub(crate) mod settings;
 
 pub use flow::process::processor::{Packet, Processor};
-pub use operations::{
-    Transcoder, cut, cut_to, join_with_transition, join_with_transition_to, transcode, transcode_segments,
-    transcode_to,
-};
+pub use operations::Transcoder;
 pub use settings::{
     AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Position, Preset,
-    SegmentType, Segments, Transcode, Transition, VideoCodec, VideoFilter, VideoSettings, Watermark,
+    Transition, VideoCodec, VideoFilter, VideoSettings, Watermark,
 };

@@ -3,8 +3,9 @@
 
 use crate::common::{self, ffmpeg, ffprobe, is_due, made_by_ffmpeg, open};
 use avrope::{
-    AudioCodec, AudioSettings, Control, Error, ErrorKind, Media, Remux, Report, Sink, Source, Transcode,
-    VideoCodec, VideoSettings, remux_to, transcode, transcode_to,
+    Control, Error, ErrorKind, Media, Remux, Report, Sink, Source, Transcode, remux_to, transcode,
+    transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
+    transcode_to,
 };
 use std::{
     path::{Path, PathBuf},

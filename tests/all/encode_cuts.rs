@@ -4,7 +4,7 @@
 //! The clips here tell by their content what time it is: each picture shows its number, the sound is a sweep.
 
 use crate::common::{self, ffmpeg, ffprobe, made_by_ffmpeg, open, save};
-use avrope::{AudioSettings, Clip, Control, Cut, CutMode, TimeRange, Transcode, cut, transcode};
+use avrope::{Clip, Control, Cut, CutMode, TimeRange, Transcode, cut, transcode, transcode::AudioSettings};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},

@@ -2,8 +2,13 @@
 
 use crate::common::*;
 use avrope::{
-    Control, Cut, Error, ErrorKind, Hints, Limits, Media, ReadAt, Remux, Result, SaveOptions, Sink, Source,
-    TimeRange, Transcode, VideoCodec, VideoSettings, cut, cut_to, join, remux, transcode, transcode_to,
+    Control, Cut, Error, ErrorKind, Media, Remux, Result, Sink, Source, TimeRange, Transcode,
+    control::Limits,
+    cut, cut_to,
+    io::{Hints, ReadAt, SaveOptions},
+    join, remux, transcode,
+    transcode::{VideoCodec, VideoSettings},
+    transcode_to,
 };
 use std::{
     io::Read,

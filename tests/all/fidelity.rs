@@ -3,7 +3,8 @@
 
 use crate::common::{self, complaints, generated, made_by_ffmpeg, open, save};
 use avrope::{
-    Clip, Control, Cut, ErrorKind, Join, MediaInfo, Remux, Report, Source, StreamInfo, TimeRange, cut, join,
+    Clip, Control, Cut, ErrorKind, Join, Remux, Report, Source, TimeRange, cut, join,
+    media::{MediaInfo, StreamInfo},
     remux,
     synth::{Audio, Spec},
 };

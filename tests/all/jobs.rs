@@ -2,9 +2,15 @@
 
 use crate::common::{fast_start_clip, none, open, refused};
 use avrope::{
-    AudioCodec, AudioSettings, Clip, Cut, CutMode, ErrorKind, Frame, Job, Join, Media, Overlay, Processor,
-    Remux, Result, Segments, Sink, Source, TimeRange, Transcode, Transcoder, Transition, VideoCodec,
-    VideoSettings, cut, join, join_with_transition, remux, transcode, transcode_segments,
+    Clip, Cut, CutMode, ErrorKind, Job, Join, Media, Remux, Result, Sink, Source, TimeRange, Transcode, cut,
+    frames::Frame,
+    join, join_with_transition, remux,
+    segments::Segments,
+    transcode,
+    transcode::{
+        AudioCodec, AudioSettings, Overlay, Processor, Transcoder, Transition, VideoCodec, VideoSettings,
+    },
+    transcode_segments,
 };
 use std::{collections::BTreeMap, path::Path, sync::mpsc};
 

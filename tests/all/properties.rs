@@ -1,7 +1,9 @@
 //! What holds for every source, range and container, on random ones.
 
 use crate::common::{self, audio, generated, video};
-use avrope::{Control, Cut, CutMode, Join, Media, Report, Rope, SaveOptions, Source, TimeRange, cut, join};
+use avrope::{
+    Control, Cut, CutMode, Join, Media, Report, Rope, Source, TimeRange, cut, io::SaveOptions, join,
+};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},

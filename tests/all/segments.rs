@@ -3,8 +3,12 @@
 use crate::common::{self, ffprobe, open};
 use avrope::io::{ChunkReceiver, channel};
 use avrope::{
-    CancelToken, Control, Error, ErrorKind, Report, Result, SegmentType, Segments, Sink, Transcode,
-    VideoCodec, VideoSettings, synth::Spec, transcode_segments,
+    Control, Error, ErrorKind, Report, Result, Sink, Transcode,
+    control::CancelToken,
+    segments::{SegmentType, Segments},
+    synth::Spec,
+    transcode::{VideoCodec, VideoSettings},
+    transcode_segments,
 };
 use std::{
     collections::BTreeMap,

@@ -356,7 +356,7 @@ fn probe_knows_how_long_fragments_are() {
         let wanted: f64 = said["format"]["duration"].as_str().unwrap().parse().unwrap();
         let found = info.duration.unwrap().as_secs_f64();
         assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
-        assert_eq!(info.duration_from, Some(avrope::DurationFrom::Packets));
+        assert_eq!(info.duration_from, Some(avrope::media::DurationFrom::Packets));
     }
     // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the
     // first.
@@ -388,12 +388,12 @@ fn durations_say_what_they_are_of() {
         Some(2.0),
         "picture and sound; the subtitle is longer"
     );
-    assert_eq!(info.duration_from, Some(avrope::DurationFrom::Index));
+    assert_eq!(info.duration_from, Some(avrope::media::DurationFrom::Index));
     assert_eq!(info.streams[2].duration.map(|d| d.as_secs_f64()), Some(5.0), "the subtitle's own");
     for (name, from) in [
-        ("out.mkv", avrope::DurationFrom::Header),
-        ("out.ts", avrope::DurationFrom::Timestamps),
-        ("out.aac", avrope::DurationFrom::BitRate),
+        ("out.mkv", avrope::media::DurationFrom::Header),
+        ("out.ts", avrope::media::DurationFrom::Timestamps),
+        ("out.aac", avrope::media::DurationFrom::BitRate),
     ] {
         let (out, _) = if name == "out.aac" {
             let sound = made_by_ffmpeg("sound.m4a", &["-i", whole.to_str().unwrap(), "-vn", "-c", "copy"]);

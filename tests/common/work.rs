@@ -1,7 +1,7 @@
 //! What every test of an operation does.
 
 use super::ending;
-use avrope::{Clip, Control, Error, ErrorKind, Media, Result, SaveOptions, Source, Transcode, transcode};
+use avrope::{Clip, Control, Error, ErrorKind, Media, Result, Source, Transcode, io::SaveOptions, transcode};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},

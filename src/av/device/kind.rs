@@ -26,7 +26,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// All of them, in the order in which [`Hardware::list`](crate::Hardware::list) has them.
+    /// All of them, in the order in which [`Hardware::list`](crate::hardware::Hardware::list) has them.
     pub const ALL: [Self; 7] =
         [Self::Cuda, Self::Qsv, Self::Vaapi, Self::Vulkan, Self::VideoToolbox, Self::D3d11va, Self::OpenCl];
 

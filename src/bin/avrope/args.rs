@@ -4,7 +4,7 @@ use crate::{
     encoding::{Coding, Encoding},
     values::{self, limit, range, seconds},
 };
-use avrope::{CutMode, Limits, TimeRange, Timestamp};
+use avrope::{CutMode, TimeRange, Timestamp, control::Limits};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},

@@ -2,9 +2,9 @@
 
 use crate::{Failure, Outcome, args, inout, progress::Bar, text};
 use avrope::{
-    AudioCodec, AudioSettings, Control, Cut, Join, Media, Remux, Report, Sink, Source, TimeRange, Transcode,
-    VideoCodec, VideoSettings,
+    Control, Cut, Join, Media, Remux, Report, Sink, Source, TimeRange, Transcode,
     synth::{self, Spec},
+    transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
 };
 use comfy_table::{CellAlignment, Table, presets::ASCII_BORDERS_ONLY_CONDENSED};
 use std::{

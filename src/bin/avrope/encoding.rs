@@ -2,8 +2,11 @@
 
 use crate::values::{length, option, quantity, rate, size};
 use avrope::{
-    AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Position, Preset,
-    Rational, Timestamp, VideoCodec, VideoFilter, VideoSettings,
+    Rational, Timestamp,
+    transcode::{
+        AtEnd, AudioCodec, AudioFilter, AudioSettings, Fit, Fragment, Loudness, Overlay, Position, Preset,
+        VideoCodec, VideoFilter, VideoSettings,
+    },
 };
 use clap::{Args, ValueEnum};
 use std::{path::PathBuf, time::Duration};
@@ -130,7 +133,7 @@ pub struct Encoding {
     pub fragment: Option<FragmentArg>,
     /// auto, none, or a device: cuda, qsv, vaapi, vulkan, opencl, or one of several as cuda:1
     #[arg(long, value_name = "DEVICE")]
-    pub hardware: Option<avrope::HardwareChoice>,
+    pub hardware: Option<avrope::hardware::HardwareChoice>,
     /// Fail when more packets than this are damaged
     #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub max_decode_errors: Option<u64>,

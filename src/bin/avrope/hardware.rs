@@ -1,7 +1,10 @@
 //! `hardware`: which devices there are, for people and programs.
 
 use crate::{Outcome, args, inout, text::plain};
-use avrope::{Control, DeviceInfo, Hardware};
+use avrope::{
+    Control,
+    hardware::{DeviceInfo, Hardware},
+};
 use serde::Serialize;
 use std::fmt::Write;
 

@@ -16,7 +16,7 @@ mod values;
 mod work;
 
 use args::{Cli, Command};
-use avrope::{CancelToken, Control, ErrorKind};
+use avrope::{Control, ErrorKind, control::CancelToken};
 use std::{
     io::Write,
     process::ExitCode,

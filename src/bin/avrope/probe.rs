@@ -6,7 +6,10 @@ use crate::{
     progress::Bar,
     text::{self, plain},
 };
-use avrope::{Color, Control, Media, MediaInfo, StreamInfo, StreamKind, Timestamp};
+use avrope::{
+    Control, Media, Timestamp,
+    media::{Color, MediaInfo, StreamInfo, StreamKind},
+};
 use std::fmt::Write;
 
 pub fn run(args: &args::Probe, control: &Control) -> Outcome {

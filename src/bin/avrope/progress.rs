@@ -1,7 +1,10 @@
 //! A bar on stderr for work that takes a while.
 
 use crate::{args::Common, text};
-use avrope::{Control, Progress, Stage};
+use avrope::{
+    Control,
+    control::{Progress, Stage},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,

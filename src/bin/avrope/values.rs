@@ -1,6 +1,6 @@
 //! Values as people write them: ranges, sizes, rates.
 
-use avrope::{Limits, Rational, TimeRange, Timestamp};
+use avrope::{Rational, TimeRange, Timestamp, control::Limits};
 use std::time::Duration;
 
 pub fn range(text: &str) -> Result<TimeRange, String> {

@@ -6,7 +6,10 @@ use crate::{
     progress::Bar,
     text,
 };
-use avrope::{Control, Cut, Join, Media, Remux, Report, Source, Transcoder, Transition};
+use avrope::{
+    Control, Cut, Join, Media, Remux, Report, Source,
+    transcode::{Transcoder, Transition},
+};
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {

@@ -13,7 +13,7 @@ use std::{io::Result, ops::Range};
 /// [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
-/// use avrope::{Control, Media, ReadAt, Source};
+/// use avrope::{Control, Media, Source, io::ReadAt};
 ///
 /// struct Stored(Vec<u8>);
 ///
@@ -72,8 +72,8 @@ pub trait ReadAt: Send + Sync {
 /// How a seekable source likes to be read.
 ///
 /// ```
-/// let hints = avrope::Hints::new().block(64 << 10).requests(8);
-/// assert_eq!(hints.read_ahead, avrope::Hints::default().read_ahead);
+/// let hints = avrope::io::Hints::new().block(64 << 10).requests(8);
+/// assert_eq!(hints.read_ahead, avrope::io::Hints::default().read_ahead);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

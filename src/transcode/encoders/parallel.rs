@@ -87,7 +87,7 @@ pub(crate) fn told(encoder: &str, count: u32) -> Option<(&'static str, &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, VideoSettings};
+    use crate::{ErrorKind, transcode::VideoSettings};
 
     #[test]
     fn parameters_ask_for_no_more_threads_than_the_limit() {

@@ -33,7 +33,7 @@ use crate::{
 /// transitions.
 ///
 /// ```no_run
-/// use avrope::{Control, SaveOptions, Source, Transcode, Transition, join_with_transition};
+/// use avrope::{Control, Source, Transcode, join_with_transition, io::SaveOptions, transcode::Transition};
 /// use std::time::Duration;
 /// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
 /// let fade = Transition::new("fade", Duration::from_millis(500));
@@ -43,7 +43,7 @@ use crate::{
 /// ```
 ///
 /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for less than two sources, an unknown transition, or one
-/// that is longer than a source; else as [`transcode`](crate::transcode).
+/// that is longer than a source; else as [`transcode`](crate::transcode()).
 pub fn join_with_transition(
     sources: &[Source],
     transition: &Transition,

@@ -13,7 +13,7 @@ use crate::{
 /// Cuts ranges out of a media, into a rope.
 ///
 /// ```no_run
-/// use avrope::{Control, Cut, Media, SaveOptions, Source, TimeRange, cut};
+/// use avrope::{Control, Cut, Media, Source, TimeRange, cut, io::SaveOptions};
 /// let media = Media::open(Source::open("talk.mp4")?)?;
 /// let clip = cut(&media, &Cut::new().keep(TimeRange::secs(10.0, 20.0)?), &Control::default())?;
 /// clip.rope.save("clip.mp4", SaveOptions::new(), &Control::default())?;

@@ -40,7 +40,7 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// returns for its name. Names are plain, without folders, and nothing is written but what goes into these sinks.
 ///
 /// ```no_run
-/// use avrope::{Control, Media, Segments, Sink, Source, Transcode, transcode_segments};
+/// use avrope::{Control, Media, Sink, Source, Transcode, transcode_segments, segments::Segments};
 /// let media = Media::open(Source::open("talk.mkv")?)?;
 /// let folder = std::path::PathBuf::from("talk");
 /// let sinks = move |name: &str| {
@@ -56,7 +56,7 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// for. A file is there when it is complete; a job that ends early leaves the segments that were.
 ///
 /// The video is encoded with a keyframe where each segment begins; video that is to be copied
-/// ([`VideoCodec::Copy`](crate::VideoCodec::Copy)) is divided at keyframes that it has. Subtitles and cover art are
+/// ([`VideoCodec::Copy`](crate::transcode::VideoCodec::Copy)) is divided at keyframes that it has. Subtitles and cover art are
 /// left out. [`Transcode::format`] has no effect.
 ///
 /// Errors: as [`transcode`], and what `sinks` and the sinks fail with; a panic in them is
@@ -74,7 +74,7 @@ pub fn transcode_segments(
 /// A transcode with processors of the caller's own.
 ///
 /// ```no_run
-/// use avrope::{Control, Frame, Media, Processor, Result, Sink, Source, Transcode, Transcoder};
+/// use avrope::{Control, Media, Result, Sink, Source, Transcode, frames::Frame, transcode::{Processor, Transcoder}};
 /// # struct Logo;
 /// # impl Processor<Frame> for Logo {
 /// #     fn process(&mut self, f: Frame, next: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> { next(f) }
@@ -111,7 +111,7 @@ impl Transcoder {
     }
 
     /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that were
-    /// given before: a [`Frame`] (`&Frame`), a [`Source`] of a picture or of media, or the first video stream of a
+    /// given before: a [`Frame`] (`&Frame`), a [`Source`](crate::Source) of a picture or of media, or the first video stream of a
     /// [`Media`] (`&Media`). Filters, size and frame rate of the settings come before it, and processors behind it. The
     /// video is encoded then.
     ///
@@ -121,7 +121,7 @@ impl Transcoder {
     /// of its pictures wait at most. Damaged packets of it are counted with the video's ([`Report::decode_errors`]).
     ///
     /// ```no_run
-    /// use avrope::{AtEnd, Control, Media, Overlay, Position, Sink, Source, Transcode, Transcoder};
+    /// use avrope::{Control, Media, Sink, Source, Transcode, transcode::{AtEnd, Overlay, Position, Transcoder}};
     /// let media = Media::open(Source::open("game.mp4")?)?;
     /// let face = Overlay::new().position(Position::TopRight).scale(0.25).at_end(AtEnd::Hide);
     /// let settings = Transcode::new();

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// is kept of the source, before a change of speed.
 ///
 /// ```
-/// use avrope::{Timestamp, VideoFilter, VideoSettings};
+/// use avrope::{Timestamp, transcode::{VideoFilter, VideoSettings}};
 /// use std::time::Duration;
 /// # fn main() -> avrope::Result<()> {
 /// let video = VideoSettings::new()

@@ -47,7 +47,7 @@ pub enum AtEnd {
 /// opaque, always; if it moves, its last picture stays when it ends.
 ///
 /// ```
-/// use avrope::{AtEnd, Overlay, Position, TimeRange};
+/// use avrope::{TimeRange, transcode::{AtEnd, Overlay, Position}};
 /// let overlay = Overlay::new().position(Position::TopRight).margin(8).opacity(0.5).during(TimeRange::secs(1.0, 5.0)?);
 /// let small = Overlay::new().scale(0.25).at_end(AtEnd::Repeat);
 /// # let _ = (overlay, small);

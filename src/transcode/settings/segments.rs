@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A result in segments, for players that fetch them one by one: HLS or DASH.
 ///
 /// ```
-/// use avrope::{SegmentType, Segments};
+/// use avrope::segments::{SegmentType, Segments};
 /// use std::time::Duration;
 /// let settings = Segments::hls().segment_type(SegmentType::Fmp4).duration(Duration::from_secs(4)).playlist("talk.m3u8");
 /// # let _ = settings;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// container.
 ///
 /// ```
-/// use avrope::{AudioCodec, AudioSettings, Preset, Transcode, VideoCodec, VideoSettings};
+/// use avrope::{Transcode, transcode::{AudioCodec, AudioSettings, Preset, VideoCodec, VideoSettings}};
 /// let settings = Transcode::new()
 ///     .format("mp4")
 ///     .preset(Preset::Balanced)
@@ -114,7 +114,7 @@ impl Transcode {
         /// Writes a fragmented MP4 even where a plain one could be written, and where its fragments begin.
         fragment: Fragment => Some(fragment);
         /// The device that decodes, scales and encodes, where it can; the default is software. Jobs that share devices are
-        /// given a handle ([`Transcoder::hardware`](crate::Transcoder::hardware)) instead.
+        /// given a handle ([`Transcoder::hardware`](crate::transcode::Transcoder::hardware)) instead.
         hardware: HardwareChoice => hardware;
         /// Makes codecs and scaler choose what is the same on every machine (libav's `bitexact` flags), at some cost.
         bit_exact: bool => bit_exact;
@@ -369,7 +369,7 @@ impl VideoSettings {
         /// Turns the picture as the source's display matrix says, instead of handing the matrix on. That is done anyway
         /// where a container has no such matrix (all but MP4 and MOV), and where the picture gets a size, a watermark,
         /// a [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and trims: they work on what is seen. A
-        /// [`Processor`](crate::Processor) gets pictures as they are stored unless one of these turns them.
+        /// [`Processor`](crate::transcode::Processor) gets pictures as they are stored unless one of these turns them.
         autorotate: bool => autorotate;
         /// Makes whole pictures of fields, where the source has fields.
         deinterlace: bool => deinterlace;

@@ -8,9 +8,14 @@ mod words;
 
 use crate::common::{self, ffmpeg, ffprobe, made_by_ffmpeg, open, save};
 use avrope::{
-    AtEnd, AudioCodec, AudioFilter, AudioSettings, CancelToken, Control, ErrorKind, Frame, Loudness, Overlay,
-    Position, Rational, Source, Stage, TimeRange, Timestamp, Transcode, Transcoder, VideoCodec, VideoFilter,
-    VideoSettings, transcode,
+    Control, ErrorKind, Rational, Source, TimeRange, Timestamp, Transcode,
+    control::{CancelToken, Stage},
+    frames::Frame,
+    transcode,
+    transcode::{
+        AtEnd, AudioCodec, AudioFilter, AudioSettings, Loudness, Overlay, Position, Transcoder, VideoCodec,
+        VideoFilter, VideoSettings,
+    },
 };
 use std::{
     path::{Path, PathBuf},

@@ -294,7 +294,7 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
     let late = Control::new().timeout(std::time::Duration::from_millis(1));
     let error = run(Source::open(&short).unwrap(), Overlay::new(), &late).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
-    let mut limits = avrope::Limits::default();
+    let mut limits = avrope::control::Limits::default();
     limits.pixels = 160 * 96;
     for (name, rest) in
         [("large.mkv", &["-c:v", "ffv1"][..]), ("large.gif", &[]), ("large.apng", &["-f", "apng"])]

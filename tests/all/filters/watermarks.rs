@@ -101,7 +101,7 @@ fn pictures_are_opened_by_their_content_and_nothing_else_is() {
             let _ = Frame::from_picture(Source::from_bytes(changed));
         }
         let limits = || {
-            let mut limits = avrope::Limits::default();
+            let mut limits = avrope::control::Limits::default();
             limits.pixels = 1000;
             limits
         };

@@ -12,8 +12,11 @@ mod tables;
 
 use crate::common::*;
 use avrope::{
-    CancelToken, Control, Cut, CutMode, ErrorKind, Join, Limits, Media, Remux, Result, SaveOptions, Sink,
-    Source, Stage, TimeRange, cut, cut_to, join, join_to, remux, remux_to,
+    Control, Cut, CutMode, ErrorKind, Join, Media, Remux, Result, Sink, Source, TimeRange,
+    control::{CancelToken, Limits, Stage},
+    cut, cut_to,
+    io::SaveOptions,
+    join, join_to, remux, remux_to,
     synth::{self, Audio, AudioSource, Spec},
 };
 use std::{

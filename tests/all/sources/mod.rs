@@ -10,8 +10,11 @@ mod sinks;
 
 use crate::common::*;
 use avrope::{
-    CancelToken, Control, Cut, ErrorKind, Hints, Join, Media, ReadAt, Remux, Result, Rope, SaveOptions, Sink,
-    Source, Stage, TimeRange, cut, cut_to, join, remux, remux_to,
+    Control, Cut, ErrorKind, Join, Media, Remux, Result, Rope, Sink, Source, TimeRange,
+    control::{CancelToken, Stage},
+    cut, cut_to,
+    io::{Hints, ReadAt, SaveOptions},
+    join, remux, remux_to,
 };
 use bytes::Bytes;
 use std::{

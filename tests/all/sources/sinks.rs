@@ -102,7 +102,7 @@ fn sinks_that_go_away_or_fail() {
         }
         // Nobody receives: the wait ends with the cancel, and with the deadline.
         let (chunks, mut receiver) = avrope::io::channel(1);
-        let token = avrope::CancelToken::new();
+        let token = avrope::control::CancelToken::new();
         let control = Control::new().cancel_token(token.clone());
         let (job, output) = (media.clone(), settings.clone());
         let worker = std::thread::spawn(move || remux_to(&job, &output, Sink::channel(chunks), &control));

@@ -66,7 +66,7 @@ fn damaged_sound_that_is_not_decoded_counts_as_well() {
     let media = Media::open(Source::from_bytes(bytes)).unwrap();
     let settings = Transcode::new()
         .format("mp4")
-        .fragment(avrope::Fragment::Keyframe)
+        .fragment(avrope::transcode::Fragment::Keyframe)
         .video(video(VideoCodec::Mpeg4))
         .audio(audio(AudioCodec::Copy));
     let report = transcode(&media, &settings, &Control::default()).unwrap().report;

@@ -18,11 +18,14 @@ mod transitions;
 
 use crate::common::{self, Movie, ffmpeg, made, made_by_ffmpeg, open, payload, run, save};
 use avrope::{
-    AudioCodec, AudioSettings, CancelToken, Control, Error, ErrorKind, Fit, Fragment, Frame, Media,
-    MediaInfo, Processor, Rational, Result, Sink, Source, StreamInfo, TimeRange, Transcode, Transcoder,
-    VideoCodec, VideoSettings,
+    Control, Error, ErrorKind, Media, Rational, Result, Sink, Source, TimeRange, Transcode,
+    control::CancelToken,
+    frames::Frame,
+    media::{MediaInfo, StreamInfo},
     synth::{self, Spec},
-    transcode, transcode_to,
+    transcode,
+    transcode::{AudioCodec, AudioSettings, Fit, Fragment, Processor, Transcoder, VideoCodec, VideoSettings},
+    transcode_to,
 };
 use std::{
     path::{Path, PathBuf},
@@ -38,11 +41,11 @@ fn info(path: &Path) -> MediaInfo {
 }
 
 fn picture_of(path: &Path) -> StreamInfo {
-    info(path).streams.into_iter().find(|s| s.kind == avrope::StreamKind::Video).expect("a picture")
+    info(path).streams.into_iter().find(|s| s.kind == avrope::media::StreamKind::Video).expect("a picture")
 }
 
 fn sound_of(path: &Path) -> StreamInfo {
-    info(path).streams.into_iter().find(|s| s.kind == avrope::StreamKind::Audio).expect("sound")
+    info(path).streams.into_iter().find(|s| s.kind == avrope::media::StreamKind::Audio).expect("sound")
 }
 
 fn video(codec: VideoCodec) -> VideoSettings {

@@ -2,8 +2,11 @@
 
 use crate::common::{self, ffmpeg, made, made_by_ffmpeg, open, save};
 use avrope::{
-    AudioCodec, AudioFilter, AudioSettings, Control, Fit, Overlay, Position, Source, Timestamp, Transcode,
-    Transcoder, Transition, VideoCodec, VideoFilter, VideoSettings, join_with_transition, synth,
+    Control, Source, Timestamp, Transcode, join_with_transition, synth,
+    transcode::{
+        AudioCodec, AudioFilter, AudioSettings, Fit, Overlay, Position, Transcoder, Transition, VideoCodec,
+        VideoFilter, VideoSettings,
+    },
 };
 use std::path::{Path, PathBuf};
 

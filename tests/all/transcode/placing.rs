@@ -3,8 +3,8 @@
 
 use crate::common::{self, made_by_ffmpeg, open, run, save};
 use avrope::{
-    AudioCodec, AudioSettings, Clip, Control, TimeRange, Timestamp, Transcode, VideoCodec, VideoSettings,
-    transcode,
+    Clip, Control, TimeRange, Timestamp, Transcode, transcode,
+    transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
 };
 use std::path::{Path, PathBuf};
 

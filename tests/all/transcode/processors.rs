@@ -206,17 +206,17 @@ fn sound_goes_through_processors() {
 /// Counts packets, and leaves the sound out.
 struct Mute(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 
-impl Processor<avrope::Packet> for Mute {
+impl Processor<avrope::transcode::Packet> for Mute {
     fn process(
         &mut self,
-        packet: avrope::Packet,
-        next: &mut dyn FnMut(avrope::Packet) -> avrope::Result<()>,
+        packet: avrope::transcode::Packet,
+        next: &mut dyn FnMut(avrope::transcode::Packet) -> avrope::Result<()>,
     ) -> avrope::Result<()> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         assert!(
             !packet.data().is_empty() && packet.time().is_some() && packet.duration().as_secs_f64() < 1.0
         );
-        if packet.kind() == avrope::StreamKind::Video { next(packet) } else { Ok(()) }
+        if packet.kind() == avrope::media::StreamKind::Video { next(packet) } else { Ok(()) }
     }
 }
 

@@ -160,7 +160,7 @@ fn an_encoders_options_are_judged_before_the_first_frame() {
             frames.fetch_add(1, Ordering::Relaxed);
             next(frame)
         });
-        let job = avrope::Transcoder::new(&media, &settings).video(count);
+        let job = avrope::transcode::Transcoder::new(&media, &settings).video(count);
         let error = job.run(&Control::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert!(error.to_string().contains(words), "{error}");
@@ -182,7 +182,7 @@ fn the_containers_options_are_judged_before_anything_is_read() {
 /// Lengths of time are seconds in JSON, and settings that were saved before names changed are read as they were meant.
 #[test]
 fn saved_settings_keep_their_meaning() {
-    use avrope::{Segments, Transition};
+    use avrope::{segments::Segments, transcode::Transition};
     use std::time::Duration;
     let old: Transcode = serde_json::from_str(r#"{"video": {"speed": "slow", "turn": true}}"#).unwrap();
     let new = Transcode::new().video(VideoSettings::new().encoder_preset("slow").autorotate(true));

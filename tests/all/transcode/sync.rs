@@ -182,7 +182,7 @@ fn transitions_keep_sound_with_its_picture() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.mp4");
     let sources = [(); 3].map(|()| Source::open(&clip).unwrap());
-    let fade = avrope::Transition::new("fade", std::time::Duration::from_secs_f64(0.48));
+    let fade = avrope::transcode::Transition::new("fade", std::time::Duration::from_secs_f64(0.48));
     let settings = Transcode::new().video(quick());
     let control = Control::default();
     let report =
@@ -200,9 +200,9 @@ fn transitions_keep_sound_with_its_picture() {
     assert!(frame_lengths(&out).iter().all(|length| *length == 1024));
     let one = avrope::join_with_transition(&sources[..1], &fade, &settings, &control).unwrap_err();
     assert_eq!(one.kind(), ErrorKind::InvalidArgument);
-    let unknown = avrope::Transition::new("no_such", std::time::Duration::from_secs_f64(0.5));
+    let unknown = avrope::transcode::Transition::new("no_such", std::time::Duration::from_secs_f64(0.5));
     assert!(avrope::join_with_transition(&sources, &unknown, &settings, &control).is_err());
-    let long = avrope::Transition::new("fade", std::time::Duration::from_secs_f64(9.0));
+    let long = avrope::transcode::Transition::new("fade", std::time::Duration::from_secs_f64(9.0));
     assert_eq!(
         avrope::join_with_transition(&sources, &long, &settings, &control).unwrap_err().kind(),
         ErrorKind::InvalidArgument

@@ -2,8 +2,11 @@
 
 use crate::common;
 use avrope::{
-    AudioCodec, AudioSettings, Control, ErrorKind, Limits, Source, Transcode, Transition, VideoCodec,
-    VideoSettings, join_with_transition, synth::Spec,
+    Control, ErrorKind, Source, Transcode,
+    control::Limits,
+    join_with_transition,
+    synth::Spec,
+    transcode::{AudioCodec, AudioSettings, Transition, VideoCodec, VideoSettings},
 };
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A processor runs on a thread of its job; its error ends the job, and so does its panic, as [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
-/// use avrope::{Frame, Processor, Result};
+/// use avrope::{Result, frames::Frame, transcode::Processor};
 ///
 /// /// Turns pictures upside down in brightness.
 /// struct Negative;
