@@ -5,7 +5,7 @@ mod decoding;
 mod ends;
 mod primes;
 
-use super::lane::{Lane, show_whole_frames};
+use super::lane::{Fate, Lane, Seam, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result,
     av::stream::StreamKind,
@@ -47,8 +47,6 @@ impl Copied {
     }
 }
 
-/// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
-const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 /// Packets between two reports of progress.
 const REPORT_EVERY: u64 = 256;
 
@@ -298,69 +296,29 @@ impl Copy<'_, '_> {
             );
             return Err(error.in_stream(lane.stream).advise("transcode it"));
         }
-        let (pts, dts) = (packet.pts().or(packet.dts()), packet.dts().or(packet.pts()));
-        if let Some(dts) = dts
-            && dts >= lane.until
-        {
-            lane.done = true;
-        }
-        if lane.leading_before.is_some_and(|key| pts.is_some_and(|pts| pts < key)) {
-            return Ok(());
-        }
-        if lane.kind == StreamKind::Video && packet.is_key() && lane.written > 0 {
-            lane.leading_before = None;
-        }
-        let beyond = |limit: Timestamp| {
-            pts.is_some_and(|pts| pts.saturating_sub(limit.ticks(lane.base)) >= lane.until)
+        let fate = if lane.leads(packet) {
+            Fate::LeftOut
+        } else if exact {
+            lane.fate_in_run(packet)
+        } else if lane.kind == StreamKind::Video {
+            let may_lack_key = !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO;
+            lane.fate_of_picture(packet, may_lack_key)
+        } else {
+            lane.fate_of_rest(packet, self.part.whole_frames && !self.part.last)
         };
-        if exact {
-            // What lies beyond is hidden, and keeps the file's run whole; but not what is too far beyond.
-            let useless = lane.done && (beyond(BEYOND) || lane.spans.is_empty() || lane.written == 0);
-            return if useless { Ok(()) } else { self.emit(index, item) };
-        }
-        if lane.kind == StreamKind::Video {
-            if lane.written == 0
-                && lane.held.is_empty()
-                && !packet.is_key()
-                && !self.media.demuxer().is_mov()
-                && self.part.from > Timestamp::ZERO
-            {
-                lane.keyless = lane.keyless.saturating_add(1);
-                return Ok(());
+        match fate {
+            Fate::LeftOut => Ok(()),
+            Fate::HeldBack => {
+                lane.held.push(item.take()?);
+                Ok(())
             }
-            // Only what something inside the range was coded after is kept of what lies behind it.
-            if beyond(Timestamp::ZERO) {
-                if !lane.done {
-                    lane.held.push(item.take()?);
+            Fate::Written => {
+                if !lane.held.is_empty() {
+                    self.release(index, true)?;
                 }
-                return Ok(());
+                self.emit(index, item)
             }
-            self.release(index, true)?;
-            return self.emit(index, item);
         }
-        if lane.kind == StreamKind::Subtitle
-            && let Some(pts) = pts.filter(|pts| *pts < lane.keep_from)
-            && let Some(left) =
-                pts.checked_add(packet.duration()).and_then(|end| end.checked_sub(lane.keep_from))
-            && left > 0
-        {
-            // It is shown from the range's beginning on; a time before that would delay everything else.
-            packet.set_times(lane.keep_from, lane.keep_from, left);
-        }
-        // Sound and the rest: a packet belongs to the side on which more of it lies.
-        let whole = if self.part.whole_frames && !self.part.last { lane.typical } else { 0 };
-        let half = packet.duration().max(whole) / 2;
-        let middle = pts.map(|pts| pts.saturating_add(half));
-        let late = if lane.trims { pts } else { middle }.is_some_and(|time| time >= lane.until);
-        let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
-        let early = match lane.kind {
-            StreamKind::Audio if lane.primes => pts.is_some_and(|pts| pts < lane.keep_from),
-            StreamKind::Audio => middle.is_some_and(|middle| middle < lane.keep_from),
-            _ => ends.is_some_and(|ends| ends <= lane.keep_from && packet.duration() > 0),
-        };
-        // What was left out leaves no hole: nothing of this stream comes behind it.
-        lane.done |= late;
-        if late || early { Ok(()) } else { self.emit(index, item) }
     }
 
     /// Writes or drops what was held back.
@@ -442,12 +400,12 @@ impl Copy<'_, '_> {
             let shift = self.shift.plus(offset);
             if lane.kind == StreamKind::Audio && lane.written == 1 {
                 let own = Timestamp::from_ticks(time.unwrap_or(0), lane.base).plus(shift);
-                lane.meet(
-                    track,
-                    own,
-                    packet.duration(),
-                    (self.session.placed, self.sound_runs_on, self.part.last),
-                );
+                let seam = Seam {
+                    at: self.session.placed,
+                    sound_runs_on: self.sound_runs_on,
+                    is_last: self.part.last,
+                };
+                lane.meet(track, own, packet.duration(), seam);
             }
             track.clock.place_at(packet, lane.base, shift.plus(lane.later).plus(track.later));
         }

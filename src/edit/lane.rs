@@ -18,6 +18,30 @@ pub(super) enum Begins {
     Before,
 }
 
+/// How a part follows the one before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seam {
+    /// Where it begins on the output's clock.
+    pub at: Timestamp,
+    /// Its sound goes on where that of the part before ended.
+    pub sound_runs_on: bool,
+    /// No part follows.
+    pub is_last: bool,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    LeftOut,
+    /// What follows tells.
+    HeldBack,
+    /// Behind what was held back.
+    Written,
+}
+
+/// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
+const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
+
 /// A source's stream on its way to a track.
 pub(super) struct Lane {
     pub stream: usize,
@@ -65,21 +89,83 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Settles when the first packet of sound is put on a track without an edit list; it is due at `own`, in a part that
-    /// is `placed` there. With `runs_on`, it goes on where the part before let it end; nothing follows the
-    /// `last`.
-    pub(super) fn meet(
-        &mut self,
-        track: &Track,
-        own: Timestamp,
-        duration: i64,
-        (placed, runs_on, last): (Timestamp, bool, bool),
-    ) {
+    /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins with, and lacks
+    /// what it refers to.
+    pub(super) fn leads(&mut self, packet: &Packet) -> bool {
+        self.done |= packet.dts().or(packet.pts()).is_some_and(|time| time >= self.until);
+        let pts = packet.pts().or(packet.dts());
+        if self.leading_before.is_some_and(|key| pts.is_some_and(|pts| pts < key)) {
+            return true;
+        }
+        if self.kind == StreamKind::Video && packet.is_key() && self.written > 0 {
+            self.leading_before = None;
+        }
+        false
+    }
+
+    /// Whether a packet is shown by so much behind the end.
+    fn is_beyond(&self, packet: &Packet, by: Timestamp) -> bool {
+        let pts = packet.pts().or(packet.dts());
+        pts.is_some_and(|pts| pts.saturating_sub(by.ticks(self.base)) >= self.until)
+    }
+
+    /// On a track with an edit list: what lies beyond the end is hidden, and keeps the file's run whole; but not what is too
+    /// far beyond.
+    pub(super) fn fate_in_run(&self, packet: &Packet) -> Fate {
+        let useless =
+            self.done && (self.spans.is_empty() || self.written == 0 || self.is_beyond(packet, BEYOND));
+        if useless { Fate::LeftOut } else { Fate::Written }
+    }
+
+    /// On a track without: of what lies behind the end, only what something inside was coded after is kept.
+    /// `may_lack_key`: pictures may come before the first keyframe.
+    pub(super) fn fate_of_picture(&mut self, packet: &Packet, may_lack_key: bool) -> Fate {
+        if self.written == 0 && self.held.is_empty() && !packet.is_key() && may_lack_key {
+            self.keyless = self.keyless.saturating_add(1);
+            return Fate::LeftOut;
+        }
+        match (self.is_beyond(packet, Timestamp::ZERO), self.done) {
+            (false, _) => Fate::Written,
+            (true, false) => Fate::HeldBack,
+            (true, true) => Fate::LeftOut,
+        }
+    }
+
+    /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies. `by_frames`: each is as
+    /// long as the stream's others, whatever its container says.
+    pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool) -> Fate {
+        let pts = packet.pts().or(packet.dts());
+        if self.kind == StreamKind::Subtitle
+            && let Some(pts) = pts.filter(|pts| *pts < self.keep_from)
+            && let Some(left) =
+                pts.checked_add(packet.duration()).and_then(|end| end.checked_sub(self.keep_from))
+            && left > 0
+        {
+            // It is shown from the range's beginning on; a time before that would delay everything else.
+            packet.set_times(self.keep_from, self.keep_from, left);
+        }
+        let whole = if by_frames { self.typical } else { 0 };
+        let half = packet.duration().max(whole) / 2;
+        let middle = pts.map(|pts| pts.saturating_add(half));
+        let late = if self.trims { pts } else { middle }.is_some_and(|time| time >= self.until);
+        let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
+        let early = match self.kind {
+            StreamKind::Audio if self.primes => pts.is_some_and(|pts| pts < self.keep_from),
+            StreamKind::Audio => middle.is_some_and(|middle| middle < self.keep_from),
+            _ => ends.is_some_and(|ends| ends <= self.keep_from && packet.duration() > 0),
+        };
+        // What was left out leaves no hole: nothing of this stream comes behind it.
+        self.done |= late;
+        if late || early { Fate::LeftOut } else { Fate::Written }
+    }
+
+    /// Settles when the first packet of sound, due at `own`, is put on a track without an edit list.
+    pub(super) fn meet(&mut self, track: &Track, own: Timestamp, duration: i64, seam: Seam) {
         if track.packets > 0 {
             let later = track.end().minus(own);
-            if runs_on && later.nanos().abs() <= track.clock.half_frame().nanos() {
+            if seam.sound_runs_on && later.nanos().abs() <= track.clock.half_frame().nanos() {
                 self.later = later;
-                if !last {
+                if !seam.is_last {
                     self.until = self.until.saturating_sub(later.ticks(self.base));
                 }
             }
@@ -87,8 +173,8 @@ impl Lane {
         }
         let begin = match self.begins {
             Begins::Timed => return,
-            Begins::WithIt => placed,
-            Begins::Before => placed.minus(Timestamp::from_ticks(duration, self.base)),
+            Begins::WithIt => seam.at,
+            Begins::Before => seam.at.minus(Timestamp::from_ticks(duration, self.base)),
         };
         self.later = begin.minus(own);
     }
