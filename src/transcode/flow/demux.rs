@@ -78,49 +78,61 @@ struct Route {
     done: bool,
 }
 
+impl Route {
+    /// None if nothing of the lane is shown in this part.
+    fn new(part: &Part, lane: usize, is_decoded: bool) -> Option<Self> {
+        let (media, (origin, to)) = (&part.media, part.on_source());
+        let stream = part.streams.get(lane).copied().flatten()?;
+        let (source, timeline) = (media.streams().get(stream)?, media.timeline(stream)?);
+        let (base, typical) = (timeline.base, typical(source, timeline.base));
+        let spans = timeline.clip(origin, to);
+        let (first, last) = (*spans.first()?, *spans.last()?);
+        // Frames that are decoded can be cut within a tick: the packets of the first and the last tick are needed.
+        let (fine, times) = timeline.finer();
+        let finely = fine.clip(origin, to);
+        let floor = finely.first().map(|span| span.media.div_euclid(times));
+        let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
+        let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
+        // Packets that do not say when their pictures are shown (AVI): the ones before and behind are needed as well.
+        let is_untold = source.kind() == StreamKind::Video && media.demuxer().has_one_time();
+        let delay = if is_untold { source.delay().saturating_mul(typical) } else { 0 };
+        let floor = floor.map(|floor| floor.saturating_sub(delay));
+        let until = if is_decoded {
+            ceil.map(|ceil| ceil.saturating_add(delay))
+        } else {
+            spans.iter().map(|span| span.media_at(span.shown_end(), base)).max()
+        };
+        Some(Self {
+            lane,
+            stream,
+            base,
+            needs: Span { media: floor.unwrap_or(first.media), ..first },
+            first,
+            last,
+            at: first.shown.minus(origin).plus(part.placed),
+            until: until.unwrap_or(i64::MAX),
+            last_packet: None,
+            typical,
+            waits: is_decoded,
+            is_subtitle: source.kind() == StreamKind::Subtitle,
+            done: false,
+        })
+    }
+}
+
 impl DemuxStage<'_> {
     fn part(&mut self, index: usize, part: &Part) -> Result<()> {
         let media = &part.media;
-        let origin = part.from.plus(media.start());
-        let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(media.start()) };
+        let (origin, to) = part.on_source();
         let mut routes = Vec::new();
-        for (lane, stream) in part.streams.iter().enumerate() {
-            let Some((stream, timeline)) = stream.and_then(|stream| Some((stream, media.timeline(stream)?)))
-            else {
-                continue;
+        for lane in 0..part.streams.len() {
+            let decoder = match self.ways.get(lane) {
+                Some(Some(Forward::Decode(to))) => Some(to),
+                _ => None,
             };
-            let spans = timeline.clip(origin, to);
-            let (Some(first), Some(last)) = (spans.first().copied(), spans.last().copied()) else { continue };
-            let waits = matches!(self.ways.get(lane), Some(Some(Forward::Decode(_))));
-            let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
-            // What is decoded begins and ends within ticks.
-            let (fine, times) = timeline.finer();
-            let finely = fine.clip(origin, to);
-            let floor = finely.first().map(|span| span.media.div_euclid(times));
-            let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
-            let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
-            // Pictures whose packets do not say when they are shown: those in front and behind tell.
-            let stream_of = media.streams().get(stream).filter(|s| s.kind() == StreamKind::Video);
-            let delay = stream_of.filter(|_| media.demuxer().has_one_time()).map_or(0, Stream::delay);
-            let delay = delay.saturating_mul(typical(media, stream, timeline.base));
-            let floor = floor.map(|floor| floor.saturating_sub(delay));
-            let until = if waits { ceil.map(|ceil| ceil.saturating_add(delay)) } else { until };
-            routes.push(Route {
-                lane,
-                stream,
-                base: timeline.base,
-                needs: Span { media: floor.unwrap_or(first.media), ..first },
-                first,
-                last,
-                at: first.shown.minus(origin).plus(part.placed),
-                until: until.unwrap_or(i64::MAX),
-                last_packet: None,
-                typical: typical(media, stream, timeline.base),
-                waits,
-                is_subtitle: media.streams().get(stream).is_some_and(|s| s.kind() == StreamKind::Subtitle),
-                done: false,
-            });
-            if let Some(Some(Forward::Decode(to))) = self.ways.get(lane) {
+            let Some(route) = Route::new(part, lane, decoder.is_some()) else { continue };
+            routes.push(route);
+            if let Some(to) = decoder {
                 to.send(Fed::Part(index), 0, self.stop)?;
             }
         }
@@ -186,11 +198,7 @@ impl DemuxStage<'_> {
                             self.stop,
                         )?
                     }
-                    Err(error) if error.is_final() => return Err(error),
-                    Err(_) => {
-                        self.counters.damage().map_err(|e| e.in_stream(route.stream))?;
-                        true
-                    }
+                    Err(error) => leave_out(error, self.counters, route.stream)?,
                 }
             }
             Some(Forward::Convert(converter, to)) => {
@@ -201,11 +209,7 @@ impl DemuxStage<'_> {
                         let base = converter.base();
                         to.send(Muxed::Packet { track: route.lane, packet, base }, bytes, self.stop)?
                     }
-                    Err(error) if error.is_final() => return Err(error),
-                    Err(_) => {
-                        self.counters.damage().map_err(|e| e.in_stream(route.stream))?;
-                        true
-                    }
+                    Err(error) => leave_out(error, self.counters, route.stream)?,
                 }
             }
         };
@@ -218,10 +222,18 @@ impl DemuxStage<'_> {
 }
 
 /// A picture's duration by its stream's rate, in ticks; 0 for other streams.
-fn typical(media: &Media, stream: usize, base: Rational) -> i64 {
-    let rate = media.streams().get(stream).and_then(Stream::frame_rate);
-    let frame = rate.and_then(|rate| Rational::new(rate.den, rate.num));
+fn typical(stream: &Stream, base: Rational) -> i64 {
+    let frame = stream.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
     frame.map_or(0, |frame| convert(1, frame, base).max(1))
+}
+
+/// Counts a packet that can't be converted as damaged, unless its error ends the job: more packets are wanted.
+fn leave_out(error: Error, counters: &Counters, stream: usize) -> Result<bool> {
+    if error.is_final() {
+        return Err(error);
+    }
+    counters.damage().map_err(|e| e.in_stream(stream))?;
+    Ok(true)
 }
 
 /// Puts a packet that is copied on the output's clock; None for one that is not shown.

@@ -32,21 +32,17 @@ pub(crate) fn measure(
     report: &mut Report,
     control: &Control,
 ) -> Result<Option<Measured>> {
-    let mut parts = Vec::new();
-    let mut placed = Timestamp::ZERO;
-    for (from, to) in ranges {
-        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: vec![Some(stream)] });
-        placed = if *to == Timestamp::MAX {
-            media.length().unwrap_or(placed)
-        } else {
-            placed.plus(to.minus(*from))
-        };
-    }
+    let parts = Part::in_a_row(media, ranges, &[Some(stream)]);
+    let length = |(from, to): &(Timestamp, Timestamp)| {
+        let end = if *to == Timestamp::MAX { media.length().unwrap_or(*from) } else { *to };
+        end.minus(*from)
+    };
+    let total = ranges.iter().map(length).fold(Timestamp::ZERO, Timestamp::plus);
     let mut texts = filters.to_vec();
     texts.push("ebur128=peak=true:metadata=1".into());
     let mut links = [Link::Graph(Box::new(GraphLink::new(texts.join(","), Vec::new())))];
     let (counters, stop) = (Counters::new(settings), Stop::new(control));
-    let mut meter = Meter { found: None, told: 0, total: placed, begun: Instant::now(), control };
+    let mut meter = Meter { found: None, told: 0, total, begun: Instant::now(), control };
     let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
     let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
     let (counters, stop, parts) = (&counters, &stop, &parts);

@@ -102,6 +102,29 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// Ranges of a media, one behind the other.
+    pub(crate) fn in_a_row(
+        media: &Media,
+        ranges: &[(Timestamp, Timestamp)],
+        streams: &[Option<usize>],
+    ) -> Vec<Self> {
+        let mut placed = Timestamp::ZERO;
+        let part = |(from, to): &(Timestamp, Timestamp)| {
+            let part = Self { media: media.clone(), from: *from, to: *to, placed, streams: streams.to_vec() };
+            // Nothing follows a range whose end is not known.
+            placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
+            part
+        };
+        ranges.iter().map(part).collect()
+    }
+
+    /// From when to when on the source's own clock.
+    pub(crate) fn on_source(&self) -> (Timestamp, Timestamp) {
+        let start = self.media.start();
+        let to = if self.to == Timestamp::MAX { self.to } else { self.to.plus(start) };
+        (self.from.plus(start), to)
+    }
+
     pub(crate) fn name(&self, error: Error, stream: usize) -> Error {
         error.in_stream(stream).named(self.media.source().name())
     }

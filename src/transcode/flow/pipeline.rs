@@ -57,7 +57,7 @@ const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
 const WAITING: (u64, u64) = (4, 3_000_000);
 /// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
 const LIVE: usize = 4;
-/// So much sound at the time of other sound is the rounding of timestamps.
+/// Timestamps are rounded: sounds that overlap by less than this in all are not worth a warning.
 const LITTLE_SOUND: Timestamp = Timestamp::from_nanos(20_000_000);
 
 /// Runs a job. `metadata` and `chapters` are the output's.
@@ -284,7 +284,7 @@ impl<'a> Stages<'a> {
 fn waiting_pictures(source: &Stream) -> usize {
     let (most, bytes) = WAITING;
     let (w, h) = source.size().unwrap_or((u32::MAX, u32::MAX));
-    // As most have them: 8 bits, and 4:2:0. What others take more is bounded by the queue's bytes.
+    // Counted as 8 bits and 4:2:0, as most pictures are. The queue's bytes bound those that are larger.
     let picture = u64::from(w).saturating_mul(h.into()).saturating_mul(3) / 2;
     usize::try_from(most.min(bytes.checked_div(picture).unwrap_or(most))).unwrap_or(0)
 }

@@ -210,7 +210,7 @@ impl<T> Tx<T> {
                 held.1 = held.1.saturating_add(1);
                 continue;
             }
-            // What waits here holds tokens that would be waited for.
+            // Items of our own parcel hold tokens: they must leave, or we would wait for ourselves.
             if !self.flush(stop)? {
                 return Ok(false);
             }
@@ -274,7 +274,7 @@ impl<T> Rx<T> {
             };
         }
         if next.is_err() {
-            // Those who failed are gone as well, and that is not the end.
+            // A sender that failed is gone as well: that is an error, and not the end of the media.
             stop.check()?;
         }
         Ok(next.ok().and_then(|parcel| self.open(parcel)))

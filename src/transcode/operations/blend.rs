@@ -162,15 +162,7 @@ fn stream_of(media: &Media, kind: StreamKind) -> Option<usize> {
 impl Blend {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
-        self.settings.check()?;
-        if !self.settings.keep.is_empty() || self.settings.speed.is_some() {
-            return Err(Error::invalid("a join with transitions takes no ranges and no speed")
-                .advise("cut the sources first"));
-        }
-        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
-        if *video == VideoCodec::Copy || *audio == AudioCodec::Copy {
-            return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
-        }
+        self.check()?;
         target.set_options(&self.settings.muxer_options)?;
         touches::check_muxer(&self.settings, target.muxer)?;
         let first = self.first()?;
@@ -180,13 +172,57 @@ impl Blend {
             .unwrap_or(Rational { num: 25, den: 1 });
         let lengths = self.lengths(rate)?;
         self.check_memory(rate, control)?;
+        let (mut lanes, streams) = self.lanes(rate, &lengths, target, report)?;
+        unused::warn((first, &self.settings), &lanes, &Processors::default(), target, report);
+        let total = Some(self.total(rate, &lengths));
+        if let Some(size) = self.settings.target_size {
+            let mut plan = Plan::new(first, &self.settings, &self.hardware);
+            plan.length = total;
+            plan.divide(size, &mut lanes)?;
+        }
+        let parts = self.parts(streams, report);
+        let metadata = first.metadata().to_vec();
+        Pipeline {
+            settings: &self.settings,
+            parts,
+            lanes,
+            metadata,
+            total,
+            device: None,
+            packets: Vec::new(),
+        }
+        .run(target, report, control)
+    }
+
+    /// What contradicts a join with transitions.
+    fn check(&self) -> Result<()> {
+        self.settings.check()?;
+        if !self.settings.keep.is_empty() || self.settings.speed.is_some() {
+            return Err(Error::invalid("a join with transitions takes no ranges and no speed")
+                .advise("cut the sources first"));
+        }
+        let (video, audio) = (&self.settings.video.codec, &self.settings.audio.codec);
+        if *video == VideoCodec::Copy || *audio == AudioCodec::Copy {
+            return Err(Error::invalid("a join with transitions copies nothing").advise("name another codec"));
+        }
+        Ok(())
+    }
+
+    /// A lane for the pictures and one for the sound, as far as every source has them; and the streams of each source.
+    fn lanes(
+        &self,
+        rate: Rational,
+        lengths: &[i64],
+        target: &Target,
+        report: &mut Report,
+    ) -> Result<(Vec<Lane<'_>>, Vec<Vec<usize>>)> {
         let mut lanes = Vec::new();
         let mut streams: Vec<Vec<usize>> = vec![Vec::new(); self.medias.len()];
         for kind in [StreamKind::Video, StreamKind::Audio] {
             let of_all: Option<Vec<usize>> = self.medias.iter().map(|media| stream_of(media, kind)).collect();
             match of_all {
                 Some(of_all) => {
-                    if let Some(lane) = self.lane(kind, rate, &lengths, target)? {
+                    if let Some(lane) = self.lane(kind, rate, lengths, target)? {
                         lanes.push(lane);
                         streams.iter_mut().zip(of_all).for_each(|(streams, i)| streams.push(i));
                     } else {
@@ -207,36 +243,30 @@ impl Blend {
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
-        unused::warn((first, &self.settings), &lanes, &Processors::default(), target, report);
-        let mut parts = Vec::new();
-        for (media, streams) in self.medias.iter().zip(streams) {
+        Ok((lanes, streams))
+    }
+
+    /// Each source with its streams, on a clock of its own: the graph puts them together.
+    fn parts(&self, streams: Vec<Vec<usize>>, report: &mut Report) -> Vec<Part> {
+        let part = |(media, streams): (&Media, Vec<usize>)| {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));
             report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
-            let streams = streams.into_iter().map(Some).collect();
-            // Each on a clock of its own: the graph puts them together.
-            let (from, placed) = (Timestamp::ZERO, Timestamp::ZERO);
-            parts.push(Part { media: media.clone(), from, to: Timestamp::MAX, placed, streams });
-        }
+            Part {
+                media: media.clone(),
+                from: Timestamp::ZERO,
+                to: Timestamp::MAX,
+                placed: Timestamp::ZERO,
+                streams: streams.into_iter().map(Some).collect(),
+            }
+        };
+        self.medias.iter().zip(streams).map(part).collect()
+    }
+
+    /// How long the result is.
+    fn total(&self, rate: Rational, lengths: &[i64]) -> Timestamp {
         let frames = lengths.iter().fold(0, |sum: i64, length| sum.saturating_add(*length));
-        let fades =
-            self.fade(rate).saturating_mul(i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1));
-        let total = Some(Timestamp::from_ticks(frames.saturating_sub(fades), one(rate)));
-        if let Some(size) = self.settings.target_size {
-            let mut plan = Plan::new(first, &self.settings, &self.hardware);
-            plan.length = total;
-            plan.divide(size, &mut lanes)?;
-        }
-        let metadata = first.metadata().to_vec();
-        Pipeline {
-            settings: &self.settings,
-            parts,
-            lanes,
-            metadata,
-            total,
-            device: None,
-            packets: Vec::new(),
-        }
-        .run(target, report, control)
+        let transitions = i64::try_from(lengths.len()).unwrap_or(1).saturating_sub(1);
+        Timestamp::from_ticks(frames.saturating_sub(self.fade(rate).saturating_mul(transitions)), one(rate))
     }
 }
 

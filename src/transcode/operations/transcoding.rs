@@ -151,30 +151,15 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     unused::warn((media, settings), &lanes, &plan.processors, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
-    let mut parts = Vec::new();
-    let mut placed = Timestamp::ZERO;
-    for (from, to) in &ranges {
-        parts.push(Part { media: media.clone(), from: *from, to: *to, placed, streams: streams.clone() });
-        placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
-    }
+    let parts = Part::in_a_row(media, &ranges, &streams);
     let speed = settings.speed.unwrap_or(1.0);
-    target.chapters = if settings.keep.is_empty() && speed == 1.0 {
-        all_chapters(media, Timestamp::ZERO)
-    } else {
-        Vec::new()
-    };
-    if target.chapters.is_empty() && !media.chapters().is_empty() {
-        report.warn("chapters are left out: the ranges or the speed move them");
-    }
+    set_chapters(media, settings, target, report);
     let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
     let kept: Vec<usize> = streams.iter().copied().flatten().collect();
-    // Filters and processors make of it what they like.
+    // Filters and processors make it longer or shorter as they like: nobody knows then how much there should be.
     let processed = !plan.processors.video.is_empty() || !plan.processors.audio.is_empty();
     let due =
-        media.length().filter(|_| !processed && speed == 1.0 && !settings.is_filtered()).map(|length| {
-            let lengths = ranges.iter().map(|(from, to)| (*to).min(length).minus(*from).max(Timestamp::ZERO));
-            lengths.fold(Timestamp::ZERO, Timestamp::plus)
-        });
+        if processed || settings.is_filtered() || speed != 1.0 { None } else { kept_of(media, &ranges) };
     let device = device.map(|device| {
         let label = hardware.label(device.kind());
         (device, label)
@@ -196,6 +181,22 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         report.hardware.refused.push(RefusedDevice { device, reason });
     }
     Ok(())
+}
+
+/// The source's chapters, unless something moves them.
+fn set_chapters(media: &Media, settings: &Transcode, target: &mut Target, report: &mut Report) {
+    if settings.keep.is_empty() && settings.speed.unwrap_or(1.0) == 1.0 {
+        target.chapters = all_chapters(media, Timestamp::ZERO);
+    } else if !media.chapters().is_empty() {
+        report.warn("chapters are left out: the ranges or the speed move them");
+    }
+}
+
+/// How much of a media lies in these ranges, if its length is known.
+fn kept_of(media: &Media, ranges: &[(Timestamp, Timestamp)]) -> Option<Timestamp> {
+    let end = media.length()?;
+    let lengths = ranges.iter().map(|(from, to)| (*to).min(end).minus(*from).max(Timestamp::ZERO));
+    Some(lengths.fold(Timestamp::ZERO, Timestamp::plus))
 }
 
 /// Opens what lies over the video.

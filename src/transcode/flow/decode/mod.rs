@@ -338,8 +338,7 @@ impl At {
         else {
             return Ok(None);
         };
-        let origin = part.from.plus(part.media.start());
-        let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(part.media.start()) };
+        let (origin, to) = part.on_source();
         let base = timeline.base;
         // Only a range has borders that do not lie on the stream's ticks.
         let ranged =

@@ -58,7 +58,7 @@ impl Mix {
             None => Vec::new(),
         };
         self.push(rest, links, end)?;
-        // One that is shorter than the overlap: the one before it ends with it.
+        // If this part was shorter than the overlap, the one before is still open in the graph.
         self.end_before()?;
         self.now = self.now.saturating_add(1);
         self.overlapping = Some(0);

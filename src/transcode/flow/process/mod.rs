@@ -101,7 +101,7 @@ pub(crate) trait End {
     fn idle(&mut self) -> Result<bool> {
         Ok(true)
     }
-    /// All that becomes of a decoded frame by itself has come.
+    /// A decoded frame went in, and all that the steps make of it without further frames has come out.
     fn fed(&mut self) {}
     /// No more frames come.
     fn finish(&mut self) -> Result<()> {
@@ -184,7 +184,7 @@ impl GraphLink {
 
     /// Whether what lies over the pictures needs another graph.
     fn has_changed(&self, made: &Made) -> bool {
-        // What is uploaded to a device comes from one pool of pictures for each graph: that is not left without need.
+        // A graph that uploads pictures to a device has its own pool of them there, which costs much to make anew.
         let may_settle = self.options.device.is_none();
         self.layers.iter().zip(&made.sides).any(|(layer, side)| layer.has_changed(side, may_settle))
     }
@@ -206,7 +206,7 @@ impl GraphLink {
             let memory = frame.format_in_memory().unwrap_or_default();
             (text, tail) = match &self.on_device {
                 Some((text, tail)) => (text.clone(), tail.clone()),
-                // Brought into memory at once: filters there are for all.
+                // The filters take pictures in memory: they are brought there first.
                 None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
                 None if !self.layers.is_empty() => {
                     (text.replacen("[in0]", "[in0]hwdownload,format={memory},", 1), tail)
@@ -249,7 +249,7 @@ impl GraphLink {
         Ok(())
     }
 
-    /// What is still inside comes out.
+    /// Ends the graph, and sends on the frames that it still held.
     fn drain(&mut self, rest: &mut [Link], end: &mut dyn End) -> Result<()> {
         let Some(mut made) = self.made.take() else { return Ok(()) };
         for (i, side) in made.sides.iter_mut().enumerate() {

@@ -282,7 +282,7 @@ impl Moving {
             self.ends =
                 self.ends.max(from.plus(picture.shown().max(Timestamp::from_ticks(1, picture.base()))));
             let before = self.next.as_ref().or(self.current.as_ref()).map(|shown| shown.from);
-            // Times that go back are none: what was there stays.
+            // A picture whose time is not later than the last one's is left out.
             if before.is_none_or(|before| before < from) {
                 self.next = Some(TimedPicture { picture, from });
                 return Ok(());
@@ -379,7 +379,7 @@ impl Run {
             } else if packet.stream() != self.at.stream() || packet.size() == 0 {
                 continue;
             }
-            // The packets behind it are not shown either.
+            // Packets come in the order of decoding: once one is past the end, none that is shown follows.
             let time = packet.dts().or(packet.pts());
             self.ended |= more && time.is_some_and(|time| time >= self.until);
             let packet = Some(packet).filter(|_| !self.ended);
