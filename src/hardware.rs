@@ -10,20 +10,17 @@ pub use crate::{
 pub use choice::HardwareChoice;
 
 use crate::{
-    Error, ErrorKind, Result,
+    Control, Error, ErrorKind, Result,
     av::device::{self, Device},
 };
 use serde::{Deserialize, Serialize};
-use slot::{OPEN_LIMIT, Outcome, Refusal, Slot, lock};
+use slot::{NAMED_LIMIT, OPEN_LIMIT, Outcome, Refusal, Slot, lock};
 use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
-
-/// How long [`Hardware::list`] waits for each device.
-const LIST_LIMIT: Duration = Duration::from_secs(5);
 
 /// A device, or the reason why there is none, and what of libav works on devices of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +30,7 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// Which of the devices behind it.
     pub index: usize,
-    /// What its driver calls it, where that is known: Vulkan and OpenCL.
+    /// What its driver calls it, where that is known: CUDA, Vulkan and OpenCL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Whether it opened.
@@ -56,8 +53,8 @@ pub struct DeviceInfo {
 /// A device is opened once; the outcome, a device or a reason, stays in the handle. To look again, after a driver was
 /// installed, say, make a new handle.
 ///
-/// A driver can hang when it is opened. So that happens on a thread of its own, for which jobs wait 0.9 s at the most.
-/// What takes longer counts as refused, and the thread is left behind: it ends with the driver's call or with the
+/// A driver can hang when it is opened. So that happens on a thread of its own, for which jobs wait 10 s at
+/// the most, or 4 s if it was not asked for by name, or until they are cancelled. What takes longer counts as refused, and the thread is left behind: it ends with the driver's call or with the
 /// process. If the device opens after all, later jobs get it; [`warm_up`](Self::warm_up) waits for slow ones.
 ///
 /// ```
@@ -109,7 +106,7 @@ impl Hardware {
         Self::new(HardwareChoice::Auto)
     }
 
-    /// This device; a job that can't have it fails with [`ErrorKind::Hardware`] within a second.
+    /// This device; a job that can't have it fails with [`ErrorKind::Hardware`], at once unless its driver hangs.
     pub fn device(kind: DeviceKind, index: usize) -> Self {
         Self::new(HardwareChoice::Device { kind, index })
     }
@@ -127,7 +124,7 @@ impl Hardware {
     pub fn warm_up(&self, limit: Duration) -> Result<()> {
         let named = matches!(self.0.choice, HardwareChoice::Device { .. });
         for kind in self.candidates() {
-            match self.open_within(kind, limit) {
+            match self.open_within(kind, limit, &Control::default()) {
                 Ok(_) => break,
                 Err(error) if named => return Err(error),
                 Err(_) => {}
@@ -152,7 +149,7 @@ impl Hardware {
 
     /// Every kind of device that this libav knows: those that open, one entry each, or the reason why none does.
     ///
-    /// They are really opened, one after the other, which takes a moment; a driver that hangs is given up after 5 s.
+    /// They are really opened, one after the other, which takes a moment; a driver that hangs is given up after 10 s.
     pub fn list() -> Vec<DeviceInfo> {
         let known = DeviceKind::ALL.into_iter().filter(|kind| device::is_known(*kind));
         known.flat_map(Self::list_kind).collect()
@@ -161,7 +158,7 @@ impl Hardware {
     fn list_kind(kind: DeviceKind) -> Vec<DeviceInfo> {
         let mut found = Vec::new();
         for index in 0..device::MAX_INDEX {
-            let device = Self::device(kind, index).outcome(kind, LIST_LIMIT);
+            let device = Self::device(kind, index).outcome(kind, NAMED_LIMIT, &Control::default());
             if device.is_err() && index > 0 {
                 break;
             }
@@ -205,8 +202,9 @@ impl Hardware {
     }
 
     /// The device of this kind. Opens it, or tells what came of the first attempt.
-    pub(crate) fn open(&self, kind: DeviceKind) -> Result<Device> {
-        self.open_within(kind, OPEN_LIMIT)
+    pub(crate) fn open(&self, kind: DeviceKind, control: &Control) -> Result<Device> {
+        let named = matches!(self.0.choice, HardwareChoice::Device { .. });
+        self.open_within(kind, if named { NAMED_LIMIT } else { OPEN_LIMIT }, control)
     }
 
     /// Whether something on a device works (`cuda:0 h264_nvenc`), tried once for all jobs.
@@ -215,7 +213,7 @@ impl Hardware {
             return outcome.is_none();
         }
         // Not under the lock: a driver may hang, and others ask.
-        let outcome = attempt().err().map(|error| error.to_string());
+        let outcome = attempt().err().map(|error| Refusal::from(error).to_string());
         lock(&self.0.tried).entry(what.to_owned()).or_insert(outcome).is_none()
     }
 
@@ -228,8 +226,8 @@ impl Hardware {
         format!("{kind}:{index}")
     }
 
-    fn open_within(&self, kind: DeviceKind, limit: Duration) -> Result<Device> {
-        self.outcome(kind, limit).map_err(|refusal| {
+    fn open_within(&self, kind: DeviceKind, limit: Duration, control: &Control) -> Result<Device> {
+        self.outcome(kind, limit, control).map_err(|refusal| {
             let message = format!("the device {} can't be had: {}", self.label(kind), refusal.message);
             let error = Error::new(ErrorKind::Hardware, message)
                 .with_setting("hardware")
@@ -242,7 +240,7 @@ impl Hardware {
         })
     }
 
-    fn outcome(&self, kind: DeviceKind, limit: Duration) -> Outcome {
+    fn outcome(&self, kind: DeviceKind, limit: Duration, control: &Control) -> Outcome {
         let index = match self.0.choice {
             HardwareChoice::Auto => 0,
             HardwareChoice::Device { kind: only, index } if only == kind => index,
@@ -250,7 +248,7 @@ impl Hardware {
         };
         let slot = lock(&self.0.slots).entry(kind).or_default().clone();
         let auto = self.0.choice == HardwareChoice::Auto;
-        slot.wait(limit, move || {
+        slot.wait(limit, control, move || {
             // On a thread of its own.
             let device = crate::av::log::ours(|| Device::by_index(kind, index))?;
             match device.description() {
@@ -278,7 +276,7 @@ mod tests {
         assert!(none.candidates().is_empty());
         none.warm_up(OPEN_LIMIT).unwrap();
         assert!(none.refused().is_empty());
-        let error = none.open(DeviceKind::OpenCl).err().unwrap();
+        let error = none.open(DeviceKind::OpenCl, &Control::default()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Hardware);
         assert!(error.to_string().contains("the choice of hardware is none"), "{error}");
         let refuses = || Err(Error::new(ErrorKind::Hardware, "no encoder on this card"));

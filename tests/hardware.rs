@@ -2,6 +2,10 @@
 //! (PoCL) and Vulkan on the processor (lavapipe). `sh vendor-notes/setup.sh --with-test-devices` installs both;
 //! AVROPE_REQUIRE_DEVICES names those (`opencl,vulkan`) whose absence is a failure.
 
+mod common;
+#[path = "hardware/cuda.rs"]
+mod cuda;
+
 use avrope::{
     ErrorKind,
     hardware::{DeviceInfo, DeviceKind, Hardware, HardwareChoice},

@@ -1,5 +1,7 @@
 //! AVCodecContext that decodes: packets in, frames out.
 
+mod on_device;
+
 use super::{
     check, describe,
     device::Device,
@@ -29,7 +31,7 @@ pub(crate) enum Got {
 /// How a decoder is opened.
 #[derive(Clone)]
 pub(crate) struct DecodeOptions {
-    /// Decodes on this, where it can; else in software.
+    /// Decodes on this, if it can.
     pub device: Option<Device>,
     /// 0: as many as there are cores.
     pub threads: u32,
@@ -133,13 +135,19 @@ pub(crate) struct Decoder {
 unsafe impl Send for Decoder {}
 
 impl Decoder {
+    /// One with a device may be refused by that ([`is_refused`](Self::is_refused)), at once or later.
     pub(crate) fn open(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
         log::clear();
-        let mut decoder = Self::alloc(stream, options.alpha)?;
+        let mut decoder = Self::alloc(stream, options)?;
+        if let Some(device) = &options.device {
+            decoder.use_device(device)?;
+        }
         let mut settings = Dict::new();
         let room = Room::of(stream, options)?;
         decoder.picture = room.picture;
-        settings.set("threads", &threads(room.threads))?;
+        // Each thread would keep pictures of the device's pool, which has few: with 16, NVDEC refuses it. And a refused
+        // stream shows with the packet that it is refused at.
+        settings.set("threads", &threads(if decoder.has_device { 1 } else { room.threads }))?;
         if options.low_delay {
             settings.set("thread_type", "slice")?;
         }
@@ -152,9 +160,6 @@ impl Decoder {
             settings.set("flags", "+bitexact")?;
             settings.set("idct", "simple")?;
         }
-        if let Some(device) = &options.device {
-            decoder.use_device(device)?;
-        }
         let base = stream.time_base();
         // SAFETY: the context is live and not open yet; its codec was set when it was allocated.
         let code = unsafe {
@@ -162,7 +167,10 @@ impl Decoder {
             c.pkt_timebase = ff::AVRational { num: base.num, den: base.den };
             ff::avcodec_open2(decoder.context.as_ptr(), std::ptr::null(), settings.as_mut())
         };
-        check(code, &format!("opening a decoder for {}", stream.codec()))?;
+        // Some ask for a format as early as this (VC-1).
+        if !decoder.is_refused() {
+            check(code, &format!("opening a decoder for {}", stream.codec()))?;
+        }
         Ok(decoder)
     }
 
@@ -179,37 +187,6 @@ impl Decoder {
         self.has_device
     }
 
-    /// Lets it decode on a device, if its codec can on one of this kind.
-    fn use_device(&mut self, device: &Device) -> Result<()> {
-        // SAFETY: the context is live and not open; configurations are static, and what is in them is read as the ints
-        // that they are. libav frees the reference with the context, and calls back with the context alone, which
-        // carries the format.
-        unsafe {
-            let codec = (*self.context.as_ptr()).codec;
-            let mut wanted = -1;
-            for index in 0.. {
-                let config = ff::avcodec_get_hw_config(codec, index);
-                if config.is_null() {
-                    return Ok(());
-                }
-                let by_device = (*config).methods & ff::AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX as c_int != 0;
-                let kind = (&raw const (*config).device_type).cast::<c_int>().read();
-                if by_device && kind == device.raw_kind() as c_int {
-                    wanted = (&raw const (*config).pix_fmt).cast::<c_int>().read();
-                    break;
-                }
-            }
-            let c = self.context.as_mut();
-            c.hw_device_ctx = device.reference()?;
-            self.has_device = wanted >= 0;
-            log::mark_with(c, wanted);
-            c.get_format = Some(choose_format);
-            // A fixed pool of pictures: what waits in our queues and filters is missing in it.
-            c.extra_hw_frames = 8;
-        }
-        Ok(())
-    }
-
     /// Whether a stream has transparency that no decoder of this libav shows.
     pub(crate) fn lacks_alpha(stream: &Stream) -> bool {
         alpha_decoder(stream).is_some_and(|name| {
@@ -218,7 +195,7 @@ impl Decoder {
         })
     }
 
-    fn alloc(stream: &Stream, alpha: bool) -> Result<Self> {
+    fn alloc(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
         let codec = stream.codec();
         let missing = || {
             Error::unsupported(format!("libav has no decoder for {codec}"))
@@ -227,12 +204,14 @@ impl Decoder {
         // SAFETY: the parameters are live during the calls; the context is allocated for the codec, or NULL.
         unsafe {
             let mut found = std::ptr::null();
-            let better = alpha_decoder(stream).filter(|_| alpha).or_else(|| whole_decoder(&codec));
+            let better = alpha_decoder(stream).filter(|_| options.alpha).or_else(|| whole_decoder(&codec));
             if let Some(name) = better {
                 found = ff::avcodec_find_decoder_by_name(name.as_ptr());
             }
             if found.is_null() {
                 found = ff::avcodec_find_decoder((*stream.parameters()).codec_id);
+                let on_device = options.device.as_ref().map(|device| on_device::codec(found, device));
+                found = on_device.filter(|codec| !codec.is_null()).unwrap_or(found);
             }
             if found.is_null() {
                 return Err(missing());
@@ -293,30 +272,6 @@ impl Drop for Decoder {
     }
 }
 
-/// `AVCodecContext.get_format`: the device's format, or the first that is in memory. libav asks again without the device's
-/// where the device refuses the stream (decode.c: ff_get_format), also in mid-stream.
-unsafe extern "C" fn choose_format(
-    context: *mut ff::AVCodecContext,
-    formats: *const ff::AVPixelFormat,
-) -> ff::AVPixelFormat {
-    let mut software = ff::AVPixelFormat::AV_PIX_FMT_NONE;
-    // SAFETY: libav hands over its context and a list that ends with NONE; its formats are of the header's own version.
-    unsafe {
-        let wanted = log::marked_with(&*context);
-        let mut format = formats;
-        while !format.is_null() && *format != ff::AVPixelFormat::AV_PIX_FMT_NONE {
-            if wanted == Some(*format as c_int) {
-                return *format;
-            }
-            if !super::format::lies_on_device(*format) && software == ff::AVPixelFormat::AV_PIX_FMT_NONE {
-                software = *format;
-            }
-            format = format.add(1);
-        }
-    }
-    software
-}
-
 /// The decoder that shows transparency which lies beside the pictures (WebM's BlockAdditional): libav's own leave it out.
 fn alpha_decoder(stream: &Stream) -> Option<&'static std::ffi::CStr> {
     let name = match stream.codec().as_str() {
@@ -352,29 +307,4 @@ pub(super) fn settle(code: c_int) -> Result<std::result::Result<Got, c_int>> {
 
 pub(super) fn threads(wanted: u32) -> String {
     if wanted == 0 { "auto".into() } else { wanted.min(64).to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ff::AVPixelFormat::{
-        AV_PIX_FMT_CUDA, AV_PIX_FMT_NONE, AV_PIX_FMT_NV12, AV_PIX_FMT_VAAPI, AV_PIX_FMT_YUV420P,
-    };
-
-    #[test]
-    fn a_format_is_the_devices_as_long_as_libav_offers_it_and_then_one_in_memory() {
-        // SAFETY: a blank context, freed at the end; the formats live during the calls and end with NONE.
-        unsafe {
-            let mut context = ff::avcodec_alloc_context3(std::ptr::null());
-            log::mark_with(&mut *context, AV_PIX_FMT_CUDA as c_int);
-            let offered =
-                [AV_PIX_FMT_VAAPI, AV_PIX_FMT_CUDA, AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_NONE];
-            assert_eq!(choose_format(context, offered.as_ptr()), AV_PIX_FMT_CUDA);
-            // The device refused the stream: libav asks again, without it.
-            let left = [AV_PIX_FMT_VAAPI, AV_PIX_FMT_YUV420P, AV_PIX_FMT_NONE];
-            assert_eq!(choose_format(context, left.as_ptr()), AV_PIX_FMT_YUV420P);
-            assert_eq!(choose_format(context, [AV_PIX_FMT_NONE].as_ptr()), AV_PIX_FMT_NONE);
-            ff::avcodec_free_context(&raw mut context);
-        }
-    }
 }

@@ -203,7 +203,9 @@ impl Device {
         // SAFETY: the buffer of a device reference is its AVHWDeviceContext, which does not change once it is open.
         let context = unsafe { (*self.reference.as_ref().data.cast::<ff::AVHWDeviceContext>()).hwctx };
         match self.kind {
-            // SAFETY: an open device's `hwctx` is of its kind: here an AVVulkanDeviceContext, which begins as
+            // SAFETY: an open device's `hwctx` is of its kind: here an AVCUDADeviceContext, which begins with its CUcontext, …
+            DeviceKind::Cuda => unsafe { describe::cuda(*context.cast::<*mut c_void>()) },
+            // SAFETY: … here an AVVulkanDeviceContext, which begins as
             // VulkanHead says in all versions, …
             DeviceKind::Vulkan => unsafe { describe::vulkan(&*context.cast::<VulkanHead>()) },
             // SAFETY: … and here an AVOpenCLDeviceContext, which begins with its cl_device_id.

@@ -16,7 +16,7 @@ use super::{
     stream::{Stream, StreamKind},
     string,
 };
-use crate::{Error, ErrorKind, Result, time::Rational};
+use crate::{DeviceKind, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, ptr::NonNull};
 
@@ -55,6 +55,12 @@ impl EncoderKind {
     pub(crate) fn codec(self) -> String {
         // SAFETY: avcodec_get_name answers with a static string for every id.
         unsafe { string(ff::avcodec_get_name(self.get().id)) }
+    }
+
+    /// Whether it works on a device, as far as its name says.
+    fn is_of_device(self) -> bool {
+        let mut endings = DeviceKind::ALL.into_iter().flat_map(DeviceKind::encoder_endings);
+        endings.any(|ending| self.name().ends_with(ending))
     }
 
     pub(crate) fn kind(self) -> StreamKind {
@@ -283,6 +289,11 @@ impl Encoder {
             return Err(match code {
                 // What an encoder does not take was wrong of who asked for it.
                 _ if code == -libc::EINVAL => error.into_kind(ErrorKind::InvalidArgument).advise(advice),
+                _ if self.kind.is_of_device() => error.into_kind(ErrorKind::Hardware).advise(format!(
+                    "is there a device, and has it such an encoder? Named by its codec ({}), software encodes it where \
+                     no device can",
+                    self.kind.codec()
+                )),
                 ff::AVERROR_EXTERNAL => error.advise(advice),
                 _ => error,
             });

@@ -10,7 +10,7 @@ mod extent;
 pub(crate) mod flac;
 mod fragments;
 mod info;
-mod keyframe;
+pub(crate) mod keyframe;
 pub(crate) mod mp4;
 pub(crate) mod open;
 mod picture;

@@ -1,10 +1,51 @@
-//! What a device's driver calls it, asked of Vulkan and OpenCL themselves: libav only logs it.
+//! What a device's driver calls it, asked of CUDA, Vulkan and OpenCL themselves: libav only logs it.
 
 use crate::av::string;
 use std::{
     ffi::{c_char, c_int, c_void},
     ptr,
 };
+
+/// # Safety
+/// `context` is the CUcontext of an open device.
+#[cfg(unix)]
+pub(super) unsafe fn cuda(context: *mut c_void) -> Option<(String, bool)> {
+    let (mut device, mut name, mut popped) = (0, [0 as c_char; 256], ptr::null_mut());
+    // SAFETY: the driver that the device was opened with is loaded, and stays so; dlopen only finds it again. The names
+    // are those of CUDA's functions of these types since its version 4; the context becomes the thread's and ceases to be
+    // it again, and the last byte of the name's buffer stays 0.
+    unsafe {
+        let driver = libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+        if driver.is_null() {
+            return None;
+        }
+        let find = |name: &std::ffi::CStr| libc::dlsym(driver, name.as_ptr());
+        let (push, pop) = (find(c"cuCtxPushCurrent_v2"), find(c"cuCtxPopCurrent_v2"));
+        let (which, called) = (find(c"cuCtxGetDevice"), find(c"cuDeviceGetName"));
+        libc::dlclose(driver);
+        let push = std::mem::transmute::<*mut c_void, Option<CudaContext>>(push)?;
+        let pop = std::mem::transmute::<*mut c_void, Option<CudaPop>>(pop)?;
+        let which = std::mem::transmute::<*mut c_void, Option<CudaDevice>>(which)?;
+        let called = std::mem::transmute::<*mut c_void, Option<CudaName>>(called)?;
+        if push(context) != 0 {
+            return None;
+        }
+        let room = c_int::try_from(name.len().saturating_sub(1)).unwrap_or(0);
+        let known = which(&raw mut device) == 0 && called(name.as_mut_ptr(), room, device) == 0;
+        pop(&raw mut popped);
+        known.then(|| (string(name.as_ptr()), false))
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) unsafe fn cuda(_context: *mut c_void) -> Option<(String, bool)> {
+    None
+}
+
+type CudaContext = unsafe extern "C" fn(*mut c_void) -> c_int;
+type CudaPop = unsafe extern "C" fn(*mut *mut c_void) -> c_int;
+type CudaDevice = unsafe extern "C" fn(*mut c_int) -> c_int;
+type CudaName = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
 
 /// # Safety
 /// `head` is that of an open device.

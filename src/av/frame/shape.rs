@@ -13,7 +13,10 @@ pub(crate) struct Shape {
     pub sample_rate: c_int,
     pub layout: String,
     pub color: (c_int, c_int),
+    /// The pool of a device that it comes from.
     pub device: usize,
+    /// Columns and lines that a device left in front of the picture.
+    pub hidden: (usize, usize),
 }
 
 impl Shape {
@@ -35,8 +38,18 @@ impl Frame {
             layout: self.layout(),
             // Sound has none: decoders leave another number there than filters do.
             color: if self.is_audio() { (0, 0) } else { self.color() },
-            device: raw.hw_frames_ctx.addr(),
+            // Each picture has a reference of its own to the pool.
+            // SAFETY: NULL, or a reference that the frame holds.
+            device: unsafe { raw.hw_frames_ctx.as_ref() }.map_or(0, |pool| pool.data.addr()),
+            hidden: self.hidden(),
         }
+    }
+
+    /// Columns and lines in front of the picture that are not to be shown: libav cuts them off in memory, and leaves them
+    /// where pictures lie on a device.
+    pub(crate) fn hidden(&self) -> (usize, usize) {
+        let raw = self.get();
+        if self.is_on_device() { (raw.crop_left, raw.crop_top) } else { (0, 0) }
     }
 
     /// The numbers of its colour space and range.
@@ -50,5 +63,28 @@ impl Frame {
                 (&raw const raw.color_range).cast::<c_int>().read(),
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeviceKind, av::device::Device};
+
+    /// Each has a reference of its own to the pool. Made anew for every picture, a graph makes a job many times slower.
+    #[test]
+    fn pictures_of_one_pool_of_a_device_are_for_one_graph() {
+        let device = match Device::by_index(DeviceKind::OpenCl, 0) {
+            Ok(device) => device,
+            Err(error) => return eprintln!("SKIPPED, no opencl device: {error}"),
+        };
+        let picture = Frame::video("yuv420p", 64, 64).unwrap();
+        let format = ffmpeg_sys_next::AVPixelFormat::AV_PIX_FMT_OPENCL as c_int;
+        let first = device.upload(&picture, format).unwrap();
+        let second = first.try_clone().unwrap();
+        assert!(first.is_on_device());
+        assert_eq!(first.shape(), second.shape());
+        let other = device.upload(&picture, format).unwrap();
+        assert_ne!(first.shape(), other.shape(), "of another pool");
     }
 }

@@ -7,18 +7,18 @@ pub(super) use overflagged::{Test, test_of};
 pub(crate) use unflagged::begins_decoding;
 
 /// A bitstream, from its most significant bit on.
-struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Bits<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// ue(v) of ITU-T H.264, 9.1.
-    fn exp_golomb(&mut self) -> Option<u32> {
+    pub(crate) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros: usize = 0;
         while self.take(1)? == 0 {
             zeros = Some(zeros).filter(|zeros| *zeros < 31)?.saturating_add(1);

@@ -45,9 +45,10 @@ pub(crate) struct Counters {
     /// Nanoseconds of sound that came at the time of other sound.
     pub sound_again: AtomicU64,
     pub bytes_read: AtomicU64,
-    /// Pictures that a decoder with a device has made on it, and in memory after all.
+    /// Pictures that were decoded on the device.
     pub on_device: AtomicU64,
-    pub off_device: AtomicU64,
+    /// Why the device did not decode others.
+    refusals: Mutex<Vec<String>>,
     /// Lanes whose decoders got what is to be shown, and made not one frame of it.
     pub undecoded: Mutex<Vec<usize>>,
     /// More damaged packets than this end the job.
@@ -69,6 +70,19 @@ impl Counters {
                 .advise("let more be damaged, or get a sound copy")),
             None => Ok(()),
         }
+    }
+
+    /// The device has refused a stream; each reason is told once.
+    pub fn refuse(&self, why: String) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if !refusals.contains(&why) {
+            refusals.push(why);
+        }
+    }
+
+    /// Why the device has refused streams.
+    pub fn take_refusals(&self) -> Vec<String> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What a stage has to say; the job's report has it at the end.

@@ -4,6 +4,7 @@
 //! Packets and frames go one way: [`demux`] → [`decode`] → [`process`] → [`encode`] → [`mux`]; [`pipeline`] puts the stages
 //! together.
 
+mod avc;
 pub(crate) mod decode;
 pub(crate) mod demux;
 pub(crate) mod encode;

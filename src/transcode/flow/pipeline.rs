@@ -5,6 +5,7 @@
 //! and memory stays bounded.
 
 use super::{
+    avc,
     decode::{self, DecodeStage},
     demux::{self, Forward},
     encode::{EncodeStage, EncoderSpec, Ready, ToEncoder},
@@ -57,6 +58,8 @@ const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
 const WAITING: (u64, u64) = (4, 3_000_000);
 /// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
 const LIVE: usize = 4;
+/// Pictures that wait where a device makes them: they are of a pool that is not large.
+const ON_DEVICE: usize = 2;
 /// Timestamps are rounded: sounds that overlap by less than this in all are not worth a warning.
 const LITTLE_SOUND: Timestamp = Timestamp::from_nanos(20_000_000);
 
@@ -88,8 +91,8 @@ impl Pipeline<'_> {
             if take(&counters.on_device) > 0 {
                 report.hardware.used.push(format!("{label} decode"));
             }
-            if take(&counters.off_device) > 0 {
-                let reason = "the device refused the stream: it was decoded in software".to_owned();
+            for why in counters.take_refusals() {
+                let reason = format!("{why}; the stream was decoded in software");
                 report.hardware.refused.push(RefusedDevice { device: format!("{label} decode"), reason });
             }
         }
@@ -121,6 +124,7 @@ impl Pipeline<'_> {
     ) -> Result<()> {
         let Self { settings, parts, lanes, metadata, total, device, mut packets } = self;
         let stages = Stages {
+            settings,
             parts: &parts,
             options: decode::options(settings, control),
             device: device.map(|(device, _)| device),
@@ -174,6 +178,7 @@ impl Pipeline<'_> {
 
 /// What the stages of all lanes have in common.
 struct Stages<'a> {
+    settings: &'a Transcode,
     parts: &'a [Part],
     options: DecodeOptions,
     /// What decodes pictures.
@@ -241,15 +246,18 @@ impl<'a> Stages<'a> {
         'a: 'scope,
     {
         let (parts, counters, stop, first) = (self.parts, self.counters, self.stop, encode.first);
-        let (for_packets, for_frames) = self.rooms(encode.source, is_audio);
+        let (for_packets, mut for_frames) = self.rooms(encode.source, is_audio);
+        let device = self.device.clone().filter(|_| !is_audio);
+        let why = device.as_ref().and_then(|_| in_software(self.settings, encode.source));
+        why.into_iter().for_each(|why| counters.refuse(why.to_owned()));
+        let device = device.filter(|_| why.is_none());
+        if device.is_some() {
+            for_frames.items = for_frames.items.min(ON_DEVICE);
+        }
         let (fed, packets) = queue::<Fed>(for_packets, stop);
         let (decoded, raw) = queue::<Decoded>(for_frames, stop);
         let (ready, filtered) = queue::<Ready>(for_frames, stop);
-        let options = DecodeOptions {
-            device: self.device.clone().filter(|_| !is_audio),
-            low_delay: self.live,
-            ..self.options.clone()
-        };
+        let options = DecodeOptions { device, low_delay: self.live, ..self.options.clone() };
         let mut decode = DecodeStage::new(parts, encode.track, options, counters, stop, decoded);
         decode.first = self.live.then_some(first);
         // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
@@ -277,6 +285,22 @@ impl<'a> Stages<'a> {
         };
         let live = |room: Room| Room { items: room.items.min(LIVE), together: 1, ..room };
         if self.live { (live(packets), live(frames)) } else { (packets, frames) }
+    }
+}
+
+/// Why a stream is not to be decoded on a device.
+fn in_software(settings: &Transcode, source: &Stream) -> Option<&'static str> {
+    // All decoders of these make the same pictures; those of older ones round as they like.
+    let is_exact = matches!(source.codec().as_str(), "h264" | "hevc" | "vp8" | "vp9" | "av1");
+    if settings.max_decode_errors.is_some() {
+        Some("damage is to be counted (max_decode_errors), and devices do not tell of it")
+    } else if settings.bit_exact && !is_exact {
+        Some("the pictures are to be the same on every machine (bit_exact)")
+    } else if source.codec() == "h264" && avc::is_without_chroma(source.extradata()) {
+        // NVDEC makes noise of it, and neither it nor libav says so.
+        Some("H.264 without chroma comes out wrong")
+    } else {
+        None
     }
 }
 

@@ -130,7 +130,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });
     let watermarks = layers(watermarks, settings, report, control)?;
-    let device = device(hardware)?;
+    let device = device(hardware, control)?;
     let segments = target.step().map(|step| (first(media, settings), step));
     let mut plan = Plan {
         media,
@@ -247,9 +247,11 @@ fn first(media: &Media, settings: &Transcode) -> Timestamp {
 }
 
 /// The first device that opens; one that was asked for by name opens or is an error.
-fn device(hardware: &Hardware) -> Result<Option<Device>> {
+fn device(hardware: &Hardware, control: &Control) -> Result<Option<Device>> {
     for kind in hardware.candidates() {
-        match hardware.open(kind) {
+        let opened = hardware.open(kind, control);
+        control.check()?;
+        match opened {
             Ok(device) => return Ok(Some(device)),
             Err(error) if hardware.choice() != HardwareChoice::Auto => return Err(error),
             Err(_) => {}

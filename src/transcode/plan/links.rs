@@ -93,8 +93,9 @@ impl Plan<'_> {
                 self.used.push(format!("{} filter", self.hardware.label(kind)));
             }
         }
-        let on_device = if processed || turn.is_some() { None } else { self.device_links(kind, &filters) };
-        if kind.pixel_formats().is_empty() && self.device.is_some() {
+        let on_device =
+            if processed || turn.is_some() { None } else { self.device_links(kind, &filters, &tail) };
+        if kind.pixel_formats().is_empty() && self.is_of_device(kind) {
             // An encoder that takes pictures on its device alone.
             tail.clear();
             tail.push(("format", video.pixel_format.clone().unwrap_or_else(|| "nv12".into())));
@@ -115,6 +116,7 @@ impl Plan<'_> {
         &self,
         kind: EncoderKind,
         filters: &[String],
+        tail: &[(&'static str, String)],
     ) -> Option<(String, Vec<(&'static str, String)>)> {
         let device = self.device.as_ref()?.kind();
         let video = &self.settings.video;
@@ -127,7 +129,10 @@ impl Plan<'_> {
             _ => return None,
         };
         let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
-        let simple = (filters.is_empty() || scaled) && video.frame_rate.is_none();
+        // Devices scale as they like, and odd sides badly (scale_cuda).
+        let is_even = video.size.is_none_or(|(w, h)| w % 2 == 0 && h % 2 == 0);
+        let may_scale = scaled && is_even && !self.settings.bit_exact;
+        let simple = (filters.is_empty() || may_scale) && video.frame_rate.is_none();
         if !simple || !crate::av::device::has_filter(scaler) {
             return None;
         }
@@ -139,14 +144,17 @@ impl Plan<'_> {
             }
             None => "null".into(),
         };
-        let own = device.encoder_endings().iter().any(|ending| kind.name().ends_with(ending));
-        if own && video.pixel_format.is_none() {
+        if self.is_of_device(kind) && video.pixel_format.is_none() {
             return Some((text, Vec::new()));
         }
         text.push_str(",hwdownload,format={memory}");
-        let formats = video.pixel_format.clone().map_or_else(|| kind.pixel_formats(), |format| vec![format]);
-        let tail = if formats.is_empty() { Vec::new() } else { vec![("format", formats.join("|"))] };
-        Some((text, tail))
+        Some((text, tail.to_vec()))
+    }
+
+    /// Whether an encoder is one of the device that was chosen.
+    fn is_of_device(&self, kind: EncoderKind) -> bool {
+        let endings = self.device.as_ref().map_or(&[][..], |device| device.kind().encoder_endings());
+        endings.iter().any(|ending| kind.name().ends_with(ending))
     }
 
     pub(crate) fn audio_links(

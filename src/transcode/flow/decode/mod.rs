@@ -112,6 +112,9 @@ impl DecodeStage<'_> {
         let Some(part) = self.parts.get(index) else { return Ok(None) };
         let mut at = At::enter(part, index, self.lane, &self.options)?;
         if let Some(at) = &mut at {
+            if at.decoder.is_refused() {
+                self.leave_device(at)?;
+            }
             let kind = part.media.streams().get(at.stream).map(Stream::kind);
             at.hurries = self.first.is_some() && kind == Some(StreamKind::Video) && !at.decoder.has_device();
         }
@@ -157,28 +160,53 @@ impl DecodeStage<'_> {
         loop {
             self.stop.check()?;
             let sent = at.send(packet)?;
-            if sent == Got::Damaged {
+            if sent == Got::Damaged && !at.decoder.is_refused() {
                 self.count_damage(at)?;
             }
-            loop {
-                match at.decoder.receive(&mut at.frame)? {
-                    Got::Item => {
-                        let frame = at.frame.take()?;
-                        if at.given.take_if(|given| frame.best_pts() == Some(*given)).is_some() {
-                            continue;
-                        }
-                        if !self.deliver(at, frame)? {
-                            return Ok(false);
-                        }
-                    }
-                    Got::Damaged => self.count_damage(at)?,
-                    Got::Again | Got::End => break,
-                }
+            if !self.receive(at)? {
+                return Ok(false);
             }
-            if sent != Got::Again {
+            if at.decoder.is_refused() {
+                at.decoder.send(None)?;
+                if !self.receive(at)? {
+                    return Ok(false);
+                }
+                self.leave_device(at)?;
+            } else if sent != Got::Again {
                 return Ok(true);
             }
         }
+    }
+
+    /// Delivers all that the decoder has now. False if nobody wants more.
+    fn receive(&mut self, at: &mut At) -> Result<bool> {
+        loop {
+            match at.decoder.receive(&mut at.frame)? {
+                Got::Item => {
+                    let frame = at.frame.take()?;
+                    if at.given.take_if(|given| frame.best_pts() == Some(*given)).is_some() {
+                        continue;
+                    }
+                    if !self.deliver(at, frame)? {
+                        return Ok(false);
+                    }
+                }
+                // The packet that a device refuses is decoded in software yet.
+                Got::Damaged if at.decoder.is_refused() => {}
+                Got::Damaged => self.count_damage(at)?,
+                Got::Again | Got::End => return Ok(true),
+            }
+        }
+    }
+
+    /// Goes on in software, from the packet on at which the device refused the stream.
+    fn leave_device(&self, at: &mut At) -> Result<()> {
+        self.counters.refuse(at.decoder.refusal());
+        let Some(part) = self.parts.get(at.part) else { return Ok(()) };
+        let Some(stream) = part.media.streams().get(at.stream) else { return Ok(()) };
+        let options = DecodeOptions { device: None, ..self.options.clone() };
+        at.decoder = Decoder::open(stream, &options).map_err(|e| part.name(e, at.stream))?;
+        Ok(())
     }
 
     /// A packet was damaged, and nothing came of it.
@@ -203,10 +231,8 @@ impl DecodeStage<'_> {
     }
 
     fn deliver(&mut self, at: &mut At, frame: Frame) -> Result<bool> {
-        if at.decoder.has_device() {
-            let on_device = frame.is_on_device();
-            let counter = if on_device { &self.counters.on_device } else { &self.counters.off_device };
-            counter.fetch_add(1, Ordering::Relaxed);
+        if frame.is_on_device() {
+            self.counters.on_device.fetch_add(1, Ordering::Relaxed);
         }
         self.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
         let mut frame = frame;
@@ -417,7 +443,8 @@ impl At {
     /// Gives the decoder a packet, or None for the end.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<Got> {
         let sent = self.decoder.send(packet)?;
-        if let (Some(order), Some(packet), false) = (&mut self.order, packet, sent == Got::Again) {
+        let taken = sent != Got::Again && !self.decoder.is_refused();
+        if let (Some(order), Some(packet), true) = (&mut self.order, packet, taken) {
             order.note(packet);
         }
         Ok(sent)

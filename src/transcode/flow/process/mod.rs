@@ -135,6 +135,17 @@ impl Steps {
     }
 }
 
+/// The format that decoders in software have in place of a device's, if that is another.
+fn planar(memory: &str) -> Option<&'static str> {
+    match memory {
+        "nv12" => Some("yuv420p"),
+        "p010le" => Some("yuv420p10le"),
+        // NVDEC has 12 bits at the most.
+        "p016le" => Some("yuv420p12le"),
+        _ => None,
+    }
+}
+
 pub(crate) fn feed(links: &mut [Link], frame: Frame, end: &mut dyn End) -> Result<()> {
     let Some((link, rest)) = links.split_first_mut() else {
         return end.frame(frame);
@@ -204,14 +215,28 @@ impl GraphLink {
         }
         if frame.is_on_device() {
             let memory = frame.format_in_memory().unwrap_or_default();
-            (text, tail) = match &self.on_device {
-                Some((text, tail)) => (text.clone(), tail.clone()),
-                // The filters take pictures in memory: they are brought there first.
-                None if text.is_empty() => ("hwdownload,format={memory}".into(), tail),
-                None if !self.layers.is_empty() => {
-                    (text.replacen("[in0]", "[in0]hwdownload,format={memory},", 1), tail)
+            // Filters, processors and encoders of any format (raw video) get what a decoder in software gives them. What
+            // says which formats it takes chooses between that and NV12.
+            let plain = self.on_device.is_some() || text.is_empty();
+            let direct = last && plain && !tail.is_empty() && memory == "nv12";
+            let memory = match planar(&memory).filter(|_| !direct) {
+                Some(planar) => format!("{memory},format={planar}"),
+                None => memory,
+            };
+            let download = match shape.hidden {
+                (0, 0) => "hwdownload,format={memory}".to_owned(),
+                (left, top) => {
+                    format!("hwdownload,format={{memory}},crop=iw-{left}:ih-{top}:{left}:{top}:exact=1")
                 }
-                None => (format!("hwdownload,format={{memory}},{text}"), tail),
+            };
+            (text, tail) = match &self.on_device {
+                Some((text, tail)) if shape.hidden == (0, 0) => (text.clone(), tail.clone()),
+                // Brought into memory at once: filters there are for all.
+                _ if text.is_empty() => (download, tail),
+                _ if !self.layers.is_empty() => {
+                    (text.replacen("[in0]", &format!("[in0]{download},"), 1), tail)
+                }
+                _ => (format!("{download},{text}"), tail),
             };
             text = text.replace("{memory}", &memory);
         }
