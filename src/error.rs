@@ -5,8 +5,8 @@ use std::{any::Any, borrow::Cow, fmt};
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] is: the part that a program can act on. The numbers are for other languages, and stay:
-/// 0 is no error, and new kinds get new numbers.
+/// What kind of failure an [`Error`] is: the part that a program can act on. The numbers are for other
+/// languages, and stay: 0 is no error, and new kinds get new numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[non_exhaustive]
 #[repr(i32)]
@@ -66,12 +66,12 @@ impl fmt::Display for ErrorKind {
 
 /// Why an operation failed.
 ///
-/// [`kind`](Error::kind) is for programs; the message (`Display`) is for people and names the source and, where they
-/// apply, the stream, followed by what to do about it. Example:
-/// `clip.mp4: cut 10 s..5 s: the range ends before it begins`.
+/// [`kind`](Error::kind) is for programs; the message (`Display`) is for people and names the source and,
+/// where they apply, the stream, followed by what to do about it. Example: `clip.mp4: cut 10 s..5 s: the
+/// range ends before it begins`.
 ///
-/// What it goes back to is kept: [`source`](std::error::Error::source) is the caller's own error where a callback
-/// (`read_at`, a writer) failed with one, else the `std::io::Error`; [`os_code`](Error::os_code) and
+/// What it goes back to is kept: [`source`](std::error::Error::source) is the caller's own error where a
+/// callback (`read_at`, a writer) failed with one, else the `std::io::Error`; [`os_code`](Error::os_code) and
 /// [`libav_code`](Error::libav_code) are the bare numbers.
 pub struct Error {
     inner: Box<Inner>,
@@ -175,8 +175,9 @@ impl Error {
         self.inner.advice.as_deref()
     }
 
-    /// The setting that would change the outcome, by its name in JSON: `allow_drops`, `video.bit_rate`, `limits.memory`;
-    /// `overwrite` is that of [`SaveOptions`](crate::io::SaveOptions). For whoever shows it as a switch or a field of its own.
+    /// The setting that would change the outcome, by its name in JSON: `allow_drops`, `video.bit_rate`,
+    /// `limits.memory`; `overwrite` is that of [`SaveOptions`](crate::io::SaveOptions). For whoever shows it
+    /// as a switch or a field of its own.
     pub fn setting(&self) -> Option<&str> {
         self.inner.setting.as_deref()
     }
@@ -191,7 +192,8 @@ impl Error {
         self.inner.stream
     }
 
-    /// What libav logged on the way to this error, oldest first. Empty after [`log::leave`](crate::log::leave).
+    /// What libav logged on the way to this error, oldest first. Empty after
+    /// [`log::leave`](crate::log::leave).
     pub fn log(&self) -> &[String] {
         &self.inner.log
     }
@@ -205,8 +207,8 @@ impl Error {
         }
     }
 
-    /// The operating system's number (`errno`), where it was a call of its own that failed, such as 28 (ENOSPC) for a full
-    /// disk.
+    /// The operating system's number (`errno`), where it was a call of its own that failed, such as 28
+    /// (ENOSPC) for a full disk.
     pub fn os_code(&self) -> Option<i32> {
         match self.inner.cause.as_ref()? {
             Cause::Io(error) => error.raw_os_error(),
@@ -301,7 +303,8 @@ impl Error {
             .downcast_ref::<&str>()
             .map(ToString::to_string)
             .or_else(|| panic.downcast_ref::<String>().cloned());
-        // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here might cross C.
+        // The payload's own Drop may panic again; it is leaked, not dropped, since a panic here might cross
+        // C.
         std::mem::forget(panic);
         let text = text.unwrap_or_else(|| "no message".into());
         Self::new(ErrorKind::Bug, format!("{what} panicked: {text}"))
@@ -345,7 +348,8 @@ fn in_words(error: &std::io::Error) -> (ErrorKind, String) {
 }
 
 /// For callbacks that use files of their own: a `ReadAt`, or the sinks of
-/// [`transcode_segments`](crate::transcode_segments). An error of this crate that went through `std::io` comes back as it was.
+/// [`transcode_segments`](crate::transcode_segments). An error of this crate that went through `std::io`
+/// comes back as it was.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(|error| {

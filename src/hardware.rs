@@ -50,12 +50,13 @@ pub struct DeviceInfo {
 
 /// Devices for jobs, opened when the first job needs them and shared by all that hold a clone.
 ///
-/// A device is opened once; the outcome, a device or a reason, stays in the handle. To look again, after a driver was
-/// installed, say, make a new handle.
+/// A device is opened once; the outcome, a device or a reason, stays in the handle. To look again, after a
+/// driver was installed, say, make a new handle.
 ///
 /// A driver can hang when it is opened. So that happens on a thread of its own, for which jobs wait 10 s at
-/// the most, or 4 s if it was not asked for by name, or until they are cancelled. What takes longer counts as refused, and the thread is left behind: it ends with the driver's call or with the
-/// process. If the device opens after all, later jobs get it; [`warm_up`](Self::warm_up) waits for slow ones.
+/// the most, or 4 s if it was not asked for by name, or until they are cancelled. What takes longer counts as
+/// refused, and the thread is left behind: it ends with the driver's call or with the process. If the device
+/// opens after all, later jobs get it; [`warm_up`](Self::warm_up) waits for slow ones.
 ///
 /// ```
 /// use avrope::hardware::{Hardware, HardwareChoice};
@@ -100,13 +101,14 @@ impl Hardware {
         Self::default()
     }
 
-    /// The first device that works, or software: never an error. Devices that are the processor in disguise are passed
-    /// over.
+    /// The first device that works, or software: never an error. Devices that are the processor in disguise
+    /// are passed over.
     pub fn auto() -> Self {
         Self::new(HardwareChoice::Auto)
     }
 
-    /// This device; a job that can't have it fails with [`ErrorKind::Hardware`], at once unless its driver hangs.
+    /// This device; a job that can't have it fails with [`ErrorKind::Hardware`], at once unless its driver
+    /// hangs.
     pub fn device(kind: DeviceKind, index: usize) -> Self {
         Self::new(HardwareChoice::Device { kind, index })
     }
@@ -116,8 +118,8 @@ impl Hardware {
         self.0.choice
     }
 
-    /// Opens now what the first job would open, waiting for each device as long as this: a service does so when it
-    /// starts. With `auto` it ends at the first device that opens, or when none does.
+    /// Opens now what the first job would open, waiting for each device as long as this: a service does so
+    /// when it starts. With `auto` it ends at the first device that opens, or when none does.
     ///
     /// # Errors
     /// [`ErrorKind::Hardware`] if the device that was asked for does not open; none for other choices.
@@ -147,9 +149,11 @@ impl Hardware {
         refused
     }
 
-    /// Every kind of device that this libav knows: those that open, one entry each, or the reason why none does.
+    /// Every kind of device that this libav knows: those that open, one entry each, or the reason why none
+    /// does.
     ///
-    /// They are really opened, one after the other, which takes a moment; a driver that hangs is given up after 10 s.
+    /// They are really opened, one after the other, which takes a moment; a driver that hangs is given up
+    /// after 10 s.
     pub fn list() -> Vec<DeviceInfo> {
         let known = DeviceKind::ALL.into_iter().filter(|kind| device::is_known(*kind));
         known.flat_map(Self::list_kind).collect()

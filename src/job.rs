@@ -27,8 +27,8 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Every operation that holds a clone of this token ends with [`ErrorKind::Cancelled`] at its next read, write or
-    /// packet. Safe to call from a signal handler's thread.
+    /// Every operation that holds a clone of this token ends with [`ErrorKind::Cancelled`] at its next read,
+    /// write or packet. Safe to call from a signal handler's thread.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -45,13 +45,13 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes in
-    /// [`Stage::Save`].
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes
+    /// in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
-    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere and at the
-    /// beginning.
+    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere
+    /// and at the beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
     #[serde(with = "crate::time::seconds_or_none")]
@@ -64,7 +64,8 @@ pub struct Progress {
 pub enum Stage {
     /// Packets go from source to muxer; the unit is nanoseconds of media.
     Copy,
-    /// Sound is decoded and measured, before [`Transcode`](Self::Transcode); the unit is nanoseconds of media.
+    /// Sound is decoded and measured, before [`Transcode`](Self::Transcode); the unit is nanoseconds of
+    /// media.
     Measure,
     /// Frames are decoded, processed and encoded; the unit is nanoseconds of media.
     Transcode,
@@ -74,7 +75,8 @@ pub enum Stage {
 
 type ProgressFn = dyn Fn(Progress) + Send + Sync;
 
-/// What the caller holds over a job: cancel, deadline, progress, limits. `Control::default()` is none of them.
+/// What the caller holds over a job: cancel, deadline, progress, limits. `Control::default()` is none of
+/// them.
 ///
 /// ```
 /// use avrope::{Control, control::CancelToken};
@@ -145,8 +147,8 @@ impl Control {
         self
     }
 
-    /// Called on the job's own thread, a few times a second of media at the most. A panic in it fails the job with
-    /// [`ErrorKind::Bug`].
+    /// Called on the job's own thread, a few times a second of media at the most. A panic in it fails the job
+    /// with [`ErrorKind::Bug`].
     #[must_use]
     pub fn progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(callback));
@@ -160,16 +162,16 @@ impl Control {
         self
     }
 
-    /// For debugging: every payload that was taken over by reference is read as well and compared with what the
-    /// demuxer would have delivered. A difference is [`ErrorKind::Bug`].
+    /// For debugging: every payload that was taken over by reference is read as well and compared with what
+    /// the demuxer would have delivered. A difference is [`ErrorKind::Bug`].
     #[must_use]
     pub fn verify_payload(mut self, on: bool) -> Self {
         self.verify = on;
         self
     }
 
-    /// An error if the job is cancelled or late. Operations call it often; a caller's own [`ReadAt`](crate::io::ReadAt)
-    /// may call it as well.
+    /// An error if the job is cancelled or late. Operations call it often; a caller's own
+    /// [`ReadAt`](crate::io::ReadAt) may call it as well.
     #[inline]
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_none() && self.deadline.is_none() && self.stops.is_empty() {

@@ -1,6 +1,6 @@
-//! avrope is an in-process media engine over libav (FFmpeg's libraries): cut, join and remux inside the caller's process.
-//! Bytes in, bytes out. A payload byte that need not change is neither read nor copied: it passes from input to output as
-//! a slice of its source.
+//! avrope is an in-process media engine over libav (FFmpeg's libraries): cut, join and remux inside the
+//! caller's process. Bytes in, bytes out. A payload byte that need not change is neither read nor copied: it
+//! passes from input to output as a slice of its source.
 //!
 //! ```no_run
 //! use avrope::{Control, Cut, Media, Source, TimeRange, cut, io::SaveOptions};
@@ -28,22 +28,23 @@
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.
 //! - [`Report`]: what happened, in numbers.
 //!
-//! What these take and hold lies in modules: [`mod@transcode`] has codecs, filters and processors, [`io`] sources of the
-//! caller's own and how ropes are read and saved, [`media`] what a source is said to be, [`hardware`] the devices that
-//! jobs share.
+//! What these take and hold lies in modules: [`mod@transcode`] has codecs, filters and processors, [`io`]
+//! sources of the caller's own and how ropes are read and saved, [`media`] what a source is said to be,
+//! [`hardware`] the devices that jobs share.
 //!
 //! # Time
 //!
-//! A [`TimeRange`] is `[from, to)` on the presentation clock, 0 being the source's start time; a time is rounded to the
-//! nearest tick of the stream.
+//! A [`TimeRange`] is `[from, to)` on the presentation clock, 0 being the source's start time; a time is
+//! rounded to the nearest tick of the stream.
 //!
 //! # Files and trust
 //!
-//! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file or a
-//! host. A file that is truncated, replaced or rewritten while it is a source gives an error, never a crash. What a job
-//! may use up is bounded ([`Limits`] has a table of the defaults, which are for files of strangers), and options of
-//! encoders and containers touch no files ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted.
-//! There are no globals but libav's log callback, which belongs to the process: see [`log`].
+//! Inputs are not trusted: the demuxer is chosen from a list, and nothing that a file says opens another file
+//! or a host. A file that is truncated, replaced or rewritten while it is a source gives an error, never a
+//! crash. What a job may use up is bounded ([`Limits`] has a table of the defaults, which are for files of
+//! strangers), and options of encoders and containers touch no files
+//! ([`Transcode::allow_options_that_touch_files`]); filter graphs are trusted. There are no globals but
+//! libav's log callback, which belongs to the process: see [`log`].
 //!
 //! # Features
 //!
@@ -125,9 +126,9 @@ pub mod segments {
     pub use crate::transcode::settings::segments::{SegmentType, Segments};
 }
 
-/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the error that
-/// follows ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other contexts goes on as
-/// before.
+/// libav's log. What it says during this crate's calls does not reach stderr: warnings and errors go to the
+/// error that follows ([`Error::log`]), and where [`redirect`](log::redirect) says. What it says of other
+/// contexts goes on as before.
 pub mod log {
     pub use crate::av::log::{capture, leave, redirect};
 }

@@ -1,5 +1,5 @@
-//! Time on the presentation clock. Units are types: a [`Timestamp`] is nanoseconds, a [`Rational`] time base counts
-//! ticks, and only this module converts between them.
+//! Time on the presentation clock. Units are types: a [`Timestamp`] is nanoseconds, a [`Rational`] time base
+//! counts ticks, and only this module converts between them.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ mod length;
 
 pub(crate) use length::{seconds, seconds_or_none};
 
-/// A point on the presentation clock: nanoseconds, signed; 0 is the source's start time. A length of time is a
-/// [`Duration`].
+/// A point on the presentation clock: nanoseconds, signed; 0 is the source's start time. A length of time is
+/// a [`Duration`].
 ///
-/// Nanoseconds are finer than every time base in use, so ticks survive the way here and back unchanged (for time
-/// bases up to 500 MHz). Serialises as seconds, [`MAX`](Self::MAX) as null.
+/// Nanoseconds are finer than every time base in use, so ticks survive the way here and back unchanged (for
+/// time bases up to 500 MHz). Serialises as seconds, [`MAX`](Self::MAX) as null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -69,7 +69,8 @@ impl Timestamp {
         self.minus(earlier).length()
     }
 
-    /// From the clock's start to this; zero if it lies before. What this crate measures as a distance leaves it so.
+    /// From the clock's start to this; zero if it lies before. What this crate measures as a distance leaves
+    /// it so.
     pub(crate) fn length(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
@@ -181,13 +182,14 @@ impl TimeRange {
     /// All of a source.
     pub const ALL: Self = Self { from: Timestamp::ZERO, to: Timestamp::MAX };
 
-    /// The range from and to these seconds. An error if one is NaN or does not fit; whether the range makes sense is
-    /// judged by the operation that takes it.
+    /// The range from and to these seconds. An error if one is NaN or does not fit; whether the range makes
+    /// sense is judged by the operation that takes it.
     pub fn secs(from: f64, to: f64) -> Result<Self> {
         Ok(Self { from: Timestamp::from_secs(from)?, to: Timestamp::from_secs(to)? })
     }
 
-    /// From its beginning to its end: longer than all media where it is open, zero where it ends before it begins.
+    /// From its beginning to its end: longer than all media where it is open, zero where it ends before it
+    /// begins.
     pub fn duration(self) -> Duration {
         self.to.duration_since(self.from)
     }
@@ -218,8 +220,8 @@ impl fmt::Display for TimeRange {
     }
 }
 
-/// A fraction: a time base in seconds a tick, a frame rate, an aspect ratio. avrope itself never makes one with a
-/// denominator of 0.
+/// A fraction: a time base in seconds a tick, a frame rate, an aspect ratio. avrope itself never makes one
+/// with a denominator of 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rational {
     /// Numerator.

@@ -1,4 +1,5 @@
-//! Enums and numbers as people write them, in JSON as on the command line: `"h265"`, `"cuda:1"`, `"30000/1001"`.
+//! Enums and numbers as people write them, in JSON as on the command line: `"h265"`, `"cuda:1"`,
+//! `"30000/1001"`.
 
 use crate::time::Rational;
 use serde::{

@@ -1,5 +1,6 @@
-//! Imports go one way: each room of `src/` uses only what the table below lets it use. Read from the code itself, paths in
-//! expressions and types included; a name that a room hands on (`crate::Media`) counts as of the room that defines it.
+//! Imports go one way: each room of `src/` uses only what the table below lets it use. Read from the code
+//! itself, paths in expressions and types included; a name that a room hands on (`crate::Media`) counts as of
+//! the room that defines it.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::{
@@ -12,8 +13,8 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// Rooms from the ground up, and which of those above it in this list each may import. A folder's name stands for all
-/// that lies in it, but for what has a row of its own.
+/// Rooms from the ground up, and which of those above it in this list each may import. A folder's name stands
+/// for all that lies in it, but for what has a row of its own.
 const ROOMS: &[(&str, &str)] = &[
     ("error", ""),
     ("time", "error"),
@@ -141,8 +142,8 @@ impl Reader<'_> {
         self.house.0.entry(self.place.clone()).or_default()
     }
 
-    /// A path from the crate's root. What begins with none of the language's words is of this module, as far as anybody
-    /// knows here: names of other crates are found nowhere, and count as of this room.
+    /// A path from the crate's root. What begins with none of the language's words is of this module, as far
+    /// as anybody knows here: names of other crates are found nowhere, and count as of this room.
     fn absolute(&self, path: &[String]) -> Place {
         let mut place = self.place.clone();
         let mut rest = path;

@@ -1,4 +1,5 @@
-//! AAC out of ADTS (libav's bitstream filter aac_adtstoasc): what the header of every frame says goes in front of all of them.
+//! AAC out of ADTS (libav's bitstream filter aac_adtstoasc): what the header of every frame says goes in
+//! front of all of them.
 
 use super::{check, log, packet::Packet, stream::Stream};
 use crate::{Error, ErrorKind, Result};
@@ -14,7 +15,8 @@ unsafe impl Send for AdtsReader {}
 impl AdtsReader {
     pub(crate) fn open(source: &Stream) -> Result<Self> {
         log::clear();
-        // SAFETY: a C string; the result is static or NULL. The context is ours, and its parameters are a deep copy.
+        // SAFETY: a C string; the result is static or NULL. The context is ours, and its parameters are a
+        // deep copy.
         unsafe {
             let filter = ff::av_bsf_get_by_name(c"aac_adtstoasc".as_ptr());
             if filter.is_null() {
@@ -36,8 +38,8 @@ impl AdtsReader {
         }
     }
 
-    /// Takes the header off a packet. On the first one its [`new_extradata`](Packet::new_extradata) is what belongs in front of
-    /// all. A damaged header is an error of kind Corrupt.
+    /// Takes the header off a packet. On the first one its [`new_extradata`](Packet::new_extradata) is what
+    /// belongs in front of all. A damaged header is an error of kind Corrupt.
     pub(crate) fn strip(&mut self, packet: &mut Packet) -> Result<()> {
         // SAFETY: both are live and ours; the filter takes the packet's content over, and gives it back.
         unsafe {

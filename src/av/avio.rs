@@ -1,8 +1,8 @@
 //! AVIOContext over a device of ours: the callbacks that libav reads and writes through.
 //!
-//! What the callbacks promise: no panic crosses C (it poisons the device, and the operation ends with it as its
-//! error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel and deadline
-//! are looked at in every call, because libav never does that for custom I/O.
+//! What the callbacks promise: no panic crosses C (it poisons the device, and the operation ends with it as
+//! its error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel
+//! and deadline are looked at in every call, because libav never does that for custom I/O.
 
 use super::{memory, umid::Umid};
 use crate::{Control, Error, ErrorKind, Limits, Result};
@@ -23,7 +23,8 @@ pub(crate) trait ReadDevice: Send {
 
 /// Where libav's muxers write.
 pub(crate) trait WriteDevice: Send {
-    /// Writes all of the chunk at `at`: at the end, or over what is there, or past the end (the hole reads as zeros).
+    /// Writes all of the chunk at `at`: at the end, or over what is there, or past the end (the hole reads as
+    /// zeros).
     fn write(&mut self, at: u64, chunk: Chunk<'_>) -> Result<()>;
     /// The length in bytes if positions may go back, None if it is written once and in order.
     fn len(&self) -> Option<u64>;
@@ -53,11 +54,13 @@ pub(crate) struct DirectRead {
 pub(crate) struct PayloadRead {
     /// The last read into a packet.
     pub direct: Option<DirectRead>,
-    /// A read found nothing: the index points past the end of the file. (libav takes that for the end of the stream.)
+    /// A read found nothing: the index points past the end of the file. (libav takes that for the end of the
+    /// stream.)
     pub ran_out: bool,
 }
 
-/// What the bytes are for that libav reads: parsers and demuxers gather them, and no callback tells how far they are.
+/// What the bytes are for that libav reads: parsers and demuxers gather them, and no callback tells how far
+/// they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// What a file says of itself ([`Limits::demuxer_memory`](crate::control::Limits)).
@@ -128,8 +131,8 @@ struct ReadState {
     reading: Reading,
     /// Bytes that were read for it.
     gathered: u64,
-    /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and libav may
-    /// go back in it.
+    /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and
+    /// libav may go back in it.
     scratch: Vec<u8>,
 }
 
@@ -151,8 +154,8 @@ struct Context<S> {
 impl<S> Context<S> {
     fn new(state: S, writes: bool, read: ReadFn, write: WriteFn, seek: SeekFn) -> Result<Self> {
         let state = NonNull::from(Box::leak(Box::new(state)));
-        // SAFETY: the buffer comes from av_malloc, as AVIO demands (NULL is refused below), and the opaque pointer
-        // stays valid until `drop`.
+        // SAFETY: the buffer comes from av_malloc, as AVIO demands (NULL is refused below), and the opaque
+        // pointer stays valid until `drop`.
         unsafe {
             let buffer = ff::av_malloc(BUFFER as usize).cast::<u8>();
             if !buffer.is_null() {
@@ -173,16 +176,17 @@ impl<S> Context<S> {
 
     /// Not while a libav function runs that may call back: the callbacks take the same reference.
     fn state(&mut self) -> &mut S {
-        // SAFETY: the box is live until drop; callbacks run inside libav functions, and those are called with no
-        // reference from here alive.
+        // SAFETY: the box is live until drop; callbacks run inside libav functions, and those are called with
+        // no reference from here alive.
         unsafe { self.state.as_mut() }
     }
 }
 
 impl<S> Drop for Context<S> {
     fn drop(&mut self) {
-        // SAFETY: the format context that used this one is closed already (Input and Output see to that). libav may
-        // have replaced the buffer, so it is the current one that is freed; then the context; then the state.
+        // SAFETY: the format context that used this one is closed already (Input and Output see to that).
+        // libav may have replaced the buffer, so it is the current one that is freed; then the context; then
+        // the state.
         unsafe {
             ff::av_freep((&raw mut (*self.pb.as_ptr()).buffer).cast());
             let mut pb = self.pb.as_ptr();
@@ -204,7 +208,8 @@ type WriteFn = Option<unsafe extern "C" fn(*mut c_void, Out, c_int) -> c_int>;
 /// An AVIOContext that reads.
 pub(crate) struct ReadIo(Context<ReadState>);
 
-// SAFETY: the state is Send (the device is, and `pb` is the context's own pointer), and one thread at a time uses it.
+// SAFETY: the state is Send (the device is, and `pb` is the context's own pointer), and one thread at a time
+// uses it.
 unsafe impl Send for ReadIo {}
 
 impl ReadIo {
@@ -241,7 +246,8 @@ impl ReadIo {
         self.0.state().common.control = control;
     }
 
-    /// With `direct`, payload reads go straight into the packet (AVIOContext.direct); with `elide` they are left out.
+    /// With `direct`, payload reads go straight into the packet (AVIOContext.direct); with `elide` they are
+    /// left out.
     pub(crate) fn set_direct(&mut self, direct: bool, elide: bool) {
         // SAFETY: the context is live, and `direct` is a public field.
         unsafe { (*self.0.pb.as_ptr()).direct = c_int::from(direct) };
@@ -281,8 +287,8 @@ impl ReadIo {
 }
 
 unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_int {
-    // SAFETY: `opaque` is the ReadState that the owning Context keeps alive; libav calls from one thread at a time,
-    // and the owner holds no reference while libav runs.
+    // SAFETY: `opaque` is the ReadState that the owning Context keeps alive; libav calls from one thread at a
+    // time, and the owner holds no reference while libav runs.
     let state = unsafe { &mut *opaque.cast::<ReadState>() };
     let Ok(size) = usize::try_from(size) else {
         return -libc::EINVAL;
@@ -309,7 +315,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
             scratch.resize(size, 0);
             device.read(common.pos, scratch, &common.control)?
         } else {
-            // SAFETY: libav promises `size` writable bytes at `into`. They get a value before safe code sees them.
+            // SAFETY: libav promises `size` writable bytes at `into`. They get a value before safe code sees
+            // them.
             let into = unsafe {
                 std::ptr::write_bytes(into, 0, size);
                 std::slice::from_raw_parts_mut(into, size)
@@ -326,7 +333,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
         }
         hold(common, *gathered, reading, read)?;
         if buffered {
-            // SAFETY: libav promises `size` writable bytes at `into`; as many are in `scratch`, and `read` is no more.
+            // SAFETY: libav promises `size` writable bytes at `into`; as many are in `scratch`, and `read` is
+            // no more.
             unsafe { std::ptr::copy_nonoverlapping(scratch.as_ptr(), into, read) };
         }
         Ok(read)
@@ -357,8 +365,8 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     }
 }
 
-/// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and nowhere else
-/// can it be stopped.
+/// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and
+/// nowhere else can it be stopped.
 fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result<()> {
     let limits = common.control.limit();
     Limits::hold(common.pos.saturating_add(read as u64), limits.input_bytes, "input_bytes", || {
@@ -386,8 +394,8 @@ unsafe extern "C" fn read_seek(opaque: *mut c_void, offset: i64, whence: c_int) 
     finish_seek(&mut state.common, outcome, whence)
 }
 
-/// Where a seek leads; None if that is before the start, or asks for a length that is not known. A position past the
-/// end is allowed: the next read says that it is the end.
+/// Where a seek leads; None if that is before the start, or asks for a length that is not known. A position
+/// past the end is allowed: the next read says that it is the end.
 fn seek_to(pos: u64, len: Option<u64>, offset: i64, whence: c_int) -> Option<u64> {
     match whence & !ff::AVSEEK_FORCE {
         ff::AVSEEK_SIZE => len,
@@ -427,8 +435,8 @@ impl WriteIo {
         let common = Common::new(control);
         let state = WriteState { common, device, current: None, payload: 0, umid: None };
         let context = Context::new(state, true, None, Some(write), seek)?;
-        // SAFETY: the context is live. min_packet_size is 0 for custom I/O, which flushes after each packet; 256 KiB is
-        // what libav's own file protocol has.
+        // SAFETY: the context is live. min_packet_size is 0 for custom I/O, which flushes after each packet;
+        // 256 KiB is what libav's own file protocol has.
         unsafe {
             (*context.pb.as_ptr()).direct = c_int::from(direct);
             (*context.pb.as_ptr()).min_packet_size = 256 * 1024;
@@ -440,7 +448,8 @@ impl WriteIo {
         self.0.pb.as_ptr()
     }
 
-    /// The packet that is written next has its bytes at `address`, and the same bytes lie in its source at `origin`.
+    /// The packet that is written next has its bytes at `address`, and the same bytes lie in its source at
+    /// `origin`.
     pub(crate) fn set_current(&mut self, address: usize, len: usize, origin: u64) {
         self.0.state().current = Some((address, len, origin));
     }

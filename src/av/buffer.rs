@@ -7,7 +7,8 @@ use std::{ffi::c_void, ptr::NonNull};
 /// One reference to shared bytes. Read-only: libav copies before it writes (AV_BUFFER_FLAG_READONLY).
 pub(crate) struct BufferRef(NonNull<ff::AVBufferRef>);
 
-// SAFETY: AVBuffer's count is atomic, the bytes are read-only, and what owns them is Send + Sync (see `lend`).
+// SAFETY: AVBuffer's count is atomic, the bytes are read-only, and what owns them is Send + Sync (see
+// `lend`).
 unsafe impl Send for BufferRef {}
 // SAFETY: as above; `&BufferRef` gives nothing but shared reads.
 unsafe impl Sync for BufferRef {}
@@ -19,13 +20,14 @@ impl BufferRef {
         let bytes: &[u8] = (*owner).as_ref();
         let (data, len) = (bytes.as_ptr().cast_mut(), bytes.len());
         let opaque = Box::into_raw(owner).cast::<c_void>();
-        // SAFETY: `data` stays where it is while the boxed owner lives, and that is until `release::<T>` runs. The
-        // flag keeps libav from writing through the pointer.
+        // SAFETY: `data` stays where it is while the boxed owner lives, and that is until `release::<T>`
+        // runs. The flag keeps libav from writing through the pointer.
         let buffer = unsafe {
             ff::av_buffer_create(data, len, Some(release::<T>), opaque, ff::AV_BUFFER_FLAG_READONLY)
         };
         NonNull::new(buffer).map(Self).ok_or_else(|| {
-            // SAFETY: libav did not take the pointer, so it is still ours, and it came from Box::into_raw above.
+            // SAFETY: libav did not take the pointer, so it is still ours, and it came from Box::into_raw
+            // above.
             drop(unsafe { Box::from_raw(opaque.cast::<T>()) });
             Error::new(ErrorKind::LimitExceeded, "no memory for a buffer reference")
         })
@@ -34,8 +36,8 @@ impl BufferRef {
     /// A reference of our own to what somebody else refers to.
     ///
     /// # Safety
-    /// `other` is NULL or a live reference during the call, to read-only bytes or to a context that libav shares between
-    /// threads itself.
+    /// `other` is NULL or a live reference during the call, to read-only bytes or to a context that libav
+    /// shares between threads itself.
     pub(super) unsafe fn to(other: *const ff::AVBufferRef) -> Option<Self> {
         if other.is_null() {
             return None;

@@ -15,7 +15,8 @@ pub(crate) fn crc16(bytes: &[u8]) -> u16 {
 }
 
 fn crc(kind: ff::AVCRCId, bytes: &[u8]) -> u32 {
-    // SAFETY: the table of a known kind is static, and made on the first call; the bytes live during the call.
+    // SAFETY: the table of a known kind is static, and made on the first call; the bytes live during the
+    // call.
     unsafe { ff::av_crc(ff::av_crc_get_table(kind), 0, bytes.as_ptr(), bytes.len()) }
 }
 

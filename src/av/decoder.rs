@@ -47,8 +47,9 @@ pub(crate) struct DecodeOptions {
     pub alpha: bool,
 }
 
-/// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of H.264, HEVC
-/// and AV1 let large pictures have), and those that wait for their turn, in queues and filters as well.
+/// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of
+/// H.264, HEVC and AV1 let large pictures have), and those that wait for their turn, in queues and filters as
+/// well.
 const REFERRED: u64 = 8;
 const WAITING: u64 = 4;
 /// As many threads as libav takes by itself.
@@ -69,8 +70,8 @@ impl Stream {
         if self.is_intra_only() { WAITING } else { WAITING.saturating_add(REFERRED) }
     }
 
-    /// The least `max_pixels` that lets a codec decode this stream, for a bound that its pictures hold to: libav rounds
-    /// their width up first (decode.c: ff_get_buffer).
+    /// The least `max_pixels` that lets a codec decode this stream, for a bound that its pictures hold to:
+    /// libav rounds their width up first (decode.c: ff_get_buffer).
     pub(super) fn with_rounded_width(&self, bound: u64) -> u64 {
         const ALIGNED: u64 = 64;
         let (w, h) = self.size().unwrap_or((0, 0));
@@ -145,8 +146,8 @@ impl Decoder {
         let mut settings = Dict::new();
         let room = Room::of(stream, options)?;
         decoder.picture = room.picture;
-        // Each thread would keep pictures of the device's pool, which has few: with 16, NVDEC refuses it. And a refused
-        // stream shows with the packet that it is refused at.
+        // Each thread would keep pictures of the device's pool, which has few: with 16, NVDEC refuses it. And
+        // a refused stream shows with the packet that it is refused at.
         settings.set("threads", &threads(if decoder.has_device { 1 } else { room.threads }))?;
         if options.low_delay {
             settings.set("thread_type", "slice")?;
@@ -242,7 +243,8 @@ impl Decoder {
         self.settle(code)
     }
 
-    /// How many packets it takes beyond one before it gives that one's picture away, since others may be shown before it.
+    /// How many packets it takes beyond one before it gives that one's picture away, since others may be
+    /// shown before it.
     pub(crate) fn delay(&self) -> usize {
         // SAFETY: live as long as self.
         usize::try_from(unsafe { self.context.as_ref() }.has_b_frames).unwrap_or(0)
@@ -272,7 +274,8 @@ impl Drop for Decoder {
     }
 }
 
-/// The decoder that shows transparency which lies beside the pictures (WebM's BlockAdditional): libav's own leave it out.
+/// The decoder that shows transparency which lies beside the pictures (WebM's BlockAdditional): libav's own
+/// leave it out.
 fn alpha_decoder(stream: &Stream) -> Option<&'static std::ffi::CStr> {
     let name = match stream.codec().as_str() {
         "vp8" => c"libvpx",
@@ -283,8 +286,8 @@ fn alpha_decoder(stream: &Stream) -> Option<&'static std::ffi::CStr> {
     stream.metadata.iter().any(says).then_some(name)
 }
 
-/// The decoder to take where libav's own does not give what was encoded. FFmpeg 7's of Speex gives twice as many samples,
-/// but in narrow band; 5.1's and 9's do not.
+/// The decoder to take where libav's own does not give what was encoded. FFmpeg 7's of Speex gives twice as
+/// many samples, but in narrow band; 5.1's and 9's do not.
 fn whole_decoder(codec: &str) -> Option<&'static std::ffi::CStr> {
     (cfg!(all(libav_7_0, not(libav_9_0))) && codec == "speex").then_some(c"libspeex")
 }

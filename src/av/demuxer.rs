@@ -8,8 +8,9 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat, hls, dash,
-/// sdp, rtsp, sap, imf, vobsub), what reads a pattern of files or a device (image2, lavfi), and single images.
+/// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat,
+/// hls, dash, sdp, rtsp, sap, imf, vobsub), what reads a pattern of files or a device (image2, lavfi), and
+/// single images.
 const DEMUXERS: &[&str] = &[
     "3g2",
     "3gp",
@@ -126,10 +127,11 @@ impl Demuxer {
         Self { is_mov: it.name().split(',').any(|name| name == "mp4"), ..it }
     }
 
-    /// Finds out what the bytes are, whether that is [`allowed`](Self::allowed) or not. `read` fills its buffer from the
-    /// source's start and returns how much there was.
+    /// Finds out what the bytes are, whether that is [`allowed`](Self::allowed) or not. `read` fills its
+    /// buffer from the source's start and returns how much there was.
     pub(crate) fn probe(file_name: &str, mut read: impl FnMut(&mut [u8]) -> Result<usize>) -> Result<Self> {
-        // A name decides between formats that look alike (raw streams); one with a NUL can't be told to libav.
+        // A name decides between formats that look alike (raw streams); one with a NUL can't be told to
+        // libav.
         let name = c_string(file_name).unwrap_or_default();
         let mut size = FIRST_PROBE;
         loop {
@@ -146,7 +148,8 @@ impl Demuxer {
                 mime_type: ptr::null(),
             };
             let mut score = 0;
-            // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live during the call.
+            // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live
+            // during the call.
             let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
             let good = score > if last { 0 } else { ff::AVPROBE_SCORE_MAX / 4 };
             if let Some(found) = NonNull::new(found.cast_mut()).filter(|_| good) {
@@ -163,7 +166,8 @@ impl Demuxer {
         }
     }
 
-    /// The demuxer for a still picture with these bytes: by its signature alone, and none that could open a second file.
+    /// The demuxer for a still picture with these bytes: by its signature alone, and none that could open a
+    /// second file.
     pub(crate) fn for_picture(bytes: &[u8]) -> Result<Self> {
         let name = match bytes {
             [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => c"png_pipe",
@@ -182,8 +186,8 @@ impl Demuxer {
         })
     }
 
-    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a picture is
-    /// asked for.
+    /// Whether this is for pictures that move in an image's file: GIF and APNG. They are media only where a
+    /// picture is asked for.
     pub(crate) fn is_animation(self) -> bool {
         matches!(self.name().as_str(), "gif" | "apng")
     }
@@ -231,8 +235,8 @@ impl Demuxer {
         unsafe { self.format.as_ref() }.flags & ff::AVFMT_TS_DISCONT != 0
     }
 
-    /// Whether its packets say when their pictures are shown: those of raw video do not, which libav counts at best in the
-    /// order that they are decoded in.
+    /// Whether its packets say when their pictures are shown: those of raw video do not, which libav counts
+    /// at best in the order that they are decoded in.
     pub(crate) fn has_times(self) -> bool {
         const RAW: [&str; 10] =
             ["avs2", "cavsvideo", "evc", "h264", "hevc", "m4v", "mpegvideo", "vc1", "vvc", "dirac"];

@@ -17,9 +17,9 @@ use std::{
 /// The devices of one kind that are looked at by index.
 pub(crate) const MAX_INDEX: usize = 16;
 
-/// Held while a device of one kind opens: drivers have races where they initialise themselves (PoCL 3.1 reads a device's
-/// name before it has one), and every job of the process may be the first. A driver that hangs keeps the others of its
-/// kind waiting, who give up by the same limit.
+/// Held while a device of one kind opens: drivers have races where they initialise themselves (PoCL 3.1 reads
+/// a device's name before it has one), and every job of the process may be the first. A driver that hangs
+/// keeps the others of its kind waiting, who give up by the same limit.
 static OPENING: [Mutex<()>; DeviceKind::ALL.len()] = [const { Mutex::new(()) }; DeviceKind::ALL.len()];
 
 fn alone(kind: DeviceKind) -> Option<MutexGuard<'static, ()>> {
@@ -32,8 +32,9 @@ pub(crate) struct Device {
     kind: DeviceKind,
 }
 
-// SAFETY: the reference count is atomic, and libav's device contexts are made to be shared: they do not change after
-// they were initialised, and the APIs behind them lock for themselves or are locked by libav (Vulkan's queues).
+// SAFETY: the reference count is atomic, and libav's device contexts are made to be shared: they do not
+// change after they were initialised, and the APIs behind them lock for themselves or are locked by libav
+// (Vulkan's queues).
 unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
@@ -144,8 +145,8 @@ impl Device {
             return Err(Error::new(ErrorKind::Hardware, "the encoder takes no pictures of this device"));
         };
         let uploaded = Frame::new()?;
-        // SAFETY: the pool belongs to the device and is set up before it is initialised; the frame takes a reference of
-        // its own to it, and ours is given back on every way.
+        // SAFETY: the pool belongs to the device and is set up before it is initialised; the frame takes a
+        // reference of its own to it, and ours is given back on every way.
         unsafe {
             let mut pool = ff::av_hwframe_ctx_alloc(self.as_ptr());
             if pool.is_null() {
@@ -176,8 +177,8 @@ impl Device {
                 unsafe { log::mark_device(&mut *(*reference.as_ptr()).data.cast::<ff::AVHWDeviceContext>()) };
                 let device = Self { reference, kind };
                 if kind == DeviceKind::OpenCl {
-                    // PoCL 3.1 forgets its devices when its last context goes, while other threads may be listing them:
-                    // one stays for as long as the process.
+                    // PoCL 3.1 forgets its devices when its last context goes, while other threads may be
+                    // listing them: one stays for as long as the process.
                     static KEPT: Mutex<Option<Device>> = Mutex::new(None);
                     KEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| device.clone());
                 }
@@ -198,12 +199,15 @@ impl Device {
         self.reference.as_ptr()
     }
 
-    /// What its driver calls the device, and whether it is the processor in disguise; for APIs that are asked easily.
+    /// What its driver calls the device, and whether it is the processor in disguise; for APIs that are asked
+    /// easily.
     pub(crate) fn description(&self) -> Option<(String, bool)> {
-        // SAFETY: the buffer of a device reference is its AVHWDeviceContext, which does not change once it is open.
+        // SAFETY: the buffer of a device reference is its AVHWDeviceContext, which does not change once it is
+        // open.
         let context = unsafe { (*self.reference.as_ref().data.cast::<ff::AVHWDeviceContext>()).hwctx };
         match self.kind {
-            // SAFETY: an open device's `hwctx` is of its kind: here an AVCUDADeviceContext, which begins with its CUcontext, …
+            // SAFETY: an open device's `hwctx` is of its kind: here an AVCUDADeviceContext, which begins with
+            // its CUcontext, …
             DeviceKind::Cuda => unsafe { describe::cuda(*context.cast::<*mut c_void>()) },
             // SAFETY: … here an AVVulkanDeviceContext, which begins as
             // VulkanHead says in all versions, …
@@ -219,8 +223,9 @@ fn no_such(index: usize) -> Error {
     Error::new(ErrorKind::Hardware, format!("there is no device with index {index}"))
 }
 
-/// libav names OpenCL's devices `platform.device`; the index counts through all platforms, in the loader's order. Named
-/// like this a device is never ambiguous, and one that computes on the processor is found as any other.
+/// libav names OpenCL's devices `platform.device`; the index counts through all platforms, in the loader's
+/// order. Named like this a device is never ambiguous, and one that computes on the processor is found as any
+/// other.
 fn opencl(index: usize) -> Result<Device> {
     let mut left = index;
     let mut failure = None;
@@ -243,10 +248,11 @@ fn opencl(index: usize) -> Result<Device> {
     Err(no_such(index))
 }
 
-// --- Why a device can't be opened -----------------------------------------------------------------------------------
+// --- Why a device can't be opened
+// -----------------------------------------------------------------------------------
 
-/// What is missing for devices of this kind, found without libav: it would say so on the process's stderr, unless its
-/// log is captured, and does not say it in its return code.
+/// What is missing for devices of this kind, found without libav: it would say so on the process's stderr,
+/// unless its log is captured, and does not say it in its return code.
 fn obstacle(kind: DeviceKind) -> Option<String> {
     if !is_known(kind) {
         return Some(format!("this build of libav knows no {kind} devices"));
@@ -288,8 +294,8 @@ fn has_opencl_driver() -> bool {
 
 #[cfg(unix)]
 fn unloadable(library: &CStr, what: &str) -> Option<String> {
-    // SAFETY: a NUL-ended name. The library's constructors run, as they do when libav loads it next; the handle is
-    // closed once. dlerror's text is this thread's own until its next dl call.
+    // SAFETY: a NUL-ended name. The library's constructors run, as they do when libav loads it next; the
+    // handle is closed once. dlerror's text is this thread's own until its next dl call.
     let error = unsafe {
         let handle = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL);
         if !handle.is_null() {
@@ -308,7 +314,8 @@ fn unloadable(_library: &CStr, _what: &str) -> Option<String> {
     None
 }
 
-// --- What libav has -------------------------------------------------------------------------------------------------
+// --- What libav has
+// -------------------------------------------------------------------------------------------------
 
 fn raw_kind(kind: DeviceKind) -> AVHWDeviceType {
     match kind {
@@ -323,7 +330,8 @@ fn raw_kind(kind: DeviceKind) -> AVHWDeviceType {
 }
 
 unsafe extern "C" {
-    // With numbers in place of the enum: a newer libav at run time may have kinds that no enumerator stands for.
+    // With numbers in place of the enum: a newer libav at run time may have kinds that no enumerator stands
+    // for.
     #[link_name = "av_hwdevice_iterate_types"]
     fn next_kind(previous: c_int) -> c_int;
 }
@@ -420,8 +428,8 @@ fn codecs(wanted: impl Fn(*const ff::AVCodec) -> bool) -> Vec<String> {
 unsafe fn works_on(codec: *const ff::AVCodec, kind: DeviceKind) -> bool {
     (0..)
         .map_while(|index| {
-            // SAFETY: the caller's promise; past the last index comes NULL. The field is read as a number, as in
-            // `next_kind`.
+            // SAFETY: the caller's promise; past the last index comes NULL. The field is read as a number, as
+            // in `next_kind`.
             unsafe {
                 let config = ff::avcodec_get_hw_config(codec, index);
                 (!config.is_null()).then(|| (&raw const (*config).device_type).cast::<c_int>().read())

@@ -60,7 +60,8 @@ pub(super) unsafe fn pairs(dict: *const ff::AVDictionary) -> Vec<(String, String
     let mut found = Vec::new();
     let mut entry: *const ff::AVDictionaryEntry = ptr::null();
     loop {
-        // SAFETY: an empty key with IGNORE_SUFFIX walks over all entries; `entry` is NULL or came from the call before.
+        // SAFETY: an empty key with IGNORE_SUFFIX walks over all entries; `entry` is NULL or came from the
+        // call before.
         entry = unsafe { ff::av_dict_get(dict, c"".as_ptr(), entry, ff::AV_DICT_IGNORE_SUFFIX) };
         if entry.is_null() {
             return found;

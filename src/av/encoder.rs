@@ -105,8 +105,8 @@ impl EncoderKind {
             .map_or(true, |encoder| unsafe { super::option::takes_text(encoder.as_ptr().cast(), key) })
     }
 
-    /// Whether it has these options, by libav's names, and takes their values, as far as that can be told without
-    /// opening it: what it hands on as a text (x264's `preset`) is judged then.
+    /// Whether it has these options, by libav's names, and takes their values, as far as that can be told
+    /// without opening it: what it hands on as a text (x264's `preset`) is judged then.
     pub(crate) fn check_options(self, options: &[(String, String)]) -> Result<()> {
         let encoder = Encoder::alloc(self)?;
         let name = self.name();
@@ -190,8 +190,8 @@ impl Encoder {
         if let Some(format) = pix_fmt(from.format) {
             c.pix_fmt = format;
         }
-        // SAFETY: fields of two live structs, of one type each; copied as the ints they are. The frames context is a new
-        // reference that the codec context owns.
+        // SAFETY: fields of two live structs, of one type each; copied as the ints they are. The frames
+        // context is a new reference that the codec context owns.
         unsafe {
             copy_int(&raw mut c.color_range, &raw const from.color_range);
             copy_int(&raw mut c.color_primaries, &raw const from.color_primaries);
@@ -333,9 +333,9 @@ impl Encoder {
         if self.kind.has_fixed_frames() { u32::try_from(self.get().frame_size).unwrap_or(0) } else { 0 }
     }
 
-    /// Samples of silence that it is to be given behind the last sound, for all of that to come out: encoders without a
-    /// delay, by their own account, make a packet of each frame, and what they look ahead of it stays in them. Two say
-    /// that they have one and let go of no more at the end.
+    /// Samples of silence that it is to be given behind the last sound, for all of that to come out: encoders
+    /// without a delay, by their own account, make a packet of each frame, and what they look ahead of it
+    /// stays in them. Two say that they have one and let go of no more at the end.
     pub(crate) fn silence_behind(&self) -> usize {
         let delay = self.kind.get().capabilities & ff::AV_CODEC_CAP_DELAY as c_int != 0;
         let lets_go = delay && !matches!(self.kind.name().as_str(), "libspeex" | "libtwolame");
@@ -362,8 +362,8 @@ impl Encoder {
         settle(code)?.map_err(|code| error(code, &format!("the encoder {}", self.kind.name())))
     }
 
-    /// The stream that a muxer is told of, with what of `source` survives: language, disposition, metadata, HDR metadata,
-    /// and the display matrix unless the picture was turned.
+    /// The stream that a muxer is told of, with what of `source` survives: language, disposition, metadata,
+    /// HDR metadata, and the display matrix unless the picture was turned.
     pub(crate) fn stream(&self, source: &Stream, turned: bool) -> Result<Stream> {
         // SAFETY: the context is live and open, and self is its only user.
         let mut stream = unsafe { Stream::from_context(self.as_ptr(), self.time_base(), source, turned) }?;

@@ -55,12 +55,13 @@ impl Files {
 
     /// Not while a libav function runs that may call back: the callbacks take the same reference.
     fn state(&mut self) -> &mut State {
-        // SAFETY: the box is live until drop; callbacks run inside libav functions, and those are called with no
-        // reference from here alive.
+        // SAFETY: the box is live until drop; callbacks run inside libav functions, and those are called with
+        // no reference from here alive.
         unsafe { self.0.as_mut() }
     }
 
-    /// Lets a context, and those that its muxer makes like it, open and close here. The context goes before self does.
+    /// Lets a context, and those that its muxer makes like it, open and close here. The context goes before
+    /// self does.
     pub(super) fn serve(&mut self, context: &mut ff::AVFormatContext) {
         context.opaque = self.0.as_ptr().cast();
         context.io_open = Some(open);
@@ -90,8 +91,8 @@ unsafe extern "C" fn open(
     flags: c_int,
     _options: *mut *mut ff::AVDictionary,
 ) -> c_int {
-    // SAFETY: libav hands over a live context, whose opaque is the State that `serve` put there, where to put the I/O, and
-    // a C string or NULL. The owner holds no reference to the state while libav runs.
+    // SAFETY: libav hands over a live context, whose opaque is the State that `serve` put there, where to put
+    // the I/O, and a C string or NULL. The owner holds no reference to the state while libav runs.
     let (state, url) = unsafe {
         *pb = ptr::null_mut();
         let url = if url.is_null() { c"" } else { CStr::from_ptr(url) };

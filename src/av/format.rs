@@ -25,7 +25,8 @@ pub(super) fn lies_on_device(format: ff::AVPixelFormat) -> bool {
         .is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0)
 }
 
-/// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and filters refuse them.
+/// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and
+/// filters refuse them.
 pub(super) fn guess_layout(layout: &mut ff::AVChannelLayout) {
     if layout.order == ff::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC && layout.nb_channels > 0 {
         // SAFETY: a live layout without allocations of its own.

@@ -18,18 +18,19 @@ use crate::{
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, fmt, ptr::NonNull, time::Duration};
 
-/// A decoded picture or a stretch of sound, with its timestamp. The bytes are counted references: handing a frame on
-/// copies nothing.
+/// A decoded picture or a stretch of sound, with its timestamp. The bytes are counted references: handing a
+/// frame on copies nothing.
 ///
-/// A picture has up to four planes, as its pixel format says (`yuv420p`: Y, U, V); sound has one plane, or one for each
-/// channel if its sample format ends in `p`. Frames that lie on a device (a GPU) have no planes here.
+/// A picture has up to four planes, as its pixel format says (`yuv420p`: Y, U, V); sound has one plane, or
+/// one for each channel if its sample format ends in `p`. Frames that lie on a device (a GPU) have no planes
+/// here.
 pub struct Frame {
     raw: NonNull<ff::AVFrame>,
     base: Rational,
 }
 
-// SAFETY: a frame owns its fields; the buffers that it references have atomic counts, and they are written to only after
-// `make_writable` has found or made this frame the only one that refers to them.
+// SAFETY: a frame owns its fields; the buffers that it references have atomic counts, and they are written to
+// only after `make_writable` has found or made this frame the only one that refers to them.
 unsafe impl Send for Frame {}
 
 impl Frame {
@@ -40,10 +41,11 @@ impl Frame {
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a frame"))
     }
 
-    /// A new picture whose bytes are all 0. `format` is libav's name of a pixel format, such as `yuv420p` or `rgba`.
+    /// A new picture whose bytes are all 0. `format` is libav's name of a pixel format, such as `yuv420p` or
+    /// `rgba`.
     ///
-    /// Errors: InvalidArgument for a format that libav does not know or a size out of its range, LimitExceeded if there
-    /// is no memory.
+    /// Errors: InvalidArgument for a format that libav does not know or a size out of its range,
+    /// LimitExceeded if there is no memory.
     pub fn video(format: &str, width: u32, height: u32) -> Result<Self> {
         let number = pixel_format(format)?;
         let mut frame = Self::new()?;
@@ -52,8 +54,8 @@ impl Frame {
         (raw.width, raw.height) = (size(width)?, size(height)?);
         let mut frame = frame.allocate()?;
         for buffer in frame.get_mut().buf {
-            // SAFETY: NULL, or a reference to a fresh buffer that only this frame has, of `size` bytes. What nobody
-            // writes to has a value then, too: safe code reads it, also between the lines.
+            // SAFETY: NULL, or a reference to a fresh buffer that only this frame has, of `size` bytes. What
+            // nobody writes to has a value then, too: safe code reads it, also between the lines.
             unsafe {
                 if let Some(buffer) = buffer.as_ref() {
                     std::ptr::write_bytes(buffer.data, 0, buffer.size);
@@ -216,7 +218,8 @@ impl Frame {
     /// libav's name of its pixel or sample format, such as `yuv420p` or `fltp`.
     pub fn format(&self) -> String {
         let number = self.get().format;
-        // SAFETY: numbers that libav does not know are no variants; the functions answer with a static string or NULL.
+        // SAFETY: numbers that libav does not know are no variants; the functions answer with a static string
+        // or NULL.
         unsafe {
             if self.is_audio() {
                 sample_fmt(number).map(|f| string(ff::av_get_sample_fmt_name(f)))
@@ -318,18 +321,19 @@ impl Frame {
         (before.checked_add(len)? <= buffer.size).then_some((data, len))
     }
 
-    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for frames on a
-    /// device or with lines from bottom to top.
+    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for
+    /// frames on a device or with lines from bottom to top.
     pub fn plane(&self, plane: usize) -> Option<&[u8]> {
         let (data, len) = self.place(plane)?;
-        // SAFETY: `place` has checked that the bytes lie in a buffer of this frame, which lives as long as self and is
-        // written to by nobody: that takes `&mut` of the only frame that refers to it.
+        // SAFETY: `place` has checked that the bytes lie in a buffer of this frame, which lives as long as
+        // self and is written to by nobody: that takes `&mut` of the only frame that refers to it.
         Some(unsafe { std::slice::from_raw_parts(data, len) })
     }
 
     /// The bytes of a plane, to be written to. If anybody else refers to them, they are copied first.
     ///
-    /// Errors: LimitExceeded if there is no memory for the copy; InvalidArgument where [`plane`](Self::plane) is None.
+    /// Errors: LimitExceeded if there is no memory for the copy; InvalidArgument where [`plane`](Self::plane)
+    /// is None.
     pub fn plane_mut(&mut self, plane: usize) -> Result<&mut [u8]> {
         self.make_writable()?;
         let (data, len) = self.place(plane).ok_or_else(|| {
@@ -348,7 +352,8 @@ impl Frame {
         check(unsafe { ff::av_frame_make_writable(self.raw.as_ptr()) }, "making a frame writable").map(drop)
     }
 
-    /// Takes over another frame's times and properties (colour, aspect, metadata, side data), but not its bytes.
+    /// Takes over another frame's times and properties (colour, aspect, metadata, side data), but not its
+    /// bytes.
     ///
     /// Errors: LimitExceeded if there is no memory.
     pub fn copy_properties(&mut self, other: &Self) -> Result<()> {
@@ -419,7 +424,8 @@ impl Frame {
     /// The pixel format that its picture has in memory, if it lies on a device.
     pub(crate) fn format_in_memory(&self) -> Option<String> {
         let context = self.frames_context()?;
-        // SAFETY: the buffer of a frames context's reference is an AVHWFramesContext; its format is read as the int it is.
+        // SAFETY: the buffer of a frames context's reference is an AVHWFramesContext; its format is read as
+        // the int it is.
         unsafe {
             let frames = (*context.as_ptr()).data.cast::<ff::AVHWFramesContext>();
             let number = (&raw const (*frames).sw_format).cast::<c_int>().read();

@@ -101,7 +101,8 @@ impl Unfinished {
         // SAFETY: allocates, or returns NULL.
         let graph = NonNull::new(unsafe { ff::avfilter_graph_alloc() }).ok_or_else(no_memory)?;
         let unfinished = Self(graph);
-        // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the graph.
+        // SAFETY: fresh and ours; the option's string is copied by libav's allocator, which frees it with the
+        // graph.
         unsafe {
             log::mark_graph(&mut *graph.as_ptr());
             (*graph.as_ptr()).nb_threads = c_int::try_from(options.threads.min(64)).unwrap_or(0);
@@ -232,8 +233,8 @@ impl Ends {
 }
 
 impl Graph {
-    /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for several,
-    /// and one output. `tail` is put behind it, filter by filter.
+    /// `description` is libavfilter's text, with inputs that are unnamed, or named `in`, or `in0`, `in1`… for
+    /// several, and one output. `tail` is put behind it, filter by filter.
     pub(crate) fn new(
         inputs: &[Input],
         description: &str,
@@ -304,7 +305,8 @@ impl Graph {
         if code == ff::AVERROR_EOF { Ok(()) } else { check(code, "filtering").map(drop) }
     }
 
-    /// Ends an input at a time, in its time base: filters that fill a grid (`fps`) give the last frame its length.
+    /// Ends an input at a time, in its time base: filters that fill a grid (`fps`) give the last frame its
+    /// length.
     pub(crate) fn close(&mut self, input: usize, at: Option<i64>) -> Result<()> {
         let Some(source) = self.inputs.get(input) else {
             return Err(Error::new(ErrorKind::Bug, format!("a filter graph without an input {input}")));
@@ -375,7 +377,8 @@ fn sink(graph: NonNull<ff::AVFilterGraph>, audio: bool) -> Result<NonNull<ff::AV
     // SAFETY: the filter is live and not initialised, and takes no arguments.
     let code = unsafe {
         if audio {
-            // More than eight channels have no usual places. As ffmpeg does; without this option none is needed.
+            // More than eight channels have no usual places. As ffmpeg does; without this option none is
+            // needed.
             let flags = ff::AV_OPT_SEARCH_CHILDREN as c_int;
             let code = ff::av_opt_set_int(sink.as_ptr().cast(), c"all_channel_counts".as_ptr(), 1, flags);
             if code != ff::AVERROR_OPTION_NOT_FOUND {
@@ -415,8 +418,8 @@ fn source(
     };
     let layout = c_string(&shape.layout)?;
     let mut layout_code = 0;
-    // SAFETY: the parameters are ours and libav copies what it needs of them; the struct is freed by av_free, and the
-    // layout that was made inside it before that. The frames context is only lent.
+    // SAFETY: the parameters are ours and libav copies what it needs of them; the struct is freed by av_free,
+    // and the layout that was made inside it before that. The frames context is only lent.
     let code = unsafe {
         let p = parameters.as_mut();
         p.format = shape.format;

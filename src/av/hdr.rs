@@ -1,5 +1,5 @@
-//! What is said of pictures' light: the display that they were mastered on (SMPTE ST 2086) and how bright they get (CTA-861.3).
-//! H.264, HEVC and AV1 say it beside their pictures, containers beside the stream.
+//! What is said of pictures' light: the display that they were mastered on (SMPTE ST 2086) and how bright
+//! they get (CTA-861.3). H.264, HEVC and AV1 say it beside their pictures, containers beside the stream.
 
 use super::frame::Frame;
 use ffmpeg_sys_next as ff;
@@ -37,7 +37,8 @@ pub(super) fn beside(picture: &Frame) -> Vec<Said> {
 #[cfg(libav_7_0)]
 pub(super) unsafe fn tell(context: *mut ff::AVCodecContext, picture: &Frame) -> crate::Result<()> {
     for (kind, _) in KINDS {
-        // SAFETY: the frame and the context are live; the entry is one of the frame's, and the context gets a reference.
+        // SAFETY: the frame and the context are live; the entry is one of the frame's, and the context gets a
+        // reference.
         let code = unsafe {
             let entry = ff::av_frame_get_side_data(picture.as_ptr(), kind);
             if entry.is_null() {
@@ -52,8 +53,8 @@ pub(super) unsafe fn tell(context: *mut ff::AVCodecContext, picture: &Frame) -> 
     Ok(())
 }
 
-/// What is said, in the words of an encoder that libav does not tell by itself (before FFmpeg 7.0); what the caller says goes
-/// before it.
+/// What is said, in the words of an encoder that libav does not tell by itself (before FFmpeg 7.0); what the
+/// caller says goes before it.
 #[cfg(not(libav_7_0))]
 pub(super) fn add_words(encoder: &str, said: &[Said], options: &mut Vec<(String, String)>) {
     let (key, display, level) = match encoder {
@@ -84,7 +85,8 @@ pub(super) fn add_words(encoder: &str, said: &[Said], options: &mut Vec<(String,
     }
 }
 
-/// AVMasteringDisplayMetadata: x and y of red, green, blue and white, the least and most luminance, and which of them is there.
+/// AVMasteringDisplayMetadata: x and y of red, green, blue and white, the least and most luminance, and which
+/// of them is there.
 #[cfg(not(libav_7_0))]
 fn mastering(numbers: &[i32], encoder: &str) -> Option<String> {
     let (ratios, there) = numbers.get(..22)?.split_at(20);

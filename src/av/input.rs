@@ -1,7 +1,8 @@
 //! AVFormatContext that reads: opening, packets, seeking.
 //!
-//! Inputs are untrusted. The demuxer is chosen from a list (`demuxer.rs`); nothing that a file says can make libav open
-//! another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open` denies.
+//! Inputs are untrusted. The demuxer is chosen from a list (`demuxer.rs`); nothing that a file says can make
+//! libav open another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open`
+//! denies.
 
 use super::{
     avio::{ReadDevice, ReadIo, Reading},
@@ -19,7 +20,8 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an error.
+/// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an
+/// error.
 const MOST_AGAIN: u32 = 1000;
 
 /// What libav takes for a file's length (AVDurationEstimationMethod).
@@ -55,12 +57,14 @@ pub(crate) struct Input {
     io: ReadIo,
     /// What is read for the next packet.
     reading: Reading,
-    /// Streams whose packets are read and left out by us: libav's parsers put packets together in this container, and
-    /// where it leaves a stream out, what it reads for the next packet of another has no bound.
+    /// Streams whose packets are read and left out by us: libav's parsers put packets together in this
+    /// container, and where it leaves a stream out, what it reads for the next packet of another has no
+    /// bound.
     unwanted: Option<Vec<usize>>,
 }
 
-/// Packets of the other streams, and what lies between them, may be read for the next one of a file with several.
+/// Packets of the other streams, and what lies between them, may be read for the next one of a file with
+/// several.
 const INTERLEAVED: u64 = 4;
 
 struct Context(NonNull<ff::AVFormatContext>);
@@ -101,7 +105,8 @@ impl Input {
         }
         let mut settings = dict::Dict::new();
         if demuxer.name() == "mpegts" {
-            // As ffmpeg itself does: else the first programme's streams may be taken for known before they are.
+            // As ffmpeg itself does: else the first programme's streams may be taken for known before they
+            // are.
             settings.set("scan_all_pmts", "1")?;
         }
         let ignores_edits = options.ignore_edit_lists && demuxer.is_mov();
@@ -123,8 +128,8 @@ impl Input {
             // From here on libav frees it on failure.
             std::mem::ManuallyDrop::new(unopened).0.as_ptr()
         };
-        // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure libav frees
-        // the context and leaves NULL; `io` outlives both outcomes.
+        // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure
+        // libav frees the context and leaves NULL; `io` outlives both outcomes.
         let code = memory::watched(|| unsafe {
             ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
         });
@@ -173,12 +178,13 @@ impl Input {
         &mut self.io
     }
 
-    /// Reads on until libav knows the streams' parameters (avformat_find_stream_info). Parsers and decoders may run.
+    /// Reads on until libav knows the streams' parameters (avformat_find_stream_info). Parsers and decoders
+    /// may run.
     pub(crate) fn find_stream_info(&mut self) -> Result<()> {
         // It ends with the first packet behind `probesize`, which is 5 MB.
         self.io.begin(Reading::Packets(if self.stream_count() == 1 { 1 } else { INTERLEAVED }));
-        // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not decoded there
-        // either.
+        // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not
+        // decoded there either.
         let limits = *self.io.control().limit();
         let mut options = Vec::new();
         for index in 0..self.stream_count() {
@@ -195,8 +201,8 @@ impl Input {
             options.push(own);
         }
         let mut options: Vec<_> = options.into_iter().map(dict::Dict::into_raw).collect();
-        // SAFETY: the context is open and ours; there is a dictionary for each of its streams, or NULL for none. libav
-        // takes what it uses out of them, and what is left is freed here.
+        // SAFETY: the context is open and ours; there is a dictionary for each of its streams, or NULL for
+        // none. libav takes what it uses out of them, and what is left is freed here.
         let code = unsafe {
             let array = if options.is_empty() { ptr::null_mut() } else { options.as_mut_ptr() };
             let code = memory::watched(|| ff::avformat_find_stream_info(self.as_ptr(), array));
@@ -331,8 +337,8 @@ impl Input {
 
     fn indexed(&self, index: usize, which: impl Fn(c_int) -> Option<c_int>) -> Option<i64> {
         let stream = self.raw_stream(index).ok()?;
-        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context, and NULL
-        // where there is none.
+        // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context,
+        // and NULL where there is none.
         unsafe {
             let which = which(ff::avformat_index_get_entries_count(stream))?;
             let entry = ff::avformat_index_get_entry(stream, which);
@@ -344,7 +350,8 @@ impl Input {
     pub(crate) fn index_end(&self) -> Option<u64> {
         let end = |index| {
             let stream = self.raw_stream(index).ok()?;
-            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its
+            // context.
             unsafe {
                 if (*stream).discard == ff::AVDiscard::AVDISCARD_ALL {
                     return None;
@@ -360,7 +367,8 @@ impl Input {
         (0..self.stream_count()).filter_map(end).max()
     }
 
-    /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is complete.
+    /// The dts of the last keyframe in the demuxer's index at or before a time. For MP4 the index is
+    /// complete.
     pub(crate) fn keyframe_before(&self, index: usize, ticks: i64) -> Option<i64> {
         let stream = self.raw_stream(index).ok()?;
         // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
@@ -370,8 +378,8 @@ impl Input {
         }
     }
 
-    /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an error, never
-    /// the end.
+    /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an
+    /// error, never the end.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool> {
         while self.read_any(packet)? {
             if self.unwanted.as_ref().is_none_or(|unwanted| !unwanted.contains(&packet.stream())) {
@@ -399,8 +407,8 @@ impl Input {
         self.settle(code, "reading a packet").map(|_| true)
     }
 
-    /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow. False where libav
-    /// can't: the position is anywhere then. Reads that fail are an error.
+    /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow. False
+    /// where libav can't: the position is anywhere then. Reads that fail are an error.
     pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<bool> {
         let index = c_int::try_from(index).unwrap_or(-1);
         // Without an index libav reads all that lies on the way.

@@ -1,5 +1,5 @@
-//! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the thread that
-//! they are made on, and hands all others to libav's own, which prints them as it did before.
+//! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the
+//! thread that they are made on, and hands all others to libav's own, which prints them as it did before.
 
 use super::{memory, string};
 use ffmpeg_sys_next as ff;
@@ -21,8 +21,8 @@ const KEPT: usize = 32;
 const LONGEST: usize = 4096;
 
 thread_local! {
-    /// What libav said on this thread since the last error: a context is used by one thread at a time, so these are
-    /// the lines of the context that fails next.
+    /// What libav said on this thread since the last error: a context is used by one thread at a time, so
+    /// these are the lines of the context that fails next.
     static LINES: RefCell<Lines> = const { RefCell::new(Lines { whole: VecDeque::new(), partial: String::new() }) };
 }
 
@@ -41,8 +41,8 @@ static WHOLE: AtomicBool = AtomicBool::new(false);
 /// The callback is left to the host.
 static LEFT: AtomicBool = AtomicBool::new(false);
 static INSTALLED: Once = Once::new();
-/// What contexts of ours carry, so that their lines are known on libav's own threads: an address in here. Which one may
-/// say a number.
+/// What contexts of ours carry, so that their lines are known on libav's own threads: an address in here.
+/// Which one may say a number.
 static MARK: [u8; 1024] = [0; 1024];
 /// The class of libav's contexts of devices, once there is one.
 static DEVICES: AtomicPtr<ff::AVClass> = AtomicPtr::new(ptr::null_mut());
@@ -51,28 +51,29 @@ type To = dyn Fn(&str) + Send + Sync;
 static REDIRECTED: RwLock<Option<Arc<To>>> = RwLock::new(None);
 
 fn install() {
-    // SAFETY: the callback is thread-safe, as libav demands: it touches this thread's lines, and what is locked.
+    // SAFETY: the callback is thread-safe, as libav demands: it touches this thread's lines, and what is
+    // locked.
     unsafe { ff::av_log_set_callback(Some(collect)) };
 }
 
-/// Takes all of libav's warnings and errors in this process, also of contexts that are not avrope's: for programs that own
-/// their process. Those of avrope's calls are taken anyway, unless [`leave`] was called.
+/// Takes all of libav's warnings and errors in this process, also of contexts that are not avrope's: for
+/// programs that own their process. Those of avrope's calls are taken anyway, unless [`leave`] was called.
 pub fn capture() {
     LEFT.store(false, Ordering::Relaxed);
     WHOLE.store(true, Ordering::Relaxed);
     install();
 }
 
-/// Leaves libav's log callback alone. For a program that has set one of its own (`av_log_set_callback`): libav does not
-/// tell which one is set, so it is for the program to say this in front of its first call of this crate, or to set its
-/// own one after that call. What libav says during our calls goes there too, and [`Error::log`](crate::Error::log) is
-/// empty.
+/// Leaves libav's log callback alone. For a program that has set one of its own (`av_log_set_callback`):
+/// libav does not tell which one is set, so it is for the program to say this in front of its first call of
+/// this crate, or to set its own one after that call. What libav says during our calls goes there too, and
+/// [`Error::log`](crate::Error::log) is empty.
 pub fn leave() {
     LEFT.store(true, Ordering::Relaxed);
 }
 
-/// From now on each warning and error that is taken goes to this as well, as a line without its end. It is called on the
-/// thread that the line comes from, also on libav's own; a panic in it is lost.
+/// From now on each warning and error that is taken goes to this as well, as a line without its end. It is
+/// called on the thread that the line comes from, also on libav's own; a panic in it is lost.
 pub fn redirect(to: impl Fn(&str) + Send + Sync + 'static) {
     *REDIRECTED.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(to));
 }
@@ -170,8 +171,8 @@ type VaList = *mut ff::__va_list_tag;
 #[cfg(not(all(target_arch = "x86_64", not(windows), not(target_vendor = "apple"))))]
 type VaList = ff::va_list;
 
-/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody, and with the context's
-/// name once: libav puts it into the middle of a line that it logs in pieces.
+/// `[mov @ 0x55d0c0ffee] text` without the context's address, which says nothing to anybody, and with the
+/// context's name once: libav puts it into the middle of a line that it logs in pieces.
 fn without_address(line: &str) -> String {
     let (mut text, mut rest) = (String::new(), line);
     while let Some((before, after)) = rest.split_once(" @ 0x") {
@@ -219,7 +220,8 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
 unsafe fn keep(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     let mut text = [0 as c_char; 1024];
     let mut prefix = 1;
-    // SAFETY: the caller's promise; the buffer and its size belong together, and the text is cut to fit and NUL-ended.
+    // SAFETY: the caller's promise; the buffer and its size belong together, and the text is cut to fit and
+    // NUL-ended.
     let line = unsafe {
         let size = c_int::try_from(text.len()).unwrap_or(0);
         ff::av_log_format_line2(context, level, format, arguments, text.as_mut_ptr(), size, &raw mut prefix);
@@ -267,8 +269,8 @@ mod tests {
         let lines = told.clone();
         redirect(move |line| lines.lock().unwrap().push(line.to_owned()));
         ours(|| ());
-        // SAFETY: contexts of this test's own, freed at the end, which one thread at a time uses; the text has no
-        // arguments.
+        // SAFETY: contexts of this test's own, freed at the end, which one thread at a time uses; the text
+        // has no arguments.
         unsafe {
             let mut codec = ff::avcodec_alloc_context3(ptr::null());
             let mut graph = ff::avfilter_graph_alloc();

@@ -1,11 +1,11 @@
-//! Memory that libav did not get and told nobody about: demuxers, muxers and av_dict_copy throw many such codes away, and
-//! the file would be another, or lack its tags, with no word. The C library says it in `errno` (glibc and musl do, in
-//! posix_memalign as well).
+//! Memory that libav did not get and told nobody about: demuxers, muxers and av_dict_copy throw many such
+//! codes away, and the file would be another, or lack its tags, with no word. The C library says it in
+//! `errno` (glibc and musl do, in posix_memalign as well).
 
 use std::ffi::c_int;
 
-/// This thread's `errno`: what the crate `errno` is, but that its place is looked for once. It is asked several times a
-/// packet.
+/// This thread's `errno`: what the crate `errno` is, but that its place is looked for once. It is asked
+/// several times a packet.
 #[derive(Clone, Copy)]
 struct Code {
     #[cfg(target_os = "linux")]
@@ -23,7 +23,8 @@ impl Code {
     #[cfg(target_os = "linux")]
     #[inline(always)]
     fn get(self) -> c_int {
-        // SAFETY: the thread's own place, which lives as long as the thread: with its pointer this stays on it.
+        // SAFETY: the thread's own place, which lives as long as the thread: with its pointer this stays on
+        // it.
         unsafe { *self.place }
     }
 
@@ -50,7 +51,8 @@ impl Code {
     }
 }
 
-/// The code of a call of libav's; that of ENOMEM where memory ran out in it on this thread, whatever it returned.
+/// The code of a call of libav's; that of ENOMEM where memory ran out in it on this thread, whatever it
+/// returned.
 #[inline(always)]
 pub(super) fn watched(call: impl FnOnce() -> c_int) -> c_int {
     let errno = Code::of_thread();
@@ -59,9 +61,9 @@ pub(super) fn watched(call: impl FnOnce() -> c_int) -> c_int {
     if errno.get() == libc::ENOMEM && is_short() { -libc::ENOMEM } else { code }
 }
 
-/// Whether what `errno` says of memory is so. glibc leaves ENOMEM there also where one of its arenas was full and
-/// another one gave the memory (malloc.c: sysmalloc, _int_realloc), which happens to every thread that has some 64 MiB.
-/// It is believed where the allocator is another, or where memory can't be had now.
+/// Whether what `errno` says of memory is so. glibc leaves ENOMEM there also where one of its arenas was full
+/// and another one gave the memory (malloc.c: sysmalloc, _int_realloc), which happens to every thread that
+/// has some 64 MiB. It is believed where the allocator is another, or where memory can't be had now.
 #[cold]
 fn is_short() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -98,7 +100,8 @@ mod glibc {
     /// Whether the system gives memory.
     pub(super) fn has_room() -> bool {
         let (rights, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping at a place of the system's choice, which nobody touches and which is given back.
+        // SAFETY: a new mapping at a place of the system's choice, which nobody touches and which is given
+        // back.
         unsafe {
             let room = libc::mmap(ptr::null_mut(), ROOM, rights, kind, -1, 0);
             room != libc::MAP_FAILED && libc::munmap(room, ROOM) == 0
@@ -141,7 +144,8 @@ mod tests {
         assert_eq!(watched(|| aside(|| asks(usize::MAX / 4).0).min(0)), 0);
     }
 
-    /// A full arena of glibc's is no failure: what is left of its heap of 64 MiB is not enough for the last piece.
+    /// A full arena of glibc's is no failure: what is left of its heap of 64 MiB is not enough for the last
+    /// piece.
     #[test]
     fn a_thread_that_has_much_memory_gets_more() {
         const MIB: usize = 1 << 20;
@@ -150,7 +154,8 @@ mod tests {
             unsafe { libc::free(to) };
         };
         let run = move || {
-            // The size from which pieces are mapped goes up to that of a mapped one that is freed (mallopt(3)).
+            // The size from which pieces are mapped goes up to that of a mapped one that is freed
+            // (mallopt(3)).
             free(asks(30 * MIB).1);
             let mut all: Vec<_> = (0..11).map(|_| asks(5 * MIB).1).collect();
             free(asks(3 * MIB).1);

@@ -88,8 +88,9 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
-    /// What libav's table says about a codec in this container, or what is known where it says nothing, or muxes what no
-    /// player reads; None where nobody tells. `strict`: by the standard, and nothing that is an experiment.
+    /// What libav's table says about a codec in this container, or what is known where it says nothing, or
+    /// muxes what no player reads; None where nobody tells. `strict`: by the standard, and nothing that is an
+    /// experiment.
     pub(super) fn takes(self, codec: ff::AVCodecID, strict: bool) -> Option<bool> {
         let compliance = if strict { ff::FF_COMPLIANCE_NORMAL } else { ff::FF_COMPLIANCE_EXPERIMENTAL };
         if self.name() == "mpegts" {
@@ -140,8 +141,8 @@ impl Muxer {
         (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
     }
 
-    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer libav, which
-    /// knows no mirrors (matroskaenc.c).
+    /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer
+    /// libav, which knows no mirrors (matroskaenc.c).
     pub(crate) fn keeps(self, turn: Turn) -> bool {
         let matroska = matches!(self.name().as_str(), "matroska" | "webm");
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
@@ -170,9 +171,9 @@ impl Muxer {
         self.takes(stream.codec_id(), false)
     }
 
-    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's CodecDelay):
-    /// what is to be added to the stream's times, since the muxer does not always do that. None where it does not state
-    /// it.
+    /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's
+    /// CodecDelay): what is to be added to the stream's times, since the muxer does not always do that. None
+    /// where it does not state it.
     pub(crate) fn states_delay(self, stream: &Stream) -> Option<Timestamp> {
         let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
         let delay = Timestamp::from_ticks(stream.delay_of_sound(), Rational::new(1, rate.unwrap_or(1))?);
@@ -204,14 +205,15 @@ impl Muxer {
         self.name().starts_with("mxf")
     }
 
-    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to (AVFMT_FLAG_BITEXACT):
-    /// two results of the same would differ. Matroska has no SegmentUID then, which it need not have, and its tracks
-    /// are 1, 2…
+    /// Whether it puts numbers into its files that are drawn by lot, unless it is told not to
+    /// (AVFMT_FLAG_BITEXACT): two results of the same would differ. Matroska has no SegmentUID then, which it
+    /// need not have, and its tracks are 1, 2…
     pub(super) fn draws_lots(self) -> bool {
         self.numbers_its_streams() || matches!(self.name().as_str(), "matroska" | "webm")
     }
 
-    /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write the whole anew.
+    /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write
+    /// the whole anew.
     pub(crate) fn goes_back(self) -> bool {
         const MUXERS: [&str; 13] = [
             "aiff",
@@ -326,7 +328,8 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: self owns the context. Custom I/O is left alone; what the muxer allocated since its header goes too.
+        // SAFETY: self owns the context. Custom I/O is left alone; what the muxer allocated since its header
+        // goes too.
         unsafe { ff::avformat_free_context(self.0.as_ptr()) };
     }
 }

@@ -8,7 +8,8 @@ use std::{
     ptr,
 };
 
-/// Whether an option takes a text: any text, and not one of libav's words, a number or a switch. What is not known may.
+/// Whether an option takes a text: any text, and not one of libav's words, a number or a switch. What is not
+/// known may.
 ///
 /// # Safety
 /// `object` is a live context with options.
@@ -38,8 +39,8 @@ pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
         },
     ];
     let Ok(key) = c_string(key) else { return true };
-    // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are no variants
-    // of the bindings' enum.
+    // SAFETY: the caller's promise. The type is read as the int that it is: newer libavs have ones that are
+    // no variants of the bindings' enum.
     let kind = unsafe {
         let option =
             ff::av_opt_find(object, key.as_ptr(), ptr::null(), 0, ff::AV_OPT_SEARCH_CHILDREN as c_int);
@@ -48,14 +49,15 @@ pub(super) unsafe fn takes_text(object: *mut c_void, key: &str) -> bool {
     kind.is_none_or(|kind| !PLAIN.contains(&kind))
 }
 
-/// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out without a
-/// word where there is no memory for a copy of it (avformat_open_input, avformat_write_header).
+/// Sets an option of a format context or of its (de)muxer. libav's own way, a dictionary, leaves options out
+/// without a word where there is no memory for a copy of it (avformat_open_input, avformat_write_header).
 ///
 /// # Safety
 /// `context` is live.
 pub(super) unsafe fn set(context: *mut ff::AVFormatContext, key: &str, value: &str) -> Result<()> {
     let (c_key, c_value) = (c_string(key)?, c_string(value)?);
-    // SAFETY: the caller's promise; both texts are C strings. Private data, where there is some, begins with its class.
+    // SAFETY: the caller's promise; both texts are C strings. Private data, where there is some, begins with
+    // its class.
     let code = unsafe {
         let own = ff::av_opt_set(context.cast(), c_key.as_ptr(), c_value.as_ptr(), 0);
         let private = (*context).priv_data;
@@ -115,11 +117,12 @@ pub(super) unsafe fn words(object: *mut c_void, key: &CStr) -> Vec<String> {
     }
 }
 
-/// The values that have names of a filter's option, such as the transitions of `xfade`; empty where it has none.
+/// The values that have names of a filter's option, such as the transitions of `xfade`; empty where it has
+/// none.
 pub(crate) fn words_of_filter(filter: &str, key: &str) -> Vec<String> {
     let (Ok(filter), Ok(key)) = (c_string(filter), c_string(key)) else { return Vec::new() };
-    // SAFETY: filters, their classes and options are static, and the names C strings; with this flag the object is a
-    // pointer to a class.
+    // SAFETY: filters, their classes and options are static, and the names C strings; with this flag the
+    // object is a pointer to a class.
     unsafe {
         let class = ff::avfilter_get_by_name(filter.as_ptr()).as_ref().map(|filter| filter.priv_class);
         let Some(class) = class.filter(|class| !class.is_null()) else { return Vec::new() };
@@ -136,8 +139,8 @@ pub(crate) fn words_of_filter(filter: &str, key: &str) -> Vec<String> {
 /// `object` begins with a pointer to a class, which has the option.
 unsafe fn constants(object: *const c_void, option: *const ff::AVOption) -> Vec<String> {
     let mut found = Vec::new();
-    // SAFETY: the caller's promise; descriptions of options are static. Their types are read as the ints that they are:
-    // newer libavs have ones that are no variants of the bindings' enum.
+    // SAFETY: the caller's promise; descriptions of options are static. Their types are read as the ints that
+    // they are: newer libavs have ones that are no variants of the bindings' enum.
     unsafe {
         let unit = (*option).unit;
         let mut next = ff::av_opt_next(object, ptr::null());

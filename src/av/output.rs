@@ -48,8 +48,8 @@ impl Io {
 }
 
 impl Output {
-    /// With `direct`, payload reaches the device by the packets' own pointers. With `interleave`, libav sorts the
-    /// packets of the streams by dts; without, they go out in the order they come.
+    /// With `direct`, payload reaches the device by the packets' own pointers. With `interleave`, libav sorts
+    /// the packets of the streams by dts; without, they go out in the order they come.
     pub(crate) fn new(
         muxer: Muxer,
         device: Box<dyn WriteDevice>,
@@ -71,8 +71,8 @@ impl Output {
         Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false, fragmented: false })
     }
 
-    /// For a muxer that opens files by names, `name` being the first: `files` is asked for each of them, and nothing else
-    /// is opened. The packets of the streams are sorted by dts.
+    /// For a muxer that opens files by names, `name` being the first: `files` is asked for each of them, and
+    /// nothing else is opened. The packets of the streams are sorted by dts.
     pub(crate) fn of_files(
         muxer: Muxer,
         name: &str,
@@ -129,8 +129,8 @@ impl Output {
     pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter) -> Result<()> {
         let metadata = Dict::from_pairs(&chapter.metadata)?;
         // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by
-        // av_dynarray_add_nofree, which leaves it alone where there is no memory. So avformat_free_context frees both.
-        // The struct's size is part of the ABI that the bindings were made from.
+        // av_dynarray_add_nofree, which leaves it alone where there is no memory. So avformat_free_context
+        // frees both. The struct's size is part of the ABI that the bindings were made from.
         unsafe {
             let new = ff::av_mallocz(std::mem::size_of::<ff::AVChapter>()).cast::<ff::AVChapter>();
             if new.is_null() {
@@ -185,14 +185,14 @@ impl Output {
             .ok_or_else(|| Error::new(ErrorKind::Bug, "a muxer chose a time base of 0"))
     }
 
-    /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead of a copy.
-    /// Returns how many bytes arrived there by reference.
+    /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead
+    /// of a copy. Returns how many bytes arrived there by reference.
     pub(crate) fn write(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<u64> {
         if let (Some(origin), Some(io)) = (origin, self.io.one()) {
             io.set_current(packet.address(), packet.size(), origin);
         }
-        // SAFETY: both are live and ours. av_interleaved_write_frame takes the reference over and leaves the packet
-        // blank; av_write_frame leaves it as it was.
+        // SAFETY: both are live and ours. av_interleaved_write_frame takes the reference over and leaves the
+        // packet blank; av_write_frame leaves it as it was.
         let code = memory::watched(|| unsafe {
             if self.interleave {
                 ff::av_interleaved_write_frame(self.as_ptr(), packet.as_ptr())
@@ -205,8 +205,8 @@ impl Output {
         Ok(shared)
     }
 
-    /// Puts bytes between two packets that belong to neither: in MP4, the packets before and behind are in different
-    /// chunks then. The muxer does not count them, so its mdat's size is too small by as much.
+    /// Puts bytes between two packets that belong to neither: in MP4, the packets before and behind are in
+    /// different chunks then. The muxer does not count them, so its mdat's size is too small by as much.
     pub(crate) fn fill(&mut self, bytes: &[u8]) -> Result<()> {
         let len = c_int::try_from(bytes.len()).unwrap_or(0);
         if self.io.one().is_none() {
@@ -217,12 +217,13 @@ impl Output {
         self.settle(0, "writing a gap").map(drop)
     }
 
-    /// Ends a fragment: what the muxer holds of it is written. (It is to be told to leave that to us: `frag_custom`.)
+    /// Ends a fragment: what the muxer holds of it is written. (It is to be told to leave that to us:
+    /// `frag_custom`.)
     pub(crate) fn end_fragment(&mut self) -> Result<()> {
         // With delay_moov the first call writes the moov alone (movenc.c: mov_auto_flush_fragment).
         for _ in 0..if self.fragmented { 1 } else { 2 } {
-            // SAFETY: the context is live and its header written; without a packet this asks the muxer to write what it
-            // holds.
+            // SAFETY: the context is live and its header written; without a packet this asks the muxer to
+            // write what it holds.
             let code = memory::watched(|| unsafe { ff::av_write_frame(self.as_ptr(), ptr::null_mut()) });
             self.settle(code, "writing a fragment")?;
         }
@@ -270,8 +271,8 @@ impl Drop for Output {
     }
 }
 
-/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told; nor the bytes of
-/// a sample or a second of PCM, which AVI's clock is made of.
+/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told; nor
+/// the bytes of a sample or a second of PCM, which AVI's clock is made of.
 ///
 /// # Safety
 /// `parameters` are live, and nobody else uses them during the call.

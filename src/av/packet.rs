@@ -14,8 +14,8 @@ unsafe extern "C" {
 /// An owned packet. Timestamps are ticks of its stream's time base; libav's AV_NOPTS_VALUE is None here.
 pub(crate) struct Packet {
     raw: NonNull<ff::AVPacket>,
-    /// What holds the payload where the packet has no reference of its own to it: a reference of libav's is an
-    /// allocation, here and again in av_write_frame, for each of a hundred thousand packets.
+    /// What holds the payload where the packet has no reference of its own to it: a reference of libav's is
+    /// an allocation, here and again in av_write_frame, for each of a hundred thousand packets.
     lent: Option<Arc<BufferRef>>,
 }
 
@@ -137,7 +137,8 @@ impl Packet {
     pub(crate) fn discarded_end(&self) -> u32 {
         let mut size = 0;
         let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
-        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not changed.
+        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not
+        // changed.
         let bytes = unsafe {
             let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
             if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size) }
@@ -152,8 +153,8 @@ impl Packet {
         const LEN: usize = 10;
         let mut size = 0;
         let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
-        // SAFETY: the packet is live and ours alone, and so is its side data, which has `size` bytes; new side data has as
-        // many as were asked for.
+        // SAFETY: the packet is live and ours alone, and so is its side data, which has `size` bytes; new
+        // side data has as many as were asked for.
         unsafe {
             let mut data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
             if (data.is_null() || size < LEN) && samples > 0 {
@@ -171,12 +172,13 @@ impl Packet {
         Ok(())
     }
 
-    /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample descriptions
-    /// in one track).
+    /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample
+    /// descriptions in one track).
     pub(crate) fn new_extradata(&self) -> Option<&[u8]> {
         let mut size = 0;
         let kind = ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
-        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not changed.
+        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not
+        // changed.
         unsafe {
             let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
             (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
@@ -188,7 +190,8 @@ impl Packet {
         self.ac3_bitstream_id().is_some()
     }
 
-    /// The bitstream's number in the head of an AC-3 frame (ETSI TS 102 366): up to 10 it is AC-3, above that E-AC-3.
+    /// The bitstream's number in the head of an AC-3 frame (ETSI TS 102 366): up to 10 it is AC-3, above that
+    /// E-AC-3.
     pub(crate) fn ac3_bitstream_id(&self) -> Option<u8> {
         let (mut id, mut size) = (0, 0);
         let data = self.data();
@@ -217,9 +220,9 @@ impl Packet {
         if packet.data.is_null() {
             return &[];
         }
-        // SAFETY: libav keeps `size` bytes at `data` alive as long as the packet is not unreferenced, and that takes
-        // `&mut self`. An elided read leaves bytes that nobody has written: callers ask for `data` only after
-        // `take_over` or `fill`.
+        // SAFETY: libav keeps `size` bytes at `data` alive as long as the packet is not unreferenced, and
+        // that takes `&mut self`. An elided read leaves bytes that nobody has written: callers ask for `data`
+        // only after `take_over` or `fill`.
         unsafe { std::slice::from_raw_parts(packet.data, self.size()) }
     }
 
@@ -228,9 +231,10 @@ impl Packet {
         if bytes.len() < self.size() {
             return Err(Error::new(ErrorKind::Bug, "the shared buffer is shorter than the packet"));
         }
-        // SAFETY: the packet is live and ours alone; the old buffer is given back before it is replaced. The new bytes
-        // are at least `size`, and `lent` keeps them until the packet is cleared, moved from, or dropped. libav copies
-        // a payload without a reference before it keeps or changes it (av_packet_ref, av_packet_make_refcounted).
+        // SAFETY: the packet is live and ours alone; the old buffer is given back before it is replaced. The
+        // new bytes are at least `size`, and `lent` keeps them until the packet is cleared, moved from, or
+        // dropped. libav copies a payload without a reference before it keeps or changes it (av_packet_ref,
+        // av_packet_make_refcounted).
         unsafe {
             let packet = self.raw.as_mut();
             ff::av_buffer_unref(&raw mut packet.buf);
@@ -250,8 +254,8 @@ impl Packet {
         let code = unsafe { ff::av_packet_make_writable(self.as_ptr()) };
         super::check(code, "making a packet writable")?;
         self.lent = None;
-        // SAFETY: the packet is writable now, so its `size` bytes are referenced by nobody else; they are given a
-        // value before they are shown to safe code.
+        // SAFETY: the packet is writable now, so its `size` bytes are referenced by nobody else; they are
+        // given a value before they are shown to safe code.
         let bytes = unsafe {
             std::ptr::write_bytes(self.get().data, 0, size);
             std::slice::from_raw_parts_mut(self.get().data, size)

@@ -1,4 +1,5 @@
-//! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must carry.
+//! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must
+//! carry.
 
 mod encoded;
 mod turn;
@@ -95,7 +96,8 @@ impl Drop for Parameters {
 /// Everything about a stream that a muxer is told: a deep copy that outlives the context it came from.
 pub(crate) struct Stream {
     parameters: Parameters,
-    /// Side data of the stream itself (a display matrix, HDR metadata); from FFmpeg 6.1 on it is in the parameters.
+    /// Side data of the stream itself (a display matrix, HDR metadata); from FFmpeg 6.1 on it is in the
+    /// parameters.
     #[cfg(not(libav_6_1))]
     side_data: Vec<(SideDataType, Vec<u8>)>,
     disposition: i32,
@@ -112,8 +114,8 @@ pub(crate) struct Stream {
     pub(crate) picture: Option<super::packet::Packet>,
 }
 
-// SAFETY: `picture` is never changed after it was taken, and sharing it only counts up an atomic reference; the rest is
-// plain data.
+// SAFETY: `picture` is never changed after it was taken, and sharing it only counts up an atomic reference;
+// the rest is plain data.
 unsafe impl Sync for Stream {}
 
 type SideDataType = ff::AVPacketSideDataType;
@@ -168,7 +170,8 @@ impl Stream {
         mean.is_none_or(near).then_some(real)
     }
 
-    /// The rate of which pictures leave few places empty: the one that timestamps fit on, unless that is a clock's.
+    /// The rate of which pictures leave few places empty: the one that timestamps fit on, unless that is a
+    /// clock's.
     pub(crate) fn rate_of_pictures(&self) -> Option<Rational> {
         const FAST: f64 = 120.0;
         positive(self.real_frame_rate).filter(|rate| rate.value() <= FAST).or_else(|| self.frame_rate())
@@ -228,9 +231,10 @@ impl Stream {
         matches!(self.codec().as_str(), "aac" | "mp3" | "mp2" | "ac3" | "eac3" | "opus" | "alac")
     }
 
-    /// Whether MP4's demuxer delivers this codec's packets as the file has them, without a look inside, and MP4's muxer
-    /// passes them on likewise (mov.c: mov_read_packet; movenc.c: ff_mov_write_packet and mov_check_bitstream). Of AAC the
-    /// first two bytes are looked at, for an ADTS header, and zeros are none.
+    /// Whether MP4's demuxer delivers this codec's packets as the file has them, without a look inside, and
+    /// MP4's muxer passes them on likewise (mov.c: mov_read_packet; movenc.c: ff_mov_write_packet and
+    /// mov_check_bitstream). Of AAC the first two bytes are looked at, for an ADTS header, and zeros are
+    /// none.
     pub(crate) fn is_blind(&self) -> bool {
         let config = self.extradata().first();
         match self.codec().as_str() {
@@ -295,8 +299,8 @@ impl Stream {
         (w > 0 && h > 0).then_some((w, h))
     }
 
-    /// Whether it is not known how large the pictures are, or how the sound is sampled, which every muxer wants to be
-    /// told.
+    /// Whether it is not known how large the pictures are, or how the sound is sampled, which every muxer
+    /// wants to be told.
     pub(crate) fn lacks_shape(&self) -> bool {
         match self.kind() {
             StreamKind::Video => self.size().is_none(),
@@ -316,7 +320,8 @@ impl Stream {
             .flatten()
     }
 
-    /// What a pixel of a decoded picture takes in memory; as most have it (4:2:0 of 8 bits) where that is not known yet.
+    /// What a pixel of a decoded picture takes in memory; as most have it (4:2:0 of 8 bits) where that is not
+    /// known yet.
     pub(in crate::av) fn bits_per_pixel(&self) -> u64 {
         // SAFETY: a valid format; its description is static, or NULL.
         let known = pix_fmt(self.get().format).and_then(|format| unsafe {
@@ -376,12 +381,12 @@ impl Stream {
         Some(describe_layout(&self.get().ch_layout)).filter(|text| !text.is_empty())
     }
 
-    /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be read as the
-    /// bindings' Rust enums.
+    /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be
+    /// read as the bindings' Rust enums.
     pub(crate) fn color(&self) -> [(&'static str, Option<String>); 4] {
         let p = self.parameters.0.as_ptr();
-        // SAFETY: the parameters are live; C's enums are ints, and are read as such. Each function answers with a static
-        // string, or NULL for a number that it does not know.
+        // SAFETY: the parameters are live; C's enums are ints, and are read as such. Each function answers
+        // with a static string, or NULL for a number that it does not know.
         unsafe {
             let range = av_color_range_name((&raw const (*p).color_range).cast::<c_int>().read());
             let primaries = av_color_primaries_name((&raw const (*p).color_primaries).cast::<c_int>().read());
@@ -410,8 +415,8 @@ impl Stream {
         self.side_data.iter().find(|(k, _)| *k == kind).map(|(_, bytes)| bytes.clone())
     }
 
-    /// What differs between two streams that are to be joined in one track, as `property: this against that`. `goes_on`
-    /// is asked whether configurations of a codec that are not equal do.
+    /// What differs between two streams that are to be joined in one track, as `property: this against that`.
+    /// `goes_on` is asked whether configurations of a codec that are not equal do.
     pub(crate) fn difference(
         &self,
         other: &Self,

@@ -44,8 +44,9 @@ impl SubtitleConverter {
     pub(crate) fn open(source: &Stream, codec: &str) -> Result<Option<Self>> {
         log::clear();
         let Some(kind) = encoder::EncoderKind::find(codec) else { return Ok(None) };
-        // SAFETY: the parameters are live; descriptions are static or NULL; contexts are live, ours, and opened once. The
-        // header that the encoder is given is libav's own allocation, which it frees with the context.
+        // SAFETY: the parameters are live; descriptions are static or NULL; contexts are live, ours, and
+        // opened once. The header that the encoder is given is libav's own allocation, which it frees with
+        // the context.
         unsafe {
             let parameters = source.parameters();
             let description = ff::avcodec_descriptor_get((*parameters).codec_id).as_ref();
@@ -99,12 +100,12 @@ impl SubtitleConverter {
         BASE
     }
 
-    /// A packet with the same text at the same time (pts and duration in `from`); None where there is nothing to show. A
-    /// damaged one is an error of kind Corrupt.
+    /// A packet with the same text at the same time (pts and duration in `from`); None where there is nothing
+    /// to show. A damaged one is an error of kind Corrupt.
     pub(crate) fn convert(&mut self, packet: &Packet, from: Rational) -> Result<Option<Packet>> {
         let Some(pts) = packet.pts().or(packet.dts()) else { return Ok(None) };
-        // SAFETY: zeroes are a valid blank subtitle; it is freed on every way. The packet and both contexts are live, and
-        // the buffer has as many bytes as is said.
+        // SAFETY: zeroes are a valid blank subtitle; it is freed on every way. The packet and both contexts
+        // are live, and the buffer has as many bytes as is said.
         let (len, lasts) = unsafe {
             let mut subtitle: ff::AVSubtitle = std::mem::zeroed();
             let mut got = 0;

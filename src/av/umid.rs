@@ -1,6 +1,6 @@
-//! MXF's unique material identifiers (SMPTE 330M). libav draws them by lot for each file, so that two results of the
-//! same would differ, or lets all files have the same (AVFMT_FLAG_BITEXACT). Here they are written over on their way:
-//! their label says where they are, also where a write ends within one.
+//! MXF's unique material identifiers (SMPTE 330M). libav draws them by lot for each file, so that two results
+//! of the same would differ, or lets all files have the same (AVFMT_FLAG_BITEXACT). Here they are written
+//! over on their way: their label says where they are, also where a write ends within one.
 
 use std::borrow::Cow;
 

@@ -22,10 +22,11 @@ pub(super) struct Part {
     pub from: Timestamp,
     /// [`Timestamp::MAX`]: the source's end.
     pub to: Timestamp,
-    /// Begin at the keyframe at or before `from`, and show it. Else the exact range is shown, by an edit list.
+    /// Begin at the keyframe at or before `from`, and show it. Else the exact range is shown, by an edit
+    /// list.
     pub from_keyframe: bool,
-    /// Let sound begin and end between two of its frames where parts meet, so that players that know no partial frames
-    /// stay in sync; the picture decides the length.
+    /// Let sound begin and end between two of its frames where parts meet, so that players that know no
+    /// partial frames stay in sync; the picture decides the length.
     pub whole_frames: bool,
     /// This is the output's last part.
     pub last: bool,
@@ -63,8 +64,8 @@ pub(super) struct Session<'a> {
 
 /// Copies a part to the target's end. `streams[i]` is the source's stream for the target's track i.
 ///
-/// A source with an edit list of several entries keeps them in a container with edit lists. In another one, each entry
-/// is a part of its own, from the keyframe at or before it.
+/// A source with an edit list of several entries keeps them in a container with edit lists. In another one,
+/// each entry is a part of its own, from the keyframe at or before it.
 pub(super) fn part(
     session: &mut Session<'_>,
     media: &Media,
@@ -256,7 +257,8 @@ impl Copy<'_, '_> {
         if !exact {
             self.prime(reader, shown_from, fresh);
         }
-        // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL pictures).
+        // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL
+        // pictures).
         let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
         if let Some(lane) = self.lanes.first_mut().filter(|_| is_video && !everything) {
             let codec = self

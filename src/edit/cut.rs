@@ -17,17 +17,18 @@ use serde::{Deserialize, Serialize};
 pub enum CutMode {
     /// Starts at the keyframe at or before `from`, and shows it from there.
     Keyframe,
-    /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range and track.
+    /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range
+    /// and track.
     Edit,
     /// Re-encodes everything: exact to the frame and to the sample, in every container.
     ///
-    /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what the sound's
-    /// encoder needs to get going is stated and not heard. In Matroska made by FFmpeg before 7, all of it is later by
-    /// as much if the sound is not Opus, FLAC or PCM: 21 ms of AAC at 48 kHz. In FLV it is later by what is decoded
-    /// before it is shown: two pictures of H.264 as it is made by default. Transport and program streams begin
-    /// anywhere. Picture and sound keep together in all of them; AVI and other containers that count pictures by a rate
-    /// move the pictures onto the grid of the source's, by half of one at most, and do not cut off the sound's delay
-    /// (23 ms of MP3 at 48 kHz).
+    /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what
+    /// the sound's encoder needs to get going is stated and not heard. In Matroska made by FFmpeg before 7,
+    /// all of it is later by as much if the sound is not Opus, FLAC or PCM: 21 ms of AAC at 48 kHz. In FLV it
+    /// is later by what is decoded before it is shown: two pictures of H.264 as it is made by default.
+    /// Transport and program streams begin anywhere. Picture and sound keep together in all of them; AVI and
+    /// other containers that count pictures by a rate move the pictures onto the grid of the source's, by
+    /// half of one at most, and do not cut off the sound's delay (23 ms of MP3 at 48 kHz).
     Encode,
 }
 
@@ -63,8 +64,8 @@ impl Cut {
         Self::default()
     }
 
-    /// Keeps this range, behind the ones that were given before. Ranges are taken as given: they may overlap, repeat, or
-    /// go back. An end beyond the source's is taken for its end, with a warning.
+    /// Keeps this range, behind the ones that were given before. Ranges are taken as given: they may overlap,
+    /// repeat, or go back. An end beyond the source's is taken for its end, with a warning.
     #[must_use]
     pub fn keep(mut self, range: TimeRange) -> Self {
         self.keep.push(range);
@@ -78,17 +79,17 @@ impl Cut {
         self
     }
 
-    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`). Without it the output's name decides, or
-    /// else the source's container is kept.
+    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`). Without it the output's name
+    /// decides, or else the source's container is kept.
     #[must_use]
     pub fn format(mut self, format: impl Into<String>) -> Self {
         self.format = Some(format.into());
         self
     }
 
-    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
-    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
-    /// always left out with a warning.
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold
+    /// it. Without it that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other
+    /// kinds, and one of several, are always left out with a warning.
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;

@@ -33,9 +33,9 @@ impl Join {
         self
     }
 
-    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
-    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
-    /// always left out with a warning.
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold
+    /// it. Without it that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other
+    /// kinds, and one of several, are always left out with a warning.
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;
@@ -48,13 +48,13 @@ impl Join {
     }
 }
 
-/// Joins sources with like streams without touching their payload, into a rope. They are opened one after the other: a
-/// join of thousands holds a few descriptors at a time.
+/// Joins sources with like streams without touching their payload, into a rope. They are opened one after the
+/// other: a join of thousands holds a few descriptors at a time.
 ///
 /// Sound stays within half of its frame of the picture at every seam, however many there are.
 ///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does not match the
-/// first: the message says which property of which stream differs.
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does
+/// not match the first: the message says which property of which stream differs.
 ///
 /// ```no_run
 /// use avrope::{Control, Join, Source, join, io::SaveOptions};
@@ -160,8 +160,8 @@ impl Joining {
     }
 }
 
-/// Whether a source begins as MP4 does: the payload of others is copied, and a rope of it would hold it in memory. One
-/// that can't be read says so when its turn comes.
+/// Whether a source begins as MP4 does: the payload of others is copied, and a rope of it would hold it in
+/// memory. One that can't be read says so when its turn comes.
 fn may_be_mp4(source: &Source, control: &Control) -> bool {
     const FIRST: [&[u8; 4]; 8] = [b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot"];
     if !source.is_seekable() {
@@ -180,11 +180,12 @@ fn may_be_mp4(source: &Source, control: &Control) -> bool {
     FIRST.contains(&&kind)
 }
 
-/// Rates that differ by less than this part of themselves come from counting pictures whose times are rounded.
+/// Rates that differ by less than this part of themselves come from counting pictures whose times are
+/// rounded.
 const ONE_RATE: f64 = 0.05;
 
-/// Warns of pictures whose rate is not the first source's, in a container whose header tells how long each of them lasts:
-/// it is written before other sources are opened.
+/// Warns of pictures whose rate is not the first source's, in a container whose header tells how long each of
+/// them lasts: it is written before other sources are opened.
 fn compare_rates(first: &Media, other: &Media, kept: &[usize], streams: &[usize], report: &mut Report) {
     let rate = |media: &Media, i: usize| {
         let stream = media.streams().get(i).filter(|s| s.kind() == StreamKind::Video && !s.is_picture());

@@ -39,7 +39,8 @@ pub(super) enum Fate {
     Written,
 }
 
-/// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays whole.
+/// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays
+/// whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
 /// A source's stream on its way to a track.
@@ -59,7 +60,8 @@ pub(super) struct Lane {
     pub held: Vec<Item>,
     /// The latest end of a packet, in ticks.
     pub seen_end: Option<i64>,
-    /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame rate.
+    /// How long a packet without a duration is taken to last, in ticks: from the dts before, or the frame
+    /// rate.
     pub typical: i64,
     pub last_dts: Option<i64>,
     /// The source has flagged a packet as a key.
@@ -77,20 +79,21 @@ pub(super) struct Lane {
     pub in_ac3_frames: bool,
     /// Where its last packet ends, in ticks, if the source knows better than the packet.
     pub ends: Option<i64>,
-    /// Packets from [`keep_from`](Self::keep_from) on are kept for the decoder, which does not let all of them be heard.
+    /// Packets from [`keep_from`](Self::keep_from) on are kept for the decoder, which does not let all of
+    /// them be heard.
     pub primes: bool,
     /// How its first packet lies to the output's beginning.
     pub begins: Begins,
     /// A packet that goes on behind the end is cut there, and heard up to it.
     pub trims: bool,
-    /// On a track without an edit list: how much later than its own time it is shown, to go on where the part before
-    /// ended.
+    /// On a track without an edit list: how much later than its own time it is shown, to go on where the part
+    /// before ended.
     pub later: Timestamp,
 }
 
 impl Lane {
-    /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins with, and lacks
-    /// what it refers to.
+    /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins
+    /// with, and lacks what it refers to.
     pub(super) fn leads(&mut self, packet: &Packet) -> bool {
         self.done |= packet.dts().or(packet.pts()).is_some_and(|time| time >= self.until);
         let pts = packet.pts().or(packet.dts());
@@ -109,8 +112,8 @@ impl Lane {
         pts.is_some_and(|pts| pts.saturating_sub(by.ticks(self.base)) >= self.until)
     }
 
-    /// On a track with an edit list: what lies beyond the end is hidden, and keeps the file's run whole; but not what is too
-    /// far beyond.
+    /// On a track with an edit list: what lies beyond the end is hidden, and keeps the file's run whole; but
+    /// not what is too far beyond.
     pub(super) fn fate_in_run(&self, packet: &Packet) -> Fate {
         let useless =
             self.done && (self.spans.is_empty() || self.written == 0 || self.is_beyond(packet, BEYOND));
@@ -131,8 +134,8 @@ impl Lane {
         }
     }
 
-    /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies. `by_frames`: each is as
-    /// long as the stream's others, whatever its container says.
+    /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies.
+    /// `by_frames`: each is as long as the stream's others, whatever its container says.
     pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool) -> Fate {
         let pts = packet.pts().or(packet.dts());
         if self.kind == StreamKind::Subtitle
@@ -179,7 +182,8 @@ impl Lane {
         self.later = begin.minus(own);
     }
 
-    /// A packet's duration, in ticks; at least 1. One without any time is taken to be decoded right behind the last.
+    /// A packet's duration, in ticks; at least 1. One without any time is taken to be decoded right behind
+    /// the last.
     pub(super) fn lasts(&mut self, packet: &Packet) -> i64 {
         let step = packet.dts().zip(self.last_dts).map(|(dts, last)| dts.saturating_sub(last));
         let untimed = self.last_dts.filter(|_| packet.pts().is_none());
@@ -196,8 +200,8 @@ pub(super) fn frame_ticks(rate: Rational, base: Rational) -> i64 {
     Rational::new(rate.den, rate.num).map_or(1, |frame| convert(1, frame, base))
 }
 
-/// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames lie. The
-/// rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
+/// Shows sound from the start of one of its frames to the end of one, as near to the part's borders as frames
+/// lie. The rest is made up for at the next seam: errors do not add up, and none is larger than half a frame.
 ///
 /// The part goes from `from` on for `len` on the file's clock, and begins at `placed` on the output's.
 pub(super) fn show_whole_frames(

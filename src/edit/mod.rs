@@ -1,8 +1,8 @@
 //! Operations that copy: cuts, [`join`] and [`remux`].
 //!
-//! All three are one machine. An output is a list of *parts*; a part is a stretch of one source's presentation clock.
-//! `copy.rs` takes a part's packets from the demuxer to the muxer; where they lie on the output's timeline, and what of it
-//! MP4's own tables show, is for the room `output`.
+//! All three are one machine. An output is a list of *parts*; a part is a stretch of one source's
+//! presentation clock. `copy.rs` takes a part's packets from the demuxer to the muxer; where they lie on the
+//! output's timeline, and what of it MP4's own tables show, is for the room `output`.
 
 mod copy;
 mod cut;

@@ -30,9 +30,9 @@ impl Remux {
         self
     }
 
-    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold it. Without it
-    /// that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other kinds, and one of several, are
-    /// always left out with a warning.
+    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold
+    /// it. Without it that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other
+    /// kinds, and one of several, are always left out with a warning.
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;
@@ -50,8 +50,9 @@ pub fn remux(media: &Media, settings: &Remux, control: &Control) -> Result<Clip>
     settings.job(media).to_rope(control)
 }
 
-/// Puts a media's packets into another container, in a sink. The source may be a stream; with a container that needs no
-/// seeking (`ts`, `mkv`, `adts`…) and a channel or writer, memory stays bounded however long it goes on.
+/// Puts a media's packets into another container, in a sink. The source may be a stream; with a container
+/// that needs no seeking (`ts`, `mkv`, `adts`…) and a channel or writer, memory stays bounded however long it
+/// goes on.
 ///
 /// ```no_run
 /// use avrope::{Control, Media, Remux, Sink, Source, remux_to};

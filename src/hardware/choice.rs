@@ -7,8 +7,8 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Which device a [`Hardware`](crate::hardware::Hardware) stands for. In text `auto`, `none`, `cuda` or `cuda:1`.
-/// JSON has these words, or `{"device": {"kind": "cuda", "index": 1}}`, as it is written.
+/// Which device a [`Hardware`](crate::hardware::Hardware) stands for. In text `auto`, `none`, `cuda` or
+/// `cuda:1`. JSON has these words, or `{"device": {"kind": "cuda", "index": 1}}`, as it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -70,7 +70,8 @@ impl FromStr for HardwareChoice {
     type Err = Error;
 
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for anything but `auto`, `none`, a kind, or a kind and an index.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for anything but `auto`, `none`, a kind, or a
+    /// kind and an index.
     fn from_str(text: &str) -> Result<Self> {
         let (kind, index) = match text {
             "auto" => return Ok(Self::Auto),

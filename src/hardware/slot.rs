@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a job waits for a device that was not asked for by name. One H100 opens within 0.4 s, and within 1.4 s for
-/// each of 16 processes that begin at once.
+/// How long a job waits for a device that was not asked for by name. One H100 opens within 0.4 s, and within
+/// 1.4 s for each of 16 processes that begin at once.
 pub(super) const OPEN_LIMIT: Duration = Duration::from_secs(4);
 /// How long it waits for one that was: machines with many cards and no persistence daemon take long.
 pub(super) const NAMED_LIMIT: Duration = Duration::from_secs(10);
@@ -64,8 +64,8 @@ enum State {
 }
 
 impl Slot {
-    /// What `open` came to. The first caller starts it, on a thread of its own; nobody waits longer than `limit` from
-    /// its start, nor after the job was cancelled.
+    /// What `open` came to. The first caller starts it, on a thread of its own; nobody waits longer than
+    /// `limit` from its start, nor after the job was cancelled.
     pub(super) fn wait(
         self: &Arc<Self>,
         limit: Duration,
@@ -98,8 +98,8 @@ impl Slot {
         let State::Done(outcome) = &*state else { return Err(late(limit)) };
         let outcome = outcome.clone();
         drop(state);
-        // It is about to end. Otherwise it might hold the slot longer than all others do, and close the device while
-        // the process exits: drivers crash then.
+        // It is about to end. Otherwise it might hold the slot longer than all others do, and close the
+        // device while the process exits: drivers crash then.
         if let Some(thread) = lock(&self.helper).take() {
             let _ = thread.join();
         }

@@ -1,4 +1,5 @@
-//! Sources and sinks as libav's devices. The callbacks themselves, and all that is unsafe about them, are in `av`.
+//! Sources and sinks as libav's devices. The callbacks themselves, and all that is unsafe about them, are in
+//! `av`.
 
 use super::{Builder, PartialFile, Source, SourceReader, StreamSink, callback::guarded};
 use crate::{
@@ -206,8 +207,8 @@ impl StreamDevice {
 
 impl Drop for StreamDevice {
     fn drop(&mut self) {
-        // Of a job that failed: its error is told already, and a second panic would end the process. A channel's receiver
-        // is not told that this is the end.
+        // Of a job that failed: its error is told already, and a second panic would end the process. A
+        // channel's receiver is not told that this is the end.
         let to = self.to.take();
         let _ = guarded(move || drop(to));
     }

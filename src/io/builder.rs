@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// A rope in the making: written at the end, or patched, by a muxer. A patch onto a shared slice splits it: a source is
-/// never written to.
+/// A rope in the making: written at the end, or patched, by a muxer. A patch onto a shared slice splits it: a
+/// source is never written to.
 pub(crate) struct Builder {
     pieces: Vec<Draft>,
     len: u64,

@@ -8,7 +8,8 @@ use std::{fmt, iter::FusedIterator, time::Duration};
 /// How long a wait goes on before cancel and deadline are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A channel that holds up to `bound` chunks: who sends more waits. With 0, each chunk waits until it is taken.
+/// A channel that holds up to `bound` chunks: who sends more waits. With 0, each chunk waits until it is
+/// taken.
 ///
 /// ```
 /// let (sender, chunks) = avrope::io::channel(4);
@@ -33,14 +34,14 @@ enum Message {
 
 /// The side of a [`channel`] that chunks are sent by.
 ///
-/// Say [`finish`](Self::finish) behind the last one. Where it is dropped without, the receiver gets an error: what came is
-/// not all.
+/// Say [`finish`](Self::finish) behind the last one. Where it is dropped without, the receiver gets an error:
+/// what came is not all.
 pub struct ChunkSender {
     to: Sender<Message>,
 }
 
-/// The side of a [`channel`] that chunks are received by, an iterator: each chunk, or once the error that the sender
-/// failed with; then it ends.
+/// The side of a [`channel`] that chunks are received by, an iterator: each chunk, or once the error that the
+/// sender failed with; then it ends.
 pub struct ChunkReceiver {
     from: Receiver<Message>,
     ended: bool,
@@ -95,13 +96,14 @@ impl ChunkSender {
 impl ChunkReceiver {
     /// Waits for the next chunk; None at the end.
     ///
-    /// Errors: what the sender [failed](ChunkSender::fail) with, or [`Io`](ErrorKind::Io) where it is gone without having
-    /// said that all is sent (a job that failed; its own error says why).
+    /// Errors: what the sender [failed](ChunkSender::fail) with, or [`Io`](ErrorKind::Io) where it is gone
+    /// without having said that all is sent (a job that failed; its own error says why).
     pub fn recv(&mut self) -> Result<Option<Bytes>> {
         self.recv_with(&Control::new())
     }
 
-    /// The same; the wait ends with a cancel or a deadline, too, whose error it is then. It may be called again.
+    /// The same; the wait ends with a cancel or a deadline, too, whose error it is then. It may be called
+    /// again.
     pub fn recv_with(&mut self, control: &Control) -> Result<Option<Bytes>> {
         loop {
             if self.ended {

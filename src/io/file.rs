@@ -32,7 +32,8 @@ impl Identity {
         }
     }
 
-    /// A link that is made or removed changes the status, and no byte: the file may lose its name while it is read.
+    /// A link that is made or removed changes the status, and no byte: the file may lose its name while it is
+    /// read.
     fn is_unchanged(self, is: Self) -> bool {
         let is =
             if self.links == is.links { is } else { Self { changed: self.changed, links: self.links, ..is } };

@@ -42,8 +42,8 @@ impl Descriptors {
         Ok(Some(descriptor))
     }
 
-    /// Gives up the one that was used longest ago, if there are too many. What was read from it is in somebody's hands
-    /// by now: it must still be the file that it was.
+    /// Gives up the one that was used longest ago, if there are too many. What was read from it is in
+    /// somebody's hands by now: it must still be the file that it was.
     fn evict(&mut self) -> Result<()> {
         if self.0.len() < DESCRIPTORS {
             return Ok(());
@@ -87,8 +87,8 @@ impl RopeReader {
         Self { rope, pos: 0, files, control, ahead, needs: 0, end: None }
     }
 
-    /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads that a source
-    /// of the caller's ([`ReadAt`](crate::io::ReadAt)) is asked for.
+    /// Lets cancel and deadline end its reads: they are looked at in front of each, and between the reads
+    /// that a source of the caller's ([`ReadAt`](crate::io::ReadAt)) is asked for.
     #[must_use]
     pub fn control(mut self, control: &Control) -> Self {
         self.watch(control);

@@ -12,8 +12,8 @@ use std::{
 
 /// A sequence of byte slices that reads as one. Immutable, cheap to clone, `Send + Sync`.
 ///
-/// A segment is owned bytes, or a slice of a [`Source`] that is resolved when it is consumed: from memory without a copy,
-/// from a file by `pread` or `copy_file_range`. A file that changed since is an error then.
+/// A segment is owned bytes, or a slice of a [`Source`] that is resolved when it is consumed: from memory
+/// without a copy, from a file by `pread` or `copy_file_range`. A file that changed since is an error then.
 ///
 /// ```
 /// use avrope::Rope;
@@ -249,7 +249,8 @@ impl Rope {
         RopeReader::new(self.clone())
     }
 
-    /// The bytes in order, in pieces: slices of memory as they are (no copy), files in chunks of at most 1 MiB.
+    /// The bytes in order, in pieces: slices of memory as they are (no copy), files in chunks of at most 1
+    /// MiB.
     pub fn chunks(&self) -> Chunks {
         Chunks::new(self.reader())
     }

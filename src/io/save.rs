@@ -28,9 +28,10 @@ const SMALL: u64 = 64 << 10;
 pub struct SaveOptions {
     /// Take the place of an existing file. Without it an existing file is an error.
     pub overwrite: bool,
-    /// Wait until the disk has it (fsync(2) of the file before it gets its name, and of its folder afterwards): it is
-    /// there also after a loss of power. Off by default, for it may take long: without it the system writes when it
-    /// likes, and after a crash the file may be missing or empty, though it was saved.
+    /// Wait until the disk has it (fsync(2) of the file before it gets its name, and of its folder
+    /// afterwards): it is there also after a loss of power. Off by default, for it may take long: without it
+    /// the system writes when it likes, and after a crash the file may be missing or empty, though it was
+    /// saved.
     pub sync: bool,
 }
 
@@ -126,7 +127,8 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a copy.
+    /// Moves all content `len` bytes (whole blocks) to the back, if the file system can do that without a
+    /// copy.
     pub(crate) fn insert_front(&mut self, len: u64) -> bool {
         let done = os::insert_front(self.file.as_file(), len);
         if done {
@@ -197,8 +199,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What takes the place of a file has its permissions, and belongs to whom that belonged: as root that can be had, else as
-/// far as it can.
+/// What takes the place of a file has its permissions, and belongs to whom that belonged: as root that can be
+/// had, else as far as it can.
 fn be_like(file: &File, old: &Metadata) -> std::io::Result<()> {
     let new = file.metadata()?;
     if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
@@ -216,11 +218,12 @@ fn exists() -> Error {
 }
 
 impl Rope {
-    /// Saves the rope as a file, under a temporary name until it is complete. What the file system can share with the
-    /// sources is shared (reflinks on XFS, btrfs…), what it can't is copied inside the kernel.
+    /// Saves the rope as a file, under a temporary name until it is complete. What the file system can share
+    /// with the sources is shared (reflinks on XFS, btrfs…), what it can't is copied inside the kernel.
     ///
-    /// Errors leave nothing behind; among them: a file that is there already (see [`SaveOptions::overwrite`]), a file that
-    /// is a source of this rope, a full disk, and a source that changed.
+    /// Errors leave nothing behind; among them: a file that is there already (see
+    /// [`SaveOptions::overwrite`]), a file that is a source of this rope, a full disk, and a source that
+    /// changed.
     pub fn save(&self, path: impl AsRef<Path>, options: SaveOptions, control: &Control) -> Result<()> {
         let path = path.as_ref();
         if self.is_made_of(path) {
@@ -288,13 +291,14 @@ impl Rope {
         control.check()
     }
 
-    /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the bytes of files
-    /// into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to). Cancel and deadline are seen
-    /// also while the other side does not read. A pipe or socket whose other side is gone is an error, and no SIGPIPE,
-    /// whatever the process does with that signal.
+    /// Writes all of it to a file, a pipe or a socket, from its current position on, without bringing the
+    /// bytes of files into this process (sendfile(2)); for everything else use [`write_to`](Self::write_to).
+    /// Cancel and deadline are seen also while the other side does not read. A pipe or socket whose other
+    /// side is gone is an error, and no SIGPIPE, whatever the process does with that signal.
     ///
-    /// A source that changed is an error here as everywhere. (What a pipe or a socket still holds when this returns are
-    /// pages of the file, to the kernel: it is for the caller to leave the file alone until they are read.)
+    /// A source that changed is an error here as everywhere. (What a pipe or a socket still holds when this
+    /// returns are pages of the file, to the kernel: it is for the caller to leave the file alone until they
+    /// are read.)
     pub fn write_to_fd(&self, to: impl AsFd, control: &Control) -> Result<()> {
         let duplicate = to.as_fd().try_clone_to_owned();
         let to = Outlet::new(duplicate.map_err(|e| Error::io("cannot duplicate the descriptor", e))?.into());

@@ -9,12 +9,14 @@ use std::{
     path::PathBuf,
 };
 
-/// Where a result goes. Operations return a [`Rope`](crate::Rope) by themselves; their `…_to` forms take a sink.
+/// Where a result goes. Operations return a [`Rope`](crate::Rope) by themselves; their `…_to` forms take a
+/// sink.
 ///
-/// A file is written under a temporary name in its folder and then renamed: a reader never sees half of it, and a job
-/// that fails or is cancelled leaves nothing. A channel, a closure and a writer get the bytes in order; what is written at
-/// last into a header that they have already, they do not get (the length of a Matroska, say), and containers that are
-/// not right without it are refused (AVI). [`seekable`](Self::seekable) goes back.
+/// A file is written under a temporary name in its folder and then renamed: a reader never sees half of it,
+/// and a job that fails or is cancelled leaves nothing. A channel, a closure and a writer get the bytes in
+/// order; what is written at last into a header that they have already, they do not get (the length of a
+/// Matroska, say), and containers that are not right without it are refused (AVI).
+/// [`seekable`](Self::seekable) goes back.
 pub struct Sink(SinkKind);
 
 pub(crate) enum SinkKind {
@@ -45,14 +47,15 @@ impl Sink {
         Self(SinkKind::File { path: path.into(), options: SaveOptions::new().overwrite(true) })
     }
 
-    /// Chunks into a [`channel`](super::channel): the operation waits when it is full, and ends with an error when the
-    /// receiver is gone. The receiver sees the end only of a result that is complete.
+    /// Chunks into a [`channel`](super::channel): the operation waits when it is full, and ends with an error
+    /// when the receiver is gone. The receiver sees the end only of a result that is complete.
     pub fn channel(chunks: ChunkSender) -> Self {
         Self(SinkKind::Stream(StreamSink::Channel(chunks)))
     }
 
-    /// Each chunk to a closure, in order, none of them empty. What is in memory or mapped comes without a copy. An error
-    /// of the closure ends the operation, and is its error; so does a panic ([`Bug`](crate::ErrorKind::Bug)).
+    /// Each chunk to a closure, in order, none of them empty. What is in memory or mapped comes without a
+    /// copy. An error of the closure ends the operation, and is its error; so does a panic
+    /// ([`Bug`](crate::ErrorKind::Bug)).
     ///
     /// ```no_run
     /// use avrope::{Control, Media, Remux, Sink, Source, remux_to};
@@ -75,13 +78,14 @@ impl Sink {
         Self(SinkKind::Stream(StreamSink::Writer(Box::new(writer))))
     }
 
-    /// Anything that can be written to and go back: the result begins where it stands, and its header is completed at
-    /// the end, as in a file. (An MP4 comes in order also here, its index first.)
+    /// Anything that can be written to and go back: the result begins where it stands, and its header is
+    /// completed at the end, as in a file. (An MP4 comes in order also here, its index first.)
     pub fn seekable(writer: impl Write + Seek + Send + 'static) -> Self {
         Self(SinkKind::Stream(StreamSink::Seekable(Box::new(writer))))
     }
 
-    /// Of a file: wait until the disk has it ([`SaveOptions::sync`]). Off by default. Nothing else is changed by it.
+    /// Of a file: wait until the disk has it ([`SaveOptions::sync`]). Off by default. Nothing else is changed
+    /// by it.
     #[must_use]
     pub fn sync(mut self, on: bool) -> Self {
         if let SinkKind::File { options, .. } = &mut self.0 {

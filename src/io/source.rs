@@ -48,11 +48,11 @@ impl Source {
         Self { name: name.into().into(), kind: Arc::new(kind) }
     }
 
-    /// A regular file. No descriptor is held while nothing reads it, so thousands of sources may be open at once; each
-    /// time it is opened again its device, inode, size, modification time and status change time are compared, and a
-    /// difference is an error. So renaming the file or changing its owner or permissions counts as a change, too (avrope
-    /// does none of that to a source). The status change time is left out where the number of hard links differs: a
-    /// file that is open may gain and lose names.
+    /// A regular file. No descriptor is held while nothing reads it, so thousands of sources may be open at
+    /// once; each time it is opened again its device, inode, size, modification time and status change time
+    /// are compared, and a difference is an error. So renaming the file or changing its owner or permissions
+    /// counts as a change, too (avrope does none of that to a source). The status change time is left out
+    /// where the number of hard links differs: a file that is open may gain and lose names.
     ///
     /// Errors: [`NotFound`](ErrorKind::NotFound), [`Io`](ErrorKind::Io), and
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a directory, pipe or device.
@@ -63,7 +63,8 @@ impl Source {
         Ok(Self::new(name, Kind::File(file)))
     }
 
-    /// A regular file that is open already, perhaps without a name. Its descriptor is held as long as the source.
+    /// A regular file that is open already, perhaps without a name. Its descriptor is held as long as the
+    /// source.
     pub fn from_file(file: File, name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let file = FileSource::from_open(file).map_err(|e| e.named(&name))?;
@@ -84,8 +85,8 @@ impl Source {
     /// A file as memory: its bytes can be had without a system call or a copy.
     ///
     /// # Safety
-    /// Nobody changes or truncates the file while this source, or anything that was made from it, lives. A truncation
-    /// would end the process with a signal (SIGBUS), a change would be undefined behaviour.
+    /// Nobody changes or truncates the file while this source, or anything that was made from it, lives. A
+    /// truncation would end the process with a signal (SIGBUS), a change would be undefined behaviour.
     #[allow(unsafe_code)]
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
         let name = path.as_ref().display().to_string();
@@ -110,15 +111,15 @@ impl Source {
         Ok(Self::from_read_at(Seekable { len, device: Mutex::new(device) }, name))
     }
 
-    /// A stream: it is read once, in order, by one operation. While one of its reads waits nothing can end the operation;
-    /// cancel and deadline are looked at between reads. What needs to seek (a cut, an MP4 with its index at the
-    /// end) says so; [`spool`](Self::spool) reads it into memory first.
+    /// A stream: it is read once, in order, by one operation. While one of its reads waits nothing can end
+    /// the operation; cancel and deadline are looked at between reads. What needs to seek (a cut, an MP4 with
+    /// its index at the end) says so; [`spool`](Self::spool) reads it into memory first.
     pub fn from_reader(reader: impl Read + Send + 'static, name: impl Into<String>) -> Self {
         Self::from_stream(stream::Reader(reader), name)
     }
 
-    /// A stream of chunks. It ends with [`ChunkSender::finish`](super::ChunkSender::finish): a sender that is gone without
-    /// is an error, so that what its side lost is not taken for the whole.
+    /// A stream of chunks. It ends with [`ChunkSender::finish`](super::ChunkSender::finish): a sender that is
+    /// gone without is an error, so that what its side lost is not taken for the whole.
     pub fn from_channel(chunks: ChunkReceiver, name: impl Into<String>) -> Self {
         Self::from_stream(stream::Channel { chunks, rest: Bytes::new() }, name)
     }
@@ -361,8 +362,8 @@ impl FarReader {
         Self { far, rope, ahead, run: 0..0, span: 0, promised: false, expected: 0 }
     }
 
-    /// Up to `into.len()` bytes at `at`, which lies inside. A request asks for a block, for more while reads follow each
-    /// other, and at once for what is expected.
+    /// Up to `into.len()` bytes at `at`, which lies inside. A request asks for a block, for more while reads
+    /// follow each other, and at once for what is expected.
     fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize> {
         let Some(far) = &self.far else { return Ok(0) };
         let expected = std::mem::take(&mut self.expected);
@@ -399,8 +400,8 @@ impl SourceReader {
         }
     }
 
-    /// So many bytes will be read in order, from the next read on; 0 where that is not known. A far source is asked for
-    /// them ahead.
+    /// So many bytes will be read in order, from the next read on; 0 where that is not known. A far source is
+    /// asked for them ahead.
     pub(crate) fn expect(&mut self, len: u64) {
         if len > 0
             && matches!(self.open, Open::Nothing)

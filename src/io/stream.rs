@@ -14,7 +14,8 @@ pub(crate) trait Stream: Send {
     fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize>;
 }
 
-/// A reader of the caller's. While it waits nothing can end it: cancel and deadline are looked at between its reads.
+/// A reader of the caller's. While it waits nothing can end it: cancel and deadline are looked at between its
+/// reads.
 pub(super) struct Reader<R>(pub(super) R);
 
 impl<R: Read + Send> Stream for Reader<R> {

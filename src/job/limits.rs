@@ -3,10 +3,12 @@
 use crate::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-/// What a job may use up. Reaching one is [`ErrorKind::LimitExceeded`], never a crash; the message says which one it was.
+/// What a job may use up. Reaching one is [`ErrorKind::LimitExceeded`], never a crash; the message says which
+/// one it was.
 ///
 /// The defaults are for a server that takes files from strangers, and for all that people record: 8K video is
-/// transcoded, and a recording of many hours is opened. For one's own files there is [`unlimited`](Self::unlimited).
+/// transcoded, and a recording of many hours is opened. For one's own files there is
+/// [`unlimited`](Self::unlimited).
 ///
 /// | limit | of | default | what reaches it |
 /// |---|---|---|---|
@@ -24,12 +26,13 @@ use serde::{Deserialize, Serialize};
 /// | [`memory`](Self::memory) | a result | 4 GiB | |
 /// | [`output_bytes`](Self::output_bytes) | a result | 1 TiB | |
 ///
-/// What they do not bound: the memory of encoders (libx264 holds some 40 pictures for its lookahead), of filter graphs,
-/// and of the caller's own processors. They hold for each demuxer and each decoder: a job has several.
+/// What they do not bound: the memory of encoders (libx264 holds some 40 pictures for its lookahead), of
+/// filter graphs, and of the caller's own processors. They hold for each demuxer and each decoder: a job has
+/// several.
 ///
-/// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit -f`,
-/// RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and so the job (the
-/// command line does so). This library installs no signal handlers.
+/// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit
+/// -f`, RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and
+/// so the job (the command line does so). This library installs no signal handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -40,22 +43,22 @@ pub struct Limits {
     pub metadata: u64,
     /// Bytes of one source; of a stream, those that were read.
     pub input_bytes: u64,
-    /// Bytes that a demuxer holds for one source: its index (some 60 bytes a sample of MP4, told before libav reads
-    /// it), and what other containers state in their headers.
+    /// Bytes that a demuxer holds for one source: its index (some 60 bytes a sample of MP4, told before libav
+    /// reads it), and what other containers state in their headers.
     pub demuxer_memory: u64,
-    /// Bytes of one packet, and of what is read of a source for one (four times as much where streams are interleaved).
-    /// Pictures that are not compressed may need more: one of 8K at 10 bits (v210) has 88 MB.
+    /// Bytes of one packet, and of what is read of a source for one (four times as much where streams are
+    /// interleaved). Pictures that are not compressed may need more: one of 8K at 10 bits (v210) has 88 MB.
     pub packet_bytes: u64,
     /// How many times as long as its media an edit list may make a source.
     pub repeats: u64,
     /// Pixels of a video frame (width times height).
     pub pixels: u64,
-    /// Bytes of the pictures that a decoder holds, estimated before it opens: those that its codec refers to, those
-    /// that wait, and one for each of its threads. Where fewer threads hold what fits, it gets fewer.
+    /// Bytes of the pictures that a decoder holds, estimated before it opens: those that its codec refers to,
+    /// those that wait, and one for each of its threads. Where fewer threads hold what fits, it gets fewer.
     pub decoder_memory: u64,
-    /// Threads of one codec. [`Transcode::threads`](crate::Transcode::threads) may ask for no more, and its 0 takes no
-    /// more; nor may what is handed on to an encoder (`x264-params=threads=…`). SVT-AV1 counts by it, and has some
-    /// more.
+    /// Threads of one codec. [`Transcode::threads`](crate::Transcode::threads) may ask for no more, and its 0
+    /// takes no more; nor may what is handed on to an encoder (`x264-params=threads=…`). SVT-AV1 counts by
+    /// it, and has some more.
     pub threads: u32,
     /// Seconds of what is decoded and encoded.
     pub duration: u64,

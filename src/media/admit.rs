@@ -1,4 +1,5 @@
-//! What of a source is let in: its streams, its metadata, its edit lists, and the index of an MP4 that comes as a stream.
+//! What of a source is let in: its streams, its metadata, its edit lists, and the index of an MP4 that comes
+//! as a stream.
 
 use super::{Timeline, mp4};
 use crate::{
@@ -8,8 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Before its index a stream of MP4 may have this part of what a demuxer may hold: empty space, brands, what somebody put
-/// there.
+/// Before its index a stream of MP4 may have this part of what a demuxer may hold: empty space, brands, what
+/// somebody put there.
 const BEFORE_INDEX: u64 = 16;
 
 /// The streams and the metadata of what is open.

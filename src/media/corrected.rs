@@ -52,8 +52,8 @@ fn name_eac3(demux: &mut Demux, streams: &mut [Stream], control: &Control) -> Re
     Ok(())
 }
 
-/// OpusHead (RFC 7845, section 5.1) for a stream that has none, as in libav's CAF: nothing is left out at its beginning,
-/// as decoders do then. More than two channels need a mapping that nobody knows.
+/// OpusHead (RFC 7845, section 5.1) for a stream that has none, as in libav's CAF: nothing is left out at its
+/// beginning, as decoders do then. More than two channels need a mapping that nobody knows.
 fn opus_head(stream: &Stream) -> Option<Vec<u8>> {
     if stream.codec() != "opus" || !stream.extradata().is_empty() {
         return None;

@@ -1,9 +1,10 @@
-//! Sound whose packets follow each other without a gap, and whose times in the container, or by libav's parser, can't be
-//! believed: it is counted.
+//! Sound whose packets follow each other without a gap, and whose times in the container, or by libav's
+//! parser, can't be believed: it is counted.
 //!
-//! AVI has no times: libav tells them from the block size in the header, and where muxers write anything there, as for
-//! codecs that AVI was not made for, a second of sound may be told to last three minutes. FLAC's parser looks ten frames
-//! ahead and gives a frame the time of what was read meanwhile, where a container's packets are put together by it.
+//! AVI has no times: libav tells them from the block size in the header, and where muxers write anything
+//! there, as for codecs that AVI was not made for, a second of sound may be told to last three minutes.
+//! FLAC's parser looks ten frames ahead and gives a frame the time of what was read meanwhile, where a
+//! container's packets are put together by it.
 
 use super::flac;
 use crate::{
@@ -11,7 +12,8 @@ use crate::{
     time::{Rational, convert},
 };
 
-/// Codecs for which AVI's block size is what it should be: blocks of samples, or at least as long as any frame.
+/// Codecs for which AVI's block size is what it should be: blocks of samples, or at least as long as any
+/// frame.
 const HONEST: [&str; 8] = ["pcm_", "adpcm_", "mp2", "mp3", "ac3", "aac", "wma", "gsm"];
 
 /// The clock of one such stream.
@@ -25,8 +27,8 @@ pub(super) struct Counted {
     began: Option<i64>,
     /// Since then: samples of FLAC, which ticks may not tell exactly, or ticks.
     count: i64,
-    /// In the same, what the last packet lasted that said it. In front of that a tick: the rate in AVI's header is that of
-    /// packets then.
+    /// In the same, what the last packet lasted that said it. In front of that a tick: the rate in AVI's
+    /// header is that of packets then.
     length: i64,
 }
 
@@ -52,7 +54,8 @@ impl Counted {
         (self.began, self.count) = (None, 0);
     }
 
-    /// Puts the next packet where it belongs. One that does not say how long it is lasts as long as the one before.
+    /// Puts the next packet where it belongs. One that does not say how long it is lasts as long as the one
+    /// before.
     pub(super) fn place(&mut self, packet: &mut Packet) {
         let began = *self.began.get_or_insert(packet.dts().unwrap_or(0));
         let block = flac::Header::parse(packet.data()).map(|header| i64::from(header.block));

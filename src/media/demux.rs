@@ -1,5 +1,5 @@
-//! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers them becomes
-//! a name for those bytes.
+//! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
+//! them becomes a name for those bytes.
 
 use super::{counted::Counted, keyframe, promise::Promise};
 use crate::{
@@ -14,10 +14,11 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) enum Payloads {
     /// In memory.
     Read,
-    /// In memory, and with the place in the source where the same bytes are, so that a rope can refer to them.
+    /// In memory, and with the place in the source where the same bytes are, so that a rope can refer to
+    /// them.
     Shared,
-    /// As a place in the source alone: the bytes are not read, and what the packet shows are zeros. Only for muxers that
-    /// do not look into them.
+    /// As a place in the source alone: the bytes are not read, and what the packet shows are zeros. Only for
+    /// muxers that do not look into them.
     Named,
 }
 
@@ -64,7 +65,8 @@ pub(crate) struct Demux {
     control: Control,
     /// Beside what its reader read.
     bytes_read: u64,
-    /// How much of the source the operation reads from the place that it goes to; 0 where it reads no payload.
+    /// How much of the source the operation reads from the place that it goes to; 0 where it reads no
+    /// payload.
     expected: u64,
     /// No packet was read yet: it is at the start.
     fresh: bool,
@@ -230,7 +232,8 @@ impl Demux {
         self.take_bytes_read();
     }
 
-    /// What was wrong with what was read since the last call, though it was read. `copied`: it is in the result as it was.
+    /// What was wrong with what was read since the last call, though it was read. `copied`: it is in the
+    /// result as it was.
     pub(crate) fn take_warnings(&mut self, copied: bool) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
         for (stream, count) in std::mem::take(&mut self.damaged) {
@@ -264,8 +267,8 @@ impl Demux {
         Err(Error::new(crate::ErrorKind::Bug, message).in_stream(packet.stream()))
     }
 
-    /// The operation will read about so much of the source from where it is, or goes to: a source that is far is asked for
-    /// it ahead. (Not where payload is not read at all.)
+    /// The operation will read about so much of the source from where it is, or goes to: a source that is far
+    /// is asked for it ahead. (Not where payload is not read at all.)
     pub(crate) fn expects(&mut self, len: u64) {
         self.expected = if self.holds_payload() { len } else { 0 };
         self.reader.expect(self.expected);

@@ -40,14 +40,15 @@ pub(super) fn extent(
     };
     let Some(tables) = tables else {
         let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
-        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown. Where clocks
-        // jump, they also turn over. Ogg's begins anew for each stream that follows another, and does not turn over.
+        // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown.
+        // Where clocks jump, they also turn over. Ogg's begins anew for each stream that follows another, and
+        // does not turn over.
         let turns_over = demuxer.may_jump() && demuxer.name() != "ogg";
         let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };
         let start = if demuxer.name() == "asf" && demux.is_seekable() {
-            // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made up for.
-            // The start that it says is that of the sound alone then.
+            // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made
+            // up for. The start that it says is that of the sound alone then.
             let counted: Vec<_> =
                 (0..streams.len()).filter(|i| streams.get(*i).is_some_and(played)).collect();
             let mut first: Vec<Option<i64>> = vec![None; streams.len()];

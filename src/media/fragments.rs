@@ -1,6 +1,6 @@
-//! Fragments of an MP4 that comes as a stream, or from far away: to weigh them before libav does would cost a request
-//! for each. So they are weighed as they pass on their way to libav, which takes memory for all the samples that a run
-//! (trun) states at once.
+//! Fragments of an MP4 that comes as a stream, or from far away: to weigh them before libav does would cost a
+//! request for each. So they are weighed as they pass on their way to libav, which takes memory for all the
+//! samples that a run (trun) states at once.
 
 use super::mp4;
 use crate::{Control, Limits, Result, av::avio::ReadDevice};
@@ -13,11 +13,12 @@ const INDICES: usize = 4096;
 /// A device whose fragments are weighed as they are read.
 pub(super) struct Weighed<D> {
     device: D,
-    /// Where the last bytes end that were looked at, and the last of them: the rest of a box may come with the next.
+    /// Where the last bytes end that were looked at, and the last of them: the rest of a box may come with
+    /// the next.
     end: u64,
     tail: Vec<u8>,
-    /// Samples that runs state. What is read again counts again, and payload may look like a run: this alone condemns
-    /// nothing.
+    /// Samples that runs state. What is read again counts again, and payload may look like a run: this alone
+    /// condemns nothing.
     samples: u64,
     /// Where indices of fragments (sidx, tfra) lie, by their types' first bytes.
     indices: Vec<u64>,
@@ -63,8 +64,8 @@ impl<D: ReadDevice> Weighed<D> {
         self.tail = data.get(kept..).unwrap_or_default().to_vec();
     }
 
-    /// Where more was seen than the limits allow, all boxes are looked at, in their order: what is in them is weighed,
-    /// and what only looks like it is payload. Unless an index leads libav into that.
+    /// Where more was seen than the limits allow, all boxes are looked at, in their order: what is in them is
+    /// weighed, and what only looks like it is payload. Unless an index leads libav into that.
     fn judge(&mut self, control: &Control) -> Result<()> {
         let Some(len) = self.device.len() else {
             return mp4::weigh_samples(self.samples, control.limit());

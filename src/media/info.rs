@@ -21,8 +21,9 @@ pub struct MediaInfo {
     pub format_name: String,
     /// Bytes; None for a stream.
     pub size: Option<u64>,
-    /// The presented length: until the picture or sound ends that ends last. Subtitles and data count only where there is
-    /// neither, or where the container states one length for all. None where neither the container nor libav knows.
+    /// The presented length: until the picture or sound ends that ends last. Subtitles and data count only
+    /// where there is neither, or where the container states one length for all. None where neither the
+    /// container nor libav knows.
     #[serde(with = "crate::time::seconds_or_none")]
     pub duration: Option<Duration>,
     /// What `duration` was taken from.
@@ -62,8 +63,8 @@ pub enum DurationFrom {
     Packets,
 }
 
-/// One stream of a source. What does not apply or is not known is None (and absent in JSON); pixel format, profile and
-/// colour may need [`Media::probe`](crate::Media::probe), which looks into the payload.
+/// One stream of a source. What does not apply or is not known is None (and absent in JSON); pixel format,
+/// profile and colour may need [`Media::probe`](crate::Media::probe), which looks into the payload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StreamInfo {

@@ -1,5 +1,5 @@
-//! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above all the
-//! edit lists.
+//! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above
+//! all the edit lists.
 
 mod jumps;
 mod load;

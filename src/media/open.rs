@@ -26,8 +26,8 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Streams end this far from each other, and headers are this far off, without anything being lost.
 const SHORT: Timestamp = Timestamp::from_nanos(500_000_000);
 
-/// An opened, indexed source. `Send + Sync`, cheap to clone: one Media serves many operations, also from many threads
-/// at once, and what opening costs is paid once.
+/// An opened, indexed source. `Send + Sync`, cheap to clone: one Media serves many operations, also from many
+/// threads at once, and what opening costs is paid once.
 ///
 /// ```no_run
 /// use avrope::{Media, Source};
@@ -61,12 +61,12 @@ pub(super) struct Inner {
 }
 
 impl Media {
-    /// Opens a source: finds out what it is and reads its index. No payload is read for MP4; other containers may need
-    /// a look at their first packets.
+    /// Opens a source: finds out what it is and reads its index. No payload is read for MP4; other containers
+    /// may need a look at their first packets.
     ///
     /// Errors: [`Corrupt`](ErrorKind::Corrupt) if it is no media or its index is missing or damaged,
-    /// [`Unsupported`](ErrorKind::Unsupported) for images and for playlists and other files that name other files, and
-    /// what the source's reads fail with.
+    /// [`Unsupported`](ErrorKind::Unsupported) for images and for playlists and other files that name other
+    /// files, and what the source's reads fail with.
     pub fn open(source: Source) -> Result<Self> {
         Self::open_with(source, &Control::default())
     }
@@ -77,7 +77,8 @@ impl Media {
         log::ours(|| open(source, control)).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
     }
 
-    /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong here.
+    /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong
+    /// here.
     ///
     /// Errors: as [`open`](Self::open) and [`Frame::from_picture`].
     pub(crate) fn open_shown(source: Source, control: &Control) -> Result<Shown> {
@@ -116,8 +117,9 @@ impl Media {
         self.0.end
     }
 
-    /// What to warn of where a copy or a transcode of these streams has much less of a stretch of it than it states
-    /// that there is: packets that can't be told apart, or that are missing. `found` is how much came of what is due.
+    /// What to warn of where a copy or a transcode of these streams has much less of a stretch of it than it
+    /// states that there is: packets that can't be told apart, or that are missing. `found` is how much came
+    /// of what is due.
     pub(crate) fn shortfall(&self, streams: &[usize], due: Timestamp, found: Timestamp) -> Option<String> {
         let played = |stream: &Stream| {
             matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
@@ -135,8 +137,8 @@ impl Media {
         })
     }
 
-    /// About how many bytes lie between two times of its clock, with what precedes them back to a keyframe; 0 where
-    /// that can't be told.
+    /// About how many bytes lie between two times of its clock, with what precedes them back to a keyframe; 0
+    /// where that can't be told.
     pub(crate) fn bytes_between(&self, from: Timestamp, to: Timestamp) -> u64 {
         // Keyframes are seldom further apart.
         const BEFORE: f64 = 2.0;
@@ -195,8 +197,8 @@ impl Media {
         first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
     }
 
-    /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a fragmented
-    /// MP4.
+    /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a
+    /// fragmented MP4.
     pub(crate) fn payloads(&self) -> Payloads {
         match (self.is_indexed(), self.0.demuxer.is_mov() && self.0.options.raw) {
             (true, _) => Payloads::Named,
@@ -210,7 +212,8 @@ impl Media {
         self.0.demuxer.is_mov() && self.0.options.raw
     }
 
-    /// Whether an edit list of ours says what of a stream is shown: libav must not cut its padding off as well.
+    /// Whether an edit list of ours says what of a stream is shown: libav must not cut its padding off as
+    /// well.
     pub(crate) fn has_edits(&self, stream: usize) -> bool {
         let plain = |timeline: &Timeline| timeline.spans.iter().all(|span| span.media == 0);
         self.is_edited() && self.timeline(stream).is_some_and(|timeline| !plain(timeline))
@@ -453,9 +456,10 @@ fn index_gaps(demux: &Demux, streams: &[Stream]) -> Vec<String> {
     streams.iter().enumerate().filter_map(gap).collect()
 }
 
-/// MP4's header tells muxers enough of most codecs that are never looked into. Of others, such as VP9, it does not tell
-/// the pixel format or the profile, and of MPEG-4 part 2 and H.263 libav leaves the size to the decoder (mov.c:
-/// mov_read_trak): a context of its own looks into their first packets. Returns the bytes that it read.
+/// MP4's header tells muxers enough of most codecs that are never looked into. Of others, such as VP9, it
+/// does not tell the pixel format or the profile, and of MPEG-4 part 2 and H.263 libav leaves the size to the
+/// decoder (mov.c: mov_read_trak): a context of its own looks into their first packets. Returns the bytes
+/// that it read.
 fn refine(
     source: &Source,
     demuxer: Demuxer,

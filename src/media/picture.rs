@@ -16,8 +16,8 @@ use crate::{
 const CHUNK: usize = 256 << 10;
 
 impl Frame {
-    /// Decodes a still picture: PNG, JPEG, WebP or BMP, by its content. Its transparency stays. Of a file with several,
-    /// the first.
+    /// Decodes a still picture: PNG, JPEG, WebP or BMP, by its content. Its transparency stays. Of a file
+    /// with several, the first.
     ///
     /// ```no_run
     /// use avrope::{Source, frames::Frame};
@@ -26,8 +26,9 @@ impl Frame {
     /// # Ok::<(), avrope::Error>(())
     /// ```
     ///
-    /// Errors: [`Unsupported`](crate::ErrorKind::Unsupported) for anything else, [`Corrupt`](crate::ErrorKind::Corrupt) if it can't be
-    /// decoded, LimitExceeded or Corrupt for one that is too large, and what the source's reads fail with.
+    /// Errors: [`Unsupported`](crate::ErrorKind::Unsupported) for anything else,
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if it can't be decoded, LimitExceeded or Corrupt for one that
+    /// is too large, and what the source's reads fail with.
     pub fn from_picture(source: Source) -> Result<Self> {
         Self::from_picture_with(source, &Control::default())
     }

@@ -1,4 +1,5 @@
-//! The demuxer contexts of one media: each operation borrows one, and as many are opened as run at once, up to a bound.
+//! The demuxer contexts of one media: each operation borrows one, and as many are opened as run at once, up
+//! to a bound.
 
 use super::Demux;
 use crate::{Control, Result};
@@ -48,7 +49,8 @@ impl Pool {
         Ok(Loan { pool: None, demux: Some(demux), spoilt: false })
     }
 
-    /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read from.
+    /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read
+    /// from.
     pub(super) fn borrow(
         self: &Arc<Self>,
         control: &Control,

@@ -89,12 +89,14 @@ impl Scanned {
 }
 
 impl Media {
-    /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate), in a demuxer
-    /// context of its own, and lists when the video's keyframes are shown. For MP4 the latter costs a walk over the index;
-    /// other containers are read to the end, and so are the fragments of an MP4 whose index does not say how long they
-    /// are. Of a file that was cut short, what is there is listed, and [`warnings`](MediaInfo::warnings) say so.
+    /// Looks into the payload for what the header does not say (pixel format, profile, colour, frame rate),
+    /// in a demuxer context of its own, and lists when the video's keyframes are shown. For MP4 the latter
+    /// costs a walk over the index; other containers are read to the end, and so are the fragments of an MP4
+    /// whose index does not say how long they are. Of a file that was cut short, what is there is listed, and
+    /// [`warnings`](MediaInfo::warnings) say so.
     ///
-    /// On a stream (see [`Source::from_reader`](crate::Source::from_reader)) it returns what [`info`](Self::info) does.
+    /// On a stream (see [`Source::from_reader`](crate::Source::from_reader)) it returns what
+    /// [`info`](Self::info) does.
     pub fn probe(&self, control: &Control) -> Result<MediaInfo> {
         crate::av::log::ours(|| self.look_closer(control))
     }
@@ -203,8 +205,8 @@ impl Media {
         };
         let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
         let there = if self.demuxer().is_mov() {
-            // The other streams go to their samples at or before the one that is found: the stream that begins first
-            // leads.
+            // The other streams go to their samples at or before the one that is found: the stream that
+            // begins first leads.
             let begins = |i: &usize| {
                 let ticks = demux.first_indexed(*i);
                 ticks
@@ -225,7 +227,8 @@ impl Media {
         }
     }
 
-    /// Whether this container has an index of times, so that a seek to its start is exact and one by bytes may not be.
+    /// Whether this container has an index of times, so that a seek to its start is exact and one by bytes
+    /// may not be.
     fn seeks_by_index(&self) -> bool {
         let known =
             ["matroska", "flv", "avi", "asf", "mxf", "nut", "wav", "w64", "aiff", "au", "caf", "ogg", "wtv"];

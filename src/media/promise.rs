@@ -1,5 +1,5 @@
-//! How long a file says that it is. Most demuxers take an early end for the end, so a file that was cut short shows here
-//! alone.
+//! How long a file says that it is. Most demuxers take an early end for the end, so a file that was cut short
+//! shows here alone.
 
 use crate::av::demuxer::Demuxer;
 

@@ -1,5 +1,5 @@
-//! How a stream's own time lies on the presentation clock: MP4's edit lists as spans; for every other container one
-//! span that goes on and on.
+//! How a stream's own time lies on the presentation clock: MP4's edit lists as spans; for every other
+//! container one span that goes on and on.
 
 use super::mp4;
 use crate::time::{Rational, Timestamp};
@@ -7,7 +7,8 @@ use crate::time::{Rational, Timestamp};
 /// A stretch of media and when it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// On the file's clock (0 is MP4's movie start, or timestamp 0); the presentation clock begins at the media's start.
+    /// On the file's clock (0 is MP4's movie start, or timestamp 0); the presentation clock begins at the
+    /// media's start.
     pub shown: Timestamp,
     /// [`Timestamp::MAX`] if it has no end.
     pub len: Timestamp,
@@ -108,9 +109,11 @@ impl Timeline {
                 let before = if media_end == Timestamp::MAX { 0 } else { media };
                 len = media_end.minus(Timestamp::from_ticks(before, base));
             }
-            // Movie ticks may be too coarse to say where the media ends; what is within one of it means the end.
+            // Movie ticks may be too coarse to say where the media ends; what is within one of it means the
+            // end.
             if edit.duration > 0 && media_len != Timestamp::MAX {
-                // All of the media is as long as its decode times; what begins behind its start, so much less.
+                // All of the media is as long as its decode times; what begins behind its start, so much
+                // less.
                 let rest = media_len.minus(Timestamp::from_ticks(media, base));
                 // Ticks as fine as the media's own are exact but for a nanosecond of rounding.
                 let coarse = movie.value() > base.value();
@@ -125,8 +128,8 @@ impl Timeline {
         Self { spans, base }
     }
 
-    /// The same in ticks of which a whole number is one of the stream's, and how many: for a range's borders, where the
-    /// stream's own are coarse. AVI's are as long as its frames.
+    /// The same in ticks of which a whole number is one of the stream's, and how many: for a range's borders,
+    /// where the stream's own are coarse. AVI's are as long as its frames.
     pub(crate) fn finer(&self) -> (Self, i64) {
         let times = if self.base.value() < COARSE { 1 } else { (self.base.value() / FINE).ceil() as i32 };
         let base = self.base.den.checked_mul(times).map(|den| Rational { den, ..self.base });

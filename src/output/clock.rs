@@ -1,5 +1,5 @@
-//! The timestamps of one output track: from the clocks of its sources, one part after the other, to one that only goes
-//! forward; and what of the track is shown when.
+//! The timestamps of one output track: from the clocks of its sources, one part after the other, to one that
+//! only goes forward; and what of the track is shown when.
 
 use crate::{
     av::{packet::Packet, stream::StreamKind},
@@ -46,8 +46,8 @@ pub(crate) struct Clock {
     /// Where the next part begins, at the least.
     next: i64,
     shown: Vec<Shown>,
-    /// The starts of the part's first packets and the ends of its last ones, in source ticks: for joins on frame
-    /// boundaries.
+    /// The starts of the part's first packets and the ends of its last ones, in source ticks: for joins on
+    /// frame boundaries.
     starts: Vec<i64>,
     ends: VecDeque<i64>,
     /// The part's longest packet's duration, in source ticks.
@@ -113,11 +113,11 @@ impl Clock {
         self.shown.last().map_or(Timestamp::ZERO, Shown::end)
     }
 
-    /// A new part begins: its first packet goes right behind what was written, or later if a gap is to be shown.
-    /// `whole`: its coded frames are all of one length, and a last one that a duration cuts short is taken for whole, as
-    /// players do that look at frames alone.
-    /// Packets are borders for [`nearest_start`](Self::nearest_start) from `borders.0` on, and for
-    /// [`nearest_end`](Self::nearest_end) up to `borders.1`, in source ticks.
+    /// A new part begins: its first packet goes right behind what was written, or later if a gap is to be
+    /// shown. `whole`: its coded frames are all of one length, and a last one that a duration cuts short is
+    /// taken for whole, as players do that look at frames alone. Packets are borders for
+    /// [`nearest_start`](Self::nearest_start) from `borders.0` on, and for [`nearest_end`](Self::nearest_end)
+    /// up to `borders.1`, in source ticks.
     pub(crate) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
         self.whole = whole;
         self.borders = borders;
@@ -128,7 +128,8 @@ impl Clock {
         self.longest = 0;
     }
 
-    /// Fills in what the source left out, as libav's generated timestamps do; (pts, dts, duration) in source ticks.
+    /// Fills in what the source left out, as libav's generated timestamps do; (pts, dts, duration) in source
+    /// ticks.
     fn complete(&mut self, packet: &Packet) -> (i64, i64, i64) {
         let (pts, dts) = (packet.pts(), packet.dts());
         let mut duration = if packet.duration() > 0 { packet.duration() } else { self.last_duration };
@@ -160,12 +161,12 @@ impl Clock {
         (pts, dts, duration)
     }
 
-    /// On a track with an edit list: dts run on from what was written, whatever the source's are. Sets the packet's
-    /// times.
+    /// On a track with an edit list: dts run on from what was written, whatever the source's are. Sets the
+    /// packet's times.
     pub(crate) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
         let (pts, dts, duration) = self.complete(packet);
-        // No two packets are to be shown at one time: a frame that was kept for others to refer to may be shown later than
-        // the next part's first.
+        // No two packets are to be shown at one time: a frame that was kept for others to refer to may be
+        // shown later than the next part's first.
         let reorder = convert(pts.saturating_sub(dts), from, self.base);
         let begin = self.next.max(self.tail.saturating_sub(reorder));
         let (source, out) = *self.anchor.get_or_insert((dts, begin));
@@ -174,7 +175,8 @@ impl Clock {
         self.finish(packet, times, (pts, dts, duration), from);
     }
 
-    /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the output's.
+    /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the
+    /// output's.
     pub(crate) fn place_at(&mut self, packet: &mut Packet, from: Rational, shift: Timestamp) {
         let (pts, dts, duration) = self.complete(packet);
         let to_out = |ticks: i64| Timestamp::from_ticks(ticks, from).plus(shift).ticks(self.base);
@@ -191,8 +193,8 @@ impl Clock {
     ) {
         let mut duration = convert(source.2, from, self.base);
         if self.frame > 0 {
-            // A container that counts in milliseconds rounds each packet of sound; its frames are all of one length
-            // (av_rescale_delta).
+            // A container that counts in milliseconds rounds each packet of sound; its frames are all of one
+            // length (av_rescale_delta).
             let slack = convert(1, from, self.base).saturating_add(1);
             let expected = self.last_dts.map(|last| last.saturating_add(self.frame));
             if let Some(expected) =
@@ -206,7 +208,8 @@ impl Clock {
             }
         }
         if dts > pts {
-            // Nothing is shown before it is decoded. When it is shown counts for more than when it is decoded.
+            // Nothing is shown before it is decoded. When it is shown counts for more than when it is
+            // decoded.
             self.repairs.late_dts = self.repairs.late_dts.saturating_add(1);
             let least = if self.equal_dts { 0 } else { 1 };
             let least = self.last_dts.map_or(pts, |last| last.saturating_add(least));
@@ -215,7 +218,8 @@ impl Clock {
         if let Some(last) = self.last_dts {
             let least = if self.equal_dts { last } else { last.saturating_add(1) };
             if dts < least {
-                // Where parts meet, frames may overlap by a fraction of one; inside a part it is a fault of the source.
+                // Where parts meet, frames may overlap by a fraction of one; inside a part it is a fault of
+                // the source.
                 self.repairs.backward_dts = self.repairs.backward_dts.saturating_add(1);
                 dts = least;
             }
@@ -270,9 +274,9 @@ impl Clock {
         Timestamp::from_ticks(self.last_length / 2, self.base).plus(Timestamp::from_nanos(1000))
     }
 
-    /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer than `slack`:
-    /// the last packet so far is shown that much longer. Edit lists have no empty entries in the middle that every player
-    /// knows.
+    /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer
+    /// than `slack`: the last packet so far is shown that much longer. Edit lists have no empty entries in
+    /// the middle that every player knows.
     pub(crate) fn stretch_to(&mut self, at: Timestamp, slack: Timestamp) {
         let Some(last) = self.shown.last_mut() else { return };
         let gap = at.minus(last.end());

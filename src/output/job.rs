@@ -8,14 +8,16 @@ use super::{
 use crate::{Control, Report, Result, Source, io::Sink, time::Rational};
 use std::fmt;
 
-/// An operation with all that it needs: sources, settings, and whatever else the caller gave. It borrows nothing and may
-/// go to another thread, so that it can wait in a queue; it does nothing until [`to_rope`](Self::to_rope),
-/// [`to_sink`](Self::to_sink) or [`to_files`](Self::to_files) runs it, on the thread that calls them.
+/// An operation with all that it needs: sources, settings, and whatever else the caller gave. It borrows
+/// nothing and may go to another thread, so that it can wait in a queue; it does nothing until
+/// [`to_rope`](Self::to_rope), [`to_sink`](Self::to_sink) or [`to_files`](Self::to_files) runs it, on the
+/// thread that calls them.
 ///
 /// Every operation makes one: [`Cut::job`](crate::Cut::job), [`Join::job`](crate::Join::job),
 /// [`Remux::job`](crate::Remux::job), [`Transcode::job`](crate::Transcode::job),
-/// [`Transcoder::job`](crate::transcode::Transcoder::job) and [`Transition::job`](crate::transcode::Transition::job). The functions
-/// ([`cut`](crate::cut), [`transcode_to`](crate::transcode_to)…) are short ways to make one and run it.
+/// [`Transcoder::job`](crate::transcode::Transcoder::job) and
+/// [`Transition::job`](crate::transcode::Transition::job). The functions ([`cut`](crate::cut),
+/// [`transcode_to`](crate::transcode_to)…) are short ways to make one and run it.
 ///
 /// ```no_run
 /// use avrope::{Control, Cut, Job, Media, Remux, Sink, Source, TimeRange};
@@ -59,8 +61,8 @@ impl Job {
         runner::to_sink(self.0, sink, control)
     }
 
-    /// Runs it into the files that a muxer names, each of which gets a sink. `plan` is asked with the rate of its pictures,
-    /// and says what the muxer is told, and the container of each file.
+    /// Runs it into the files that a muxer names, each of which gets a sink. `plan` is asked with the rate of
+    /// its pictures, and says what the muxer is told, and the container of each file.
     pub(crate) fn into_planned_files(
         mut self,
         plan: impl FnOnce(Option<Rational>) -> Result<(FilesPlan, &'static str)>,

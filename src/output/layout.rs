@@ -1,5 +1,5 @@
-//! Where the parts of an MP4 lie: the index first, then the payload, its large slices at the same place in a block as in
-//! their source, so that file systems can share the blocks.
+//! Where the parts of an MP4 lie: the index first, then the payload, its large slices at the same place in a
+//! block as in their source, so that file systems can share the blocks.
 
 use super::{
     moov::{Moov, TrackEdits},
@@ -125,7 +125,8 @@ struct Plan {
 impl Plan {
     /// `chunks`: where chunks begin, in order.
     fn new(rope: &Rope, payload: std::ops::Range<u64>, headers: u64, chunks: &[u64]) -> Self {
-        // Runs of pieces that stay together. A large slice of a file begins a new one, but never inside of a chunk.
+        // Runs of pieces that stay together. A large slice of a file begins a new one, but never inside of a
+        // chunk.
         let mut runs: Vec<(u64, u64, Option<u64>)> = Vec::new();
         rope.visit(payload.start, payload.end, |piece| {
             let start = payload.start.saturating_add(piece.start);
@@ -183,8 +184,8 @@ impl Plan {
     }
 }
 
-/// The same for a file that was muxed straight to disk. The moov goes to the front if the file system can make room
-/// there without a copy; false if it stays at the end.
+/// The same for a file that was muxed straight to disk. The moov goes to the front if the file system can
+/// make room there without a copy; false if it stays at the end.
 pub(super) fn moov_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> Result<bool> {
     let len = file.len();
     let layout = Layout::find(

@@ -1,5 +1,5 @@
-//! Where packets become a file: targets with their tracks, the clock of each, what a stream says of itself in its new
-//! place, and how an MP4 is laid out. [`runner`] takes a job into a rope, a sink or many files.
+//! Where packets become a file: targets with their tracks, the clock of each, what a stream says of itself in
+//! its new place, and how an MP4 is laid out. [`runner`] takes a job into a rope, a sink or many files.
 
 pub(crate) mod clock;
 mod container;

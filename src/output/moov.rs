@@ -1,5 +1,5 @@
-//! MP4's `moov`, rewritten (ISO/IEC 14496-12): chunk offsets moved, one edit-list entry for each shown stretch, durations
-//! in a time scale fine enough for samples. What libav wrote besides stays as it is.
+//! MP4's `moov`, rewritten (ISO/IEC 14496-12): chunk offsets moved, one edit-list entry for each shown
+//! stretch, durations in a time scale fine enough for samples. What libav wrote besides stays as it is.
 
 use super::clock::Shown;
 use crate::{Error, ErrorKind, Result, time::Rational};
@@ -111,7 +111,8 @@ impl Moov {
     }
 }
 
-/// A `moov` as it is written for a clip: its first two tracks show two stretches each, its chunks stay where they are.
+/// A `moov` as it is written for a clip: its first two tracks show two stretches each, its chunks stay where
+/// they are.
 #[cfg(fuzzing)]
 pub(crate) fn rewritten(bytes: &[u8]) -> Result<Vec<u8>> {
     use crate::time::Timestamp;
@@ -237,8 +238,8 @@ impl Node {
         self.set_header(duration, &scale.to_be_bytes(), 0)
     }
 
-    /// Both headers are alike: times of creation and change, four bytes of their own, `reserved` bytes, the duration, and
-    /// a rest.
+    /// Both headers are alike: times of creation and change, four bytes of their own, `reserved` bytes, the
+    /// duration, and a rest.
     fn set_header(&mut self, duration: u64, own: &[u8; 4], reserved: usize) -> Result<()> {
         let (wide, bytes) = (self.version() == 1, self.bytes());
         let flags = bytes.get(1..4).ok_or_else(damaged)?;

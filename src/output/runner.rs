@@ -124,7 +124,8 @@ fn to_stream(
     let format = format_of(&mut *job, control)?;
     let device = Arc::new(Mutex::new(device));
     if is_mov(&format) && job.layout(true) == Layout::Indexed {
-        // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a pipe.
+        // The rope is complete before its first byte leaves: a plain MP4 with its moov first, also into a
+        // pipe.
         let rope = build(job, &format, report, control)?;
         let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sent: u64 = 0;

@@ -83,7 +83,8 @@ pub(crate) struct Target {
     control: Control,
     /// What the caller tells the muxer, by libav's names.
     extra: Vec<(String, String)>,
-    /// Of what the output is made: where a container wants a number that others do not have, it is made of this.
+    /// Of what the output is made: where a container wants a number that others do not have, it is made of
+    /// this.
     identity: u64,
     /// That of the packet that was referred to last.
     source: Option<Source>,
@@ -200,8 +201,8 @@ impl Target {
         self.edit_lists
     }
 
-    /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where it can
-    /// seek).
+    /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where
+    /// it can seek).
     fn has_late_chapters(&self) -> bool {
         self.edit_lists || (self.seeks && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
     }
@@ -233,7 +234,8 @@ impl Target {
         !self.edit_lists && numbering::begins_with_packets(stream, &self.muxer.name())
     }
 
-    /// Whether sound runs on without gaps in it: packets have no times of their own there, or times that count samples.
+    /// Whether sound runs on without gaps in it: packets have no times of their own there, or times that
+    /// count samples.
     pub(crate) fn counts_samples(&self) -> bool {
         numbering::is_ogg(&self.muxer.name()) || !self.muxer.has_times()
     }

@@ -8,8 +8,8 @@ use crate::{
     time::{Rational, Timestamp, convert},
 };
 
-/// Timestamps that go forward by more than this, or back by more than that, are a break in the source's clock (ffmpeg's
-/// dts_delta_threshold, and its tenth of a second).
+/// Timestamps that go forward by more than this, or back by more than that, are a break in the source's clock
+/// (ffmpeg's dts_delta_threshold, and its tenth of a second).
 const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
 const BACK: Timestamp = Timestamp::from_nanos(-100_000_000);
 

@@ -40,8 +40,8 @@ pub(crate) fn preroll_of(stream: &Stream) -> Timestamp {
     Timestamp::from_nanos(preroll(&stream.codec(), stream.sample_rate()))
 }
 
-/// How long before a sound decoders must begin so that it comes out right, in nanoseconds: overlap of the transform, and
-/// MP3's bit reservoir (ISO/IEC 14496-3, 11172-3; RFC 7845 section 4.6 for Opus).
+/// How long before a sound decoders must begin so that it comes out right, in nanoseconds: overlap of the
+/// transform, and MP3's bit reservoir (ISO/IEC 14496-3, 11172-3; RFC 7845 section 4.6 for Opus).
 fn preroll(codec: &str, sample_rate: Option<u32>) -> i64 {
     let rate = i64::from(sample_rate.unwrap_or(48_000)).max(1);
     let samples = |n: i64| n.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(0);
@@ -64,8 +64,8 @@ pub(crate) struct LeadIn {
     pub begins: Option<i64>,
 }
 
-/// Libav's seeks are exact in these containers, or near enough to go on from; in others timestamps after a seek are a
-/// guess, so they are read from the start.
+/// Libav's seeks are exact in these containers, or near enough to go on from; in others timestamps after a
+/// seek are a guess, so they are read from the start.
 fn seeks_well(media: &Media) -> bool {
     let known = [
         "mov", "matroska", "flv", "avi", "wav", "w64", "aiff", "au", "caf", "mpegts", "mpeg", "ogg", "asf",
@@ -113,13 +113,14 @@ pub(crate) fn read(
         at = at.min(begins.ticks(primary.base));
     }
     if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
-        // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs before it,
-        // is taken along, and the file's run stays whole.
+        // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs
+        // before it, is taken along, and the file's run stays whole.
         at = at.min(key.saturating_sub(INTERLEAVED.ticks(primary.base)));
     }
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
     let mut from_start = !seeks_well(media) || demux.counts_times();
-    // Before its first sample there is nothing to go to; what other streams have there, is found from the start.
+    // Before its first sample there is nothing to go to; what other streams have there, is found from the
+    // start.
     from_start |=
         media.demuxer().is_mov() && demux.first_indexed(primary.stream).is_some_and(|first| at < first);
     loop {

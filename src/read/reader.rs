@@ -1,5 +1,5 @@
-//! The one reader of all roads: it goes to where a stretch of a source begins, and hands out its packets in the order of
-//! the file, on a clock that goes on.
+//! The one reader of all roads: it goes to where a stretch of a source begins, and hands out its packets in
+//! the order of the file, on a clock that goes on.
 
 use super::{
     jumps::{Jumps, jumped},
@@ -53,8 +53,8 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The same from a media's start on, by a context of its own: for what is read beside other jobs, and as slowly as it
-    /// is shown.
+    /// The same from a media's start on, by a context of its own: for what is read beside other jobs, and as
+    /// slowly as it is shown.
     pub(crate) fn open_own(media: &Media, stretch: &Stretch<'_>, control: &Control) -> Result<Self> {
         Self::of(media, media.own_demux(control)?, stretch, control)
     }
@@ -74,8 +74,8 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Goes to where these streams are to be decoded from, and reads up to what is shown; the primary stream's need is the
-    /// first. Returns the pts of the primary stream's first packet, in ticks.
+    /// Goes to where these streams are to be decoded from, and reads up to what is shown; the primary
+    /// stream's need is the first. Returns the pts of the primary stream's first packet, in ticks.
     pub(crate) fn begin(&mut self, needs: &[Need], everything: bool) -> Result<Option<i64>> {
         let read = leadin::read(&self.media, self.loan.get()?, needs, everything, &self.control);
         let lead = self.judge(read)?;
@@ -88,8 +88,8 @@ impl Reader {
         self.ahead.iter().map(|item| &item.packet)
     }
 
-    /// Reads one packet more ahead; None at the end. `what` lies so far behind that packets are held, for the error that
-    /// there are too many of them.
+    /// Reads one packet more ahead; None at the end. `what` lies so far behind that packets are held, for the
+    /// error that there are too many of them.
     pub(crate) fn look_further(&mut self, what: &str) -> Result<Option<&Packet>> {
         self.control.check()?;
         let mut item = Item::new()?;

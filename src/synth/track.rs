@@ -155,8 +155,8 @@ fn fast_and_regular(encoder: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// `given` wins over `defaults`. The global header goes in as an option as well: ffmpeg-next's `set_flags` would
-/// clear those that the encoder sets itself (x264's closed GOPs).
+/// `given` wins over `defaults`. The global header goes in as an option as well: ffmpeg-next's `set_flags`
+/// would clear those that the encoder sets itself (x264's closed GOPs).
 fn options(
     defaults: &[(&str, &str)],
     given: &[(String, String)],

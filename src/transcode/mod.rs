@@ -1,5 +1,5 @@
-//! What transcoding is told beside [`Transcode`](crate::Transcode): codecs, filters, watermarks and transitions; and a
-//! [`Transcoder`] with [`Processor`]s of the caller's own.
+//! What transcoding is told beside [`Transcode`](crate::Transcode): codecs, filters, watermarks and
+//! transitions; and a [`Transcoder`] with [`Processor`]s of the caller's own.
 //!
 //! Inside, rooms import one way: `settings` ← `filters`, `encoders` ← `flow` ← `plan` ← `operations`.
 

@@ -1,4 +1,5 @@
-//! Jobs own what they need: they wait in a queue, run on another thread, and make the bytes that the functions make.
+//! Jobs own what they need: they wait in a queue, run on another thread, and make the bytes that the
+//! functions make.
 
 use crate::common::{fast_start_clip, none, open, refused};
 use avrope::{

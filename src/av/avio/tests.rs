@@ -176,7 +176,8 @@ fn the_end_leaves_avios_buffer_as_it_is() {
         let mut io = reader(len, Control::new(), patterned(5000));
         let (mut all, mut again) = (vec![0; 6000], vec![0; 5000]);
         assert_eq!(io.avio_read(&mut all), 5000);
-        // libav goes back in its buffer without a call; Ogg's demuxer does so after a look at the end of a file.
+        // libav goes back in its buffer without a call; Ogg's demuxer does so after a look at the end of a
+        // file.
         assert_eq!(io.avio_seek(0), 0);
         assert_eq!(io.avio_read(&mut again), 5000);
         assert!(again[..] == all[..5000], "{len:?}: other bytes than at first");
@@ -557,7 +558,8 @@ fn references_are_told_from_copies() {
     assert_eq!(io.end_current(), 0);
     // The packet is over: the same address means nothing now.
     io.call(&packet);
-    // A stretch that begins inside and ends outside is none of the packet's, and an origin that overflows is none.
+    // A stretch that begins inside and ends outside is none of the packet's, and an origin that overflows is
+    // none.
     io.set_current(packet.as_ptr().addr(), 50, 0);
     io.call(&packet[40..60]);
     io.set_current(packet.as_ptr().addr(), 100, u64::MAX - 5);

@@ -1,4 +1,5 @@
-//! Decoding on a device: which of libav's decoders can, and what becomes of a stream that the device does not take.
+//! Decoding on a device: which of libav's decoders can, and what becomes of a stream that the device does not
+//! take.
 
 use super::Decoder;
 use crate::{
@@ -12,17 +13,19 @@ use crate::{
 use ffmpeg_sys_next as ff;
 use std::ffi::c_int;
 
-/// Pictures beyond those that a decoder needs for itself: what waits in our queues and filters is missing in its pool.
+/// Pictures beyond those that a decoder needs for itself: what waits in our queues and filters is missing in
+/// its pool.
 const WAITING: c_int = 8;
 /// Pictures that NVDEC has in all: it refuses larger pools.
 const MOST: c_int = 32;
 /// The mark of a context whose device has refused the stream, in place of its pictures' format.
 const REFUSED: c_int = 1000;
 
-/// The decoder to take on a device, which need not be the usual one (for AV1 that is dav1d, in software alone); NULL where
-/// none can decode there.
+/// The decoder to take on a device, which need not be the usual one (for AV1 that is dav1d, in software
+/// alone); NULL where none can decode there.
 pub(super) fn codec(usual: *const ff::AVCodec, device: &Device) -> *const ff::AVCodec {
-    // SAFETY: `usual` is NULL or a codec of libav's; codecs are static descriptions, and the state is this loop's.
+    // SAFETY: `usual` is NULL or a codec of libav's; codecs are static descriptions, and the state is this
+    // loop's.
     unsafe {
         if usual.is_null() || format(usual, device).is_some() {
             return usual;
@@ -48,8 +51,8 @@ pub(super) fn codec(usual: *const ff::AVCodec, device: &Device) -> *const ff::AV
 /// # Safety
 /// `codec` is a codec of libav's.
 unsafe fn format(codec: *const ff::AVCodec, device: &Device) -> Option<c_int> {
-    // SAFETY: the caller's promise; configurations are static, NULL comes behind the last, and what is in them is read as
-    // the ints that they are.
+    // SAFETY: the caller's promise; configurations are static, NULL comes behind the last, and what is in
+    // them is read as the ints that they are.
     unsafe {
         (0..)
             .map_while(|index| ff::avcodec_get_hw_config(codec, index).as_ref())
@@ -65,8 +68,8 @@ unsafe fn format(codec: *const ff::AVCodec, device: &Device) -> Option<c_int> {
 impl Decoder {
     /// Lets it decode on a device, if its codec can on one of this kind.
     pub(super) fn use_device(&mut self, device: &Device) -> Result<()> {
-        // SAFETY: the context is live and not open; its codec was set when it was allocated. libav frees the reference
-        // with the context, and calls back with the context alone, which carries the format.
+        // SAFETY: the context is live and not open; its codec was set when it was allocated. libav frees the
+        // reference with the context, and calls back with the context alone, which carries the format.
         unsafe {
             let c = self.context.as_mut();
             let Some(wanted) = format(c.codec, device) else { return Ok(()) };
@@ -98,15 +101,15 @@ impl Decoder {
     }
 }
 
-/// `AVCodecContext.get_format`: the device's format, or none and a mark: a decoder of another kind, or with more threads,
-/// goes on then. libav asks again without the device's where that does not start (decode.c: ff_get_format), also in
-/// mid-stream.
+/// `AVCodecContext.get_format`: the device's format, or none and a mark: a decoder of another kind, or with
+/// more threads, goes on then. libav asks again without the device's where that does not start (decode.c:
+/// ff_get_format), also in mid-stream.
 unsafe extern "C" fn choose_format(
     context: *mut ff::AVCodecContext,
     formats: *const ff::AVPixelFormat,
 ) -> ff::AVPixelFormat {
-    // SAFETY: libav hands over its context, which nobody else uses now (the decoder has one thread), and a list that ends
-    // with NONE; its formats are of the header's own version.
+    // SAFETY: libav hands over its context, which nobody else uses now (the decoder has one thread), and a
+    // list that ends with NONE; its formats are of the header's own version.
     unsafe {
         let wanted = log::marked_with(&*context);
         let (mut on_device, mut in_memory) = (None, None);
@@ -129,8 +132,8 @@ unsafe extern "C" fn choose_format(
     }
 }
 
-/// Whether the device's pictures have all that they have in memory (NVDEC makes 4:2:0 of JPEG's 4:2:2). Lets its pool be
-/// no larger than may be.
+/// Whether the device's pictures have all that they have in memory (NVDEC makes 4:2:0 of JPEG's 4:2:2). Lets
+/// its pool be no larger than may be.
 ///
 /// # Safety
 /// As [`choose_format`].
@@ -140,8 +143,8 @@ unsafe fn holds(
     in_memory: Option<ff::AVPixelFormat>,
 ) -> bool {
     let mut pool = std::ptr::null_mut();
-    // SAFETY: the context and its device are live, and this is the callback that the function is made for; the reference
-    // that it gives is ours, to an AVHWFramesContext.
+    // SAFETY: the context and its device are live, and this is the callback that the function is made for;
+    // the reference that it gives is ours, to an AVHWFramesContext.
     unsafe {
         let device = (*context).hw_device_ctx;
         if device.is_null()

@@ -11,9 +11,9 @@ use std::{
 #[cfg(unix)]
 pub(super) unsafe fn cuda(context: *mut c_void) -> Option<(String, bool)> {
     let (mut device, mut name, mut popped) = (0, [0 as c_char; 256], ptr::null_mut());
-    // SAFETY: the driver that the device was opened with is loaded, and stays so; dlopen only finds it again. The names
-    // are those of CUDA's functions of these types since its version 4; the context becomes the thread's and ceases to be
-    // it again, and the last byte of the name's buffer stays 0.
+    // SAFETY: the driver that the device was opened with is loaded, and stays so; dlopen only finds it again.
+    // The names are those of CUDA's functions of these types since its version 4; the context becomes the
+    // thread's and ceases to be it again, and the last byte of the name's buffer stays 0.
     unsafe {
         let driver = libc::dlopen(c"libcuda.so.1".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
         if driver.is_null() {
@@ -52,9 +52,9 @@ type CudaName = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
 pub(super) unsafe fn vulkan(head: &VulkanHead) -> Option<(String, bool)> {
     const CPU: c_int = 4;
     let mut properties = VulkanProperties { numbers: [0; 4], kind: 0, name: [0; 256], rest: [0; 2048] };
-    // SAFETY: the loader's function takes the instance that it belongs to and a NUL-ended name. It gives NULL (None) or
-    // the function of that name, which is of this type and fills a VkPhysicalDeviceProperties (824 bytes):
-    // VulkanProperties begins like one, and is larger.
+    // SAFETY: the loader's function takes the instance that it belongs to and a NUL-ended name. It gives NULL
+    // (None) or the function of that name, which is of this type and fills a VkPhysicalDeviceProperties (824
+    // bytes): VulkanProperties begins like one, and is larger.
     unsafe {
         let function = head.get_proc_addr?(head.instance, c"vkGetPhysicalDeviceProperties".as_ptr());
         let get = std::mem::transmute::<*const c_void, Option<GetVulkanProperties>>(function)?;
@@ -71,8 +71,8 @@ pub(super) unsafe fn opencl(device: *mut c_void) -> Option<(String, bool)> {
     const NAME: u32 = 0x102b;
     const CPU: u64 = 1 << 1;
     let (mut kind, mut name) = (0_u64, [0 as c_char; 256]);
-    // SAFETY: libavutil is linked with OpenCL's loader, so that the name, if it is found, is the function of this type.
-    // The sizes are those of the buffers, and the last byte of the name's stays 0.
+    // SAFETY: libavutil is linked with OpenCL's loader, so that the name, if it is found, is the function of
+    // this type. The sizes are those of the buffers, and the last byte of the name's stays 0.
     unsafe {
         let function = libc::dlsym(libc::RTLD_DEFAULT, c"clGetDeviceInfo".as_ptr());
         let get = std::mem::transmute::<*mut c_void, Option<GetOpenClInfo>>(function)?;

@@ -14,7 +14,8 @@ use std::ffi::c_int;
 impl EncoderKind {
     /// The pixel formats in memory that it takes, by libav's names; empty where it does not say.
     pub(crate) fn pixel_formats(self) -> Vec<String> {
-        // SAFETY: the list is static and ends with -1 (AV_PIX_FMT_NONE); its entries are read as the ints they are.
+        // SAFETY: the list is static and ends with -1 (AV_PIX_FMT_NONE); its entries are read as the ints
+        // they are.
         let numbers = unsafe { numbers(self.list(Config::PixelFormats).cast::<c_int>(), |n| n == -1) };
         let name = |number: c_int| {
             let format = pix_fmt(number)?;
@@ -23,19 +24,21 @@ impl EncoderKind {
         };
         let mut names: Vec<String> = numbers.into_iter().filter_map(name).collect();
         if cfg!(not(libav_7_1)) && matches!(self.name().as_str(), "mjpeg" | "ljpeg") {
-            // JPEG's colours have the full range. libav's list has formats of the limited one as well, but the encoder takes
-            // them only if it is allowed to break the standard (ffmpeg's get_compliance_normal_pix_fmts).
+            // JPEG's colours have the full range. libav's list has formats of the limited one as well, but
+            // the encoder takes them only if it is allowed to break the standard (ffmpeg's
+            // get_compliance_normal_pix_fmts).
             names.retain(|name| !name.starts_with("yuv4"));
         }
         names
     }
 
-    /// Whether it takes colours of the full range alone, whatever the pixel format. Before FFmpeg 7.1 the formats tell
-    /// (`yuvj420p`).
+    /// Whether it takes colours of the full range alone, whatever the pixel format. Before FFmpeg 7.1 the
+    /// formats tell (`yuvj420p`).
     pub(crate) fn wants_full_range(self) -> bool {
         #[cfg(libav_7_1)]
         {
-            // SAFETY: the list is static and ends with 0 (AVCOL_RANGE_UNSPECIFIED); its entries are read as the ints they are.
+            // SAFETY: the list is static and ends with 0 (AVCOL_RANGE_UNSPECIFIED); its entries are read as
+            // the ints they are.
             let ranges = unsafe { numbers(self.list(Config::ColorRanges).cast::<c_int>(), |n| n == 0) };
             // Lossless JPEG does not say so, and refuses the others.
             ranges == [ff::AVColorRange::AVCOL_RANGE_JPEG as c_int] || self.name() == "ljpeg"

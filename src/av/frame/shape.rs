@@ -45,8 +45,8 @@ impl Frame {
         }
     }
 
-    /// Columns and lines in front of the picture that are not to be shown: libav cuts them off in memory, and leaves them
-    /// where pictures lie on a device.
+    /// Columns and lines in front of the picture that are not to be shown: libav cuts them off in memory, and
+    /// leaves them where pictures lie on a device.
     pub(crate) fn hidden(&self) -> (usize, usize) {
         let raw = self.get();
         if self.is_on_device() { (raw.crop_left, raw.crop_top) } else { (0, 0) }
@@ -71,7 +71,8 @@ mod tests {
     use super::*;
     use crate::{DeviceKind, av::device::Device};
 
-    /// Each has a reference of its own to the pool. Made anew for every picture, a graph makes a job many times slower.
+    /// Each has a reference of its own to the pool. Made anew for every picture, a graph makes a job many
+    /// times slower.
     #[test]
     fn pictures_of_one_pool_of_a_device_are_for_one_graph() {
         let device = match Device::by_index(DeviceKind::OpenCl, 0) {

@@ -10,8 +10,8 @@ use ffmpeg_sys_next as ff;
 use std::ffi::c_int;
 
 impl Frame {
-    /// New silence: `samples` for each channel. `format` is libav's name of a sample format (`s16`, `fltp`), `layout` of a
-    /// channel layout (`mono`, `stereo`, `5.1`).
+    /// New silence: `samples` for each channel. `format` is libav's name of a sample format (`s16`, `fltp`),
+    /// `layout` of a channel layout (`mono`, `stereo`, `5.1`).
     ///
     /// Errors: as [`video`](Self::video).
     pub fn audio(format: &str, layout: &str, sample_rate: u32, samples: usize) -> Result<Self> {
@@ -40,8 +40,8 @@ impl Frame {
         self.room_for(samples)?.silenced()
     }
 
-    /// A sound of `samples`, cut out of frames of one format that follow each other: from sample `skip` of the first on. Its
-    /// time is the first one's.
+    /// A sound of `samples`, cut out of frames of one format that follow each other: from sample `skip` of
+    /// the first on. Its time is the first one's.
     pub(crate) fn joined<'a>(
         frames: impl IntoIterator<Item = &'a Self>,
         mut skip: usize,
@@ -63,8 +63,8 @@ impl Frame {
             }
             let format = sample_fmt(to.format).unwrap_or(ff::AVSampleFormat::AV_SAMPLE_FMT_S16);
             let int = |n: usize| c_int::try_from(n).unwrap_or(0);
-            // SAFETY: both have as many channels of one format; `skip + count` samples are in the one, and `filled + count` fit
-            // into the other, which nobody else refers to.
+            // SAFETY: both have as many channels of one format; `skip + count` samples are in the one, and
+            // `filled + count` fit into the other, which nobody else refers to.
             let code = unsafe {
                 ff::av_samples_copy(
                     to.extended_data,
@@ -120,8 +120,8 @@ impl Frame {
             self.make_writable()?;
             let raw = self.get();
             let format = sample_fmt(raw.format).unwrap_or(ff::AVSampleFormat::AV_SAMPLE_FMT_S16);
-            // SAFETY: the frame is writable, and `from + kept` samples are there; libav itself discards samples thus
-            // (decode.c: discard_samples).
+            // SAFETY: the frame is writable, and `from + kept` samples are there; libav itself discards
+            // samples thus (decode.c: discard_samples).
             let code = unsafe {
                 let (data, channels) = (raw.extended_data, raw.ch_layout.nb_channels);
                 ff::av_samples_copy(

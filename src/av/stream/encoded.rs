@@ -5,8 +5,8 @@ use crate::{Result, av::check, time::Rational};
 use ffmpeg_sys_next as ff;
 
 impl Stream {
-    /// Adds what is not known of it yet: what the first picture said beside itself belongs to the track as well, where
-    /// players look for it.
+    /// Adds what is not known of it yet: what the first picture said beside itself belongs to the track as
+    /// well, where players look for it.
     pub(in crate::av) fn complete(&mut self, said: &[(SideDataType, Vec<u8>)]) -> Result<()> {
         for (kind, bytes) in said {
             if self.side_data_of(*kind).is_none() {
@@ -31,8 +31,8 @@ impl Stream {
     pub(crate) fn configured(source: &Self, extradata: &[u8]) -> Result<Self> {
         let parameters = Parameters::copy_of(source.parameters.0.as_ptr())?;
         let padding = usize::try_from(ff::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
-        // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind its
-        // bytes, which is freed with them, as the old one is now.
+        // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind
+        // its bytes, which is freed with them, as the old one is now.
         unsafe {
             let to = &mut *parameters.0.as_ptr();
             let new = ff::av_mallocz(extradata.len().saturating_add(padding)).cast::<u8>();
@@ -74,8 +74,8 @@ impl Stream {
         unsafe { (*self.parameters.0.as_ptr()).initial_padding = samples };
     }
 
-    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition and metadata
-    /// survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
+    /// What a muxer is told of an encoder's stream that takes the place of `source`: language, disposition
+    /// and metadata survive, and so do HDR metadata and, unless the picture was `turned`, the display matrix.
     ///
     /// # Safety
     /// `context` is live and open, and nobody else uses it during the call.
@@ -153,7 +153,8 @@ impl Stream {
 #[cfg(libav_6_1)]
 impl Parameters {
     fn add_side_data(&mut self, kind: SideDataType, bytes: &[u8]) -> Result<()> {
-        // SAFETY: the parameters are live and ours; the new side data has as many bytes as are copied into it.
+        // SAFETY: the parameters are live and ours; the new side data has as many bytes as are copied into
+        // it.
         unsafe {
             let to = &mut *self.0.as_ptr();
             let made = ff::av_packet_side_data_new(

@@ -29,7 +29,8 @@ impl Stream {
             (*(*to).codecpar).codec_tag = tag;
             guess_layout(&mut (*(*to).codecpar).ch_layout);
             (*to).disposition = self.disposition;
-            // The container's word goes before the bitstream's, and mux.c takes no muxer's that differ (init_muxer).
+            // The container's word goes before the bitstream's, and mux.c takes no muxer's that differ
+            // (init_muxer).
             let aspect = self.written_aspect();
             (*to).sample_aspect_ratio = aspect;
             (*(*to).codecpar).sample_aspect_ratio = aspect;
@@ -59,8 +60,8 @@ impl Stream {
         if self.aspect.num == 0 { self.get().sample_aspect_ratio } else { self.aspect }
     }
 
-    /// The tag to ask the muxer for, as ffmpeg chooses it: the source's own if the container knows it for this codec or
-    /// knows none, else 0, which lets the muxer choose.
+    /// The tag to ask the muxer for, as ffmpeg chooses it: the source's own if the container knows it for
+    /// this codec or knows none, else 0, which lets the muxer choose.
     ///
     /// # Safety
     /// `format` is a live (static) muxer description.

@@ -1,5 +1,5 @@
-//! What a source states wrongly of decoding: when a picture is decoded (behind the time that it is shown at), and that it
-//! can begin nowhere.
+//! What a source states wrongly of decoding: when a picture is decoded (behind the time that it is shown at),
+//! and that it can begin nowhere.
 
 use super::Copy;
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 const PICTURES: usize = 32;
 
 impl Copy<'_, '_> {
-    /// Nothing is shown before it is decoded, so pictures would be shown later than they should. Where the first one's
-    /// dts leaves no room for those that its codec keeps back, some are read ahead, and all dts of the stream move by
-    /// what they are late.
+    /// Nothing is shown before it is decoded, so pictures would be shown later than they should. Where the
+    /// first one's dts leaves no room for those that its codec keeps back, some are read ahead, and all dts
+    /// of the stream move by what they are late.
     pub(super) fn correct_dts(&mut self, reader: &mut Reader) -> Result<()> {
         if self.media.is_edited() {
             return Ok(());
@@ -66,8 +66,8 @@ fn read_ahead(reader: &mut Reader, stream: usize, count: usize) -> Result<bool> 
     Ok(found > 0)
 }
 
-/// Flags a picture that decoding can begin at, as long as the source flags none: MP4 says of a track without a key that
-/// all of its pictures are.
+/// Flags a picture that decoding can begin at, as long as the source flags none: MP4 says of a track without
+/// a key that all of its pictures are.
 pub(super) fn flag_key(lane: &mut Lane, media: &Media, packet: &mut Packet) {
     if lane.flagged || lane.kind != StreamKind::Video || media.is_edited() {
         return;

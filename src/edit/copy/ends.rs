@@ -17,7 +17,8 @@ impl Copy<'_, '_> {
         }
     }
 
-    /// The picture goes on a little behind the range, because of what its last frames refer to: so does the sound.
+    /// The picture goes on a little behind the range, because of what its last frames refer to: so does the
+    /// sound.
     pub(super) fn extend_sound(&mut self, to: Timestamp) {
         for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio && !lane.done) {
             if let Some(span) = lane.spans.last() {

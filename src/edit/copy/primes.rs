@@ -14,8 +14,8 @@ use crate::{
 const LOOK: usize = 4096;
 
 impl Copy<'_, '_> {
-    /// Settles with which packet sound begins in a container without edit lists, where it is the output's beginning.
-    /// `fresh`: and the source's.
+    /// Settles with which packet sound begins in a container without edit lists, where it is the output's
+    /// beginning. `fresh`: and the source's.
     pub(super) fn prime(&mut self, reader: &Reader, shown_from: Timestamp, fresh: bool) {
         let counts = self.session.target.counts_samples();
         let trims = self.session.target.trims_ends() && self.part.last;

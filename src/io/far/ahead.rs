@@ -20,9 +20,9 @@ use std::{
 
 /// The requests of one reader of a rope. Other readers have their own.
 ///
-/// The rope is planned in batches, each half of what may be held: all that lies in far sources is sorted by where it lies
-/// there, near ranges become one request, and what is needed first is asked for first. So the order of the rope costs
-/// nothing, where it goes to and fro in its source (sound and picture of a fragment).
+/// The rope is planned in batches, each half of what may be held: all that lies in far sources is sorted by
+/// where it lies there, near ranges become one request, and what is needed first is asked for first. So the
+/// order of the rope costs nothing, where it goes to and fro in its source (sound and picture of a fragment).
 #[derive(Default)]
 pub(crate) struct Ahead {
     batches: VecDeque<Batch>,
@@ -74,11 +74,11 @@ impl Ahead {
         self.received.swap(0, Ordering::Relaxed)
     }
 
-    /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What lies before
-    /// `at` is let go.
+    /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What
+    /// lies before `at` is let go.
     pub(crate) fn ask(&mut self, rope: &Rope, at: u64, until: u64, control: &Control) -> Result<()> {
-        // Where the reader went back, or elsewhere, what is under way is held until the new requests are made: they may be
-        // for the same bytes.
+        // Where the reader went back, or elsewhere, what is under way is held until the new requests are
+        // made: they may be for the same bytes.
         let went = self.batches.front().is_some_and(|first| first.from > at);
         let mut before = if went { std::mem::take(&mut self.batches) } else { VecDeque::new() };
         while self.batches.front().is_some_and(|first| first.to <= at) {
@@ -114,8 +114,8 @@ impl Ahead {
         Ok(())
     }
 
-    /// The bytes at a place of the rope that lies at `origin` in a far source: as many as have arrived in one piece, and
-    /// `least` where that can be. It has been asked for.
+    /// The bytes at a place of the rope that lies at `origin` in a far source: as many as have arrived in one
+    /// piece, and `least` where that can be. It has been asked for.
     pub(crate) fn bytes(
         &mut self,
         at: u64,
@@ -153,7 +153,8 @@ struct Part {
     range: Range<u64>,
 }
 
-/// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is far.
+/// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is
+/// far.
 ///
 /// With `known`, what a demuxer's requests bring or have brought already is not asked for again.
 fn plan(rope: &Rope, from: u64, until: u64, known: bool) -> Option<(Batch, u64)> {

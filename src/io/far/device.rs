@@ -6,11 +6,11 @@ use std::{io::Result, ops::Range};
 
 /// Something with a length that can be read anywhere: an object store, a file over HTTP ranges, a database.
 ///
-/// Calls come from threads of their own, several at once ([`Hints::requests`]), and what they give is shared by all
-/// readers of the [`Source`](crate::Source). A call gets the job's [`Control`]: one that waits should look at
-/// [`Control::check`] now and then, or end by itself after [`Control::remaining`]. A job that is cancelled does not
-/// wait for it; its thread ends when the call does. A panic in a call ends the operation with
-/// [`ErrorKind::Bug`](crate::ErrorKind::Bug).
+/// Calls come from threads of their own, several at once ([`Hints::requests`]), and what they give is shared
+/// by all readers of the [`Source`](crate::Source). A call gets the job's [`Control`]: one that waits should
+/// look at [`Control::check`] now and then, or end by itself after [`Control::remaining`]. A job that is
+/// cancelled does not wait for it; its thread ends when the call does. A panic in a call ends the operation
+/// with [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
 /// use avrope::{Control, Media, Source, io::ReadAt};
@@ -37,23 +37,24 @@ pub trait ReadAt: Send + Sync {
     /// The length in bytes. It must not change.
     fn len(&self) -> u64;
 
-    /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 only at the end. Fewer than asked are fine.
+    /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 only at the end. Fewer than asked
+    /// are fine.
     fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> Result<usize>;
 
-    /// The bytes of several ranges, a buffer each, in their order: for a store that has buffers of its own, which are
-    /// handed on without a copy, or that gets several ranges at once. The ranges ascend, do not overlap, and lie near each
-    /// other ([`Hints::gap`]). None, the default, where there is no such way: then [`read_at`](Self::read_at) is asked for
-    /// all from the first range's start to the last one's end.
+    /// The bytes of several ranges, a buffer each, in their order: for a store that has buffers of its own,
+    /// which are handed on without a copy, or that gets several ranges at once. The ranges ascend, do not
+    /// overlap, and lie near each other ([`Hints::gap`]). None, the default, where there is no such way: then
+    /// [`read_at`](Self::read_at) is asked for all from the first range's start to the last one's end.
     fn read_ranges(&self, ranges: &[Range<u64>], control: &Control) -> Option<Result<Vec<Bytes>>> {
         let _ = (ranges, control);
         None
     }
 
-    /// What tells this object from one that took its place: an ETag, a generation. Asked for after each read, so it
-    /// should be what the last answer said, and cost no request. Where it differs from what it was first, the operation
-    /// ends with [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object is passed on. A device that
-    /// serves several requests at once must not go back to the old version once it has seen another one. None, the
-    /// default, where the device sees to that itself, or can't know.
+    /// What tells this object from one that took its place: an ETag, a generation. Asked for after each read,
+    /// so it should be what the last answer said, and cost no request. Where it differs from what it was
+    /// first, the operation ends with [`ErrorKind::Io`](crate::ErrorKind::Io), and nothing of the new object
+    /// is passed on. A device that serves several requests at once must not go back to the old version once
+    /// it has seen another one. None, the default, where the device sees to that itself, or can't know.
     fn version(&self) -> Option<String> {
         None
     }
@@ -78,18 +79,19 @@ pub trait ReadAt: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hints {
-    /// The least that a demuxer's read asks for, in bytes; it doubles while reads follow each other. Default 256 KiB.
+    /// The least that a demuxer's read asks for, in bytes; it doubles while reads follow each other. Default
+    /// 256 KiB.
     pub block: usize,
     /// The most that one request asks for, in bytes. Default 4 MiB.
     pub read_ahead: usize,
-    /// Bytes that are kept of what was read while media was opened and demuxed; and bytes that one reader has asked for
-    /// before they are used. Default 16 MiB.
+    /// Bytes that are kept of what was read while media was opened and demuxed; and bytes that one reader has
+    /// asked for before they are used. Default 16 MiB.
     pub cache: usize,
-    /// Requests that one reader has on their way at the same time. Default 4; a device that serves one after the other
-    /// wants 1.
+    /// Requests that one reader has on their way at the same time. Default 4; a device that serves one after
+    /// the other wants 1.
     pub requests: usize,
-    /// Ranges that lie nearer to each other than this are got by one request, in bytes. What a store sends in the time
-    /// of a round trip costs nothing. Default 512 KiB.
+    /// Ranges that lie nearer to each other than this are got by one request, in bytes. What a store sends in
+    /// the time of a round trip costs nothing. Default 512 KiB.
     pub gap: usize,
 }
 

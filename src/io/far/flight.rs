@@ -1,4 +1,5 @@
-//! One request of a far source: it is on its way on a thread of its own, and whoever needs its bytes waits for them.
+//! One request of a far source: it is on its way on a thread of its own, and whoever needs its bytes waits
+//! for them.
 
 use super::Far;
 use crate::{
@@ -16,7 +17,8 @@ use std::{
     time::Duration,
 };
 
-/// What arrives is handed on in pieces of this size at the least, unless somebody needs less and waits for it.
+/// What arrives is handed on in pieces of this size at the least, unless somebody needs less and waits for
+/// it.
 pub(in crate::io) const PIECE: u64 = 64 << 10;
 /// How often who waits looks at cancel and deadline.
 const LOOK: Duration = Duration::from_millis(20);
@@ -81,7 +83,8 @@ impl Flight {
             let outcome = guarded(|| own.fly(&far, &received, &control)).and_then(|outcome| outcome);
             let end = match outcome {
                 Ok(()) => End::Complete,
-                // Whatever the device says of it: that its first passenger was cancelled or late is no error of others.
+                // Whatever the device says of it: that its first passenger was cancelled or late is no error
+                // of others.
                 Err(_) if control.check().is_err() => End::Failed(None),
                 Err(error) => End::Failed(Some(error)),
             };
@@ -217,8 +220,8 @@ impl Seat {
         self.0.lock().end.is_none()
     }
 
-    /// Waits for the bytes from this offset on: `least` of them, or what is left of its piece. None where somebody
-    /// else's cancel or failure ended it: then it has to be asked for anew.
+    /// Waits for the bytes from this offset on: `least` of them, or what is left of its piece. None where
+    /// somebody else's cancel or failure ended it: then it has to be asked for anew.
     pub(super) fn wait(&self, at: u64, least: u64, control: &Control) -> Result<Option<Bytes>> {
         let flight = &self.0;
         let mut state = flight.lock();

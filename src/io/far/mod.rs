@@ -1,7 +1,7 @@
 //! Sources of the caller's that may be far away: an object store, a file over HTTP ranges.
 //!
-//! [`Far`] is such a source. A [`Flight`] is one request, on a thread of its own; [`Ahead`] decides what a reader asks
-//! for before it needs it.
+//! [`Far`] is such a source. A [`Flight`] is one request, on a thread of its own; [`Ahead`] decides what a
+//! reader asks for before it needs it.
 
 mod ahead;
 mod device;
@@ -62,8 +62,8 @@ impl Far {
         self.lock().kept.iter().rev().find_map(|flight| flight.find(at))
     }
 
-    /// Asks for ranges: a new request, unless one that brings them is on its way. With `keep`, what it brings stays
-    /// here for a while.
+    /// Asks for ranges: a new request, unless one that brings them is on its way. With `keep`, what it brings
+    /// stays here for a while.
     fn ask(
         self: &Arc<Self>,
         ranges: Vec<Range<u64>>,
@@ -90,8 +90,8 @@ impl Far {
         Ok(seat)
     }
 
-    /// Who of the demuxers' requests brings the byte at this offset, and up to where; else where the next begins that
-    /// brings anything.
+    /// Who of the demuxers' requests brings the byte at this offset, and up to where; else where the next
+    /// begins that brings anything.
     fn known(&self, at: u64) -> (Option<(Seat, u64)>, u64) {
         let recent = self.lock();
         let mut next = u64::MAX;

@@ -10,7 +10,8 @@ use std::{
 /// Where bytes go that may have to wait for somebody to read them.
 pub(in crate::io) struct Outlet {
     file: File,
-    /// What can be written without waiting once poll(2) says that there is room; None for files, which do not wait.
+    /// What can be written without waiting once poll(2) says that there is room; None for files, which do not
+    /// wait.
     step: Option<usize>,
 }
 
@@ -26,7 +27,8 @@ impl Outlet {
         Self { file, step }
     }
 
-    /// Waits until there is room, and looks at cancel and deadline while it waits. How much may be written then.
+    /// Waits until there is room, and looks at cancel and deadline while it waits. How much may be written
+    /// then.
     fn wait(&self, control: &Control) -> Result<usize> {
         loop {
             control.check()?;
@@ -41,8 +43,8 @@ impl Outlet {
         }
     }
 
-    /// Keeps SIGPIPE away from this thread, and so from the process, as long as the answer lives: the write says EPIPE.
-    /// (Rust's own programs ignore the signal, others need not.)
+    /// Keeps SIGPIPE away from this thread, and so from the process, as long as the answer lives: the write
+    /// says EPIPE. (Rust's own programs ignore the signal, others need not.)
     pub(in crate::io) fn without_signal(&self) -> Option<SigpipeBlocked> {
         self.step.and_then(|_| SigpipeBlocked::new())
     }
@@ -127,8 +129,8 @@ impl SigpipeBlocked {
 
 impl Drop for SigpipeBlocked {
     fn drop(&mut self) {
-        // SAFETY: sets that live during the calls. What a write of ours raised waits for this thread: it is taken before
-        // the signal is let through again.
+        // SAFETY: sets that live during the calls. What a write of ours raised waits for this thread: it is
+        // taken before the signal is let through again.
         unsafe {
             let mut pending: libc::sigset_t = std::mem::zeroed();
             libc::sigpending(&raw mut pending);

@@ -14,7 +14,8 @@ pub(in crate::media) fn test_of(codec: &str) -> Option<Test> {
     }
 }
 
-/// The picture header of ITU-T H.263, 5.1: start code (22 bits), temporal reference (8), then the picture's type.
+/// The picture header of ITU-T H.263, 5.1: start code (22 bits), temporal reference (8), then the picture's
+/// type.
 fn h263(bytes: &[u8]) -> Option<bool> {
     let mut bits = Bits::of(bytes);
     if bits.take(22)? != 0x20 {
@@ -45,7 +46,8 @@ mod tests {
 
     #[test]
     fn headers_of_h263() {
-        // PSC, a temporal reference of 2, "10", no split screen, document camera or freeze; CIF; intra, and inter.
+        // PSC, a temporal reference of 2, "10", no split screen, document camera or freeze; CIF; intra, and
+        // inter.
         assert_eq!(h263(&[0, 0, 0x80, 0x0a, 0b0000_1100, 0]), Some(true));
         assert_eq!(h263(&[0, 0, 0x80, 0x0a, 0b0000_1110, 0]), Some(false));
         // An extended type, with (UFEP 1) and without its optional part; then the type of the picture.

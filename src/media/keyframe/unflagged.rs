@@ -3,8 +3,8 @@
 use super::Bits;
 use crate::av::stream::Stream;
 
-/// Whether decoding can begin at this packet of a stream; None where its codec, or the packet, does not tell. Where a
-/// stream has no random access point at all, a picture that refers to no other is the next best.
+/// Whether decoding can begin at this packet of a stream; None where its codec, or the packet, does not tell.
+/// Where a stream has no random access point at all, a picture that refers to no other is the next best.
 pub(crate) fn begins_decoding(stream: &Stream, packet: &[u8]) -> Option<bool> {
     let lengths = match stream.extradata() {
         // avcC and hvcC begin with their version; the two bits are the size of a length, less 1.
@@ -74,7 +74,8 @@ fn h264<'a>(units: impl Iterator<Item = &'a [u8]>) -> Option<bool> {
     intra
 }
 
-/// ITU-T H.265, table 7-1: the types from BLA_W_LP to RSV_IRAP_VCL23 are random access pictures, those below are others.
+/// ITU-T H.265, table 7-1: the types from BLA_W_LP to RSV_IRAP_VCL23 are random access pictures, those below
+/// are others.
 fn hevc<'a>(mut units: impl Iterator<Item = &'a [u8]>) -> Option<bool> {
     units.find_map(|unit| match unit.first()? >> 1 & 63 {
         16..=23 => Some(true),
@@ -109,11 +110,13 @@ mod tests {
 
     #[test]
     fn pictures_that_decoding_can_begin_at() {
-        // Behind an access unit delimiter: IDR; an I slice (first_mb 0: 1; type 7: 0001000); a B slice (type 6: 00111).
+        // Behind an access unit delimiter: IDR; an I slice (first_mb 0: 1; type 7: 0001000); a B slice (type
+        // 6: 00111).
         assert_eq!(of_h264(&[0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 0x88, 0x80], None), Some(true));
         assert_eq!(of_h264(&[0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 1, 0x88, 0x99], None), Some(true));
         assert_eq!(of_h264(&[0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 1, 0x9a, 0x86], None), Some(false));
-        // One of two slices refers to other pictures; a recovery point in front of a P slice; lengths of four bytes.
+        // One of two slices refers to other pictures; a recovery point in front of a P slice; lengths of four
+        // bytes.
         assert_eq!(of_h264(&[0, 0, 1, 1, 0x88, 0x99, 0, 0, 1, 1, 0x9a, 0x86], None), Some(false));
         assert_eq!(of_h264(&[0, 0, 1, 6, 6, 1, 0x80, 0, 0, 1, 1, 0x9a, 0x86], None), Some(true));
         assert_eq!(of_h264(&[0, 0, 0, 2, 0x65, 0x88, 0, 0, 0, 1, 9], Some(4)), Some(true));

@@ -1,10 +1,12 @@
-//! Indices of fragments (ISO/IEC 14496-12, 8.8.10 and 8.16.3): libav goes where they say, and reads boxes there.
+//! Indices of fragments (ISO/IEC 14496-12, 8.8.10 and 8.16.3): libav goes where they say, and reads boxes
+//! there.
 
 use super::{Read, at_most, number};
 use crate::Result;
 use std::collections::HashSet;
 
-/// Whether the indices whose types lie at these places lead to boxes of the file's own alone, or beyond its end.
+/// Whether the indices whose types lie at these places lead to boxes of the file's own alone, or beyond its
+/// end.
 pub(crate) fn lead_to_boxes(read: &mut Read<'_>, len: u64, indices: &[u64]) -> Result<bool> {
     let mut boxes = HashSet::new();
     at_most(usize::MAX, read, 0, len, |_, place| {

@@ -1,14 +1,14 @@
-//! What libav will hold of an MP4's tables, told before it reads them: a few bytes may state an index of millions of
-//! samples.
+//! What libav will hold of an MP4's tables, told before it reads them: a few bytes may state an index of
+//! millions of samples.
 //!
-//! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may hold
-//! others, and not along the paths of the standard.
+//! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may
+//! hold others, and not along the paths of the standard.
 
 use super::{BOXES, Place, Read, at_most, in_memory, number, packed};
 use crate::{Error, Limits, Result};
 
-/// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit lists are
-/// applied.
+/// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit
+/// lists are applied.
 const SAMPLE: u64 = 60;
 /// And for a track, with its codec's context and parser.
 const TRACK: u64 = 1 << 20;
@@ -21,8 +21,8 @@ const HOLDERS: [&[u8; 4]; 18] = [
     b"dinf", b"edts", b"ilst", b"ipco", b"iprp", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"schi",
     b"sinf", b"stbl", b"strk", b"traf", b"trak", b"tref", b"udta",
 ];
-/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length. They may
-/// have this part of what a demuxer may hold.
+/// Sample descriptions are read in one piece: they may hold boxes of any kind behind fields of any length.
+/// They may have this part of what a demuxer may hold.
 const DESCRIPTIONS: u64 = 64;
 /// So far in a box of metadata its handler is looked for.
 const META: u64 = 16 << 20;
@@ -31,7 +31,8 @@ const FRAGMENT: u64 = 1 << 20;
 /// Boxes that state samples by a number alone.
 const COUNTS: [&[u8; 4]; 3] = [b"stsz", b"stz2", b"trun"];
 
-/// libav makes an error of a run of so many samples or more (mov_read_trun; 12 or 16 bytes for each, of 2^32).
+/// libav makes an error of a run of so many samples or more (mov_read_trun; 12 or 16 bytes for each, of
+/// 2^32).
 pub(crate) const REFUSED: u32 = u32::MAX / 12;
 
 /// How a file is going to be read.
@@ -174,7 +175,8 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// The handler comes first, and where it begins differs between MP4 and QuickTime: libav looks for it (mov_read_meta).
+    /// The handler comes first, and where it begins differs between MP4 and QuickTime: libav looks for it
+    /// (mov_read_meta).
     fn meta(&mut self, read: &mut Read<'_>, place: Place, depth: u32) -> Result<()> {
         let mut at = place.content;
         while place.end.saturating_sub(at) > 8 {

@@ -1,5 +1,6 @@
-//! What a track's sample tables say of its times (ISO/IEC 14496-12, 8.6.1): when its first sample is composed, and when
-//! the last one ends. Headers state durations by decode times, or whatever their writer took them for.
+//! What a track's sample tables say of its times (ISO/IEC 14496-12, 8.6.1): when its first sample is
+//! composed, and when the last one ends. Headers state durations by decode times, or whatever their writer
+//! took them for.
 
 use super::{Place, Read, number};
 use crate::Result;
@@ -43,7 +44,8 @@ impl Times {
                         continue;
                     }
                 }
-                // While duration and offset stay the same, the first sample is the earliest and the last one the latest.
+                // While duration and offset stay the same, the first sample is the earliest and the last one
+                // the latest.
                 let run = count.min(samples);
                 let begins = decoded.saturating_add(offset);
                 decoded = decoded.saturating_add(i64::from(run).saturating_mul(duration.into()));

@@ -72,14 +72,16 @@ impl StreamInfo {
         }
     }
 
-    /// The largest block that an output of several sources may be told of in front: what the streamable subset allows,
-    /// so that sources of other encoders fit in (section 7); a bound need not be met (section 8.2).
+    /// The largest block that an output of several sources may be told of in front: what the streamable
+    /// subset allows, so that sources of other encoders fit in (section 7); a bound need not be met (section
+    /// 8.2).
     fn bound(&self) -> u16 {
         let subset = if self.sample_rate() <= 48_000 { 4608 } else { 16_384 };
         self.blocks().1.max(subset)
     }
 
-    /// What is known of a stretch of this stream before its frames are; of `several` stretches, also of other streams.
+    /// What is known of a stretch of this stream before its frames are; of `several` stretches, also of other
+    /// streams.
     pub fn of_part(mut self, several: bool) -> Self {
         if several {
             self.set_blocks(Self::MIN_BLOCK, self.bound());
@@ -119,7 +121,8 @@ fn encode_number(number: u64, to: &mut Vec<u8>) {
 #[derive(Clone, Debug)]
 pub(in crate::output) struct Frames {
     source: StreamInfo,
-    /// Frames say the number of their first sample: where parts meet, blocks are not of one size. None before the first.
+    /// Frames say the number of their first sample: where parts meet, blocks are not of one size. None before
+    /// the first.
     variable: Option<bool>,
     several: bool,
     /// Written so far.
@@ -151,7 +154,8 @@ impl Frames {
         }
     }
 
-    /// Counts a frame that is written next; its bytes with another number, if it has not the right one, and its samples.
+    /// Counts a frame that is written next; its bytes with another number, if it has not the right one, and
+    /// its samples.
     pub fn next(&mut self, frame: &[u8]) -> Result<(Option<Vec<u8>>, Option<i64>)> {
         let header = Header::parse(frame);
         let footer = frame.len().checked_sub(2).and_then(|end| frame.split_at_checked(end));

@@ -1,5 +1,5 @@
-//! Ogg counts samples: a page says how many have been decoded at its end, and decoders take what does not fit for a fault
-//! (RFC 7845, section 4).
+//! Ogg counts samples: a page says how many have been decoded at its end, and decoders take what does not fit
+//! for a fault (RFC 7845, section 4).
 
 /// Where a track's packets lie, in samples.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,8 +9,8 @@ pub(in crate::output) struct Granules {
 }
 
 impl Granules {
-    /// Where a packet begins that says a time and holds so many samples: right behind the one before, unless the source
-    /// has a gap that is longer than the packet.
+    /// Where a packet begins that says a time and holds so many samples: right behind the one before, unless
+    /// the source has a gap that is longer than the packet.
     pub fn next(&mut self, time: i64, samples: i64) -> i64 {
         let begin = match self.at {
             Some(at) if time.saturating_sub(at) <= samples => at,

@@ -1,9 +1,9 @@
-//! What a copied stream says of itself: codecs and containers that number their frames, or state how many there are,
-//! are told of the output and not of the source. Pure functions over bytes, but for [`Numbers`], which applies them to
-//! packets.
+//! What a copied stream says of itself: codecs and containers that number their frames, or state how many
+//! there are, are told of the output and not of the source. Pure functions over bytes, but for [`Numbers`],
+//! which applies them to packets.
 //!
-//! Frames are numbered where players go by it: FLAC's in FLAC's own file and in Ogg. Matroska and MP4 have times of their
-//! own, and there every frame stays as it is.
+//! Frames are numbered where players go by it: FLAC's in FLAC's own file and in Ogg. Matroska and MP4 have
+//! times of their own, and there every frame stays as it is.
 
 mod flac;
 mod granule;
@@ -38,23 +38,23 @@ pub(crate) fn is_ogg(muxer: &str) -> bool {
 /// What a pre-skip is counted in.
 pub(crate) const PRE_SKIP_BASE: Rational = Rational { num: 1, den: 48_000 };
 
-/// Whether what an output's header is told of this stream depends on its first packet: in containers whose readers leave
-/// out what lies before the beginning.
+/// Whether what an output's header is told of this stream depends on its first packet: in containers whose
+/// readers leave out what lies before the beginning.
 pub(crate) fn begins_with_packets(stream: &Stream, muxer: &str) -> bool {
     let leaves_out = is_ogg(muxer) || matches!(muxer, "matroska" | "webm" | "nut");
     (leaves_out && is_opus(stream)) || (muxer == "mp3" && stream.codec() == "mp3")
 }
 
-/// How long before what is heard first the packets may begin that its decoder needs, and that the header has left out;
-/// None for as long as it needs.
+/// How long before what is heard first the packets may begin that its decoder needs, and that the header has
+/// left out; None for as long as it needs.
 pub(crate) fn longest_skip(stream: &Stream) -> Option<Timestamp> {
     let is_mp3 = stream.codec() == "mp3";
     is_mp3.then(|| Timestamp::from_ticks(mpeg::MOST_SKIPPED, sample_of(stream)))
 }
 
-/// How much longer or shorter than its packets' times say a part may sound, where another follows: the last packet of
-/// Vorbis can be cut short at the end of a stream alone, and the first one of the next part overlaps with it, and not
-/// with its own.
+/// How much longer or shorter than its packets' times say a part may sound, where another follows: the last
+/// packet of Vorbis can be cut short at the end of a stream alone, and the first one of the next part
+/// overlaps with it, and not with its own.
 pub(crate) fn longer_at_seams(stream: &Stream) -> Option<Timestamp> {
     let block = vorbis::longest_block(stream.extradata()).filter(|_| stream.codec() == "vorbis")?;
     Some(Timestamp::from_ticks(block, sample_of(stream)))
@@ -81,8 +81,9 @@ fn is_opus(stream: &Stream) -> bool {
     stream.codec() == "opus" && opus::pre_skip(stream.extradata()).is_some()
 }
 
-/// How much before its beginning on the output's clock a stream of Opus is to be left out by decoders, in samples of
-/// 48,000 a second: up to there from its `first` packet, if that lies before it; else as much as the source says.
+/// How much before its beginning on the output's clock a stream of Opus is to be left out by decoders, in
+/// samples of 48,000 a second: up to there from its `first` packet, if that lies before it; else as much as
+/// the source says.
 pub(crate) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
     let own = opus::pre_skip(stream.extradata()).unwrap_or(0);
     let rate = PRE_SKIP_BASE;
@@ -93,8 +94,8 @@ pub(crate) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
     if is_own { own } else { u16::try_from(early).unwrap_or(u16::MAX) }
 }
 
-/// What an output's header says of the same. A stretch without a first packet begins with sound that is heard, as there is
-/// nothing to tell otherwise.
+/// What an output's header says of the same. A stretch without a first packet begins with sound that is
+/// heard, as there is nothing to tell otherwise.
 pub(crate) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> u16 {
     match (extent, first) {
         (Extent::Stretch, None) => 0,
@@ -126,7 +127,8 @@ pub(crate) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) ->
     }
 }
 
-/// Whether packets with one configuration can follow ones with another in one track, though the two are not equal.
+/// Whether packets with one configuration can follow ones with another in one track, though the two are not
+/// equal.
 pub(crate) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
     match codec {
         "flac" => flac::StreamInfo::parse(first)
@@ -142,8 +144,8 @@ pub(super) enum Numbers {
     /// In Ogg, samples are counted as well.
     Flac(flac::Frames, Option<Granules>),
     Opus(Granules),
-    /// In a raw stream: a frame's header says where the next one begins, and the file's how much of the first is not
-    /// heard.
+    /// In a raw stream: a frame's header says where the next one begins, and the file's how much of the first
+    /// is not heard.
     Mpeg {
         begun: bool,
         skip: u32,
@@ -179,8 +181,8 @@ impl Numbers {
         }
     }
 
-    /// Gives a packet that is written next its number. `last`: none follows it, so that it may end within its samples.
-    /// Returns whether its bytes are others now.
+    /// Gives a packet that is written next its number. `last`: none follows it, so that it may end within its
+    /// samples. Returns whether its bytes are others now.
     pub fn next(&mut self, packet: &mut Packet, last: bool) -> Result<bool> {
         match self {
             Self::Flac(frames, granules) => {
@@ -221,8 +223,8 @@ impl Numbers {
                     *completed = completed.saturating_add(1);
                 }
                 if std::mem::replace(begun, true) {
-                    // What a source's beginning is not to be heard of is said of the output's. libav's muxer goes by the
-                    // packet in the end, and not by the stream.
+                    // What a source's beginning is not to be heard of is said of the output's. libav's muxer
+                    // goes by the packet in the end, and not by the stream.
                     packet.skip_start(*skip)?;
                 }
                 Ok(new.is_some())

@@ -1,8 +1,8 @@
-//! MPEG audio (ISO/IEC 11172-3, 13818-3): a frame's header says how long it is, and a reader of a raw stream finds the
-//! next one there.
+//! MPEG audio (ISO/IEC 11172-3, 13818-3): a frame's header says how long it is, and a reader of a raw stream
+//! finds the next one there.
 
-/// Samples that a file's header (Info, by LAME) can have left out at its beginning: 12 bits, and what each decoder is late
-/// (libav's mp3enc.c and mp3dec.c).
+/// Samples that a file's header (Info, by LAME) can have left out at its beginning: 12 bits, and what each
+/// decoder is late (libav's mp3enc.c and mp3dec.c).
 pub(super) const MOST_SKIPPED: i64 = 4095 + 528 + 1;
 
 /// Kilobits a second, by version and layer and the header's index from 1.

@@ -3,7 +3,8 @@
 /// Samples are counted at this rate, whatever the sound's.
 pub(in crate::output) const RATE: i64 = 48_000;
 
-/// Of OpusHead (RFC 7845, section 5.1): the pre-skip's place, and those of fields that do not matter to a decoder.
+/// Of OpusHead (RFC 7845, section 5.1): the pre-skip's place, and those of fields that do not matter to a
+/// decoder.
 const PRE_SKIP: std::ops::Range<usize> = 10..12;
 const INPUT_RATE: std::ops::Range<usize> = 12..16;
 
@@ -22,7 +23,8 @@ pub(super) fn with_pre_skip(head: &[u8], samples: u16) -> Vec<u8> {
     head
 }
 
-/// Whether packets of one stream can follow another's: their beginnings may differ, and what the encoder was fed with.
+/// Whether packets of one stream can follow another's: their beginnings may differ, and what the encoder was
+/// fed with.
 pub(super) fn goes_on(first: &[u8], other: &[u8]) -> bool {
     let plain = |head: &[u8]| {
         pre_skip(head)?;

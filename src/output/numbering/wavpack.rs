@@ -1,5 +1,5 @@
-//! WavPack: each block says which sample is its first, and the first block how many there are in all (the format's
-//! description, "Block Header").
+//! WavPack: each block says which sample is its first, and the first block how many there are in all (the
+//! format's description, "Block Header").
 
 /// The header of a block, of 32 bytes: where its fields are.
 const HEADER: usize = 32;
@@ -16,8 +16,8 @@ pub(in crate::output) struct Blocks {
 }
 
 impl Blocks {
-    /// The blocks of a packet, which belong to the same samples, with their place in the stream, if they had not got it.
-    /// `whole`: the number of samples that the source's first block states is right.
+    /// The blocks of a packet, which belong to the same samples, with their place in the stream, if they had
+    /// not got it. `whole`: the number of samples that the source's first block states is right.
     pub fn next(&mut self, packet: &[u8], whole: bool) -> Option<Vec<u8>> {
         let mut new = packet.to_vec();
         let (mut at, mut samples) = (0_usize, 0);

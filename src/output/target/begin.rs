@@ -19,7 +19,8 @@ use crate::{
 
 impl Target {
     pub(super) fn options(&self, has_video: bool) -> Vec<(String, String)> {
-        // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards by now.
+        // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards
+        // by now.
         let mut options = vec![("strict".into(), "experimental".into())];
         if let Device::Files(_, plan) = &self.device {
             options.extend(plan.options.iter().cloned());
@@ -67,7 +68,8 @@ impl Target {
         let from_mov = media.demuxer().is_mov();
         let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
         let extent = match extent {
-            // What the source's edit list leaves out, or shows piece by piece, an output without one does not hold.
+            // What the source's edit list leaves out, or shows piece by piece, an output without one does not
+            // hold.
             _ if self.edit_lists => extent,
             _ if streams.iter().any(|i| spans(i) > 1) => Extent::Several,
             Extent::Whole if streams.iter().any(|i| media.has_edits(*i)) => Extent::Stretch,
@@ -84,8 +86,9 @@ impl Target {
         let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
             sources().zip(&told).map(|((_, source), told)| told.as_ref().unwrap_or(source)).collect();
-        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else libav takes
-        // that for times that can't be written, and moves all tracks, with the sound's delay on top.
+        // All of a Matroska: its sound begins before 0 by what its header states, as it will again. Else
+        // libav takes that for times that can't be written, and moves all tracks, with the sound's delay on
+        // top.
         let delays: Option<Vec<_>> = sources().map(|(_, stream)| self.muxer.states_delay(stream)).collect();
         let delays = delays.filter(|_| extent == Extent::Whole && media.demuxer().is_matroska());
         if delays.is_some() {

@@ -12,17 +12,17 @@ use crate::{
     io::avio::NullDevice,
 };
 
-/// What a container wants in front of each keyframe, because it has no other place for it: the configuration of MPEG-4
-/// part 2 (VOS, VO and VOL), without which nothing can be decoded. Of H.264 and HEVC libav's muxers see to that
-/// themselves.
+/// What a container wants in front of each keyframe, because it has no other place for it: the configuration
+/// of MPEG-4 part 2 (VOS, VO and VOL), without which nothing can be decoded. Of H.264 and HEVC libav's muxers
+/// see to that themselves.
 pub(crate) fn in_band(muxer: Muxer, stream: &Stream) -> &[u8] {
     const BARE: [&str; 7] = ["mpegts", "m4v", "mpeg", "vob", "dvd", "svcd", "vcd"];
     let wanted = stream.codec() == "mpeg4" && BARE.contains(&muxer.name().as_str());
     if wanted { stream.extradata() } else { &[] }
 }
 
-/// Whether a keyframe of MPEG-4 part 2 begins with its configuration, and not with a group (B3) or a picture (B6) (ISO/IEC
-/// 14496-2, table 6-3).
+/// Whether a keyframe of MPEG-4 part 2 begins with its configuration, and not with a group (B3) or a picture
+/// (B6) (ISO/IEC 14496-2, table 6-3).
 pub(crate) fn has_head(packet: &[u8]) -> bool {
     !matches!(packet, [0, 0, 1, 0xb3 | 0xb6, ..])
 }
@@ -31,13 +31,14 @@ fn is_program_stream(muxer: Muxer) -> bool {
     matches!(muxer.name().as_str(), "mpeg" | "vob" | "dvd" | "svcd" | "vcd")
 }
 
-/// Whether libav's muxer takes a codec, and its demuxer does not find it in the result (tried with FFmpeg 5.1): nobody
-/// else would.
+/// Whether libav's muxer takes a codec, and its demuxer does not find it in the result (tried with FFmpeg
+/// 5.1): nobody else would.
 fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
     let codec = stream.codec();
     let codec = codec.as_str();
     match muxer.name().as_str() {
-        // mpegenc.c calls all pictures MPEG's, and mpeg.c finds out by looking at them which of these they are.
+        // mpegenc.c calls all pictures MPEG's, and mpeg.c finds out by looking at them which of these they
+        // are.
         _ if is_program_stream(muxer) => {
             let known = ["mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc"];
             stream.kind() == StreamKind::Video && !known.contains(&codec)
@@ -54,11 +55,11 @@ fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
 }
 
 impl Target {
-    /// Chooses the streams that the container can hold, and opens the output with a track for each, which will hold so
-    /// much of it.
+    /// Chooses the streams that the container can hold, and opens the output with a track for each, which
+    /// will hold so much of it.
     ///
-    /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the end where the
-    /// container has them in its trailer.
+    /// `chapters` are the ones that are known by now; [`chapters`](Self::chapters) may be changed until the
+    /// end where the container has them in its trailer.
     pub(crate) fn open(
         &mut self,
         media: &Media,
@@ -126,7 +127,8 @@ impl Target {
         if stream.kind() == StreamKind::Unknown {
             return Some("it can't hold this codec");
         }
-        // ttadec.c: the length of the last frame follows from the container's, and every other frame is a full one.
+        // ttadec.c: the length of the last frame follows from the container's, and every other frame is a
+        // full one.
         if stream.codec() == "tta" && extent != Extent::Whole {
             return Some(
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
@@ -143,12 +145,13 @@ impl Target {
         if !stream.is_picture() && is_not_read_again(self.muxer, stream) {
             return Some("what is written of this codec there is not found again");
         }
-        // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For pictures
-        // MOV has names of others where it has none (movenc.c: mov_get_codec_tag), which its readers know; so it has
-        // for sound, and they do not find what they need there.
+        // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For
+        // pictures MOV has names of others where it has none (movenc.c: mov_get_codec_tag), which its readers
+        // know; so it has for sound, and they do not find what they need there.
         let name = self.muxer.name();
         let by_trial = name == "mov" && stream.kind() == StreamKind::Video;
-        // AVIF's muxer writes into tables that it has for AV1 alone, also where it is given others (movenc.c).
+        // AVIF's muxer writes into tables that it has for AV1 alone, also where it is given others
+        // (movenc.c).
         let tables = ["mpegts", "avif"].contains(&name.as_str());
         let tells = (self.muxer.is_mov() && !by_trial) || tables || stream.codec() == "gif";
         let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
@@ -159,8 +162,8 @@ impl Target {
         report.leave_out(index, stream.codec(), format!("{}: {why}", self.name));
     }
 
-    /// An error where a source has streams of one of these kinds, and none of them is kept: all picture or all sound
-    /// would be lost. Covers are not pictures that play.
+    /// An error where a source has streams of one of these kinds, and none of them is kept: all picture or
+    /// all sound would be lost. Covers are not pictures that play.
     pub(crate) fn check_losses(
         &self,
         media: &Media,

@@ -49,7 +49,8 @@ impl Target {
         Ok(())
     }
 
-    /// States that a track whose packets were [`write_placed`](Self::write_placed) is shown from one instant to another.
+    /// States that a track whose packets were [`write_placed`](Self::write_placed) is shown from one instant
+    /// to another.
     pub(crate) fn show(&mut self, track: usize, from: Timestamp, to: Timestamp, base: Rational) {
         if let Some(track) = self.tracks.get_mut(track) {
             let from = from.max(Timestamp::ZERO);
@@ -79,8 +80,8 @@ impl Target {
         Ok(())
     }
 
-    /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that `layout` may move
-    /// them to where their source's blocks fit.
+    /// The packets that follow come from elsewhere: in a rope of an MP4 they begin a new chunk, so that
+    /// `layout` may move them to where their source's blocks fit.
     pub(crate) fn begin_part(&mut self) -> Result<()> {
         let begun = self.tracks.iter().any(|track| track.packets > 0);
         match (&self.device, self.output.as_mut()) {

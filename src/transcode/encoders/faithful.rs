@@ -1,5 +1,6 @@
-//! What a cut encodes with: the source's own codecs, at a quality that nobody tells from it, where this libav encodes
-//! them and the container holds them; else what suits the container, at such a quality. A cut is no transcode.
+//! What a cut encodes with: the source's own codecs, at a quality that nobody tells from it, where this libav
+//! encodes them and the container holds them; else what suits the container, at such a quality. A cut is no
+//! transcode.
 
 use super::{
     choose::{audio_encoder, video_encoder},
@@ -65,8 +66,8 @@ fn choose<S>(
     settings(&usual.codec(), source)
 }
 
-/// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as GIF, which
-/// would get other colours.
+/// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as
+/// GIF, which would get other colours.
 fn video(codec: &str, source: &Stream) -> Option<VideoSettings> {
     let new = VideoSettings::new();
     let by_name = |name: &str| VideoSettings::new().codec(VideoCodec::Encoder(name.to_owned()));
@@ -105,7 +106,8 @@ fn rate_of(source: &Stream) -> u64 {
     ((f64::from(w) * f64::from(h) * fps * 4.0) as u64).clamp(1_000_000, 400_000_000)
 }
 
-/// How sound of a codec is encoded near its source's quality; None for codecs that can't be, such as those of telephones.
+/// How sound of a codec is encoded near its source's quality; None for codecs that can't be, such as those of
+/// telephones.
 fn audio(codec: &str, source: &Stream) -> Option<AudioSettings> {
     let new = AudioSettings::new();
     let by_name = |name: &str| AudioSettings::new().codec(AudioCodec::Encoder(name.to_owned()));

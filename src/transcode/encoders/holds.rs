@@ -1,5 +1,6 @@
-//! Which container holds what: what is copied into it by itself, what only where it is asked for, and how many streams of a
-//! kind. libav's tables are of what its muxers can write down, and say yes to much that nobody plays from there.
+//! Which container holds what: what is copied into it by itself, what only where it is asked for, and how
+//! many streams of a kind. libav's tables are of what its muxers can write down, and say yes to much that
+//! nobody plays from there.
 
 use crate::av::{
     encoder::EncoderKind,

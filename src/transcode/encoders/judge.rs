@@ -48,8 +48,8 @@ fn said_otherwise(key: &str) -> Option<&'static str> {
     })
 }
 
-/// Judges of an encoder's options what it would judge itself when it is opened, in words that say less (x264's presets), and
-/// what is no option of any.
+/// Judges of an encoder's options what it would judge itself when it is opened, in words that say less
+/// (x264's presets), and what is no option of any.
 pub(crate) fn check_words(encoder: EncoderKind, options: &[(String, String)]) -> Result<()> {
     let name = encoder.name();
     for (key, value) in options {
@@ -107,7 +107,8 @@ pub(crate) fn check_rate(settings: &AudioSettings, encoder: EncoderKind, muxer: 
     Ok(())
 }
 
-/// Whether there is a layout of the channels that are asked for, or the source's sound has as many; and the encoder takes it.
+/// Whether there is a layout of the channels that are asked for, or the source's sound has as many; and the
+/// encoder takes it.
 pub(crate) fn check_channels(settings: &AudioSettings, encoder: EncoderKind, source: &Stream) -> Result<()> {
     let Some(channels) = settings.channels else { return Ok(()) };
     let own = encoder.layouts();

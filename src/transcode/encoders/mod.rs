@@ -1,5 +1,5 @@
-//! What is known of encoders and of the containers for what they make: which one is chosen, what it is told, and what is
-//! refused before anything is read. It imports `settings`, and opens no encoder.
+//! What is known of encoders and of the containers for what they make: which one is chosen, what it is told,
+//! and what is refused before anything is read. It imports `settings`, and opens no encoder.
 
 pub(crate) mod choose;
 pub(crate) mod faithful;

@@ -172,8 +172,8 @@ pub(crate) fn audio_options(settings: &Transcode, encoder: EncoderKind) -> Vec<(
     options
 }
 
-/// The bits a second that an audio encoder will make, as far as can be told before: the rate that it is given, or its own
-/// choice.
+/// The bits a second that an audio encoder will make, as far as can be told before: the rate that it is
+/// given, or its own choice.
 pub(crate) fn audio_rate(settings: &Transcode, encoder: EncoderKind, source: &Stream) -> u64 {
     let channels = settings.audio.channels.or(source.channels()).unwrap_or(2);
     let samples = settings.audio.sample_rate.or(source.sample_rate()).unwrap_or(48_000);

@@ -1,4 +1,5 @@
-//! Threads that encoders are asked for past libav's own option: by the parameters that libav hands on to them.
+//! Threads that encoders are asked for past libav's own option: by the parameters that libav hands on to
+//! them.
 
 use crate::{Error, Limits, Result, transcode::settings::Transcode};
 
@@ -61,8 +62,8 @@ pub(crate) fn hold(settings: &Transcode, limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// How many a value asks for: a number, or one for each of a machine's nodes; or a word for as many as there are cores,
-/// or for none.
+/// How many a value asks for: a number, or one for each of a machine's nodes; or a word for as many as there
+/// are cores, or for none.
 fn threads(value: &str) -> Option<u64> {
     let one = |part: &str| match part.trim() {
         "auto" | "0" | "*" | "+" => Some(u64::from(cores())),
@@ -72,8 +73,8 @@ fn threads(value: &str) -> Option<u64> {
     value.split(',').map(one).try_fold(0, |sum: u64, count| Some(sum.saturating_add(count?)))
 }
 
-/// What an encoder is handed on so that it has no more threads than `count`, where libav does not tell it: which
-/// option, and which parameter in it.
+/// What an encoder is handed on so that it has no more threads than `count`, where libav does not tell it:
+/// which option, and which parameter in it.
 pub(crate) fn told(encoder: &str, count: u32) -> Option<(&'static str, &'static str, String)> {
     match encoder {
         _ if count == 0 => None,

@@ -1,8 +1,9 @@
-//! Which options of encoders and containers may be set by whoever writes a job's settings: those that touch no file.
+//! Which options of encoders and containers may be set by whoever writes a job's settings: those that touch
+//! no file.
 //!
-//! A number, a switch or one of libav's words names no file. A text may: of those only the ones below are let through,
-//! and of the lists of parameters that libav hands on to an encoder (`x264-params`) only the parameters below. Whatever
-//! is not known here is refused, and not the other way round.
+//! A number, a switch or one of libav's words names no file. A text may: of those only the ones below are let
+//! through, and of the lists of parameters that libav hands on to an encoder (`x264-params`) only the
+//! parameters below. Whatever is not known here is refused, and not the other way round.
 
 use crate::{
     Error, Result,
@@ -25,8 +26,8 @@ const TEXTS: &[&str] = &[
     "wpredp",
 ];
 
-/// What `flags` may be made of: all of libav's words but `pass1` and `pass2`, with which libx264 writes and reads
-/// statistics in the working folder.
+/// What `flags` may be made of: all of libav's words but `pass1` and `pass2`, with which libx264 writes and
+/// reads statistics in the working folder.
 const FLAGS: &[&str] = &[
     "aic",
     "bitexact",
@@ -49,8 +50,8 @@ const FLAGS: &[&str] = &[
     "unaligned",
 ];
 
-/// x264_param_parse, without `stats`, `pass`, `qpfile`, `cqmfile`, `dump-yuv`, `opencl` (which keeps what it compiles
-/// in a file) and `zones`, which holds parameters itself.
+/// x264_param_parse, without `stats`, `pass`, `qpfile`, `cqmfile`, `dump-yuv`, `opencl` (which keeps what it
+/// compiles in a file) and `zones`, which holds parameters itself.
 const X264: &[&str] = &[
     "8x8dct",
     "alternative-transfer",
@@ -326,8 +327,8 @@ const X265: &[&str] = &[
     "weightp",
 ];
 
-/// svt_av1_enc_parse_parameter, without `stats`, `pass`, `fgs-table`, `roi-map-file`, `pred-struct-file`, `recon`,
-/// `errlog`.
+/// svt_av1_enc_parse_parameter, without `stats`, `pass`, `fgs-table`, `roi-map-file`, `pred-struct-file`,
+/// `recon`, `errlog`.
 const SVT_AV1: &[&str] = &[
     "aq-mode",
     "bias-pct",
@@ -446,8 +447,8 @@ fn check(
     Ok(())
 }
 
-/// The first parameter of a list that is not among these. The list is divided wherever libav might divide it, so that no
-/// quotes or escapes hide one; names may be written with `_`, and with `no-` in front.
+/// The first parameter of a list that is not among these. The list is divided wherever libav might divide it,
+/// so that no quotes or escapes hide one; names may be written with `_`, and with `no-` in front.
 fn unknown<'a>(list: &'a str, known: &[&str]) -> Option<&'a str> {
     list.split(':').find(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));

@@ -6,7 +6,8 @@ use crate::{
 };
 
 impl Overlay {
-    /// Pixels and lines of what has this shape when it is upright, over a video of that one; None for its own.
+    /// Pixels and lines of what has this shape when it is upright, over a video of that one; None for its
+    /// own.
     pub(crate) fn size(&self, shape: &Shape, sideways: bool, video: &Shape) -> Option<(u32, u32)> {
         let part = |scale: f64| f64::from(video.width.max(1)) * scale;
         let wide = self.width.map(f64::from).or(self.scale.map(part))?.clamp(1.0, f64::from(MOST_PIXELS));

@@ -92,8 +92,8 @@ fn rotate(degrees: f64) -> String {
     }
 }
 
-/// A value of an option, so that neither the parser of graphs nor that of options takes anything in it for its own: each
-/// takes a backslash, and the character behind it as it is.
+/// A value of an option, so that neither the parser of graphs nor that of options takes anything in it for
+/// its own: each takes a backslash, and the character behind it as it is.
 fn escape(value: &str) -> String {
     let once = |text: &str| {
         let mut escaped = String::new();

@@ -2,7 +2,8 @@
 
 use crate::media::keyframe::Bits;
 
-/// Whether a stream's sequence header, in MP4's form or in a bit stream's, says that its pictures have no chroma.
+/// Whether a stream's sequence header, in MP4's form or in a bit stream's, says that its pictures have no
+/// chroma.
 pub(super) fn is_without_chroma(extradata: &[u8]) -> bool {
     // The bytes of the first sequence parameter set, from its profile on.
     let header = match extradata {

@@ -1,4 +1,5 @@
-//! The demux stage: part for part, packets in the order of the file, each to its decoder, converter or the muxer.
+//! The demux stage: part for part, packets in the order of the file, each to its decoder, converter or the
+//! muxer.
 
 use super::{
     messages::{Counters, Fed, Muxed, Part},
@@ -67,8 +68,8 @@ struct Route {
     at: Timestamp,
     /// The last tick that is shown, not included.
     until: i64,
-    /// The dts of the stream's last packet, where an index says it: nothing behind a range is read to find the end of one
-    /// that is shorter.
+    /// The dts of the stream's last packet, where an index says it: nothing behind a range is read to find
+    /// the end of one that is shorter.
     last_packet: Option<i64>,
     /// A picture's duration where its packet does not say it (those of B-frames in MP4, before FFmpeg 6).
     typical: i64,
@@ -87,13 +88,15 @@ impl Route {
         let (base, typical) = (timeline.base, typical(source, timeline.base));
         let spans = timeline.clip(origin, to);
         let (first, last) = (*spans.first()?, *spans.last()?);
-        // Frames that are decoded can be cut within a tick: the packets of the first and the last tick are needed.
+        // Frames that are decoded can be cut within a tick: the packets of the first and the last tick are
+        // needed.
         let (fine, times) = timeline.finer();
         let finely = fine.clip(origin, to);
         let floor = finely.first().map(|span| span.media.div_euclid(times));
         let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
         let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
-        // Packets that do not say when their pictures are shown (AVI): the ones before and behind are needed as well.
+        // Packets that do not say when their pictures are shown (AVI): the ones before and behind are needed
+        // as well.
         let is_untold = source.kind() == StreamKind::Video && media.demuxer().has_one_time();
         let delay = if is_untold { source.delay().saturating_mul(typical) } else { 0 };
         let floor = floor.map(|floor| floor.saturating_sub(delay));
@@ -227,7 +230,8 @@ fn typical(stream: &Stream, base: Rational) -> i64 {
     frame.map_or(0, |frame| convert(1, frame, base).max(1))
 }
 
-/// Counts a packet that can't be converted as damaged, unless its error ends the job: more packets are wanted.
+/// Counts a packet that can't be converted as damaged, unless its error ends the job: more packets are
+/// wanted.
 fn leave_out(error: Error, counters: &Counters, stream: usize) -> Result<bool> {
     if error.is_final() {
         return Err(error);

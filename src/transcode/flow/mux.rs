@@ -1,4 +1,5 @@
-//! The mux stage: the header when all tracks are known, packets as they come, and what is shown of each track.
+//! The mux stage: the header when all tracks are known, packets as they come, and what is shown of each
+//! track.
 
 use super::{
     messages::{Counters, Muxed},

@@ -1,8 +1,8 @@
-//! The stages and what lies between them: demux, decode, process and encode are threads, joined by bounded queues; muxing
-//! is done on the job's own thread, which also watches over cancel and deadline.
+//! The stages and what lies between them: demux, decode, process and encode are threads, joined by bounded
+//! queues; muxing is done on the job's own thread, which also watches over cancel and deadline.
 //!
-//! Packets and frames move by reference. A stage waits for room in the queue behind it, so the slowest one sets the pace
-//! and memory stays bounded.
+//! Packets and frames move by reference. A stage waits for room in the queue behind it, so the slowest one
+//! sets the pace and memory stays bounded.
 
 use super::{
     avc,
@@ -46,17 +46,19 @@ pub(crate) struct Lane<'a> {
     pub is_audio: bool,
 }
 
-/// What waits between stages. Few frames are enough to keep two neighbours busy, and they are large. Frames of sound are many
-/// and small: to wake the next stage for each costs as much as some of the stages' own work.
+/// What waits between stages. Few frames are enough to keep two neighbours busy, and they are large. Frames
+/// of sound are many and small: to wake the next stage for each costs as much as some of the stages' own
+/// work.
 const PACKETS: Room = Room { items: 32, bytes: 8 << 20, together: 1 };
 pub(crate) const SOUND_PACKETS: Room = Room { together: 8, ..PACKETS };
 const PICTURES: Room = Room { items: 0, bytes: 32 << 20, together: 1 };
 pub(crate) const SOUNDS: Room = Room { items: 32, bytes: 1 << 20, together: 8 };
 const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
-/// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large ones (1080p) none
-/// waits: each is handed over, and memory stays below that of the `ffmpeg` command.
+/// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large
+/// ones (1080p) none waits: each is handed over, and memory stays below that of the `ffmpeg` command.
 const WAITING: (u64, u64) = (4, 3_000_000);
-/// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a picture needs.
+/// Where each frame is to leave at once, no stream runs ahead of the others, and none takes the time that a
+/// picture needs.
 const LIVE: usize = 4;
 /// Pictures that wait where a device makes them: they are of a pool that is not large.
 const ON_DEVICE: usize = 2;
@@ -196,7 +198,8 @@ impl<'a> Stages<'a> {
         if encoded && lane.is_audio && !self.live { SOUNDS.together } else { CODED.together }
     }
 
-    /// Starts the stages of a lane, if it has any: where the demuxer sends its packets, and what the muxer knows of it.
+    /// Starts the stages of a lane, if it has any: where the demuxer sends its packets, and what the muxer
+    /// knows of it.
     fn start<'scope>(
         &self,
         scope: &'scope Scope<'scope, '_>,
@@ -260,7 +263,8 @@ impl<'a> Stages<'a> {
         let options = DecodeOptions { device, low_delay: self.live, ..self.options.clone() };
         let mut decode = DecodeStage::new(parts, encode.track, options, counters, stop, decoded);
         decode.first = self.live.then_some(first);
-        // A stage's queues live until its error is noted: the next one would take their end for the end of the media.
+        // A stage's queues live until its error is noted: the next one would take their end for the end of
+        // the media.
         stop.spawn(scope, "decode", move || {
             let mut decode = decode;
             stop.guard("decode", || decode.run(&packets));

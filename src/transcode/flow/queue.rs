@@ -1,4 +1,5 @@
-//! What lies between two stages: a channel that is bounded in items and in bytes, and that a failure anywhere wakes.
+//! What lies between two stages: a channel that is bounded in items and in bytes, and that a failure anywhere
+//! wakes.
 
 use crate::{CancelToken, Control, Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select};
@@ -49,8 +50,8 @@ impl Stop {
         self.control.check()
     }
 
-    /// Starts a stage on a thread of its own. A thread that can't start ends the job like a stage that fails: what was
-    /// moved into it is dropped, so that its neighbours see the end.
+    /// Starts a stage on a thread of its own. A thread that can't start ends the job like a stage that fails:
+    /// what was moved into it is dropped, so that its neighbours see the end.
     pub(crate) fn spawn<'scope>(
         &self,
         scope: &'scope std::thread::Scope<'scope, '_>,
@@ -74,8 +75,8 @@ impl Stop {
     }
 }
 
-/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for their
-/// stacks.
+/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for
+/// their stacks.
 fn no_thread(what: &str, error: &std::io::Error) -> Error {
     Error::new(ErrorKind::LimitExceeded, format!("no thread for {what}: {error}"))
         .advise("run fewer jobs at once, or raise the limit for processes (ulimit -u, pids.max)")
@@ -85,7 +86,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens once. Whoever gave something to the stages behind may wait here until they have done what they can with it.
+/// Opens once. Whoever gave something to the stages behind may wait here until they have done what they can
+/// with it.
 pub(crate) struct Gate {
     closed: Mutex<Option<Sender<()>>>,
     opened: Receiver<()>,
@@ -118,12 +120,13 @@ const UNIT: usize = 64 << 10;
 pub(crate) struct Room {
     pub items: usize,
     pub bytes: usize,
-    /// Items that leave together: their receiver is woken once for all of them. They leave earlier when their sender has
-    /// nothing else to do ([`Rx::recv_or`]), when it goes, or when there is no room for more.
+    /// Items that leave together: their receiver is woken once for all of them. They leave earlier when their
+    /// sender has nothing else to do ([`Rx::recv_or`]), when it goes, or when there is no room for more.
     pub together: usize,
 }
 
-/// Bytes that a queue may hold, as tokens that are taken by the sender and given back by who consumed the item.
+/// Bytes that a queue may hold, as tokens that are taken by the sender and given back by who consumed the
+/// item.
 struct Budget {
     take: Receiver<()>,
     give: Sender<()>,
@@ -255,8 +258,8 @@ impl<T> Drop for Tx<T> {
 }
 
 impl<T> Rx<T> {
-    /// The next item; None when all senders are gone. Before it waits it does what else there is to do: what it sends on
-    /// must not wait for what comes.
+    /// The next item; None when all senders are gone. Before it waits it does what else there is to do: what
+    /// it sends on must not wait for what comes.
     pub(crate) fn recv_or(
         &self,
         stop: &Stop,
@@ -280,7 +283,8 @@ impl<T> Rx<T> {
         Ok(next.ok().and_then(|parcel| self.open(parcel)))
     }
 
-    /// The same, looking at the caller's cancel and deadline meanwhile: for the one stage that does this for all.
+    /// The same, looking at the caller's cancel and deadline meanwhile: for the one stage that does this for
+    /// all.
     pub(crate) fn recv_watching(&self, stop: &Stop) -> Result<Option<(T, Held)>> {
         stop.check()?;
         if let Some(item) = self.parcel.borrow_mut().pop_front() {

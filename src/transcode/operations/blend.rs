@@ -28,9 +28,9 @@ use crate::{
     },
 };
 
-/// Joins sources with a transition between each two, into a rope. They need not be alike: all take the first one's size
-/// and frame rate, with black around what has another shape. The result is shorter than its sources together by all
-/// transitions.
+/// Joins sources with a transition between each two, into a rope. They need not be alike: all take the first
+/// one's size and frame rate, with black around what has another shape. The result is shorter than its
+/// sources together by all transitions.
 ///
 /// ```no_run
 /// use avrope::{Control, Source, Transcode, join_with_transition, io::SaveOptions, transcode::Transition};
@@ -42,8 +42,8 @@ use crate::{
 /// # Ok::<(), avrope::Error>(())
 /// ```
 ///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for less than two sources, an unknown transition, or one
-/// that is longer than a source; else as [`transcode`](crate::transcode()).
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for less than two sources, an unknown
+/// transition, or one that is longer than a source; else as [`transcode`](crate::transcode()).
 pub fn join_with_transition(
     sources: &[Source],
     transition: &Transition,
@@ -67,7 +67,8 @@ pub fn join_with_transition_to(
 }
 
 impl Transition {
-    /// The job that joins these sources, which it opens when it runs, with such a transition between each two.
+    /// The job that joins these sources, which it opens when it runs, with such a transition between each
+    /// two.
     pub fn job(&self, sources: &[Source], settings: &Transcode) -> Job {
         Job::new(Blending {
             sources: sources.to_vec(),
@@ -208,7 +209,8 @@ impl Blend {
         Ok(())
     }
 
-    /// A lane for the pictures and one for the sound, as far as every source has them; and the streams of each source.
+    /// A lane for the pictures and one for the sound, as far as every source has them; and the streams of
+    /// each source.
     fn lanes(
         &self,
         rate: Rational,

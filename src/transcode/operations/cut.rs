@@ -20,9 +20,9 @@ use crate::{
 /// # Ok::<(), avrope::Error>(())
 /// ```
 ///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for ranges that are empty, reversed, negative or
-/// outside, [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do it, and what reading
-/// fails with.
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for ranges that are empty, reversed,
+/// negative or outside, [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do
+/// it, and what reading fails with.
 pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
     settings.job(media).to_rope(control)
 }

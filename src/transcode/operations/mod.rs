@@ -1,5 +1,5 @@
-//! The operations that decode and encode, as callers have them. Each makes a plan and runs it: this room imports all others
-//! here, and none imports it.
+//! The operations that decode and encode, as callers have them. Each makes a plan and runs it: this room
+//! imports all others here, and none imports it.
 
 mod blend;
 mod cut;

@@ -20,24 +20,25 @@ use std::fmt;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for settings that contradict each other or that an
-/// encoder does not know, before the first frame; [`Unsupported`](crate::ErrorKind::Unsupported) for a codec that this
-/// libav has no encoder for or the container can't hold; [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be
-/// decoded.
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for settings that contradict each other or
+/// that an encoder does not know, before the first frame; [`Unsupported`](crate::ErrorKind::Unsupported) for
+/// a codec that this libav has no encoder for or the container can't hold;
+/// [`Corrupt`](crate::ErrorKind::Corrupt) if nothing could be decoded.
 pub fn transcode(media: &Media, settings: &Transcode, control: &Control) -> Result<Clip> {
     settings.job(media).to_rope(control)
 }
 
-/// Transcodes a media, into a sink. An MP4 in a sink that can't seek is fragmented; into a file its index goes first, with
-/// bounded memory.
+/// Transcodes a media, into a sink. An MP4 in a sink that can't seek is fragmented; into a file its index
+/// goes first, with bounded memory.
 ///
 /// Errors: as [`transcode`], and what the sink fails with.
 pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &Control) -> Result<Report> {
     settings.job(media).to_sink(sink, control)
 }
 
-/// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that `sinks`
-/// returns for its name. Names are plain, without folders, and nothing is written but what goes into these sinks.
+/// Transcodes a media into HLS or DASH: a playlist and the segments that it names, each into a sink that
+/// `sinks` returns for its name. Names are plain, without folders, and nothing is written but what goes into
+/// these sinks.
 ///
 /// ```no_run
 /// use avrope::{Control, Media, Sink, Source, Transcode, transcode_segments, segments::Segments};
@@ -51,13 +52,14 @@ pub fn transcode_to(media: &Media, settings: &Transcode, sink: Sink, control: &C
 /// # Ok::<(), avrope::Error>(())
 /// ```
 ///
-/// A DASH manifest is written anew whenever a segment is complete: its name comes again then, and the last version
-/// counts. For files return [`Sink::replace`]; a channel or a writer gets the bytes of the version that it was asked
-/// for. A file is there when it is complete; a job that ends early leaves the segments that were.
+/// A DASH manifest is written anew whenever a segment is complete: its name comes again then, and the last
+/// version counts. For files return [`Sink::replace`]; a channel or a writer gets the bytes of the version
+/// that it was asked for. A file is there when it is complete; a job that ends early leaves the segments that
+/// were.
 ///
 /// The video is encoded with a keyframe where each segment begins; video that is to be copied
-/// ([`VideoCodec::Copy`](crate::transcode::VideoCodec::Copy)) is divided at keyframes that it has. Subtitles and cover art are
-/// left out. [`Transcode::format`] has no effect.
+/// ([`VideoCodec::Copy`](crate::transcode::VideoCodec::Copy)) is divided at keyframes that it has. Subtitles
+/// and cover art are left out. [`Transcode::format`] has no effect.
 ///
 /// Errors: as [`transcode`], and what `sinks` and the sinks fail with; a panic in them is
 /// [`Bug`](crate::ErrorKind::Bug).
@@ -110,15 +112,16 @@ impl Transcoder {
         self
     }
 
-    /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that were
-    /// given before: a [`Frame`] (`&Frame`), a [`Source`](crate::Source) of a picture or of media, or the first video stream of a
-    /// [`Media`] (`&Media`). Filters, size and frame rate of the settings come before it, and processors behind it. The
-    /// video is encoded then.
+    /// Lays a picture, or the pictures of a second source, over the first video stream's, above the ones that
+    /// were given before: a [`Frame`] (`&Frame`), a [`Source`](crate::Source) of a picture or of media, or
+    /// the first video stream of a [`Media`] (`&Media`). Filters, size and frame rate of the settings come
+    /// before it, and processors behind it. The video is encoded then.
     ///
-    /// What moves is shown in time: its time 0 is where [`Overlay::during`] begins, and each of its pictures is seen
-    /// from the first of the video's on that is not before it. Its rotation and its transparency count (that of VP8 and
-    /// VP9 needs a libav with libvpx); its sound is left out. It is decoded in memory while the video is, so that two
-    /// of its pictures wait at most. Damaged packets of it are counted with the video's ([`Report::decode_errors`]).
+    /// What moves is shown in time: its time 0 is where [`Overlay::during`] begins, and each of its pictures
+    /// is seen from the first of the video's on that is not before it. Its rotation and its transparency
+    /// count (that of VP8 and VP9 needs a libav with libvpx); its sound is left out. It is decoded in memory
+    /// while the video is, so that two of its pictures wait at most. Damaged packets of it are counted with
+    /// the video's ([`Report::decode_errors`]).
     ///
     /// ```no_run
     /// use avrope::{Control, Media, Sink, Source, Transcode, transcode::{AtEnd, Overlay, Position, Transcoder}};
@@ -130,33 +133,33 @@ impl Transcoder {
     /// # Ok::<(), avrope::Error>(())
     /// ```
     ///
-    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense. A source is opened
-    /// when the job runs, which fails then as [`Media::open`] and [`Frame::from_picture`] do, with
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be repeated,
-    /// and with [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
+    /// Errors: InvalidArgument for sound, a frame on a device, or an overlay that makes no sense. A source is
+    /// opened when the job runs, which fails then as [`Media::open`] and [`Frame::from_picture`] do, with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one without video, or for a stream that is to be
+    /// repeated, and with [`Corrupt`](crate::ErrorKind::Corrupt) if not one picture of it can be decoded.
     pub fn watermark<'w>(mut self, what: impl Into<Watermark<'w>>, overlay: Overlay) -> Result<Self> {
         self.0.watermarks.push(Given::new(what.into(), overlay)?);
         Ok(self)
     }
 
-    /// Sends the first video stream's pictures through this, behind the ones that were given before. Filters, size and
-    /// frame rate of the settings come before all of them. The video is encoded then.
+    /// Sends the first video stream's pictures through this, behind the ones that were given before. Filters,
+    /// size and frame rate of the settings come before all of them. The video is encoded then.
     #[must_use]
     pub fn video(mut self, processor: impl Processor<Frame> + 'static) -> Self {
         self.0.processors.video.push(Box::new(processor));
         self
     }
 
-    /// Sends the first audio stream's sound through this, behind the ones that were given before. The sound is encoded
-    /// then.
+    /// Sends the first audio stream's sound through this, behind the ones that were given before. The sound
+    /// is encoded then.
     #[must_use]
     pub fn audio(mut self, processor: impl Processor<Frame> + 'static) -> Self {
         self.0.processors.audio.push(Box::new(processor));
         self
     }
 
-    /// Sends all tracks' packets through this, behind the ones that were given before, just before they are muxed.
-    /// Nothing is encoded for that.
+    /// Sends all tracks' packets through this, behind the ones that were given before, just before they are
+    /// muxed. Nothing is encoded for that.
     #[must_use]
     pub fn packets(mut self, processor: impl Processor<Packet> + 'static) -> Self {
         self.0.packets.push(Box::new(processor));
@@ -206,7 +209,8 @@ impl Job {
     /// Runs it into HLS or DASH: see [`transcode_segments`](crate::transcode_segments).
     ///
     /// Errors: those of the operation, and what `sinks` and the sinks fail with;
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for all jobs but those of [`Transcode`] and [`Transcoder`].
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for all jobs but those of [`Transcode`] and
+    /// [`Transcoder`].
     pub fn to_files(
         self,
         segments: &Segments,

@@ -1,4 +1,5 @@
-//! One transcode as a job, from its settings to its pipeline: what is kept, what lies over it, which device does it.
+//! One transcode as a job, from its settings to its pipeline: what is kept, what lies over it, which device
+//! does it.
 
 use crate::{
     Control, Error, Hardware, HardwareChoice, Media, Report, Result, Source, Timestamp,
@@ -156,7 +157,8 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     set_chapters(media, settings, target, report);
     let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());
     let kept: Vec<usize> = streams.iter().copied().flatten().collect();
-    // Filters and processors make it longer or shorter as they like: nobody knows then how much there should be.
+    // Filters and processors make it longer or shorter as they like: nobody knows then how much there should
+    // be.
     let processed = !plan.processors.video.is_empty() || !plan.processors.audio.is_empty();
     let due =
         if processed || settings.is_filtered() || speed != 1.0 { None } else { kept_of(media, &ranges) };

@@ -62,7 +62,8 @@ impl Plan<'_> {
         } else if let Some(Rational { num, den }) =
             source.rate_of_pictures().filter(|_| pace == Pace::Container)
         {
-            // All move by as much as the first one, lest times that were rounded fall to this side and to that.
+            // All move by as much as the first one, lest times that were rounded fall to this side and to
+            // that.
             let first = format!("round(STARTPTS*TB*{num}/{den})*{den}/{num}/TB");
             filters.push(format!("setpts=PTS-STARTPTS+{first},fps={num}/{den}"));
         }
@@ -110,8 +111,9 @@ impl Plan<'_> {
         links
     }
 
-    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device can scale
-    /// and encode them, and come into memory once. None: they come into memory at once. Nothing else is done with them.
+    /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device
+    /// can scale and encode them, and come into memory once. None: they come into memory at once. Nothing
+    /// else is done with them.
     fn device_links(
         &self,
         kind: EncoderKind,
@@ -185,7 +187,8 @@ impl Plan<'_> {
             format.push(format!("sample_rates={}", rates.join("|")));
         }
         let layouts = match audio.channels {
-            // It takes no others, unless it is asked for a mapping of its own (RFC 7845, 5.1.1.2), and does not say so.
+            // It takes no others, unless it is asked for a mapping of its own (RFC 7845, 5.1.1.2), and does
+            // not say so.
             channels
                 if kind.name() == "libopus"
                     && !audio.options.iter().any(|(key, _)| key == "mapping_family") =>
@@ -209,7 +212,8 @@ impl Plan<'_> {
         self.chain(filters.join(","), None, tail, processors, "aformat", None)
     }
 
-    /// Filters, then the caller's processors, each with frames of the format that it wants, then what the encoder takes.
+    /// Filters, then the caller's processors, each with frames of the format that it wants, then what the
+    /// encoder takes.
     fn chain(
         &self,
         filters: String,

@@ -1,5 +1,5 @@
-//! What is to run: what becomes of each stream (copied, encoded, or left out), and through which filters. It imports
-//! `settings`, `filters`, `encoders` and `flow`.
+//! What is to run: what becomes of each stream (copied, encoded, or left out), and through which filters. It
+//! imports `settings`, `filters`, `encoders` and `flow`.
 
 mod links;
 mod segments;
@@ -268,7 +268,8 @@ impl<'a> Plan<'a> {
         let kind = choose::video_encoder(video, target.muxer)?;
         let kind = self.on_device(kind).unwrap_or(kind);
         self.check_encoder(target, kind, source)?;
-        // Containers that can't say that a picture is to be turned get it turned, and so does what knows its sides.
+        // Containers that can't say that a picture is to be turned get it turned, and so does what knows its
+        // sides.
         let turns =
             video.autorotate || !target.muxer.is_mov() || video.knows_sides() || !self.watermarks.is_empty();
         let turn = source.turn().filter(|_| turns);
@@ -300,8 +301,8 @@ impl<'a> Plan<'a> {
         Ok(Some(Way::Encode(Box::new((Steps { mix: None, links }, plan)))))
     }
 
-    /// The rate that an encoder of certain rates alone counts the pictures of a source by, which has one of them: its
-    /// pictures keep their times. What filters make of them need not have that rate any more.
+    /// The rate that an encoder of certain rates alone counts the pictures of a source by, which has one of
+    /// them: its pictures keep their times. What filters make of them need not have that rate any more.
     fn counted_rate(&self, kind: EncoderKind, source: &Stream) -> Option<Rational> {
         let video = &self.settings.video;
         let filtered = video.filter.is_some() || !video.filters.is_empty() || self.settings.speed.is_some();
@@ -316,8 +317,8 @@ impl<'a> Plan<'a> {
         kind.frame_rates().iter().any(|rate| rate.same(own)).then_some(own)
     }
 
-    /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them against the
-    /// sound.
+    /// Whether all pictures of what is kept come to lie on the grid of a rate, so that no rounding moves them
+    /// against the sound.
     fn lies_on(&self, rate: Rational, index: usize, source: &Stream) -> bool {
         let on_grid = |time: Timestamp| {
             let frames = time.secs() * rate.value();

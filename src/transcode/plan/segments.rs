@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Segments {
-    /// What libav's muxer is told. Borders lie on the first picture at or behind their time, so that a segment may be
-    /// shorter than asked by a picture's duration: `rate` says how long that is.
+    /// What libav's muxer is told. Borders lie on the first picture at or behind their time, so that a
+    /// segment may be shorter than asked by a picture's duration: `rate` says how long that is.
     pub(crate) fn plan(&self, rate: Option<Rational>) -> Result<FilesPlan> {
         let seconds = self.seconds();
         if !(0.5..=3600.0).contains(&seconds) {

@@ -3,14 +3,14 @@
 use crate::words::{self, Words};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The codec of the result's video. In JSON one of these names (`"h264"`), any other that the command line takes (`"h265"`,
-/// `"libx264rgb"`), or `{"encoder": name}`, as it is written.
+/// The codec of the result's video. In JSON one of these names (`"h264"`), any other that the command line
+/// takes (`"h265"`, `"libx264rgb"`), or `{"encoder": name}`, as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum VideoCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (H.264 in MP4, VP9 in WebM).
+    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits
+    /// the container best (H.264 in MP4, VP9 in WebM).
     #[default]
     Auto,
     /// The source's, copied.
@@ -21,8 +21,8 @@ pub enum VideoCodec {
     H264,
     /// HEVC (libx265).
     Hevc,
-    /// AV1 (libsvtav1, libaom-av1 or librav1e). SVT-AV1 tells stderr what it does unless the environment has `SVT_LOG=1`,
-    /// which is read when it is first used.
+    /// AV1 (libsvtav1, libaom-av1 or librav1e). SVT-AV1 tells stderr what it does unless the environment has
+    /// `SVT_LOG=1`, which is read when it is first used.
     Av1,
     /// VP9 (libvpx-vp9).
     Vp9,
@@ -45,8 +45,8 @@ pub enum VideoCodec {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum AudioCodec {
-    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits the container
-    /// best (AAC in MP4, Opus in WebM).
+    /// The source's, copied, where the container can hold it and nothing is to be changed; else what suits
+    /// the container best (AAC in MP4, Opus in WebM).
     #[default]
     Auto,
     /// The source's, copied.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A change to pictures. Filters are applied in the order in which they were given
-/// ([`VideoSettings::apply`](super::VideoSettings::apply)), each to what the one before it makes. Their clock is that of what
-/// is kept of the source, before a change of speed.
+/// ([`VideoSettings::apply`](super::VideoSettings::apply)), each to what the one before it makes. Their clock
+/// is that of what is kept of the source, before a change of speed.
 ///
 /// ```
 /// use avrope::{Timestamp, transcode::{VideoFilter, VideoSettings}};
@@ -23,7 +23,8 @@ use std::time::Duration;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum VideoFilter {
-    /// Keeps a part of the picture. Sides and place are rounded down to what its pixel format can have (even numbers, mostly).
+    /// Keeps a part of the picture. Sides and place are rounded down to what its pixel format can have (even
+    /// numbers, mostly).
     Crop {
         /// Pixels that are cut off at the left.
         x: u32,
@@ -43,8 +44,8 @@ pub enum VideoFilter {
         /// Its colour: a name (`black`), or `#rrggbb`.
         color: String,
     },
-    /// Turns the picture clockwise. By a quarter, sides change places; by an angle between, the size stays, and corners are
-    /// cut off or black.
+    /// Turns the picture clockwise. By a quarter, sides change places; by an angle between, the size stays,
+    /// and corners are cut off or black.
     Rotate {
         /// Degrees.
         degrees: f64,
@@ -70,13 +71,14 @@ pub enum VideoFilter {
         #[serde(with = "crate::time::seconds")]
         duration: Duration,
     },
-    /// Keeps what begins within a range, and closes up: what lay at its beginning lies at 0 then, and filters behind this one
-    /// count from there. Sound that gets the same range ([`AudioFilter::Trim`]) stays in sync. Of a picture that begins before
-    /// the range nothing is kept; the first one that is begins up to one picture's duration behind 0, if the range does not
-    /// begin with one. Subtitles and chapters stay where they are: [`Transcode::keep`](super::Transcode::keep) moves them too.
+    /// Keeps what begins within a range, and closes up: what lay at its beginning lies at 0 then, and filters
+    /// behind this one count from there. Sound that gets the same range ([`AudioFilter::Trim`]) stays in
+    /// sync. Of a picture that begins before the range nothing is kept; the first one that is begins up to
+    /// one picture's duration behind 0, if the range does not begin with one. Subtitles and chapters stay
+    /// where they are: [`Transcode::keep`](super::Transcode::keep) moves them too.
     Trim(TimeRange),
-    /// Writes on the picture. The text is shown as it is, whatever is in it; a newline begins a new line. Needs a libav that
-    /// was built with freetype.
+    /// Writes on the picture. The text is shown as it is, whatever is in it; a newline begins a new line.
+    /// Needs a libav that was built with freetype.
     Text {
         /// What to write.
         text: String,
@@ -86,10 +88,11 @@ pub enum VideoFilter {
         y: i32,
         /// The letters' size in pixels.
         size: u32,
-        /// Their colour: a name (`white`), or `#rrggbb`; with `@0.5` behind it half of the picture shines through.
+        /// Their colour: a name (`white`), or `#rrggbb`; with `@0.5` behind it half of the picture shines
+        /// through.
         color: String,
-        /// A font's file, if there is a `/` or an ending (`.ttf`, `.otf`, `.ttc`) in it, else a family's name. Without one,
-        /// fontconfig's usual font.
+        /// A font's file, if there is a `/` or an ending (`.ttf`, `.otf`, `.ttc`) in it, else a family's
+        /// name. Without one, fontconfig's usual font.
         font: Option<String>,
     },
     /// Filters in libavfilter's words, with one input and one output, as in
@@ -123,8 +126,9 @@ pub enum AudioFilter {
         #[serde(with = "crate::time::seconds")]
         duration: Duration,
     },
-    /// Keeps the samples of a range, and closes up: what was heard at its beginning is heard at 0 then, and filters behind this
-    /// one count from there. Pictures that get the same range ([`VideoFilter::Trim`]) stay in sync.
+    /// Keeps the samples of a range, and closes up: what was heard at its beginning is heard at 0 then, and
+    /// filters behind this one count from there. Pictures that get the same range ([`VideoFilter::Trim`])
+    /// stay in sync.
     Trim(TimeRange),
     /// Brings the sound to a loudness.
     Loudness(Loudness),

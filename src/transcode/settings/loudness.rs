@@ -3,14 +3,17 @@
 use crate::{Error, Result, av::device::require_filter};
 use serde::{Deserialize, Serialize};
 
-/// The loudness that a sound should have (EBU R 128), in two passes: the first decodes and measures what is kept, and the
-/// second gives it one gain that fits. Where peaks do not allow that gain, or the range is to be smaller than it is, the gain
-/// moves, and what that makes of it is measured in a pass between them. A source that can be read only once, and one of several that are joined, is brought there in one pass, less exactly.
+/// The loudness that a sound should have (EBU R 128), in two passes: the first decodes and measures what is
+/// kept, and the second gives it one gain that fits. Where peaks do not allow that gain, or the range is to
+/// be smaller than it is, the gain moves, and what that makes of it is measured in a pass between them. A
+/// source that can be read only once, and one of several that are joined, is brought there in one pass, less
+/// exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Loudness {
-    /// Integrated loudness in LUFS, -70 to -5. The default is EBU R 128's -23; streaming services play at -14 to -16.
+    /// Integrated loudness in LUFS, -70 to -5. The default is EBU R 128's -23; streaming services play at -14
+    /// to -16.
     pub target_lufs: f64,
     /// The highest true peak in dBTP, -9 to 0. Default -1.
     pub true_peak_db: f64,

@@ -1,5 +1,5 @@
-//! What a caller asks for: types that are written down, read and judged in themselves, before any media is opened. It
-//! imports nothing of the other rooms here.
+//! What a caller asks for: types that are written down, read and judged in themselves, before any media is
+//! opened. It imports nothing of the other rooms here.
 
 mod codec;
 mod filters;

@@ -28,23 +28,24 @@ pub enum Position {
     },
 }
 
-/// What becomes of a watermark that moves when its source ends within the time that it is to be seen in. A still picture
-/// stays, whatever is said here.
+/// What becomes of a watermark that moves when its source ends within the time that it is to be seen in. A
+/// still picture stays, whatever is said here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AtEnd {
     /// It is not seen any more.
     Hide,
-    /// Its last picture stays, as with ffmpeg's `overlay` (`eof_action=repeat`): a logo that has moved into its place lies there.
+    /// Its last picture stays, as with ffmpeg's `overlay` (`eof_action=repeat`): a logo that has moved into
+    /// its place lies there.
     #[default]
     Hold,
     /// It begins anew where its last picture ends. The source has to be one that can be read again.
     Repeat,
 }
 
-/// How a watermark lies over a video. The default: in the bottom right corner, 16 pixels from the edges, in its own size,
-/// opaque, always; if it moves, its last picture stays when it ends.
+/// How a watermark lies over a video. The default: in the bottom right corner, 16 pixels from the edges, in
+/// its own size, opaque, always; if it moves, its last picture stays when it ends.
 ///
 /// ```
 /// use avrope::{TimeRange, transcode::{AtEnd, Overlay, Position}};
@@ -106,22 +107,24 @@ impl Overlay {
         self
     }
 
-    /// When it is seen, on the result's clock. One that moves begins with its first picture when the range begins.
+    /// When it is seen, on the result's clock. One that moves begins with its first picture when the range
+    /// begins.
     #[must_use]
     pub fn during(mut self, range: TimeRange) -> Self {
         self.during = range;
         self
     }
 
-    /// It is made so wide, in pixels of the video, 1 to 16384; its shape stays. Takes the place of [`scale`](Self::scale).
+    /// It is made so wide, in pixels of the video, 1 to 16384; its shape stays. Takes the place of
+    /// [`scale`](Self::scale).
     #[must_use]
     pub fn width(mut self, pixels: u32) -> Self {
         (self.width, self.scale) = (Some(pixels), None);
         self
     }
 
-    /// It is made as wide as this part of the video's width, above 0 and up to 1; its shape stays. Takes the place of
-    /// [`width`](Self::width).
+    /// It is made as wide as this part of the video's width, above 0 and up to 1; its shape stays. Takes the
+    /// place of [`width`](Self::width).
     #[must_use]
     pub fn scale(mut self, of_width: f64) -> Self {
         (self.width, self.scale) = (None, Some(of_width));
@@ -175,8 +178,9 @@ pub(crate) const MOST_PIXELS: u32 = 16_384;
 
 /// What a watermark is made of: a picture, or pictures that move.
 ///
-/// Made from a [`Frame`] (a still picture), from a [`Media`] whose first video stream is shown, or from a [`Source`], which is
-/// a still picture (PNG, JPEG, WebP, BMP), a GIF or an APNG, or media with a video stream; that is opened when the job runs.
+/// Made from a [`Frame`] (a still picture), from a [`Media`] whose first video stream is shown, or from a
+/// [`Source`], which is a still picture (PNG, JPEG, WebP, BMP), a GIF or an APNG, or media with a video
+/// stream; that is opened when the job runs.
 pub struct Watermark<'a>(Kind<'a>);
 
 enum Kind<'a> {

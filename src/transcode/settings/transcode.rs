@@ -8,8 +8,8 @@ use super::{
 use crate::{Error, HardwareChoice, Rational, Result, StreamKind, TimeRange};
 use serde::{Deserialize, Serialize};
 
-/// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already fits its
-/// container.
+/// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already
+/// fits its container.
 ///
 /// ```
 /// use avrope::{Transcode, transcode::{AudioCodec, AudioSettings, Preset, VideoCodec, VideoSettings}};
@@ -21,10 +21,11 @@ use serde::{Deserialize, Serialize};
 /// # let _ = settings;
 /// ```
 ///
-/// What people pass to `ffmpeg` for low latency and a fast start: `-tune zerolatency` is [`VideoSettings::tune`],
-/// beside [`Fragment::Frame`] for an MP4 that is watched while it is made; `-fflags +genpts` is always on;
-/// `-avoid_negative_ts` is a [`muxer_option`](Self::muxer_option), which MP4 does not need: what lies before 0 is
-/// hidden by an edit list; `-movflags +faststart` is what an MP4 file gets by itself.
+/// What people pass to `ffmpeg` for low latency and a fast start: `-tune zerolatency` is
+/// [`VideoSettings::tune`], beside [`Fragment::Frame`] for an MP4 that is watched while it is made; `-fflags
+/// +genpts` is always on; `-avoid_negative_ts` is a [`muxer_option`](Self::muxer_option), which MP4 does not
+/// need: what lies before 0 is hidden by an edit list; `-movflags +faststart` is what an MP4 file gets by
+/// itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Transcode {
@@ -80,17 +81,18 @@ impl Transcode {
         self
     }
 
-    /// Keeps this range, behind the ones that were given before; without one, all is kept. Exact to the frame and to the
-    /// sample: all streams of picture and sound are encoded then.
+    /// Keeps this range, behind the ones that were given before; without one, all is kept. Exact to the frame
+    /// and to the sample: all streams of picture and sound are encoded then.
     #[must_use]
     pub fn keep(mut self, range: TimeRange) -> Self {
         self.keep.push(range);
         self
     }
 
-    /// An option of the container, by libav's name, such as `avoid_negative_ts` with `make_zero`. One that it does not
-    /// have is an error before anything is read, and so is one that may name a file
-    /// ([`allow_options_that_touch_files`](Self::allow_options_that_touch_files)); `movflags` of MP4 are avrope's own.
+    /// An option of the container, by libav's name, such as `avoid_negative_ts` with `make_zero`. One that it
+    /// does not have is an error before anything is read, and so is one that may name a file
+    /// ([`allow_options_that_touch_files`](Self::allow_options_that_touch_files)); `movflags` of MP4 are
+    /// avrope's own.
     #[must_use]
     pub fn muxer_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.muxer_options.push((name.into(), value.into()));
@@ -104,8 +106,9 @@ impl Transcode {
         video: VideoSettings => video;
         /// What becomes of sound.
         audio: AudioSettings => audio;
-        /// Plays picture and sound this much faster, 0.1 to 100; sound keeps its pitch, and what begins in it suddenly
-        /// stays with its picture: up to 8 times the speed, where onsets are not too dense to be told apart.
+        /// Plays picture and sound this much faster, 0.1 to 100; sound keeps its pitch, and what begins in it
+        /// suddenly stays with its picture: up to 8 times the speed, where onsets are not too dense to be
+        /// told apart.
         speed: f64 => Some(speed);
         /// Bytes that the result should have; the video's bit rate follows from it. Met within some percent.
         target_size: u64 => Some(target_size);
@@ -113,23 +116,25 @@ impl Transcode {
         threads: u32 => threads;
         /// Writes a fragmented MP4 even where a plain one could be written, and where its fragments begin.
         fragment: Fragment => Some(fragment);
-        /// The device that decodes, scales and encodes, where it can; the default is software. Jobs that share devices are
-        /// given a handle ([`Transcoder::hardware`](crate::transcode::Transcoder::hardware)) instead.
+        /// The device that decodes, scales and encodes, where it can; the default is software. Jobs that
+        /// share devices are given a handle
+        /// ([`Transcoder::hardware`](crate::transcode::Transcoder::hardware)) instead.
         hardware: HardwareChoice => hardware;
-        /// Makes codecs and scaler choose what is the same on every machine (libav's `bitexact` flags), at some cost.
+        /// Makes codecs and scaler choose what is the same on every machine (libav's `bitexact` flags), at
+        /// some cost.
         bit_exact: bool => bit_exact;
-        /// Fails the job when decoders have found more damaged packets than this. Without it they are counted and
-        /// reported.
+        /// Fails the job when decoders have found more damaged packets than this. Without it they are counted
+        /// and reported.
         max_decode_errors: u64 => Some(max_decode_errors);
-        /// Lets all video or all sound of the source be left out with a warning, where the container has no place for it.
-        /// Without it that is an error, unless the kind was left out by its codec, `None`.
+        /// Lets all video or all sound of the source be left out with a warning, where the container has no
+        /// place for it. Without it that is an error, unless the kind was left out by its codec, `None`.
         allow_drops: bool => allow_drops;
-        /// Lets options of encoders and containers name files. Without it only those are taken that touch none: numbers,
-        /// switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list of parameters of its
-        /// own…); what else there is (`x264-params` with `stats=PATH`, `flags=+pass1`) is an error before anything is
-        /// read. With it, whoever writes the settings can read and write any file that this process can, as with a
-        /// filter graph ([`VideoSettings::filter`], [`AudioSettings::filter`]): those are trusted always, and are not
-        /// for strangers.
+        /// Lets options of encoders and containers name files. Without it only those are taken that touch
+        /// none: numbers, switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list
+        /// of parameters of its own…); what else there is (`x264-params` with `stats=PATH`, `flags=+pass1`)
+        /// is an error before anything is read. With it, whoever writes the settings can read and write any
+        /// file that this process can, as with a filter graph ([`VideoSettings::filter`],
+        /// [`AudioSettings::filter`]): those are trusted always, and are not for strangers.
         allow_options_that_touch_files: bool => allow_options_that_touch_files;
     }
 
@@ -297,8 +302,9 @@ impl VideoSettings {
         Self::default()
     }
 
-    /// Both sides in pixels, of the picture as it is shown: one that is to be turned ([`autorotate`](Self::autorotate)) is turned
-    /// first. 0 for one side follows from the other in the source's shape.
+    /// Both sides in pixels, of the picture as it is shown: one that is to be turned
+    /// ([`autorotate`](Self::autorotate)) is turned first. 0 for one side follows from the other in the
+    /// source's shape.
     #[must_use]
     pub fn size(mut self, width: u32, height: u32) -> Self {
         self.size = Some((width, height));
@@ -312,8 +318,8 @@ impl VideoSettings {
         self
     }
 
-    /// libav's name of a pixel format, such as `yuv420p`. Without one, what the encoder takes that is nearest to the
-    /// source.
+    /// libav's name of a pixel format, such as `yuv420p`. Without one, what the encoder takes that is nearest
+    /// to the source.
     #[must_use]
     pub fn pixel_format(mut self, name: impl Into<String>) -> Self {
         self.pixel_format = Some(name.into());
@@ -327,8 +333,9 @@ impl VideoSettings {
         self
     }
 
-    /// A filter graph in libavfilter's words, such as `hue=s=0` or `split[a][b];[a]hflip[c];[b][c]blend=average`, with one
-    /// input and one output; it comes before size and frame rate. It is trusted: filters such as `movie` open files.
+    /// A filter graph in libavfilter's words, such as `hue=s=0` or
+    /// `split[a][b];[a]hflip[c];[b][c]blend=average`, with one input and one output; it comes before size and
+    /// frame rate. It is trusted: filters such as `movie` open files.
     #[must_use]
     pub fn filter(mut self, graph: impl Into<String>) -> Self {
         self.filter = Some(graph.into());
@@ -342,10 +349,10 @@ impl VideoSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so
-    /// is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set. So is a parameter
-    /// inside one (`x264-params`) where libav's log is captured ([`log::capture`](crate::log::capture)): it is told of
-    /// nowhere else.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first
+    /// frame, and so is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is
+    /// set. So is a parameter inside one (`x264-params`) where libav's log is captured
+    /// ([`log::capture`](crate::log::capture)): it is told of nowhere else.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
@@ -355,8 +362,8 @@ impl VideoSettings {
     setters! {
         /// The codec.
         codec: VideoCodec => codec;
-        /// Constant quality: 0 is the best; usual values are 18 to 28 for H.264, 20 to 32 for HEVC, 25 to 40 for AV1
-        /// and VP9.
+        /// Constant quality: 0 is the best; usual values are 18 to 28 for H.264, 20 to 32 for HEVC, 25 to 40
+        /// for AV1 and VP9.
         crf: f32 => Some(crf);
         /// Bits a second.
         bit_rate: u64 => Some(bit_rate);
@@ -366,10 +373,11 @@ impl VideoSettings {
         frame_rate: Rational => Some(frame_rate);
         /// Frames from one keyframe to the next at most.
         gop: u32 => Some(gop);
-        /// Turns the picture as the source's display matrix says, instead of handing the matrix on. That is done anyway
-        /// where a container has no such matrix (all but MP4 and MOV), and where the picture gets a size, a watermark,
-        /// a [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and trims: they work on what is seen. A
-        /// [`Processor`](crate::transcode::Processor) gets pictures as they are stored unless one of these turns them.
+        /// Turns the picture as the source's display matrix says, instead of handing the matrix on. That is
+        /// done anyway where a container has no such matrix (all but MP4 and MOV), and where the picture gets
+        /// a size, a watermark, a [`filter`](Self::filter), or one of the [`VideoFilter`]s but fades and
+        /// trims: they work on what is seen. A [`Processor`](crate::transcode::Processor) gets pictures as
+        /// they are stored unless one of these turns them.
         autorotate: bool => autorotate;
         /// Makes whole pictures of fields, where the source has fields.
         deinterlace: bool => deinterlace;
@@ -406,8 +414,8 @@ impl AudioSettings {
         Self::default()
     }
 
-    /// A filter graph in libavfilter's words, such as `volume=0.5` or `highpass=f=200`, with one input and one output.
-    /// It is trusted: filters such as `amovie` open files.
+    /// A filter graph in libavfilter's words, such as `volume=0.5` or `highpass=f=200`, with one input and
+    /// one output. It is trusted: filters such as `amovie` open files.
     #[must_use]
     pub fn filter(mut self, graph: impl Into<String>) -> Self {
         self.filter = Some(graph.into());
@@ -421,8 +429,9 @@ impl AudioSettings {
         self
     }
 
-    /// An option of the encoder, by libav's name. One that it does not have is an error before the first frame, and so
-    /// is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is set.
+    /// An option of the encoder, by libav's name. One that it does not have is an error before the first
+    /// frame, and so is one that may name a file, unless [`Transcode::allow_options_that_touch_files`] is
+    /// set.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.push((name.into(), value.into()));
@@ -436,8 +445,8 @@ impl AudioSettings {
         bit_rate: u64 => Some(bit_rate);
         /// Samples a second.
         sample_rate: u32 => Some(sample_rate);
-        /// Channels, mixed down or up as ffmpeg does (swresample): 1 to 8, and more where libav has a layout of so many
-        /// (16 and 24, mostly).
+        /// Channels, mixed down or up as ffmpeg does (swresample): 1 to 8, and more where libav has a layout
+        /// of so many (16 and 24, mostly).
         channels: u32 => Some(channels);
     }
 

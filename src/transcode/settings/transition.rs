@@ -14,8 +14,8 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// One of libavfilter's `xfade` transitions, such as `fade`, `wipeleft`, `dissolve` or `circleopen`, and how long both
-    /// sources are seen at once. Sound is faded over in the same time.
+    /// One of libavfilter's `xfade` transitions, such as `fade`, `wipeleft`, `dissolve` or `circleopen`, and
+    /// how long both sources are seen at once. Sound is faded over in the same time.
     pub fn new(name: impl Into<String>, duration: Duration) -> Self {
         Self { name: name.into(), duration }
     }

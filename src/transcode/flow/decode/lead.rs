@@ -1,8 +1,9 @@
-//! Damage at the beginning of a range. What lies in front of it is decoded for what refers to it, and may itself refer
-//! to what is not read (an open GOP): that is forgiven, since none of it is shown. What is shown counts, from the first
-//! picture on.
+//! Damage at the beginning of a range. What lies in front of it is decoded for what refers to it, and may
+//! itself refer to what is not read (an open GOP): that is forgiven, since none of it is shown. What is shown
+//! counts, from the first picture on.
 
-/// What is not known yet of a decoder that has shown nothing: it says that a packet was damaged, and not which one.
+/// What is not known yet of a decoder that has shown nothing: it says that a packet was damaged, and not
+/// which one.
 #[derive(Default)]
 pub(crate) struct Lead {
     /// Damaged packets.
@@ -22,8 +23,8 @@ impl Lead {
         self.unknown = self.unknown.saturating_add(1);
     }
 
-    /// A picture came. They come in the order that they are shown in: how many of those that should have come before it
-    /// are lost by damage.
+    /// A picture came. They come in the order that they are shown in: how many of those that should have come
+    /// before it are lost by damage.
     pub(crate) fn came(&mut self, pts: i64) -> u64 {
         let waiting = self.awaited.len();
         self.awaited.retain(|awaited| *awaited >= pts);
@@ -52,8 +53,8 @@ mod tests {
     #[test]
     fn damage_is_of_what_is_shown_and_does_not_come() {
         let mut lead = Lead::default();
-        // In the order of decoding: I, P and two B-frames, of which the first and the P-frame are damaged; and two packets
-        // that refer to what was not read.
+        // In the order of decoding: I, P and two B-frames, of which the first and the P-frame are damaged;
+        // and two packets that refer to what was not read.
         [0, 3, 1, 2].into_iter().for_each(|pts| lead.wait_for(pts));
         (0..4).for_each(|_| lead.damaged());
         assert_eq!([0, 2, 4].map(|pts| lead.came(pts)), [0, 1, 1]);

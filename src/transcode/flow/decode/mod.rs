@@ -1,5 +1,5 @@
-//! The decode stage: a stream's packets in, its frames out, each at its time on the output's clock and cut to what is
-//! shown.
+//! The decode stage: a stream's packets in, its frames out, each at its time on the output's clock and cut to
+//! what is shown.
 
 mod lead;
 mod order;
@@ -121,8 +121,9 @@ impl DecodeStage<'_> {
         Ok(at)
     }
 
-    /// Brings the first picture out before its time: a decoder of pictures that were put into another order waits for
-    /// further packets before it gives any away. It is decoded once more then, for those that refer to it.
+    /// Brings the first picture out before its time: a decoder of pictures that were put into another order
+    /// waits for further packets before it gives any away. It is decoded once more then, for those that refer
+    /// to it.
     fn hurry(&mut self, at: &mut At, packet: &Packet) -> Result<()> {
         let (Some(pts), Some((span, _))) = (packet.pts(), at.spans.first()) else { return Ok(()) };
         if !packet.is_key() || at.finely(pts) != span.media || at.decoder.send(Some(packet))? != Got::Item {
@@ -313,7 +314,8 @@ impl DecodeStage<'_> {
     }
 }
 
-/// Nanoseconds of which a picture that a range begins in shows at least half, or half of itself if it is shorter.
+/// Nanoseconds of which a picture that a range begins in shows at least half, or half of itself if it is
+/// shorter.
 const LITTLE: i64 = 40_000_000;
 
 /// Where a decoder is.
@@ -336,13 +338,14 @@ pub(crate) struct At {
     /// A frame has gone on.
     gave: bool,
     lead: Lead,
-    /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last packet. Of
-    /// pictures the decoder has several.
+    /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last
+    /// packet. Of pictures the decoder has several.
     is_last_shown: bool,
     has_pictures: bool,
     /// The time of a picture that has gone on already.
     given: Option<i64>,
-    /// The last picture in front of a range, its time and the length that it states: it is shown until the next one comes.
+    /// The last picture in front of a range, its time and the length that it states: it is shown until the
+    /// next one comes.
     before: Option<(Frame, i64, i64)>,
     /// When pictures are shown, where packets do not say it.
     order: Option<Order>,

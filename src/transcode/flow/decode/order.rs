@@ -1,5 +1,6 @@
-//! When pictures are shown whose source does not say it: AVI counts its packets in the order that they are decoded in, and
-//! libav makes of that what its parsers know. The first picture that is shown has the first packet's place, and so on.
+//! When pictures are shown whose source does not say it: AVI counts its packets in the order that they are
+//! decoded in, and libav makes of that what its parsers know. The first picture that is shown has the first
+//! packet's place, and so on.
 
 use crate::{Frame, av::packet::Packet};
 use std::collections::VecDeque;
@@ -28,8 +29,9 @@ impl Order {
         self.sent.extend(packet.dts());
     }
 
-    /// When the next picture is shown; `delay` is how many packets later than it could be shown a decoder gives it away.
-    /// Pictures that it leaves out, as in front of the first keyframe, leave their places free. None if nobody knows.
+    /// When the next picture is shown; `delay` is how many packets later than it could be shown a decoder
+    /// gives it away. Pictures that it leaves out, as in front of the first keyframe, leave their places
+    /// free. None if nobody knows.
     pub(crate) fn next(&mut self, picture: &Frame, delay: usize) -> Option<i64> {
         let behind = |at: &i64| self.last.is_none_or(|last| *at > last);
         let given = picture.given_at().and_then(|dts| self.sent.iter().position(|at| *at == dts));

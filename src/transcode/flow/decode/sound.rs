@@ -1,5 +1,5 @@
-//! Where sound goes on the output's clock. Its samples run on; timestamps are believed where they tell another time
-//! than the samples for good.
+//! Where sound goes on the output's clock. Its samples run on; timestamps are believed where they tell
+//! another time than the samples for good.
 
 use crate::{
     Frame, Result, Timestamp,
@@ -7,8 +7,8 @@ use crate::{
     time::{Rational, convert},
 };
 
-/// Samples and timestamps this far apart, as a part of a second, are apart at once: 20 ms. Containers with frames of other
-/// lengths than they state (1472 and 576 samples instead of twice 1024) stay below it.
+/// Samples and timestamps this far apart, as a part of a second, are apart at once: 20 ms. Containers with
+/// frames of other lengths than they state (1472 and 576 samples instead of twice 1024) stay below it.
 const APART: i64 = 50;
 /// Less than this is never made up for, as a part of a second: 2 ms.
 const TOGETHER: i64 = 500;
@@ -61,13 +61,15 @@ pub(crate) struct Piece {
 impl SoundClock {
     /// For a stream of this codec.
     pub(crate) fn of(codec: &str) -> Self {
-        // libav's decoder leaves its first two frames out, with the time of their packet or with a part of it.
+        // libav's decoder leaves its first two frames out, with the time of their packet or with a part of
+        // it.
         let starts_by_guess = matches!(codec, "wmav1" | "wmav2");
         Self { starts_by_guess, waiting: Some(Vec::new()), ..Self::default() }
     }
 
-    /// The frames that can be placed now that this one has come; `base` is of the stream's timestamps. A decoder may leave
-    /// out a packet's first frame, which alone has its time: those behind it are counted back from the next that has one.
+    /// The frames that can be placed now that this one has come; `base` is of the stream's timestamps. A
+    /// decoder may leave out a packet's first frame, which alone has its time: those behind it are counted
+    /// back from the next that has one.
     pub(crate) fn settle(&mut self, frame: Frame, base: Rational) -> Vec<Frame> {
         let Some(waiting) = &mut self.waiting else { return vec![frame] };
         waiting.push(frame);
@@ -122,7 +124,8 @@ impl SoundClock {
         Some(Heard { sample, begin, end })
     }
 
-    /// Whether a sound of `count` samples follows the one before it, though its timestamp is `off` by some samples.
+    /// Whether a sound of `count` samples follows the one before it, though its timestamp is `off` by some
+    /// samples.
     fn runs_on(&mut self, off: i64, count: i64, rounding: i64, rate: i64) -> bool {
         let off = off.saturating_abs();
         let below = |part: i64| off.saturating_mul(part) < rate;

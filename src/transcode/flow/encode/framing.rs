@@ -1,4 +1,5 @@
-//! Sound in its encoder's frame size, whatever lies between: filter graphs that were made again, a caller's processors.
+//! Sound in its encoder's frame size, whatever lies between: filter graphs that were made again, a caller's
+//! processors.
 
 use crate::{Frame, Result};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
-//! Pictures on the grid of a frame rate, and those that are not. A container may state a rate that its timestamps do not keep
-//! to (Matroska's DefaultDuration). Encoders count in frames: that is what they state in the stream, and a picture between two
-//! frames would be moved, or lost where another is. So an encoder gets each picture with a number of its own, and what it makes
-//! of it gets the picture's own time back: that of the grid where it lies on it, but for rounding, and else as it was.
+//! Pictures on the grid of a frame rate, and those that are not. A container may state a rate that its
+//! timestamps do not keep to (Matroska's DefaultDuration). Encoders count in frames: that is what they state
+//! in the stream, and a picture between two frames would be moved, or lost where another is. So an encoder
+//! gets each picture with a number of its own, and what it makes of it gets the picture's own time back: that
+//! of the grid where it lies on it, but for rounding, and else as it was.
 
 use crate::{
     av::packet::Packet,
@@ -11,7 +12,8 @@ use std::collections::BTreeMap;
 
 /// What timestamps may have been rounded by: a millisecond, Matroska's and FLV's tick.
 const ROUNDING: i64 = 1_000_000;
-/// The ticks of a second that a grid's time is told in are more than this, as in libav's MP4 muxer (movenc.c).
+/// The ticks of a second that a grid's time is told in are more than this, as in libav's MP4 muxer
+/// (movenc.c).
 const FINE: i32 = 10_000;
 
 /// The grid of a frame rate.
@@ -102,7 +104,8 @@ impl Times {
         self.known.insert(placed.number, placed.pts);
     }
 
-    /// The time of a number: of a picture's, or so many frames from the one before it, and before the one behind it.
+    /// The time of a number: of a picture's, or so many frames from the one before it, and before the one
+    /// behind it.
     fn at(&self, number: i64) -> i64 {
         let before = self.known.range(..=number).next_back();
         let behind = self.known.range(number..).next();

@@ -141,7 +141,8 @@ impl<'a> ToEncoder<'a> {
     fn open_video(&mut self, first: &Frame) -> Result<()> {
         let format = self.format.as_ref();
         let sink_rate = format.and_then(|format| format.frame_rate);
-        // Pictures that all lie on a grid are counted in its steps, as ffmpeg does: encoders state that in the stream.
+        // Pictures that all lie on a grid are counted in its steps, as ffmpeg does: encoders state that in
+        // the stream.
         let on_grid = self.spec.grid.filter(|grid| sink_rate.is_none_or(|rate| rate.same(*grid)));
         let base = match on_grid {
             Some(rate) => Rational { num: rate.den, den: rate.num },

@@ -43,8 +43,8 @@ impl Layer {
         Ok(Layer { shows: Second::new(shown, &given.overlay, options)?, overlay: given.overlay })
     }
 
-    /// Whether the graph has to be made anew: pictures of another shape come, or the last one stays, which costs less in a
-    /// graph of its own.
+    /// Whether the graph has to be made anew: pictures of another shape come, or the last one stays, which
+    /// costs less in a graph of its own.
     pub(crate) fn has_changed(&self, side: &Side, may_settle: bool) -> bool {
         let other = match self.shows.now() {
             Now::Picture(picture) => picture.shape() != side.shape,
@@ -63,8 +63,8 @@ impl Layer {
         Ok((input, Side { shape, last: None, closed: false, stays: self.shows.stays() }))
     }
 
-    /// Gives a graph what it shows at a tick of the video. A graph waits for each input to have a picture of that tick or a
-    /// later one, or its end (framesync.c): then no picture of the video waits in it.
+    /// Gives a graph what it shows at a tick of the video. A graph waits for each input to have a picture of
+    /// that tick or a later one, or its end (framesync.c): then no picture of the video waits in it.
     pub(crate) fn push(
         &self,
         side: &mut Side,
@@ -141,8 +141,8 @@ pub(crate) fn text(layers: &[Layer], video: &Shape, format: &str) -> String {
     chains.join(";")
 }
 
-/// What `overlay` blends a video's pixels as, so that they are not converted. Left to choose, it takes the format of what lies
-/// over them.
+/// What `overlay` blends a video's pixels as, so that they are not converted. Left to choose, it takes the
+/// format of what lies over them.
 fn blended_as(format: &str) -> &'static str {
     match format {
         "yuv420p" | "yuvj420p" | "yuva420p" | "nv12" | "nv21" => "yuv420",

@@ -11,16 +11,16 @@ use crate::{
     transcode::flow::messages::Decoded,
 };
 
-/// A filter graph with an input for each part, which is fed part after part. What a graph keeps of one part until the next
-/// comes (a transition's frames) is all that is held.
+/// A filter graph with an input for each part, which is fed part after part. What a graph keeps of one part
+/// until the next comes (a transition's frames) is all that is held.
 pub(crate) struct Mix {
     /// Makes the parts' frames alike: one for each.
     alike: Vec<GraphLink>,
     /// libavfilter's text, with inputs `in0`, `in1`…
     description: String,
     options: GraphOptions,
-    /// Frames of a part that the graph gets before it is told that the part before has ended: `xfade` takes that end for
-    /// the transition's, though it still holds frames.
+    /// Frames of a part that the graph gets before it is told that the part before has ended: `xfade` takes
+    /// that end for the transition's, though it still holds frames.
     overlap: usize,
     /// Made when the first frame comes.
     graph: Option<Graph>,

@@ -33,7 +33,8 @@ pub(crate) struct GraphLink {
     pub tail: Vec<(&'static str, String)>,
     pub frame_rate: Option<Rational>,
     pub options: GraphOptions,
-    /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters behind it.
+    /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters
+    /// behind it.
     pub on_device: Option<(String, Vec<(&'static str, String)>)>,
     /// What lies over the pictures: each goes into an input behind the first.
     pub layers: Vec<Layer>,
@@ -85,7 +86,8 @@ pub(crate) enum Link {
 pub(crate) trait End {
     /// The last graph was made (again): what comes out of it, before it does.
     fn format(&mut self, format: &Format) -> Result<()>;
-    /// A picture of another size than before comes out, and the encoder's can't change: what it has to be scaled to.
+    /// A picture of another size than before comes out, and the encoder's can't change: what it has to be
+    /// scaled to.
     fn size(&self) -> Option<(u32, u32)>;
     /// The filter that brings all that comes later into the format that the encoder was opened with.
     fn format_again(&self) -> Option<(&'static str, String)> {
@@ -97,7 +99,8 @@ pub(crate) trait End {
     }
     /// The next frame. False if no more are wanted.
     fn frame(&mut self, frame: Frame) -> Result<()>;
-    /// The next frame is waited for: what was kept back to be sent on together goes now. False if no more are wanted.
+    /// The next frame is waited for: what was kept back to be sent on together goes now. False if no more are
+    /// wanted.
     fn idle(&mut self) -> Result<bool> {
         Ok(true)
     }
@@ -195,7 +198,8 @@ impl GraphLink {
 
     /// Whether what lies over the pictures needs another graph.
     fn has_changed(&self, made: &Made) -> bool {
-        // A graph that uploads pictures to a device has its own pool of them there, which costs much to make anew.
+        // A graph that uploads pictures to a device has its own pool of them there, which costs much to make
+        // anew.
         let may_settle = self.options.device.is_none();
         self.layers.iter().zip(&made.sides).any(|(layer, side)| layer.has_changed(side, may_settle))
     }
@@ -215,8 +219,8 @@ impl GraphLink {
         }
         if frame.is_on_device() {
             let memory = frame.format_in_memory().unwrap_or_default();
-            // Filters, processors and encoders of any format (raw video) get what a decoder in software gives them. What
-            // says which formats it takes chooses between that and NV12.
+            // Filters, processors and encoders of any format (raw video) get what a decoder in software gives
+            // them. What says which formats it takes chooses between that and NV12.
             let plain = self.on_device.is_some() || text.is_empty();
             let direct = last && plain && !tail.is_empty() && memory == "nv12";
             let memory = match planar(&memory).filter(|_| !direct) {

@@ -12,7 +12,8 @@ const BEGUN: f32 = 0.025;
 /// Finds onsets in a stream of energies, one a sample.
 pub(crate) struct Onsets {
     block: usize,
-    /// Of two that are closer to each other than this, the stronger one counts: a lossy codec's echo precedes its onset.
+    /// Of two that are closer to each other than this, the stronger one counts: a lossy codec's echo precedes
+    /// its onset.
     apart: i64,
     /// How many samples are kept, to find the one that an onset begins with.
     kept: usize,
@@ -59,7 +60,8 @@ impl Onsets {
         self.in_block = self.in_block.saturating_add(1);
         self.sum += energy;
         if self.in_block >= self.block {
-            // The block before the last, the one in question and its next are beside those that it is compared with.
+            // The block before the last, the one in question and its next are beside those that it is
+            // compared with.
             if self.blocks.len() >= self.compared.saturating_add(3) {
                 self.blocks.pop_front();
             }

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// One step of a chain: items come in, and none, one or many go on. Each does one thing.
 ///
 /// The item is a [`Frame`] (a picture or a stretch of sound) or a [`Packet`] (coded, in front of the muxer).
-/// A processor runs on a thread of its job; its error ends the job, and so does its panic, as [`ErrorKind::Bug`](crate::ErrorKind::Bug).
+/// A processor runs on a thread of its job; its error ends the job, and so does its panic, as
+/// [`ErrorKind::Bug`](crate::ErrorKind::Bug).
 ///
 /// ```
 /// use avrope::{Result, frames::Frame, transcode::Processor};
@@ -29,8 +30,9 @@ use std::time::Duration;
 /// }
 /// ```
 pub trait Processor<T>: Send {
-    /// The pixel or sample format that this step wants its frames in, by libav's name (`rgba`, `yuv420p`, `fltp`); None for
-    /// whatever comes. Frames are converted, and brought from a device into memory, before they come here.
+    /// The pixel or sample format that this step wants its frames in, by libav's name (`rgba`, `yuv420p`,
+    /// `fltp`); None for whatever comes. Frames are converted, and brought from a device into memory, before
+    /// they come here.
     fn format(&self) -> Option<&str> {
         None
     }

@@ -1,5 +1,5 @@
-//! The second source of a watermark: pictures that lie over a video's, each when its time comes. The process stage pulls them:
-//! what is read and decoded is what the next picture of the video needs, and one more.
+//! The second source of a watermark: pictures that lie over a video's, each when its time comes. The process
+//! stage pulls them: what is read and decoded is what the next picture of the video needs, and one more.
 
 use crate::{
     Control, Error, ErrorKind, Frame, Limits, Media, Result,
@@ -141,8 +141,8 @@ impl TimedPicture {
     }
 }
 
-/// The first tick that is not before an instant, which its own time base (`of`) and that of the ticks may have rounded by
-/// half a tick each, but by no more than half a millisecond.
+/// The first tick that is not before an instant, which its own time base (`of`) and that of the ticks may
+/// have rounded by half a tick each, but by no more than half a millisecond.
 fn tick(at: Timestamp, of: Rational, base: Rational) -> i64 {
     let half = |base: Rational| Timestamp::from_ticks(1, base).nanos().saturating_div(2).clamp(1, 500_000);
     if at == Timestamp::MAX {
@@ -166,7 +166,8 @@ pub(crate) struct Moving {
     /// What is shown now, and the one behind it.
     current: Option<TimedPicture>,
     next: Option<TimedPicture>,
-    /// When the run through the source that is being read begins, and when the last picture ends that was read.
+    /// When the run through the source that is being read begins, and when the last picture ends that was
+    /// read.
     began: Timestamp,
     ends: Timestamp,
     /// Pictures of this run.

@@ -1,10 +1,11 @@
-//! Sound at another speed, at its own pitch: stretches of the source follow each other, joined where they are alike
-//! (WSOLA), and every onset comes exactly when it is due.
+//! Sound at another speed, at its own pitch: stretches of the source follow each other, joined where they are
+//! alike (WSOLA), and every onset comes exactly when it is due.
 
 use super::{onsets::Onsets, processor::Processor};
 use crate::{Error, ErrorKind, Frame, Result, av::frame::Shape, time::Rational};
 
-/// Two stretches are cross-faded for this long, and compared for as long. In milliseconds, as all that follows.
+/// Two stretches are cross-faded for this long, and compared for as long. In milliseconds, as all that
+/// follows.
 const FADE: f64 = 8.0;
 /// What is heard of the source in front of an onset, at least.
 const AHEAD: f64 = 1.5;
@@ -12,8 +13,8 @@ const AHEAD: f64 = 1.5;
 const BEHIND: f64 = 3.0;
 /// How far to either side of its place a stretch is looked for: half a period of 50 Hz.
 const REACH: f64 = 10.0;
-/// How far a stretch leads the source away from its place in the result before the next one leads it back, where it is
-/// not shorter or longer than these.
+/// How far a stretch leads the source away from its place in the result before the next one leads it back,
+/// where it is not shorter or longer than these.
 const JUMP: f64 = 13.0;
 const SHORTEST: f64 = 20.0;
 const LONGEST: f64 = 60.0;
@@ -85,7 +86,8 @@ impl Processor<Frame> for Tempo {
 struct Stretch {
     from: i64,
     length: i64,
-    /// How long it is cross-faded with what would have followed the stretch before it, and how alike both are, 0 to 1.
+    /// How long it is cross-faded with what would have followed the stretch before it, and how alike both
+    /// are, 0 to 1.
     fade: i64,
     alike: f32,
 }
@@ -100,7 +102,8 @@ struct Wall {
     end: bool,
 }
 
-/// Sound of one rate and one layout. Positions are samples from its begin: `i64` in the source and in the result.
+/// Sound of one rate and one layout. Positions are samples from its begin: `i64` in the source and in the
+/// result.
 struct Run {
     shape: Shape,
     rate: u32,
@@ -377,8 +380,8 @@ impl Run {
         Stretch { from, length, fade, alike }
     }
 
-    /// The place in `[from, to]` that is most like what would have followed, and how alike: the nearest one to `aim`, of
-    /// those that hardly differ.
+    /// The place in `[from, to]` that is most like what would have followed, and how alike: the nearest one
+    /// to `aim`, of those that hardly differ.
     fn search(&self, from: i64, to: i64, aim: i64) -> (i64, f32) {
         let step = i64::from((self.rate / 8000).max(1));
         let coarse = |samples: &[f32]| -> Vec<f32> {
@@ -476,7 +479,8 @@ impl Run {
     }
 }
 
-/// How well two sounds fit together, -1 to 1, in their form and their height; and how alike their forms are, 0 to 1.
+/// How well two sounds fit together, -1 to 1, in their form and their height; and how alike their forms are,
+/// 0 to 1.
 fn likeness(a: impl Iterator<Item = f32>, b: impl Iterator<Item = f32>) -> (f32, f32) {
     /// Less than any sound: silence is like silence.
     const NOTHING: f32 = 1e-9;

@@ -75,8 +75,8 @@ fn rms(samples: &[f32]) -> f64 {
     (samples.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / samples.len().max(1) as f64).sqrt()
 }
 
-/// What is not these tones, against all, in dB, on the mean of windows of a tenth of a second: from one to the next,
-/// phases may drift.
+/// What is not these tones, against all, in dB, on the mean of windows of a tenth of a second: from one to
+/// the next, phases may drift.
 fn distortion(samples: &[f32], rate: u32, tones: &[f64]) -> f64 {
     let (mut all, mut left) = (0.0, 0.0);
     for window in samples.chunks_exact(rate as usize / 10) {
