@@ -1,6 +1,7 @@
 //! What a caller asks for: types that are written down, read and judged in themselves, before any media is
 //! opened. It imports nothing of the other rooms here.
 
+mod check;
 mod codec;
 mod filters;
 mod loudness;
