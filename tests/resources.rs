@@ -195,6 +195,101 @@ fn more_threads_than_the_pool_has_contexts() {
     assert!(cut(&media, &Cut::new().keep(TimeRange::ALL), &none()).is_ok());
 }
 
+/// Sound of so many samples of a byte each, in one chunk.
+fn of_many_samples(count: u32) -> Vec<u8> {
+    let spec = Spec { duration: 1.0, audio: vec![audio("aac")], ..Spec::default() };
+    let mut bytes = std::fs::read(generated("one-sound.mp4", &spec)).unwrap();
+    let tables: [(&str, &[u32]); 3] =
+        [("stts", &[0, 1, count, 1024]), ("stsc", &[0, 1, 1, count, 1]), ("stsz", &[0, 1, count])];
+    for (table, numbers) in tables {
+        let at = find(&bytes, &format!("moov/trak/mdia/minf/stbl/{table}")).unwrap().content();
+        let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        bytes[at..at + numbers.len()].copy_from_slice(&numbers);
+    }
+    bytes.extend(vec![0; count as usize]);
+    bytes
+}
+
+#[test]
+fn a_burst_leaves_one_large_context() {
+    let _alone = alone();
+    // An index of 42 MB by estimate.
+    let media = Media::open(Source::from_bytes(of_many_samples(700_000))).unwrap();
+    let (one, begin) = (media.memory(), anonymous());
+    assert!(one > 32 << 20, "{one} bytes");
+    let barrier = Arc::new(Barrier::new(16));
+    let burst = |media: &Media| {
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                let (media, barrier) = (media.clone(), barrier.clone());
+                let (peak, met) = (Arc::new(Mutex::new(0)), AtomicBool::new(false));
+                let (seen, looked_at) = (peak.clone(), media.clone());
+                // All hold their contexts at the same time.
+                let control = Control::new().progress(move |_| {
+                    if !met.swap(true, Ordering::SeqCst) {
+                        barrier.wait();
+                        *seen.lock().unwrap() = looked_at.memory();
+                        barrier.wait();
+                    }
+                });
+                std::thread::spawn(move || {
+                    cut(&media, &Cut::new().keep(TimeRange::secs(0.2, 0.8).unwrap()), &control).unwrap();
+                    *peak.lock().unwrap()
+                })
+            })
+            .collect();
+        bounded("16 cuts", move || {
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    for peak in burst(&media) {
+        assert_eq!(peak, 16 * one);
+    }
+    assert_eq!(media.memory(), one, "one idle context");
+    let held = anonymous().saturating_sub(begin);
+    println!("{one} bytes a context by estimate; {held} bytes more after 16 at once");
+    assert!(held < 2 * one, "{held} bytes");
+    media.trim();
+    assert_eq!(media.memory(), 0);
+    assert!(cut(&media, &Cut::new().keep(TimeRange::secs(0.2, 0.8).unwrap()), &none()).is_ok());
+
+    // Small ones stay open, as many as may be.
+    let media = Media::open(Source::open(clip()).unwrap()).unwrap();
+    let one = media.memory();
+    burst(&media);
+    assert_eq!(media.memory(), 16 * one);
+    media.set_max_contexts(3);
+    assert_eq!(media.memory(), 3 * one);
+    // A stream has one context, and can't have another.
+    let media =
+        Media::open(Source::from_reader(std::fs::File::open(fast_start_clip()).unwrap(), "stream")).unwrap();
+    media.trim();
+    assert!(remux(&media, &Remux::new(), &none()).is_ok());
+}
+
+#[test]
+fn operations_wait_for_a_context() {
+    let _alone = alone();
+    let media = Media::open(Source::open(clip()).unwrap()).unwrap();
+    media.set_max_contexts(0);
+    let at_once = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (media, one) = (media.clone(), media.memory());
+            let at_once = at_once.clone();
+            std::thread::spawn(move || {
+                let looked_at = media.clone();
+                let control = Control::new().progress(move |_| {
+                    at_once.fetch_max((looked_at.memory() / one) as usize, Ordering::SeqCst);
+                });
+                cut(&media, &Cut::new().keep(TimeRange::secs(1.0, 4.0).unwrap()), &control).is_ok()
+            })
+        })
+        .collect();
+    assert!(bounded("8 cuts", move || threads.into_iter().all(|thread| thread.join().unwrap())));
+    assert_eq!(at_once.load(Ordering::SeqCst), 1);
+}
+
 fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();

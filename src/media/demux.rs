@@ -1,7 +1,7 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
 //! them becomes a name for those bytes.
 
-use super::{counted::Counted, keyframe, promise::Promise};
+use super::{counted::Counted, keyframe, mp4, promise::Promise};
 use crate::{
     Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
@@ -72,6 +72,8 @@ pub(crate) struct Demux {
     fresh: bool,
 }
 
+/// What a demuxer holds of a stream beside its index, about.
+const STREAM: u64 = 64 << 10;
 /// The least size of the zeros that named packets show.
 const ZEROS: usize = 16 << 20;
 
@@ -115,6 +117,12 @@ impl Demux {
             expected: 0,
             fresh: true,
         }
+    }
+
+    /// Bytes that it holds, by estimate: those of its index.
+    pub(super) fn memory(&self) -> u64 {
+        let of = |i| mp4::SAMPLE.saturating_mul(self.input.index_len(i)).saturating_add(STREAM);
+        (0..self.input.stream_count()).map(of).fold(0, u64::saturating_add)
     }
 
     /// For a new operation.

@@ -7,7 +7,7 @@ mod packed;
 mod samples;
 
 pub(crate) use jumps::lead_to_boxes;
-pub(crate) use load::{REFUSED, Use, part_of, weigh, weigh_samples};
+pub(crate) use load::{REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};
 pub(crate) use samples::Times;
 
 use crate::{Error, ErrorKind, Result};

@@ -1,5 +1,6 @@
 //! The demuxer contexts of one media: each operation borrows one, and as many are opened as run at once, up
 //! to a bound.
+//! What comes back stays open for the next, unless its index is large.
 
 use super::Demux;
 use crate::{Control, Result};
@@ -8,19 +9,45 @@ use std::{
     time::Duration,
 };
 
-/// Contexts of one media at once. Each holds its own copy of the index.
+/// Contexts of one media at once, unless the caller says otherwise. Each holds its own copy of the index.
 const MOST: usize = 16;
+/// Bytes that idle contexts hold together. One of them stays even if it is larger: opening it again takes long.
+const IDLE: u64 = 32 << 20;
 
-#[derive(Default)]
 pub(super) struct Pool {
     state: Mutex<State>,
     returned: Condvar,
 }
 
-#[derive(Default)]
 struct State {
+    /// Those that came back last are at the end.
     idle: Vec<Demux>,
     lent: usize,
+    /// Bytes of the contexts that are lent.
+    lent_bytes: u64,
+    most: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let state = State { idle: Vec::new(), lent: 0, lent_bytes: 0, most: MOST };
+        Self { state: Mutex::new(state), returned: Condvar::new() }
+    }
+}
+
+impl State {
+    fn idle_bytes(&self) -> u64 {
+        self.idle.iter().map(Demux::memory).fold(0, u64::saturating_add)
+    }
+
+    /// What is too much of the idle contexts: too many, or too large.
+    fn surplus(&mut self) -> Vec<Demux> {
+        let mut given_up = Vec::new();
+        while self.idle.len() > 1 && (self.idle.len() > self.most || self.idle_bytes() > IDLE) {
+            given_up.push(self.idle.remove(0));
+        }
+        given_up
+    }
 }
 
 /// A context on loan: it goes back when this is dropped, unless it is spoilt.
@@ -28,6 +55,8 @@ pub(crate) struct Loan {
     /// None where it is lent for good.
     pool: Option<Arc<Pool>>,
     demux: Option<Demux>,
+    /// What the pool counts for it while it is lent. (An index may grow while it is read.)
+    bytes: u64,
     spoilt: bool,
 }
 
@@ -46,7 +75,31 @@ impl Pool {
     /// A context for good: it takes no place of those that are lent.
     pub(super) fn give(&self, open: impl FnOnce() -> Result<Demux>) -> Result<Loan> {
         let demux = self.take_fresh().map_or_else(open, Ok)?;
-        Ok(Loan { pool: None, demux: Some(demux), spoilt: false })
+        Ok(Loan { pool: None, demux: Some(demux), bytes: 0, spoilt: false })
+    }
+
+    /// As many contexts as may be lent at once.
+    pub(super) fn bound(&self, most: usize) {
+        let mut state = self.lock();
+        state.most = most.max(1);
+        let given_up = state.surplus();
+        drop(state);
+        // More may be lent now.
+        self.returned.notify_all();
+        drop(given_up);
+    }
+
+    /// Gives idle contexts up.
+    pub(super) fn trim(&self) {
+        // To free large ones takes a while: not while others wait.
+        let given_up = std::mem::take(&mut self.lock().idle);
+        drop(given_up);
+    }
+
+    /// Bytes of all contexts, idle and lent.
+    pub(super) fn memory(&self) -> u64 {
+        let state = self.lock();
+        state.idle_bytes().saturating_add(state.lent_bytes)
     }
 
     /// An idle context, or a new one, or the next that comes back. With `fresh`, one that nothing was read
@@ -63,19 +116,27 @@ impl Pool {
             let fit = state.idle.iter().rposition(|demux| !fresh || demux.is_fresh());
             if let Some(i) = fit {
                 let demux = state.idle.remove(i);
+                let bytes = demux.memory();
                 state.lent = state.lent.saturating_add(1);
-                return Ok(Loan { pool: Some(self.clone()), demux: Some(demux), spoilt: false });
+                state.lent_bytes = state.lent_bytes.saturating_add(bytes);
+                return Ok(Loan { pool: Some(self.clone()), demux: Some(demux), bytes, spoilt: false });
             }
-            if state.lent < MOST {
-                // As many as have run at once stay open.
-                if state.idle.len().saturating_add(state.lent) >= MOST {
-                    state.idle.pop();
-                }
+            if state.lent < state.most {
+                // Idle ones that do not fit make room.
+                let given_up = match state.idle.len().saturating_add(state.lent) >= state.most {
+                    true => state.idle.pop(),
+                    false => None,
+                };
                 state.lent = state.lent.saturating_add(1);
                 drop(state);
+                drop(given_up);
                 // From here on the place is taken, and dropping the loan gives it back.
-                let mut loan = Loan { pool: Some(self.clone()), demux: None, spoilt: false };
-                loan.demux = Some(open()?);
+                let mut loan = Loan { pool: Some(self.clone()), demux: None, bytes: 0, spoilt: false };
+                let demux = open()?;
+                loan.bytes = demux.memory();
+                loan.demux = Some(demux);
+                let mut state = self.lock();
+                state.lent_bytes = state.lent_bytes.saturating_add(loan.bytes);
                 return Ok(loan);
             }
             let waited = self.returned.wait_timeout(state, Duration::from_millis(20));
@@ -112,8 +173,11 @@ impl Drop for Loan {
         }
         let mut state = pool.lock();
         state.lent = state.lent.saturating_sub(1);
+        state.lent_bytes = state.lent_bytes.saturating_sub(self.bytes);
         state.idle.extend(back);
+        let given_up = state.surplus();
         drop(state);
         pool.returned.notify_one();
+        drop(given_up);
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, Limits, Result};
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit
 /// lists are applied.
-const SAMPLE: u64 = 60;
+pub(crate) const SAMPLE: u64 = 60;
 /// And for a track, with its codec's context and parser.
 const TRACK: u64 = 1 << 20;
 /// Samples of sound of one tick each are indexed in runs of so many (mov_build_index).
