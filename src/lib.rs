@@ -50,6 +50,7 @@
 //!
 //! - `cli` (default): the command line. An embedder turns it off with `default-features = false`.
 //! - `tracing`: a span for every operation.
+//! - `synth`: media that the demo and the tests make for themselves; not for callers.
 
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![deny(missing_docs)]
@@ -77,6 +78,7 @@ mod job;
 pub mod media;
 mod output;
 mod read;
+#[cfg(feature = "synth")]
 #[doc(hidden)]
 pub mod synth;
 mod time;
