@@ -244,6 +244,11 @@ impl Packet {
         Ok(())
     }
 
+    /// Whether it shows bytes that were put in the place of its own.
+    pub(crate) fn is_stood_in_for(&self) -> bool {
+        self.lent.is_some()
+    }
+
     /// Writes the payload anew: for a read that was elided and then needed after all.
     pub(crate) fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
         let size = self.size();

@@ -1,4 +1,4 @@
-//! The output of a copy: the muxer, where its bytes go, and its tracks.
+//! The output of a job: the muxer, where its bytes go, and its tracks.
 
 mod begin;
 mod streams;

@@ -149,7 +149,14 @@ impl Target {
             device.set_source(origin.source);
             self.source = Some(origin.source.clone());
         }
+        let unread = packet.is_stood_in_for();
         let shared = output.write(packet, origin.map(|origin| origin.at))?;
+        if unread && shared != size {
+            // What stood in for the payload would be in the result.
+            let message =
+                format!("the muxer did not take a packet of {size} bytes that was not read as it is");
+            return Err(Error::new(ErrorKind::Bug, message));
+        }
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
