@@ -187,6 +187,7 @@ impl Output {
 
     /// Writes one packet. `origin` says where its bytes lie in its source: the device is given that instead
     /// of a copy. Returns how many bytes arrived there by reference.
+    #[inline]
     pub(crate) fn write(&mut self, packet: &mut Packet, origin: Option<u64>) -> Result<u64> {
         if let (Some(origin), Some(io)) = (origin, self.io.one()) {
             io.set_current(packet.address(), packet.size(), origin);

@@ -119,7 +119,7 @@ impl Target {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_now(
         &mut self,
         track: usize,
