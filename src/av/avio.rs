@@ -389,12 +389,8 @@ fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result
 unsafe extern "C" fn read_seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
     // SAFETY: as in `read`.
     let state = unsafe { &mut *opaque.cast::<ReadState>() };
-    // Nothing of the caller's runs here, and the read that follows looks at cancel and deadline.
-    let outcome = if state.common.poisoned {
-        Err(ff::AVERROR_EXIT)
-    } else {
-        Ok(seek_to(state.common.pos, state.len, offset, whence))
-    };
+    let len = state.len;
+    let outcome = state.common.guarded(|common| Ok(seek_to(common.pos, len, offset, whence)));
     finish_seek(&mut state.common, outcome, whence)
 }
 
