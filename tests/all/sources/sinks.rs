@@ -219,7 +219,8 @@ fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
     };
     for format in ["avi", "mkv", "mp4", "ts", "flv"] {
         let media = media(format);
-        let settings = Remux::new().format(format);
+        // FFmpeg 9 takes no AAC of a transport stream into AVI.
+        let settings = Remux::new().format(format).allow_drops(format == "avi");
         let path = dir.path().join(format!("out.{format}"));
         let want = remux_to(&media, &settings, Sink::file(&path), &none()).unwrap();
         let sink = Shared(Arc::new(Mutex::new(Cursor::new(b"what was there".to_vec()))));
@@ -231,7 +232,8 @@ fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
     }
     // One that goes on in order only is refused where that makes no right file.
     let media = media("avi");
-    let outcome = remux_to(&media, &Remux::new().format("avi"), Sink::each(|_| Ok(())), &none());
+    let settings = Remux::new().format("avi").allow_drops(true);
+    let outcome = remux_to(&media, &settings, Sink::each(|_| Ok(())), &none());
     refused(outcome, &[ErrorKind::Unsupported], "AVI into a closure");
     /// Writes, and can't go back.
     struct Stuck(Shared);
@@ -253,7 +255,7 @@ fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
     }
     let sink = Stuck(Shared(Arc::default()));
     let error = refused(
-        remux_to(&media, &Remux::new().format("avi"), Sink::seekable(sink), &none()),
+        remux_to(&media, &settings, Sink::seekable(sink), &none()),
         &[Io],
         "a sink that does not go back",
     );
