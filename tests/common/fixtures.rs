@@ -3,8 +3,9 @@
 use super::{ffmpeg, lavf, skipped};
 use avrope::synth::{self, Audio, AudioSource, Spec, Video};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 /// Where made media are kept.
@@ -20,7 +21,8 @@ pub fn footage() -> PathBuf {
 /// A file in the build's folder that is made once for a version of libav; `make` gets a name to write to.
 pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    static MAKING: Mutex<()> = Mutex::new(());
+    /// A lock for each file: what is made may need another one.
+    static MAKING: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     let folder = kept();
@@ -29,7 +31,9 @@ pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     if path.exists() {
         return path;
     }
-    let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let making =
+        MAKING.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
+    let _one_at_a_time = making.lock().unwrap_or_else(PoisonError::into_inner);
     if !path.exists() {
         let part = folder.join(format!("{}-{name}", std::process::id()));
         make(&part);
