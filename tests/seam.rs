@@ -130,19 +130,6 @@ fn cancel_reaches_the_reads_of_a_remote_payload() {
 
 // ---- errors
 
-#[derive(Debug, PartialEq)]
-struct Throttled {
-    seconds: u32,
-}
-
-impl std::fmt::Display for Throttled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "come back in {} s", self.seconds)
-    }
-}
-
-impl std::error::Error for Throttled {}
-
 fn source_of(error: &Error) -> &(dyn std::error::Error + 'static) {
     std::error::Error::source(error).expect("a cause")
 }

@@ -249,7 +249,6 @@ fn opencl(index: usize) -> Result<Device> {
 }
 
 // --- Why a device can't be opened
-// -----------------------------------------------------------------------------------
 
 /// What is missing for devices of this kind, found without libav: it would say so on the process's stderr,
 /// unless its log is captured, and does not say it in its return code.
@@ -315,7 +314,6 @@ fn unloadable(_library: &CStr, _what: &str) -> Option<String> {
 }
 
 // --- What libav has
-// -------------------------------------------------------------------------------------------------
 
 fn raw_kind(kind: DeviceKind) -> AVHWDeviceType {
     match kind {

@@ -25,19 +25,6 @@ struct Store {
     refuses: Arc<AtomicBool>,
 }
 
-#[derive(Debug, PartialEq)]
-struct Throttled {
-    seconds: u32,
-}
-
-impl std::fmt::Display for Throttled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "come back in {} s", self.seconds)
-    }
-}
-
-impl std::error::Error for Throttled {}
-
 impl ReadAt for Store {
     fn len(&self) -> u64 {
         self.bytes.len() as u64
@@ -54,18 +41,6 @@ impl ReadAt for Store {
     fn hints(&self) -> Hints {
         Hints::new().block(4 << 10).read_ahead(4 << 10).cache(16 << 10)
     }
-}
-
-/// The first error of the caller's own that an error goes back to.
-fn own(error: &Error) -> Option<&Throttled> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(own) = error.downcast_ref() {
-            return Some(own);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 fn store(path: &Path, refuses: bool) -> (Source, Arc<AtomicBool>) {

@@ -125,3 +125,29 @@ impl XorShift {
         (self.next() % end.max(1) as u64) as usize
     }
 }
+
+/// An error of the caller's own, from a callback.
+#[derive(Debug, PartialEq)]
+pub struct Throttled {
+    pub seconds: u32,
+}
+
+impl std::fmt::Display for Throttled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "come back in {} s", self.seconds)
+    }
+}
+
+impl std::error::Error for Throttled {}
+
+/// The first error of the caller's own that an error goes back to.
+pub fn own(error: &Error) -> Option<&Throttled> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(own) = error.downcast_ref() {
+            return Some(own);
+        }
+        cause = error.source();
+    }
+    None
+}

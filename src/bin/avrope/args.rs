@@ -287,7 +287,8 @@ impl Cli {
         }
         if let Command::Cut(Cut { mode: Some(Mode::Smart), .. }) = &cli.command {
             refuse(
-                "'--mode smart' is not there yet; use edit (exact, by an edit list), encode (exact, re-encoded) or keyframe",
+                "'--mode smart' is not there yet; use edit (exact, by an edit list), encode (exact, re-encoded) \
+                 or keyframe",
             );
         }
         cli

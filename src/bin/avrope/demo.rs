@@ -316,12 +316,15 @@ impl Demo<'_> {
         }
         let mut text = format!("\n{table}\n");
         text += &format!(
-            "Times: from opening the input to the complete result, median of {RUNS} runs (of one, where it takes over {}).\n",
+            "Times: from opening the input to the complete result, median of {RUNS} runs (of one, where it \
+             takes over {}).\n",
             text::wall(LONG)
         );
-        text += "In memory it is a rope: what is shared is a slice of the input, read only when the result is read, sent or saved.\n";
+        text += "In memory it is a rope: what is shared is a slice of the input, read only when the result is \
+                 read, sent or saved.\n";
         if self.has_ffmpeg {
-            text += "Ratio: ffmpeg's time, also to a file, by ours to a file; ffmpeg copies as well (-c copy) where we do.\n";
+            text += "Ratio: ffmpeg's time, also to a file, by ours to a file; ffmpeg copies as well (-c copy) \
+                     where we do.\n";
         }
         if !self.has_ffmpeg {
             text += "There is no ffmpeg command on the path to compare with.\n";

@@ -227,7 +227,10 @@ impl Target {
         };
         let mut file = device.take()?;
         if self.edit_lists && !layout::moov_first_in_file(&mut file, &self.tracks)? {
-            report.warn("the index (moov) is at the end of the file: this file system can't insert it at the front without a copy");
+            report.warn(
+                "the index (moov) is at the end of the file: this file system can't insert it at the front \
+                 without a copy",
+            );
         }
         Ok(file)
     }

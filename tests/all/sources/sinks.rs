@@ -264,14 +264,6 @@ fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
 
 #[test]
 fn a_closure_gets_the_chunks_and_its_error_comes_out() {
-    #[derive(Debug)]
-    struct Full(u64);
-    impl std::fmt::Display for Full {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "the bucket holds {}", self.0)
-        }
-    }
-    impl std::error::Error for Full {}
     let media = Media::open(Source::open(clip()).unwrap()).unwrap();
     for format in ["mp4", "ts", "mkv"] {
         let settings = Remux::new().format(format);
@@ -290,10 +282,9 @@ fn a_closure_gets_the_chunks_and_its_error_comes_out() {
                 "{format}"
             );
         }
-        let sink = Sink::each(|_| Err(std::io::Error::other(Full(7)).into()));
+        let sink = Sink::each(|_| Err(std::io::Error::other(Throttled { seconds: 7 }).into()));
         let error = refused(remux_to(&media, &settings, sink, &none()), &[Io], "a closure that fails");
-        let full = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<Full>());
-        assert_eq!(full.map(|full| full.0), Some(7), "{format}: {error}");
+        assert_eq!(own(&error), Some(&Throttled { seconds: 7 }), "{format}: {error}");
         let sink = Sink::each(|_| panic!("as planned"));
         refused(remux_to(&media, &settings, sink, &none()), &[Bug], "a closure that panics");
     }
