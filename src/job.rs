@@ -205,7 +205,7 @@ impl Control {
     }
 
     /// What the job may use up, as [`limits`](Self::limits) set it.
-    pub fn limit(&self) -> &Limits {
+    pub fn get_limits(&self) -> &Limits {
         &self.limits
     }
 

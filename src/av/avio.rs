@@ -368,7 +368,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
 /// Whether so much may be read. What a parser gathers in search of a frame's end goes through here, and
 /// nowhere else can it be stopped.
 fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result<()> {
-    let limits = common.control.limit();
+    let limits = common.control.get_limits();
     Limits::hold(common.pos.saturating_add(read as u64), limits.input_bytes, "input_bytes", || {
         format!("the source has more than {} bytes", limits.input_bytes)
     })?;
@@ -497,7 +497,7 @@ unsafe extern "C" fn write(opaque: *mut c_void, data: Out, size: c_int) -> c_int
             Some(umid) => umid.apply(common.pos, bytes),
             None => bytes.into(),
         };
-        let most = common.control.limit().output_bytes;
+        let most = common.control.get_limits().output_bytes;
         Limits::hold(common.pos.saturating_add(len as u64), most, "output_bytes", || {
             format!("the result has more than {most} bytes")
         })?;

@@ -185,7 +185,7 @@ impl Input {
         self.io.begin(Reading::Packets(if self.stream_count() == 1 { 1 } else { INTERLEAVED }));
         // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not
         // decoded there either.
-        let limits = *self.io.control().limit();
+        let limits = *self.io.control().get_limits();
         let mut options = Vec::new();
         for index in 0..self.stream_count() {
             let mut own = dict::Dict::new();

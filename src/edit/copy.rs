@@ -62,19 +62,29 @@ pub(super) struct Session<'a> {
     pub total: Timestamp,
 }
 
-/// Copies a part to the target's end. `streams[i]` is the source's stream for the target's track i.
+/// A stream of a source, and the target's track that it goes into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Feed {
+    pub stream: usize,
+    pub track: usize,
+}
+
+impl Feed {
+    /// Of the source that the target was opened for.
+    pub(super) fn all(target: &Target) -> Vec<Self> {
+        target.templates.iter().enumerate().map(|(track, stream)| Self { stream: *stream, track }).collect()
+    }
+}
+
+/// Copies a part to the target's end.
 ///
 /// A source with an edit list of several entries keeps them in a container with edit lists. In another one,
 /// each entry is a part of its own, from the keyframe at or before it.
-pub(super) fn part(
-    session: &mut Session<'_>,
-    media: &Media,
-    streams: &[usize],
-    part: Part,
-) -> Result<Copied> {
+pub(super) fn part(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> Result<Copied> {
     let start = media.start();
     let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(start) };
-    let primary = media.primary(streams).and_then(|primary| media.timeline(primary));
+    let streams: Vec<usize> = feeds.iter().map(|feed| feed.stream).collect();
+    let primary = media.primary(&streams).and_then(|primary| media.timeline(primary));
     let spans = primary.map(|timeline| timeline.clip(part.from.plus(start), to)).unwrap_or_default();
     // One after the other, on both clocks.
     let follows = |a: &Span, b: &Span| {
@@ -82,7 +92,7 @@ pub(super) fn part(
     };
     let in_order = spans.is_sorted_by(follows);
     if spans.len() < 2 || (session.target.has_edit_lists() && in_order) {
-        return one(session, media, streams, part);
+        return one(session, media, feeds, part);
     }
     if !session.target.has_edit_lists() {
         session.report.warn(
@@ -95,7 +105,7 @@ pub(super) fn part(
         let (from, to) = (span.shown.minus(start), span.shown_end().minus(start));
         let from_keyframe = part.from_keyframe || !session.target.has_edit_lists();
         let copied =
-            one(session, media, streams, Part { from, to, from_keyframe, last: part.last && last, ..part })?;
+            one(session, media, feeds, Part { from, to, from_keyframe, last: part.last && last, ..part })?;
         let so_far = whole.get_or_insert(Copied { from: copied.from, len: Timestamp::ZERO });
         so_far.len = so_far.len.plus(copied.len);
     }
@@ -106,7 +116,7 @@ fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
     timeline.map_or(Rational { num: 1, den: 1 }, |timeline| timeline.base)
 }
 
-fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) -> Result<Copied> {
+fn one(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> Result<Copied> {
     media.warnings().iter().for_each(|warning| session.report.warn(warning.clone()));
     if media.demuxer().name() == "avi" {
         session.report.warn("packets had no pts (AVI stores none); they were generated from the dts");
@@ -121,7 +131,7 @@ fn one(session: &mut Session<'_>, media: &Media, streams: &[usize], part: Part) 
         shift: Timestamp::ZERO,
         count: 0,
     };
-    let copied = copy.run(streams)?;
+    let copied = copy.run(feeds)?;
     session.placed = session.placed.plus(copied.len);
     Ok(copied)
 }
@@ -139,19 +149,19 @@ struct Copy<'s, 'a> {
 }
 
 impl Copy<'_, '_> {
-    fn run(&mut self, streams: &[usize]) -> Result<Copied> {
+    fn run(&mut self, feeds: &[Feed]) -> Result<Copied> {
         let start = self.media.start();
         let from = self.part.from.plus(start);
         let to = if self.part.to == Timestamp::MAX { self.part.to } else { self.part.to.plus(start) };
         // A stream that shows nothing of the range can't say where it begins.
         let shows =
             |i: &usize| self.media.timeline(*i).is_some_and(|timeline| !timeline.clip(from, to).is_empty());
-        let showing: Vec<usize> =
-            streams.iter().copied().filter(|i| !self.is_picture(*i) && shows(i)).collect();
+        let moving: Vec<usize> =
+            feeds.iter().map(|feed| feed.stream).filter(|i| !self.is_picture(*i)).collect();
+        let showing: Vec<usize> = moving.iter().copied().filter(shows).collect();
         let primary = self.media.primary(&showing);
         let primary = primary.ok_or_else(|| Error::invalid("nothing is shown in this range"))?;
-        self.open_lanes(streams, primary, from, to);
-        let moving: Vec<usize> = streams.iter().copied().filter(|i| !self.is_picture(*i)).collect();
+        self.open_lanes(feeds, primary, from, to);
         let payloads = self.session.target.payloads(self.media, &moving);
         // From the first packet on, unless an edit list hides some that no edit list of the output could.
         let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
@@ -182,7 +192,7 @@ impl Copy<'_, '_> {
         self.start(&mut reader)?;
         self.begin_clocks();
         self.session.target.begin_part()?;
-        self.write_pictures(streams)?;
+        self.write_pictures(feeds)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
         }

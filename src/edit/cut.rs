@@ -1,6 +1,6 @@
 //! [`Cut`]: one or more ranges of a source, copied.
 
-use super::copy::{self, Part, Session};
+use super::copy::{self, Feed, Part, Session};
 use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Source, TimeRange, Timestamp,
     av::input::RawChapter,
@@ -166,13 +166,13 @@ impl Copying {
         let ranges = self.ranges(report)?;
         if !self.media.source().is_seekable() {
             return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
-                .advise("save it to a file, or read it into memory with Source::spool"));
+                .advise("save it to a file, or read it into memory first"));
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(&self.media, &ranges);
         target.tell(&(&ranges, mode));
         target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
-        let streams = target.templates.clone();
+        let feeds = Feed::all(target);
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
         for (i, range) in ranges.iter().enumerate() {
@@ -184,7 +184,7 @@ impl Copying {
                 whole_frames: false,
                 last,
             };
-            let copied = copy::part(&mut session, &self.media, &streams, part)?;
+            let copied = copy::part(&mut session, &self.media, &feeds, part)?;
             if let Some(asked) = session.report.ranges.get_mut(i) {
                 asked.actual_from = copied.from;
                 asked.actual_to = copied.from.plus(copied.len);

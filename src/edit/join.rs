@@ -1,6 +1,6 @@
 //! [`join`]: sources with like streams, one behind the other.
 
-use super::copy::{self, Part, Session};
+use super::copy::{self, Feed, Part, Session};
 use crate::{
     Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
     av::stream::Stream,
@@ -112,14 +112,14 @@ impl Operation for Joining {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
             let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
-            let streams = if i == 0 {
-                kept.clone()
+            let feeds = if i == 0 {
+                Feed::all(session.target)
             } else {
-                let streams = matching(&first, &media, &kept, self.settings.allow_drops, session.report)?;
+                let feeds = matching(&first, &media, &kept, self.settings.allow_drops, session.report)?;
                 if session.target.states_durations() {
-                    compare_rates(&first, &media, &kept, &streams, session.report);
+                    compare_rates(&first, &media, &kept, &feeds, session.report);
                 }
-                streams
+                feeds
             };
             let report = &mut *session.report;
             report.input_bytes = report.input_bytes.saturating_add(source.len().unwrap_or(0));
@@ -136,7 +136,7 @@ impl Operation for Joining {
                 let chapters = super::remux::all_chapters(&media, session.placed);
                 session.target.add_chapters(chapters, session.report);
             }
-            copy::part(&mut session, &media, &streams, part).map_err(|e| e.named(source.name()))?;
+            copy::part(&mut session, &media, &feeds, part).map_err(|e| e.named(source.name()))?;
         }
         for track in &mut session.target.tracks {
             track.clock.merge_contiguous();
@@ -186,12 +186,13 @@ const ONE_RATE: f64 = 0.05;
 
 /// Warns of pictures whose rate is not the first source's, in a container whose header tells how long each of
 /// them lasts: it is written before other sources are opened.
-fn compare_rates(first: &Media, other: &Media, kept: &[usize], streams: &[usize], report: &mut Report) {
+fn compare_rates(first: &Media, other: &Media, kept: &[usize], feeds: &[Feed], report: &mut Report) {
     let rate = |media: &Media, i: usize| {
         let stream = media.streams().get(i).filter(|s| s.kind() == StreamKind::Video && !s.is_picture());
         stream.and_then(Stream::frame_rate).map(|rate| rate.value())
     };
-    for (i, j) in kept.iter().zip(streams) {
+    for Feed { stream: j, track } in feeds {
+        let Some(i) = kept.get(*track) else { continue };
         let Some((stated, own)) = rate(first, *i).zip(rate(other, *j)) else { continue };
         if (stated - own).abs() > ONE_RATE * stated {
             report.warn(format!(
@@ -204,22 +205,23 @@ fn compare_rates(first: &Media, other: &Media, kept: &[usize], streams: &[usize]
     }
 }
 
-/// For each kept stream of the first source, the stream of another one that continues it.
+/// For each kept stream of the first source, the stream of another one that continues it, if there is one.
 fn matching(
     first: &Media,
     other: &Media,
     kept: &[usize],
     allow_drops: bool,
     report: &mut Report,
-) -> Result<Vec<usize>> {
-    let mut taken: Vec<usize> = Vec::new();
-    for i in kept {
+) -> Result<Vec<Feed>> {
+    let mut feeds: Vec<Feed> = Vec::new();
+    for (track, i) in kept.iter().enumerate() {
         let Some(like) = first.streams().get(*i) else {
             continue;
         };
+        let is_taken = |j: &usize| feeds.iter().any(|feed| feed.stream == *j);
         let candidates = || {
             other.streams().iter().enumerate().filter(|(j, s)| {
-                !taken.contains(j)
+                !is_taken(j)
                     && !s.is_hidden()
                     && s.kind() == like.kind()
                     && s.is_picture() == like.is_picture()
@@ -243,7 +245,6 @@ fn matching(
                 other.source().name(),
                 like.codec()
             ));
-            taken.push(usize::MAX);
             continue;
         };
         if !like.is_picture()
@@ -255,10 +256,10 @@ fn matching(
                 .in_stream(j)
                 .advise("a join copies, so all inputs need the same encoding"));
         }
-        taken.push(j);
+        feeds.push(Feed { stream: j, track });
     }
     let extra = other.streams().iter().enumerate().filter(|(j, s)| {
-        !taken.contains(j)
+        !feeds.iter().any(|feed| feed.stream == *j)
             && matches!(s.kind(), StreamKind::Video | StreamKind::Audio)
             && !s.is_picture()
             && !s.is_hidden()
@@ -280,5 +281,5 @@ fn matching(
             stream.codec()
         ));
     }
-    Ok(taken)
+    Ok(feeds)
 }

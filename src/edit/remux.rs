@@ -1,6 +1,6 @@
 //! [`remux`]: the same packets in another container.
 
-use super::copy::{self, Part, Session};
+use super::copy::{self, Feed, Part, Session};
 use crate::{
     Control, Media, Report, Result, Sink, Source, Timestamp,
     av::input::RawChapter,
@@ -105,7 +105,7 @@ impl Remuxing {
         report.bytes_read = self.media.bytes_read();
         let chapters = all_chapters(&self.media, Timestamp::ZERO);
         target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
-        let streams = target.templates.clone();
+        let feeds = Feed::all(target);
         let part = Part {
             from: Timestamp::ZERO,
             to: Timestamp::MAX,
@@ -115,7 +115,7 @@ impl Remuxing {
         };
         let total = self.media.length().unwrap_or(Timestamp::MAX);
         let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
-        let copied = copy::part(&mut session, &self.media, &streams, part)?;
+        let copied = copy::part(&mut session, &self.media, &feeds, part)?;
         session.report.duration_s = copied.len.secs();
         Ok(())
     }

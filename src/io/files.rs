@@ -25,7 +25,7 @@ pub(crate) struct SinkFiles<F> {
 
 impl<F: FnMut(&str) -> Result<Sink> + Send> WriteFiles for SinkFiles<F> {
     fn open(&mut self, name: &str, control: &Control) -> Result<OpenFile> {
-        let most = control.limit().output_bytes;
+        let most = control.get_limits().output_bytes;
         Limits::hold(self.written.load(Ordering::Relaxed), most, "output_bytes", || {
             format!("the files before it have more than {most} bytes")
         })?;

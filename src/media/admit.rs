@@ -15,7 +15,7 @@ const BEFORE_INDEX: u64 = 16;
 
 /// The streams and the metadata of what is open.
 pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> Result<()> {
-    let limits = control.limit();
+    let limits = control.get_limits();
     let most = limits.streams;
     Limits::hold(streams.len() as u64, most as u64, "streams", || {
         format!("{} streams, and the limit is {most}", streams.len())
@@ -42,7 +42,7 @@ pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> R
 
 /// How often an edit list shows the media that there is.
 pub(super) fn repeats(index: usize, timeline: &Timeline, input: &Input, control: &Control) -> Result<()> {
-    let most = control.limit().repeats;
+    let most = control.get_limits().repeats;
     // No entry shows more than all of the media.
     if timeline.spans.len() as u64 <= most {
         return Ok(());
@@ -70,7 +70,7 @@ pub(super) fn index_of_stream(
     head: &mut Vec<u8>,
     control: &Control,
 ) -> Result<()> {
-    let limits = control.limit();
+    let limits = control.get_limits();
     let mut at: u64 = 0;
     loop {
         if fill(reader, head, at.saturating_add(16), control)? < at.saturating_add(16) {
@@ -92,7 +92,7 @@ pub(super) fn index_of_stream(
             return Err(Error::unsupported(
                 "its index (the moov box) comes behind its media, and a stream can't go back",
             )
-            .advise("save it to a file, or read it into memory with Source::spool"));
+            .advise("save it to a file, or read it into memory first"));
         }
         let is_index = kind == b"moov";
         if size < 8 {

@@ -184,7 +184,7 @@ impl Demux {
             let count = self.damaged.entry(packet.stream()).or_default();
             *count = count.saturating_add(1);
         }
-        let most = self.control.limit().packet_bytes;
+        let most = self.control.get_limits().packet_bytes;
         if packet.size() as u64 > most && self.payloads != Payloads::Named {
             let what = || format!("a packet has {} bytes, and the limit is {most}", packet.size());
             return Err(Limits::reached("packet_bytes", what()).in_stream(packet.stream()));

@@ -68,9 +68,9 @@ impl<D: ReadDevice> Weighed<D> {
     /// weighed, and what only looks like it is payload. Unless an index leads libav into that.
     fn judge(&mut self, control: &Control) -> Result<()> {
         let Some(len) = self.device.len() else {
-            return mp4::weigh_samples(self.samples, control.limit());
+            return mp4::weigh_samples(self.samples, control.get_limits());
         };
-        if mp4::weigh_samples(self.samples, control.limit()).is_ok() {
+        if mp4::weigh_samples(self.samples, control.get_limits()).is_ok() {
             return Ok(());
         }
         let device = &mut self.device;
@@ -79,7 +79,7 @@ impl<D: ReadDevice> Weighed<D> {
             mp4::exactly(|at, into| device.read(at, into, control), at, into)
         };
         let using = mp4::Use { fragments: true, expands: false };
-        mp4::weigh(&mut read, len, control.limit(), using)?;
+        mp4::weigh(&mut read, len, control.get_limits(), using)?;
         if self.indices.len() == INDICES || !mp4::lead_to_boxes(&mut read, len, &self.indices)? {
             return Err(Limits::reached(
                 "demuxer_memory",

@@ -309,7 +309,7 @@ pub(super) fn context(
 
 fn open(source: Source, control: &Control) -> Result<Inner> {
     control.check()?;
-    let most = control.limit().input_bytes;
+    let most = control.get_limits().input_bytes;
     Limits::hold(source.len().unwrap_or(0), most, "input_bytes", || {
         format!("the source has more than {most} bytes")
     })?;
@@ -366,7 +366,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         let len = source.len().unwrap_or(0);
         // Of a source that is far away each fragment costs a request.
         let using = mp4::Use { fragments: source.is_near(), expands: false };
-        mp4::weigh(&mut read, len, control.limit(), using)?;
+        mp4::weigh(&mut read, len, control.get_limits(), using)?;
         mp4::Tables::read(&mut read, len)?
     } else {
         None
@@ -377,7 +377,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
         // One more than allowed, so that a source with more is seen to have them.
-        max_streams: control.limit().streams.saturating_add(1),
+        max_streams: control.get_limits().streams.saturating_add(1),
     };
     let mut demux = context(&source, demuxer, options, control)?;
     demux.expect(promise);

@@ -45,7 +45,7 @@ impl Frame {
 fn decode(source: &Source, control: &Control) -> Result<Frame> {
     let bytes = read(source, control)?;
     let demuxer = Demuxer::for_picture(&bytes)?;
-    let most = control.limit().pixels;
+    let most = control.get_limits().pixels;
     if let Some((w, h)) =
         stated_size(&bytes).filter(|(w, h)| u64::from(*w).saturating_mul((*h).into()) > most)
     {
@@ -69,7 +69,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         threads: 1,
         low_delay: false,
         max_pixels: most,
-        memory: control.limit().decoder_memory,
+        memory: control.get_limits().decoder_memory,
         keep_padding: false,
         bit_exact: false,
         alpha: false,
@@ -109,7 +109,7 @@ fn read(source: &Source, control: &Control) -> Result<Vec<u8>> {
         let read = reader.read(bytes.len() as u64, &mut chunk, control)?;
         let Some(part) = chunk.get(..read).filter(|part| !part.is_empty()) else { return Ok(bytes) };
         bytes.extend_from_slice(part);
-        if bytes.len() as u64 > control.limit().memory {
+        if bytes.len() as u64 > control.get_limits().memory {
             return Err(Limits::reached("memory", "the picture does not fit in the job's memory".into()));
         }
     }

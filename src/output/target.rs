@@ -114,7 +114,7 @@ impl Target {
         control: &Control,
     ) -> Result<Self> {
         let device = match destination {
-            Destination::Rope => Device::Rope(RopeDevice::new(control.limit().memory)),
+            Destination::Rope => Device::Rope(RopeDevice::new(control.get_limits().memory)),
             Destination::File(file) => Device::File(FileDevice::new(file)),
             Destination::Stream(device) => Device::Stream(StreamOut { device, control: control.clone() }),
             Destination::Files(files, plan) => Device::Files(Some(files), plan),

@@ -98,7 +98,7 @@ pub(crate) fn read(
     if !media.source().is_seekable() {
         return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
             .named(media.source().name())
-            .advise("save it to a file, or read it into memory with Source::spool"));
+            .advise("save it to a file, or read it into memory first"));
     }
     // The sound may have to begin before the picture does.
     let early = needs
@@ -196,10 +196,10 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Item>, control: 
             }
         }
         held = held.saturating_add(if demux.holds_payload() { packet.size() as u64 } else { 0 });
-        if held > control.limit().memory {
+        if held > control.get_limits().memory {
             let message = format!(
                 "a range begins so far behind a keyframe that more than {} bytes would be held",
-                control.limit().memory
+                control.get_limits().memory
             );
             return Err(Limits::reached("memory", message).in_stream(primary.stream));
         }

@@ -98,7 +98,7 @@ impl Reader {
             return Ok(None);
         }
         self.looked = self.looked.saturating_add(item.packet.size() as u64);
-        let most = self.control.limit().memory;
+        let most = self.control.get_limits().memory;
         Limits::hold(self.looked, most, "memory", || {
             format!("{what} begins so far behind the other streams that more than {most} bytes would be held")
         })?;

@@ -71,7 +71,7 @@ pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcom
         return Ok(Source::from_reader(Cursor::new(head).chain(pipe), "stdin"));
     }
     pipe.told = Some(bar.handle());
-    Ok(Source::spool(Cursor::new(head).chain(pipe), control.limit().memory, "stdin")?)
+    Ok(Source::spool(Cursor::new(head).chain(pipe), control.get_limits().memory, "stdin")?)
 }
 
 fn duplicate(of: impl AsFd) -> std::io::Result<File> {

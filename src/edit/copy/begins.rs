@@ -1,6 +1,6 @@
 //! What a part begins with: a lane for each stream, and covers.
 
-use super::Copy;
+use super::{Copy, Feed};
 use crate::{
     Result,
     av::stream::StreamKind,
@@ -10,8 +10,8 @@ use crate::{
 
 impl Copy<'_, '_> {
     /// The primary stream's lane goes first.
-    pub(super) fn open_lanes(&mut self, streams: &[usize], primary: usize, from: Timestamp, to: Timestamp) {
-        for (track, stream) in streams.iter().copied().enumerate() {
+    pub(super) fn open_lanes(&mut self, feeds: &[Feed], primary: usize, from: Timestamp, to: Timestamp) {
+        for &Feed { stream, track } in feeds {
             if self.is_picture(stream) {
                 continue;
             }
@@ -75,9 +75,9 @@ impl Copy<'_, '_> {
     }
 
     /// A cover goes into the output once, in front of everything.
-    pub(super) fn write_pictures(&mut self, streams: &[usize]) -> Result<()> {
-        for (track, stream) in streams.iter().enumerate() {
-            let picture = self.media.streams().get(*stream).and_then(|s| s.picture.as_ref());
+    pub(super) fn write_pictures(&mut self, feeds: &[Feed]) -> Result<()> {
+        for &Feed { stream, track } in feeds {
+            let picture = self.media.streams().get(stream).and_then(|s| s.picture.as_ref());
             let fresh = self.session.target.tracks.get(track).is_some_and(|track| track.packets == 0);
             if let Some(picture) = picture.filter(|_| fresh) {
                 let mut packet = picture.share()?;

@@ -160,8 +160,8 @@ impl Target {
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
-        if report.packets > self.control.limit().packets {
-            let message = format!("more than {} packets", self.control.limit().packets);
+        if report.packets > self.control.get_limits().packets {
+            let message = format!("more than {} packets", self.control.get_limits().packets);
             return Err(Limits::reached("packets", message));
         }
         Ok(())

@@ -44,7 +44,7 @@ fn choose<S>(
     let mut streams = media.streams().iter().enumerate();
     let (index, source) = streams.find(|(_, s)| s.kind() == kind && !s.is_picture() && !s.is_hidden())?;
     let (codec, name, usual) = (source.codec(), target.name(), usual.ok()?);
-    if holds::most(target.muxer, kind) == 0 {
+    if holds::most(target.muxer, kind) == Some(0) {
         return None;
     }
     let held = |own: &S| find(own).map(|encoder| holds::encoder(target.muxer, encoder));

@@ -286,8 +286,8 @@ fn has_rate(muxer: &str, codec: &str, rate: Option<u32>) -> bool {
     rates.is_empty() || rate.is_none_or(|rate| rates.contains(&rate))
 }
 
-/// How many streams of a kind a container holds.
-pub(crate) fn most(muxer: Muxer, kind: StreamKind) -> usize {
+/// How many streams of a kind a container holds; None for any number.
+pub(crate) fn most(muxer: Muxer, kind: StreamKind) -> Option<usize> {
     let name = muxer.name();
     let (video, audio) = muxer.usual_codecs();
     // For MP3, FLAC and AIFF libav names what they take as a cover.
@@ -297,11 +297,13 @@ pub(crate) fn most(muxer: Muxer, kind: StreamKind) -> usize {
     let one_video = ["mxf", "mxf_d10", "mxf_opatom", "gxf", "dv"];
     let name = name.as_str();
     match kind {
-        StreamKind::Video if sound_only => 0,
-        StreamKind::Video if picture_only || one_of_each.contains(&name) || one_video.contains(&name) => 1,
-        StreamKind::Audio if picture_only => 0,
+        StreamKind::Video if sound_only => Some(0),
+        StreamKind::Video if picture_only || one_of_each.contains(&name) || one_video.contains(&name) => {
+            Some(1)
+        }
+        StreamKind::Audio if picture_only => Some(0),
         // Matroska's, for sound alone, holds as many as the other.
-        StreamKind::Audio if (sound_only && name != "matroska") || one_of_each.contains(&name) => 1,
-        _ => usize::MAX,
+        StreamKind::Audio if (sound_only && name != "matroska") || one_of_each.contains(&name) => Some(1),
+        _ => None,
     }
 }

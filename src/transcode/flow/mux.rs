@@ -122,7 +122,7 @@ impl Muxing<'_> {
             return self.write(track, packet, base);
         }
         self.held = self.held.saturating_add(packet.size() as u64);
-        if self.held > self.control.limit().memory {
+        if self.held > self.control.get_limits().memory {
             let message = "one stream has no frames for so long that the others do not fit in memory";
             return Err(Limits::reached("memory", message.into()));
         }

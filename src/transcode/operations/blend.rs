@@ -145,7 +145,7 @@ impl Blend {
         Ok(Self {
             medias: first.map(Ok).into_iter().chain(others).collect::<Result<_>>()?,
             transition,
-            settings: settings.within(control.limit())?,
+            settings: settings.within(control.get_limits())?,
             hardware: Hardware::none(),
         })
     }
@@ -303,7 +303,7 @@ impl Blend {
         let deep = source.and_then(Stream::pixel_format).is_some_and(|format| format.ends_with("le"));
         let frame = u64::from(w).saturating_mul(h.into()).saturating_mul(if deep { 6 } else { 3 });
         let needed = frame.saturating_mul(u64::try_from(self.fade(rate)).unwrap_or(u64::MAX));
-        let limit = control.limit().memory;
+        let limit = control.get_limits().memory;
         if needed <= limit {
             return Ok(());
         }

@@ -119,7 +119,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     if target.muxer.names_material() {
         target.tell(&settings);
     }
-    let settings = &settings.within(control.limit())?;
+    let settings = &settings.within(control.get_limits())?;
     target.set_options(&settings.muxer_options)?;
     touches::check_muxer(settings, target.muxer)?;
     report.input_bytes = media.source().len().unwrap_or(0);

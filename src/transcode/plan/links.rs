@@ -34,6 +34,49 @@ impl Plan<'_> {
         turn: Option<Turn>,
         (grid, pace): (Option<Rational>, Pace),
     ) -> Vec<Link> {
+        let filters = self.picture_filters(source, kind, turn, (grid, pace));
+        let video = &self.settings.video;
+        let mut tail: Vec<(&'static str, String)> = Vec::new();
+        let wanted = video.pixel_format.clone().map(|format| vec![format]);
+        let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
+        if !formats.is_empty() {
+            let range = if kind.wants_full_range() { ":color_ranges=pc" } else { "" };
+            tail.push(("format", formats.join("|") + range));
+        }
+        if halves_chroma(kind) {
+            // A picture of 4:2:0 has even sides.
+            tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
+        }
+        let processors = std::mem::take(&mut self.processors.video);
+        let watermarks = std::mem::take(&mut self.watermarks);
+        let processed = !processors.is_empty() || !watermarks.is_empty();
+        self.note_filters_of_device();
+        let on_device =
+            if processed || turn.is_some() { None } else { self.device_links(kind, &filters, &tail) };
+        if kind.pixel_formats().is_empty() && self.is_of_device(kind) {
+            // An encoder that takes pictures on its device alone.
+            tail.clear();
+            tail.push(("format", video.pixel_format.clone().unwrap_or_else(|| "nv12".into())));
+            tail.push(("hwupload", String::new()));
+        }
+        let rate = source.constant_rate().or(source.frame_rate());
+        let mut links =
+            self.chain(filters.join(","), GraphLink::over(watermarks), tail, processors, "format", rate);
+        if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
+            first.on_device = Some(on_device);
+        }
+        links
+    }
+
+    /// What is done to pictures before they get the encoder's format: turned, deinterlaced, filtered, scaled,
+    /// and put on the times that the encoder or the container has words for.
+    fn picture_filters(
+        &self,
+        source: &Stream,
+        kind: EncoderKind,
+        turn: Option<Turn>,
+        (grid, pace): (Option<Rational>, Pace),
+    ) -> Vec<String> {
         let video = &self.settings.video;
         let mut filters: Vec<String> = turn.into_iter().flat_map(pictures::upright).collect();
         if video.deinterlace {
@@ -67,20 +110,12 @@ impl Plan<'_> {
             let first = format!("round(STARTPTS*TB*{num}/{den})*{den}/{num}/TB");
             filters.push(format!("setpts=PTS-STARTPTS+{first},fps={num}/{den}"));
         }
-        let mut tail: Vec<(&'static str, String)> = Vec::new();
-        let wanted = video.pixel_format.clone().map(|format| vec![format]);
-        let formats = wanted.unwrap_or_else(|| kind.pixel_formats());
-        if !formats.is_empty() {
-            let range = if kind.wants_full_range() { ":color_ranges=pc" } else { "" };
-            tail.push(("format", formats.join("|") + range));
-        }
-        if halves_chroma(kind) {
-            // A picture of 4:2:0 has even sides.
-            tail.push(("crop", "trunc(iw/hsub)*hsub:trunc(ih/vsub)*vsub:0:0".into()));
-        }
-        let processors = std::mem::take(&mut self.processors.video);
-        let watermarks = std::mem::take(&mut self.watermarks);
-        let processed = !processors.is_empty() || !watermarks.is_empty();
+        filters
+    }
+
+    /// A filter that was named and runs on the device is a use of it.
+    fn note_filters_of_device(&mut self) {
+        let video = &self.settings.video;
         let graphs = video.filters.iter().filter_map(|filter| match filter {
             VideoFilter::Graph(text) => Some(text),
             _ => None,
@@ -94,21 +129,6 @@ impl Plan<'_> {
                 self.used.push(format!("{} filter", self.hardware.label(kind)));
             }
         }
-        let on_device =
-            if processed || turn.is_some() { None } else { self.device_links(kind, &filters, &tail) };
-        if kind.pixel_formats().is_empty() && self.is_of_device(kind) {
-            // An encoder that takes pictures on its device alone.
-            tail.clear();
-            tail.push(("format", video.pixel_format.clone().unwrap_or_else(|| "nv12".into())));
-            tail.push(("hwupload", String::new()));
-        }
-        let rate = source.constant_rate().or(source.frame_rate());
-        let mut links =
-            self.chain(filters.join(","), GraphLink::over(watermarks), tail, processors, "format", rate);
-        if let (Some(Link::Graph(first)), Some(on_device)) = (links.first_mut(), on_device) {
-            first.on_device = Some(on_device);
-        }
-        links
     }
 
     /// What is done with pictures that the decoder leaves on the device: they stay there as far as the device

@@ -93,7 +93,7 @@ impl<'a> Plan<'a> {
         source: &'a Stream,
     ) -> Result<Option<(Vec<Link>, EncoderSpec<'a>)>> {
         self.check_named(target)?;
-        if self.settings.leaves_out(kind) || holds::most(target.muxer, kind) == 0 {
+        if self.settings.leaves_out(kind) || holds::most(target.muxer, kind) == Some(0) {
             return Ok(None);
         }
         let (encoder, links) = if kind == StreamKind::Video {
@@ -148,7 +148,8 @@ impl<'a> Plan<'a> {
             let kind = source.kind();
             let there =
                 lanes.iter().filter(|lane| lane.source.kind() == kind && !lane.source.is_picture()).count();
-            if !self.settings.leaves_out(kind) && there >= holds::most(target.muxer, kind) {
+            let most = holds::most(target.muxer, kind);
+            if !self.settings.leaves_out(kind) && most.is_some_and(|most| there >= most) {
                 target.drop_stream(index, source, no_room(kind, there), report);
                 continue;
             }
@@ -198,7 +199,7 @@ impl<'a> Plan<'a> {
         for (kind, named, option) in
             [(StreamKind::Video, video, "video"), (StreamKind::Audio, audio, "audio")]
         {
-            if named && holds::most(target.muxer, kind) == 0 {
+            if named && holds::most(target.muxer, kind) == Some(0) {
                 let message =
                     format!("{}: {}, and a codec was named for it", target.name(), no_room(kind, 0));
                 return Err(Error::unsupported(message)
@@ -238,29 +239,8 @@ impl<'a> Plan<'a> {
         if video.codec == VideoCodec::None {
             return Ok(None);
         }
-        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
-        match video.codec {
-            VideoCodec::Copy if !self.watermarks.is_empty() => {
-                return Err(Error::invalid("the video is to be copied, and to get a watermark")
-                    .advise("leave one of them out"));
-            }
-            VideoCodec::Copy if passes && held != Held::Never => return Ok(Some(Way::Copy)),
-            VideoCodec::Copy => return Err(self.no_copy(target, index, source)),
-            // Segments begin where they should if it is encoded.
-            VideoCodec::Auto
-                if passes
-                    && held == Held::Well
-                    && (source.turn().is_none() || target.muxer.is_mov())
-                    && self.segments.is_none()
-                    && !video.changes()
-                    && self.settings.preset.is_none()
-                    && self.settings.target_size.is_none()
-                    && self.processors.video.is_empty()
-                    && self.watermarks.is_empty() =>
-            {
-                return Ok(Some(Way::Copy));
-            }
-            _ => {}
+        if self.copies_video(target, index, source)? {
+            return Ok(Some(Way::Copy));
         }
         if let Some(format) = &video.pixel_format {
             pixel_format(format)?;
@@ -299,6 +279,35 @@ impl<'a> Plan<'a> {
             ..encode
         };
         Ok(Some(Way::Encode(Box::new((Steps { mix: None, links }, plan)))))
+    }
+
+    /// Whether a stream of pictures is copied; an error where it is to be and can't be.
+    fn copies_video(&self, target: &Target, index: usize, source: &Stream) -> Result<bool> {
+        let video = &self.settings.video;
+        let (passes, held) = (self.can_pass(index), holds::stream(target.muxer, source));
+        match video.codec {
+            VideoCodec::Copy if !self.watermarks.is_empty() => {
+                Err(Error::invalid("the video is to be copied, and to get a watermark")
+                    .advise("leave one of them out"))
+            }
+            VideoCodec::Copy if passes && held != Held::Never => Ok(true),
+            VideoCodec::Copy => Err(self.no_copy(target, index, source)),
+            // Segments begin where they should if it is encoded.
+            VideoCodec::Auto
+                if passes
+                    && held == Held::Well
+                    && (source.turn().is_none() || target.muxer.is_mov())
+                    && self.segments.is_none()
+                    && !video.changes()
+                    && self.settings.preset.is_none()
+                    && self.settings.target_size.is_none()
+                    && self.processors.video.is_empty()
+                    && self.watermarks.is_empty() =>
+            {
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The rate that an encoder of certain rates alone counts the pictures of a source by, which has one of

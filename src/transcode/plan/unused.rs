@@ -24,10 +24,9 @@ pub(crate) fn warn(
     target: &Target,
     report: &mut Report,
 ) {
-    let (video, audio) = (&settings.video, &settings.audio);
     let container = target.name();
     let mut nothing = |what: &str, because: &str| report.warn(format!("the {what} does nothing: {because}"));
-    let found = |kind: StreamKind, name: &str| -> Result<Vec<EncoderKind>, String> {
+    let found = |kind: StreamKind, name: &str| -> Found {
         let plays = |stream: &&Stream| stream.kind() == kind && !stream.is_picture();
         let mut ways = lanes.iter().filter(|lane| plays(&lane.source)).peekable();
         if settings.leaves_out(kind) {
@@ -42,48 +41,9 @@ pub(crate) fn warn(
     };
     let pictures = found(StreamKind::Video, "video");
     let sounds = found(StreamKind::Audio, "sound");
-    match &pictures {
-        Err(why) => {
-            of_video(video, if sounds.is_ok() { &audio.filters } else { &[] })
-                .iter()
-                .for_each(|what| nothing(what, why));
-            if settings.target_size.is_some() {
-                nothing("target size", why);
-            }
-            if !left.video.is_empty() {
-                nothing("processor of pictures", why);
-            }
-        }
-        Ok(encoders) => {
-            if !left.video.is_empty() {
-                nothing("processor of pictures", "the video is copied");
-            }
-            if encoders.is_empty() && settings.target_size.is_some() {
-                nothing("target size", "the video is copied");
-            }
-            for kind in encoders {
-                of_video_encoder(settings, *kind, &mut nothing);
-            }
-        }
-    }
-    match &sounds {
-        Err(why) => {
-            of_audio(audio, if pictures.is_ok() { &video.filters } else { &[] })
-                .iter()
-                .for_each(|what| nothing(what, why));
-            if !left.audio.is_empty() {
-                nothing("processor of sound", why);
-            }
-        }
-        Ok(encoders) => {
-            if !left.audio.is_empty() {
-                nothing("processor of sound", "the sound is copied");
-            }
-            if let Some(kind) = encoders.iter().find(|kind| audio.bit_rate.is_some() && kind.is_lossless()) {
-                nothing("bit rate of the sound", &format!("the encoder {} is lossless", kind.name()));
-            }
-        }
-    }
+    let (of_pictures, of_sounds) = (!left.video.is_empty(), !left.audio.is_empty());
+    unused_of_video(settings, &pictures, sounds.is_ok(), of_pictures, &mut nothing);
+    unused_of_audio(settings, &sounds, pictures.is_ok(), of_sounds, &mut nothing);
     if settings.fragment.is_some() && (!target.muxer.is_mov() || target.is_segmented()) {
         let why = if target.is_segmented() {
             "segments have fragments of their own".to_owned()
@@ -91,6 +51,68 @@ pub(crate) fn warn(
             format!("fragments are those of MP4, and {container} has none")
         };
         nothing("fragment", &why);
+    }
+}
+
+/// Encoders of the streams of a kind, or why the result has none of it.
+type Found = Result<Vec<EncoderKind>, String>;
+
+fn unused_of_video(
+    settings: &Transcode,
+    pictures: &Found,
+    has_sound: bool,
+    has_processors: bool,
+    nothing: &mut impl FnMut(&str, &str),
+) {
+    match pictures {
+        Err(why) => {
+            let of_sound = if has_sound { &settings.audio.filters[..] } else { &[] };
+            of_video(&settings.video, of_sound).iter().for_each(|what| nothing(what, why));
+            if settings.target_size.is_some() {
+                nothing("target size", why);
+            }
+            if has_processors {
+                nothing("processor of pictures", why);
+            }
+        }
+        Ok(encoders) => {
+            if has_processors {
+                nothing("processor of pictures", "the video is copied");
+            }
+            if encoders.is_empty() && settings.target_size.is_some() {
+                nothing("target size", "the video is copied");
+            }
+            for kind in encoders {
+                of_video_encoder(settings, *kind, nothing);
+            }
+        }
+    }
+}
+
+fn unused_of_audio(
+    settings: &Transcode,
+    sounds: &Found,
+    has_pictures: bool,
+    has_processors: bool,
+    nothing: &mut impl FnMut(&str, &str),
+) {
+    let audio = &settings.audio;
+    match sounds {
+        Err(why) => {
+            let of_pictures = if has_pictures { &settings.video.filters[..] } else { &[] };
+            of_audio(audio, of_pictures).iter().for_each(|what| nothing(what, why));
+            if has_processors {
+                nothing("processor of sound", why);
+            }
+        }
+        Ok(encoders) => {
+            if has_processors {
+                nothing("processor of sound", "the sound is copied");
+            }
+            if let Some(kind) = encoders.iter().find(|kind| audio.bit_rate.is_some() && kind.is_lossless()) {
+                nothing("bit rate of the sound", &format!("the encoder {} is lossless", kind.name()));
+            }
+        }
     }
 }
 

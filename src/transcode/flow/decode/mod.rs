@@ -34,8 +34,8 @@ pub(crate) fn options(settings: &Transcode, control: &Control) -> DecodeOptions 
         device: None,
         threads: settings.threads,
         low_delay: false,
-        max_pixels: control.limit().pixels,
-        memory: control.limit().decoder_memory,
+        max_pixels: control.get_limits().pixels,
+        memory: control.get_limits().decoder_memory,
         keep_padding: false,
         bit_exact: settings.bit_exact,
         alpha: false,
@@ -67,7 +67,7 @@ impl<'a> DecodeStage<'a> {
         stop: &'a Stop,
         to: Tx<Decoded>,
     ) -> Self {
-        let nanos = stop.control().limit().duration.saturating_mul(1_000_000_000);
+        let nanos = stop.control().get_limits().duration.saturating_mul(1_000_000_000);
         let longest = i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp::from_nanos);
         Self { first: None, longest, parts, lane, options, counters, stop, to, fed: false, gave: false }
     }

@@ -189,7 +189,7 @@ impl Moving {
         })?;
         if overlay.end() == AtEnd::Repeat && !media.source().is_seekable() {
             return Err(Error::unsupported("a stream can't be repeated")
-                .advise("save it to a file, or read it into memory with Source::spool"));
+                .advise("save it to a file, or read it into memory first"));
         }
         let during = overlay.range();
         Ok(Self {
@@ -393,7 +393,7 @@ impl Run {
 }
 
 fn check_size(picture: &Frame, control: &Control) -> Result<()> {
-    let (w, h, most) = (picture.width(), picture.height(), control.limit().pixels);
+    let (w, h, most) = (picture.width(), picture.height(), control.get_limits().pixels);
     if u64::from(w).saturating_mul(h.into()) > most {
         let message = format!("{w}x{h} pixels, and the limit is {most} in all");
         return Err(Limits::reached("pixels", message));
