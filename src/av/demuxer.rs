@@ -248,6 +248,12 @@ impl Demuxer {
         matches!(self.name().as_str(), "mpegts" | "mpeg" | "ogg")
     }
 
+    /// Whether it has neither a header nor an index: libav looks into its first megabytes and into its end, and
+    /// a time is searched for.
+    pub(crate) fn is_searched(self) -> bool {
+        self.name() == "mpegts"
+    }
+
     /// Whether its packets have one time each, at which they are decoded.
     pub(crate) fn has_one_time(self) -> bool {
         self.name() == "avi"

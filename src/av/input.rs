@@ -40,6 +40,13 @@ pub(crate) struct RawChapter {
     pub metadata: Vec<(String, String)>,
 }
 
+/// Where a packet begins, and when it is decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub at: u64,
+    pub dts: i64,
+}
+
 /// How a context is opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenOptions {
@@ -376,6 +383,58 @@ impl Input {
             let entry = ff::avformat_index_get_entry_from_timestamp(stream, ticks, ff::AVSEEK_FLAG_BACKWARD);
             (!entry.is_null()).then(|| (*entry).timestamp)
         }
+    }
+
+    /// What is known of where the packets around a time lie: the last at or before it, and the first at or after.
+    pub(crate) fn indexed_around(&self, index: usize, ticks: i64) -> [Option<Place>; 2] {
+        [ff::AVSEEK_FLAG_BACKWARD, 0].map(|flags| {
+            let stream = self.raw_stream(index).ok()?;
+            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+            unsafe {
+                let entry = ff::avformat_index_get_entry_from_timestamp(stream, ticks, flags);
+                let entry = entry.as_ref()?;
+                Some(Place { at: u64::try_from(entry.pos).ok()?, dts: entry.timestamp })
+            }
+        })
+    }
+
+    /// The first packet of a stream that begins between two bytes. libav's own search knows it from then on.
+    pub(crate) fn look_at(&mut self, index: usize, from: u64, to: u64) -> Result<Option<Place>> {
+        let stream = self.raw_stream(index)?;
+        let offset = i64::try_from(from).unwrap_or(i64::MAX);
+        self.io.begin(Reading::Past);
+        // SAFETY: the context is live and ours.
+        let seek = || unsafe { ff::av_seek_frame(self.as_ptr(), -1, offset, ff::AVSEEK_FLAG_BYTE) };
+        let code = memory::watched(seek);
+        if !self.sought(code)? {
+            return Ok(None);
+        }
+        let mut packet = Packet::new()?;
+        let reading = std::mem::replace(&mut self.reading, Reading::Past);
+        let found = loop {
+            match self.read_any(&mut packet) {
+                Ok(true) => {}
+                Ok(false) => break Ok(None),
+                Err(error) => break Err(error),
+            }
+            let Some(at) = packet.pos() else { continue };
+            if at >= to {
+                break Ok(None);
+            }
+            if let Some(dts) = packet.dts().filter(|_| packet.stream() == index && at >= from) {
+                break Ok(Some(Place { at, dts }));
+            }
+        };
+        self.reading = reading;
+        if let Some(Place { at, dts }) = *found.as_ref().unwrap_or(&None) {
+            // SAFETY: a live stream of our context.
+            unsafe {
+                let at = i64::try_from(at).unwrap_or(i64::MAX);
+                let key = c_int::try_from(ff::AVINDEX_KEYFRAME).unwrap_or(1);
+                ff::av_add_index_entry(stream, at, dts, 0, 0, key);
+            }
+        }
+        found
     }
 
     /// The next packet, in the order of the file; false at the end. Bytes that could not be read are an

@@ -9,6 +9,7 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use std::{
     io::{Seek, SeekFrom, Write},
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -29,6 +30,21 @@ impl SharedReader {
     /// So many bytes will be read in order, from the next read on.
     pub(crate) fn expect(&self, len: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).expect(len);
+    }
+
+    /// A look at another place: a far source is asked for so much of it at once.
+    pub(crate) fn look(&self, len: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).look(len);
+    }
+
+    /// What is read in order goes on up to this byte.
+    pub(crate) fn extend(&self, end: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(end);
+    }
+
+    /// Asks a far source for ranges that will be read, before their turn.
+    pub(crate) fn prefetch(&self, ranges: &[Range<u64>], control: &Control) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).prefetch(ranges, control)
     }
 
     /// Gives up the descriptor until the next read.

@@ -3,7 +3,7 @@
 use super::{
     ChunkReceiver, FileSource, Hints, ReadAt, Rope, RopeReader,
     callback::shorter,
-    far::{Ahead, Far},
+    far::{Ahead, Far, Keep},
     os::{advise_random, read_exact_at},
     reader::copy,
     stream::{self, Stream},
@@ -357,7 +357,7 @@ struct FarReader {
 
 impl FarReader {
     fn of(source: &Source) -> Self {
-        let (far, ahead) = (source.as_far().cloned(), Ahead::that_keeps());
+        let (far, ahead) = (source.as_far().cloned(), Ahead::of_demuxer());
         let rope = Rope::of_source(source);
         Self { far, rope, ahead, run: 0..0, span: 0, promised: false, expected: 0 }
     }
@@ -382,6 +382,7 @@ impl FarReader {
             self.span = next.clamp(hints.block as u64, hints.read_ahead as u64);
             (self.run, self.promised) = (at..at.saturating_add(self.span).min(self.rope.len()), false);
         }
+        self.ahead.brings(if self.promised { Keep::Payload } else { Keep::Index });
         self.ahead.ask(&self.rope, at, self.run.end, control)?;
         Ok(copy(&self.ahead.bytes(at, far, at, into.len() as u64, control)?, into))
     }
@@ -410,10 +411,39 @@ impl SourceReader {
             self.open = Open::Far(FarReader::of(&self.source));
         }
         if let Open::Far(reader) = &mut self.open {
-            (reader.expected, reader.promised) = (len, false);
             // What follows lies elsewhere.
+            reader.ahead.leave();
+        }
+        self.look(len);
+    }
+
+    /// A look at another place of a far source: so many bytes are asked for at once from the next read on.
+    pub(crate) fn look(&mut self, len: u64) {
+        if let Open::Far(reader) = &mut self.open {
+            (reader.expected, reader.promised) = (len, false);
             (reader.run, reader.span) = (0..0, 0);
         }
+    }
+
+    /// What was promised last goes on up to this byte.
+    pub(crate) fn extend(&mut self, end: u64) {
+        if let Open::Far(reader) = &mut self.open
+            && reader.promised
+        {
+            reader.run.end = reader.run.end.max(end.min(reader.rope.len()));
+        }
+    }
+
+    /// Asks a far source for bytes that will be read once; they are held until the reader rests.
+    pub(crate) fn prefetch(&mut self, ranges: &[Range<u64>], control: &Control) -> Result<()> {
+        let Kind::Far(far) = &*self.source.kind else { return Ok(()) };
+        if matches!(self.open, Open::Nothing) {
+            self.open = Open::Far(FarReader::of(&self.source));
+        }
+        if let Open::Far(reader) = &mut self.open {
+            reader.ahead.prefetch(far, ranges, control)?;
+        }
+        Ok(())
     }
 
     /// Up to `into.len()` bytes at `at`; 0 at the end.

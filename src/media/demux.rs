@@ -1,7 +1,7 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
 //! them becomes a name for those bytes.
 
-use super::{counted::Counted, keyframe, mp4, promise::Promise};
+use super::{counted::Counted, keyframe, mp4, promise::Promise, search};
 use crate::{
     Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
@@ -48,6 +48,8 @@ pub(crate) struct Demux {
     indexed: bool,
     /// An MP4, also as a stream: an end before what its index names is damage.
     is_mov: bool,
+    /// It has no index, and times are searched for.
+    is_searched: bool,
     /// What a stream said about its length.
     promise: Option<Promise>,
     /// Streams whose packets' key flags are not to be believed, and who is asked instead.
@@ -68,6 +70,8 @@ pub(crate) struct Demux {
     /// How much of the source the operation reads from the place that it goes to; 0 where it reads no
     /// payload.
     expected: u64,
+    /// Up to where that is, once its beginning was found.
+    until: Option<u64>,
     /// No packet was read yet: it is at the start.
     fresh: bool,
 }
@@ -106,6 +110,7 @@ impl Demux {
             source,
             indexed,
             is_mov: demuxer.is_mov(),
+            is_searched: demuxer.is_searched(),
             promise: None,
             damaged: BTreeMap::new(),
             warnings: Vec::new(),
@@ -115,6 +120,7 @@ impl Demux {
             control: Control::default(),
             bytes_read: 0,
             expected: 0,
+            until: None,
             fresh: true,
         }
     }
@@ -279,13 +285,33 @@ impl Demux {
     /// is asked for it ahead. (Not where payload is not read at all.)
     pub(crate) fn expects(&mut self, len: u64) {
         self.expected = if self.holds_payload() { len } else { 0 };
+        self.until = None;
         self.reader.expect(self.expected);
     }
 
     /// Goes to the last keyframe of this stream at or before a timestamp; false where libav can't.
     pub(crate) fn seek(&mut self, stream: usize, ticks: i64) -> Result<bool> {
         self.fresh = false;
-        self.go(|input| input.seek(stream, ticks))
+        if !(self.is_searched && self.is_seekable()) {
+            return self.go(|input| input.seek(stream, ticks));
+        }
+        self.counted.iter_mut().for_each(Counted::restart);
+        let there = search::narrow(self, stream, ticks).and_then(|()| self.input.seek(stream, ticks));
+        there.map_err(|e| e.named(self.source.name()))
+    }
+
+    /// A look at another place of a far source, which is asked for so much of it.
+    pub(super) fn looks_from(&mut self, len: u64) {
+        self.reader.look(len);
+    }
+
+    /// It reads on from a look at this byte, all that is expected but for so much.
+    pub(super) fn reads_on(&mut self, at: u64, less: u64) {
+        if self.expected > 0 {
+            let until = at.saturating_add(self.expected).saturating_sub(less);
+            // Where it has to go back further, the end stays where it is.
+            self.reader.extend(*self.until.get_or_insert(until));
+        }
     }
 
     /// Goes somewhere. What libav reads on its way is here and there, and in order again from there on.

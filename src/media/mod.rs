@@ -17,6 +17,7 @@ mod picture;
 mod pool;
 mod probe;
 mod promise;
+mod search;
 mod timeline;
 
 pub use crate::av::stream::StreamKind;

@@ -26,6 +26,11 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Streams end this far from each other, and headers are this far off, without anything being lost.
 const SHORT: Timestamp = Timestamp::from_nanos(500_000_000);
 
+/// libav reads 5,000,000 bytes for the parameters of streams (`probesize`), and the packet that is behind them.
+const PROBED: u64 = 5 << 20;
+/// At the end it looks for the last times: in 250,000 bytes (DURATION_MAX_READ_SIZE), and a search a bit before.
+const TAIL: u64 = 384 << 10;
+
 /// An opened, indexed source. `Send + Sync`, cheap to clone: one Media serves many operations, also from many
 /// threads at once, and what opening costs is paid once.
 ///
@@ -299,6 +304,12 @@ pub(super) fn context(
         true => Box::new(Weighed::new(reader.clone())),
         false => Box::new(reader.clone()),
     };
+    let searched = source.len().filter(|_| demuxer.is_searched());
+    if let Some(len) = searched {
+        // All that libav looks at to know its streams and its length, at once.
+        let tail = len.saturating_sub(TAIL);
+        reader.prefetch(&[0..PROBED.min(tail), tail..len], control)?;
+    }
     let mut input = Input::open(device, demuxer, options, control.clone())?;
     // That decodes with no limit of pixels; these have all they need in their headers.
     if !options.raw && !demuxer.is_animation() {

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     ops::Range,
     sync::{
         Arc,
@@ -28,12 +28,26 @@ pub(crate) struct Ahead {
     batches: VecDeque<Batch>,
     /// Bytes that its own requests brought.
     received: Arc<AtomicU64>,
-    /// A demuxer's: what it brings is kept for the next.
-    keep: bool,
+    keep: Keep,
     /// What the sources of the last batch allow to be held.
     most: u64,
     /// From the first place on up to the second one nothing is far.
     near: (u64, u64),
+    /// Of a demuxer, which goes to and fro: what it asked for before its turn, and what it asked for and left
+    /// behind, oldest first.
+    aside: VecDeque<Request>,
+}
+
+/// What becomes of bytes that were brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// They pass on their way out of a rope.
+    #[default]
+    Passing,
+    /// A demuxer's packets: they are kept for the next one while there is room.
+    Payload,
+    /// What a demuxer reads to know its source or to find its way: the next one needs it as well.
+    Index,
 }
 
 /// A stretch of the rope, and the requests for it in the order in which they are needed.
@@ -57,21 +71,58 @@ impl Request {
         let after = self.ranges.partition_point(|range| range.end <= origin);
         Arc::ptr_eq(&self.far, far) && self.ranges.get(after).is_some_and(|range| range.start <= origin)
     }
-
-    fn is_under_way(&self) -> bool {
-        self.seat.as_ref().is_some_and(Seat::is_under_way)
-    }
 }
 
 impl Ahead {
     /// That of a demuxer.
-    pub(crate) fn that_keeps() -> Self {
-        Self { keep: true, ..Self::default() }
+    pub(crate) fn of_demuxer() -> Self {
+        Self { keep: Keep::Index, ..Self::default() }
+    }
+
+    /// What is asked for from now on is payload, or not.
+    pub(crate) fn brings(&mut self, keep: Keep) {
+        self.keep = keep;
     }
 
     /// Bytes that were brought since the last call.
     pub(crate) fn take_received(&self) -> u64 {
         self.received.swap(0, Ordering::Relaxed)
+    }
+
+    /// Asks for ranges of a source before their turn, but for what somebody has asked for, and as far as its
+    /// hints allow at once.
+    pub(crate) fn prefetch(
+        &mut self,
+        far: &Arc<Far>,
+        ranges: &[Range<u64>],
+        control: &Control,
+    ) -> Result<()> {
+        let part = |range: &Range<u64>| Part { place: range.start, far: far.clone(), range: range.clone() };
+        for mut request in requests(ranges.iter().map(part).collect(), Some(&[])) {
+            if flights(self.aside.iter(), Seat::is_under_way).len() >= far.hints().requests {
+                break;
+            }
+            if request.seat.is_none() {
+                request.seat = Some(ask_for(&request, self.keep, &self.received, control)?);
+            }
+            self.aside.push_back(request);
+        }
+        Ok(())
+    }
+
+    /// Gives up what it left behind: it reads elsewhere from now on.
+    pub(crate) fn leave(&mut self) {
+        self.aside.clear();
+    }
+
+    /// Holds what it leaves, as much as may be kept: it may come back.
+    fn put_aside(&mut self, left: VecDeque<Batch>) {
+        self.aside.extend(left.into_iter().flat_map(|batch| batch.requests).filter(|one| one.seat.is_some()));
+        while let Some(oldest) = self.aside.front()
+            && flights(self.aside.iter(), |_| true).values().sum::<u64>() > oldest.far.hints().cache as u64
+        {
+            self.aside.pop_front();
+        }
     }
 
     /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What
@@ -92,16 +143,26 @@ impl Ahead {
             if is_full || (self.near.0..=self.near.1).contains(&next) && until <= self.near.1 {
                 break;
             }
-            let Some((batch, most)) = plan(rope, next, until, self.keep) else {
+            let own = before.iter().flat_map(|batch| &batch.requests);
+            let own: Vec<_> = own.chain(&self.aside).collect();
+            let known = (self.keep != Keep::Passing).then_some(own.as_slice());
+            let Some((batch, most)) = plan(rope, next, until, known) else {
                 self.near = (next, until);
                 break;
             };
             self.most = most;
             self.batches.push_back(batch);
         }
-        drop(before);
-        let mut under_way =
-            self.batches.iter().flat_map(|batch| &batch.requests).filter(|one| one.is_under_way()).count();
+        if self.keep == Keep::Passing {
+            drop(before);
+        } else {
+            self.put_aside(before);
+        }
+        let asked = self.batches.iter().flat_map(|batch| &batch.requests);
+        if asked.clone().all(|request| request.seat.is_some()) {
+            return Ok(());
+        }
+        let mut under_way = flights(asked.chain(&self.aside), Seat::is_under_way).len();
         for request in self.batches.iter_mut().flat_map(|batch| &mut batch.requests) {
             if under_way >= request.far.hints().requests {
                 break;
@@ -140,7 +201,16 @@ impl Ahead {
     }
 }
 
-fn ask_for(request: &Request, keep: bool, received: &Arc<AtomicU64>, control: &Control) -> Result<Seat> {
+/// The flights of such seats, each of them once, and what memory it takes: several requests may wait for one.
+fn flights<'a>(
+    requests: impl Iterator<Item = &'a Request>,
+    such: impl Fn(&Seat) -> bool,
+) -> BTreeMap<usize, u64> {
+    let seats = requests.filter_map(|request| request.seat.as_ref()).filter(|seat| such(seat));
+    seats.map(|seat| (seat.flight(), seat.size())).collect()
+}
+
+fn ask_for(request: &Request, keep: Keep, received: &Arc<AtomicU64>, control: &Control) -> Result<Seat> {
     request.far.ask(request.ranges.clone(), keep, received, control)
 }
 
@@ -156,8 +226,8 @@ struct Part {
 /// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is
 /// far.
 ///
-/// With `known`, what a demuxer's requests bring or have brought already is not asked for again.
-fn plan(rope: &Rope, from: u64, until: u64, known: bool) -> Option<(Batch, u64)> {
+/// With `known`, what those or other demuxers' requests bring or have brought already is not asked for again.
+fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]>) -> Option<(Batch, u64)> {
     let mut parts: Vec<Part> = Vec::new();
     let (mut size, mut most, mut to) = (0u64, u64::MAX, from);
     for piece in rope.pieces_from(from).take_while(|piece| piece.start < until) {
@@ -196,8 +266,30 @@ fn plan(rope: &Rope, from: u64, until: u64, known: bool) -> Option<(Batch, u64)>
     }
 }
 
+/// Who brings the byte at this offset, and up to where; else where the next begins that brings anything.
+fn look_up(own: &[&Request], far: &Arc<Far>, at: u64) -> (Option<(Seat, u64)>, u64) {
+    let (found, mut next) = far.known(at);
+    if found.is_some() {
+        return (found, next);
+    }
+    for request in own.iter().filter(|request| Arc::ptr_eq(&request.far, far)) {
+        let Some(seat) = &request.seat else { continue };
+        for range in &request.ranges {
+            if range.contains(&at)
+                && let Some(seat) = seat.again()
+            {
+                return (Some((seat, range.end)), at);
+            }
+            if range.start > at && seat.is_good() {
+                next = next.min(range.start);
+            }
+        }
+    }
+    (None, next)
+}
+
 /// As few requests as the sources' hints allow, in the order in which they are needed.
-fn requests(mut parts: Vec<Part>, known: bool) -> Vec<Request> {
+fn requests(mut parts: Vec<Part>, known: Option<&[&Request]>) -> Vec<Request> {
     parts.sort_by_key(|part| (Arc::as_ptr(&part.far).addr(), part.range.start, part.range.end));
     let mut made: Vec<(u64, Request)> = Vec::new();
     for part in parts {
@@ -205,7 +297,7 @@ fn requests(mut parts: Vec<Part>, known: bool) -> Vec<Request> {
         let longest = hints.read_ahead as u64;
         let Range { mut start, end } = part.range;
         while start < end {
-            let (found, limit) = if known { part.far.known(start) } else { (None, u64::MAX) };
+            let (found, limit) = known.map_or((None, u64::MAX), |own| look_up(own, &part.far, start));
             if let Some((seat, stop)) = found {
                 let stop = stop.min(end);
                 let ranges = std::iter::once(start..stop).collect();

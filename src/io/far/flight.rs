@@ -1,7 +1,7 @@
 //! One request of a far source: it is on its way on a thread of its own, and whoever needs its bytes waits
 //! for them.
 
-use super::Far;
+use super::{Far, Keep};
 use crate::{
     Control, Error, ErrorKind, Result,
     io::callback::{forged, guarded, shorter},
@@ -32,6 +32,8 @@ pub(super) struct Flight {
     /// Who waits for it. Without anybody it is given up.
     seats: AtomicUsize,
     given_up: CancelToken,
+    /// What is to become of it.
+    keep: Keep,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Flight {
     pub(super) fn start(
         far: &Arc<Far>,
         ranges: Vec<Range<u64>>,
+        keep: Keep,
         received: Arc<AtomicU64>,
         control: &Control,
     ) -> Result<(Arc<Self>, Seat)> {
@@ -75,6 +78,7 @@ impl Flight {
             changed: Condvar::new(),
             seats: AtomicUsize::new(1),
             given_up: given_up.clone(),
+            keep,
         });
         let seat = Seat(flight.clone());
         let (far, control, own) = (far.clone(), control.clone().and_cancel(given_up), flight.clone());
@@ -125,6 +129,10 @@ impl Flight {
         let state = self.lock();
         let arrived = state.pieces.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         if state.end.is_none() { span(&self.ranges) } else { arrived }
+    }
+
+    pub(super) fn is_payload(&self) -> bool {
+        self.keep == Keep::Payload
     }
 
     pub(super) fn ranges(&self) -> &[Range<u64>] {
@@ -215,6 +223,26 @@ impl State {
 }
 
 impl Seat {
+    /// Another one of the same; None where it failed or was given up.
+    pub(super) fn again(&self) -> Option<Self> {
+        self.0.join()
+    }
+
+    /// Whether it has brought what it was for, or is about to.
+    pub(super) fn is_good(&self) -> bool {
+        self.0.is_good()
+    }
+
+    /// Which flight it is a seat of.
+    pub(super) fn flight(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Bytes of memory that its flight takes, or will take.
+    pub(super) fn size(&self) -> u64 {
+        self.0.size()
+    }
+
     /// Whether it is still bringing something.
     pub(super) fn is_under_way(&self) -> bool {
         self.0.lock().end.is_none()

@@ -7,7 +7,7 @@ mod ahead;
 mod device;
 mod flight;
 
-pub(super) use ahead::Ahead;
+pub(super) use ahead::{Ahead, Keep};
 pub use device::{Hints, ReadAt};
 pub(super) use flight::PIECE;
 
@@ -67,7 +67,7 @@ impl Far {
     fn ask(
         self: &Arc<Self>,
         ranges: Vec<Range<u64>>,
-        keep: bool,
+        keep: Keep,
         received: &Arc<AtomicU64>,
         control: &Control,
     ) -> Result<Seat> {
@@ -81,8 +81,8 @@ impl Far {
                 return Ok(seat);
             }
         }
-        let (flight, seat) = Flight::start(self, ranges, received.clone(), control)?;
-        if keep {
+        let (flight, seat) = Flight::start(self, ranges, keep, received.clone(), control)?;
+        if keep != Keep::Passing {
             recent.keep(flight, self.hints.cache as u64);
         } else {
             recent.passing.push(Arc::downgrade(&flight));
@@ -136,7 +136,10 @@ impl Recent {
         self.kept.push_back(flight);
         let mut size: u64 = self.kept.iter().map(|flight| flight.size()).sum();
         while (size > most || self.kept.len() > MOST) && self.kept.len() > 1 {
-            size = size.saturating_sub(self.kept.pop_front().map_or(0, |flight| flight.size()));
+            // Payload goes first: who reads it holds it, while the next demuxer begins with the index.
+            let payload = self.kept.iter().position(|flight| flight.is_payload());
+            let gone = self.kept.remove(payload.unwrap_or(0));
+            size = size.saturating_sub(gone.map_or(0, |flight| flight.size()));
         }
     }
 }
@@ -145,7 +148,13 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::CancelToken;
-    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use std::{
+        sync::mpsc::{Receiver, SyncSender, sync_channel},
+        time::Duration,
+    };
+
+    /// Longer than any request takes to begin.
+    const LONG: Duration = Duration::from_secs(30);
 
     /// Its reads wait until they are let go.
     struct Gated {
@@ -158,6 +167,10 @@ mod tests {
             1 << 20
         }
 
+        fn hints(&self) -> Hints {
+            Hints::new().requests(3)
+        }
+
         fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> std::io::Result<usize> {
             let _ = self.asked.send(offset..offset.saturating_add(buf.len() as u64));
             let _ = self.gate.lock().unwrap().recv();
@@ -167,22 +180,27 @@ mod tests {
         }
     }
 
-    fn gated() -> (Arc<Far>, Receiver<Range<u64>>, SyncSender<()>) {
+    fn device() -> (Gated, Receiver<Range<u64>>, SyncSender<()>) {
         let ((asked, seen), (open, gate)) = (sync_channel(16), sync_channel(16));
-        (Far::new(Box::new(Gated { asked, gate: Mutex::new(gate) })), seen, open)
+        (Gated { asked, gate: Mutex::new(gate) }, seen, open)
     }
 
-    fn ask_under(control: &Control, far: &Arc<Far>, range: Range<u64>, keep: bool) -> Seat {
+    fn gated() -> (Arc<Far>, Receiver<Range<u64>>, SyncSender<()>) {
+        let (device, seen, open) = device();
+        (Far::new(Box::new(device)), seen, open)
+    }
+
+    fn ask_under(control: &Control, far: &Arc<Far>, range: Range<u64>, keep: Keep) -> Seat {
         far.ask(std::iter::once(range).collect(), keep, &Arc::default(), control).unwrap()
     }
 
-    fn ask(far: &Arc<Far>, range: Range<u64>, keep: bool) -> Seat {
+    fn ask(far: &Arc<Far>, range: Range<u64>, keep: Keep) -> Seat {
         ask_under(&Control::default(), far, range, keep)
     }
 
     #[test]
     fn equal_ranges_are_one_request_while_it_is_under_way() {
-        for keep in [false, true] {
+        for keep in [Keep::Passing, Keep::Index] {
             let (far, seen, open) = gated();
             let seats = [ask(&far, 0..1000, keep), ask(&far, 0..1000, keep), ask(&far, 0..1000, keep)];
             assert_eq!(seen.recv().unwrap(), 0..1000);
@@ -192,7 +210,7 @@ mod tests {
             }
             assert!(seen.try_recv().is_err(), "one request");
             // What a demuxer has read stays; payload passes.
-            assert_eq!(far.find(999).is_some(), keep);
+            assert_eq!(far.find(999).is_some(), keep == Keep::Index);
         }
     }
 
@@ -201,15 +219,15 @@ mod tests {
         let (far, seen, open) = gated();
         let token = CancelToken::new();
         let control = Control::new().cancel_token(token.clone());
-        let first = ask_under(&control, &far, 0..1000, false);
-        let second = ask(&far, 0..1000, false);
+        let first = ask_under(&control, &far, 0..1000, Keep::Passing);
+        let second = ask(&far, 0..1000, Keep::Passing);
         seen.recv().unwrap();
         token.cancel();
         open.send(()).unwrap();
         assert_eq!(first.wait(0, 1, &control).unwrap_err().kind(), ErrorKind::Cancelled);
         // It has to ask anew, and does not find what failed.
         assert!(second.wait(0, 1, &Control::default()).unwrap().is_none());
-        let third = ask(&far, 0..1000, false);
+        let third = ask(&far, 0..1000, Keep::Passing);
         open.send(()).unwrap();
         assert!(third.wait(0, 1, &Control::default()).unwrap().is_some());
     }
@@ -217,7 +235,7 @@ mod tests {
     #[test]
     fn a_demuxer_that_goes_back_asks_for_nothing_twice() {
         let (far, seen, open) = gated();
-        let there = ask(&far, 4000..8000, true);
+        let there = ask(&far, 4000..8000, Keep::Index);
         assert_eq!(seen.recv().unwrap(), 4000..8000);
         let (seat, end) = far.known(5000).0.unwrap();
         assert_eq!(end, 8000);
@@ -226,5 +244,26 @@ mod tests {
         // Nobody waits for it any longer: it brings nothing.
         assert!(far.known(5000).0.is_none());
         open.send(()).unwrap();
+    }
+
+    #[test]
+    fn a_demuxer_that_goes_to_and_fro_gives_nothing_up() {
+        let (device, seen, open) = device();
+        let source = crate::Source::from_read_at(device, "far");
+        let far = source.as_far().unwrap().clone();
+        let (rope, control) = (crate::Rope::try_from(source).unwrap(), Control::default());
+        let mut ahead = Ahead::of_demuxer();
+        for at in [0, 500_000, 10] {
+            ahead.ask(&rope, at, at + 100, &control).unwrap();
+        }
+        // What lies behind the first is asked for apart: two requests that go on with one are one under way.
+        let mut asked: Vec<_> = (0..3).map(|_| seen.recv_timeout(LONG).expect("a request")).collect();
+        asked.sort_by_key(|range| range.start);
+        assert_eq!(asked, [0..100, 100..110, 500_000..500_100]);
+        (0..3).for_each(|_| open.send(()).unwrap());
+        assert_eq!(ahead.bytes(10, &far, 10, 1, &control).unwrap().len(), 90);
+        ahead.ask(&rope, 500_020, 500_100, &control).unwrap();
+        assert_eq!(ahead.bytes(500_020, &far, 500_020, 1, &control).unwrap().len(), 80);
+        assert!(seen.try_recv().is_err(), "nothing is asked for twice");
     }
 }

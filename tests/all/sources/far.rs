@@ -295,3 +295,64 @@ fn ropes_are_built_of_ropes_bytes_and_sources() {
     assert_eq!(source.read_at(995, &mut part, &none()).unwrap(), 5);
     assert_eq!(part[..5], noise(1000)[995..]);
 }
+
+/// What a cut of a far source gives, and the requests that it made: how many, and of how many bytes.
+fn counted(bytes: &Bytes, hints: Hints, (from, to): (f64, f64)) -> (Result<Bytes>, usize, u64) {
+    let log = cell(Vec::new());
+    let seen = {
+        let log = log.clone();
+        move |range: &Range<u64>, _: &Control| {
+            log.lock().unwrap().push(range.end - range.start);
+            Ok(())
+        }
+    };
+    let source = Source::from_read_at(Watched { bytes: bytes.clone(), hints, seen }, "far");
+    let media = Media::open(source).unwrap();
+    let outcome = cut(&media, &range(from, to), &none()).and_then(|clip| clip.rope.to_bytes());
+    let log = log.lock().unwrap();
+    (outcome, log.len(), log.iter().sum())
+}
+
+fn transport_stream(of: &Path) -> Bytes {
+    let media = Media::open(Source::open(of).unwrap()).unwrap();
+    remux(&media, &Remux::new().format("ts"), &none()).unwrap().rope.to_bytes().unwrap()
+}
+
+#[test]
+fn a_transport_stream_is_cut_with_few_requests() {
+    let stream = transport_stream(&large_clip());
+    let media = Media::open(Source::from_bytes(stream.clone())).unwrap();
+    let length = media.duration().unwrap().as_secs_f64();
+    let mut most = 0;
+    for part in [0.1, 0.35, 0.6, 0.85] {
+        let range_s = (length * part, length * part + 2.0);
+        let near = cut(&media, &range(range_s.0, range_s.1), &none()).unwrap().rope.to_bytes().unwrap();
+        let (outcome, requests, bytes) = counted(&stream, Hints::new(), range_s);
+        assert!(outcome.unwrap() == near, "{range_s:?}");
+        println!("{range_s:?} of {length} s, {} bytes: {requests} requests, {bytes} bytes", stream.len());
+        most = most.max(requests);
+    }
+    // Four to open it. The rest goes to where the keyframe is, which may lie further back than a second.
+    assert!(most <= 12, "{most} requests");
+}
+
+#[test]
+fn a_search_finds_the_same_far_and_near() {
+    // A stream of another rate in the middle, and with it clocks that jump.
+    let one = transport_stream(&clip());
+    let other = transport_stream(&large_clip());
+    let other = other.slice(..other.len().min(4 << 20) / 188 * 188);
+    for stream in [one.clone(), Bytes::from([&one[..], &other, &one].concat())] {
+        let media = Media::open(Source::from_bytes(stream.clone())).unwrap();
+        for (from, to) in [(0.0, 1.0), (1.3, 2.0), (3.9, 4.4), (5.0, 6.5), (7.7, 9.0), (9.5, 9.9)] {
+            let near = cut(&media, &range(from, to), &none()).and_then(|clip| clip.rope.to_bytes());
+            for hints in [Hints::new(), hints(), hints().requests(1).cache(0)] {
+                let (far, ..) = counted(&stream, hints, (from, to));
+                match (&near, far) {
+                    (Ok(near), Ok(far)) => assert!(*near == far, "{from} to {to}"),
+                    (near, far) => assert_eq!(near.is_ok(), far.is_ok(), "{from} to {to}"),
+                }
+            }
+        }
+    }
+}
