@@ -172,8 +172,7 @@ impl StreamDevice {
                     None => *self.begun.insert(guarded(|| writer.stream_position())?.map_err(failed)?),
                 };
                 if at != self.at {
-                    let to = SeekFrom::Start(begun.saturating_add(at));
-                    guarded(|| writer.seek(to))?.map_err(|e| Error::io("seeking in the sink failed", e))?;
+                    seek(writer, begun.saturating_add(at))?;
                 }
                 guarded(|| writer.write_all(bytes))?.map_err(failed)?;
                 self.at = end;
@@ -209,13 +208,21 @@ impl StreamDevice {
         }
     }
 
+    /// What was written leaves. A seekable sink stands behind all of it then, also where a header in front was
+    /// completed last.
     pub(crate) fn flush(&mut self, control: &Control) -> Result<()> {
         let flushed =
             |flushed: std::io::Result<()>| flushed.map_err(|e| Error::io("flushing the sink failed", e));
         match &mut self.to {
             None => Ok(()),
             Some(StreamSink::Writer(writer)) => flushed(guarded(|| writer.flush())?),
-            Some(StreamSink::Seekable(writer)) => flushed(guarded(|| writer.flush())?),
+            Some(StreamSink::Seekable(writer)) => {
+                if let Some(begun) = self.begun.filter(|_| self.at != self.written) {
+                    seek(writer, begun.saturating_add(self.written))?;
+                    self.at = self.written;
+                }
+                flushed(guarded(|| writer.flush())?)
+            }
             Some(to) => give(to, self.pending.split().freeze(), control),
         }
     }
@@ -228,6 +235,11 @@ impl Drop for StreamDevice {
         let to = self.to.take();
         let _ = guarded(move || drop(to));
     }
+}
+
+fn seek(writer: &mut dyn Seek, to: u64) -> Result<()> {
+    let sought = guarded(|| writer.seek(SeekFrom::Start(to)))?;
+    sought.map_err(|e| Error::io("seeking in the sink failed", e)).map(drop)
 }
 
 fn failed(error: std::io::Error) -> Error {

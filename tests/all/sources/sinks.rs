@@ -1,6 +1,7 @@
 //! Every sink gets the same bytes; sinks that go away, fail or panic.
 
 use super::*;
+use avrope::{Transcode, transcode_to};
 
 #[test]
 fn every_sink_gives_the_same_bytes() {
@@ -260,6 +261,26 @@ fn a_seekable_sink_gets_what_a_file_gets_from_where_it_stands() {
         "a sink that does not go back",
     );
     assert!(error.to_string().contains("no way back"), "{error}");
+}
+
+#[test]
+fn a_seekable_sink_is_left_behind_the_result() {
+    // What the caller writes next goes on from there, and not into the result.
+    let media = Media::open(Source::open(clip_in("ts")).unwrap()).unwrap();
+    for format in ["avi", "mkv", "mp4", "ts", "wav"] {
+        let sink = Shared(Arc::new(Mutex::new(Cursor::new(b"head".to_vec()))));
+        sink.0.lock().unwrap().set_position(4);
+        let to = Sink::seekable(sink.clone());
+        let report = if format == "wav" {
+            transcode_to(&media, &Transcode::new().format(format).allow_drops(true), to, &none())
+        } else {
+            remux_to(&media, &Remux::new().format(format).allow_drops(true), to, &none())
+        };
+        let report = report.unwrap();
+        let sink = sink.0.lock().unwrap();
+        let end = sink.get_ref().len() as u64;
+        assert_eq!((end, sink.position()), (4 + report.output_bytes, end), "{format}");
+    }
 }
 
 #[test]
