@@ -207,6 +207,42 @@ fn a_raw_stream_without_an_end_of_its_first_frame_is_read_as_far_as_one_packet_m
     assert!(memory < 120, "{memory} MiB");
 }
 
+/// Says that it is more than libav can take; nothing is said of a limit to raise.
+#[track_caller]
+fn more_than_libav_takes(output: &Output) {
+    failed(output, "however high the limit packet_bytes is");
+    assert!(!said(output).contains("raise the limit"), "{}", said(output));
+}
+
+/// The beginning of an SPS: libavcodec's decoder of H.264 reads at address 0 for a unit of 2^28 - 64 bytes or more.
+const SPS: &[u8] = b"\0\0\0\x01\x67\x42\0\x1e";
+
+#[test]
+fn no_packet_is_so_large_that_a_decoder_of_libavs_crashes() {
+    oracle!("no_packet_is_so_large_that_a_decoder_of_libavs_crashes");
+    let sources = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=1:d=1", "-f", "lavfi", "-i", "sine=d=1"];
+    let codecs = ["-c:v", "libx264", "-c:a", "pcm_s16le"];
+    let whole = fs::read(common::made_by_ffmpeg("chunks.avi", &[&sources[..], &codecs].concat())).unwrap();
+    // Beside sound, four times the limit of 64 MiB may be read for a packet.
+    let (case, chunk) = (Case::new(), (1_u32 << 28) - 60);
+    let head = [&whole[..content(&whole, b"movi")], b"00dc", &chunk.to_le_bytes(), SPS].concat();
+    case.sparse("n.avi", &head, head.len() as u64 + u64::from(chunk));
+    more_than_libav_takes(&case.run(&["probe", "n.avi"]));
+    more_than_libav_takes(&case.run(&["probe", "n.avi", "--limit", "packet_bytes=unlimited"]));
+}
+
+#[test]
+#[cfg_attr(not(feature = "full-tests"), ignore = "full tier: cargo test --features full-tests")]
+fn what_a_parser_gathers_is_bounded_however_high_the_limit_is() {
+    let case = Case::new();
+    case.sparse("n.h264", SPS, 300 << 20);
+    for command in [&["probe", "n.h264"][..], &["remux", "n.h264", "-o", "out.mkv"]] {
+        for limit in ["packet_bytes=256M", "packet_bytes=unlimited"] {
+            more_than_libav_takes(&case.run(&[command, &["--limit", limit]].concat()));
+        }
+    }
+}
+
 #[test]
 fn zeros_behind_a_frame_of_mp3_are_not_kept() {
     let case = Case::new();

@@ -378,9 +378,9 @@ fn hold(common: &Common, gathered: u64, reading: Reading, read: usize) -> Result
         }),
         Reading::Packets(_) | Reading::Among => {
             let count = if let Reading::Packets(count) = reading { count } else { 1 };
-            let most = limits.packet_bytes.saturating_mul(count);
-            let what = || format!("not one packet ends within {most} bytes, at byte {}", common.pos);
-            Limits::hold(gathered, most, "packet_bytes", what)
+            limits.hold_packets(gathered, count, |most| {
+                format!("not one packet ends within {most} bytes, at byte {}", common.pos)
+            })
         }
         Reading::Past => Ok(()),
     }

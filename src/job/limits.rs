@@ -48,6 +48,8 @@ pub struct Limits {
     pub demuxer_memory: u64,
     /// Bytes of one packet, and of what is read of a source for one (four times as much where streams are
     /// interleaved). Pictures that are not compressed may need more: one of 8K at 10 bits (v210) has 88 MB.
+    /// However high it is, the bound is 224 MiB, and so in [`unlimited`](Self::unlimited): libav's readers of
+    /// bits count them in an int, and its decoders crash at 256 MiB.
     pub packet_bytes: u64,
     /// How many times as long as its media an edit list may make a source.
     pub repeats: u64,
@@ -91,6 +93,11 @@ impl Default for Limits {
     }
 }
 
+/// More than this is no packet, whatever the limit is. Of 2^28 - 64 bytes on, libav's init_get_bits leaves a
+/// reader of bits without bytes, and not every decoder looks at what it answers (h264dec.c, in each version).
+/// What AVIO's buffer held before something is counted (up to 16 MiB) must go in as well.
+const LARGEST_PACKET: u64 = (1 << 28) - (32 << 20);
+
 impl Limits {
     /// What libav itself can do, for files that are trusted.
     pub fn unlimited() -> Self {
@@ -114,6 +121,20 @@ impl Limits {
     /// An error for what is more than a limit; `name` is the limit's.
     pub(crate) fn hold(used: u64, most: u64, name: &str, what: impl FnOnce() -> String) -> Result<()> {
         if used <= most { Ok(()) } else { Err(Self::reached(name, what())) }
+    }
+
+    /// An error for more than so many packets may have; `what` gets the bound.
+    pub(crate) fn hold_packets(&self, used: u64, count: u64, what: impl FnOnce(u64) -> String) -> Result<()> {
+        let most = self.packet_bytes.saturating_mul(count);
+        if used <= most.min(LARGEST_PACKET) {
+            return Ok(());
+        }
+        Err(if most <= LARGEST_PACKET {
+            Self::reached("packet_bytes", what(most))
+        } else {
+            Error::new(ErrorKind::LimitExceeded, what(LARGEST_PACKET))
+                .advise("libav's decoders take no larger one, however high the limit packet_bytes is")
+        })
     }
 
     /// What is said of a limit that was reached.

@@ -3,7 +3,7 @@
 
 use super::{counted::Counted, keyframe, mp4, promise::Promise, search};
 use crate::{
-    Control, Error, Limits, Result, Source,
+    Control, Error, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
     io::avio::SharedReader,
 };
@@ -190,10 +190,10 @@ impl Demux {
             let count = self.damaged.entry(packet.stream()).or_default();
             *count = count.saturating_add(1);
         }
-        let most = self.control.get_limits().packet_bytes;
-        if packet.size() as u64 > most && self.payloads != Payloads::Named {
-            let what = || format!("a packet has {} bytes, and the limit is {most}", packet.size());
-            return Err(Limits::reached("packet_bytes", what()).in_stream(packet.stream()));
+        if self.payloads != Payloads::Named {
+            let what = |most| format!("a packet has {} bytes, and the limit is {most}", packet.size());
+            let held = self.control.get_limits().hold_packets(packet.size() as u64, 1, what);
+            held.map_err(|e| e.in_stream(packet.stream()))?;
         }
         if self.payloads == Payloads::Read {
             return Ok(true);

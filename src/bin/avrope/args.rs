@@ -55,7 +55,7 @@ pub struct Common {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Set a limit of what the job may use up, such as packet_bytes=256M (K, M, G and T are powers of 1024) or
+    /// Set a limit of what the job may use up, such as packet_bytes=128M (K, M, G and T are powers of 1024) or
     /// decoder_memory=unlimited; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     pub limit: Vec<(String, u64)>,
