@@ -1,11 +1,12 @@
 //! Sources of the caller's that may be far away: an object store, a file over HTTP ranges.
 //!
 //! [`Far`] is such a source. A [`Flight`] is one request, on a thread of its own; [`Ahead`] decides what a
-//! reader asks for before it needs it.
+//! reader asks for before it needs it, in batches that `plan` makes.
 
 mod ahead;
 mod device;
 mod flight;
+mod plan;
 
 pub(super) use ahead::{Ahead, Keep};
 pub use device::{Hints, ReadAt};
