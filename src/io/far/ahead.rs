@@ -1,7 +1,7 @@
 //! What a reader asks far sources for before it needs it.
 
 use super::{
-    Far,
+    Far, MOST,
     flight::Seat,
     plan::{Batch, Part, Request, plan, requests},
 };
@@ -92,7 +92,7 @@ impl Ahead {
 
     /// Holds what it leaves, as much as may be kept: it may come back.
     fn put_aside(&mut self, left: VecDeque<Batch>) {
-        self.aside.extend(left.into_iter().flat_map(|batch| batch.requests).filter(|one| one.seat.is_some()));
+        self.aside.extend(left.into_iter().flat_map(Batch::into_requests).filter(|one| one.seat.is_some()));
         while let Some(oldest) = self.aside.front()
             && flights(self.aside.iter(), |_| true).values().sum::<u64>() > oldest.far.hints().cache as u64
         {
@@ -113,12 +113,13 @@ impl Ahead {
         loop {
             let next = self.batches.back().map_or(at, |last| last.to);
             let held: u64 = self.batches.iter().map(|batch| batch.size).sum();
+            let count: usize = self.batches.iter().map(|batch| batch.requests().len()).sum();
             // A batch is half of what may be held.
-            let is_full = held > 0 && held > self.most / 2;
+            let is_full = held > 0 && held > self.most / 2 || count > MOST;
             if is_full || (self.near.0..=self.near.1).contains(&next) && until <= self.near.1 {
                 break;
             }
-            let own = before.iter().flat_map(|batch| &batch.requests);
+            let own = before.iter().flat_map(Batch::requests);
             let own: Vec<_> = own.chain(&self.aside).collect();
             let known = (self.keep != Keep::Passing).then_some(own.as_slice());
             let Some((batch, most)) = plan(rope, next, until, known) else {
@@ -133,16 +134,16 @@ impl Ahead {
         } else {
             self.put_aside(before);
         }
-        let asked = self.batches.iter().flat_map(|batch| &batch.requests);
-        if asked.clone().all(|request| request.seat.is_some()) {
+        if self.batches.iter_mut().all(|batch| batch.next_to_ask().is_none()) {
             return Ok(());
         }
+        let asked = self.batches.iter_mut().flat_map(|batch| batch.under_way());
         let mut under_way = flights(asked.chain(&self.aside), Seat::is_under_way).len();
-        for request in self.batches.iter_mut().flat_map(|batch| &mut batch.requests) {
-            if under_way >= request.far.hints().requests {
-                break;
-            }
-            if request.seat.is_none() {
+        for batch in &mut self.batches {
+            while let Some(request) = batch.next_to_ask() {
+                if under_way >= request.far.hints().requests {
+                    return Ok(());
+                }
                 request.seat = Some(ask_for(request, self.keep, &self.received, control)?);
                 under_way = under_way.saturating_add(1);
             }
@@ -161,8 +162,7 @@ impl Ahead {
         control: &Control,
     ) -> Result<Bytes> {
         let batch = self.batches.iter_mut().find(|batch| (batch.from..batch.to).contains(&at));
-        let request = batch.and_then(|batch| batch.requests.iter_mut().find(|one| one.has(far, origin)));
-        let Some(request) = request else {
+        let Some(request) = batch.and_then(|batch| batch.bringing(far, origin)) else {
             return Err(Error::new(ErrorKind::Bug, "bytes that nobody asked for"));
         };
         loop {

@@ -166,8 +166,7 @@ impl Flight {
             }
             return Ok(());
         }
-        let start = self.ranges.first().map_or(0, |range| range.start);
-        let end = self.ranges.last().map_or(0, |range| range.end);
+        let Range { start, end } = around(&self.ranges);
         self.fill(far, start, end, received, control)
     }
 
@@ -207,10 +206,15 @@ impl Flight {
     }
 }
 
-/// Bytes from the first range's start to the last one's end.
+/// From the first range's start to the last one's end.
+pub(super) fn around(ranges: &[Range<u64>]) -> Range<u64> {
+    ranges.first().map_or(0, |range| range.start)..ranges.last().map_or(0, |range| range.end)
+}
+
+/// How many bytes that is.
 pub(super) fn span(ranges: &[Range<u64>]) -> u64 {
-    let start = ranges.first().map_or(0, |range| range.start);
-    ranges.last().map_or(0, |range| range.end).saturating_sub(start)
+    let Range { start, end } = around(ranges);
+    end.saturating_sub(start)
 }
 
 impl State {

@@ -15,14 +15,14 @@ pub(super) use flight::PIECE;
 use super::callback::guarded;
 use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
-use flight::{Flight, Seat};
+use flight::{Flight, Seat, around};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::AtomicU64},
 };
 
-/// Requests that are kept: each read looks through them.
+/// Requests that are kept, and that a reader has planned at once: each read looks through them.
 const MOST: usize = 256;
 
 /// A [`ReadAt`] with what was read of it lately, and what is on its way.
@@ -39,8 +39,10 @@ pub(super) struct Far {
 struct Recent {
     /// Of a demuxer, oldest first: they are read again by the next.
     kept: VecDeque<Arc<Flight>>,
-    /// Payload on its way out: it is shared while somebody waits for it.
-    passing: Vec<Weak<Flight>>,
+    /// Payload on its way out, by where its request begins and ends: it is shared while somebody waits for it.
+    passing: HashMap<Range<u64>, Weak<Flight>>,
+    /// So many there may be before they are looked through for what is gone.
+    most_passing: usize,
 }
 
 impl Far {
@@ -73,8 +75,7 @@ impl Far {
         control: &Control,
     ) -> Result<Seat> {
         let mut recent = self.lock();
-        recent.passing.retain(|flight| flight.strong_count() > 0);
-        let known = recent.kept.iter().cloned().chain(recent.passing.iter().filter_map(Weak::upgrade));
+        let known = recent.kept.iter().cloned().chain(recent.passing_at(&ranges));
         for flight in known {
             if flight.ranges() == ranges
                 && let Some(seat) = flight.join()
@@ -86,7 +87,7 @@ impl Far {
         if keep != Keep::Passing {
             recent.keep(flight, self.hints.cache as u64);
         } else {
-            recent.passing.push(Arc::downgrade(&flight));
+            recent.pass(&flight);
         }
         Ok(seat)
     }
@@ -131,6 +132,19 @@ impl Far {
 }
 
 impl Recent {
+    fn passing_at(&self, ranges: &[Range<u64>]) -> Option<Arc<Flight>> {
+        self.passing.get(&around(ranges))?.upgrade()
+    }
+
+    fn pass(&mut self, flight: &Arc<Flight>) {
+        // Looked through after as many as were left: each one costs the same, however many there are.
+        if self.passing.len() >= self.most_passing {
+            self.passing.retain(|_, flight| flight.strong_count() > 0);
+            self.most_passing = self.passing.len().max(MOST / 2).saturating_mul(2);
+        }
+        self.passing.insert(around(flight.ranges()), Arc::downgrade(flight));
+    }
+
     fn keep(&mut self, flight: Arc<Flight>, most: u64) {
         // What was given up before it brought anything is of no use.
         self.kept.retain(|flight| flight.size() > 0);

@@ -1,7 +1,7 @@
 //! What a stretch of a rope needs of far sources, as few requests.
 
 use super::{
-    Far,
+    Far, MOST,
     flight::{Seat, span},
 };
 use crate::io::{Rope, rope::Slice};
@@ -12,7 +12,13 @@ pub(super) struct Batch {
     pub from: u64,
     pub to: u64,
     pub size: u64,
-    pub requests: Vec<Request>,
+    requests: Vec<Request>,
+    /// So many of them are asked for, from the first on.
+    asked: usize,
+    /// So many of them are on their way no longer.
+    landed: usize,
+    /// Which one was read last: the next read is for it, or for one soon behind it.
+    current: usize,
 }
 
 pub(super) struct Request {
@@ -30,6 +36,56 @@ impl Request {
     }
 }
 
+impl Batch {
+    pub(super) fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    pub(super) fn into_requests(self) -> Vec<Request> {
+        self.requests
+    }
+
+    /// Those among which are all that are on their way.
+    pub(super) fn under_way(&mut self) -> &[Request] {
+        self.pass_asked();
+        let has_landed = |request: &Request| !request.seat.as_ref().is_some_and(Seat::is_under_way);
+        while self.landed < self.asked && self.requests.get(self.landed).is_some_and(has_landed) {
+            self.landed = self.landed.saturating_add(1);
+        }
+        self.requests.get(self.landed..self.asked).unwrap_or_default()
+    }
+
+    /// The first one that is not asked for.
+    pub(super) fn next_to_ask(&mut self) -> Option<&mut Request> {
+        self.pass_asked();
+        self.requests.get_mut(self.asked)
+    }
+
+    fn pass_asked(&mut self) {
+        while self.requests.get(self.asked).is_some_and(|request| request.seat.is_some()) {
+            self.asked = self.asked.saturating_add(1);
+        }
+    }
+
+    /// The one that brings this byte, which is to be read now.
+    pub(super) fn bringing(&mut self, far: &Arc<Far>, origin: u64) -> Option<&mut Request> {
+        self.pass_asked();
+        let has = |i: &usize| self.requests.get(*i).is_some_and(|request| request.has(far, origin));
+        self.current = (self.current..self.requests.len()).chain(0..self.current).find(has)?;
+        if self.current > self.asked {
+            // It is asked for before its turn: what is asked for comes first.
+            self.requests.swap(self.current, self.asked);
+            self.current = self.asked;
+        }
+        let request = self.requests.get_mut(self.current)?;
+        if !request.seat.as_ref().is_some_and(Seat::is_good) {
+            // It is asked for again.
+            self.landed = self.landed.min(self.current);
+        }
+        Some(request)
+    }
+}
+
 /// A part of a far source that the rope needs.
 #[derive(Clone)]
 pub(super) struct Part {
@@ -39,47 +95,81 @@ pub(super) struct Part {
     pub range: Range<u64>,
 }
 
+impl Part {
+    fn len(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+}
+
+/// What a rope needs of far sources, in its order.
+fn parts(rope: &Rope, from: u64, until: u64) -> impl Iterator<Item = Part> {
+    rope.pieces_from(from).take_while(move |piece| piece.start < until).filter_map(move |piece| {
+        let Slice::Shared { source, at } = &piece.bytes else { return None };
+        let place = piece.start.max(from);
+        let start = at.saturating_add(place.saturating_sub(piece.start));
+        let range = start..start.saturating_add(piece.end().min(until).saturating_sub(place));
+        Some(Part { place, far: source.as_far()?.clone(), range })
+    })
+}
+
 /// The next batch from a place of the rope on, and how much may be held with it; None where nothing more is
 /// far.
 ///
 /// With `known`, what those or other demuxers' requests bring or have brought already is not asked for again.
 pub(super) fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]>) -> Option<(Batch, u64)> {
-    let mut parts: Vec<Part> = Vec::new();
-    let (mut size, mut most, mut to) = (0u64, u64::MAX, from);
-    for piece in rope.pieces_from(from).take_while(|piece| piece.start < until) {
-        let Slice::Shared { source, at } = &piece.bytes else { continue };
-        let Some(far) = source.as_far() else { continue };
-        let place = piece.start.max(from);
-        let start = at.saturating_add(place.saturating_sub(piece.start));
-        let hints = far.hints();
-        most = most.min(hints.cache as u64);
-        let room = (most / 2).max(hints.read_ahead as u64).saturating_sub(size);
-        let len = piece.end().min(until).saturating_sub(place);
-        let taken = len.min(room);
-        if taken == 0 {
-            break;
-        }
-        size = size.saturating_add(taken);
-        to = place.saturating_add(taken);
-        parts.push(Part { place, far: far.clone(), range: start..start.saturating_add(taken) });
-        if taken < len {
-            break;
-        }
-    }
-    let room = most / 2;
+    let mut coming = parts(rope, from, until);
+    let mut taken: Vec<Part> = Vec::new();
+    let (mut needed, mut most) = (0u64, u64::MAX);
+    let mut is_full = false;
+    let mut planned = None;
     loop {
-        let last = parts.last()?;
-        to = to.min(last.place.saturating_add(last.range.end.saturating_sub(last.range.start)));
-        let count = parts.len();
-        let made = requests(parts.clone(), known);
-        // What lies between ranges is read as well, and takes memory.
-        let size = made.iter().map(|one| span(&one.ranges)).fold(0, u64::saturating_add);
-        let longest = made.iter().map(|one| one.far.hints().read_ahead as u64).max().unwrap_or(0);
-        if size <= room.max(longest) || count == 1 {
-            return Some((Batch { from, to, size, requests: made }, most));
+        // Twice as many parts each time, until a batch has no room for them: a plan takes as long as its batch
+        // is, and not as the rope is.
+        let before = taken.len();
+        while taken.len() < before.saturating_mul(2).max(1)
+            && !is_full
+            && let Some(mut part) = coming.next()
+        {
+            let hints = part.far.hints();
+            most = most.min(hints.cache as u64);
+            let longest = hints.read_ahead as u64;
+            let room = (most / 2).max(longest).min(longest.saturating_mul(MOST as u64));
+            let len = part.len().min(room.saturating_sub(needed));
+            is_full = len < part.len();
+            if len > 0 {
+                needed = needed.saturating_add(len);
+                part.range.end = part.range.start.saturating_add(len);
+                taken.push(part);
+            }
         }
-        parts.truncate(count / 2);
+        if taken.len() == before {
+            return planned;
+        }
+        match batch(from, &taken, most / 2, known) {
+            Some(batch) => planned = Some((batch, most)),
+            None => return planned,
+        }
     }
+}
+
+/// A batch of these parts; None where it would be too large. A single part is not.
+fn batch(from: u64, parts: &[Part], room: u64, known: Option<&[&Request]>) -> Option<Batch> {
+    let last = parts.last()?;
+    let made = requests(parts.to_vec(), known);
+    // What lies between ranges is read as well, and takes memory.
+    let size = made.iter().map(|one| span(&one.ranges)).fold(0, u64::saturating_add);
+    let longest = made.iter().map(|one| one.far.hints().read_ahead as u64).max().unwrap_or(0);
+    let fits = made.len() <= MOST && size <= room.max(longest);
+    let to = last.place.saturating_add(last.len());
+    (fits || parts.len() == 1).then(|| Batch {
+        from,
+        to,
+        size,
+        requests: made,
+        asked: 0,
+        landed: 0,
+        current: 0,
+    })
 }
 
 /// Who brings the byte at this offset, and up to where; else where the next begins that brings anything.
@@ -151,6 +241,70 @@ pub(super) fn requests(mut parts: Vec<Part>, known: Option<&[&Request]>) -> Vec<
             start = stop;
         }
     }
-    made.sort_by_key(|(place, _)| *place);
+    // What is known is asked for already.
+    made.sort_by_key(|(place, request)| (request.seat.is_none(), *place));
     made.into_iter().map(|(_, request)| request).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Control, Source,
+        io::{Hints, ReadAt},
+    };
+
+    /// Long, and nobody reads it.
+    struct Long(Hints);
+
+    impl ReadAt for Long {
+        fn len(&self) -> u64 {
+            1 << 40
+        }
+
+        fn hints(&self) -> Hints {
+            self.0
+        }
+
+        fn read_at(&self, _: u64, _: &mut [u8], _: &Control) -> std::io::Result<usize> {
+            Err(std::io::Error::other("a plan reads nothing"))
+        }
+    }
+
+    /// The batches for so many parts of a source, each `step` behind the last one: how many requests they have.
+    fn batches(hints: Hints, count: u64, (len, step): (u64, u64)) -> Vec<usize> {
+        let source = Source::from_read_at(Long(hints), "long");
+        let parts: Vec<_> =
+            (0..count).map(|i| source.slice(i * step..i * step + len).expect("it is inside")).collect();
+        let rope = Rope::concat(&parts);
+        let mut made = Vec::new();
+        let mut at = 0;
+        while let Some((batch, _)) = plan(&rope, at, rope.len(), None) {
+            assert_eq!(batch.from, at);
+            assert!(batch.to > at);
+            let needed: u64 =
+                batch.requests.iter().flat_map(|one| &one.ranges).map(|r| r.end - r.start).sum();
+            assert_eq!(needed, batch.to - batch.from, "each byte once");
+            at = batch.to;
+            made.push(batch.requests.len());
+        }
+        assert_eq!(at, rope.len());
+        made
+    }
+
+    #[test]
+    fn a_batch_has_a_bounded_number_of_requests() {
+        const COUNT: u64 = 20_000;
+        // Too far apart for one request: all of them would find room in a batch.
+        let scattered = batches(Hints::new().gap(1000), COUNT, (200, 20_000));
+        assert_eq!(scattered.iter().sum::<usize>() as u64, COUNT);
+        assert!(scattered.iter().all(|requests| *requests <= MOST), "{scattered:?}");
+        // As few batches as that allows, but for half of it.
+        assert!(scattered.len() as u64 <= 2 * COUNT / MOST as u64 + 1, "{} batches", scattered.len());
+        // One part, in small requests.
+        let small = batches(Hints::new().block(512).read_ahead(512), 1, (10 << 20, 0));
+        assert!(small.iter().all(|requests| *requests <= MOST), "{small:?}");
+        // Near ones are one request, however many they are.
+        assert_eq!(batches(Hints::new(), COUNT, (200, 201)), [1]);
+    }
 }
