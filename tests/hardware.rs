@@ -214,6 +214,34 @@ fn filters_on(device: &str, filter: &str) {
     );
 }
 
+/// An encoder is opened for one size.
+#[test]
+fn pictures_that_go_to_their_encoder_on_a_device_may_change_their_size() {
+    use avrope::{
+        Control, Media, Source, Transcode, synth, transcode,
+        transcode::{VideoCodec, VideoSettings},
+    };
+    if !there(DeviceKind::OpenCl) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let part = |size| {
+        let path = dir.path().join("part.ts");
+        let video = Some(synth::Video { size, ..synth::Video::default() });
+        let spec = synth::Spec { duration: 1.0, video, audio: Vec::new(), ..synth::Spec::default() };
+        synth::to_file(&spec, &path).unwrap();
+        std::fs::read(&path).unwrap()
+    };
+    let source = [part((320, 180)), part((160, 90)), part((320, 180))].concat();
+    let media = Media::open(Source::from_bytes(source)).unwrap();
+    // It hands on what it is given; no encoder of libav's takes OpenCL's pictures.
+    let video = VideoSettings::new().codec(VideoCodec::Encoder("wrapped_avframe".into()));
+    let video = video.filter("format=yuv420p,hwupload,avgblur_opencl");
+    let settings = Transcode::new().format("framecrc").video(video).hardware("opencl".parse().unwrap());
+    let done = transcode(&media, &settings, &Control::default()).unwrap();
+    assert_eq!((done.report.frames_decoded, done.report.frames_encoded), (90, 90), "{:?}", done.report);
+}
+
 #[test]
 fn opencl_filters_between_upload_and_download() {
     if there(DeviceKind::OpenCl) {

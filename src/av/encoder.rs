@@ -345,6 +345,14 @@ impl Encoder {
     /// Gives it a frame, or None for the end. [`Got::Again`]: it wants to be asked for packets first.
     pub(crate) fn send(&mut self, frame: Option<&Frame>) -> Result<Got> {
         let pointer = frame.map_or(std::ptr::null_mut(), Frame::as_ptr);
+        let is_mixed = |frame: &Frame| frame.is_on_device() == self.get().hw_frames_ctx.is_null();
+        if frame.is_some_and(is_mixed) {
+            // Encoders take it for what they were opened for, and read where nothing is (nvenc.c:
+            // nvenc_register_frame).
+            let name = self.kind.name();
+            let what = format!("the encoder {name} got pictures in memory and others on a device");
+            return Err(Error::new(ErrorKind::Bug, what));
+        }
         // SAFETY: both are live; libav takes a reference of its own to what it keeps of the frame.
         let code = unsafe { ff::avcodec_send_frame(self.context.as_ptr(), pointer) };
         self.settle(code)

@@ -25,6 +25,20 @@ pub(super) fn lies_on_device(format: ff::AVPixelFormat) -> bool {
         .is_some_and(|d| d.flags & u64::from(ff::AV_PIX_FMT_FLAG_HWACCEL as u32) != 0)
 }
 
+/// libav's name of the format that the pictures of a device's pool have in memory; None for no pool.
+///
+/// # Safety
+/// `pool` is NULL or a live reference to a frames context.
+pub(super) unsafe fn in_memory(pool: *const ff::AVBufferRef) -> Option<String> {
+    // SAFETY: the buffer of such a reference is an AVHWFramesContext; its format is read as the int it is,
+    // and a valid one has a static name.
+    unsafe {
+        let frames = pool.as_ref()?.data.cast::<ff::AVHWFramesContext>();
+        let number = (&raw const (*frames).sw_format).cast::<c_int>().read();
+        pix_fmt(number).map(|format| string(ff::av_get_pix_fmt_name(format)))
+    }
+}
+
 /// Channels of which nobody says where they belong get the usual places, as in ffmpeg: some muxers and
 /// filters refuse them.
 pub(super) fn guess_layout(layout: &mut ff::AVChannelLayout) {

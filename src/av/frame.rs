@@ -1,8 +1,10 @@
 //! AVFrame: a decoded picture or a stretch of sound.
 
+mod form;
 mod shape;
 mod sound;
 
+pub(crate) use form::Form;
 pub(crate) use shape::Shape;
 
 use super::{
@@ -423,14 +425,8 @@ impl Frame {
 
     /// The pixel format that its picture has in memory, if it lies on a device.
     pub(crate) fn format_in_memory(&self) -> Option<String> {
-        let context = self.frames_context()?;
-        // SAFETY: the buffer of a frames context's reference is an AVHWFramesContext; its format is read as
-        // the int it is.
-        unsafe {
-            let frames = (*context.as_ptr()).data.cast::<ff::AVHWFramesContext>();
-            let number = (&raw const (*frames).sw_format).cast::<c_int>().read();
-            pix_fmt(number).map(|format| string(ff::av_get_pix_fmt_name(format)))
-        }
+        // SAFETY: NULL, or the frame's reference to its pool.
+        unsafe { super::format::in_memory(self.get().hw_frames_ctx) }
     }
 
     /// The pool of a device that it comes from.

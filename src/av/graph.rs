@@ -7,7 +7,7 @@ use super::{
     device::Device,
     error,
     format::{pix_fmt, sample_fmt},
-    frame::{Frame, Shape},
+    frame::{Form, Frame, Shape},
     log, string,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
@@ -33,15 +33,11 @@ pub(crate) struct Format {
     pub sample_rate: u32,
     pub layout: String,
     pub frame_rate: Option<Rational>,
+    /// Of pictures.
+    pub form: Option<Form>,
 }
 
 impl Format {
-    /// libav's name of a picture's format.
-    pub(crate) fn pixel_format(&self) -> String {
-        // SAFETY: a valid format has a static name.
-        pix_fmt(self.format).map(|f| unsafe { string(ff::av_get_pix_fmt_name(f)) }).unwrap_or_default()
-    }
-
     /// libav's name of a sound's format.
     pub(crate) fn sample_format(&self) -> String {
         // SAFETY: a valid format has a static name.
@@ -284,8 +280,21 @@ impl Graph {
                 text = super::format::describe_layout(&layout);
                 ff::av_channel_layout_uninit(&raw mut layout);
             }
+            let format = ff::av_buffersink_get_format(sink);
+            let form = (ff::av_buffersink_get_type(sink) == ff::AVMediaType::AVMEDIA_TYPE_VIDEO).then(|| {
+                let pool = ff::av_buffersink_get_hw_frames_ctx(sink);
+                let memory = super::format::in_memory(pool);
+                let name = || pix_fmt(format).map(|f| string(ff::av_get_pix_fmt_name(f)));
+                Form {
+                    width: u32::try_from(ff::av_buffersink_get_w(sink)).unwrap_or(0),
+                    height: u32::try_from(ff::av_buffersink_get_h(sink)).unwrap_or(0),
+                    format: memory.or_else(name).unwrap_or_default(),
+                    on_device: !pool.is_null(),
+                }
+            });
             Ok(Format {
-                format: ff::av_buffersink_get_format(sink),
+                format,
+                form,
                 sample_rate: u32::try_from(ff::av_buffersink_get_sample_rate(sink)).unwrap_or(0),
                 layout: text,
                 frame_rate: Rational::new(rate.num, rate.den).filter(|rate| rate.num > 0),

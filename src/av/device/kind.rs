@@ -56,6 +56,18 @@ impl DeviceKind {
         }
     }
 
+    /// libav's filter that scales pictures on these devices.
+    pub(crate) fn scaler(self) -> Option<&'static str> {
+        match self {
+            Self::Cuda => Some("scale_cuda"),
+            Self::Vaapi => Some("scale_vaapi"),
+            Self::Qsv => Some("scale_qsv"),
+            Self::Vulkan => Some("scale_vulkan"),
+            Self::VideoToolbox => Some("scale_vt"),
+            Self::D3d11va | Self::OpenCl => None,
+        }
+    }
+
     /// How the names of libav's filters for these devices end.
     pub(crate) fn filter_endings(self) -> &'static [&'static str] {
         match self {

@@ -90,10 +90,6 @@ impl End for Meter<'_> {
         Ok(())
     }
 
-    fn size(&self) -> Option<(u32, u32)> {
-        None
-    }
-
     fn frame(&mut self, frame: Frame) -> Result<()> {
         let metadata = frame.metadata();
         let value = |name: &str| -> Option<f64> {

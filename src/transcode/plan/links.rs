@@ -2,7 +2,6 @@
 
 use super::{Pace, Plan};
 use crate::{
-    DeviceKind,
     av::{
         encoder::EncoderKind,
         format::usual_layout,
@@ -140,16 +139,8 @@ impl Plan<'_> {
         filters: &[String],
         tail: &[(&'static str, String)],
     ) -> Option<(String, Vec<(&'static str, String)>)> {
-        let device = self.device.as_ref()?.kind();
+        let scaler = self.device.as_ref()?.kind().scaler()?;
         let video = &self.settings.video;
-        let scaler = match device {
-            DeviceKind::Cuda => "scale_cuda",
-            DeviceKind::Vaapi => "scale_vaapi",
-            DeviceKind::Qsv => "scale_qsv",
-            DeviceKind::Vulkan => "scale_vulkan",
-            DeviceKind::VideoToolbox => "scale_vt",
-            _ => return None,
-        };
         let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
         // Devices scale as they like, and odd sides badly (scale_cuda).
         let is_even = video.size.is_none_or(|(w, h)| w % 2 == 0 && h % 2 == 0);

@@ -13,6 +13,7 @@ use crate::{
     av::{
         decoder::Got,
         encoder::{EncodeOptions, Encoder, EncoderKind},
+        frame::Form,
         graph::Format,
         packet::Packet,
         stream::{Stream, StreamKind},
@@ -70,7 +71,8 @@ pub(crate) struct ToEncoder<'a> {
     first: &'a Gate,
     opened: bool,
     format: Option<Format>,
-    size: Option<(u32, u32)>,
+    /// What the encoder of a video was opened for.
+    form: Option<Form>,
     base: Rational,
     /// What numbers the pictures, where they count as frames.
     grid: Option<Grid>,
@@ -102,7 +104,7 @@ impl<'a> ToEncoder<'a> {
             first,
             opened: false,
             format: None,
-            size: None,
+            form: None,
             base,
             grid: None,
             last: None,
@@ -161,7 +163,7 @@ impl<'a> ToEncoder<'a> {
         let counts = on_grid
             .filter(|rate| self.spec.free && self.base.same(Rational { num: rate.den, den: rate.num }));
         self.grid = counts.and_then(Grid::new);
-        self.size = Some((first.width(), first.height()));
+        self.form = Some(first.form());
         self.opened = true;
         self.hand_over(Ready::Encoder(Box::new(encoder), counts.and_then(Grid::new)), 0)
     }
@@ -188,8 +190,8 @@ impl End for ToEncoder<'_> {
         Ok(())
     }
 
-    fn size(&self) -> Option<(u32, u32)> {
-        self.size
+    fn form(&self) -> Option<&Form> {
+        self.form.as_ref()
     }
 
     fn work(&self) -> Option<Work<'_>> {
@@ -197,16 +199,9 @@ impl End for ToEncoder<'_> {
     }
 
     fn format_again(&self) -> Option<(&'static str, String)> {
-        let format = self.format.as_ref()?;
-        Some(if self.spec.kind.kind() == StreamKind::Audio {
-            let (rate, layout) = (format.sample_rate, &format.layout);
-            let samples = format.sample_format();
-            ("aformat", format!("sample_fmts={samples}:sample_rates={rate}:channel_layouts={layout}"))
-        } else {
-            // Formats of devices are not in the list: their frames pass as they are.
-            let name = format.pixel_format();
-            ("format", Some(name).filter(|name| self.spec.kind.pixel_formats().contains(name))?)
-        })
+        let format = self.format.as_ref().filter(|_| self.spec.kind.kind() == StreamKind::Audio)?;
+        let (rate, layout, samples) = (format.sample_rate, &format.layout, format.sample_format());
+        Some(("aformat", format!("sample_fmts={samples}:sample_rates={rate}:channel_layouts={layout}")))
     }
 
     fn frame(&mut self, frame: Frame) -> Result<()> {

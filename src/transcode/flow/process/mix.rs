@@ -136,10 +136,6 @@ impl End for Collect {
         Ok(())
     }
 
-    fn size(&self) -> Option<(u32, u32)> {
-        None
-    }
-
     fn frame(&mut self, frame: Frame) -> Result<()> {
         self.0.push(frame);
         Ok(())

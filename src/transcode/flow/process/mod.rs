@@ -1,5 +1,6 @@
 //! The process stage: frames go through filter graphs and the caller's processors to what the encoder takes.
 
+mod form;
 pub(crate) mod layers;
 mod mix;
 mod onsets;
@@ -15,7 +16,8 @@ use crate::{
     Frame, Result,
     av::{
         decoder::Got,
-        frame::Shape,
+        device::Device,
+        frame::{Form, Shape},
         graph::{Format, Graph, GraphOptions, Input},
     },
     time::Rational,
@@ -86,10 +88,12 @@ pub(crate) enum Link {
 pub(crate) trait End {
     /// The last graph was made (again): what comes out of it, before it does.
     fn format(&mut self, format: &Format) -> Result<()>;
-    /// A picture of another size than before comes out, and the encoder's can't change: what it has to be
-    /// scaled to.
-    fn size(&self) -> Option<(u32, u32)>;
-    /// The filter that brings all that comes later into the format that the encoder was opened with.
+    /// What the encoder was opened for, once it is: an encoder can't change in mid-stream, and all pictures
+    /// that come later are brought into this.
+    fn form(&self) -> Option<&Form> {
+        None
+    }
+    /// The filter that does so with sound.
     fn format_again(&self) -> Option<(&'static str, String)> {
         None
     }
@@ -244,10 +248,6 @@ impl GraphLink {
             };
             text = text.replace("{memory}", &memory);
         }
-        if let Some((w, h)) = end.size().filter(|_| last && !shape.is_audio()) {
-            // An encoder can't change its size in mid-stream.
-            tail.insert(0, ("scale", format!("{w}:{h}")));
-        }
         if last {
             tail.extend(end.format_again());
         }
@@ -263,9 +263,18 @@ impl GraphLink {
             inputs.push(input);
             sides.push(side);
         }
-        let graph = Graph::new(&inputs, &text, &tail, &self.options)?;
+        let mut graph = Graph::new(&inputs, &text, &tail, &self.options)?;
         if last {
-            end.format(&graph.output()?)?;
+            let mut format = graph.output()?;
+            if let (Some(from), Some(to)) = (&format.form, end.form())
+                && from != to
+            {
+                // What comes out is known of a graph that was made.
+                form::bring(&mut tail, from, to, self.options.device.as_ref().map(Device::kind));
+                graph = Graph::new(&inputs, &text, &tail, &self.options)?;
+                format = graph.output()?;
+            }
+            end.format(&format)?;
         }
         self.made = Some(Box::new(Made { graph, shape, base, out: Frame::new()?, sides, ends: None }));
         Ok(())
