@@ -174,6 +174,7 @@ impl Copy<'_, '_> {
             .lanes
             .iter()
             .filter_map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?))
+            .map(|need| need.with_keyframe(self.part.from_keyframe))
             .collect();
         if needs.first().is_none_or(|need| need.stream != primary) {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));

@@ -1,5 +1,6 @@
 //! Where a part begins: the packets before its first shown instant that decoding needs.
 
+use super::sound::{self, Search};
 use crate::{
     Control, Error, ErrorKind, Limits, Media, Result,
     av::{
@@ -19,6 +20,8 @@ pub(crate) struct Need {
     pub from: i64,
     /// How much before it decoding must begin, in ticks.
     pub preroll: i64,
+    /// Of sound: it is heard from the picture's keyframe on, where a copy begins.
+    pub with_keyframe: bool,
 }
 
 impl Need {
@@ -31,7 +34,13 @@ impl Need {
             base: s.time_base(),
             from: first.media,
             preroll: preroll.ticks(s.time_base()),
+            with_keyframe: false,
         })
+    }
+
+    /// Begins with the picture's keyframe, or not.
+    pub(crate) fn with_keyframe(self, with_keyframe: bool) -> Self {
+        Self { with_keyframe, ..self }
     }
 }
 
@@ -123,6 +132,7 @@ pub(crate) fn read(
     // start.
     from_start |=
         media.demuxer().is_mov() && demux.first_indexed(primary.stream).is_some_and(|first| at < first);
+    let mut search = Search::default();
     loop {
         if from_start || !demux.seek(primary.stream, at)? {
             control.check()?;
@@ -130,7 +140,7 @@ pub(crate) fn read(
             media.to_start(demux, &streams)?;
         }
         let mut packets = Vec::new();
-        collect(demux, primary, &mut packets, control)?;
+        collect(demux, primary, search.keyframe(), &mut packets, control)?;
         let mut key = begin_of(&packets, primary);
         if key.is_none() && from_start && demux.holds_payload() {
             ask_bitstream(media, primary, &mut packets);
@@ -155,6 +165,10 @@ pub(crate) fn read(
                     < media.start().minus(Timestamp::from_nanos(10_000_000_000));
             continue;
         }
+        if let Some(earlier) = search.further(media, &packets, needs, key).filter(|_| !from_start) {
+            at = at.min(earlier);
+            continue;
+        }
         return Ok(trim(packets, needs, key));
     }
 }
@@ -174,8 +188,15 @@ fn ask_bitstream(media: &Media, primary: &Need, packets: &mut [Item]) {
     }
 }
 
-/// Reads until the primary stream has come to the shown part.
-fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Item>, control: &Control) -> Result<()> {
+/// Reads until the primary stream has come to the shown part. What it has before `keyframe` (a dts), is not
+/// needed.
+fn collect(
+    demux: &mut Demux,
+    primary: &Need,
+    keyframe: Option<i64>,
+    packets: &mut Vec<Item>,
+    control: &Control,
+) -> Result<()> {
     let mut keys = KeyWindow { best: None };
     let (mut held, mut untimed): (u64, u32) = (0, 0);
     loop {
@@ -185,6 +206,10 @@ fn collect(demux: &mut Demux, primary: &Need, packets: &mut Vec<Item>, control: 
             return Ok(());
         }
         let packet = &item.packet;
+        let in_front = || packet.dts().zip(keyframe).is_some_and(|(dts, keyframe)| dts < keyframe);
+        if packet.stream() == primary.stream && in_front() {
+            continue;
+        }
         let reached = packet.stream() == primary.stream
             && packet.dts().or(packet.pts()).is_some_and(|time| time > primary.from);
         keys.note(packet, primary, packets.len());
@@ -279,11 +304,7 @@ fn trim(packets: Vec<Item>, needs: &[Need], key: Option<usize>) -> LeadIn {
             // Sound with a picture: from the picture's keyframe on, and before it what the decoder needs.
             StreamKind::Audio => {
                 let least = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
-                let wanted = packets.iter().position(|Item { packet: p, .. }| {
-                    let end = p.pts().or(p.dts()).map(|pts| pts.saturating_add(p.duration()));
-                    p.stream() == need.stream && end.is_some_and(|end| end > least)
-                });
-                wanted.unwrap_or(begin).min(begin)
+                sound::first_heard(&packets, need.stream, least).unwrap_or(begin).min(begin)
             }
             // A subtitle may have begun long ago and still be shown.
             _ => begin_of(&packets, need).unwrap_or(begin).min(begin),

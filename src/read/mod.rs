@@ -3,6 +3,7 @@
 mod jumps;
 mod leadin;
 mod reader;
+mod sound;
 
 pub(crate) use leadin::{Need, preroll_of};
 pub(crate) use reader::{Noted, Reader, Stretch};

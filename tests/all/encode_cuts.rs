@@ -372,6 +372,46 @@ fn a_codec_that_is_not_kept_is_told_of() {
     }
 }
 
+// ---- sound that lies in front of a keyframe in the file
+
+#[test]
+fn long_packets_of_sound_begin_before_the_keyframe_in_the_file() {
+    oracle!("long packets of sound");
+    let folder = tempfile::tempdir().unwrap();
+    let mjpeg: &[&str] = &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"];
+    let gop: &[&str] = &["-c:v", "libx264", "-g", "25", "-sc_threshold", "0", "-preset", "veryfast"];
+    // The last ones are of the tier that may take longer.
+    let cases = [
+        ("mkv", mjpeg, "wavpack"),
+        ("mkv", mjpeg, "flac"),
+        ("nut", mjpeg, "flac"),
+        ("mkv", gop, "flac"),
+        ("mkv", mjpeg, "tta"),
+        ("nut", mjpeg, "wavpack"),
+        ("mkv", mjpeg, "alac"),
+        ("mkv", mjpeg, "pcm_s16le"),
+        ("mkv", &["-c:v", "prores"], "flac"),
+    ];
+    for (container, video, audio) in cases.into_iter().take(if cfg!(feature = "full-tests") { 9 } else { 4 })
+    {
+        let name = format!("{}-{audio}.{container}", video[1]);
+        let source = marked(&name, 25, &[video, &["-q:v", "2", "-c:a", audio]].concat());
+        // On a keyframe, in the middle of a group of pictures, in the second half of a picture.
+        for (from, to) in [(2.04, 3.0), (2.0, 3.0), (1.1, 3.3), (0.5, 1.5)] {
+            let clip = encode_cut(&source, (from, to), "mkv");
+            let path = save(&clip, folder.path(), "cut.mkv");
+            let (seconds, late) = sound(&path, from);
+            // WavPack becomes AAC: its encoder's delay, and a last frame that is a whole one.
+            let most = to - from + if audio == "wavpack" { 2.0 * 1024.0 / 48_000.0 } else { 0.001 };
+            assert!((to - from - 0.001..most).contains(&seconds), "{name} {from}..{to}: {seconds} s");
+            let delay = if audio == "wavpack" && common::lavf() < 61 { 0.0213 } else { 0.0 };
+            assert!((late - delay).abs() < 0.0015, "{name} {from}..{to}: {late} s late");
+            let first = common::frames(&path, "0:a:0")[0].time;
+            assert!(first.abs() < 0.0011, "{name} {from}..{to}: sound begins at {first} s");
+        }
+    }
+}
+
 // ---- sound whose packets tell no time, or a wrong one
 
 #[test]
