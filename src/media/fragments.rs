@@ -80,10 +80,13 @@ impl<D: ReadDevice> Weighed<D> {
         };
         let using = mp4::Use { fragments: true, expands: false };
         mp4::weigh(&mut read, len, control.get_limits(), using)?;
-        if self.indices.len() == INDICES || !mp4::lead_to_boxes(&mut read, len, &self.indices)? {
+        if self.indices.len() == INDICES
+            || !mp4::lead_to_boxes(&mut read, len, &self.indices, control.get_limits())?
+        {
             return Err(Limits::reached(
                 "demuxer_memory",
-                "an index of its fragments leads to where there are none by its boxes".into(),
+                "the indices of its fragments lead to where there are none by its boxes, or there are too many of them"
+                    .into(),
             ));
         }
         self.judged = true;
@@ -170,14 +173,15 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    /// Some bytes, in pieces of so many.
-    struct Bytes(Vec<u8>, usize, bool);
+    /// Some bytes, in pieces of so many; whether there is a length, and how often they were read.
+    struct Bytes(Vec<u8>, usize, bool, u64);
 
     impl ReadDevice for Bytes {
         fn read(&mut self, at: u64, into: &mut [u8], _: &Control) -> Result<usize> {
             let rest = self.0.get(at as usize..).unwrap_or_default();
             let len = rest.len().min(into.len()).min(self.1);
             into[..len].copy_from_slice(&rest[..len]);
+            self.3 += 1;
             Ok(len)
         }
         fn len(&self) -> Option<u64> {
@@ -194,12 +198,18 @@ mod tests {
     }
 
     fn all(bytes: &[u8], piece: usize, seeks: bool) -> Result<()> {
-        let mut device = Weighed::new(Bytes(bytes.to_vec(), piece, seeks));
+        counted(bytes, piece, seeks, &Control::default()).0
+    }
+
+    /// And how often the device was read.
+    fn counted(bytes: &[u8], piece: usize, seeks: bool, control: &Control) -> (Result<()>, u64) {
+        let mut device = Weighed::new(Bytes(bytes.to_vec(), piece, seeks, 0));
         let mut at = 0;
         loop {
-            match device.read(at, &mut [0; 64], &Control::default())? {
-                0 => return Ok(()),
-                read => at += read as u64,
+            match device.read(at, &mut [0; 64], control) {
+                Ok(0) => return (Ok(()), device.device.3),
+                Ok(read) => at += read as u64,
+                Err(error) => return (Err(error), device.device.3),
             }
         }
     }
@@ -239,5 +249,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What follows a tfra's type, without its entries.
+    fn random_access(entries: u32) -> Vec<u8> {
+        [&b"tfra"[..], &[0, 1, 0, entries].map(u32::to_be_bytes).concat()].concat()
+    }
+
+    #[test]
+    fn tables_in_each_other_are_not_read_over_and_over() {
+        // Each goes on to the end of the file, and leads to its first box.
+        let lying = random_access(u32::MAX).repeat(1000);
+        let bytes = make_box(b"mdat", &[lying, run(100_000_000), vec![0; 100_000]].concat());
+        let (outcome, reads) = counted(&bytes, 64, true, &Control::default());
+        let error = outcome.expect_err("too many entries");
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+        assert!(error.to_string().contains("too many of them"), "{error}");
+        // One for an entry, with one for each piece and index.
+        assert!(reads < bytes.len() as u64 / 8, "{reads} reads of {} bytes", bytes.len());
+        // As many as there is room for.
+        let entries = 5000;
+        let table = [random_access(entries), vec![0; 11 * entries as usize]].concat();
+        let honest = make_box(b"mdat", &[table, run(100_000_000)].concat());
+        counted(&honest, 64, true, &Control::default()).0.unwrap();
+    }
+
+    #[test]
+    fn boxes_that_indices_may_lead_to_are_bounded() {
+        let forged = make_box(b"mdat", &[random_access(1), vec![0; 11], run(100_000_000)].concat());
+        let boxes = make_box(b"free", &[]).repeat(100_000);
+        let bytes = [forged, boxes].concat();
+        let limited = |memory| {
+            let limits = Limits { demuxer_memory: memory, ..Limits::default() };
+            counted(&bytes, 64, true, &Control::new().limits(limits)).0
+        };
+        limited(2_000_000).unwrap();
+        let error = limited(1_500_000).expect_err("100,000 boxes");
+        assert!(error.to_string().contains("boxes"), "{error}");
     }
 }
