@@ -3,8 +3,8 @@
 use super::{Copied, Copy};
 use crate::{
     Result,
-    av::stream::StreamKind,
-    edit::lane::Begins,
+    av::{packet::Packet, stream::StreamKind},
+    edit::lane::{Begins, Lane},
     output::numbering,
     read::{Reader, preroll_of},
     time::Timestamp,
@@ -83,22 +83,23 @@ impl Copy<'_, '_> {
         if !self.session.target.is_waiting() {
             return Ok(());
         }
-        let first = |reader: &Reader, stream: usize, from: i64| {
-            let own = reader.ahead().filter(|packet| packet.stream() == stream);
-            let mut times = own.filter_map(|packet| packet.pts().or(packet.dts()));
-            times.find(|time| *time >= from)
-        };
-        let primed: Vec<_> =
-            self.lanes.iter().filter(|lane| lane.primes).map(|lane| (lane.stream, lane.keep_from)).collect();
+        let of = |lane: &Lane| reader.ahead().find_map(|packet| primes(lane, packet));
+        let mut times: Vec<Option<i64>> = self.lanes.iter().map(of).collect();
         for _ in 0..LOOK {
-            let found = primed.iter().all(|(stream, from)| first(reader, *stream, *from).is_some());
-            if found || reader.look_further("sound")?.is_none() {
+            let mut lacking = self
+                .lanes
+                .iter()
+                .zip(&mut times)
+                .filter(|(lane, time)| lane.primes && time.is_none())
+                .peekable();
+            if lacking.peek().is_none() {
                 break;
             }
+            let Some(packet) = reader.look_further("sound")? else { break };
+            lacking.for_each(|(lane, time)| *time = primes(lane, packet));
         }
         let mut firsts = Vec::new();
-        for lane in self.lanes.iter_mut().filter(|lane| lane.primes) {
-            let time = first(reader, lane.stream, lane.keep_from);
+        for (lane, time) in self.lanes.iter_mut().zip(times) {
             let span = lane.spans.first().zip(self.media.streams().get(lane.stream));
             let Some((time, (span, stream))) = time.zip(span) else { continue };
             let at = span.shown_at(time, lane.base).plus(self.shift);
@@ -124,4 +125,10 @@ impl Copy<'_, '_> {
         let from = if lane.begins == Begins::Timed { shown_from } else { shown_from.minus(lane.later) };
         Some(Copied { from, len: end.minus(from) })
     }
+}
+
+/// When a packet is shown, if it is one that a lane's decoder gets going with.
+fn primes(lane: &Lane, packet: &Packet) -> Option<i64> {
+    let time = packet.pts().or(packet.dts()).filter(|_| lane.primes && packet.stream() == lane.stream);
+    time.filter(|time| *time >= lane.keep_from)
 }
