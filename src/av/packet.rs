@@ -11,6 +11,9 @@ unsafe extern "C" {
     -> c_int;
 }
 
+/// A packet itself, its buffer and the reference to it, as they lie in the allocator.
+const STRUCTURES: u64 = 512;
+
 /// An owned packet. Timestamps are ticks of its stream's time base; libav's AV_NOPTS_VALUE is None here.
 pub(crate) struct Packet {
     raw: NonNull<ff::AVPacket>,
@@ -108,6 +111,23 @@ impl Packet {
 
     pub(crate) fn size(&self) -> usize {
         usize::try_from(self.get().size).unwrap_or(0)
+    }
+
+    /// Bytes of memory that it takes up, about: with the structures around its payload and what its demuxer
+    /// put beside that.
+    pub(crate) fn memory(&self) -> u64 {
+        let packet = self.get();
+        let count = usize::try_from(packet.side_data_elems).unwrap_or(0);
+        let beside = match packet.side_data.is_null() {
+            true => &[],
+            // SAFETY: there are so many, and they live as long as the packet is not changed.
+            false => unsafe { std::slice::from_raw_parts(packet.side_data, count) },
+        };
+        let payload = if self.is_stood_in_for() { 0 } else { self.size() as u64 };
+        beside
+            .iter()
+            .map(|data| data.size as u64)
+            .fold(STRUCTURES.saturating_add(payload), u64::saturating_add)
     }
 
     pub(crate) fn is_key(&self) -> bool {

@@ -7,7 +7,7 @@ mod primes;
 
 use super::lane::{Fate, Lane, Seam, show_whole_frames};
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result,
+    Control, Error, ErrorKind, Limits, Media, Report, Result,
     av::stream::StreamKind,
     job::Stage,
     media::{Item, Payloads, Span},
@@ -130,6 +130,7 @@ fn one(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> 
         lanes: Vec::new(),
         shift: Timestamp::ZERO,
         count: 0,
+        held: 0,
     };
     let copied = copy.run(feeds)?;
     session.placed = session.placed.plus(copied.len);
@@ -146,6 +147,8 @@ struct Copy<'s, 'a> {
     /// Where parts meet, sound goes on where the part before let it end.
     sound_runs_on: bool,
     count: u64,
+    /// Bytes of memory that the lanes hold back.
+    held: u64,
 }
 
 impl Copy<'_, '_> {
@@ -322,8 +325,13 @@ impl Copy<'_, '_> {
         match fate {
             Fate::LeftOut => Ok(()),
             Fate::HeldBack => {
+                self.held = self.held.saturating_add(packet.memory());
                 lane.held.push(item.take()?);
-                Ok(())
+                let (stream, most) = (lane.stream, self.session.control.get_limits().memory);
+                Limits::hold(self.held, most, "memory", || {
+                    format!("pictures behind the range's end are held until none inside can follow: more than {most} bytes")
+                })
+                .map_err(|e| e.in_stream(stream))
             }
             Fate::Written => {
                 if !lane.held.is_empty() {
@@ -344,6 +352,7 @@ impl Copy<'_, '_> {
             lane.beyond = lane.beyond.saturating_add(held.len());
         }
         for mut item in held {
+            self.held = self.held.saturating_sub(item.packet.memory());
             if keep {
                 self.emit(index, &mut item)?;
             }

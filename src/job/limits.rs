@@ -66,7 +66,8 @@ pub struct Limits {
     pub duration: u64,
     /// Packets that one job writes.
     pub packets: u64,
-    /// Bytes of payload that one job holds in memory: what its Rope owns. Shared slices and the
+    /// Bytes that one job holds in memory: of payload, what its Rope owns; and the packets that wait until it
+    /// is known what becomes of them, each with some 500 bytes beside its payload. Shared slices and the
     /// muxer's own tables (about 100 bytes a packet) do not count.
     pub memory: u64,
     /// Bytes that one job writes, shared slices as well.

@@ -220,14 +220,12 @@ fn collect(
                 return Err(error.in_stream(primary.stream).advise("remux it into mp4 or mkv first"));
             }
         }
-        held = held.saturating_add(if demux.holds_payload() { packet.size() as u64 } else { 0 });
-        if held > control.get_limits().memory {
-            let message = format!(
-                "a range begins so far behind a keyframe that more than {} bytes would be held",
-                control.get_limits().memory
-            );
-            return Err(Limits::reached("memory", message).in_stream(primary.stream));
-        }
+        held = held.saturating_add(packet.memory());
+        let most = control.get_limits().memory;
+        Limits::hold(held, most, "memory", || {
+            format!("a range begins so far behind a keyframe that more than {most} bytes would be held")
+        })
+        .map_err(|e| e.in_stream(primary.stream))?;
         packets.push(item);
         if reached {
             return Ok(());
@@ -236,12 +234,15 @@ fn collect(
         if let Some(start) = keys.droppable(packets.len()) {
             let kept = packets.split_off(start);
             let dropped = std::mem::replace(packets, kept);
-            let bytes =
-                dropped.iter().map(|Item { packet, .. }| packet.size() as u64).fold(0, u64::saturating_add);
-            held = held.saturating_sub(bytes);
+            held = held.saturating_sub(memory(&dropped));
             keys.best = keys.best.map(|best| best.saturating_sub(start));
         }
     }
+}
+
+/// What packets take up together.
+pub(super) fn memory<'a>(items: impl IntoIterator<Item = &'a Item>) -> u64 {
+    items.into_iter().map(|item| item.packet.memory()).fold(0, u64::saturating_add)
 }
 
 struct KeyWindow {

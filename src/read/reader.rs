@@ -32,8 +32,8 @@ pub(crate) struct Reader {
     jumps: Option<Jumps>,
     /// Read before they are asked for: the lead-in, and what was looked at behind it.
     ahead: VecDeque<Item>,
-    /// Bytes of those that were looked at.
-    looked: u64,
+    /// Bytes of memory that they took.
+    held: u64,
     warnings: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Reader {
             control: control.clone(),
             jumps: media.may_jump().then(Jumps::default),
             ahead: VecDeque::new(),
-            looked: 0,
+            held: 0,
             warnings: Vec::new(),
         };
         reader.judge(begun)?;
@@ -79,6 +79,7 @@ impl Reader {
     pub(crate) fn begin(&mut self, needs: &[Need], everything: bool) -> Result<Option<i64>> {
         let read = leadin::read(&self.media, self.loan.get()?, needs, everything, &self.control);
         let lead = self.judge(read)?;
+        self.held = leadin::memory(&lead.packets);
         self.ahead = lead.packets.into();
         Ok(lead.begins)
     }
@@ -97,9 +98,9 @@ impl Reader {
         if !self.judge(more)? {
             return Ok(None);
         }
-        self.looked = self.looked.saturating_add(item.packet.size() as u64);
+        self.held = self.held.saturating_add(item.packet.memory());
         let most = self.control.get_limits().memory;
-        Limits::hold(self.looked, most, "memory", || {
+        Limits::hold(self.held, most, "memory", || {
             format!("{what} begins so far behind the other streams that more than {most} bytes would be held")
         })?;
         self.ahead.push_back(item);

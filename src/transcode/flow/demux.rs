@@ -179,7 +179,7 @@ impl DemuxStage<'_> {
         let Some(way) = self.ways.get_mut(route.lane) else { return Ok(()) };
         let Some(source) = media.streams().get(route.stream) else { return Ok(()) };
         route.done = packet.dts().is_some_and(|dts| route.last_packet.is_some_and(|last| dts >= last));
-        let bytes = packet.size();
+        let bytes = usize::try_from(packet.memory()).unwrap_or(usize::MAX);
         let wanted = match way {
             None => false,
             Some(Forward::Decode(to)) => to.send(Fed::Packet(packet), bytes, self.stop)?,

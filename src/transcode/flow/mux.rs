@@ -121,11 +121,10 @@ impl Muxing<'_> {
         if self.target.is_open() {
             return self.write(track, packet, base);
         }
-        self.held = self.held.saturating_add(packet.size() as u64);
-        if self.held > self.control.get_limits().memory {
-            let message = "one stream has no frames for so long that the others do not fit in memory";
-            return Err(Limits::reached("memory", message.into()));
-        }
+        self.held = self.held.saturating_add(packet.memory());
+        Limits::hold(self.held, self.control.get_limits().memory, "memory", || {
+            "one stream has no frames for so long that the others do not fit in memory".into()
+        })?;
         self.waiting.push((track, packet, base));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Bad input: a clear error, nothing left behind, no crash and no hang.
 
 mod cut_short;
+mod held;
 mod inputs;
 mod interrupted;
 mod limits;
