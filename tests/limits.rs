@@ -7,7 +7,7 @@ mod common;
 use avrope::{Control, Cut, ErrorKind, Media, Source, TimeRange, cut};
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
@@ -176,6 +176,21 @@ fn limits_have_names_on_the_command_line() {
         let output = probe(limit);
         assert_eq!(output.status.code(), Some(2), "{limit}");
         assert!(said(&output).contains(says), "{limit}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_pipe_is_read_as_far_as_its_limit() {
+    let case = Case::new();
+    for limit in ["input_bytes", "memory"] {
+        let mut command = case.command(&["probe", "-", "--limit", &format!("{limit}=4M")]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let (mut stdin, piece) = (child.stdin.take().unwrap(), vec![0; 64 << 10]);
+        let pieces = (0..1000).take_while(|_| stdin.write_all(&piece).is_ok()).count();
+        drop(stdin);
+        failed(&child.wait_with_output().unwrap(), &format!("(--limit {limit}=…)"));
+        // Beside the limit: some chunks on their way, and what lies in the pipe.
+        assert!(pieces * piece.len() < 8 << 20, "{limit}: {pieces} pieces were read");
     }
 }
 

@@ -128,7 +128,9 @@ impl Source {
         Self::new(name, Kind::Stream(Mutex::new(Some(Box::new(stream)))))
     }
 
-    /// Reads a stream to its end into memory. An error if it has more than `limit` bytes.
+    /// Reads a stream to its end into memory. An error if it has more than `limit` bytes, as soon as these
+    /// were read: no job has begun, and so no [`Limits`](crate::control::Limits) hold but this one. For a
+    /// job's own it is the smaller of their `memory` and `input_bytes`.
     pub fn spool(reader: impl Read, limit: u64, name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let mut bytes = Vec::new();

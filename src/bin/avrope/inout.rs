@@ -6,7 +6,7 @@ use crate::{
     progress::{Bar, Handle},
 };
 use avrope::{
-    Control, Sink, Source,
+    Control, ErrorKind, Sink, Source,
     io::{ChunkReceiver, channel},
 };
 use bytes::Bytes;
@@ -71,7 +71,20 @@ pub fn source(path: &Path, needs: Needs, bar: &Bar, control: &Control) -> Outcom
         return Ok(Source::from_reader(Cursor::new(head).chain(pipe), "stdin"));
     }
     pipe.told = Some(bar.handle());
-    Ok(Source::spool(Cursor::new(head).chain(pipe), control.get_limits().memory, "stdin")?)
+    spool(Cursor::new(head).chain(pipe), control)
+}
+
+/// Reads what has to be there as a whole into memory.
+fn spool(pipe: impl Read, control: &Control) -> Outcome<Source> {
+    let limits = control.get_limits();
+    let (most, name) = (limits.input_bytes, "input_bytes").min((limits.memory, "memory"));
+    Source::spool(pipe, most, "stdin").map_err(|error| match error.kind() {
+        ErrorKind::LimitExceeded => Failure::Said(format!(
+            "stdin: it has more than {most} bytes, and is read into memory to its end; save it to a file first, or \
+             raise the limit {name} (--limit {name}=…)"
+        )),
+        _ => error.into(),
+    })
 }
 
 fn duplicate(of: impl AsFd) -> std::io::Result<File> {
