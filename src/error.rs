@@ -297,6 +297,15 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
+    /// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory
+    /// for their stacks.
+    pub(crate) fn no_thread(what: &str, error: std::io::Error) -> Self {
+        let mut new = Self::new(ErrorKind::LimitExceeded, format!("no thread for {what}: {error}"))
+            .advise("run fewer jobs at once, or raise the limit for processes (ulimit -u, pids.max)");
+        new.inner.cause = Some(Cause::Io(error));
+        new
+    }
+
     /// A callback or a stage that panicked, with its text.
     pub(crate) fn panicked(what: &str, panic: Box<dyn Any + Send>) -> Self {
         let text = panic

@@ -147,6 +147,41 @@ fn a_thread_that_can_not_start_is_an_error() {
     assert!(refused >= 4, "{refused} runs lacked a thread of the pipeline");
 }
 
+#[test]
+fn an_encoder_whose_threads_can_not_start_is_an_error_and_is_not_waited_for() {
+    oracle!("an_encoder_whose_threads_can_not_start_is_an_error_and_is_not_waited_for");
+    let (case, clip) = (Case::new(), clip());
+    // As above; and libav's and the encoder's threads have stacks as large as the system's limit for one.
+    let stack: u64 = 1 << 30;
+    let prepared = move || {
+        let limit = libc::rlimit { rlim_cur: stack, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: two numbers for the kernel.
+        unsafe { libc::setrlimit(libc::RLIMIT_STACK, &raw const limit) };
+        // SAFETY: a number. The signal ends what would wait for ever.
+        unsafe { libc::alarm(60) };
+        Ok(())
+    };
+    for (codec, encoder) in [("hevc", "libx265"), ("h264", "libx264")] {
+        let args = ["transcode", text(&clip), "-o", "out.mkv", "--threads", "4", "--video-codec", codec];
+        let mut refused = 0;
+        // Its threads come behind those of the stages, of the decoder and of a graph of filters.
+        for threads in (8..22).step_by(2) {
+            let mut command = case.command(&args);
+            command.env("RUST_MIN_STACK", stack.to_string()).env("MALLOC_ARENA_MAX", "1");
+            // SAFETY: setrlimit(2) and alarm(2) are async-signal-safe, and the closure touches nothing else.
+            unsafe { command.pre_exec(prepared) };
+            let output = limited(command, libc::RLIMIT_AS, stack * threads + stack / 2);
+            if output.status.success() {
+                fs::remove_file(case.path("out.mkv")).unwrap();
+                continue;
+            }
+            failed(&output, "");
+            refused += u32::from(said(&output).contains(&format!("no thread for the encoder {encoder}")));
+        }
+        assert!(refused >= 2, "{codec}: {refused} runs lacked a thread of the encoder");
+    }
+}
+
 // ---- limits on the command line
 
 #[test]

@@ -170,7 +170,12 @@ impl Decoder {
         };
         // Some ask for a format as early as this (VC-1).
         if !decoder.is_refused() {
-            check(code, &format!("opening a decoder for {}", stream.codec()))?;
+            let what = format!("a decoder for {}", stream.codec());
+            if code == -libc::EAGAIN {
+                // What pthread_create answers.
+                return Err(Error::no_thread(&what, std::io::Error::from_raw_os_error(libc::EAGAIN)));
+            }
+            check(code, &format!("opening {what}"))?;
         }
         Ok(decoder)
     }

@@ -33,6 +33,12 @@ use serde::{Deserialize, Serialize};
 /// A process that runs jobs of strangers should also ignore SIGXFSZ where it has a limit for files (`ulimit
 /// -f`, RLIMIT_FSIZE): without that, the kernel ends the process at the limit; with it, the write fails, and
 /// so the job (the command line does so). This library installs no signal handlers.
+///
+/// Where the system refuses a thread (`ulimit -u`, a control group's `pids.max`), that is
+/// [`ErrorKind::LimitExceeded`] as well. SVT-AV1 waits for ever for one that could not start, and no cancel
+/// and no deadline ends that: leave room for its threads (SVT-AV1 1.4 starts 16 with one of
+/// [`Transcode::threads`](crate::Transcode::threads), and 91 with more). libx265 would wait as well; whether
+/// its threads can start is tried before it opens, which another job that starts some meanwhile may belie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -6,6 +6,6 @@ pub(crate) mod faithful;
 pub(crate) mod holds;
 pub(crate) mod judge;
 pub(crate) mod options;
-mod parallel;
+pub(crate) mod parallel;
 mod scales;
 pub(crate) mod touches;

@@ -41,30 +41,34 @@ pub(crate) fn hold(settings: &Transcode, limits: &Limits) -> Result<()> {
         if !(key.ends_with("-params") || key == "x264opts") {
             continue;
         }
-        // Quotes and escapes are libav's, and hide no name.
-        let plain: String = list.chars().filter(|c| !matches!(c, '\\' | '\'')).collect();
-        for parameter in plain.split(':') {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let name = name.trim().replace('_', "-");
-            if !COUNTS.contains(&name.as_str()) {
-                continue;
-            }
-            let Some(count) = threads(value) else {
-                let message = format!("'{parameter}' in the option '{key}': that is no number of threads");
+        for (name, value) in counts(list) {
+            let Some(count) = threads(&value) else {
+                let message = format!("'{name}={value}' in the option '{key}': that is no number of threads");
                 return Err(Error::invalid(message).advise("give one, or 'auto'"));
             };
             let most = limits.threads;
             Limits::hold(count, most.into(), "threads", || {
-                format!("'{parameter}' in the option '{key}': {count} threads, and the limit is {most}")
+                format!("'{name}={value}' in the option '{key}': {count} threads, and the limit is {most}")
             })?;
         }
     }
     Ok(())
 }
 
+/// The parameters of a list that say how many threads there are to be, and their values.
+pub(crate) fn counts(list: &str) -> Vec<(String, String)> {
+    // Quotes and escapes are libav's, and hide no name.
+    let plain: String = list.chars().filter(|c| !matches!(c, '\\' | '\'')).collect();
+    let parameter = |it: &str| {
+        let (name, value) = it.split_once('=').unwrap_or((it, ""));
+        (name.trim().replace('_', "-"), value.to_owned())
+    };
+    plain.split(':').map(parameter).filter(|(name, _)| COUNTS.contains(&name.as_str())).collect()
+}
+
 /// How many a value asks for: a number, or one for each of a machine's nodes; or a word for as many as there
 /// are cores, or for none.
-fn threads(value: &str) -> Option<u64> {
+pub(crate) fn threads(value: &str) -> Option<u64> {
     let one = |part: &str| match part.trim() {
         "auto" | "0" | "*" | "+" => Some(u64::from(cores())),
         "none" | "-" => Some(0),

@@ -60,7 +60,7 @@ impl Stop {
     ) {
         let thread = std::thread::Builder::new().name(format!("avrope {name}")).spawn_scoped(scope, stage);
         if let Err(error) = thread {
-            self.fail(no_thread(&format!("the {name} stage"), &error));
+            self.fail(Error::no_thread(&format!("the {name} stage"), error));
         }
     }
 
@@ -73,13 +73,6 @@ impl Stop {
             Err(panic) => self.fail(Error::panicked(&format!("the {name} stage"), panic)),
         }
     }
-}
-
-/// A limit of the system's for threads was reached (RLIMIT_NPROC, the pids of a control group), or memory for
-/// their stacks.
-fn no_thread(what: &str, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::LimitExceeded, format!("no thread for {what}: {error}"))
-        .advise("run fewer jobs at once, or raise the limit for processes (ulimit -u, pids.max)")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,6 +2,7 @@
 
 mod framing;
 mod grid;
+mod started;
 
 use super::{
     messages::{Counters, Muxed},
@@ -158,7 +159,9 @@ impl<'a> ToEncoder<'a> {
         let rate = on_grid.or(sink_rate).or_else(|| self.spec.source.frame_rate());
         let fps = rate.map_or(25.0, Rational::value);
         let options = self.options((first.width(), first.height(), fps))?;
-        let encoder = Encoder::video(self.spec.kind, first, base, rate, &options)?;
+        let kind = self.spec.kind;
+        let encoder =
+            started::opened(&kind.name(), &options, || Encoder::video(kind, first, base, rate, &options))?;
         self.base = encoder.time_base();
         let counts = on_grid
             .filter(|rate| self.spec.free && self.base.same(Rational { num: rate.den, den: rate.num }));
