@@ -208,7 +208,7 @@ impl RopeReader {
         self.control.check()?;
         // A piece in memory goes out whole, one in a file in chunks.
         let Some(piece) = self.rope.piece_from(pos) else { return Ok(None) };
-        let is_far = matches!(&piece.bytes, Slice::Shared { source, .. } if source.as_far().is_some());
+        let is_far = piece.is_far();
         if let Some(ahead) = self.ahead.as_mut().filter(|_| !is_far) {
             // What follows is on its way while the receiver has what is here.
             ahead.ask(&self.rope, pos, self.needs, &self.control)?;

@@ -27,6 +27,7 @@ pub struct Rope(Arc<Inner>);
 struct Inner {
     pieces: Vec<Piece>,
     len: u64,
+    is_far: bool,
 }
 
 #[derive(Clone)]
@@ -46,6 +47,11 @@ pub(crate) enum Slice {
 impl Piece {
     pub(crate) fn end(&self) -> u64 {
         self.start.saturating_add(self.len)
+    }
+
+    /// Whether its source may be slow to answer.
+    pub(super) fn is_far(&self) -> bool {
+        matches!(&self.bytes, Slice::Shared { source, .. } if source.as_far().is_some())
     }
 
     /// Where it lies in its file, if it is a slice of one.
@@ -87,7 +93,8 @@ pub struct RopeSlice {
 impl Rope {
     pub(crate) fn from_pieces(pieces: Vec<Piece>) -> Self {
         let len = pieces.last().map_or(0, Piece::end);
-        Self(Arc::new(Inner { pieces, len }))
+        let is_far = pieces.iter().any(Piece::is_far);
+        Self(Arc::new(Inner { pieces, len, is_far }))
     }
 
     /// A rope of these bytes alone.
@@ -134,10 +141,7 @@ impl Rope {
 
     /// Whether a part of it lies in a source that may be slow to answer.
     pub(super) fn is_far(&self) -> bool {
-        self.0.pieces.iter().any(|piece| match &piece.bytes {
-            Slice::Shared { source, .. } => source.as_far().is_some(),
-            Slice::Owned(_) => false,
-        })
+        self.0.is_far
     }
 
     /// The length in bytes.

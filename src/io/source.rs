@@ -173,17 +173,20 @@ impl Source {
     /// Errors: [`InvalidArgument`](ErrorKind::InvalidArgument) if the range is not inside,
     /// [`Unsupported`](ErrorKind::Unsupported) for a stream.
     pub fn slice(&self, range: impl RangeBounds<u64>) -> Result<Rope> {
+        self.whole()?.slice(range).map_err(|e| e.named(self.name()))
+    }
+
+    fn whole(&self) -> Result<Rope> {
         if !self.is_seekable() {
             let error = Error::unsupported("a stream has no parts that could be read again");
             return Err(error.named(self.name()).advise("read it into memory first (Source::spool)"));
         }
-        let whole = self.as_rope().cloned().unwrap_or_else(|| Rope::of_source(self));
-        whole.slice(range).map_err(|e| e.named(self.name()))
+        Ok(self.as_rope().cloned().unwrap_or_else(|| Rope::of_source(self)))
     }
 
     /// Reads up to `buf.len()` bytes at `offset` and returns how many; 0 at the end. An error for a stream.
     pub fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> Result<usize> {
-        self.slice(..)?.reader().control(control).read_at(offset, buf)
+        self.whole()?.reader().control(control).read_at(offset, buf)
     }
 
     /// Whether it can be read anywhere and again.

@@ -51,6 +51,28 @@ fn ropes_read_alike_however_they_are_read() {
 }
 
 #[test]
+fn a_read_costs_what_it_reads_and_not_what_the_rope_is() {
+    // A hundred thousand reads of as many pieces: were all looked at for each, this took many minutes.
+    const COUNT: u64 = 100_000;
+    let one = Source::from_bytes(&b"ab"[..]);
+    let pieces: Vec<_> = (0..COUNT).map(|i| one.slice(i % 2..i % 2 + 1).unwrap()).collect();
+    // Apart, so that they do not become one piece.
+    let own = Rope::from_bytes(&b"-"[..]);
+    let rope = Rope::concat(pieces.iter().flat_map(|piece| [piece, &own]));
+    let source = Source::from_rope(rope.clone());
+    bounded("reads here and there", move || {
+        for i in 0..COUNT {
+            let want = if i % 2 == 0 { *b"a-" } else { *b"b-" };
+            let mut got = [0; 2];
+            assert_eq!(source.read_at(2 * i, &mut got, &none()).unwrap(), 2);
+            assert_eq!(got, want, "{i}");
+            assert_eq!(rope.read_at(2 * i, &mut got).unwrap(), 2);
+            assert_eq!(got, want, "{i}");
+        }
+    });
+}
+
+#[test]
 fn past_the_end_of_a_rope_is_the_end() {
     let rope = Rope::from_bytes(&b"a rope"[..]);
     let mut buf = [0; 4];
