@@ -1,7 +1,7 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
 //! them becomes a name for those bytes.
 
-use super::{counted::Counted, keyframe, mp4, promise::Promise, search};
+use super::{counted::Counted, keyframe, mp4, promise::Promise, search::Search};
 use crate::{
     Control, Error, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
@@ -296,22 +296,11 @@ impl Demux {
             return self.go(|input| input.seek(stream, ticks));
         }
         self.counted.iter_mut().for_each(Counted::restart);
-        let there = search::narrow(self, stream, ticks).and_then(|()| self.input.seek(stream, ticks));
+        let (expected, len) = (self.expected, self.source.len().unwrap_or(0));
+        let mut search =
+            Search { input: &mut self.input, reader: &self.reader, expected, until: &mut self.until };
+        let there = search.narrow(len, stream, ticks).and_then(|()| self.input.seek(stream, ticks));
         there.map_err(|e| e.named(self.source.name()))
-    }
-
-    /// A look at another place of a far source, which is asked for so much of it.
-    pub(super) fn looks_from(&mut self, len: u64) {
-        self.reader.look(len);
-    }
-
-    /// It reads on from a look at this byte, all that is expected but for so much.
-    pub(super) fn reads_on(&mut self, at: u64, less: u64) {
-        if self.expected > 0 {
-            let until = at.saturating_add(self.expected).saturating_sub(less);
-            // Where it has to go back further, the end stays where it is.
-            self.reader.extend(*self.until.get_or_insert(until));
-        }
     }
 
     /// Goes somewhere. What libav reads on its way is here and there, and in order again from there on.
