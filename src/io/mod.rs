@@ -15,7 +15,8 @@ pub(crate) mod rope;
 mod save;
 pub(crate) mod sink;
 pub(crate) mod source;
-pub(crate) mod stream;
+mod source_reader;
+mod stream;
 
 pub use channel::{ChunkReceiver, ChunkSender, channel};
 pub use far::{Hints, ReadAt};
@@ -28,4 +29,5 @@ pub(crate) use file::FileSource;
 pub(crate) use rope::Rope;
 pub(crate) use save::PartialFile;
 pub(crate) use sink::{Sink, SinkKind, StreamSink};
-pub(crate) use source::{Source, SourceReader};
+pub(crate) use source::Source;
+pub(crate) use source_reader::{Resumed, SourceReader};

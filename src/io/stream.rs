@@ -1,7 +1,7 @@
 //! Sources that are read once and in order.
 
 use super::{
-    ChunkReceiver, SourceReader,
+    ChunkReceiver,
     callback::{forged, guarded},
 };
 use crate::{Control, Error, Result};
@@ -48,29 +48,6 @@ impl Stream for Channel {
         }
         let len = self.rest.len().min(into.len());
         let chunk = self.rest.split_to(len);
-        if let Some(into) = into.get_mut(..len) {
-            into.copy_from_slice(&chunk);
-        }
-        Ok(len)
-    }
-}
-
-/// A stream whose first bytes were looked at: they come again.
-pub(crate) struct Resumed {
-    pub(crate) head: Bytes,
-    pub(crate) rest: SourceReader,
-    pub(crate) at: u64,
-}
-
-impl Stream for Resumed {
-    fn read(&mut self, into: &mut [u8], control: &Control) -> Result<usize> {
-        if self.head.is_empty() {
-            let read = self.rest.read(self.at, into, control)?;
-            self.at = self.at.saturating_add(read as u64);
-            return Ok(read);
-        }
-        let len = self.head.len().min(into.len());
-        let chunk = self.head.split_to(len);
         if let Some(into) = into.get_mut(..len) {
             into.copy_from_slice(&chunk);
         }

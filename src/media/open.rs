@@ -18,7 +18,7 @@ use crate::{
         log,
         stream::{Stream, StreamKind},
     },
-    io::{avio::SharedReader, stream::Resumed},
+    io::{Resumed, avio::SharedReader},
     time::Timestamp,
 };
 use std::{fmt, sync::Arc, time::Duration};
