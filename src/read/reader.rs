@@ -135,17 +135,13 @@ impl Reader {
         demux.last_indexed(stream).filter(|_| self.media.is_indexed())
     }
 
-    /// What was seen and counted since the last call. `copied`: what was read is in the result as it was.
-    pub(crate) fn note(&mut self, copied: bool) -> Result<Noted> {
+    /// The end of the work: what was seen and counted. `copied`: what was read is in the result as it was. A
+    /// source that was changed meanwhile is seen here at the latest.
+    pub(crate) fn finish(mut self, copied: bool) -> Result<Noted> {
         let demux = self.loan.get()?;
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(demux.take_warnings(copied));
-        Ok(Noted { bytes_read: demux.take_bytes_read(), warnings })
-    }
-
-    /// The end of the work: a source that was changed meanwhile is seen here at the latest.
-    pub(crate) fn finish(mut self, copied: bool) -> Result<Noted> {
-        let noted = self.note(copied)?;
+        let noted = Noted { bytes_read: demux.take_bytes_read(), warnings };
         self.media.source().check_unchanged()?;
         Ok(noted)
     }

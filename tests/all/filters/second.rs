@@ -212,6 +212,47 @@ fn a_second_video_goes_on_where_the_first_changes_its_shape() {
     assert_eq!(Pictures::of(&save(&made, folder.path(), "shapes.mkv"), SIZE).count(), 50);
 }
 
+/// However often it is read, and wherever that ends: as where it is the only source.
+#[test]
+fn what_is_wrong_with_a_second_source_is_counted_and_said_once() {
+    oracle!("damaged packets of a second source");
+    let graph = "testsrc2=s=160x96:r=25:d=1,noise=alls=40";
+    let path = second("lossy.ts", graph, &["-c:v", "mpeg2video", "-q:v", "2"]);
+    let mut bytes = Vec::new();
+    // Each picture is of several packets of the stream; some get lost on their way.
+    let is_begin = |packet: &[u8]| packet[1] & 0x40 != 0;
+    for (i, packet) in std::fs::read(&path).unwrap().chunks(188).enumerate() {
+        if is_begin(packet) || i % 41 != 0 {
+            bytes.extend_from_slice(packet);
+        }
+    }
+    let source = || Source::from_bytes(bytes.clone());
+    let said = |warnings: &[String]| -> Vec<String> {
+        warnings.iter().filter(|warning| warning.contains("in the source")).cloned().collect()
+    };
+    let alone = transcode(&avrope::Media::open(source()).unwrap(), &lossless(), &Control::default()).unwrap();
+    let alone = said(&alone.report.warnings);
+    assert!(alone.len() == 1 && alone[0].contains(" packets are damaged"), "{alone:?}");
+    let (media, settings) = (open(&pattern(25)), lossless());
+    let over = |overlay: Overlay| {
+        let job = Transcoder::new(&media, &settings).watermark(source(), overlay).unwrap();
+        job.run(&Control::default()).unwrap().report
+    };
+    for end in [AtEnd::Hold, AtEnd::Hide, AtEnd::Repeat] {
+        let report = over(Overlay::new().at_end(end));
+        let told = said(&report.warnings);
+        assert!(told.len() == 1 && told[0].ends_with(&alone[0]), "{end:?}: {told:?}");
+        assert!(report.bytes_read >= (std::fs::metadata(pattern(25)).unwrap().len() + bytes.len() as u64));
+    }
+    // Left in the middle, by its range and by the end of the video.
+    let behind = TimeRange { from: Timestamp::from_secs(1.5).unwrap(), to: Timestamp::MAX };
+    for during in [TimeRange::secs(0.0, 0.5).unwrap(), behind] {
+        let told = said(&over(Overlay::new().during(during)).warnings);
+        assert!(told.len() == 1 && told[0].contains(" packets are damaged"), "{during}: {told:?}");
+        assert!(!told[0].ends_with(&alone[0]), "{during}: all of it was read");
+    }
+}
+
 #[test]
 fn a_second_source_that_is_damaged_or_none_at_all() {
     oracle!("damaged second source");

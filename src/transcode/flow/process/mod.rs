@@ -169,7 +169,12 @@ pub(crate) fn finish(links: &mut [Link], end: &mut dyn End) -> Result<()> {
     };
     match link {
         Link::Custom(processor) => processor.finish(&mut |frame| feed(rest, frame, end))?,
-        Link::Graph(link) => link.drain(rest, end)?,
+        Link::Graph(link) => {
+            link.drain(rest, end)?;
+            if let Some(work) = end.work() {
+                link.layers.iter_mut().try_for_each(|layer| layer.shows.leave(&work))?;
+            }
+        }
     }
     finish(rest, end)
 }

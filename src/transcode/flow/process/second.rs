@@ -93,11 +93,15 @@ impl Second {
     pub(crate) fn advance(&mut self, tick: i64, base: Rational, work: &Work<'_>) -> Result<()> {
         match self {
             Self::Still(_) => Ok(()),
-            Self::Moving(moving) => {
-                let name = moving.media.source().name().to_owned();
-                let stream = moving.stream;
-                moving.advance(tick, base, work).map_err(|e| e.in_stream(stream).named(&name))
-            }
+            Self::Moving(moving) => moving.advance(tick, base, work).map_err(|e| moving.name(e)),
+        }
+    }
+
+    /// Nothing more of it is shown: what is to be said of it is said.
+    pub(crate) fn leave(&mut self, work: &Work<'_>) -> Result<()> {
+        match self {
+            Self::Still(_) => Ok(()),
+            Self::Moving(moving) => moving.leave(work).map_err(|e| moving.name(e)),
         }
     }
 
@@ -163,6 +167,8 @@ pub(crate) struct Moving {
     to: Timestamp,
     /// None before the first is read, and behind the last.
     run: Option<Box<Run>>,
+    /// What is wrong with the source was said.
+    told: bool,
     /// What is shown now, and the one behind it.
     current: Option<TimedPicture>,
     next: Option<TimedPicture>,
@@ -199,6 +205,7 @@ impl Moving {
             at_end: overlay.end(),
             to: during.to,
             run: None,
+            told: false,
             current: None,
             next: None,
             began: during.from,
@@ -227,8 +234,7 @@ impl Moving {
             return Ok(());
         }
         if tick(self.to, base, base) <= now {
-            self.leave();
-            return Ok(());
+            return self.leave(work);
         }
         loop {
             if self.next.is_none() && !self.complete {
@@ -244,18 +250,33 @@ impl Moving {
         }
         let ends = self.current.as_ref().map(|last| tick(self.ends, last.picture.base(), base));
         let over = self.complete && self.next.is_none() && ends.is_some_and(|ends| ends <= now);
-        if over && self.at_end == AtEnd::Hide {
-            self.leave();
-        }
-        Ok(())
+        if over && self.at_end == AtEnd::Hide { self.leave(work) } else { Ok(()) }
     }
 
     /// Nothing more is shown: what it holds is not needed.
-    fn leave(&mut self) {
+    fn leave(&mut self, work: &Work<'_>) -> Result<()> {
         self.gone = true;
         self.complete = true;
-        self.run = None;
         self.next = None;
+        self.end_run(work)
+    }
+
+    /// Ends the run through the source, and says what was wrong in it.
+    fn end_run(&mut self, work: &Work<'_>) -> Result<()> {
+        let Some(run) = self.run.take() else { return Ok(()) };
+        let mut noted = run.reader.finish(false)?;
+        let name = self.media.source().name();
+        noted.warnings.iter_mut().for_each(|warning| *warning = format!("{name}: {warning}"));
+        // The next runs see the same.
+        if std::mem::replace(&mut self.told, true) {
+            noted.warnings.clear();
+        }
+        work.counters.note(noted);
+        Ok(())
+    }
+
+    fn name(&self, error: Error) -> Error {
+        error.in_stream(self.stream).named(self.media.source().name())
     }
 
     /// Reads the next picture; there is none if it is complete then.
@@ -266,7 +287,7 @@ impl Moving {
                 empty => empty.insert(Box::new(Run::open(&self.media, self.stream, &self.options, work)?)),
             };
             let Some(picture) = run.next(work)? else {
-                self.run = None;
+                self.end_run(work)?;
                 if self.pictures == 0 && self.current.is_none() {
                     return Err(Error::corrupt("not one picture in it could be decoded"));
                 }
@@ -373,7 +394,6 @@ impl Run {
         loop {
             work.control.check()?;
             let more = self.reader.next(&mut self.item)?;
-            work.counters.note(self.reader.note(false)?);
             let packet = &self.item.packet;
             if !more {
                 self.ended = true;
