@@ -64,6 +64,10 @@ pub(super) fn watched(call: impl FnOnce() -> c_int) -> c_int {
 /// Whether what `errno` says of memory is so. glibc leaves ENOMEM there also where one of its arenas was full
 /// and another one gave the memory (malloc.c: sysmalloc, _int_realloc), which happens to every thread that
 /// has some 64 MiB. It is believed where the allocator is another, or where memory can't be had now.
+///
+/// With glibc's, what was refused in one piece of more than 128 MiB (`ROOM`) goes unseen while that much is
+/// there, unless libav tells of it. How much it was nobody knows; were more room asked for, jobs near a limit
+/// of their address space would fail that got all they wanted.
 #[cold]
 fn is_short() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -74,7 +78,11 @@ fn is_short() -> bool {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
-    use std::{ffi::CStr, ptr, sync::OnceLock};
+    use std::{
+        ffi::{CStr, c_int, c_void},
+        ptr,
+        sync::OnceLock,
+    };
 
     /// As much as it maps for a new heap of an arena (arena.c: alloc_new_heap).
     const ROOM: usize = 128 << 20;
@@ -87,7 +95,8 @@ mod glibc {
         *REPLACED.get_or_init(|| unsafe {
             let own = libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             let differs = |name: &&CStr| {
-                libc::dlsym(own, name.as_ptr()) != libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr())
+                let found = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+                found != libc::dlsym(own, name.as_ptr()) && !is_stub(found)
             };
             let replaced = !own.is_null() && NAMES.iter().any(differs);
             if !own.is_null() {
@@ -95,6 +104,28 @@ mod glibc {
             }
             replaced
         })
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    type Symbol = libc::Elf64_Sym;
+    #[cfg(target_pointer_width = "32")]
+    type Symbol = libc::Elf32_Sym;
+
+    /// Whether an address is not a function's but a stub's that leads to it, as in an executable that is not
+    /// position-independent and takes the function's address (a canonical entry of its procedure linkage
+    /// table). Where it leads is not known: the other names tell, whose address nobody takes.
+    fn is_stub(address: *const c_void) -> bool {
+        /// `RTLD_DL_SYMENT` of dlfcn.h, which the crate `libc` lacks.
+        const SYMBOL: c_int = 1;
+        let mut symbol: *const Symbol = ptr::null();
+        // SAFETY: any address may be asked about; both places are ours, and the symbol is in the table of a
+        // loaded object.
+        unsafe {
+            let mut about: libc::Dl_info = std::mem::zeroed();
+            let found = libc::dladdr1(address, &raw mut about, (&raw mut symbol).cast(), SYMBOL) != 0;
+            // Section 0 (SHN_UNDEF): it is defined elsewhere.
+            found && symbol.as_ref().is_some_and(|symbol| symbol.st_shndx == 0)
+        }
     }
 
     /// Whether the system gives memory.
