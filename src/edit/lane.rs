@@ -95,7 +95,8 @@ impl Lane {
     /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins
     /// with, and lacks what it refers to.
     pub(super) fn leads(&mut self, packet: &Packet) -> bool {
-        self.done |= packet.dts().or(packet.pts()).is_some_and(|time| time >= self.until);
+        let decoded = packet.dts().map(|dts| dts.saturating_sub(self.early));
+        self.done |= decoded.or(packet.pts()).is_some_and(|time| time >= self.until);
         let pts = packet.pts().or(packet.dts());
         if self.leading_before.is_some_and(|key| pts.is_some_and(|pts| pts < key)) {
             return true;

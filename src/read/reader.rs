@@ -11,7 +11,7 @@ use crate::{
     media::{Item, Loan, Payloads},
     time::Timestamp,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What is read of a media.
 pub(crate) struct Stretch<'a> {
@@ -34,7 +34,8 @@ pub(crate) struct Reader {
     ahead: VecDeque<Item>,
     /// Bytes of memory that they took.
     held: u64,
-    warnings: Vec<String>,
+    /// Streams whose clock jumped.
+    jumped: BTreeSet<usize>,
 }
 
 /// What a reader saw and counted.
@@ -68,7 +69,7 @@ impl Reader {
             jumps: media.may_jump().then(Jumps::default),
             ahead: VecDeque::new(),
             held: 0,
-            warnings: Vec::new(),
+            jumped: BTreeSet::new(),
         };
         reader.judge(begun)?;
         Ok(reader)
@@ -123,7 +124,7 @@ impl Reader {
             if let Some(stream) = self.media.streams().get(index)
                 && jumps.bridge(&mut item.packet, stream)
             {
-                self.warnings.push(jumped(index));
+                self.jumped.insert(index);
             }
         }
         Ok(true)
@@ -139,7 +140,7 @@ impl Reader {
     /// source that was changed meanwhile is seen here at the latest.
     pub(crate) fn finish(mut self, copied: bool) -> Result<Noted> {
         let demux = self.loan.get()?;
-        let mut warnings = std::mem::take(&mut self.warnings);
+        let mut warnings: Vec<_> = std::mem::take(&mut self.jumped).into_iter().map(jumped).collect();
         warnings.extend(demux.take_warnings(copied));
         let noted = Noted { bytes_read: demux.take_bytes_read(), warnings };
         self.media.source().check_unchanged()?;

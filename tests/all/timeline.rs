@@ -297,6 +297,36 @@ fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
 }
 
 #[test]
+fn no_picture_is_lost_at_the_end_of_a_range_where_dts_lie_behind() {
+    oracle!("no_picture_is_lost_at_the_end_of_a_range_where_dts_lie_behind");
+    let Some(source) = shared("cases/no-key-flags.ts") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let all = frames(&source, "0:v:0");
+    for to in [0.2, 0.45, 0.6, 0.8] {
+        let due = all.iter().filter(|frame| frame.time < all[0].time + to - 0.001).count();
+        for mode in [CutMode::Edit, CutMode::Keyframe, CutMode::Encode] {
+            for name in ["out.mp4", "out.mkv"] {
+                if mode == CutMode::Edit && name == "out.mkv" {
+                    continue;
+                }
+                let (out, report) = cut_to(&source, (0.0, to), mode, folder.path(), name);
+                let found = frames(&out, "0:v:0");
+                let what = format!("{name}, {mode:?} up to {to}: {:?}", report.warnings);
+                if mode == CutMode::Keyframe && name == "out.mkv" {
+                    // What lies inside may refer to what is shown behind the end.
+                    assert!((due..due + 3).contains(&found.len()), "{what}: {} of {due}", found.len());
+                } else {
+                    assert_eq!(found.len(), due, "{what}");
+                }
+                if mode != CutMode::Encode {
+                    assert_eq!(hashes(&found[..due]), hashes(&all[..due]), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn pictures_shown_behind_a_range_are_told_of() {
     oracle!("pictures_shown_behind_a_range_are_told_of");
     let folder = tempfile::tempdir().unwrap();

@@ -73,6 +73,10 @@ struct Route {
     last_packet: Option<i64>,
     /// A picture's duration where its packet does not say it (those of B-frames in MP4, before FFmpeg 6).
     typical: i64,
+    /// How many pictures the codec keeps back, where a dts may lie behind its pts: not in MP4's tables.
+    delay: i64,
+    /// By how much dts lie behind pts; pictures up to there come behind a dts that lies behind the range.
+    late: Option<i64>,
     waits: bool,
     /// Shown from one instant to another each, and clipped to the range.
     is_subtitle: bool,
@@ -80,6 +84,20 @@ struct Route {
 }
 
 impl Route {
+    /// Whether a packet shows that all of the range has come.
+    fn is_behind(&mut self, packet: &Packet) -> bool {
+        let Some(dts) = packet.dts() else { return packet.pts().is_some_and(|pts| pts >= self.until) };
+        if let Some(late) = packet.pts().map(|pts| dts.saturating_sub(pts)).filter(|_| self.delay > 0) {
+            let room = self.delay.saturating_mul(self.typical);
+            // A first dts that leaves no room for what is kept back will lie behind the pts of others by that.
+            // (Ticks round. Much more is no reordering, but a clock that jumps.)
+            let first = if late.saturating_neg() < room.saturating_sub(room / 4) { room } else { 0 };
+            let late = late.clamp(0, room.saturating_mul(2));
+            self.late = Some(self.late.map_or(first.max(late), |most| most.max(late)));
+        }
+        dts.saturating_sub(self.late.unwrap_or(0)) >= self.until
+    }
+
     /// None if nothing of the lane is shown in this part.
     fn new(part: &Part, lane: usize, is_decoded: bool) -> Option<Self> {
         let (media, (origin, to)) = (&part.media, part.on_source());
@@ -116,6 +134,8 @@ impl Route {
             until: until.unwrap_or(i64::MAX),
             last_packet: None,
             typical,
+            delay: if is_decoded && !media.is_edited() { source.delay() } else { 0 },
+            late: None,
             waits: is_decoded,
             is_subtitle: source.kind() == StreamKind::Subtitle,
             done: false,
@@ -169,9 +189,7 @@ impl DemuxStage<'_> {
         let Some(route) = routes.iter_mut().find(|route| route.stream == packet.stream()) else {
             return Ok(());
         };
-        if packet.dts().or(packet.pts()).is_some_and(|time| time >= route.until) {
-            route.done = true;
-        }
+        route.done |= route.is_behind(&packet);
         // A packet without bytes is an end mark to decoders.
         if route.done || packet.size() == 0 {
             return Ok(());
