@@ -7,6 +7,9 @@ use std::{fmt, str::FromStr, time::Duration};
 
 const NANOS: i128 = 1_000_000_000;
 
+/// Containers round times to this and less.
+pub(crate) const ROUNDING: Timestamp = Timestamp::from_nanos(1_000_000);
+
 mod length;
 
 pub(crate) use length::{seconds, seconds_or_none};
@@ -197,6 +200,25 @@ impl TimeRange {
     /// `to - from`.
     pub(crate) fn length(self) -> Timestamp {
         self.to.minus(self.from)
+    }
+
+    /// Judges the range against a source's length, and returns where it ends; an error where it begins behind
+    /// the source's end. It is worth a warning that it is cut there, unless by no more than `rounding`.
+    pub(crate) fn within(
+        self,
+        length: Timestamp,
+        rounding: Timestamp,
+        mut warn: impl FnMut(String),
+    ) -> Result<Timestamp> {
+        if self.from >= length {
+            return Err(Error::invalid(format!(
+                "cut {self}: the range begins after the end, which is at {length}"
+            )));
+        }
+        if self.to > length.plus(rounding) && self.to != Timestamp::MAX {
+            warn(format!("the range {self} ends after the source, which is {length} long; it is cut there"));
+        }
+        Ok(self.to.min(length))
     }
 
     /// Checks the range for itself: not negative, not reversed, not empty.

@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &str)] = &[
     ),
     (
         "transcode/operations",
-        "av edit error hardware io job media output time \
+        "av edit error hardware io job media output read time \
          transcode/settings transcode/filters transcode/encoders transcode/flow transcode/plan",
     ),
     ("transcode", "transcode/settings transcode/flow transcode/operations"),

@@ -210,6 +210,7 @@ impl Copy<'_, '_> {
         for lane in 0..self.lanes.len() {
             self.release(lane, false)?;
         }
+        self.judge_range()?;
         let len = self.length(shown_from, to);
         self.tell(primary, to)?;
         self.tell_shortfall(shown_from, to);

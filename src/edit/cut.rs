@@ -225,17 +225,7 @@ impl Copying {
             report.ranges.push(ReportRange::exact(*range));
             let mut range = *range;
             if let Some(duration) = self.media.length() {
-                if range.from >= duration {
-                    return Err(Error::invalid(format!(
-                        "cut {range}: the range begins after the end, which is at {duration}"
-                    )));
-                }
-                if range.to > duration {
-                    if range.to != Timestamp::MAX {
-                        report.warn(format!("the range {range} ends after the source, which is {duration} long; it is cut there"));
-                    }
-                    range.to = duration;
-                }
+                range.to = range.within(duration, Timestamp::ZERO, |warning| report.warn(warning))?;
             }
             ranges.push(range);
         }

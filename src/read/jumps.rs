@@ -10,7 +10,7 @@ use crate::{
 
 /// Timestamps that go forward by more than this, or back by more than that, are a break in the source's clock
 /// (ffmpeg's dts_delta_threshold, and its tenth of a second).
-const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
+pub(super) const JUMP: Timestamp = Timestamp::from_nanos(10_000_000_000);
 const BACK: Timestamp = Timestamp::from_nanos(-100_000_000);
 
 /// What a report says of a jump that was bridged.
@@ -19,14 +19,19 @@ pub(crate) fn jumped(stream: usize) -> String {
 }
 
 /// Makes timestamps that jump go on (ffmpeg's ts_discontinuity_process). All streams jump by as much.
-#[derive(Default)]
 pub(crate) struct Jumps {
+    /// What is decoded before this leaves the clock as it is: a range is addressed on the source's own.
+    from: Timestamp,
     sum: Timestamp,
     /// When a stream's next packet is due, by the stream's index.
     due: Vec<Option<Timestamp>>,
 }
 
 impl Jumps {
+    pub(crate) fn from(from: Timestamp) -> Self {
+        Self { from, sum: Timestamp::ZERO, due: Vec::new() }
+    }
+
     /// Moves a packet to where it goes on. True if a jump was bridged here.
     pub(crate) fn bridge(&mut self, packet: &mut Packet, stream: &Stream) -> bool {
         let base = stream.time_base();
@@ -37,10 +42,13 @@ impl Jumps {
             packet.shift(self.sum.ticks(base));
             return false;
         };
+        let at = Timestamp::from_ticks(dts, base);
+        if at < self.from && self.sum == Timestamp::ZERO {
+            return false;
+        }
         if self.due.len() <= index {
             self.due.resize(index.saturating_add(1), None);
         }
-        let at = Timestamp::from_ticks(dts, base);
         let mut jumped = false;
         if let Some(due) = self.due.get(index).copied().flatten() {
             let delta = at.plus(self.sum).minus(due);

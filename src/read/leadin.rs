@@ -1,6 +1,9 @@
 //! Where a part begins: the packets before its first shown instant that decoding needs.
 
-use super::sound::{self, Search};
+use super::{
+    jumps::JUMP,
+    sound::{self, Search},
+};
 use crate::{
     Control, Error, ErrorKind, Limits, Media, Result,
     av::{
@@ -146,6 +149,7 @@ pub(crate) fn read(
             ask_bitstream(media, primary, &mut packets);
             key = begin_of(&packets, primary);
         }
+        key = behind_gap(media, &packets, primary).or(key);
         let first = packets.iter().find_map(|Item { packet, .. }| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
@@ -171,6 +175,17 @@ pub(crate) fn read(
         }
         return Ok(trim(packets, needs, key));
     }
+}
+
+/// The keyframe that a range begins with which begins where the source's clock is not: behind the last packet
+/// before it, the clock jumps to the first one at or behind it.
+fn behind_gap(media: &Media, packets: &[Item], primary: &Need) -> Option<usize> {
+    let mut own = packets.iter().enumerate().rev().filter(|(_, item)| item.packet.stream() == primary.stream);
+    let (index, next) = own.next().filter(|(_, item)| media.may_jump() && item.packet.is_key())?;
+    let (_, last) = own.next()?;
+    let (next, last) = (next.packet.dts()?, last.packet.dts()?);
+    let jumps = next >= primary.from && next.saturating_sub(last) > JUMP.ticks(primary.base);
+    jumps.then_some(index)
 }
 
 /// Flags the pictures at which decoding can begin, if none of the stream is flagged.

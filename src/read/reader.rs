@@ -61,12 +61,14 @@ impl Reader {
     }
 
     fn of(media: &Media, mut loan: Loan, stretch: &Stretch<'_>, control: &Control) -> Result<Self> {
+        // What is in front of a media's first picture is of its beginning.
+        let from = if stretch.at_start { Timestamp::from_nanos(i64::MIN) } else { stretch.from };
         let begun = loan.get()?.begin(stretch.streams, stretch.payloads, control);
         let mut reader = Self {
             media: media.clone(),
             loan,
             control: control.clone(),
-            jumps: media.may_jump().then(Jumps::default),
+            jumps: media.may_jump().then(|| Jumps::from(from)),
             ahead: VecDeque::new(),
             held: 0,
             jumped: BTreeSet::new(),

@@ -260,6 +260,121 @@ fn the_last_part_of_a_join_keeps_its_last_sound() {
     }
 }
 
+/// Two recordings behind each other, of which the second one's clock begins at 100 s.
+fn with_a_gap_of_the_clock() -> (Source, [PathBuf; 2]) {
+    let made = ["-c:v", "libx264", "-g", "25", "-c:a", "aac"];
+    let part = |name: &str, seconds: &str| {
+        let picture = format!("testsrc2=s=160x90:r=25:d={seconds}");
+        let sound = format!("sine=440:d={seconds}");
+        let begins = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
+        let offset = ["-output_ts_offset", if name == "gap-one.ts" { "0" } else { "100" }];
+        made_by_ffmpeg(name, &[&begins[..], &made, &offset].concat())
+    };
+    let parts = [part("gap-one.ts", "3"), part("gap-two.ts", "2")];
+    let bytes = parts.each_ref().map(|part| std::fs::read(part).unwrap()).concat();
+    (Source::from_bytes(bytes), parts)
+}
+
+#[test]
+fn a_range_is_found_on_the_sources_clock_whatever_jumps_in_front_of_it() {
+    oracle!("a_range_is_found_on_the_sources_clock_whatever_jumps_in_front_of_it");
+    let folder = tempfile::tempdir().unwrap();
+    let (source, [first, second]) = with_a_gap_of_the_clock();
+    let media = avrope::Media::open(source).unwrap();
+    let start = |path: &Path, entry: &str| {
+        let json = ffprobe(path, &["-show_entries", &format!("{entry}=start_time")]);
+        let found = if entry == "format" { &json["format"] } else { &json["streams"][0] };
+        found["start_time"].as_str().unwrap().parse::<f64>().unwrap()
+    };
+    let begins = start(&second, "stream") - start(&first, "format");
+    let all = frames(&second, "0:v:0");
+    let times = || (0..all.len()).map(|i| begins + i as f64 * 0.04);
+    // Into the gap, at its end, and behind it.
+    for (from, to) in [(60.0, 100.5), (99.0, 100.5), (100.0, 100.5), (100.7, 101.3)] {
+        for (mode, name) in [
+            (CutMode::Encode, "out.mp4"),
+            (CutMode::Encode, "out.mkv"),
+            (CutMode::Edit, "out.mp4"),
+            (CutMode::Keyframe, "out.mkv"),
+        ] {
+            let range = TimeRange::secs(from, to).unwrap();
+            let settings = Cut::new().keep(range).mode(mode).format(common::ending(Path::new(name)));
+            let clip = cut(&media, &settings, &Control::default());
+            let what = format!("{from}..{to}, {mode:?} into {name}");
+            let clip = clip.unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert!(clip.report.warnings.iter().all(|w| !w.contains("jump")), "{what}: {:?}", clip.report);
+            let found = frames(&save(&clip, folder.path(), name), "0:v:0");
+            // A keyframe cut goes back to the keyframe, and may show what its last pictures refer to.
+            let keyframe = mode == CutMode::Keyframe;
+            let from = if keyframe { begins } else { from };
+            let due = times().filter(|time| time + 0.04 > from && *time < to).count();
+            // The picture that stands at the beginning may be left out or kept.
+            let most = if keyframe { due + 2 } else { due };
+            assert!((due - 1..=most).contains(&found.len()), "{what}: {} of {due}", found.len());
+            if mode != CutMode::Encode {
+                let first = times().position(|time| time + 0.04 > from).unwrap();
+                let same = |at: &usize| found[0].hash == all[*at].hash;
+                assert!([first, first + 1].iter().any(same), "{what}: it begins with another picture");
+            }
+        }
+    }
+}
+
+/// Where the clip that goes on to 2 s ends in a container that does not say so.
+fn of_unknown_length(name: &str) -> Source {
+    let options = ["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-live", "1"];
+    let into = if name.ends_with("mp4") { &options[..2] } else { &options[2..] };
+    let bytes = std::fs::read(h264_and_aac(name, into)).unwrap();
+    let source = Source::from_bytes(bytes);
+    assert_eq!(avrope::Media::open(source.clone()).unwrap().duration(), None, "{name} states its length");
+    source
+}
+
+#[test]
+fn a_range_behind_an_end_that_was_not_known_is_judged_all_the_same() {
+    oracle!("a_range_behind_an_end_that_was_not_known_is_judged_all_the_same");
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["unknown.mp4", "unknown.mkv"].map(of_unknown_length) {
+        let media = avrope::Media::open(source).unwrap();
+        for (mode, into) in [
+            (CutMode::Edit, "mp4"),
+            (CutMode::Keyframe, "mp4"),
+            (CutMode::Keyframe, "mkv"),
+            (CutMode::Encode, "mkv"),
+            (CutMode::Encode, "mp4"),
+        ] {
+            let cut = |ranges: &[(f64, f64)]| {
+                let range = |(from, to): &(f64, f64)| TimeRange::secs(*from, *to).unwrap();
+                let settings = Cut::new().mode(mode).format(into);
+                let settings = ranges.iter().map(range).fold(settings, Cut::keep);
+                cut(&media, &settings, &Control::default())
+            };
+            let what = format!("{media:?}, {mode:?} into {into}");
+            let error = common::refused(cut(&[(30.0, 40.0)]), &[avrope::ErrorKind::InvalidArgument], &what);
+            assert!(error.to_string().contains("the range begins after the end"), "{what}: {error}");
+            // The end of the range between two others is the source's; so is that of an open one.
+            let open =
+                TimeRange::secs(1.2, 2.0).map(|range| TimeRange { to: Timestamp::MAX, ..range }).unwrap();
+            let settings =
+                Cut::new().mode(mode).format(into).keep(open).keep(TimeRange::secs(0.0, 1.0).unwrap());
+            let report = avrope::cut(&media, &settings, &Control::default()).unwrap().report;
+            let length = report.duration_s;
+            assert!((1.75..2.15).contains(&length), "{what}: {length} s of an open range, {report:?}");
+            let clip = cut(&[(1.0, 1.6), (1.0, 5.0), (0.0, 1.0)]).unwrap();
+            let told = clip.report.warnings.iter().filter(|w| w.contains("ends after the source")).count();
+            assert_eq!(told, 1, "{what}: {:?}", clip.report.warnings);
+            let out = save(&clip, folder.path(), &format!("out.{into}"));
+            let times: Vec<f64> = frames(&out, "0:v:0").iter().map(|frame| frame.time).collect();
+            let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+            let shown = times.last().unwrap() + 0.04 - times[0];
+            assert!(shown > 2.5, "{what}: {shown} s of 0.6, 1 and 1");
+            // A frame, the sound that is longer than the picture, and the 0.08 s that a picture of a fragmented MP4
+            // begins behind its sound.
+            assert!(longest < 0.04 + 0.03 + 0.08, "{what}: a picture stands for {longest} s");
+        }
+    }
+}
+
 // ---- keyframes
 
 #[test]

@@ -1,7 +1,12 @@
 //! Where a part ends, and its sound with it.
 
 use super::Copy;
-use crate::{Error, Result, av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
+use crate::{
+    Error, Result, TimeRange,
+    av::stream::StreamKind,
+    edit::lane::Lane,
+    time::{ROUNDING, Timestamp},
+};
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
@@ -83,6 +88,28 @@ impl Copy<'_, '_> {
         Ok(())
     }
 
+    /// Whether a packet behind the range came.
+    fn saw_beyond(&self) -> bool {
+        let played = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
+        self.lanes.iter().filter(played).any(|lane| lane.done && !lane.spans.is_empty())
+    }
+
+    /// Judges a range against a source that does not say how long it is: its end has been seen by now.
+    pub(super) fn judge_range(&mut self) -> Result<()> {
+        if self.media.length().is_some() || self.part.to == Timestamp::MAX || self.saw_beyond() {
+            return Ok(());
+        }
+        let ends = self.lanes.iter().filter_map(|lane| {
+            let span = lane.spans.last()?;
+            lane.seen_end.map(|end| span.shown_at(end, lane.base))
+        });
+        let Some(end) = ends.max() else { return Ok(()) };
+        let length = end.minus(self.media.start());
+        let range = TimeRange { from: self.part.from, to: self.part.to };
+        range.within(length, ROUNDING, |warning| self.session.report.warn(warning))?;
+        Ok(())
+    }
+
     pub(super) fn length(&self, from: Timestamp, to: Timestamp) -> Timestamp {
         let played = |lane: &&Lane| matches!(lane.kind, StreamKind::Video | StreamKind::Audio);
         let any = self.lanes.iter().any(|lane| played(&lane));
@@ -107,8 +134,10 @@ impl Copy<'_, '_> {
         }
         let end = if to == Timestamp::MAX { end } else { end.min(to) };
         // A range inside the media is as long as was asked, though a last frame ends earlier by a rounding.
-        let inside =
-            to != Timestamp::MAX && self.media.length().is_none_or(|d| to <= d.plus(self.media.start()));
-        (if inside { to } else { end }).minus(from).max(Timestamp::ZERO)
+        let inside = match self.media.length() {
+            Some(length) => to <= length.plus(self.media.start()),
+            None => self.saw_beyond(),
+        };
+        (if inside && to != Timestamp::MAX { to } else { end }).minus(from).max(Timestamp::ZERO)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     queue::{Stop, Tx},
 };
 use crate::{
-    Error, Media, Result,
+    Error, Media, Result, TimeRange,
     av::{
         adts::AdtsReader,
         packet::Packet,
@@ -15,7 +15,7 @@ use crate::{
     },
     media::{Item, Payloads, Span},
     read::{Need, Reader, Stretch},
-    time::{Rational, Timestamp, convert},
+    time::{ROUNDING, Rational, Timestamp, convert},
 };
 
 /// Where the demuxer sends a lane's packets.
@@ -77,6 +77,8 @@ struct Route {
     delay: i64,
     /// By how much dts lie behind pts; pictures up to there come behind a dts that lies behind the range.
     late: Option<i64>,
+    /// The latest end of a packet, in ticks.
+    seen_end: Option<i64>,
     waits: bool,
     /// Shown from one instant to another each, and clipped to the range.
     is_subtitle: bool,
@@ -136,6 +138,7 @@ impl Route {
             typical,
             delay: if is_decoded && !media.is_edited() { source.delay() } else { 0 },
             late: None,
+            seen_end: None,
             waits: is_decoded,
             is_subtitle: source.kind() == StreamKind::Subtitle,
             done: false,
@@ -176,6 +179,7 @@ impl DemuxStage<'_> {
         while !is_done(&routes) {
             let mut item = Item::new()?;
             if !reader.next(&mut item)? {
+                self.judge_range(part, &routes)?;
                 break;
             }
             self.route(media, &mut routes, item.packet)?;
@@ -185,11 +189,28 @@ impl DemuxStage<'_> {
         Ok(())
     }
 
+    /// Judges a range against a source that does not say how long it is: its end was reached.
+    fn judge_range(&self, part: &Part, routes: &[Route]) -> Result<()> {
+        let media = &part.media;
+        if media.length().is_some() || part.to == Timestamp::MAX {
+            return Ok(());
+        }
+        let ends = routes.iter().filter(|route| route.waits);
+        let ends = ends.filter_map(|route| Some(route.last.shown_at(route.seen_end?, route.base)));
+        let Some(end) = ends.max() else { return Ok(()) };
+        let range = TimeRange { from: part.from, to: part.to };
+        let warn = |warning| self.counters.warn(warning);
+        range.within(end.minus(media.start()), ROUNDING, warn).map(|_| ())
+    }
+
     fn route(&mut self, media: &Media, routes: &mut [Route], packet: Packet) -> Result<()> {
         let Some(route) = routes.iter_mut().find(|route| route.stream == packet.stream()) else {
             return Ok(());
         };
         route.done |= route.is_behind(&packet);
+        let length = if packet.duration() > 0 { packet.duration() } else { route.typical };
+        let ends = packet.pts().or(packet.dts()).map(|time| time.saturating_add(length));
+        route.seen_end = route.seen_end.max(ends);
         // A packet without bytes is an end mark to decoders.
         if route.done || packet.size() == 0 {
             return Ok(());

@@ -2,7 +2,7 @@
 //! does it.
 
 use crate::{
-    Control, Error, Hardware, HardwareChoice, Media, Report, Result, Source, Timestamp,
+    Control, Hardware, HardwareChoice, Media, Report, Result, Source, Timestamp,
     av::{
         decoder::DecodeOptions,
         device::Device,
@@ -14,6 +14,7 @@ use crate::{
         self, Operation,
         target::{Layout, Target},
     },
+    read,
     time::Rational,
     transcode::{
         encoders::touches,
@@ -125,7 +126,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     report.input_bytes = media.source().len().unwrap_or(0);
     report.bytes_read = media.bytes_read();
     media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
-    let ranges = ranges(media, settings, report)?;
+    let ranges = ranges(media, settings, report, control)?;
     target.tell(&ranges);
     let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
@@ -263,25 +264,32 @@ fn device(hardware: &Hardware, control: &Control) -> Result<Option<Device>> {
 }
 
 /// What is kept, in order; the end is [`Timestamp::MAX`] where the source's is not known.
-fn ranges(media: &Media, settings: &Transcode, report: &mut Report) -> Result<Vec<(Timestamp, Timestamp)>> {
-    let end = media.length();
+fn ranges(
+    media: &Media,
+    settings: &Transcode,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Vec<(Timestamp, Timestamp)>> {
+    let mut end = media.length();
+    if end.is_none() && settings.keep.len() > 1 && media.source().is_seekable() {
+        // What follows a range goes where it ends: whether all of it is there has to be known before.
+        let to = settings.keep.iter().map(|range| range.to).max().unwrap_or(Timestamp::MAX);
+        let from = settings.keep.iter().map(|range| range.from).max().unwrap_or(Timestamp::ZERO);
+        let from = if to == Timestamp::MAX { from } else { to };
+        let start = media.start();
+        let to = if to == Timestamp::MAX { to } else { to.plus(start) };
+        let found = read::end_before(media, (from.plus(start), to), control)?;
+        end = found.map(|end| end.minus(start));
+    }
     if settings.keep.is_empty() {
         return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
     }
     let mut ranges = Vec::new();
     for range in &settings.keep {
-        let mut to = range.to;
-        if let Some(end) = end {
-            if range.from >= end {
-                return Err(Error::invalid(format!("{range}: it begins behind the source's end at {end}")));
-            }
-            if range.to > end {
-                if range.to != Timestamp::MAX {
-                    report.warn(format!("{range}: the source ends at {end}"));
-                }
-                to = end;
-            }
-        }
+        let to = match end {
+            Some(end) => range.within(end, Timestamp::ZERO, |warning| report.warn(warning))?,
+            None => range.to,
+        };
         report.ranges.push(ReportRange {
             from: range.from,
             to: range.to,
