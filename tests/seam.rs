@@ -431,6 +431,27 @@ fn a_file_that_can_not_be_closed_is_an_error() {
 }
 
 #[test]
+fn a_file_that_the_disk_does_not_take_is_an_error() {
+    let Some(library) = faults() else { return };
+    let input = clip();
+    // With its folder alone lacking, the file is there, and the error says so.
+    for (call, says, left) in
+        [("FAULT_SYNC", "the disk does not take the file", 0), ("FAULT_SYNC_FOLDER", "the file is there", 1)]
+    {
+        for name in ["o.mp4", "o.mkv"] {
+            let dir = tempfile::tempdir().unwrap();
+            let to = dir.path().join(name);
+            let arguments = ["remux", input.to_str().unwrap(), "--sync", "-o", to.to_str().unwrap()];
+            let out = with_faults(&library, &[(call, &libc::EIO.to_string())], &arguments);
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert_eq!(out.status.code(), Some(1), "{call}, {name}: {said}");
+            assert!(said.contains(says) && said.contains("Input/output error"), "{call}, {name}: {said}");
+            assert_eq!(entries(dir.path()).len(), left, "{call}: {:?}", entries(dir.path()));
+        }
+    }
+}
+
+#[test]
 #[cfg_attr(not(feature = "full-tests"), ignore = "full tier: cargo test --features full-tests")]
 fn an_allocation_that_fails_is_an_error_and_no_other_file() {
     let Some(library) = faults() else { return };

@@ -250,6 +250,13 @@ impl Target {
         numbering::is_ogg(&self.muxer.name())
     }
 
+    /// Whether it has a place for a cover; None where that is a stream like others. (In front of fragments
+    /// libav has an empty track for it as well.)
+    pub(crate) fn holds_covers(&self) -> Option<bool> {
+        let in_front = self.is_fragmented() || self.is_segmented();
+        if in_front { Some(false) } else { self.muxer.holds_covers() }
+    }
+
     /// Whether this is an MP4 in fragments.
     pub(crate) fn is_fragmented(&self) -> bool {
         self.muxer.is_mov() && self.layout != Layout::Indexed && !self.is_segmented()

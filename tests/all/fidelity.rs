@@ -255,6 +255,48 @@ fn cover_art_stays() {
     }
 }
 
+/// What ffprobe finds.
+fn codecs_in(path: &Path) -> Vec<String> {
+    let found = common::ffprobe(path, &["-show_entries", "stream=codec_name"]);
+    let name = |stream: &serde_json::Value| stream["codec_name"].as_str().unwrap_or("unknown").to_owned();
+    found["streams"].as_array().unwrap().iter().map(name).collect()
+}
+
+#[test]
+fn cover_art_is_never_lost_without_a_word() {
+    oracle!("cover art that does not fit");
+    let folder = tempfile::tempdir().unwrap();
+    let cover = folder.path().join("cover.png");
+    common::ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=64x64", "-frames:v", "1", cover.to_str().unwrap()]);
+    let mut kept = Vec::new();
+    for (source, codec) in [("art.mp3", "libmp3lame"), ("art.m4a", "aac"), ("art.aiff", "pcm_s16be")] {
+        let path = folder.path().join(source);
+        let inputs =
+            ["-f", "lavfi", "-i", "sine=d=1", "-i", cover.to_str().unwrap(), "-map", "0", "-map", "1"];
+        let codecs = ["-c:a", codec, "-c:v", "copy", "-disposition:v:0", "attached_pic"];
+        let id3: &[&str] = if codec == "pcm_s16be" { &["-write_id3v2", "1"] } else { &[] };
+        common::ffmpeg(&[&inputs[..], &codecs, id3, &[path.to_str().unwrap()]].concat());
+        let media = open(&path);
+        assert!(media.info().streams.iter().any(|s| s.codec == "png"), "{source}");
+        for to in
+            ["mp3", "mp4", "m4a", "mov", "3gp", "aiff", "ts", "mpg", "mkv", "avi", "nut", "asf", "flv", "wav"]
+        {
+            // Where the sound does not fit, nothing is made.
+            let Ok(clip) = remux(&media, &Remux::new().format(to), &Control::new()) else { continue };
+            let out = save(&clip, folder.path(), &format!("out.{to}"));
+            let streams = codecs_in(&out);
+            let is_there = streams.iter().any(|codec| codec == "png");
+            let said = clip.report.dropped_streams.iter().any(|dropped| dropped.codec == "png");
+            assert!(is_there != said, "{source} -> {to}: {streams:?}, {:?}", clip.report);
+            assert_eq!(streams.len(), 1 + usize::from(is_there), "{source} -> {to}: {streams:?}");
+            kept.extend(is_there.then_some(to));
+        }
+    }
+    for to in ["mp3", "mp4", "m4a", "mkv"] {
+        assert!(kept.contains(&to), "{to}: {kept:?}");
+    }
+}
+
 fn with_subtitles(folder: &Path, container: &str, codec: &str) -> Option<PathBuf> {
     let source = clip("h264-aac")?;
     let text = folder.join("text.srt");

@@ -1,6 +1,7 @@
 /* Preloaded into a process of the tests: lets calls of it fail, and tells of others. Selected by its environment:
    FAULT_ALLOCATION=N  the N-th allocation that libav asks for fails; FAULT_COUNT=PATH gets how many there were.
    FAULT_CLOSE=ERRNO   close(2) of a file in the making fails so, though the descriptor is closed.
+   FAULT_SYNC=ERRNO    fsync(2) of a file in the making fails so; FAULT_SYNC_FOLDER=ERRNO that of its folder.
    FAULT_CALLS=PATH    a line for each call that makes, syncs or closes a file in the making, or syncs its folder. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -91,7 +92,13 @@ int open64(const char *path, int flags, ...) {
 }
 int fsync(int fd) {
     char name[4096];
-    tell("fsync", in_the_making(fd, name, sizeof name));
+    const char *what = in_the_making(fd, name, sizeof name);
+    tell("fsync", what);
+    const char *wrong = what ? getenv(strcmp(what, "part") ? "FAULT_SYNC_FOLDER" : "FAULT_SYNC") : NULL;
+    if (wrong) {
+        errno = atoi(wrong);
+        return -1;
+    }
     int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
     return real(fd);
 }

@@ -142,7 +142,12 @@ impl Target {
         {
             return Some("it wants packets with start codes, and those of the source have lengths");
         }
-        if !stream.is_picture() && is_not_read_again(self.muxer, stream) {
+        if stream.is_picture() && self.holds_covers() == Some(false) {
+            return Some("it can't hold cover art");
+        }
+        // Of a cover in a program stream a reader finds no codec.
+        let is_like_others = !stream.is_picture() || is_program_stream(self.muxer);
+        if is_like_others && is_not_read_again(self.muxer, stream) {
             return Some("what is written of this codec there is not found again");
         }
         // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For

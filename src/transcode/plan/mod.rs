@@ -137,7 +137,7 @@ impl<'a> Plan<'a> {
             }
             if source.is_picture() {
                 // A cover belongs to the header, not to the clock.
-                if holds_covers(target) && source.picture.is_some() {
+                if target.holds_covers() == Some(true) && source.picture.is_some() {
                     lanes.push(Lane { way: Way::Copy, source, is_audio: false });
                     streams.push(None);
                 } else {
@@ -512,12 +512,6 @@ impl<'a> Plan<'a> {
         let correction = measure(&through)?.map(|found| loudness.correction(&found)).unwrap_or_default();
         Ok(Pass::Measured(measured, correction))
     }
-}
-
-/// Whether libav's muxer takes a picture beside the media (movenc.c, mp3enc.c, flacenc.c).
-fn holds_covers(target: &Target) -> bool {
-    let single = target.muxer.is_mov() || matches!(target.muxer.name().as_str(), "mp3" | "flac");
-    single && !target.is_segmented()
 }
 
 fn no_room(kind: StreamKind, there: usize) -> &'static str {

@@ -341,4 +341,10 @@ fn cover_art_survives() {
         let out = made(&source, &Transcode::new().audio(audio(codec)), folder.path(), name);
         assert_eq!(payload(&out).remove("p0").unwrap_or_default(), due, "{name}");
     }
+    // In fragments libav has a track for it in which nothing is.
+    let settings = Transcode::new().audio(audio(AudioCodec::Flac)).fragment(Fragment::Keyframe);
+    let clip = transcode(&open(&source), &settings.format("mp4"), &Control::new()).unwrap();
+    let left_out: Vec<_> = clip.report.dropped_streams.iter().map(|dropped| dropped.codec.as_str()).collect();
+    assert_eq!(left_out, ["png"]);
+    assert_eq!(Media::open(clip.rope.into()).unwrap().info().streams.len(), 1);
 }
