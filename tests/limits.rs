@@ -625,6 +625,40 @@ fn fragments_of_a_source_that_is_far_are_weighed_as_they_are_read() {
     }
 }
 
+#[test]
+fn an_index_that_leads_to_fragments_in_payload_does_not_get_around_the_limit() {
+    oracle!("an_index_that_leads_to_fragments_in_payload_does_not_get_around_the_limit");
+    let args = ["-f", "lavfi", "-i", "sine=d=6", "-c:a", "aac", "-frag_duration", "1000000"];
+    let flags = ["-movflags", "+frag_keyframe+empty_moov+global_sidx"];
+    let path = common::made_by_ffmpeg("led.m4a", &[&args[..], &flags].concat());
+    let mut bytes = fs::read(path).unwrap();
+    // A fragment of so many samples, as payload behind all others.
+    let run = make_box(b"trun", &[0, 300_000_000].map(u32::to_be_bytes).concat());
+    let head = make_box(b"tfhd", &[0x02_0000, 1].map(u32::to_be_bytes).concat());
+    let fragment = make_box(b"moof", &make_box(b"traf", &[head, run].concat()));
+    let forged = bytes.len() + 8;
+    bytes.extend(make_box(b"mdat", &fragment));
+    // The last segment begins there, and ends with the file.
+    let index = content(&bytes, b"sidx");
+    let (first, end) = (index + 32, index - 8 + number(&bytes, index - 8) as usize);
+    let sizes: Vec<usize> = (first..end).step_by(12).collect();
+    let (last, before) = sizes.split_last().unwrap();
+    let begins = end + before.iter().map(|at| number(&bytes, *at) as usize).sum::<usize>();
+    let longer = number(&bytes, before[before.len() - 1]) + (forged - begins) as u32;
+    patch(&mut bytes, before[before.len() - 1], &[longer]);
+    patch(&mut bytes, *last, &[fragment.len() as u32]);
+    let seconds = TimeRange::secs(5.2, 5.9).unwrap();
+    let copy =
+        |source: Source| cut(&Media::open(source)?, &Cut::new().keep(seconds).format("mkv"), &Control::new());
+    let near = Source::from_bytes(bytes.clone()).named("near.m4a");
+    let far = Source::from_seekable(std::io::Cursor::new(bytes), "far.m4a").unwrap();
+    for source in [near, far] {
+        let error = copy(source).expect_err("300,000,000 samples");
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+        assert!(error.to_string().contains("demuxer_memory"), "{error}");
+    }
+}
+
 /// The same file with its index as QuickTime's writers compressed it; the index comes last.
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let at = content(bytes, b"moov") - 8;

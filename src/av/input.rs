@@ -54,6 +54,8 @@ pub(crate) struct OpenOptions {
     pub ignore_edit_lists: bool,
     /// No parsers, and no guessed timestamps: packets are what the container stores.
     pub raw: bool,
+    /// Its fragments are weighed as they are read.
+    pub weighed: bool,
     pub max_streams: usize,
 }
 

@@ -111,7 +111,8 @@ pub(super) fn index_of_stream(
         if is_index {
             fill(reader, head, end, control)?;
             let using = mp4::Use { fragments: true, expands: true };
-            return mp4::weigh(&mut mp4::in_memory(head, 0), end.min(head.len() as u64), limits, using);
+            let index = end.min(head.len() as u64);
+            return mp4::weigh(&mut mp4::in_memory(head, 0), index, limits, using).map(drop);
         }
         at = end;
     }

@@ -1,14 +1,13 @@
 //! Fragments of an MP4 that comes as a stream, or from far away: to weigh them before libav does would cost a
 //! request for each. So they are weighed as they pass on their way to libav, which takes memory for all the
-//! samples that a run (trun) states at once.
+//! samples that a run (trun) states at once. So are those of a file that is near, where an index leads to
+//! what is no box of it.
 
 use super::mp4;
 use crate::{Control, Limits, Result, av::avio::ReadDevice};
 
 /// What is looked at of a box: its type, version and flags, and in a run the number of its samples.
 const HEAD: usize = 12;
-/// Indices of fragments that are remembered.
-const INDICES: usize = 4096;
 
 /// A device whose fragments are weighed as they are read.
 pub(super) struct Weighed<D> {
@@ -20,8 +19,6 @@ pub(super) struct Weighed<D> {
     /// Samples that runs state. What is read again counts again, and payload may look like a run: this alone
     /// condemns nothing.
     samples: u64,
-    /// Where indices of fragments (sidx, tfra) lie, by their types' first bytes.
-    indices: Vec<u64>,
     /// All boxes were looked at, and it was found good.
     judged: bool,
     /// Of a stream, whose payload is left out.
@@ -30,33 +27,22 @@ pub(super) struct Weighed<D> {
 
 impl<D: ReadDevice> Weighed<D> {
     pub(super) fn new(device: D) -> Self {
-        let (tail, indices, order) = (Vec::new(), Vec::new(), Order::default());
-        Self { device, end: 0, tail, samples: 0, indices, judged: false, order }
+        let (tail, order) = (Vec::new(), Order::default());
+        Self { device, end: 0, tail, samples: 0, judged: false, order }
     }
 
-    /// Looks for runs, and for indices of fragments.
+    /// Looks for runs.
     fn look(&mut self, at: u64, bytes: &[u8]) {
         if self.end != at {
             self.tail.clear();
         }
         let data = [&self.tail, bytes].concat();
-        let start = at.saturating_sub(self.tail.len() as u64);
-        for (i, head) in data.windows(HEAD).enumerate() {
-            let [a, b, c, d, _, _, _, _, count @ ..] = head else { continue };
-            match &[*a, *b, *c, *d] {
-                b"trun" => {
-                    let count = count.try_into().map_or(0, u32::from_be_bytes);
-                    if count < mp4::REFUSED {
-                        self.samples = self.samples.saturating_add(count.into());
-                    }
+        for head in data.windows(HEAD) {
+            if let [b't', b'r', b'u', b'n', _, _, _, _, count @ ..] = head {
+                let count = count.try_into().map_or(0, u32::from_be_bytes);
+                if count < mp4::REFUSED {
+                    self.samples = self.samples.saturating_add(count.into());
                 }
-                b"sidx" | b"tfra" => {
-                    let place = start.saturating_add(i as u64);
-                    if self.indices.len() < INDICES && !self.indices.contains(&place) {
-                        self.indices.push(place);
-                    }
-                }
-                _ => {}
             }
         }
         self.end = at.saturating_add(bytes.len() as u64);
@@ -79,10 +65,8 @@ impl<D: ReadDevice> Weighed<D> {
             mp4::exactly(|at, into| device.read(at, into, control), at, into)
         };
         let using = mp4::Use { fragments: true, expands: false };
-        mp4::weigh(&mut read, len, control.get_limits(), using)?;
-        if self.indices.len() == INDICES
-            || !mp4::lead_to_boxes(&mut read, len, &self.indices, control.get_limits())?
-        {
+        let segments = mp4::weigh(&mut read, len, control.get_limits(), using)?;
+        if !mp4::lead_to_boxes(&mut read, len, &segments, control.get_limits())? {
             return Err(Limits::reached(
                 "demuxer_memory",
                 "the indices of its fragments lead to where there are none by its boxes, or there are too many of them"
@@ -90,7 +74,7 @@ impl<D: ReadDevice> Weighed<D> {
             ));
         }
         self.judged = true;
-        (self.tail, self.indices) = (Vec::new(), Vec::new());
+        self.tail = Vec::new();
         Ok(())
     }
 }
@@ -251,40 +235,53 @@ mod tests {
         }
     }
 
-    /// What follows a tfra's type, without its entries.
-    fn random_access(entries: u32) -> Vec<u8> {
-        [&b"tfra"[..], &[0, 1, 0, entries].map(u32::to_be_bytes).concat()].concat()
-    }
-
     #[test]
     fn tables_in_each_other_are_not_read_over_and_over() {
-        // Each goes on to the end of the file, and leads to its first box.
-        let lying = random_access(u32::MAX).repeat(1000);
-        let bytes = make_box(b"mdat", &[lying, run(100_000_000), vec![0; 100_000]].concat());
+        // Each goes on to the end of the file, and leads to the box behind itself.
+        let index =
+            |entries: u32| make_box(b"sidx", &[0, 1, 1000, 0, 0, entries].map(u32::to_be_bytes).concat());
+        let forged = make_box(b"mdat", &run(100_000_000));
+        let rest = make_box(b"free", &[0; 100_000]);
+        let bytes = [index(0xffff).repeat(1000), rest, forged.clone()].concat();
         let (outcome, reads) = counted(&bytes, 64, true, &Control::default());
         let error = outcome.expect_err("too many entries");
         assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
         assert!(error.to_string().contains("too many of them"), "{error}");
-        // One for an entry, with one for each piece and index.
-        assert!(reads < bytes.len() as u64 / 8, "{reads} reads of {} bytes", bytes.len());
+        // For each of its boxes three, for each entry one, and one for each piece.
+        assert!(reads < bytes.len() as u64 / 8 + 3 * 1000, "{reads} reads of {} bytes", bytes.len());
         // As many as there is room for.
-        let entries = 5000;
-        let table = [random_access(entries), vec![0; 11 * entries as usize]].concat();
-        let honest = make_box(b"mdat", &[table, run(100_000_000)].concat());
-        counted(&honest, 64, true, &Control::default()).0.unwrap();
+        let table = [&[0, 1, 1000, 0, 0, 5000].map(u32::to_be_bytes).concat(), &[0; 60_000][..]].concat();
+        all(&[make_box(b"sidx", &table), forged].concat(), 64, true).unwrap();
+    }
+
+    #[test]
+    fn indices_behind_what_was_judged_are_judged_with_it() {
+        let forged = make_box(b"mdat", &run(100_000_000));
+        let astray = make_box(b"sidx", &[0, 1, 1000, 0, 8, 1, 100, 0, 0].map(u32::to_be_bytes).concat());
+        let error = all(&[forged.clone(), astray, forged.clone()].concat(), 64, true).expect_err("astray");
+        assert!(error.to_string().contains("lead to where there are none"), "{error}");
+        // The one at the end is found from there, in whatever it lies.
+        let table = make_box(b"tfra", &[0, 1, 0, 1, 0, 8, 0x0101_0100].map(u32::to_be_bytes).concat());
+        let last =
+            make_box(b"mfra", &[table, make_box(b"mfro", &[[0; 4], 60_u32.to_be_bytes()].concat())].concat());
+        assert_eq!(last.len(), 60);
+        for bytes in [[forged.clone(), last.clone()].concat(), [forged, make_box(b"mdat", &last)].concat()] {
+            all(&bytes, 64, true).expect_err("astray at the end");
+        }
     }
 
     #[test]
     fn boxes_that_indices_may_lead_to_are_bounded() {
-        let forged = make_box(b"mdat", &[random_access(1), vec![0; 11], run(100_000_000)].concat());
+        let index = make_box(b"sidx", &[0, 1, 1000, 0, 0, 1, 100, 0, 0].map(u32::to_be_bytes).concat());
+        let forged = make_box(b"mdat", &[run(100_000_000), vec![0; 72]].concat());
         let boxes = make_box(b"free", &[]).repeat(100_000);
-        let bytes = [forged, boxes].concat();
+        let bytes = [index, forged, boxes].concat();
         let limited = |memory| {
             let limits = Limits { demuxer_memory: memory, ..Limits::default() };
             counted(&bytes, 64, true, &Control::new().limits(limits)).0
         };
         limited(2_000_000).unwrap();
         let error = limited(1_500_000).expect_err("100,000 boxes");
-        assert!(error.to_string().contains("boxes"), "{error}");
+        assert!(error.to_string().contains(" boxes"), "{error}");
     }
 }

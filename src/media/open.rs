@@ -300,7 +300,7 @@ pub(super) fn context(
     control: &Control,
 ) -> Result<Demux> {
     let reader = SharedReader::new(source);
-    let device: Box<dyn ReadDevice> = match demuxer.is_mov() && !source.is_near() {
+    let device: Box<dyn ReadDevice> = match options.weighed {
         true => Box::new(Weighed::new(reader.clone())),
         false => Box::new(reader.clone()),
     };
@@ -369,6 +369,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let Found { demuxer, promise, bytes_read: mut own_reads } = found;
     let seekable = source.is_seekable();
     let mut reader = source.reader();
+    let mut weighed = demuxer.is_mov() && !source.is_near();
     let tables = if demuxer.is_mov() && seekable {
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
@@ -377,7 +378,9 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
         let len = source.len().unwrap_or(0);
         // Of a source that is far away each fragment costs a request.
         let using = mp4::Use { fragments: source.is_near(), expands: false };
-        mp4::weigh(&mut read, len, control.get_limits(), using)?;
+        let segments = mp4::weigh(&mut read, len, control.get_limits(), using)?;
+        // An index may be out of date, or lead libav to fragments that no box holds.
+        weighed = weighed || !mp4::lead_to_boxes(&mut read, len, &segments, control.get_limits())?;
         mp4::Tables::read(&mut read, len)?
     } else {
         None
@@ -387,6 +390,7 @@ fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
+        weighed,
         // One more than allowed, so that a source with more is seen to have them.
         max_streams: control.get_limits().streams.saturating_add(1),
     };

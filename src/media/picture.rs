@@ -53,7 +53,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         return Err(Limits::reached("pixels", message));
     }
     let reader = SharedReader::new(&Source::from_bytes(bytes));
-    let options = OpenOptions { ignore_edit_lists: false, raw: false, max_streams: 1 };
+    let options = OpenOptions { ignore_edit_lists: false, raw: false, weighed: false, max_streams: 1 };
     let mut input = Input::open(Box::new(reader), demuxer, options, control.clone())?;
     // Not find_stream_info: that decodes with no limit of pixels.
     let stream = input.stream(0)?;

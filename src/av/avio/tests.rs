@@ -584,7 +584,8 @@ fn clip(name: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-const OPTIONS: OpenOptions = OpenOptions { ignore_edit_lists: true, raw: true, max_streams: 10 };
+const OPTIONS: OpenOptions =
+    OpenOptions { ignore_edit_lists: true, raw: true, weighed: false, max_streams: 10 };
 
 /// Opens, looks, and reads all packets of a device whose n-th read does something.
 fn open_and_read(

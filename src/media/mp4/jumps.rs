@@ -7,20 +7,32 @@ use std::collections::HashSet;
 
 /// The fewest bytes of an entry: a tfra's times and places have 8, and its three numbers one each.
 const ENTRY: u64 = 11;
-/// What is held for a box, about.
-const BOX: u64 = 16;
+/// What is held for a place, about.
+const PLACE: u64 = 16;
 
-/// Whether the indices whose types lie at these places lead to boxes of the file's own alone, or beyond its
-/// end; not if they have more entries together than there is room for in the file: tables that lie in each
-/// other would be read over and over.
-pub(crate) fn lead_to_boxes(read: &mut Read<'_>, len: u64, indices: &[u64], limits: &Limits) -> Result<bool> {
+/// Where the content of an index of segments (sidx) begins, and where it ends.
+pub(crate) type Segments = (u64, u64);
+
+/// Whether the indices that libav follows lead to boxes of the file's own alone, or beyond its end: these of
+/// segments, and the one at the file's end (mfra). Not if they have
+/// more entries together than there is room for in the file: tables that lie in each other would be read over
+/// and over.
+///
+/// What they lead to is in the order of the boxes then, and so is what libav reads there.
+pub(crate) fn lead_to_boxes(
+    read: &mut Read<'_>,
+    len: u64,
+    segments: &[Segments],
+    limits: &Limits,
+) -> Result<bool> {
+    let last = random_access(read, len, limits)?;
+    if segments.is_empty() && last.is_empty() {
+        return Ok(true);
+    }
     let mut boxes = HashSet::new();
     at_most(usize::MAX, read, 0, len, |_, place| {
         boxes.insert(place.start);
-        let (held, most) = (BOX.saturating_mul(boxes.len() as u64), limits.demuxer_memory);
-        Limits::hold(held, most, "demuxer_memory", || {
-            format!("{} boxes, and more than {most} bytes to know where they lie", boxes.len())
-        })?;
+        hold(boxes.len(), "boxes", limits)?;
         Ok(true)
     })?;
     let mut room = len / ENTRY;
@@ -31,17 +43,50 @@ pub(crate) fn lead_to_boxes(read: &mut Read<'_>, len: u64, indices: &[u64], limi
         }
         None => false,
     };
-    for at in indices {
-        let good = match number(read, *at)?.to_be_bytes() {
-            kind if kind == *b"sidx" => of_segments(read, *at, &mut leads),
-            _ => of_random_access(read, *at, &mut leads),
-        };
+    for index in segments {
         // One that ends beyond the file is read to there.
-        if !good.unwrap_or(true) {
+        if !of_segments(read, *index, &mut leads).unwrap_or(true) {
+            return Ok(false);
+        }
+    }
+    for at in last {
+        if !of_random_access(read, at, &mut leads).unwrap_or(true) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Where the types of the tables (tfra) lie that libav reads at a file's end, whatever box that is in
+/// (mov_read_mfra).
+fn random_access(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Vec<u64>> {
+    let mut tables = Vec::new();
+    let Some(size) = len.checked_sub(4).map(|at| number(read, at)).transpose()? else { return Ok(tables) };
+    let Some(mut at) = len.checked_sub(size.into()).filter(|at| len.saturating_sub(*at) >= 16) else {
+        return Ok(tables);
+    };
+    if number(read, at.saturating_add(4))?.to_be_bytes() != *b"mfra" {
+        return Ok(tables);
+    }
+    at = at.saturating_add(8);
+    while len.saturating_sub(at) >= 8 {
+        let (size, kind) = (number(read, at)?, at.saturating_add(4));
+        if number(read, kind)?.to_be_bytes() != *b"tfra" {
+            break;
+        }
+        tables.push(kind);
+        hold(tables.len(), "indices of fragments", limits)?;
+        at = at.saturating_add(size.max(8).into());
+    }
+    Ok(tables)
+}
+
+/// An error if there are so many of something that to know where it lies takes too much.
+pub(super) fn hold(count: usize, what: &str, limits: &Limits) -> Result<()> {
+    let (held, most) = (PLACE.saturating_mul(count as u64), limits.demuxer_memory);
+    Limits::hold(held, most, "demuxer_memory", || {
+        format!("{count} {what}, and to know where they lie takes more than {most} bytes")
+    })
 }
 
 /// A number of 32 bits, or of 64 in later versions of a box.
@@ -51,13 +96,15 @@ fn wide(read: &mut Read<'_>, at: u64, version: u32) -> Result<u64> {
 }
 
 /// A sidx: its references follow each other, from its end on.
-fn of_segments(read: &mut Read<'_>, kind: u64, leads: &mut impl FnMut(u64) -> bool) -> Result<bool> {
-    let size = number(read, kind.saturating_sub(4))?;
-    let version = number(read, kind.saturating_add(4))? >> 24;
+fn of_segments(
+    read: &mut Read<'_>,
+    (content, end): Segments,
+    leads: &mut impl FnMut(u64) -> bool,
+) -> Result<bool> {
+    let version = number(read, content)? >> 24;
     let field = if version == 0 { 4 } else { 8 };
-    let first = kind.saturating_add(16).saturating_add(field);
-    let first_offset = wide(read, first, version)?;
-    let mut to = kind.saturating_sub(4).saturating_add(size.into()).saturating_add(first_offset);
+    let first = content.saturating_add(12).saturating_add(field);
+    let mut to = end.saturating_add(wide(read, first, version)?);
     let mut at = first.saturating_add(field);
     let count = number(read, at)? & 0xffff;
     at = at.saturating_add(4);

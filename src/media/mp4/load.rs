@@ -4,7 +4,11 @@
 //! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may
 //! hold others, and not along the paths of the standard.
 
-use super::{BOXES, Place, Read, at_most, in_memory, number, packed};
+use super::{
+    BOXES, Place, Read, at_most, in_memory,
+    jumps::{Segments, hold},
+    number, packed,
+};
 use crate::{Error, Limits, Result};
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit
@@ -44,12 +48,13 @@ pub(crate) struct Use {
     pub expands: bool,
 }
 
-/// An error if the tables of a file of `len` bytes take more than the limits allow.
-pub(crate) fn weigh(read: &mut Read<'_>, len: u64, limits: &Limits, using: Use) -> Result<()> {
-    let mut load =
-        Load { limits, using, tracks: Vec::new(), fragments: 0, named: 0, unpacked: 0, indexed: false };
+/// An error if the tables of a file of `len` bytes take more than the limits allow. Gives its indices of
+/// segments, as far as it was looked at.
+pub(crate) fn weigh(read: &mut Read<'_>, len: u64, limits: &Limits, using: Use) -> Result<Vec<Segments>> {
+    let mut load = Load::new(limits, using);
     load.look(read, Place { kind: *b"file", start: 0, content: 0, end: len, cut_short: false }, 0)?;
-    load.check()
+    load.check()?;
+    Ok(load.segments)
 }
 
 /// A part of a limit, where the limit is not small.
@@ -60,8 +65,7 @@ pub(crate) fn part_of(limit: u64, part: u64) -> u64 {
 /// An error if so many samples in fragments take more than the limits allow.
 pub(crate) fn weigh_samples(samples: u64, limits: &Limits) -> Result<()> {
     let using = Use { fragments: true, expands: false };
-    Load { limits, using, tracks: Vec::new(), fragments: samples, named: 0, unpacked: 0, indexed: false }
-        .check()
+    Load { fragments: samples, ..Load::new(limits, using) }.check()
 }
 
 #[derive(Default)]
@@ -85,9 +89,15 @@ struct Load<'a> {
     unpacked: u64,
     /// The moov was seen.
     indexed: bool,
+    segments: Vec<Segments>,
 }
 
-impl Load<'_> {
+impl<'a> Load<'a> {
+    fn new(limits: &'a Limits, using: Use) -> Self {
+        let (tracks, segments) = (Vec::new(), Vec::new());
+        Self { limits, using, tracks, fragments: 0, named: 0, unpacked: 0, indexed: false, segments }
+    }
+
     fn look(&mut self, read: &mut Read<'_>, within: Place, depth: u32) -> Result<()> {
         if depth > DEPTH {
             return Ok(());
@@ -115,7 +125,13 @@ impl Load<'_> {
                     self.unpacked = self.unpacked.saturating_add(bytes.len() as u64);
                     let file =
                         Place { kind: *b"file", start: 0, content: 0, end: bytes.len() as u64, ..place };
+                    let known = self.segments.len();
                     self.look(&mut in_memory(&bytes, 0), file, depth.saturating_add(1))?;
+                    if self.segments.len() > known {
+                        return Err(Error::corrupt(
+                            "an index of segments (sidx) in a compressed index (cmov)",
+                        ));
+                    }
                 }
                 b"meta" => self.meta(read, place, depth)?,
                 b"wave" => self.look(read, place, depth.saturating_add(1))?,
@@ -150,6 +166,10 @@ impl Load<'_> {
                 let samples = number(read, at(4))?;
                 self.fragments = self.fragments.saturating_add(samples.into());
                 self.check()?;
+            }
+            b"sidx" => {
+                self.segments.push((place.content, place.end));
+                hold(self.segments.len(), "indices of segments", self.limits)?;
             }
             b"hdlr" if size >= 12 => {
                 let kind = number(read, at(8))?.to_be_bytes();
