@@ -238,7 +238,10 @@ fn collect(
         held = held.saturating_add(packet.memory());
         let most = control.get_limits().memory;
         Limits::hold(held, most, "memory", || {
-            format!("a range begins so far behind a keyframe that more than {most} bytes would be held")
+            format!(
+                "more than {most} bytes would be held before the first packet that is shown (a range may begin far \
+                 behind its keyframe)"
+            )
         })
         .map_err(|e| e.in_stream(primary.stream))?;
         packets.push(item);
