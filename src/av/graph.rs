@@ -1,5 +1,7 @@
 //! AVFilterGraph: frames in at one or more inputs, frames out at one output.
 
+mod text;
+
 use super::{
     buffer::BufferRef,
     c_string, check,
@@ -16,6 +18,7 @@ use std::{
     ffi::c_int,
     ptr::{self, NonNull},
 };
+use text::{alloc, judged, link_inputs, link_output};
 
 /// What comes into a graph.
 pub(crate) struct Input {
@@ -81,16 +84,6 @@ impl Drop for Unfinished {
     }
 }
 
-/// An error of a text that somebody wrote.
-fn wrong(error: Error) -> Error {
-    error.advise("see ffmpeg-filters(1) for the names of filters and their options")
-}
-
-/// A code of libav's for such an error.
-fn judged(code: c_int, doing: &str) -> Result<()> {
-    check(code, doing).map(drop).map_err(|e| wrong(as_invalid(e)))
-}
-
 impl Unfinished {
     fn new(options: &GraphOptions) -> Result<Self> {
         let no_memory = || Error::new(ErrorKind::LimitExceeded, "no memory for a filter graph");
@@ -114,117 +107,10 @@ impl Unfinished {
         Ok(unfinished)
     }
 
-    /// Makes the filters of a text: their inputs and outputs that nothing is linked to yet.
-    fn parse(&self, text: &str) -> Result<(Ends, Ends)> {
-        let c_text = c_string(text)?;
-        let (mut ins, mut outs) = (Ends(ptr::null_mut()), Ends(ptr::null_mut()));
-        // SAFETY: the graph is live, the text a C string, and both lists are ours afterwards.
-        let code = unsafe {
-            ff::avfilter_graph_parse2(self.0.as_ptr(), c_text.as_ptr(), &raw mut ins.0, &raw mut outs.0)
-        };
-        judged(code, &format!("the filter graph '{text}'"))?;
-        Ok((ins, outs))
-    }
-
-    /// Puts all filters on a device that work on one.
-    fn put_on(&self, device: &Device) -> Result<()> {
-        // SAFETY: the graph's filters are live and not configured; each frees the reference that it is given.
-        unsafe {
-            for i in 0..usize::try_from(self.0.as_ref().nb_filters).unwrap_or(0) {
-                let filter = *self.0.as_ref().filters.add(i);
-                (*filter).hw_device_ctx = device.reference()?;
-            }
-        }
-        Ok(())
-    }
-
     fn configure(&self, text: &str) -> Result<()> {
         // SAFETY: the graph is live and ours.
         let code = unsafe { ff::avfilter_graph_config(self.0.as_ptr(), ptr::null_mut()) };
         judged(code, &format!("the filter graph '{text}'"))
-    }
-}
-
-/// Links each open input of a text to the source that its name means.
-fn link_inputs(text: &str, ins: &Ends, sources: &[NonNull<ff::AVFilterContext>]) -> Result<()> {
-    let open = ins.list();
-    if open.len() != sources.len() {
-        let (open, there) = (open.len(), sources.len());
-        let message = format!("the filter graph '{text}' has {open} open inputs, and there are {there}");
-        return Err(wrong(Error::invalid(message)));
-    }
-    for (i, end) in open.iter().enumerate() {
-        // SAFETY: a live entry; its name is NULL or a C string.
-        let end = unsafe { end.as_ref() };
-        // SAFETY: as above.
-        let name = unsafe { string(end.name) };
-        let number = match name.strip_prefix("in") {
-            Some("") => Some(0),
-            Some(number) => number.parse().ok(),
-            None if name.is_empty() => Some(i),
-            None => None,
-        };
-        let source = number.and_then(|n: usize| sources.get(n)).ok_or_else(|| {
-            wrong(Error::invalid(format!(
-                "the filter graph '{text}' has an input [{name}] that nothing goes into"
-            )))
-        })?;
-        let pad = u32::try_from(end.pad_idx).unwrap_or(0);
-        // SAFETY: both filters are live and of this graph; the pad is the one that libav names.
-        let code = unsafe { ff::avfilter_link(source.as_ptr(), 0, end.filter_ctx, pad) };
-        judged(code, &format!("the filter graph '{text}'"))?;
-    }
-    Ok(())
-}
-
-/// Links the open output of a text to the sink, with the tail in between.
-fn link_output(
-    graph: NonNull<ff::AVFilterGraph>,
-    text: &str,
-    outs: &Ends,
-    tail: &[(&str, String)],
-    sink: NonNull<ff::AVFilterContext>,
-) -> Result<()> {
-    let open = outs.list();
-    let [end] = open.as_slice() else {
-        let message = format!("the filter graph '{text}' has {} outputs, and one is expected", open.len());
-        return Err(wrong(Error::invalid(message)));
-    };
-    // SAFETY: a live entry.
-    let end = unsafe { end.as_ref() };
-    let mut last = (end.filter_ctx, u32::try_from(end.pad_idx).unwrap_or(0));
-    for (i, (name, arguments)) in tail.iter().enumerate() {
-        let next = filter(graph, name, &format!("tail{i}"), Some(arguments))?;
-        // SAFETY: both filters are live and of this graph.
-        let code = unsafe { ff::avfilter_link(last.0, last.1, next.as_ptr(), 0) };
-        check(code, &format!("the filter {name}"))?;
-        last = (next.as_ptr(), 0);
-    }
-    // SAFETY: as above.
-    let code = unsafe { ff::avfilter_link(last.0, last.1, sink.as_ptr(), 0) };
-    judged(code, &format!("the end of the filter graph '{text}'"))
-}
-
-/// The ends of a parsed description that nothing is linked to.
-struct Ends(*mut ff::AVFilterInOut);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        // SAFETY: self owns the list; NULL is allowed.
-        unsafe { ff::avfilter_inout_free(&raw mut self.0) };
-    }
-}
-
-impl Ends {
-    fn list(&self) -> Vec<NonNull<ff::AVFilterInOut>> {
-        let mut found = Vec::new();
-        let mut next = NonNull::new(self.0);
-        while let Some(end) = next {
-            found.push(end);
-            // SAFETY: a live entry of the list.
-            next = NonNull::new(unsafe { end.as_ref() }.next);
-        }
-        found
     }
 }
 
@@ -246,12 +132,10 @@ impl Graph {
         let sink = sink(graph, audio)?;
         let null = if audio { "anull" } else { "null" };
         let text = if description.trim().is_empty() { null } else { description };
-        let (ins, outs) = unfinished.parse(text)?;
+        let device = options.device.as_ref();
+        let (ins, outs) = text::parse(graph, text, device)?;
         link_inputs(text, &ins, &sources)?;
-        link_output(graph, text, &outs, tail, sink)?;
-        if let Some(device) = &options.device {
-            unfinished.put_on(device)?;
-        }
+        link_output(graph, text, &outs, tail, sink, device)?;
         unfinished.configure(text)?;
         // SAFETY: the sink is configured.
         let base = unsafe { ff::av_buffersink_get_time_base(sink.as_ptr()) };
@@ -364,23 +248,6 @@ impl Drop for Graph {
     }
 }
 
-/// Makes a filter of the graph.
-fn filter(
-    graph: NonNull<ff::AVFilterGraph>,
-    kind: &str,
-    name: &str,
-    arguments: Option<&str>,
-) -> Result<NonNull<ff::AVFilterContext>> {
-    let context = alloc(graph, kind, name)?;
-    let arguments = arguments.map(c_string).transpose()?;
-    // SAFETY: the filter is live and not initialised; the arguments are a C string or NULL.
-    let code = unsafe {
-        ff::avfilter_init_str(context.as_ptr(), arguments.as_ref().map_or(ptr::null(), |a| a.as_ptr()))
-    };
-    check(code, &format!("the filter {kind}"))?;
-    Ok(context)
-}
-
 fn sink(graph: NonNull<ff::AVFilterGraph>, audio: bool) -> Result<NonNull<ff::AVFilterContext>> {
     let sink = alloc(graph, if audio { "abuffersink" } else { "buffersink" }, "sink")?;
     // SAFETY: the filter is live and not initialised, and takes no arguments.
@@ -398,19 +265,6 @@ fn sink(graph: NonNull<ff::AVFilterGraph>, audio: bool) -> Result<NonNull<ff::AV
     };
     check(code, "making a filter graph's output")?;
     Ok(sink)
-}
-
-fn alloc(graph: NonNull<ff::AVFilterGraph>, kind: &str, name: &str) -> Result<NonNull<ff::AVFilterContext>> {
-    let (kind_c, name_c) = (c_string(kind)?, c_string(name)?);
-    // SAFETY: the names are C strings; the graph is live and owns the new filter.
-    let context = unsafe {
-        let found = ff::avfilter_get_by_name(kind_c.as_ptr());
-        if found.is_null() {
-            return Err(Error::unsupported(format!("this libav has no filter {kind}")));
-        }
-        ff::avfilter_graph_alloc_filter(graph.as_ptr(), found, name_c.as_ptr())
-    };
-    NonNull::new(context).ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a filter"))
 }
 
 fn source(
@@ -462,14 +316,4 @@ fn source(
     // SAFETY: the filter is live, has its parameters, and is not initialised.
     check(unsafe { ff::avfilter_init_str(context.as_ptr(), ptr::null()) }, "making a filter graph's input")?;
     Ok(context)
-}
-
-/// What is wrong with a description is wrong with an argument.
-fn as_invalid(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::Unsupported | ErrorKind::InvalidArgument | ErrorKind::Corrupt => {
-            error.into_kind(ErrorKind::InvalidArgument)
-        }
-        _ => error,
-    }
 }
