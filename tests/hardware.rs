@@ -5,6 +5,8 @@
 mod common;
 #[path = "hardware/cuda.rs"]
 mod cuda;
+#[path = "hardware/vulkan.rs"]
+mod vulkan;
 
 use avrope::{
     ErrorKind,
@@ -179,9 +181,11 @@ fn devices_open_and_close_on_many_threads() {
     for kind in [DeviceKind::OpenCl, DeviceKind::Vulkan] {
         if there(kind) {
             std::thread::scope(|scope| {
-                for _ in 0..8 {
+                // More than the 29 times that NVIDIA's driver for Vulkan can be loaded. Who waits for its turn
+                // must have it within 10 s, also in the other tests.
+                for _ in 0..4 {
                     scope.spawn(|| {
-                        for _ in 0..10 {
+                        for _ in 0..8 {
                             Hardware::device(kind, 0).warm_up(Duration::from_secs(30)).unwrap();
                         }
                     });
@@ -245,7 +249,8 @@ fn pictures_that_go_to_their_encoder_on_a_device_may_change_their_size() {
 #[test]
 fn opencl_filters_between_upload_and_download() {
     if there(DeviceKind::OpenCl) {
-        filters_on("opencl", "format=yuv420p,hwupload,avgblur_opencl,hwdownload,format=yuv420p");
+        // PoCL 7 takes no pictures of several planes.
+        filters_on("opencl", "format=bgra,hwupload,avgblur_opencl,hwdownload,format=bgra");
     }
 }
 

@@ -1,6 +1,8 @@
 //! AVHWDeviceContext: a device that decodes, encodes or filters, and what of libav works with which.
 
 mod describe;
+#[cfg(target_os = "linux")]
+mod hold;
 mod kind;
 
 use super::{c_string, dict::Dict, frame::Frame, log, string};
@@ -72,10 +74,16 @@ impl Device {
         let mut options = Dict::from_pairs(options)?;
         let mut device = ptr::null_mut();
         let _alone = alone(kind);
+        #[cfg(target_os = "linux")]
+        let before = (kind == DeviceKind::Vulkan).then(hold::loaded);
         // SAFETY: the out pointer is ours; name and options live during the call, which copies what it keeps.
         let code = unsafe {
             ff::av_hwdevice_ctx_create(&raw mut device, raw_kind(kind), name, *options.as_mut(), 0)
         };
+        #[cfg(target_os = "linux")]
+        if let Some(before) = before {
+            hold::hold_since(&before);
+        }
         Self::opened(code, device, kind)
     }
 

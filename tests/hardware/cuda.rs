@@ -10,7 +10,7 @@ use avrope::{
 };
 
 /// A clip of one second, silent; None where this libav has no such encoder.
-fn clip(format: &str, encoder: &str, size: (u32, u32), pixels: &str) -> Option<Vec<u8>> {
+pub(super) fn clip(format: &str, encoder: &str, size: (u32, u32), pixels: &str) -> Option<Vec<u8>> {
     if !synth::has_encoder(encoder) {
         eprintln!("SKIPPED {encoder}: this libav has no such encoder");
         return None;
@@ -34,24 +34,28 @@ fn clip(format: &str, encoder: &str, size: (u32, u32), pixels: &str) -> Option<V
     Some(std::fs::read(file.path()).unwrap())
 }
 
-fn video(encoder: &str) -> VideoSettings {
+pub(super) fn video(encoder: &str) -> VideoSettings {
     VideoSettings::new().codec(VideoCodec::Encoder(encoder.into()))
 }
 
-fn run(clip: &[u8], settings: Transcode, device: &str) -> avrope::Result<Clip> {
+pub(super) fn run(clip: &[u8], settings: Transcode, device: &str) -> avrope::Result<Clip> {
     let media = Media::open(Source::from_bytes(clip.to_vec()))?;
     transcode(&media, &settings.hardware(device.parse()?), &Control::default())
 }
 
 /// Encoded without loss (by `ffv1`, say), each picture's time, length and checksum in a line of text.
-fn sums(video: VideoSettings) -> Transcode {
+pub(super) fn sums(video: VideoSettings) -> Transcode {
     Transcode::new().format("framemd5").video(video)
 }
 
-/// The same pictures come out of the device's decoder and of software; what the report says.
 fn same(clip: &[u8], settings: Transcode) -> Report {
+    same_on("cuda", clip, settings)
+}
+
+/// The same pictures come out of the device's decoder and of software; what the report says.
+pub(super) fn same_on(device: &str, clip: &[u8], settings: Transcode) -> Report {
     let software = run(clip, settings.clone(), "none").unwrap();
-    let device = run(clip, settings, "cuda").unwrap();
+    let device = run(clip, settings, device).unwrap();
     assert_eq!(device.report.frames_encoded, software.report.frames_encoded);
     assert_eq!(device.report.decode_errors, software.report.decode_errors);
     assert!(device.rope.to_bytes().unwrap() == software.rope.to_bytes().unwrap(), "{:?}", device.report);
@@ -190,6 +194,19 @@ fn it_scales_to_sides_that_an_encoder_takes() {
     let media = Media::open(Source::from_bytes(done.rope.to_bytes().unwrap())).unwrap();
     let made = &media.info().streams[0];
     assert_eq!((made.width, made.height), (Some(320), Some(180)));
+}
+
+/// That is done in memory, and so the same.
+#[test]
+fn one_side_alone_gets_shorter() {
+    if !there(DeviceKind::Cuda) {
+        return;
+    }
+    for (from, to) in [((320, 240), (320, 180)), ((640, 360), (640, 180)), ((640, 360), (320, 360))] {
+        let clip = clip("mp4", "libx264", from, "yuv420p").unwrap();
+        let report = same(&clip, sums(video("ffv1").size(to.0, to.1)));
+        assert!(decodes(&report), "{:?}", report.hardware);
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// Makes the filters of a text, on the device if there is one: their inputs and outputs that nothing is linked
-/// to yet.
+/// Makes the filters of a text, on the device if there is one: their inputs and outputs that nothing is
+/// linked to yet.
 #[cfg(libav_6_0)]
 pub(super) fn parse(
     graph: NonNull<ff::AVFilterGraph>,
@@ -48,8 +48,8 @@ impl Drop for Segment {
     }
 }
 
-/// Makes the filters of a text, on the device if there is one: their inputs and outputs that nothing is linked
-/// to yet.
+/// Makes the filters of a text, on the device if there is one: their inputs and outputs that nothing is
+/// linked to yet.
 #[cfg(not(libav_6_0))]
 pub(super) fn parse(
     graph: NonNull<ff::AVFilterGraph>,

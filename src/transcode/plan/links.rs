@@ -13,7 +13,7 @@ use crate::{
     transcode::{
         encoders::holds,
         filters::{loudness::Pass, pictures, sounds},
-        flow::process::{GraphLink, Link, processor, tempo::Tempo},
+        flow::process::{GraphLink, Link, OnDevice, processor, tempo::Tempo},
         settings::{Fit, Transcode, VideoFilter},
     },
 };
@@ -138,7 +138,7 @@ impl Plan<'_> {
         kind: EncoderKind,
         filters: &[String],
         tail: &[(&'static str, String)],
-    ) -> Option<(String, Vec<(&'static str, String)>)> {
+    ) -> Option<OnDevice> {
         let scaler = self.device.as_ref()?.kind().scaler()?;
         let video = &self.settings.video;
         let scaled = filters.len() == 1 && video.size.is_some() && video.fit == Fit::Exact;
@@ -158,10 +158,10 @@ impl Plan<'_> {
             None => "null".into(),
         };
         if self.is_of_device(kind) && video.pixel_format.is_none() {
-            return Some((text, Vec::new()));
+            return Some(OnDevice { text, tail: Vec::new(), size: video.size });
         }
         text.push_str(",hwdownload,format={memory}");
-        Some((text, tail.to_vec()))
+        Some(OnDevice { text, tail: tail.to_vec(), size: video.size })
     }
 
     /// Whether an encoder is one of the device that was chosen.

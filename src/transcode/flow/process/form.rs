@@ -43,6 +43,10 @@ pub(super) fn bring(
 fn scaler(kind: DeviceKind, from: &Form, to: &Form) -> Option<(&'static str, String)> {
     let name = kind.scaler().filter(|name| device::has_filter(name))?;
     let mut text = format!("{}:{}", to.width, to.height);
+    // `scale_cuda` makes nothing of pictures of which one side alone gets shorter (FFmpeg 9.0).
+    if (from.width == to.width) != (from.height == to.height) {
+        return None;
+    }
     // Devices scale odd sides badly.
     if !(to.width.is_multiple_of(2) && to.height.is_multiple_of(2)) {
         return None;

@@ -35,12 +35,45 @@ pub(crate) struct GraphLink {
     pub tail: Vec<(&'static str, String)>,
     pub frame_rate: Option<Rational>,
     pub options: GraphOptions,
-    /// The text for frames that lie on a device, `{memory}` being their format in memory; and the filters
-    /// behind it.
-    pub on_device: Option<(String, Vec<(&'static str, String)>)>,
+    /// For frames that lie on a device.
+    pub on_device: Option<OnDevice>,
     /// What lies over the pictures: each goes into an input behind the first.
     pub layers: Vec<Layer>,
     made: Option<Box<Made>>,
+}
+
+/// What is done with frames on the device that they lie on.
+pub(crate) struct OnDevice {
+    /// libavfilter's text, `{memory}` being their format in memory.
+    pub text: String,
+    /// Filters behind it.
+    pub tail: Vec<(&'static str, String)>,
+    /// What the text scales them to; the side that is 0 follows from the other, and is even.
+    pub size: Option<(u32, u32)>,
+}
+
+impl OnDevice {
+    /// Whether it can be done with these. Where they are cropped in front, libav's filters for devices don't
+    /// see it; and of pictures of which one side alone gets shorter `scale_cuda` makes nothing (green; FFmpeg
+    /// 9.0).
+    fn takes(&self, shape: &Shape) -> bool {
+        let (width, height) = (i64::from(shape.width), i64::from(shape.height));
+        let follows = |side: i64, from: i64, to: i64| {
+            let twice = from.saturating_mul(2);
+            let product = side.saturating_mul(to);
+            product.saturating_add(from).checked_div(twice).unwrap_or(0).saturating_mul(2)
+        };
+        let both_or_none = self.size.is_none_or(|(w, h)| {
+            let (w, h) = (i64::from(w), i64::from(h));
+            let to = match (w, h) {
+                (0, h) => (follows(h, height, width), h),
+                (w, 0) => (w, follows(w, width, height)),
+                both => both,
+            };
+            (to.0 == width) == (to.1 == height)
+        });
+        shape.hidden == (0, 0) && both_or_none
+    }
 }
 
 struct Made {
@@ -230,7 +263,8 @@ impl GraphLink {
             let memory = frame.format_in_memory().unwrap_or_default();
             // Filters, processors and encoders of any format (raw video) get what a decoder in software gives
             // them. What says which formats it takes chooses between that and NV12.
-            let plain = self.on_device.is_some() || text.is_empty();
+            let on_device = self.on_device.as_ref().filter(|on_device| on_device.takes(&shape));
+            let plain = on_device.is_some() || text.is_empty();
             let direct = last && plain && !tail.is_empty() && memory == "nv12";
             let memory = match planar(&memory).filter(|_| !direct) {
                 Some(planar) => format!("{memory},format={planar}"),
@@ -242,14 +276,14 @@ impl GraphLink {
                     format!("hwdownload,format={{memory}},crop=iw-{left}:ih-{top}:{left}:{top}:exact=1")
                 }
             };
-            (text, tail) = match &self.on_device {
-                Some((text, tail)) if shape.hidden == (0, 0) => (text.clone(), tail.clone()),
+            (text, tail) = match on_device {
+                Some(on_device) => (on_device.text.clone(), on_device.tail.clone()),
                 // Brought into memory at once: filters there are for all.
-                _ if text.is_empty() => (download, tail),
-                _ if !self.layers.is_empty() => {
+                None if text.is_empty() => (download, tail),
+                None if !self.layers.is_empty() => {
                     (text.replacen("[in0]", &format!("[in0]{download},"), 1), tail)
                 }
-                _ => (format!("{download},{text}"), tail),
+                None => (format!("{download},{text}"), tail),
             };
             text = text.replace("{memory}", &memory);
         }
@@ -300,5 +334,33 @@ impl GraphLink {
         }
         made.graph.close(0, made.ends)?;
         Self::pull(&mut made, rest, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_scales_both_sides_or_none() {
+        let takes = |from: (i32, i32), to| {
+            let mut shape = Frame::new().unwrap().shape();
+            (shape.width, shape.height) = from;
+            OnDevice { text: String::new(), tail: Vec::new(), size: to }.takes(&shape)
+        };
+        assert!(takes((640, 360), None));
+        for (to, both_or_none) in [
+            ((320, 180), true),
+            ((640, 360), true),
+            ((640, 180), false),
+            ((320, 360), false),
+            ((320, 0), true),
+            ((0, 180), true),
+            ((640, 0), true),
+        ] {
+            assert_eq!(takes((640, 360), Some(to)), both_or_none, "{to:?}");
+        }
+        // The height that follows is 99.75, and the even number next to it the same as before.
+        assert!(!takes((4000, 100), Some((3990, 0))));
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         packet::Packet,
     },
     time::Rational,
-    transcode::flow::process::{End, GraphLink, Link, feed},
+    transcode::flow::process::{End, GraphLink, Link, OnDevice, feed},
 };
 
 const TENTH: Rational = Rational { num: 1, den: 10 };
@@ -96,7 +96,7 @@ fn open(like: &Frame) -> Encoder {
 /// What an encoder of the device gets of pictures that stay there, if they are there.
 fn encoded(device: &Device, pictures: Vec<Frame>) -> Result<Vec<Frame>> {
     let mut link = GraphLink::new(String::new(), Vec::new());
-    link.on_device = Some(("null".into(), Vec::new()));
+    link.on_device = Some(OnDevice { text: "null".into(), tail: Vec::new(), size: None });
     link.options = GraphOptions { device: Some(device.clone()), ..GraphOptions::default() };
     let (mut links, mut end) = ([Link::Graph(Box::new(link))], Encodes::default());
     pictures.into_iter().try_for_each(|picture| feed(&mut links, picture, &mut end))?;
@@ -160,5 +160,21 @@ fn an_encoder_gets_no_picture_that_does_not_lie_where_it_was_opened_for() {
             assert_eq!(error.kind(), ErrorKind::Bug, "{error}");
             assert_eq!(encoder.send(None).unwrap(), Got::Item, "the encoder goes on");
         }
+    }
+}
+
+#[test]
+fn pictures_of_which_one_side_alone_changes_are_scaled_in_memory() {
+    let form = |width, height| Form { format: "nv12".into(), width, height, on_device: true };
+    let names = |from, to| {
+        let mut tail = Vec::new();
+        bring(&mut tail, &from, &to, Some(DeviceKind::Cuda));
+        tail.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let in_memory = ["hwdownload", "format", "scale", "format", "hwupload"];
+    assert_eq!(names(form(320, 240), form(320, 180)), in_memory);
+    assert_eq!(names(form(640, 240), form(320, 240)), in_memory);
+    if device::has_filter("scale_cuda") {
+        assert_eq!(names(form(640, 360), form(320, 180)), ["scale_cuda"]);
     }
 }
