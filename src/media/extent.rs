@@ -26,6 +26,9 @@ pub(super) struct Extent {
     pub from: Option<DurationFrom>,
 }
 
+/// What a codec needs to get going is seldom longer, where its stream does not say how long it is.
+const PRIMING: Timestamp = Timestamp::from_nanos(1_000_000_000);
+
 pub(super) fn extent(
     demux: &mut Demux,
     demuxer: Demuxer,
@@ -44,7 +47,9 @@ pub(super) fn extent(
         // Where clocks jump, they also turn over. Ogg's begins anew for each stream that follows another, and
         // does not turn over.
         let turns_over = demuxer.may_jump() && demuxer.name() != "ogg";
-        let priming = start < Timestamp::ZERO && start > Timestamp::from_nanos(-1_000_000_000) && !turns_over;
+        let delays = || streams.iter().filter(|stream| played(stream)).map(delay);
+        let longest = delays().max().unwrap_or(Timestamp::ZERO).plus(PRIMING);
+        let priming = start < Timestamp::ZERO && Timestamp::ZERO.minus(start) < longest && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };
         let start = if demuxer.name() == "asf" && demux.is_seekable() {
             // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made
@@ -61,6 +66,10 @@ pub(super) fn extent(
             start
         };
         let (end, from) = stated(demux);
+        // In these containers what is stated counts it.
+        let counted = matches!(demuxer.name().as_str(), "ogg" | "matroska,webm");
+        let shortest = delays().min().filter(|_| counted && from == Some(DurationFrom::Header));
+        let end = end.map(|end| end.minus(shortest.unwrap_or(Timestamp::ZERO)).max(Timestamp::ZERO));
         return Ok(Extent { start, end, from });
     };
     let any = streams.iter().any(played);
@@ -91,6 +100,13 @@ pub(super) fn extent(
         None => stated(demux),
     };
     Ok(Extent { start, end, from })
+}
+
+/// How much of a stream's beginning is its encoder's delay.
+fn delay(stream: &Stream) -> Timestamp {
+    let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
+    let sample = rate.and_then(|rate| Rational::new(1, rate));
+    sample.map_or(Timestamp::ZERO, |sample| Timestamp::from_ticks(stream.delay_of_sound(), sample))
 }
 
 /// What libav takes for the length, and what from.
@@ -158,6 +174,9 @@ pub(super) fn describe(
         } else {
             let from = stream.start().map(|t| Timestamp::from_ticks(t, base).minus(start));
             let len = stream.duration().map(|t| Timestamp::from_ticks(t, base));
+            // It is when its last packet ends, by Ogg's clock.
+            let skipped = if demuxer.name() == "ogg" { delay(stream) } else { Timestamp::ZERO };
+            let len = len.map(|len| len.minus(skipped).max(Timestamp::ZERO));
             (from, from.zip(len).map(|(from, len)| from.plus(len)))
         };
         let duration =

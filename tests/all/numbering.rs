@@ -2,7 +2,7 @@
 //! each codec's own tools.
 
 use crate::common::{self, made_by_ffmpeg, open, save};
-use avrope::{Clip, Control, Cut, Join, Remux, Source, TimeRange, cut, join, remux};
+use avrope::{Clip, Control, Cut, CutMode, Join, Remux, Source, TimeRange, cut, join, remux};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -273,6 +273,45 @@ fn an_opus_cut_is_exact_by_its_own_pre_skip() {
                     // 80 ms for the decoder, and what of a packet lies in front of them.
                     assert!((3840..3840 + 5760).contains(&skip), "{name}: pre-skip {skip}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encode_of_opus_is_exact_whatever_its_pre_skip() {
+    oracle!("Ogg Opus encode");
+    let folder = tempfile::tempdir().unwrap();
+    let late = folder.path().join("late.opus");
+    std::fs::write(&late, with_pre_skip(&opus("opus.opus", &[]), u16::MAX)).unwrap();
+    let all = pcm(&late);
+    let seconds = all.len() as f64 / 2.0 / 48_000.0;
+    let copied = folder.path().join("late.mkv");
+    common::ffmpeg(&["-y", "-i", late.to_str().unwrap(), "-c", "copy", copied.to_str().unwrap()]);
+    for source in [late, copied] {
+        let name = source.file_name().unwrap().to_str().unwrap();
+        // Matroska counts in milliseconds.
+        let most = if name.ends_with("mkv") { 48 } else { 0 };
+        let media = open(&source);
+        let told = media.info().duration.unwrap().as_secs_f64();
+        assert!((told - seconds).abs() < 0.0011, "{name}: {told} s, and {seconds} can be heard");
+        for (from, to) in [(2.0, 4.0), (0.5, 1.5), (0.02, 1.0), (0.0, 1.0)] {
+            let settings =
+                Cut::new().keep(TimeRange::secs(from, to).unwrap()).mode(CutMode::Encode).format("wav");
+            let clip = cut(&media, &settings, &Control::default()).unwrap();
+            let sound = pcm(&save(&clip, folder.path(), "cut.wav"));
+            assert_eq!(sound.len() as f64 / 96_000.0, to - from, "{name} {from}..{to}");
+            let (off, differs) = placed(&all, &sound, (from * 96_000.0) as usize);
+            assert!(off.abs() <= most, "{name} {from}..{to}: it begins {off} samples off");
+            assert!(differs < 330, "{name} {from}..{to}: a hundredth of full scale, and not {differs}");
+        }
+        for ending in ["opus", "mkv"] {
+            for clip in [whole(&source, ending), joined(&[&source, &source], ending)] {
+                assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name} -> {ending}");
+                let parts = (clip.report.duration_s / seconds).round();
+                // A packet, which Matroska's readers do not find cut short at its end.
+                let off = clip.report.duration_s - parts * seconds;
+                assert!(off.abs() < 0.0211 * parts, "{name} -> {ending}: {} s", clip.report.duration_s);
             }
         }
     }

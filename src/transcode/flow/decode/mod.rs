@@ -17,6 +17,7 @@ use crate::{
         stream::Stream,
     },
     media::Span,
+    output::numbering,
     time::{Rational, Timestamp, convert},
     transcode::settings::Transcode,
 };
@@ -379,7 +380,9 @@ impl At {
         });
         // In MP4 edit lists say what is shown, and no codec's own word on its beginning (Opus' pre-skip).
         let options = DecodeOptions { keep_padding: part.media.is_edited(), ..options.clone() };
-        let decoder = Decoder::open(s, &options).map_err(|e| part.name(e, stream))?;
+        let resumed = if part.from > Timestamp::ZERO { numbering::resumed(s)? } else { None };
+        let decoder = Decoder::open(resumed.as_ref().unwrap_or(s), &options);
+        let decoder = decoder.map_err(|e| part.name(e, stream))?;
         let typical = s.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
         let typical = typical.map_or(1, |frame| convert(1, frame, base)).max(1);
         let order = (s.kind() == StreamKind::Video && part.media.demuxer().has_one_time())
