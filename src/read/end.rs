@@ -1,7 +1,7 @@
 //! Where a source ends that does not say so.
 
 use super::{
-    leadin::Need,
+    need::Need,
     reader::{Reader, Stretch},
 };
 use crate::{

@@ -3,9 +3,10 @@
 mod end;
 mod jumps;
 mod leadin;
+mod need;
 mod reader;
 mod sound;
 
 pub(crate) use end::end_before;
-pub(crate) use leadin::{Need, preroll_of};
+pub(crate) use need::{Need, preroll_of};
 pub(crate) use reader::{Noted, Reader, Stretch};

@@ -3,7 +3,8 @@
 
 use super::{
     jumps::{Jumps, jumped},
-    leadin::{self, Need},
+    leadin,
+    need::Need,
 };
 use crate::{
     Control, Limits, Media, Result,

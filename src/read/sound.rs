@@ -1,7 +1,7 @@
 //! Sound that is heard where a range begins, and was written before the picture's keyframe that a seek goes
 //! to: a packet of sound can be long, a frame of FLAC 100 ms and a block of WavPack some seconds.
 
-use super::leadin::Need;
+use super::need::Need;
 use crate::{
     Media,
     av::{packet::Packet, stream::StreamKind},
@@ -47,8 +47,9 @@ impl Search {
         // By an index, each stream is found for itself.
         let (primary, rest) = needs.split_first().filter(|_| !media.is_indexed())?;
         let key = &packets.get(key?)?.packet;
-        let begins = key.pts().or(key.dts())?;
-        let shown_from = Timestamp::from_ticks(begins.min(primary.from), primary.base);
+        // Behind the range's beginning it is by a jump of the clock, and what lies before that is no help.
+        let begins = key.pts().or(key.dts()).filter(|begins| *begins <= primary.from)?;
+        let shown_from = Timestamp::from_ticks(begins, primary.base);
         let sounds = rest.iter().filter(|need| need.kind == StreamKind::Audio);
         let missing = sounds.filter_map(|need| Missing::find(media, packets, need, shown_from));
         let to = missing.filter_map(|it| Some(it.heard_from.minus(it.reach(self.looks)?))).min()?;
