@@ -145,10 +145,20 @@ pub(super) fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]
         if taken.len() == before {
             return planned;
         }
-        match batch(from, &taken, most / 2, known) {
-            Some(batch) => planned = Some((batch, most)),
-            None => return planned,
+        if let Some(batch) = batch(from, &taken, most / 2, known) {
+            planned = Some((batch, most));
+            continue;
         }
+        // To the eighth as many as there is room for: what stays empty is requests more.
+        let (mut fit, mut too_many) = (before, taken.len());
+        while too_many.saturating_sub(fit) > (fit / 8).max(1) {
+            let middle = fit.midpoint(too_many);
+            match batch(from, taken.get(..middle).unwrap_or_default(), most / 2, known) {
+                Some(batch) => (planned, fit) = (Some((batch, most)), middle),
+                None => too_many = middle,
+            }
+        }
+        return planned;
     }
 }
 
