@@ -1,6 +1,7 @@
 //! AVCodecContext that decodes: packets in, frames out.
 
 mod on_device;
+mod size;
 
 use super::{
     check, describe,
@@ -24,7 +25,8 @@ pub(crate) enum Got {
     Again,
     /// No more at all.
     End,
-    /// What was sent is damaged. Decoding goes on with what follows.
+    /// What was sent is damaged. Decoding goes on with what follows. Pictures that are larger than they may
+    /// be come to this as well: see [`Decoder::too_large`].
     Damaged,
 }
 
@@ -130,6 +132,7 @@ pub(crate) struct Decoder {
     has_device: bool,
     /// Bytes that a picture may have.
     picture: u64,
+    size: size::Most,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -154,6 +157,7 @@ impl Decoder {
         }
         let pixels = stream.with_rounded_width(room.pixels);
         settings.set("max_pixels", &pixels.min(i64::MAX as u64).to_string())?;
+        decoder.bound_size(stream, pixels, room.pixels < options.max_pixels);
         if options.keep_padding {
             settings.set("flags2", "+skip_manual")?;
         }
@@ -224,7 +228,8 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let mut decoder = Self { context, has_device: false, picture: u64::MAX };
+            let mut decoder =
+                Self { context, has_device: false, picture: u64::MAX, size: size::Most::default() };
             log::mark(decoder.context.as_mut());
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;
@@ -245,7 +250,9 @@ impl Decoder {
     pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Got> {
         // SAFETY: both are live and ours; what was in the frame is given back first.
         let code = unsafe { ff::avcodec_receive_frame(self.context.as_ptr(), frame.as_ptr()) };
-        self.settle(code)
+        let got = self.settle(code)?;
+        // A decoder that takes its pictures' size from the container got none there.
+        Ok(if got == Got::Item && self.is_placeholder(frame) { Got::Damaged } else { got })
     }
 
     /// How many packets it takes beyond one before it gives that one's picture away, since others may be
@@ -261,12 +268,15 @@ impl Decoder {
         unsafe { ff::avcodec_flush_buffers(self.context.as_ptr()) };
     }
 
-    fn settle(&self, code: c_int) -> Result<Got> {
-        let got = settle(code)?;
-        match got {
-            Ok(got) => Ok(got),
+    fn settle(&mut self, code: c_int) -> Result<Got> {
+        self.size.code = code;
+        match settle(code) {
+            Ok(Ok(got)) => Ok(got),
             // Whatever a decoder says of its input, it is the input's fault: what follows may be sound.
-            Err(_) => Ok(Got::Damaged),
+            Ok(Err(_)) => Ok(Got::Damaged),
+            // That of HEVC has no other word for pictures that it may not make.
+            Err(_) if self.too_large().is_some() => Ok(Got::Damaged),
+            Err(error) => Err(error),
         }
     }
 }

@@ -195,11 +195,12 @@ impl Input {
         // It decodes, and nobody sees how much: pictures that no decoder of ours has memory for are not
         // decoded there either.
         let limits = *self.io.control().get_limits();
-        let mut options = Vec::new();
+        let (mut options, mut sizes) = (Vec::new(), Vec::new());
         for index in 0..self.stream_count() {
             let mut own = dict::Dict::new();
             let stream = self.stream(index)?;
             let (w, h) = stream.size().unwrap_or((0, 0));
+            sizes.push((w, h));
             Limits::hold(u64::from(w).saturating_mul(h.into()), limits.pixels, "pixels", || {
                 format!("{w}x{h} pixels, and the limit is {} in all", limits.pixels)
             })
@@ -218,7 +219,22 @@ impl Input {
             options.iter_mut().for_each(|left| ff::av_dict_free(left));
             code
         };
-        self.settle(code, "reading the streams' parameters").map(drop)
+        self.settle(code, "reading the streams' parameters")?;
+        self.restore_sizes(&sizes)
+    }
+
+    /// Gives streams the size back that their header states: where it is larger than was to be decoded, libav
+    /// has none any more.
+    fn restore_sizes(&mut self, stated: &[(u32, u32)]) -> Result<()> {
+        for (index, (w, h)) in stated.iter().enumerate().filter(|(_, (w, h))| *w > 0 && *h > 0) {
+            let stream = self.raw_stream(index)?;
+            // SAFETY: a live stream of our context, whose parameters are no other's to use meanwhile.
+            let parameters = unsafe { &mut *(*stream).codecpar };
+            if (parameters.width, parameters.height) == (0, 0) {
+                (parameters.width, parameters.height) = (w.cast_signed(), h.cast_signed());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn stream_count(&self) -> usize {

@@ -511,11 +511,7 @@ fn refine(
     }
     let mut probed = context(source, demuxer, OpenOptions { raw: false, ..options }, control)?;
     for (i, stream) in streams.iter_mut().enumerate().filter(|(_, stream)| lacks(stream)) {
-        let found = probed.input.stream(i)?;
-        // Pictures that are too large to be decoded lose the size that their header states.
-        if found.size().is_some() || stream.size().is_none() {
-            *stream = found;
-        }
+        *stream = probed.input.stream(i)?;
     }
     Ok(probed.take_bytes_read())
 }

@@ -81,13 +81,14 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         control.check()?;
         more = input.read(&mut packet)?;
         if decoder.send(more.then_some(&packet))? == Got::Damaged {
-            return Err(damaged());
+            return Err(decoder.too_large().unwrap_or_else(damaged));
         }
         match decoder.receive(&mut frame)? {
             Got::Item if frame.is_damaged() => return Err(damaged()),
             Got::Item => return Ok(frame),
             Got::Again => {}
-            Got::Damaged | Got::End => return Err(damaged()),
+            Got::Damaged => return Err(decoder.too_large().unwrap_or_else(damaged)),
+            Got::End => return Err(damaged()),
         }
     }
     Err(damaged())

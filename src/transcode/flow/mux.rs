@@ -56,6 +56,11 @@ impl TrackState {
     pub(crate) fn encoded() -> Self {
         Self { ready: false, copied: false, ..Self::copied() }
     }
+
+    /// Not one frame came, once it is ready.
+    fn is_empty(&self) -> bool {
+        self.stream.is_none() && !self.copied
+    }
 }
 
 pub(crate) struct Muxing<'a> {
@@ -72,6 +77,8 @@ pub(crate) struct Muxing<'a> {
     pub(crate) begun: Instant,
     pub(crate) told: u64,
     pub(crate) total: Option<Timestamp>,
+    /// All video, or all sound, may be lost.
+    pub(crate) allow_drops: bool,
 }
 
 /// Packets between two reports of progress.
@@ -133,6 +140,10 @@ impl Muxing<'_> {
         if self.target.is_open() || !self.tracks.iter().all(|track| track.ready) {
             return Ok(());
         }
+        if self.tracks.iter().all(TrackState::is_empty) {
+            return Err(self.nothing());
+        }
+        self.check_undecoded()?;
         let encoded = self.tracks.iter().zip(self.sources).all(|(track, source)| {
             !track.copied || !matches!(source.kind(), StreamKind::Audio | StreamKind::Video)
         });
@@ -147,9 +158,6 @@ impl Muxing<'_> {
             track.index = Some(streams.len());
             track.wants_silence = stream.codec() == "mov_text";
             streams.push(stream);
-        }
-        if streams.is_empty() {
-            return Err(self.nothing());
         }
         self.target.begin_streams(&streams, self.metadata, encoded)?;
         // Covers go in front of everything.
@@ -203,11 +211,38 @@ impl Muxing<'_> {
         }
     }
 
+    /// An error where all video or all sound is lost since not one frame of it could be decoded.
+    fn check_undecoded(&self) -> Result<()> {
+        let undecoded = self.counters.undecoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.allow_drops || undecoded.is_empty() {
+            return Ok(());
+        }
+        for (kind, what) in [(StreamKind::Video, "video"), (StreamKind::Audio, "sound")] {
+            let of_kind = || {
+                let all = self.tracks.iter().zip(self.sources).enumerate();
+                all.filter(|(_, (_, source))| source.kind() == kind && !source.is_picture())
+            };
+            let lost = of_kind().find(|(track, _)| undecoded.contains(track));
+            if let Some((_, (state, source))) = lost
+                && of_kind().all(|(_, (state, _))| state.is_empty())
+            {
+                let message = format!("not one frame of it ({}) could be decoded, and it is all {what} that there is", source.codec());
+                let error = Error::corrupt(message).with_setting("allow_drops");
+                let error = error.advise(format!("get a sound copy, or say that the {what} may go"));
+                return Err(match state.of {
+                    Some(stream) => error.in_stream(stream),
+                    None => error,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Tells of streams of which nothing came, and which are not in the output.
     fn tell_missing(&mut self) {
         let undecoded = self.counters.undecoded.lock().unwrap_or_else(PoisonError::into_inner);
         for (track, (state, source)) in self.tracks.iter().zip(self.sources).enumerate() {
-            if let (Some(of), None, false) = (state.of, &state.stream, state.copied) {
+            if let Some(of) = state.of.filter(|_| state.is_empty()) {
                 let why = if undecoded.contains(&track) {
                     "not one frame of it could be decoded"
                 } else {

@@ -166,6 +166,7 @@ impl Pipeline<'_> {
                     told: 0,
                     total,
                     counters,
+                    allow_drops: settings.allow_drops,
                 };
                 muxing.run(&coded, &mut packets, stop)
             });

@@ -6,6 +6,7 @@ mod damaged;
 mod exact;
 mod inputs;
 mod lengths;
+mod lost;
 mod pictures;
 mod placing;
 mod processors;

@@ -4,13 +4,14 @@
 mod lead;
 mod order;
 mod sound;
+mod too_large;
 
 use super::{
     messages::{Counters, Decoded, Fed, Part},
     queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
-    Control, Frame, Limits, Result, StreamKind,
+    Control, Error, Frame, Limits, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -24,6 +25,7 @@ use crate::{
 use lead::Lead;
 use order::Order;
 use sound::{Piece, Silence, SoundClock};
+use too_large::TooLarge;
 use std::{
     collections::VecDeque,
     sync::{PoisonError, atomic::Ordering},
@@ -150,6 +152,7 @@ impl DecodeStage<'_> {
 
     fn drain(&mut self, at: &mut At) -> Result<()> {
         self.decode(at, None)?;
+        at.too_large.end().map_err(|e| self.name(e, at))?;
         for frame in at.sound.release() {
             self.place_sound(at, &frame)?;
         }
@@ -163,7 +166,7 @@ impl DecodeStage<'_> {
             self.stop.check()?;
             let sent = at.send(packet)?;
             if sent == Got::Damaged && !at.decoder.is_refused() {
-                self.count_damage(at)?;
+                self.note_damage(at)?;
             }
             if !self.receive(at)? {
                 return Ok(false);
@@ -186,6 +189,7 @@ impl DecodeStage<'_> {
             match at.decoder.receive(&mut at.frame)? {
                 Got::Item => {
                     let frame = at.frame.take()?;
+                    at.too_large.came(&frame);
                     if at.given.take_if(|given| frame.best_pts() == Some(*given)).is_some() {
                         continue;
                     }
@@ -195,7 +199,7 @@ impl DecodeStage<'_> {
                 }
                 // The packet that a device refuses is decoded in software yet.
                 Got::Damaged if at.decoder.is_refused() => {}
-                Got::Damaged => self.count_damage(at)?,
+                Got::Damaged => self.note_damage(at)?,
                 Got::Again | Got::End => return Ok(true),
             }
         }
@@ -209,6 +213,12 @@ impl DecodeStage<'_> {
         let options = DecodeOptions { device: None, ..self.options.clone() };
         at.decoder = Decoder::open(stream, &options).map_err(|e| part.name(e, at.stream))?;
         Ok(())
+    }
+
+    /// The decoder made nothing of what it got.
+    fn note_damage(&self, at: &mut At) -> Result<()> {
+        at.too_large.note(&at.decoder).map_err(|e| self.name(e, at))?;
+        self.count_damage(at)
     }
 
     /// A packet was damaged, and nothing came of it.
@@ -226,10 +236,14 @@ impl DecodeStage<'_> {
     }
 
     fn count(&self, at: &At, damaged: u64) -> Result<()> {
-        (0..damaged).try_for_each(|_| self.counters.damage()).map_err(|error| match self.parts.get(at.part) {
+        (0..damaged).try_for_each(|_| self.counters.damage()).map_err(|e| self.name(e, at))
+    }
+
+    fn name(&self, error: Error, at: &At) -> Error {
+        match self.parts.get(at.part) {
             Some(part) => part.name(error, at.stream),
             None => error,
-        })
+        }
     }
 
     fn deliver(&mut self, at: &mut At, frame: Frame) -> Result<bool> {
@@ -339,6 +353,7 @@ pub(crate) struct At {
     /// A frame has gone on.
     gave: bool,
     lead: Lead,
+    pub(crate) too_large: TooLarge,
     /// Whether damage that the decoder tells of now is of what is shown: of sound it is that of the last
     /// packet. Of pictures the decoder has several.
     is_last_shown: bool,
@@ -400,6 +415,7 @@ impl At {
             hurries: false,
             gave: false,
             lead: Lead::default(),
+            too_large: TooLarge::default(),
             is_last_shown: false,
             has_pictures: s.kind() == StreamKind::Video,
             given: None,
@@ -448,6 +464,9 @@ impl At {
 
     /// Gives the decoder a packet, or None for the end.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<Got> {
+        if let Some(packet) = packet {
+            self.too_large.give(packet);
+        }
         let sent = self.decoder.send(packet)?;
         let taken = sent != Got::Again && !self.decoder.is_refused();
         if let (Some(order), Some(packet), true) = (&mut self.order, packet, taken) {

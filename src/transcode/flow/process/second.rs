@@ -374,6 +374,7 @@ impl Run {
             match self.at.decoder.receive(&mut self.frame)? {
                 Got::Item => {
                     let picture = self.frame.take()?;
+                    self.at.too_large.came(&picture);
                     work.counters.frames_decoded.fetch_add(1, Ordering::Relaxed);
                     if picture.is_damaged() {
                         work.counters.damage()?;
@@ -381,9 +382,9 @@ impl Run {
                     check_size(&picture, work.control)?;
                     self.ready = self.at.place_picture(picture)?;
                 }
-                Got::Damaged => work.counters.damage()?,
-                Got::End => return Ok(None),
-                Got::Again if self.ended => return Ok(None),
+                Got::Damaged => self.note_damage(work)?,
+                Got::End => return self.at.too_large.end().map(|()| None),
+                Got::Again if self.ended => return self.at.too_large.end().map(|()| None),
                 Got::Again => self.send(work)?,
             }
         }
@@ -405,10 +406,15 @@ impl Run {
             self.ended |= more && time.is_some_and(|time| time >= self.until);
             let packet = Some(packet).filter(|_| !self.ended);
             if self.at.send(packet)? == Got::Damaged {
-                work.counters.damage()?;
+                self.note_damage(work)?;
             }
             return Ok(());
         }
+    }
+
+    fn note_damage(&mut self, work: &Work<'_>) -> Result<()> {
+        self.at.too_large.note(&self.at.decoder)?;
+        work.counters.damage()
     }
 }
 

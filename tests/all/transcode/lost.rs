@@ -1,0 +1,142 @@
+//! What can't be decoded is not lost without a word: by a limit, or by damage to all that there is.
+
+use super::*;
+use avrope::{Cut, CutMode, control::Limits, join_with_transition, transcode::Transition};
+
+const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=duration=1"];
+
+/// A second of 352x288, as H.263 has it, with sound.
+fn coded(video: &str, audio: &str, name: &str) -> PathBuf {
+    let pictures = ["-f", "lavfi", "-i", "testsrc2=size=352x288:rate=25:duration=1"];
+    let codecs = ["-c:v", video, "-c:a", audio];
+    made_by_ffmpeg(name, &[&pictures[..], &SOUND, &codecs].concat())
+}
+
+fn with_limit(change: impl FnOnce(&mut Limits)) -> Control {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    Control::new().limits(limits)
+}
+
+fn is_named(error: &Error, limit: &str) -> bool {
+    error.kind() == ErrorKind::LimitExceeded && error.setting() == Some(&format!("limits.{limit}"))
+}
+
+#[test]
+fn a_limit_that_no_picture_keeps_to_is_an_error_that_names_it_whatever_decodes() {
+    oracle!("limits in decoders");
+    let settings = Transcode::new()
+        .format("mkv")
+        .video(video(VideoCodec::Mpeg4))
+        .audio(audio(AudioCodec::Pcm))
+        .allow_drops(true);
+    let pixels = || with_limit(|limits| limits.pixels = 100);
+    let memory = || with_limit(|limits| limits.decoder_memory = 1000);
+    let mut wrong = Vec::new();
+    for (encoder, sound, name) in [
+        ("libx264", "aac", "lost-h264.ts"),
+        ("mpeg2video", "mp2", "lost-mpeg2.ts"),
+        ("mpeg2video", "mp2", "lost-mpeg2.mkv"),
+        ("mpeg4", "aac", "lost-mpeg4.mp4"),
+        ("mpeg4", "mp2", "lost-mpeg4.ts"),
+        ("mpeg4", "mp2", "lost-mpeg4.avi"),
+        ("h263", "mp2", "lost-h263.avi"),
+        ("h263", "aac", "lost-h263.mov"),
+        ("mjpeg", "mp2", "lost-mjpeg.avi"),
+        ("libvpx", "libopus", "lost-vp8.webm"),
+        ("libvpx-vp9", "libopus", "lost-vp9.webm"),
+        ("libsvtav1", "libopus", "lost-av1.webm"),
+        ("wmv2", "mp2", "lost-wmv2.avi"),
+        ("rawvideo", "mp2", "lost-raw.avi"),
+    ] {
+        if !synth::has_encoder(encoder) || !synth::has_encoder(sound) {
+            common::skipped(&format!("{name}: no encoder {encoder} or {sound}"));
+            continue;
+        }
+        let source = coded(encoder, sound, name);
+        for (limit, control) in [("pixels", pixels()), ("decoder_memory", memory())] {
+            let outcome = Media::open_with(Source::open(&source).unwrap(), &control)
+                .and_then(|media| transcode(&media, &settings, &control));
+            match outcome {
+                Err(error) if is_named(&error, limit) => {}
+                Err(error) => wrong.push(format!("{name}, {limit}: {:?} {error}", error.kind())),
+                Ok(clip) => wrong.push(format!("{name}, {limit}: {:?}", clip.report.warnings)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let source = coded("mpeg4", "aac", "lost-mpeg4.mp4");
+    let cut = Cut::new().keep(TimeRange::secs(0.3, 0.7).unwrap()).mode(CutMode::Encode);
+    let error = avrope::cut(&open(&source), &cut, &pixels()).unwrap_err();
+    assert!(is_named(&error, "pixels"), "{error}");
+    let fade = Transition::new("fade", Duration::from_millis(300));
+    let sources = [Source::open(&source).unwrap(), Source::open(&source).unwrap()];
+    let error = join_with_transition(&sources, &fade, &settings, &pixels()).unwrap_err();
+    assert!(is_named(&error, "pixels"), "{error}");
+}
+
+/// What follows would be missing, and the source is sound.
+#[test]
+fn a_limit_that_later_pictures_do_not_keep_to_is_an_error_also_where_smaller_ones_follow() {
+    oracle!("limits in mid-stream");
+    let folder = tempfile::tempdir().unwrap();
+    let control = with_limit(|limits| limits.pixels = 100_000);
+    for (encoder, raw) in
+        [("libx264", "h264"), ("libx265", "hevc"), ("mpeg2video", "m2v"), ("libsvtav1", "obu")]
+    {
+        if !synth::has_encoder(encoder) {
+            common::skipped(&format!("no encoder {encoder}"));
+            continue;
+        }
+        let piece = |size: &str| {
+            let pictures = format!("testsrc2=size={size}:rate=25:duration=1");
+            let made = made_by_ffmpeg(
+                &format!("lost-{size}.{raw}"),
+                &["-f", "lavfi", "-i", &pictures, "-c:v", encoder, "-bf", "0"],
+            );
+            std::fs::read(made).unwrap()
+        };
+        let (small, large) = (piece("192x108"), piece("640x360"));
+        for (name, pieces) in [("up", vec![&small, &large]), ("down", vec![&small, &large, &small])] {
+            let (stream, source) =
+                (folder.path().join(format!("{name}.{raw}")), folder.path().join(format!("{name}-{raw}.mkv")));
+            std::fs::write(&stream, pieces.into_iter().flatten().copied().collect::<Vec<u8>>()).unwrap();
+            let (from, to) = (stream.to_str().unwrap(), source.to_str().unwrap());
+            ffmpeg(&["-v", "error", "-fflags", "+genpts", "-r", "25", "-i", from, "-c", "copy", to]);
+            let settings = Transcode::new().format("mkv").video(video(VideoCodec::Mpeg4));
+            let error = transcode(&open(&source), &settings, &control).expect_err(raw);
+            assert!(is_named(&error, "pixels"), "{name} {raw}: {:?} {error}", error.kind());
+            let whole = run(&source, &settings);
+            assert!(whole.report.frames_decoded >= 49, "{name} {raw}: {:?}", whole.report);
+        }
+    }
+}
+
+#[test]
+fn all_video_or_all_sound_that_can_not_be_decoded_is_an_error_unless_it_may_go() {
+    oracle!("nothing decodes");
+    let folder = tempfile::tempdir().unwrap();
+    let sound = coded("libx264", "ac3", "lost.mkv");
+    for (damaged, index, what) in [("v", 0, "video"), ("a", 1, "sound")] {
+        let (filter, name) = (format!("-bsf:{damaged}"), format!("lost-noise-{damaged}.mkv"));
+        let sound = sound.to_str().unwrap();
+        let source = made_by_ffmpeg(&name, &["-i", sound, "-c", "copy", &filter, "noise=amount=1"]);
+        let media = open(&source);
+        let settings =
+            Transcode::new().video(video(VideoCodec::Mpeg4)).audio(audio(AudioCodec::Aac)).format("mp4");
+        let out = folder.path().join(format!("{damaged}.mp4"));
+        let error = transcode_to(&media, &settings, Sink::file(&out), &Control::default()).unwrap_err();
+        assert_eq!((error.kind(), error.setting()), (ErrorKind::Corrupt, Some("allow_drops")), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+        assert_eq!(common::entries(folder.path()), [""; 0], "{what}");
+        // What was asked for without it is no loss.
+        let without = match damaged {
+            "v" => settings.clone().video(video(VideoCodec::None)),
+            _ => settings.clone().audio(audio(AudioCodec::None)),
+        };
+        assert!(transcode(&media, &without, &Control::default()).is_ok(), "{what}");
+        let clip = transcode(&media, &settings.allow_drops(true), &Control::default()).unwrap();
+        let dropped: Vec<_> = clip.report.dropped_streams.iter().map(|stream| stream.index).collect();
+        assert_eq!(dropped, [index], "{what}");
+    }
+}
