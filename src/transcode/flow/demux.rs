@@ -50,7 +50,7 @@ pub(crate) fn run(
 struct DemuxStage<'a> {
     /// None once nobody wants more.
     ways: &'a mut Vec<Option<Forward>>,
-    shown: Vec<Option<(Timestamp, Timestamp)>>,
+    shown: Vec<LaneShown>,
     counters: &'a Counters,
     stop: &'a Stop,
 }
@@ -71,7 +71,8 @@ struct Route {
     /// The dts of the stream's last packet, where an index says it: nothing behind a range is read to find
     /// the end of one that is shorter.
     last_packet: Option<i64>,
-    /// A picture's duration where its packet does not say it (those of B-frames in MP4, before FFmpeg 6).
+    /// A packet's duration where it does not say it: those of B-frames in MP4, before FFmpeg 6, and those of
+    /// sound in fragments.
     typical: i64,
     /// How many pictures the codec keeps back, where a dts may lie behind its pts: not in MP4's tables.
     delay: i64,
@@ -79,6 +80,8 @@ struct Route {
     late: Option<i64>,
     /// The latest end of a packet, in ticks.
     seen_end: Option<i64>,
+    /// When the last packet began, if nothing says yet how long it lasts.
+    untold: Option<i64>,
     waits: bool,
     /// Shown from one instant to another each, and clipped to the range.
     is_subtitle: bool,
@@ -139,10 +142,51 @@ impl Route {
             delay: if is_decoded && !media.is_edited() { source.delay() } else { 0 },
             late: None,
             seen_end: None,
+            untold: None,
             waits: is_decoded,
             is_subtitle: source.kind() == StreamKind::Subtitle,
             done: false,
         })
+    }
+}
+
+/// From when to when something of a lane is shown, on the output's clock.
+type LaneShown = Option<(Timestamp, Timestamp)>;
+
+impl Route {
+    /// From the stream's ticks to those on the output's clock.
+    fn shift(&self) -> i64 {
+        self.at.ticks(self.base).saturating_sub(self.first.media)
+    }
+
+    /// How long a packet is shown that does not say it: as long as others, or until the next one comes, where
+    /// none says it (sound in a fragmented MP4).
+    fn length(&mut self, begins: i64, duration: i64, shown: &mut LaneShown) -> i64 {
+        if let Some(since) = self.untold.take() {
+            self.typical = if duration > 0 { duration } else { begins.saturating_sub(since).max(0) };
+            self.note_shown(since, since.saturating_add(self.typical), shown);
+        }
+        if duration > 0 {
+            return duration;
+        }
+        if self.typical == 0 {
+            self.untold = Some(begins);
+        }
+        // It is shown, however short.
+        self.typical.max(1)
+    }
+
+    fn note_shown(&self, begins: i64, ends: i64, shown: &mut LaneShown) {
+        if begins >= self.until || ends <= self.first.media {
+            return;
+        }
+        let shift = self.shift();
+        let at = |ticks: i64| Timestamp::from_ticks(ticks.saturating_add(shift), self.base);
+        let last = self.last.shown_end();
+        let limit = if last == Timestamp::MAX { last } else { self.at.plus(last.minus(self.first.shown)) };
+        let (from, to) = (at(begins).max(self.at), at(ends).min(limit));
+        let shown = shown.get_or_insert((from, to));
+        *shown = (shown.0.min(from), shown.1.max(to));
     }
 }
 
@@ -263,9 +307,16 @@ impl DemuxStage<'_> {
     }
 }
 
-/// A picture's duration by its stream's rate, in ticks; 0 for other streams.
+/// A frame's duration by its stream's rate, in ticks; 0 where that is not known.
 fn typical(stream: &Stream, base: Rational) -> i64 {
-    let frame = stream.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
+    let frame = match stream.kind() {
+        StreamKind::Audio => {
+            let size = i32::try_from(stream.frame_size()).ok().filter(|size| *size > 0);
+            let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
+            size.zip(rate).and_then(|(size, rate)| Rational::new(size, rate))
+        }
+        _ => stream.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num)),
+    };
     frame.map_or(0, |frame| convert(1, frame, base).max(1))
 }
 
@@ -280,28 +331,23 @@ fn leave_out(error: Error, counters: &Counters, stream: usize) -> Result<bool> {
 }
 
 /// Puts a packet that is copied on the output's clock; None for one that is not shown.
-fn place(route: &Route, mut packet: Packet, shown: &mut [Option<(Timestamp, Timestamp)>]) -> Option<Packet> {
+fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShown]) -> Option<Packet> {
     let mut begins = packet.pts().or(packet.dts())?;
-    let length = if packet.duration() > 0 { packet.duration() } else { route.typical };
-    let mut ends = begins.saturating_add(length);
+    let shown = shown.get_mut(route.lane)?;
     if route.is_subtitle {
         // What is shown when the range begins is shown from there on.
-        (begins, ends) = (begins.max(route.first.media), ends.min(route.until));
+        let ends = begins.saturating_add(packet.duration().max(route.typical)).min(route.until);
+        begins = begins.max(route.first.media);
         if begins >= ends {
             return None;
         }
         packet.set_times(begins, begins, ends.saturating_sub(begins));
+        route.note_shown(begins, ends, shown);
+    } else {
+        let length = route.length(begins, packet.duration(), shown);
+        route.note_shown(begins, begins.saturating_add(length), shown);
     }
-    let shift = route.at.ticks(route.base).saturating_sub(route.first.media);
-    packet.shift(shift);
-    if begins < route.until && ends > route.first.media {
-        let at = |ticks: i64| Timestamp::from_ticks(ticks.saturating_add(shift), route.base);
-        let last = route.last.shown_end();
-        let limit = if last == Timestamp::MAX { last } else { route.at.plus(last.minus(route.first.shown)) };
-        let (from, to) = (at(begins).max(route.at), at(ends).min(limit));
-        let shown = shown.get_mut(route.lane)?.get_or_insert((from, to));
-        *shown = (shown.0.min(from), shown.1.max(to));
-    }
+    packet.shift(route.shift());
     Some(packet)
 }
 

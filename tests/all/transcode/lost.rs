@@ -98,8 +98,10 @@ fn a_limit_that_later_pictures_do_not_keep_to_is_an_error_also_where_smaller_one
         };
         let (small, large) = (piece("192x108"), piece("640x360"));
         for (name, pieces) in [("up", vec![&small, &large]), ("down", vec![&small, &large, &small])] {
-            let (stream, source) =
-                (folder.path().join(format!("{name}.{raw}")), folder.path().join(format!("{name}-{raw}.mkv")));
+            let (stream, source) = (
+                folder.path().join(format!("{name}.{raw}")),
+                folder.path().join(format!("{name}-{raw}.mkv")),
+            );
             std::fs::write(&stream, pieces.into_iter().flatten().copied().collect::<Vec<u8>>()).unwrap();
             let (from, to) = (stream.to_str().unwrap(), source.to_str().unwrap());
             ffmpeg(&["-v", "error", "-fflags", "+genpts", "-r", "25", "-i", from, "-c", "copy", to]);
@@ -138,5 +140,61 @@ fn all_video_or_all_sound_that_can_not_be_decoded_is_an_error_unless_it_may_go()
         let clip = transcode(&media, &settings.allow_drops(true), &Control::default()).unwrap();
         let dropped: Vec<_> = clip.report.dropped_streams.iter().map(|stream| stream.index).collect();
         assert_eq!(dropped, [index], "{what}");
+    }
+}
+
+/// Packets of sound in fragments need not say how long they last: the first ones were taken for none.
+#[test]
+fn copied_sound_of_a_fragmented_mp4_is_whole() {
+    oracle!("fragmented sound");
+    let folder = tempfile::tempdir().unwrap();
+    let samples = |path: &Path| {
+        let (bytes, _) =
+            ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:a", "-ac", "1", "-f", "s16le", "-"]);
+        bytes.len() / 2
+    };
+    // When picture and sound are shown first, in milliseconds.
+    let starts = |path: &Path| {
+        let first = |stream: &str| (common::frames(path, stream)[0].time * 1000.0).round() as i64;
+        [first("0:v"), first("0:a")]
+    };
+    // With the samples that an edit list hides, as `delay_moov` writes one, and ffmpeg's demuxer of fragments
+    // leaves it aside; what Opus has in front (312 samples of 48 kHz) its decoder cuts off.
+    for (codec, flags, hidden, shown) in [
+        ("aac", "frag_keyframe+empty_moov", 0, [80, 0]),
+        ("aac", "frag_every_frame+empty_moov", 0, [80, 0]),
+        ("aac", "frag_keyframe+delay_moov", 1024, [0, 0]),
+        ("aac", "cmaf", 0, [40, 0]),
+        ("libopus", "frag_keyframe+empty_moov", 0, [80, 7]),
+        ("libopus", "frag_keyframe+delay_moov", 0, [0, 0]),
+    ] {
+        let name = format!("{codec}, {flags}");
+        let pictures = ["-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=2"];
+        let sound = ["-f", "lavfi", "-i", "sine=duration=2"];
+        let coded = ["-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "bframes=2:keyint=25"];
+        let fragments = ["-c:a", codec, "-movflags", flags];
+        let arguments = [&pictures[..], &sound, &coded, &fragments].concat();
+        let source = made_by_ffmpeg(&format!("fragments-{}.mp4", name.replace(", ", "-")), &arguments);
+        // Whole as ffmpeg copies it into a container that has no edit lists.
+        let plain = made_by_ffmpeg(
+            &format!("fragments-{}.mkv", name.replace(", ", "-")),
+            &["-i", source.to_str().unwrap(), "-c", "copy"],
+        );
+        let due = samples(&plain) - hidden;
+        for (ending, video) in
+            [("mp4", VideoCodec::Copy), ("mp4", VideoCodec::H264), ("mov", VideoCodec::Copy)]
+        {
+            if ending == "mov" && codec != "aac" {
+                continue;
+            }
+            let settings = Transcode::new().video(self::video(video)).audio(audio(AudioCodec::Copy));
+            let out = made(&source, &settings, folder.path(), &format!("out.{ending}"));
+            assert_eq!((samples(&out), starts(&out)), (due, shown), "{name}: {settings:?}");
+        }
+        let piped = Source::from_reader(std::fs::File::open(&source).unwrap(), "a pipe");
+        let settings = Transcode::new().format("mp4").audio(audio(AudioCodec::Copy));
+        let clip = transcode(&Media::open(piped).unwrap(), &settings, &Control::default()).unwrap();
+        let out = save(&clip, folder.path(), "piped.mp4");
+        assert_eq!((samples(&out), starts(&out)), (due, shown), "{name}: from a pipe");
     }
 }
