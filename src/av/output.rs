@@ -1,5 +1,7 @@
 //! AVFormatContext that writes: streams, header, packets, trailer.
 
+mod sizes;
+
 use super::{
     avio::{WriteDevice, WriteIo},
     c_string, check,
@@ -99,7 +101,7 @@ impl Output {
             }
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
-            fill_sizes((*stream).codecpar);
+            sizes::settle((*stream).codecpar, self.muxer.name() == "avi");
             if let Some(rate) = template.frame_rate().filter(|_| self.muxer.name().starts_with("mxf")) {
                 // mxfenc.c takes it for the length of a frame, and counts by it (mxf_write_header).
                 (*stream).time_base = ff::AVRational { num: rate.den, den: rate.num };
@@ -268,28 +270,6 @@ impl Drop for Output {
         if self.begun && self.muxer.name() == "hls" {
             // SAFETY: the header is written and the trailer not.
             unsafe { ff::av_write_trailer(self.as_ptr()) };
-        }
-    }
-}
-
-/// MP4's header does not say how many samples a coded frame has, and movenc.c warns where it is not told; nor
-/// the bytes of a sample or a second of PCM, which AVI's clock is made of.
-///
-/// # Safety
-/// `parameters` are live, and nobody else uses them during the call.
-unsafe fn fill_sizes(parameters: *mut ff::AVCodecParameters) {
-    // SAFETY: the caller's promise.
-    let parameters = unsafe { &mut *parameters };
-    if parameters.frame_size == 0 && parameters.codec_id == ff::AVCodecID::AV_CODEC_ID_AAC {
-        parameters.frame_size = 1024;
-    }
-    if parameters.block_align == 0 && parameters.codec_type == ff::AVMediaType::AVMEDIA_TYPE_AUDIO {
-        // SAFETY: the call looks into a table; 0 for codecs that are not PCM.
-        let bits = unsafe { ff::av_get_exact_bits_per_sample(parameters.codec_id) };
-        let bits = bits.saturating_mul(parameters.ch_layout.nb_channels);
-        parameters.block_align = bits / 8;
-        if parameters.bit_rate == 0 {
-            parameters.bit_rate = i64::from(bits).saturating_mul(parameters.sample_rate.into());
         }
     }
 }

@@ -5,6 +5,7 @@
 #[macro_use]
 mod common;
 
+mod avi;
 mod browser;
 #[cfg(feature = "cli")]
 mod cli;
