@@ -127,12 +127,17 @@ fn place(opaque: *const c_void) -> Option<usize> {
     opaque.addr().checked_sub(MARK.as_ptr().addr()).filter(|place| *place < MARK.len())
 }
 
-/// Whether a context is ours: a codec's, of which libav's threads have copies, a filter's or a device's.
+/// How many contexts may stand behind each other for one line.
+const MOST_PARENTS: u32 = 4;
+
+/// Whether a context is ours: a codec's, of which libav's threads have copies, a filter's, a device's, or one
+/// that speaks for any of these.
 ///
 /// # Safety
 /// `context` is NULL or what libav's log hands over: a live struct that begins with a pointer to its class.
-unsafe fn is_marked(context: *const c_void) -> bool {
-    // SAFETY: the caller's promise; only a codec context, a filter's and a device's have these classes.
+unsafe fn is_marked(context: *const c_void, parents: u32) -> bool {
+    // SAFETY: the caller's promise; only a codec context, a filter's and a device's have these classes, and a
+    // class says where a pointer to the context that it speaks for stands (av_log_default_callback).
     unsafe {
         if context.is_null() {
             return false;
@@ -147,7 +152,9 @@ unsafe fn is_marked(context: *const c_void) -> bool {
         } else if class == DEVICES.load(Ordering::Relaxed) {
             (*context.cast::<ff::AVHWDeviceContext>()).user_opaque
         } else {
-            return false;
+            let Ok(offset @ 1..) = usize::try_from((*class).parent_log_context_offset) else { return false };
+            let parent = context.byte_add(offset).cast::<*const c_void>().read();
+            return parents > 0 && is_marked(parent, parents - 1);
         };
         place(opaque).is_some()
     }
@@ -199,7 +206,7 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     let inside = OURS.try_with(|ours| ours.get() > 0).unwrap_or(false);
     // SAFETY: what libav hands over goes on to libav's own callback, which is thread-safe.
     unsafe {
-        if !inside && !WHOLE.load(Ordering::Relaxed) && !is_marked(context) {
+        if !inside && !WHOLE.load(Ordering::Relaxed) && !is_marked(context, MOST_PARENTS) {
             ff::av_log_default_callback(context, level, format, arguments);
             return;
         }
