@@ -96,11 +96,13 @@ impl Room {
     /// Errors: LimitExceeded for pictures that do not fit, however few threads decode them.
     fn of(stream: &Stream, options: &DecodeOptions) -> Result<Self> {
         let (threads, memory) = (options.threads, options.memory);
-        if stream.kind() != StreamKind::Video || memory == u64::MAX {
-            return Ok(Self { threads, pixels: options.max_pixels, picture: u64::MAX });
-        }
         let (w, h) = stream.size().unwrap_or((0, 0));
         let (pixels, bits) = (u64::from(w).saturating_mul(h.into()), stream.bits_per_pixel());
+        let most = options.max_pixels;
+        Limits::hold(pixels, most, "pixels", || format!("{w}x{h} pixels, and the limit is {most} in all"))?;
+        if stream.kind() != StreamKind::Video || memory == u64::MAX {
+            return Ok(Self { threads, pixels: most, picture: u64::MAX });
+        }
         let picture = |pixels: u64| pixels.saturating_mul(bits).div_ceil(8).max(1);
         let held = stream.held();
         let fitting = memory.checked_div(picture(pixels)).unwrap_or(0);

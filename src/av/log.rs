@@ -154,7 +154,7 @@ unsafe fn is_marked(context: *const c_void, parents: u32) -> bool {
         } else {
             let Ok(offset @ 1..) = usize::try_from((*class).parent_log_context_offset) else { return false };
             let parent = context.byte_add(offset).cast::<*const c_void>().read();
-            return parents > 0 && is_marked(parent, parents - 1);
+            return parents.checked_sub(1).is_some_and(|parents| is_marked(parent, parents));
         };
         place(opaque).is_some()
     }

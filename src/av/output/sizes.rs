@@ -57,14 +57,11 @@ unsafe fn settle_avi(p: &mut ff::AVCodecParameters) {
             // SAFETY: live parameters, which are read alone; 0 where it can't tell.
             p.frame_size = unsafe { ff::av_get_audio_frame_duration2(&raw mut *p, p.block_align) };
         }
-        AV_CODEC_ID_FLAC if p.frame_size == 0 => {
+        AV_CODEC_ID_FLAC if p.frame_size == 0 && p.extradata_size >= 4 && !p.extradata.is_null() => {
             // STREAMINFO begins with the samples of its smallest and of its largest block (RFC 9639, 8.2).
-            if p.extradata_size >= 4 && !p.extradata.is_null() {
-                // SAFETY: the caller's promise.
-                let sizes = unsafe { p.extradata.cast::<[u8; 4]>().read_unaligned() };
-                let [a, b, c, d] = sizes.map(i32::from);
-                p.frame_size = if (a, b) == (c, d) { a << 8 | b } else { 0 };
-            }
+            // SAFETY: the caller's promise.
+            let [a, b, c, d] = unsafe { p.extradata.cast::<[u8; 4]>().read_unaligned() };
+            p.frame_size = if (a, b) == (c, d) { u16::from_be_bytes([a, b]).into() } else { 0 };
         }
         // riffenc.c has no size of a block that several of their frames would not fill.
         AV_CODEC_ID_EAC3 | AV_CODEC_ID_DTS | AV_CODEC_ID_SPEEX if p.bit_rate > 0 => {

@@ -226,7 +226,10 @@ impl Muxing<'_> {
             if let Some((_, (state, source))) = lost
                 && of_kind().all(|(_, (state, _))| state.is_empty())
             {
-                let message = format!("not one frame of it ({}) could be decoded, and it is all {what} that there is", source.codec());
+                let message = format!(
+                    "not one frame of it ({}) could be decoded, and it is all {what} that there is",
+                    source.codec()
+                );
                 let error = Error::corrupt(message).with_setting("allow_drops");
                 let error = error.advise(format!("get a sound copy, or say that the {what} may go"));
                 return Err(match state.of {

@@ -25,11 +25,11 @@ use crate::{
 use lead::Lead;
 use order::Order;
 use sound::{Piece, Silence, SoundClock};
-use too_large::TooLarge;
 use std::{
     collections::VecDeque,
     sync::{PoisonError, atomic::Ordering},
 };
+use too_large::TooLarge;
 
 /// What all decoders of a job have in common.
 pub(crate) fn options(settings: &Transcode, control: &Control) -> DecodeOptions {
