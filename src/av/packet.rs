@@ -294,6 +294,12 @@ impl Packet {
         (packet.pts, packet.dts, packet.duration, packet.pos) = (pts, dts, duration, -1);
     }
 
+    /// Says how long it is, in ticks.
+    pub(crate) fn set_duration(&mut self, duration: i64) {
+        // SAFETY: live, and ours alone.
+        unsafe { self.raw.as_mut() }.duration = duration;
+    }
+
     /// Moves its times by so many ticks.
     pub(crate) fn shift(&mut self, by: i64) {
         // SAFETY: live, and ours alone.

@@ -1,7 +1,7 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
 //! them becomes a name for those bytes.
 
-use super::{counted::Counted, keyframe, mp4, promise::Promise, search::Search};
+use super::{counted::Counted, keyframe, lengths::Lengths, mp4, promise::Promise, search::Search};
 use crate::{
     Control, Error, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
@@ -56,6 +56,8 @@ pub(crate) struct Demux {
     keys: Vec<(usize, keyframe::Test)>,
     /// Streams whose packets' times are not to be believed.
     counted: Vec<Counted>,
+    /// Streams whose packets may not say how long they are.
+    lengths: Vec<Lengths>,
     /// There is one of them among those that are kept.
     counts: bool,
     /// Damaged packets by stream.
@@ -89,22 +91,26 @@ impl Demux {
         indexed: bool,
         demuxer: Demuxer,
     ) -> Self {
-        let (mut keys, mut counted) = (Vec::new(), Vec::new());
+        let (mut keys, mut counted, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         let name = demuxer.name();
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
             keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
-            if kind == StreamKind::Audio
-                && Counted::is_due(&name, &codec)
-                && let Ok(stream) = input.stream(index)
-            {
+            if kind != StreamKind::Audio || indexed {
+                continue;
+            }
+            let Ok(stream) = input.stream(index) else { continue };
+            if Counted::is_due(&name, &codec) {
                 counted.push(Counted::new(index, &stream));
+            } else {
+                lengths.extend(Lengths::of(index, &stream));
             }
         }
         Self {
             input,
             keys,
             counted,
+            lengths,
             counts: false,
             reader,
             source,
@@ -185,6 +191,8 @@ impl Demux {
         }
         if let Some(counted) = self.counted.iter_mut().find(|it| it.stream == packet.stream()) {
             counted.place(packet);
+        } else if let Some(lengths) = self.lengths.iter().find(|it| it.stream == packet.stream()) {
+            lengths.tell(packet);
         }
         if packet.is_corrupt() {
             let count = self.damaged.entry(packet.stream()).or_default();

@@ -11,6 +11,7 @@ pub(crate) mod flac;
 mod fragments;
 mod info;
 pub(crate) mod keyframe;
+mod lengths;
 pub(crate) mod mp4;
 pub(crate) mod open;
 mod picture;

@@ -412,6 +412,28 @@ fn long_packets_of_sound_begin_before_the_keyframe_in_the_file() {
     }
 }
 
+#[test]
+fn a_copy_has_the_long_packet_of_sound_that_its_keyframe_lies_in() {
+    oracle!("copies of long packets");
+    let folder = tempfile::tempdir().unwrap();
+    for (container, audio) in [("mkv", "flac"), ("nut", "flac"), ("mkv", "wavpack")] {
+        let coder = ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "2", "-c:a", audio];
+        let source = marked(&format!("mjpeg-{audio}.{container}"), 25, &coder);
+        let range = TimeRange::secs(2.04, 3.6).unwrap();
+        let settings = Cut::new().keep(range).mode(CutMode::Keyframe).format(container);
+        let clip = cut(&open(&source), &settings, &Control::default()).unwrap();
+        let path = save(&clip, folder.path(), &format!("copy.{container}"));
+        let [picture, heard] = ["0:v:0", "0:a:0"].map(|stream| common::frames(&path, stream)[0].time);
+        // More of the packet lies inside than in front.
+        assert!(heard < picture, "{audio} in {container}: sound from {heard} s, pictures from {picture} s");
+        let late = sound(&path, 2.04).1;
+        assert!(
+            (late - picture).abs() < 0.0021,
+            "{audio} in {container}: {late} s, pictures {picture} s late"
+        );
+    }
+}
+
 // ---- sound whose packets tell no time, or a wrong one
 
 #[test]
