@@ -290,6 +290,20 @@ fn a_closed_standard_output_is_an_error() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(1), "{said}");
     assert!(said.contains("standard output is closed"), "{said}");
+    // Words and JSON that somebody asked for are no less than media; nothing is begun.
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("out.ts");
+    let (from, to) = (input.to_str().unwrap(), made.to_str().unwrap());
+    let asked: [&[&str]; 4] =
+        [&["probe", from], &["probe", "--json", from], &["hardware"], &["remux", from, "-o", to, "--json"]];
+    for asked in asked {
+        let out = shell("AVROPE >&-", asked);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{asked:?}: {said}");
+        assert!(said.contains("standard output is closed") && !made.exists(), "{asked:?}: {said}");
+    }
+    // A file is there without the word that it is.
+    assert!(shell("AVROPE >&-", &["remux", from, "-o", to]).status.success() && made.exists());
     // What is thrown away on purpose is not lost.
     for nowhere in ["AVROPE >/dev/null", "AVROPE <>/dev/null >&0"] {
         assert!(shell(nowhere, &arguments).status.success(), "{nowhere}");

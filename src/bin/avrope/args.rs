@@ -228,6 +228,11 @@ impl Command {
         }
     }
 
+    /// Whether what it was asked for is said on standard output, and is no word beside a file.
+    pub fn tells_on_stdout(&self) -> bool {
+        matches!(self, Self::Probe(_) | Self::Hardware(_)) || self.common().json
+    }
+
     fn inputs(&self) -> &[PathBuf] {
         match self {
             Self::Probe(args) => std::slice::from_ref(&args.input),

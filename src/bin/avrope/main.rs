@@ -72,6 +72,9 @@ fn main() -> ExitCode {
         control = control.timeout(timeout);
     }
     let outcome = match &cli.command {
+        command if command.tells_on_stdout() && closed::stdout_was_closed() => Err(Failure::Said(
+            "standard output is closed, and what was asked for goes there; open it (> FILE)".into(),
+        )),
         Command::Probe(args) => probe::run(args, &control),
         Command::Cut(args) => work::cut(args, &control),
         Command::Join(args) => work::join(args, &control),
