@@ -361,6 +361,11 @@ impl Stream {
         u32::try_from(self.get().sample_rate).ok().filter(|rate| *rate > 0)
     }
 
+    /// Bytes of a block of samples; 0 where it is not known.
+    pub(crate) fn block_size(&self) -> u32 {
+        u32::try_from(self.get().block_align).unwrap_or(0)
+    }
+
     /// Samples in a coded audio frame; 0 where that varies or is not known.
     pub(crate) fn frame_size(&self) -> u32 {
         u32::try_from(self.get().frame_size).unwrap_or(0)

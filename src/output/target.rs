@@ -4,6 +4,8 @@ mod begin;
 mod streams;
 mod write;
 
+pub(crate) use begin::First;
+
 use super::{
     numbering::{self, Extent},
     track::Track,
@@ -232,6 +234,13 @@ impl Target {
     /// Whether its header tells of this stream's first packet what of it is not heard.
     pub(crate) fn tells_priming(&self, stream: &Stream) -> bool {
         !self.edit_lists && numbering::begins_with_packets(stream, &self.muxer.name())
+    }
+
+    /// Whether its header says of this stream what the source has in its packets alone (ADTS). MP4's fragments wait
+    /// with theirs for the first packets.
+    pub(crate) fn wants_configuration(&self, stream: &Stream) -> bool {
+        let bare = stream.codec() == "aac" && stream.extradata().is_empty();
+        bare && self.tells_codecs_first() && !self.muxer.is_mov()
     }
 
     /// Whether sound runs on without gaps in it: packets have no times of their own there, or times that

@@ -8,7 +8,8 @@ use ffmpeg_sys_next as ff;
 /// `parameters` are live, and nobody else uses them during the call.
 pub(super) unsafe fn settle(parameters: *mut ff::AVCodecParameters, is_avi: bool) {
     use ff::AVCodecID::{
-        AV_CODEC_ID_AAC, AV_CODEC_ID_AC3, AV_CODEC_ID_FLAC, AV_CODEC_ID_MP1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3,
+        AV_CODEC_ID_AAC, AV_CODEC_ID_AC3, AV_CODEC_ID_AMR_NB, AV_CODEC_ID_FLAC, AV_CODEC_ID_MP1,
+        AV_CODEC_ID_MP2, AV_CODEC_ID_MP3,
     };
     // SAFETY: the caller's promise.
     let p = unsafe { &mut *parameters };
@@ -21,9 +22,10 @@ pub(super) unsafe fn settle(parameters: *mut ff::AVCodecParameters, is_avi: bool
     }
     match p.codec_id {
         // AVI and WAV state the size of the largest frame. Handed on, a frame would be a part of a block, and
-        // its time that of the block's begin (the ffmpeg command does the same for AC-3 and MP3).
-        AV_CODEC_ID_AAC | AV_CODEC_ID_AC3 | AV_CODEC_ID_FLAC | AV_CODEC_ID_MP1 | AV_CODEC_ID_MP2
-        | AV_CODEC_ID_MP3 => p.block_align = 0,
+        // its time that of the block's begin (the ffmpeg command does the same for AC-3 and MP3). Of AMR
+        // Matroska states that of a sample, and CAF would go by it.
+        AV_CODEC_ID_AAC | AV_CODEC_ID_AC3 | AV_CODEC_ID_AMR_NB | AV_CODEC_ID_FLAC | AV_CODEC_ID_MP1
+        | AV_CODEC_ID_MP2 | AV_CODEC_ID_MP3 => p.block_align = 0,
         _ if p.block_align == 0 => {
             // MP4's header does not tell the bytes of a sample or a second of PCM either.
             // SAFETY: the call looks into a table; 0 for codecs that are not PCM.

@@ -2,10 +2,10 @@
 
 use super::{Copied, Copy};
 use crate::{
-    Result,
-    av::{packet::Packet, stream::StreamKind},
+    ErrorKind, Result,
+    av::{adts::AdtsReader, packet::Packet, stream::StreamKind},
     edit::lane::{Begins, Lane},
-    output::numbering,
+    output::{numbering, target::First},
     read::{Reader, preroll_of},
     time::Timestamp,
 };
@@ -98,6 +98,7 @@ impl Copy<'_, '_> {
             let Some(packet) = reader.look_further("sound")? else { break };
             lacking.for_each(|(lane, time)| *time = primes(lane, packet));
         }
+        let configurations = self.configurations(reader)?;
         let mut firsts = Vec::new();
         for (lane, time) in self.lanes.iter_mut().zip(times) {
             let span = lane.spans.first().zip(self.media.streams().get(lane.stream));
@@ -110,8 +111,38 @@ impl Copy<'_, '_> {
                 lane.later = begin.minus(at);
             }
         }
-        let first = |stream: usize| firsts.iter().find(|(of, _)| *of == stream).map(|(_, at)| *at);
+        let first = |stream: usize| First {
+            at: firsts.iter().find(|(of, _)| *of == stream).map(|(_, at)| *at),
+            configuration: configurations.iter().find(|(of, _)| *of == stream).map(|(_, told)| told.clone()),
+        };
         self.session.target.start(&first)
+    }
+
+    /// What the header has to say of AAC whose packets alone say it, each of them (ADTS).
+    fn configurations(&self, reader: &mut Reader) -> Result<Vec<(usize, Vec<u8>)>> {
+        let mut known = Vec::new();
+        for stream in self.lanes.iter().map(|lane| lane.stream) {
+            let source = self.media.streams().get(stream);
+            let Some(source) = source.filter(|source| self.session.target.wants_configuration(source)) else {
+                continue;
+            };
+            let own = |packet: &&Packet| packet.stream() == stream;
+            let mut first = reader.ahead().find(own).map(Packet::share).transpose()?;
+            for _ in 0..LOOK {
+                if first.is_some() {
+                    break;
+                }
+                let Some(packet) = reader.look_further("sound")? else { break };
+                first = Some(packet).filter(own).map(Packet::share).transpose()?;
+            }
+            let Some(mut packet) = first else { continue };
+            match AdtsReader::open(source)?.strip(&mut packet) {
+                // The muxer says that it is damaged.
+                Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+                _ => known.extend(packet.new_extradata().map(|told| (stream, told.to_vec()))),
+            }
+        }
+        Ok(known)
     }
 
     /// What is heard of a part on the file's clock, where packets of sound have no times but their samples.

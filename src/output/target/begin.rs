@@ -17,6 +17,15 @@ use crate::{
     time::Timestamp,
 };
 
+/// What a stream's first packet tells that goes into the header.
+#[derive(Clone, Default)]
+pub(crate) struct First {
+    /// When it is on the output's clock.
+    pub at: Option<Timestamp>,
+    /// What the codec's configuration is, where it is in packets alone.
+    pub configuration: Option<Vec<u8>>,
+}
+
 impl Target {
     pub(super) fn options(&self, has_video: bool) -> Vec<(String, String)> {
         // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards
@@ -63,7 +72,7 @@ impl Target {
         streams: &[usize],
         extent: Extent,
         chapters: &[RawChapter],
-        first: &dyn Fn(usize) -> Option<Timestamp>,
+        first: &dyn Fn(usize) -> First,
     ) -> Result<()> {
         let from_mov = media.demuxer().is_mov();
         let spans = |i: &usize| media.timeline(*i).map_or(0, |timeline| timeline.spans.len());
@@ -81,7 +90,12 @@ impl Target {
             if self.edit_lists && stream.codec() == "opus" {
                 return Ok(None);
             }
-            numbering::told(stream, extent, first(i))
+            match first(i) {
+                First { configuration: Some(configuration), .. } => {
+                    Stream::configured(stream, &configuration).map(Some)
+                }
+                First { at, .. } => numbering::told(stream, extent, at),
+            }
         });
         let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
@@ -99,9 +113,9 @@ impl Target {
         let muxer = self.muxer.name();
         let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
         for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
-            track.numbers = Numbers::of(stream, &muxer, extent, first(i)).map(Box::new);
+            track.numbers = Numbers::of(stream, &muxer, extent, first(i).at).map(Box::new);
             if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
-                let samples = numbering::told_skip(stream, extent, first(i));
+                let samples = numbering::told_skip(stream, extent, first(i).at);
                 track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
             }
         }
@@ -118,8 +132,8 @@ impl Target {
         Ok(())
     }
 
-    /// Begins what waited. `first` tells when the first packet of a stream is on the output's clock.
-    pub(crate) fn start(&mut self, first: &dyn Fn(usize) -> Option<Timestamp>) -> Result<()> {
+    /// Begins what waited. `first` tells of a stream's first packet.
+    pub(crate) fn start(&mut self, first: &dyn Fn(usize) -> First) -> Result<()> {
         match self.waiting.take() {
             Some(w) => self.begin(&w.media, &w.streams, w.extent, &w.chapters, first),
             None => Ok(()),

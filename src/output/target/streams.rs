@@ -1,6 +1,6 @@
 //! Which streams a container can hold: by libav's tables where they tell, else by trial.
 
-use super::{Extent, Target, Waiting};
+use super::{Extent, Target, Waiting, begin::First};
 use crate::{
     Error, Media, Report, Result,
     av::{
@@ -31,6 +31,11 @@ fn is_program_stream(muxer: Muxer) -> bool {
     matches!(muxer.name().as_str(), "mpeg" | "vob" | "dvd" | "svcd" | "vcd")
 }
 
+/// Whether a container says of sound how long a block is, by RIFF's head or one of its own: then readers go by that.
+fn says_blocks(muxer: Muxer) -> bool {
+    matches!(muxer.name().as_str(), "avi" | "asf" | "asf_stream" | "caf" | "matroska" | "mov" | "w64" | "wav")
+}
+
 /// Whether libav's muxer takes a codec, and its demuxer does not find it in the result (tried with FFmpeg
 /// 5.1): nobody else would.
 fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
@@ -47,7 +52,7 @@ fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
         "flv" => matches!(codec, "h263" | "mpeg4"),
         "wav" | "w64" => matches!(codec, "aac" | "speex" | "vorbis"),
         // nutdec.c does not find its way without a block's size and bits a sample.
-        "nut" => matches!(codec, "qtrle" | "wmav1" | "wmav2"),
+        "nut" => matches!(codec, "adpcm_ima_qt" | "qtrle" | "wmav1" | "wmav2"),
         "asf" => matches!(codec, "dnxhd" | "prores"),
         "caf" => matches!(codec, "flac" | "opus"),
         _ => false,
@@ -110,12 +115,15 @@ impl Target {
             }
         }
         let early: &[RawChapter] = if self.has_late_chapters() { &[] } else { &chapters };
-        let waits = |i: &usize| media.streams().get(*i).is_some_and(|stream| self.tells_priming(stream));
+        let waits = |i: &usize| {
+            let stream = media.streams().get(*i);
+            stream.is_some_and(|stream| self.tells_priming(stream) || self.wants_configuration(stream))
+        };
         if chosen.iter().any(waits) {
             let (media, streams, chapters) = (media.clone(), chosen.clone(), early.to_vec());
             self.waiting = Some(Waiting { media, streams, extent, chapters });
         } else {
-            self.begin(media, &chosen, extent, early, &|_| None)?;
+            self.begin(media, &chosen, extent, early, &|_| First::default())?;
         }
         self.templates = chosen;
         self.chapters = chapters;
@@ -133,6 +141,10 @@ impl Target {
             return Some(
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
             );
+        }
+        // Without it nothing is decoded (adpcm.c).
+        if stream.codec().starts_with("adpcm_") && stream.block_size() == 0 && says_blocks(self.muxer) {
+            return Some("it has to say how long a block of ADPCM is, and the source does not");
         }
         // These want start codes, and do not put them in.
         let lengths =
@@ -231,9 +243,15 @@ impl Target {
         }
         if kept.is_empty() {
             let codecs: Vec<_> = media.streams().iter().map(Stream::codec).collect();
-            let message = format!("{} can hold none of the streams ({})", self.name, codecs.join(", "));
-            let error = Error::unsupported(message).named(media.source().name());
-            let error = error.with_setting("format").advise("choose another container, such as mp4 or mkv");
+            let codecs = codecs.join(", ");
+            // Where nothing was tried, what was known in front is why.
+            let why = report.dropped_streams.first().filter(|_| candidates.is_empty());
+            let message = match why {
+                Some(dropped) => format!("none of the streams ({codecs}) can be copied: {}", dropped.reason),
+                None => format!("{} can hold none of the streams ({codecs})", self.name),
+            };
+            let error = Error::unsupported(message).named(media.source().name()).with_setting("format");
+            let error = error.advise("choose another container, such as mp4 or mkv, or transcode");
             return Err(match last {
                 Some(last) => error.with_log(last.log().to_vec()).caused_by(last),
                 None => error,

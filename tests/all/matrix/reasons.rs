@@ -22,7 +22,7 @@ pub const HOLDS: &[(&str, &str)] = &[
     ("theora", "mov mkv avi ogv wmv nut"),
     ("dnxhd", "mov mkv avi mxf nut"),
     ("gif", "mov nut"),
-    ("aac", "mp4 mov mkv ts flv avi wmv nut m4a aac"),
+    ("aac", "mp4 mov mkv ts flv avi wmv nut m4a aac 3gp"),
     ("mp3", "mp4 mov mkv ts flv avi wmv nut wav caf mp3"),
     ("mp2", "mp4 mov mkv ts avi wmv nut wav caf"),
     ("ac3", "mp4 mov mkv ts avi wmv nut m4a wav caf"),
@@ -37,10 +37,68 @@ pub const HOLDS: &[(&str, &str)] = &[
     ("wmav2", "mkv avi wmv wav"),
     ("dts", "mp4 mov mkv ts avi wmv nut wav"),
     ("tta", "mkv"),
+    ("adpcm_ima_wav", "mkv avi wmv nut wav caf"),
+    ("adpcm_ms", "mkv avi wmv nut wav caf"),
+    ("amr_nb", "mov mkv avi wmv nut wav caf 3gp"),
+    ("amr_wb", "mov mkv avi wmv nut wav 3gp"),
 ];
 
 /// Cases in which something is not shown that the source shows: codec, from, into (`*` is any), and why.
-pub const LOSES: &[(&str, &str, &str, &str)] = &[];
+pub const LOSES: &[(&str, &str, &str, &str)] =
+    &[("adpcm_ima_wav", "nut", "*", NO_BLOCKS), ("adpcm_ms", "nut", "*", NO_BLOCKS)];
+
+const NO_BLOCKS: &str =
+    "NUT does not say how long a block is, and other containers have to: it is refused by name";
+
+/// What ffmpeg writes, and shows nothing of again: codec, the containers, and why. There is nothing to lose, and what
+/// is copied from there is data. The list is of FFmpeg 5.1.
+pub const UNREAD: &[(&str, &str, &str)] = &[
+    ("adpcm_ima_wav", "ts", AS_DATA),
+    ("adpcm_ms", "ts", AS_DATA),
+    ("alac", "ts", AS_DATA),
+    ("amr_nb", "ts", AS_DATA),
+    ("amr_wb", "ts", AS_DATA),
+    ("av1", "ts m2ts", AS_DATA),
+    ("av1", "mpg", AS_MPEG),
+    ("dnxhd", "ts m2ts", AS_DATA),
+    ("dnxhd", "avi", "its reader finds no size"),
+    ("dnxhd", "mpg", AS_MPEG),
+    ("ffv1", "ts m2ts", AS_DATA),
+    ("flac", "ts", AS_DATA),
+    ("flac", "caf", "its reader finds no STREAMINFO"),
+    ("flv1", "ts m2ts", AS_DATA),
+    ("flv1", "mpg", AS_MPEG),
+    ("gif", "ts m2ts", AS_DATA),
+    ("gif", "avi", "its reader finds no head"),
+    ("gif", "mpg", AS_MPEG),
+    ("h263", "ts m2ts", AS_DATA),
+    ("h263", "mpg", AS_MPEG),
+    ("hevc", "avi", "AVI has no name for it"),
+    ("mjpeg", "ts m2ts", AS_DATA),
+    ("mjpeg", "mpg", AS_MPEG),
+    ("pcm_s16le", "ts", AS_DATA),
+    ("pcm_s24le", "ts", AS_DATA),
+    ("prores", "ts m2ts", AS_DATA),
+    ("prores", "mpg", AS_MPEG),
+    ("prores", "wmv", "its reader takes it for another codec"),
+    ("speex", "ts", AS_DATA),
+    ("theora", "ts m2ts", AS_DATA),
+    ("theora", "mpg", AS_MPEG),
+    ("tta", "ts", AS_DATA),
+    ("vorbis", "ts", AS_DATA),
+    ("vorbis", "wav", "its heads are not written"),
+    ("vp8", "ts m2ts", AS_DATA),
+    ("vp8", "mpg", AS_MPEG),
+    ("vp9", "ts m2ts", AS_DATA),
+    ("vp9", "mpg", AS_MPEG),
+    ("wmav2", "ts", AS_DATA),
+    ("wmav2", "mov nut", "its configuration is not written"),
+    ("wmv2", "ts m2ts", AS_DATA),
+    ("wmv2", "mpg", AS_MPEG),
+];
+
+const AS_DATA: &str = "MPEG-TS has no number for it: libav writes private data, and finds data (bin_data)";
+const AS_MPEG: &str = "MPEG-PS has no number for it: all is taken for MPEG's";
 
 /// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where much is
 /// missing; a cut from the middle is an error.

@@ -66,6 +66,28 @@ fn every_sink_gives_the_same_bytes() {
 }
 
 #[test]
+fn aac_out_of_adts_flows_into_matroska() {
+    oracle!("ADTS");
+    let lavfi =
+        ["-f", "lavfi", "-i", "testsrc2=s=176x144:r=25:d=1", "-f", "lavfi", "-i", "sine=440:d=1:r=48000"];
+    let coded = ["-c:v", "mpeg2video", "-c:a", "aac"];
+    let source = made_by_ffmpeg("adts-flows.ts", &[&lavfi[..], &coded].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let sound = |path: &Path| ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:a", "-f", "s16le", "-"]).0;
+    let due = sound(&source);
+    // The header goes out first, and each packet of the source says anew what belongs into it.
+    let stream = Source::from_reader(std::fs::File::open(&source).unwrap(), "a stream");
+    for (what, source) in [("a file", Source::open(&source).unwrap()), ("a stream", stream)] {
+        let media = Media::open(source).unwrap();
+        let out = folder.path().join("flowed.mkv");
+        let sink = Sink::writer(File::create(&out).unwrap());
+        remux_to(&media, &Remux::new().format("mkv"), sink, &none())
+            .unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(sound(&out) == due, "{what}: {} of {} bytes of sound", sound(&out).len(), due.len());
+    }
+}
+
+#[test]
 fn the_report_counts_the_bytes_of_a_stream() {
     let media = Media::open(Source::open(clip()).unwrap()).unwrap();
     for format in ["mp4", "mkv", "ts", "flv"] {
