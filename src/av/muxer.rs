@@ -184,6 +184,12 @@ impl Muxer {
         self.takes(stream.codec_id(), false)
     }
 
+    /// Whether it goes back for a configuration that comes with a last, empty packet (flacenc.c, matroskaenc.c,
+    /// movenc.c).
+    pub(crate) fn takes_late_configuration(self) -> bool {
+        self.is_mov() || matches!(self.name().as_str(), "flac" | "matroska" | "webm")
+    }
+
     /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's
     /// CodecDelay): what is to be added to the stream's times, since the muxer does not always do that. None
     /// where it does not state it.

@@ -230,8 +230,10 @@ impl Media {
     /// Whether this container has an index of times, so that a seek to its start is exact and one by bytes
     /// may not be.
     fn seeks_by_index(&self) -> bool {
-        let known =
-            ["matroska", "flv", "avi", "asf", "mxf", "nut", "wav", "w64", "aiff", "au", "caf", "ogg", "wtv"];
+        let known = [
+            "matroska", "flv", "avi", "asf", "mxf", "nut", "wav", "w64", "aiff", "au", "caf", "ogg", "tta",
+            "voc", "wtv", "wv",
+        ];
         self.demuxer().name().split(',').any(|name| known.contains(&name))
     }
 }

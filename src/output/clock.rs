@@ -132,9 +132,12 @@ impl Clock {
     /// ticks.
     fn complete(&mut self, packet: &Packet) -> (i64, i64, i64) {
         let (pts, dts) = (packet.pts(), packet.dts());
-        let mut duration = if packet.duration() > 0 { packet.duration() } else { self.last_duration };
+        // At its end FLAC's encoder has an empty packet, which brings the new STREAMINFO and lasts no time.
+        let is_media = packet.size() > 0;
+        let unstated = if is_media { self.last_duration } else { 0 };
+        let mut duration = if packet.duration() > 0 { packet.duration() } else { unstated };
         self.longest = self.longest.max(duration);
-        if self.whole {
+        if self.whole && is_media {
             duration = self.longest;
         }
         let guess = self.last_source_dts.map(|last| last.saturating_add(self.last_duration.max(1)));
@@ -203,7 +206,8 @@ impl Clock {
                 pts = pts.saturating_add(expected.saturating_sub(dts));
                 dts = expected;
             }
-            if duration == 0 || duration.saturating_sub(self.frame).abs() <= slack {
+            let unstated = duration == 0 && packet.size() > 0;
+            if unstated || duration.saturating_sub(self.frame).abs() <= slack {
                 duration = self.frame;
             }
         }

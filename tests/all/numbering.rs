@@ -2,7 +2,9 @@
 //! each codec's own tools.
 
 use crate::common::{self, made_by_ffmpeg, open, save};
-use avrope::{Clip, Control, Cut, CutMode, Join, Remux, Source, TimeRange, cut, join, remux};
+use avrope::{
+    Clip, Control, Cut, CutMode, Join, Remux, Source, TimeRange, Transcode, cut, join, remux, transcode,
+};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -183,6 +185,22 @@ fn flac_of_several_ranges_states_what_it_holds() {
             assert_eq!(stream_info(&out).blocks, (768, 4608));
         }
     }
+}
+
+#[test]
+fn encoded_flac_in_ogg_ends_with_its_last_sample() {
+    oracle!("FLAC in Ogg");
+    let folder = tempfile::tempdir().unwrap();
+    let source = sweep("for-ogg.wav", &["-c:a", "pcm_s16le"]);
+    let (media, none) = (open(&source), Control::default());
+    // The encoder's last packet has no bytes, only STREAMINFO, and lasts no time.
+    let clip = transcode(&media, &Transcode::new().format("oga"), &none).unwrap();
+    let out = save(&clip, folder.path(), "whole.oga");
+    assert_eq!(granules(&out).last(), Some(&480_000));
+    assert!(pcm(&out) == pcm(&source));
+    let range = Cut::new().keep(TimeRange::secs(1.983, 2.9).unwrap()).mode(CutMode::Encode).format("oga");
+    let out = save(&cut(&media, &range, &none).unwrap(), folder.path(), "cut.oga");
+    assert_eq!(granules(&out).last(), Some(&44_016));
 }
 
 #[test]
@@ -584,6 +602,56 @@ fn wavpack_blocks_say_their_place_in_the_output() {
     assert_eq!(extent(&cut), (0.0, sound.len() as f64 / 2.0 / 48_000.0));
     let stated = std::fs::read(&cut).unwrap()[12..16].try_into().map(u32::from_le_bytes).unwrap();
     assert_eq!(stated as usize, sound.len() / 2, "samples that the first block states");
+}
+
+#[test]
+fn a_stretch_of_tta_is_refused_for_what_it_is() {
+    oracle!("TTA");
+    let source = sweep("stretch.tta", &["-c:a", "tta"]);
+    let half = Cut::new().keep(TimeRange::secs(1.0, 2.0).unwrap());
+    let two = [Source::open(&source).unwrap(), Source::open(&source).unwrap()];
+    let none = Control::default();
+    let errors =
+        [cut(&open(&source), &half, &none).unwrap_err(), join(&two, &Join::new(), &none).unwrap_err()];
+    for error in errors {
+        let said = error.to_string();
+        assert!(
+            said.contains("nothing but a whole file can be copied") && !said.contains("can hold none"),
+            "{said}"
+        );
+    }
+    assert!(cut(&open(&source), &half.mode(CutMode::Encode), &none).is_ok());
+}
+
+#[test]
+fn raw_files_are_gone_back_in() {
+    oracle!("WavPack, TTA and VOC");
+    // Their demuxers hold where they are in a block: behind it, they can't go back by bytes.
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = ((1.0, 2.0), (3.0, 4.0));
+    let wavpack = sweep("back.wv", &["-c:a", "wavpack"]);
+    let tta = sweep("back.tta", &["-c:a", "tta"]);
+    let voc = sweep("back.voc", &["-c:a", "pcm_s16le"]);
+    let encode = |cut: Cut| cut.format("wav").mode(CutMode::Encode);
+    for (source, how) in [
+        (&wavpack, (|cut: Cut| cut.format("wv")) as fn(Cut) -> Cut),
+        (&wavpack, encode),
+        (&tta, encode),
+        (&voc, encode),
+    ] {
+        let media = open(source);
+        let made = |ranges: &[(f64, f64)]| {
+            let range = |cut: Cut, (from, to): &(f64, f64)| cut.keep(TimeRange::secs(*from, *to).unwrap());
+            let settings = how(ranges.iter().fold(Cut::new(), range));
+            let clip = cut(&media, &settings, &Control::default())
+                .unwrap_or_else(|e| panic!("{} {ranges:?}: {e}", source.display()));
+            pcm(&save(&clip, folder.path(), "back.out"))
+        };
+        // Each of these is a job of its own on one media.
+        let (both, parts) = (made(&[one, other]), [made(&[one]), made(&[other])].concat());
+        assert!(both.len() >= 2 * 96_000, "{}: {} samples", source.display(), both.len());
+        assert!(both == parts, "{}: ranges of one cut, and cuts of their own", source.display());
+    }
 }
 
 #[test]

@@ -20,6 +20,10 @@ impl Target {
         base: Rational,
         report: &mut Report,
     ) -> Result<()> {
+        if packet.size() == 0 && packet.new_extradata().is_some() && !self.muxer.takes_late_configuration() {
+            // FLAC's encoder says its last word; others would write an empty frame.
+            return Ok(());
+        }
         let exact = self.edit_lists;
         let Some((clock, later)) = self.tracks.get_mut(track).map(|track| (&mut track.clock, track.later))
         else {
