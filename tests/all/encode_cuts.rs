@@ -359,6 +359,55 @@ fn a_cut_keeps_the_codecs_of_its_source_near_their_quality() {
     }
 }
 
+/// A container, how its pictures are made and what their codec is, and the same of its sound.
+type Foreign = (&'static str, &'static [&'static str], &'static str, &'static [&'static str], &'static str);
+
+#[test]
+fn what_a_container_has_shown_that_it_holds_it_holds_again() {
+    oracle!("codecs of other containers");
+    let folder = tempfile::tempdir().unwrap();
+    // None of these is at home there.
+    let cases: [Foreign; 13] = [
+        ("mov", &["ffv1"], "ffv1", &["aac"], "aac"),
+        ("avi", &["h263"], "h263", &["flac"], "flac"),
+        ("nut", &["prores_ks"], "prores", &["flac"], "flac"),
+        ("mpg", &["mpeg4"], "mpeg4", &["mp2"], "mp2"),
+        ("avi", &["flv"], "flv1", &["eac3"], "eac3"),
+        ("avi", &["libtheora"], "theora", &["libvorbis"], "vorbis"),
+        ("avi", &["wmv2"], "wmv2", &["libspeex", "-ar", "16000", "-ac", "1"], "speex"),
+        ("avi", &["prores_ks"], "prores", &["adpcm_ms"], "adpcm_ms"),
+        ("avi", &["libvpx", "-b:v", "1M"], "vp8", &["adpcm_ima_wav"], "adpcm_ima_wav"),
+        ("avi", &["libvpx-vp9", "-b:v", "1M", "-deadline", "realtime"], "vp9", &["flac"], "flac"),
+        ("mov", &["flv"], "flv1", &["aac"], "aac"),
+        ("mov", &["wmv2"], "wmv2", &["aac"], "aac"),
+        ("mov", &["libtheora"], "theora", &["aac"], "aac"),
+    ];
+    for (container, video, picture, audio, heard) in
+        cases.into_iter().take(if cfg!(feature = "full-tests") { 13 } else { 4 })
+    {
+        let what = format!("{picture}-{heard}.{container}");
+        let coded = [&["-c:v"], video, &["-q:v", "3", "-c:a"], audio].concat();
+        let source = marked(&what, 25, &coded);
+        let clip = encode_cut(&source, (0.0, 1.0), container);
+        let path = save(&clip, folder.path(), &what);
+        let streams = ffprobe(&path, &["-show_entries", "stream=codec_name"]);
+        let streams = streams["streams"].as_array().unwrap().iter();
+        let found: Vec<&str> = streams.map(|stream| stream["codec_name"].as_str().unwrap()).collect();
+        assert_eq!(found, [picture, heard], "{what}: {:?}", clip.report.warnings);
+        // All 25 pictures are there, or it does not compare them.
+        let db = psnr(&source, 0, &path);
+        assert!(db > 40.0, "{what}: {db} dB");
+        // A frame of the longest, of ADPCM in blocks of 1024 bytes, or the priming that AVI does not tell.
+        let (seconds, _) = sound(&path, 0.0);
+        assert!((seconds - 1.0).abs() < 0.045, "{what}: {seconds} s of sound");
+    }
+    // H.264 would be encoded in another order than it is shown in, and AVI has no word for that.
+    let source =
+        marked("h264.avi", 25, &["-c:v", "libx264", "-bf", "0", "-preset", "veryfast", "-c:a", "mp3"]);
+    let warnings = encode_cut(&source, (0.0, 0.5), "avi").report.warnings;
+    assert!(warnings.iter().any(|w| w.contains("h264 becomes mpeg4: avi does not say when")), "{warnings:?}");
+}
+
 #[test]
 fn a_codec_that_is_not_kept_is_told_of() {
     oracle!("codecs that are not kept");

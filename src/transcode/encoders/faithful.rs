@@ -48,14 +48,19 @@ fn choose<S>(
         return None;
     }
     let held = |own: &S| find(own).map(|encoder| holds::encoder(target.muxer, encoder));
-    // Sound that a container of this kind has already it may have again.
+    // What a container of this kind has already it may have again.
     let format = media.demuxer().name();
-    let again = kind == StreamKind::Audio && format.split(',').any(|format| output::are_kin(format, name));
+    let again = format.split(',').any(|format| output::are_kin(format, name));
     let why = match settings(&codec, source) {
         None => "it can't be encoded anew near its quality".to_owned(),
+        // libav's encoders of these give pictures in another order than they are shown in.
+        Some(_) if again && matches!(codec.as_str(), "h264" | "hevc") && !says_when_shown(target) => {
+            format!("{name} does not say when pictures are shown that it would put in another order")
+        }
         Some(own) => match held(&own) {
             Ok(Held::Well) => return Some(own),
             Ok(Held::Asked) if again => return Some(own),
+            Ok(_) if again => format!("not all that is encoded so is found again in {name}"),
             Ok(_) => format!("it is not at home in {name}"),
             Err(_) => "this libav has no encoder for it".to_owned(),
         },
@@ -64,6 +69,11 @@ fn choose<S>(
         report.warn(format!("stream {index}: {codec} becomes {}: {why}", usual.codec()));
     }
     settings(&usual.codec(), source)
+}
+
+/// Whether a container says of a picture when it is shown, and not only when it is decoded.
+fn says_when_shown(target: &Target) -> bool {
+    !matches!(target.muxer.name().as_str(), "avi" | "asf" | "asf_stream")
 }
 
 /// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as

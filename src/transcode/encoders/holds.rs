@@ -90,8 +90,8 @@ const RULES: [Rule; 18] = [
             "msmpeg4v3",
             "rawvideo",
         ],
-        asked: &[TABLE],
-        never: &["adpcm_ms", "dts", "eac3", "flac", "gif", "hevc", "speex", "vorbis"],
+        asked: &[TABLE, "adpcm_ms", "dnxhd", "eac3", "flac", "prores", "speex", "vorbis"],
+        never: &["dts", "gif", "hevc"],
     },
     Rule {
         muxers: &["asf", "asf_stream"],
@@ -122,7 +122,7 @@ const RULES: [Rule; 18] = [
     Rule {
         muxers: &["mpeg", "vcd", "svcd", "dvd", "vob"],
         well: &["ac3", "dts", "mp1", "mp2", "mp3", "mpeg1video", "mpeg2video", "pcm_dvd"],
-        asked: &["pcm_s16be"],
+        asked: &["mpeg4", "pcm_s16be"],
         never: &[],
     },
     // movenc.c: mov_init refuses for MOV what it writes into MP4.
@@ -156,7 +156,7 @@ const RULES: [Rule; 18] = [
             "svq1",
             "svq3",
         ],
-        asked: &[TABLE],
+        asked: &[TABLE, "ffv1", "flv1", "theora", "wmv2"],
         never: &["av1", "flac", "opus", "truehd", "vp8", "vp9"],
     },
     // flvdec.c reads no codec from MPEG-4 and H.263 of others.
@@ -181,7 +181,7 @@ const RULES: [Rule; 18] = [
         never: &["h263", "mpeg4"],
     },
     // nutdec.c does not find its way without a block's size and bits a sample.
-    Rule { muxers: &["nut"], well: &[], asked: &[], never: &["qtrle", "wmav1", "wmav2"] },
+    Rule { muxers: &["nut"], well: &[], asked: &["dnxhd", "prores"], never: &["qtrle", "wmav1", "wmav2"] },
     Rule {
         muxers: &["mxf"],
         well: &["dvvideo", "mpeg2video", "pcm_s16le", "pcm_s24le"],
