@@ -2,6 +2,11 @@
 //! itself refer to what is not read (an open GOP): that is forgiven, since none of it is shown. What is shown
 //! counts, from the first picture on.
 
+use std::collections::VecDeque;
+
+/// Pictures that are awaited: more than any decoder holds back, with all of its threads.
+const AWAITED: usize = 256;
+
 /// What is not known yet of a decoder that has shown nothing: it says that a packet was damaged, and not
 /// which one.
 #[derive(Default)]
@@ -9,13 +14,19 @@ pub(crate) struct Lead {
     /// Damaged packets.
     unknown: u64,
     /// The times of packets that are shown, and of which no picture has come.
-    awaited: Vec<i64>,
+    awaited: VecDeque<i64>,
+    /// Earlier ones, whose pictures do not come any more.
+    lost: usize,
 }
 
 impl Lead {
     /// A packet of a picture that is shown goes to the decoder.
     pub(crate) fn wait_for(&mut self, pts: i64) {
-        self.awaited.push(pts);
+        if self.awaited.len() >= AWAITED {
+            self.awaited.pop_front();
+            self.lost = self.lost.saturating_add(1);
+        }
+        self.awaited.push_back(pts);
     }
 
     /// Some packet was damaged.
@@ -28,14 +39,16 @@ impl Lead {
     pub(crate) fn came(&mut self, pts: i64) -> u64 {
         let waiting = self.awaited.len();
         self.awaited.retain(|awaited| *awaited >= pts);
-        let lost = waiting.saturating_sub(self.awaited.len());
+        let passed = waiting.saturating_sub(self.awaited.len());
+        let lost = std::mem::take(&mut self.lost).saturating_add(passed);
         self.awaited.retain(|awaited| *awaited != pts);
         self.take(lost)
     }
 
     /// No further picture comes: how much of the damage was in what is shown; all of it, where nothing was.
     pub(crate) fn end(&mut self, shown: bool) -> u64 {
-        let lost = std::mem::take(&mut self.awaited).len();
+        let awaited = std::mem::take(&mut self.awaited).len();
+        let lost = std::mem::take(&mut self.lost).saturating_add(awaited);
         if shown { self.take(lost) } else { std::mem::take(&mut self.unknown) }
     }
 
@@ -59,5 +72,18 @@ mod tests {
         (0..4).for_each(|_| lead.damaged());
         assert_eq!([0, 2, 4].map(|pts| lead.came(pts)), [0, 1, 1]);
         assert_eq!((lead.end(true), lead.end(false)), (0, 2));
+    }
+
+    #[test]
+    fn few_are_awaited_however_many_do_not_come() {
+        let mut lead = Lead::default();
+        for pts in 0..100_000 {
+            lead.wait_for(pts);
+            lead.damaged();
+        }
+        assert_eq!(lead.awaited.len(), AWAITED);
+        // All but the one that comes, and the one behind it.
+        assert_eq!(lead.came(99_998), 99_998);
+        assert_eq!((lead.end(true), lead.end(false)), (1, 1));
     }
 }
