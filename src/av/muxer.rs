@@ -88,6 +88,12 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
+    /// Whether it takes no packet of AC-3 before one that is a whole frame: movenc.c drops those without a word
+    /// (handle_eac3).
+    pub(crate) fn looks_into_ac3(self) -> bool {
+        self.is_mov()
+    }
+
     /// Whether it has a place for a picture that belongs to the whole (a cover); None where that is a stream
     /// like others.
     pub(crate) fn holds_covers(self) -> Option<bool> {

@@ -186,6 +186,11 @@ impl Stream {
         StreamKind::of(self.get().codec_type)
     }
 
+    /// AC-3 or E-AC-3.
+    pub(crate) fn is_ac3(&self) -> bool {
+        matches!(self.codec().as_str(), "ac3" | "eac3")
+    }
+
     /// libav's name for the codec, such as `h264`.
     pub(crate) fn codec(&self) -> String {
         // SAFETY: avcodec_get_name answers with a static string for every id.

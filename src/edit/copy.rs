@@ -11,7 +11,10 @@ use crate::{
     av::stream::StreamKind,
     job::Stage,
     media::{Item, Payloads, Span},
-    output::target::{Origin, Target},
+    output::{
+        self,
+        target::{Origin, Target},
+    },
     read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
@@ -373,11 +376,7 @@ impl Copy<'_, '_> {
             return Ok(());
         }
         if lane.written == 0 && lane.in_ac3_frames && !packet.begins_ac3_frame() {
-            // movenc.c drops it without a word (handle_eac3), and the track would begin that much too early.
-            self.session.report.warn(format!(
-                "stream {}: its first packet is no whole frame, and is left out: the sound begins with the next one",
-                lane.stream
-            ));
+            self.session.report.warn(output::lacks_frame(lane.stream));
             return Ok(());
         }
         let Some(track) = self.session.target.tracks.get_mut(lane.track) else {

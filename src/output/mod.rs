@@ -18,3 +18,10 @@ pub use job::Job;
 pub(crate) use moov::rewritten;
 pub(crate) use operation::Operation;
 pub use runner::Clip;
+
+/// What a report says of sound that begins within a frame.
+pub(crate) fn lacks_frame(stream: usize) -> String {
+    format!(
+        "stream {stream}: its first packet is no whole frame, and is left out: the sound begins with the next one"
+    )
+}

@@ -44,8 +44,7 @@ impl Copy<'_, '_> {
                 written: 0,
                 keyless: 0,
                 beyond: 0,
-                in_ac3_frames: self.session.target.muxer.is_mov()
-                    && matches!(s.codec().as_str(), "ac3" | "eac3"),
+                in_ac3_frames: self.session.target.muxer.looks_into_ac3() && s.is_ac3(),
                 primes: false,
                 begins: Begins::Timed,
                 trims: false,

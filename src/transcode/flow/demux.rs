@@ -14,13 +14,18 @@ use crate::{
         subtitle::SubtitleConverter,
     },
     media::{Item, Payloads, Span},
+    output,
     read::{Need, Reader, Stretch},
     time::{ROUNDING, Rational, Timestamp, convert},
 };
 
 /// Where the demuxer sends a lane's packets.
 pub(crate) enum Forward {
-    Copy(Tx<Muxed>),
+    Copy {
+        to: Tx<Muxed>,
+        /// The muxer takes nothing before a whole frame of AC-3.
+        begins_with_a_frame: bool,
+    },
     Convert(Box<SubtitleConverter>, Tx<Muxed>),
     Strip(Box<AdtsReader>, Tx<Muxed>),
     Decode(Tx<Fed>),
@@ -39,7 +44,7 @@ pub(crate) fn run(
         stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
     }
     for (track, way) in stage.ways.iter().enumerate() {
-        if let Some(Forward::Copy(to) | Forward::Convert(_, to) | Forward::Strip(_, to)) = way {
+        if let Some(Forward::Copy { to, .. } | Forward::Convert(_, to) | Forward::Strip(_, to)) = way {
             let shown = stage.shown.get(track).copied().flatten();
             to.send(Muxed::End { track, shown }, 0, stop)?;
         }
@@ -85,6 +90,7 @@ struct Route {
     waits: bool,
     /// Shown from one instant to another each, and clipped to the range.
     is_subtitle: bool,
+    is_sound: bool,
     done: bool,
 }
 
@@ -145,6 +151,7 @@ impl Route {
             untold: None,
             waits: is_decoded,
             is_subtitle: source.kind() == StreamKind::Subtitle,
+            is_sound: source.kind() == StreamKind::Audio,
             done: false,
         })
     }
@@ -167,6 +174,10 @@ impl Route {
             self.note_shown(since, since.saturating_add(self.typical), shown);
         }
         if duration > 0 {
+            if self.is_sound {
+                // The last packet of an MP4 may not say it.
+                self.typical = duration;
+            }
             return duration;
         }
         if self.typical == 0 {
@@ -266,7 +277,14 @@ impl DemuxStage<'_> {
         let wanted = match way {
             None => false,
             Some(Forward::Decode(to)) => to.send(Fed::Packet(packet), bytes, self.stop)?,
-            Some(Forward::Copy(to)) => {
+            Some(Forward::Copy { begins_with_a_frame, .. })
+                if *begins_with_a_frame && !packet.begins_ac3_frame() =>
+            {
+                self.counters.warn(output::lacks_frame(route.stream));
+                true
+            }
+            Some(Forward::Copy { to, begins_with_a_frame }) => {
+                *begins_with_a_frame = false;
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
                 to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
             }
@@ -345,6 +363,10 @@ fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShown]) -> Opti
         route.note_shown(begins, ends, shown);
     } else {
         let length = route.length(begins, packet.duration(), shown);
+        if packet.duration() == 0 && route.is_sound && route.typical > 0 {
+            // Muxers take the last one's word.
+            packet.set_duration(length);
+        }
         route.note_shown(begins, begins.saturating_add(length), shown);
     }
     packet.shift(route.shift());

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     Control, RefusedDevice, Report, Result,
     av::{
-        adts::AdtsReader, decoder::DecodeOptions, device::Device, stream::Stream, subtitle::SubtitleConverter,
+        adts::AdtsReader, decoder::DecodeOptions, device::Device, muxer::Muxer, stream::Stream,
+        subtitle::SubtitleConverter,
     },
     output::target::Target,
     time::Timestamp,
@@ -131,6 +132,7 @@ impl Pipeline<'_> {
             options: decode::options(settings, control),
             device: device.map(|(device, _)| device),
             live: settings.fragment == Some(Fragment::Frame),
+            muxer: target.muxer,
             counters,
             stop,
         };
@@ -188,6 +190,7 @@ struct Stages<'a> {
     device: Option<Device>,
     /// Each frame is to leave at once.
     live: bool,
+    muxer: Muxer,
     counters: &'a Counters,
     stop: &'a Stop,
 }
@@ -213,7 +216,10 @@ impl<'a> Stages<'a> {
         'a: 'scope,
     {
         Ok(match lane.way {
-            Way::Copy => (Forward::Copy(to), TrackState::copied()),
+            Way::Copy => {
+                let begins_with_a_frame = self.muxer.looks_into_ac3() && lane.source.is_ac3();
+                (Forward::Copy { to, begins_with_a_frame }, TrackState::copied())
+            }
             Way::Strip(reader) => (Forward::Strip(reader, to), TrackState::encoded()),
             Way::Convert(converter) => {
                 let stream = Some(Box::new(converter.stream(lane.source)?));
