@@ -198,3 +198,25 @@ fn copied_sound_of_a_fragmented_mp4_is_whole() {
         assert_eq!((samples(&out), starts(&out)), (due, shown), "{name}: from a pipe");
     }
 }
+
+#[test]
+fn sound_that_is_copied_lies_where_a_remux_puts_it() {
+    // Sound that begins within a frame of AC-3; and a last packet that does not say its length.
+    for name in ["cases/mpeg4-ac3.avi", "cases/sound-shorter.mp4"] {
+        let Some(source) = common::shared(name) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        let remuxed =
+            avrope::remux(&open(&source), &avrope::Remux::new().format("mp4"), &Control::default()).unwrap();
+        let copied = transcode(&open(&source), &Transcode::new().format("mp4"), &Control::default()).unwrap();
+        assert_eq!(copied.report.frames_decoded, 0, "{name}: it is copied");
+        let whole = |report: &avrope::Report| report.warnings.iter().any(|w| w.contains("no whole frame"));
+        assert_eq!(whole(&copied.report), whole(&remuxed.report), "{name}: {:?}", copied.report.warnings);
+        let sound = |clip: &avrope::Clip, as_name: &str| {
+            let path = common::save(clip, folder.path(), as_name);
+            let shown = ["-select_streams", "a", "-show_entries", "stream=start_time,duration,nb_frames"];
+            let stream = common::ffprobe(&path, &shown)["streams"][0].clone();
+            ["start_time", "duration", "nb_frames"].map(|entry| stream[entry].as_str().unwrap().to_owned())
+        };
+        assert_eq!(sound(&copied, "copied.mp4"), sound(&remuxed, "remuxed.mp4"), "{name}");
+    }
+}
