@@ -297,7 +297,6 @@ fn a_copy_that_cannot_work_says_so() {
     for (source, settings, name, words) in [
         (&aac, &copy_sound, "x.wav", "aac can't be copied: wav can't hold it"),
         (&aac, &copy_sound, "x.ogg", "aac can't be copied: ogg can't hold it"),
-        (&flac, &copy_sound, "x.avi", "flac can't be copied: avi can't hold it"),
         (&flac, &copy_sound, "x.mov", "flac can't be copied: mov can't hold it"),
         (&wav, &copy_sound, "x.m4a", "pcm_s16le can't be copied: m4a can't hold it"),
         (&wav, &copy_sound, "x.flv", "pcm_s16le can't be copied: flv can't hold it of 48000 samples"),
@@ -315,6 +314,9 @@ fn a_copy_that_cannot_work_says_so() {
     let (path, report) = made(&mp3, &copy_sound, folder.path(), "mp3.wav").unwrap();
     assert_eq!((codecs(&path), report.frames_encoded), (vec!["a:mp3".to_owned()], 0));
     check(&path, "MP3 in WAV");
+    let (path, report) = made(&flac, &copy_sound, folder.path(), "flac.avi").unwrap();
+    assert_eq!((codecs(&path), report.frames_encoded), (vec!["a:flac".to_owned()], 0));
+    check(&path, "FLAC in AVI");
 }
 
 // ---- streams that there is no place for

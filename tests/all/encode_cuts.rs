@@ -298,7 +298,11 @@ fn a_stream_of_which_nothing_comes_is_told_of() {
 
     // Without the first picture, which has the header of all, no other can be decoded.
     let headless = ["-c:v", "gif", "-bsf:v", "noise=drop='eq(n,0)'", "-c:a", "flac"];
-    let clip = encode_cut(&marked("headless.mkv", 25, &headless), (0.0, 1.0), "mkv");
+    let source = marked("headless.mkv", 25, &headless);
+    let settings = Cut::new().keep(TimeRange::secs(0.0, 1.0).unwrap()).mode(CutMode::Encode).format("mkv");
+    let error = cut(&open(&source), &settings, &Control::default()).unwrap_err();
+    assert_eq!(error.setting(), Some("allow_drops"), "it is all video: {error}");
+    let clip = cut(&open(&source), &settings.allow_drops(true), &Control::default()).unwrap();
     let warned = |what: &str| clip.report.warnings.iter().any(|warning| warning.contains(what));
     assert!(warned("stream 0 (gif) is left out: not one frame of it could be decoded"), "{:?}", clip.report);
     assert!(warned("damaged packets") && clip.report.decode_errors > 0, "{:?}", clip.report);
