@@ -633,11 +633,12 @@ fn raw_files_are_gone_back_in() {
     let tta = sweep("back.tta", &["-c:a", "tta"]);
     let voc = sweep("back.voc", &["-c:a", "pcm_s16le"]);
     let encode = |cut: Cut| cut.format("wav").mode(CutMode::Encode);
-    for (source, how) in [
-        (&wavpack, (|cut: Cut| cut.format("wv")) as fn(Cut) -> Cut),
-        (&wavpack, encode),
-        (&tta, encode),
-        (&voc, encode),
+    for (source, how, least) in [
+        // A copy has whole blocks: at each end it may lack half of one, and it has a tenth of a second.
+        (&wavpack, (|cut: Cut| cut.format("wv")) as fn(Cut) -> Cut, 2 * 96_000 - 2 * 9_600),
+        (&wavpack, encode, 2 * 96_000),
+        (&tta, encode, 2 * 96_000),
+        (&voc, encode, 2 * 96_000),
     ] {
         let media = open(source);
         let made = |ranges: &[(f64, f64)]| {
@@ -649,7 +650,7 @@ fn raw_files_are_gone_back_in() {
         };
         // Each of these is a job of its own on one media.
         let (both, parts) = (made(&[one, other]), [made(&[one]), made(&[other])].concat());
-        assert!(both.len() >= 2 * 96_000, "{}: {} samples", source.display(), both.len());
+        assert!(both.len() >= least, "{}: {} samples", source.display(), both.len());
         assert!(both == parts, "{}: ranges of one cut, and cuts of their own", source.display());
     }
 }

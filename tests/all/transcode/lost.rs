@@ -181,6 +181,13 @@ fn copied_sound_of_a_fragmented_mp4_is_whole() {
             &["-i", source.to_str().unwrap(), "-c", "copy"],
         );
         let due = samples(&plain) - hidden;
+        // From FFmpeg 6 on its demuxer believes the edit list, whose end is that of the sound as the last packet
+        // says it, before the padding of the codec's last frame.
+        let json = common::ffprobe(&source, &["-select_streams", "a", "-show_entries", "packet=duration"]);
+        let durations = json["packets"].as_array().unwrap().iter().filter_map(|p| p["duration"].as_u64());
+        let durations: Vec<usize> = durations.map(|duration| duration as usize).collect();
+        let padding = durations.iter().max().unwrap() - durations.last().unwrap();
+        let is_whole = |found: usize| found == due || (common::lavf() >= 60 && found == due - padding);
         for (ending, video) in
             [("mp4", VideoCodec::Copy), ("mp4", VideoCodec::H264), ("mov", VideoCodec::Copy)]
         {
@@ -189,13 +196,15 @@ fn copied_sound_of_a_fragmented_mp4_is_whole() {
             }
             let settings = Transcode::new().video(self::video(video)).audio(audio(AudioCodec::Copy));
             let out = made(&source, &settings, folder.path(), &format!("out.{ending}"));
-            assert_eq!((samples(&out), starts(&out)), (due, shown), "{name}: {settings:?}");
+            assert!(is_whole(samples(&out)), "{name}: {} of {due} samples, {settings:?}", samples(&out));
+            assert_eq!(starts(&out), shown, "{name}: {settings:?}");
         }
         let piped = Source::from_reader(std::fs::File::open(&source).unwrap(), "a pipe");
         let settings = Transcode::new().format("mp4").audio(audio(AudioCodec::Copy));
         let clip = transcode(&Media::open(piped).unwrap(), &settings, &Control::default()).unwrap();
         let out = save(&clip, folder.path(), "piped.mp4");
-        assert_eq!((samples(&out), starts(&out)), (due, shown), "{name}: from a pipe");
+        assert!(is_whole(samples(&out)), "{name}: {} of {due} samples from a pipe", samples(&out));
+        assert_eq!(starts(&out), shown, "{name}: from a pipe");
     }
 }
 
