@@ -430,7 +430,7 @@ impl Input {
         let mut packet = Packet::new()?;
         let reading = std::mem::replace(&mut self.reading, Reading::Past);
         let found = loop {
-            match self.read_any(&mut packet) {
+            match self.read(&mut packet) {
                 Ok(true) => {}
                 Ok(false) => break Ok(None),
                 Err(error) => break Err(error),
