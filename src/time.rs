@@ -212,7 +212,7 @@ impl TimeRange {
     ) -> Result<Timestamp> {
         if self.from >= length {
             return Err(Error::invalid(format!(
-                "cut {self}: the range begins after the end, which is at {length}"
+                "{self}: the range begins after the end, which is at {length}"
             )));
         }
         if self.to > length.plus(rounding) && self.to != Timestamp::MAX {

@@ -274,6 +274,7 @@ impl Copy<'_, '_> {
         }
         if !exact {
             self.prime(reader, shown_from, fresh);
+            self.open_end();
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL
         // pictures).

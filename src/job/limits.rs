@@ -140,7 +140,7 @@ impl Limits {
             Self::reached("packet_bytes", what(most))
         } else {
             Error::new(ErrorKind::LimitExceeded, what(LARGEST_PACKET))
-                .advise("libav's decoders take no larger one, however high the limit packet_bytes is")
+                .advise("libav's decoders take no larger packet, however high the limit packet_bytes is")
         })
     }
 

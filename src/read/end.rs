@@ -2,7 +2,7 @@
 
 use super::{
     need::Need,
-    reader::{Reader, Stretch},
+    reader::{Noted, Reader, Stretch},
 };
 use crate::{
     Control, Media, Result,
@@ -17,14 +17,14 @@ pub(crate) fn end_before(
     media: &Media,
     (from, to): (Timestamp, Timestamp),
     control: &Control,
-) -> Result<Option<Timestamp>> {
+) -> Result<(Option<Timestamp>, Noted)> {
     let played = |i: &usize| {
         media.streams().get(*i).is_some_and(|stream| {
             matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
         })
     };
     let streams: Vec<usize> = (0..media.streams().len()).filter(played).collect();
-    let Some(primary) = media.primary(&streams) else { return Ok(None) };
+    let Some(primary) = media.primary(&streams) else { return Ok((None, Noted::default())) };
     let span = |i: usize| media.timeline(i)?.clip(from, Timestamp::MAX).first().copied();
     let mut needs: Vec<Need> = streams.iter().filter_map(|i| Need::new(media, *i, &span(*i)?)).collect();
     needs.sort_by_key(|need| need.stream != primary);
@@ -40,9 +40,10 @@ pub(crate) fn end_before(
         let (Some((need, span)), Some(time)) = (of, packet.pts().or(packet.dts())) else { continue };
         let shown = |ticks: i64| span.shown_at(ticks, need.base);
         if shown(time) >= to {
-            return Ok(None);
+            end = None;
+            break;
         }
         end = end.max(Some(shown(time.saturating_add(packet.duration()))));
     }
-    Ok(end)
+    Ok((end, reader.finish(false)?))
 }

@@ -20,7 +20,7 @@ pub(crate) fn jumped(stream: usize) -> String {
 
 /// Makes timestamps that jump go on (ffmpeg's ts_discontinuity_process). All streams jump by as much.
 pub(crate) struct Jumps {
-    /// What is decoded before this leaves the clock as it is: a range is addressed on the source's own.
+    /// A jump in front of this is left as it is: a range is addressed on the source's own clock.
     from: Timestamp,
     sum: Timestamp,
     /// When a stream's next packet is due, by the stream's index.
@@ -43,16 +43,14 @@ impl Jumps {
             return false;
         };
         let at = Timestamp::from_ticks(dts, base);
-        if at < self.from && self.sum == Timestamp::ZERO {
-            return false;
-        }
         if self.due.len() <= index {
             self.due.resize(index.saturating_add(1), None);
         }
         let mut jumped = false;
         if let Some(due) = self.due.get(index).copied().flatten() {
             let delta = at.plus(self.sum).minus(due);
-            if delta > JUMP || delta < BACK {
+            let in_front = due < self.from && self.sum == Timestamp::ZERO;
+            if !in_front && (delta > JUMP || delta < BACK) {
                 self.sum = self.sum.minus(delta);
                 jumped = true;
             }

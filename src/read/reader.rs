@@ -40,6 +40,7 @@ pub(crate) struct Reader {
 }
 
 /// What a reader saw and counted.
+#[derive(Default)]
 pub(crate) struct Noted {
     pub bytes_read: u64,
     pub warnings: Vec<String>,

@@ -624,6 +624,19 @@ fn a_stretch_of_tta_is_refused_for_what_it_is() {
 }
 
 #[test]
+fn a_cut_to_the_end_has_the_last_packet_of_opus_in_matroska() {
+    oracle!("Opus in Matroska");
+    let source = sweep("end.mka", &["-c:a", "libopus"]);
+    let folder = tempfile::tempdir().unwrap();
+    let packets =
+        |path: &Path| common::packets(path).into_iter().map(|packet| packet.hash).collect::<Vec<_>>();
+    let range = TimeRange { from: avrope::Timestamp::from_secs(1.0).unwrap(), to: avrope::Timestamp::MAX };
+    let clip = cut(&open(&source), &Cut::new().keep(range), &Control::default()).unwrap();
+    let out = save(&clip, folder.path(), "end.mka");
+    assert_eq!(packets(&out).last(), packets(&source).last());
+}
+
+#[test]
 fn raw_files_are_gone_back_in() {
     oracle!("WavPack, TTA and VOC");
     // Their demuxers hold where they are in a block: behind it, they can't go back by bytes.

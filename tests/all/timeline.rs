@@ -320,6 +320,48 @@ fn a_range_is_found_on_the_sources_clock_whatever_jumps_in_front_of_it() {
     }
 }
 
+#[test]
+fn a_clock_that_begins_anew_behind_a_ranges_beginning_goes_on() {
+    oracle!("a_clock_that_begins_anew_behind_a_ranges_beginning_goes_on");
+    let folder = tempfile::tempdir().unwrap();
+    let part = |seconds: u32| {
+        let picture = format!("testsrc2=s=160x90:r=25:d={seconds}");
+        let sound = format!("sine=440:d={seconds}");
+        let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
+        let codecs = ["-c:v", "libx264", "-g", "25", "-bf", "0", "-c:a", "aac"];
+        let part = made_by_ffmpeg(&format!("anew-{seconds}.ts"), &[&inputs[..], &codecs].concat());
+        std::fs::read(part).unwrap()
+    };
+    // Two recordings whose clocks begin alike; the second one's end is what libav takes for the whole's.
+    let media = avrope::Media::open(Source::from_bytes([part(3), part(6)].concat())).unwrap();
+    let all = 6 * 25;
+    for (mode, name, from) in [
+        (CutMode::Edit, "out.mp4", 1.0),
+        (CutMode::Keyframe, "out.mkv", 1.0),
+        (CutMode::Encode, "out.mkv", 1.0),
+        (CutMode::Edit, "out.mp4", 2.3),
+    ] {
+        let range = TimeRange { from: Timestamp::from_secs(from).unwrap(), to: Timestamp::MAX };
+        let settings = Cut::new().keep(range).mode(mode).format(common::ending(Path::new(name)));
+        let clip = cut(&media, &settings, &Control::default()).unwrap();
+        let found = frames(&save(&clip, folder.path(), name), "0:v:0");
+        let (what, longest) = (format!("{mode:?} from {from}"), |times: &[f64]| {
+            times
+                .windows(2)
+                .map(|pair| pair[1] - pair[0])
+                .fold((f64::MAX, 0f64), |(least, most), step| (least.min(step), most.max(step)))
+        });
+        let times: Vec<f64> = found.iter().map(|frame| frame.time).collect();
+        let (least, most) = longest(&times);
+        // An encode begins within a picture; sound of the first recording is longer than its picture.
+        assert!(least > 0.01 && most < 0.04 + 0.06, "{what}: pictures stand for {least} to {most} s");
+        let due = (f64::from(all) - from * 25.0) as usize;
+        // A keyframe cut goes back by up to a second.
+        let most = due + if mode == CutMode::Keyframe { 25 } else { 3 };
+        assert!((due - 3..=most).contains(&found.len()), "{what}: {} pictures of {due}", found.len());
+    }
+}
+
 /// Where the clip that goes on to 2 s ends in a container that does not say so.
 fn of_unknown_length(name: &str) -> Source {
     let options = ["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-live", "1"];

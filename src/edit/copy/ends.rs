@@ -22,6 +22,18 @@ impl Copy<'_, '_> {
         }
     }
 
+    /// Sound up to the source's end is all that there is: its last packet may say that it goes on behind what is
+    /// heard of it.
+    pub(super) fn open_end(&mut self) {
+        let ends = self.media.length().is_some_and(|length| self.part.to >= length);
+        if !(ends && self.part.last) {
+            return;
+        }
+        for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio && !lane.trims) {
+            lane.until = i64::MAX;
+        }
+    }
+
     /// The picture goes on a little behind the range, because of what its last frames refer to: so does the
     /// sound.
     pub(super) fn extend_sound(&mut self, to: Timestamp) {

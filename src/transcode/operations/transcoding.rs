@@ -15,7 +15,7 @@ use crate::{
         target::{Layout, Target},
     },
     read,
-    time::Rational,
+    time::{ROUNDING, Rational},
     transcode::{
         encoders::touches,
         flow::{
@@ -270,7 +270,7 @@ fn ranges(
     report: &mut Report,
     control: &Control,
 ) -> Result<Vec<(Timestamp, Timestamp)>> {
-    let mut end = media.length();
+    let (mut end, mut rounding) = (media.length(), Timestamp::ZERO);
     if end.is_none() && settings.keep.len() > 1 && media.source().is_seekable() {
         // What follows a range goes where it ends: whether all of it is there has to be known before.
         let to = settings.keep.iter().map(|range| range.to).max().unwrap_or(Timestamp::MAX);
@@ -278,8 +278,10 @@ fn ranges(
         let from = if to == Timestamp::MAX { from } else { to };
         let start = media.start();
         let to = if to == Timestamp::MAX { to } else { to.plus(start) };
-        let found = read::end_before(media, (from.plus(start), to), control)?;
+        let (found, noted) = read::end_before(media, (from.plus(start), to), control)?;
+        report.bytes_read = report.bytes_read.saturating_add(noted.bytes_read);
         end = found.map(|end| end.minus(start));
+        rounding = ROUNDING;
     }
     if settings.keep.is_empty() {
         return Ok(vec![(Timestamp::ZERO, Timestamp::MAX)]);
@@ -287,7 +289,7 @@ fn ranges(
     let mut ranges = Vec::new();
     for range in &settings.keep {
         let to = match end {
-            Some(end) => range.within(end, Timestamp::ZERO, |warning| report.warn(warning))?,
+            Some(end) => range.within(end, rounding, |warning| report.warn(warning))?,
             None => range.to,
         };
         report.ranges.push(ReportRange {
