@@ -2,7 +2,7 @@
 
 use super::{
     Far, MOST,
-    flight::Seat,
+    flight::{Seat, span},
     plan::{Batch, Part, Request, plan, requests},
 };
 use crate::{Control, Error, ErrorKind, Result, io::Rope};
@@ -74,7 +74,10 @@ impl Ahead {
     ) -> Result<()> {
         let part = |range: &Range<u64>| Part { place: range.start, far: far.clone(), range: range.clone() };
         for mut request in requests(ranges.iter().map(part).collect(), Some(&[])) {
-            if flights(self.aside.iter(), Seat::is_under_way).len() >= far.hints().requests {
+            let asked = self.batches.iter().flat_map(Batch::requests);
+            let under_way = flights(asked.chain(&self.aside), Seat::is_under_way).len();
+            let size = self.size_aside().saturating_add(span(&request.ranges));
+            if under_way >= far.hints().requests || size > far.hints().cache as u64 {
                 break;
             }
             if request.seat.is_none() {
@@ -94,14 +97,30 @@ impl Ahead {
     fn put_aside(&mut self, left: VecDeque<Batch>) {
         self.aside.extend(left.into_iter().flat_map(Batch::into_requests).filter(|one| one.seat.is_some()));
         while let Some(oldest) = self.aside.front()
-            && flights(self.aside.iter(), |_| true).values().sum::<u64>() > oldest.far.hints().cache as u64
+            && self.size_aside() > oldest.far.hints().cache as u64
         {
             self.aside.pop_front();
         }
     }
 
+    fn size_aside(&self) -> u64 {
+        flights(self.aside.iter(), |_| true).values().sum()
+    }
+
+    /// Gives up what is under way aside, oldest first, until there is room for one more among so many requests.
+    /// What a batch waits for as well is none of it: it would go on.
+    fn make_room(&mut self, most: usize) {
+        let own = flights(self.batches.iter_mut().flat_map(|batch| batch.under_way()), Seat::is_under_way);
+        let is_left = |seat: &Seat| seat.is_under_way() && !own.contains_key(&seat.flight());
+        while own.len().saturating_add(flights(self.aside.iter(), is_left).len()) >= most
+            && let Some(oldest) = self.aside.iter().position(|one| one.seat.as_ref().is_some_and(is_left))
+        {
+            self.aside.remove(oldest);
+        }
+    }
+
     /// Asks for what lies between `at` and `until` in far sources, as far as their hints allow at once. What
-    /// lies before `at` is let go.
+    /// lies before `at` is let go, but for a demuxer's, which is put aside.
     pub(crate) fn ask(&mut self, rope: &Rope, at: u64, until: u64, control: &Control) -> Result<()> {
         // Where the reader went back, or elsewhere, what is under way is held until the new requests are
         // made: they may be for the same bytes.
@@ -131,7 +150,7 @@ impl Ahead {
         }
         if self.keep == Keep::Passing {
             drop(before);
-        } else {
+        } else if !before.is_empty() {
             self.put_aside(before);
         }
         if self.batches.iter_mut().all(|batch| batch.next_to_ask().is_none()) {
@@ -161,18 +180,25 @@ impl Ahead {
         least: u64,
         control: &Control,
     ) -> Result<Bytes> {
-        let batch = self.batches.iter_mut().find(|batch| (batch.from..batch.to).contains(&at));
-        let Some(request) = batch.and_then(|batch| batch.bringing(far, origin)) else {
-            return Err(Error::new(ErrorKind::Bug, "bytes that nobody asked for"));
-        };
         loop {
-            if let Some(seat) = &request.seat
+            if let Some(seat) = &self.bringing(at, far, origin)?.seat
                 && let Some(bytes) = seat.wait(origin, least, control)?
             {
                 return Ok(bytes);
             }
-            request.seat = Some(ask_for(request, self.keep, &self.received, control)?);
+            // It can't wait for its turn: what was left behind makes way.
+            self.make_room(far.hints().requests);
+            let (keep, received) = (self.keep, self.received.clone());
+            let request = self.bringing(at, far, origin)?;
+            request.seat = Some(ask_for(request, keep, &received, control)?);
         }
+    }
+
+    /// The request that brings this byte.
+    fn bringing(&mut self, at: u64, far: &Arc<Far>, origin: u64) -> Result<&mut Request> {
+        let batch = self.batches.iter_mut().find(|batch| (batch.from..batch.to).contains(&at));
+        let request = batch.and_then(|batch| batch.bringing(far, origin));
+        request.ok_or_else(|| Error::new(ErrorKind::Bug, "bytes that nobody asked for"))
     }
 }
 

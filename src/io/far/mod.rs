@@ -173,6 +173,7 @@ mod tests {
 
     /// Its reads wait until they are let go.
     struct Gated {
+        hints: Hints,
         asked: SyncSender<Range<u64>>,
         gate: Mutex<Receiver<()>>,
     }
@@ -183,7 +184,7 @@ mod tests {
         }
 
         fn hints(&self) -> Hints {
-            Hints::new().requests(3)
+            self.hints
         }
 
         fn read_at(&self, offset: u64, buf: &mut [u8], control: &Control) -> std::io::Result<usize> {
@@ -195,13 +196,13 @@ mod tests {
         }
     }
 
-    fn device() -> (Gated, Receiver<Range<u64>>, SyncSender<()>) {
+    fn device(hints: Hints) -> (Gated, Receiver<Range<u64>>, SyncSender<()>) {
         let ((asked, seen), (open, gate)) = (sync_channel(16), sync_channel(16));
-        (Gated { asked, gate: Mutex::new(gate) }, seen, open)
+        (Gated { hints, asked, gate: Mutex::new(gate) }, seen, open)
     }
 
     fn gated() -> (Arc<Far>, Receiver<Range<u64>>, SyncSender<()>) {
-        let (device, seen, open) = device();
+        let (device, seen, open) = device(Hints::new());
         (Far::new(Box::new(device)), seen, open)
     }
 
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_demuxer_that_goes_to_and_fro_gives_nothing_up() {
-        let (device, seen, open) = device();
+        let (device, seen, open) = device(Hints::new().requests(3));
         let source = crate::Source::from_read_at(device, "far");
         let far = source.as_far().unwrap().clone();
         let (rope, control) = (crate::Rope::try_from(source).unwrap(), Control::default());
@@ -280,5 +281,34 @@ mod tests {
         ahead.ask(&rope, 500_020, 500_100, &control).unwrap();
         assert_eq!(ahead.bytes(500_020, &far, 500_020, 1, &control).unwrap().len(), 80);
         assert!(seen.try_recv().is_err(), "nothing is asked for twice");
+    }
+
+    #[test]
+    fn a_demuxer_that_jumps_has_as_many_requests_under_way_as_it_may() {
+        const JUMPS: [u64; 3] = [0, 200_000, 400_000];
+        for most in [1, 2] {
+            let (device, seen, open) = device(Hints::new().requests(most));
+            let source = crate::Source::from_read_at(device, "far");
+            let far = source.as_far().unwrap().clone();
+            let (rope, control) = (crate::Rope::try_from(source).unwrap(), Control::default());
+            let mut ahead = Ahead::of_demuxer();
+            for at in &JUMPS[..=most] {
+                ahead.ask(&rope, *at, at + 100, &control).unwrap();
+            }
+            for _ in 0..most {
+                seen.recv_timeout(LONG).expect("a request");
+            }
+            let last = JUMPS[most];
+            let (asked, good, came) = std::thread::scope(|scope| {
+                let read = scope.spawn(|| ahead.bytes(last, &far, last, 1, &control).unwrap().len());
+                let asked = seen.recv_timeout(LONG);
+                let good: Vec<_> = JUMPS.into_iter().filter(|at| far.known(*at).0.is_some()).collect();
+                (0..=most).for_each(|_| open.send(()).unwrap());
+                (asked, good, read.join().unwrap())
+            });
+            assert_eq!(asked.unwrap(), last..last + 100, "what is read now is asked for");
+            assert_eq!(good, JUMPS[1..=most], "the first was given up");
+            assert_eq!(came, 100);
+        }
     }
 }
