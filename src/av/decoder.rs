@@ -254,7 +254,11 @@ impl Decoder {
         let code = unsafe { ff::avcodec_receive_frame(self.context.as_ptr(), frame.as_ptr()) };
         let got = self.settle(code)?;
         // A decoder that takes its pictures' size from the container got none there.
-        Ok(if got == Got::Item && self.is_placeholder(frame) { Got::Damaged } else { got })
+        if got == Got::Item && self.is_placeholder(frame) {
+            return Ok(Got::Damaged);
+        }
+        self.size.has_given |= got == Got::Item;
+        Ok(got)
     }
 
     /// How many packets it takes beyond one before it gives that one's picture away, since others may be

@@ -11,8 +11,11 @@ use crate::{
 use std::ffi::c_int;
 
 /// What stands for a size that nobody knows yet. libav sets a size that it refuses to 0 (utils.c:
-/// ff_set_dimensions), which shows only where there was one before. No picture has this one.
+/// ff_set_dimensions), which shows only where there was one before. Hardly a video has this one.
 const UNKNOWN: c_int = 1;
+
+/// Codecs of stills: each picture says its size, and one of a single pixel is no rarity.
+const STILLS: [&str; 4] = ["png", "mjpeg", "bmp", "webp"];
 
 /// How large a decoder's pictures may be.
 #[derive(Default)]
@@ -20,10 +23,12 @@ pub(super) struct Most {
     pixels: u64,
     /// The limit that says so.
     limit: &'static str,
-    /// Nothing says yet how large they are.
+    /// Nothing says how large they are; not even the picture, perhaps.
     unknown: bool,
     /// What the decoder answered last.
     pub code: c_int,
+    /// It gave pictures.
+    pub has_given: bool,
 }
 
 impl Decoder {
@@ -34,7 +39,8 @@ impl Decoder {
         }
         let limit = if by_memory { "decoder_memory" } else { "pixels" };
         let unknown = stream.size().is_none();
-        self.size = Most { pixels, limit, unknown, code: 0 };
+        let may_stay = unknown && !STILLS.contains(&stream.codec().as_str());
+        self.size = Most { pixels, limit, unknown: may_stay, ..Most::default() };
         if unknown {
             // SAFETY: live as long as self, and not open yet.
             let context = unsafe { self.context.as_mut() };
@@ -50,7 +56,7 @@ impl Decoder {
     /// The error for a limit by which the decoder refused its last input; None if that was damaged in
     /// another way.
     pub(crate) fn too_large(&self) -> Option<Error> {
-        let Most { pixels, limit, code, .. } = self.size;
+        let Most { pixels, limit, code, has_given, .. } = self.size;
         if pixels == 0 || code >= 0 {
             return None;
         }
@@ -60,8 +66,9 @@ impl Decoder {
         let (w, h) = (number(c.width), number(c.height));
         // As it counts them when it allocates one (decode.c: ff_get_buffer).
         let is_over = w.next_multiple_of(64).saturating_mul(h) > pixels;
-        // dav1d says ERANGE to those of more pixels than it may make.
-        if !is_over && (w, h) != (0, 0) && code != -libc::ERANGE {
+        // Pictures that lack one which was refused are answered to with another code, and the size stays 0.
+        let is_unset = (w, h) == (0, 0) && (!has_given || code == -libc::EINVAL);
+        if !is_over && !is_unset && !self.refuses_all_that_refer() {
             return None;
         }
         let size = if is_over { format!("of {w}x{h} pixels") } else { "that are larger".into() };
@@ -70,5 +77,11 @@ impl Decoder {
             _ => format!("a decoder has memory for those of {pixels} pixels in all"),
         };
         Some(Limits::reached(limit, format!("pictures {size}, and {most}")))
+    }
+
+    /// Whether the decoder's last answer refuses a size in a way that it does not repeat for the pictures that
+    /// refer to it. dav1d says ERANGE to those of more pixels than it may make.
+    pub(crate) fn refuses_all_that_refer(&self) -> bool {
+        self.size.code == -libc::ERANGE
     }
 }

@@ -72,6 +72,26 @@ fn watermarks_lie_over_each_other_and_do_not_change_times() {
 }
 
 #[test]
+fn a_watermark_may_be_a_single_pixel() {
+    oracle!("watermark of a pixel");
+    let folder = tempfile::tempdir().unwrap();
+    let media = open(&clip());
+    for name in ["pixel.png", "pixel.jpg", "pixel.bmp", "pixel.webp"] {
+        if name.ends_with("webp") && !avrope::synth::has_encoder("libwebp") {
+            common::skipped("no libwebp");
+            continue;
+        }
+        let pixel = Frame::from_picture(Source::open(picture(name, "red", "1x1")).unwrap()).expect(name);
+        assert_eq!((pixel.width(), pixel.height()), (1, 1), "{name}");
+        let corner = Overlay::new().margin(0).position(Position::TopLeft);
+        let transcoder = Transcoder::new(&media, &filtered(&[])).watermark(&pixel, corner).unwrap();
+        let made = transcoder.run(&Control::default()).unwrap();
+        let seen = Pictures::of(&save(&made, folder.path(), "out.mkv"), SIZE);
+        assert_eq!([(0, 0), (4, 4)].map(|(x, y)| seen.at(0, x, y)), ["red", "blue"], "{name}");
+    }
+}
+
+#[test]
 fn pictures_are_opened_by_their_content_and_nothing_else_is() {
     oracle!("pictures");
     for name in ["still.png", "still.jpg", "still.bmp", "still.webp"] {

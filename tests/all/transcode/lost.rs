@@ -114,6 +114,43 @@ fn a_limit_that_later_pictures_do_not_keep_to_is_an_error_also_where_smaller_one
     }
 }
 
+/// A damaged size is no limit's: all that does not refer to its picture comes.
+#[test]
+fn a_spoiled_size_takes_no_more_along_than_what_refers_to_its_picture() {
+    oracle!("spoiled sizes");
+    if !synth::has_encoder("libvpx") {
+        return common::skipped("no libvpx");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = ["-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=2"];
+    let coded = ["-c:v", "libvpx", "-deadline", "realtime", "-auto-alt-ref", "0", "-g", "10"];
+    let bytes = std::fs::read(made_by_ffmpeg("lost-spoiled.avi", &[&pictures[..], &coded].concat())).unwrap();
+    // What a keyframe's size stands behind.
+    const START: [u8; 3] = [0x9d, 0x01, 0x2a];
+    let keys: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&START)).collect();
+    assert_eq!(keys.len(), 5);
+    let settings = Transcode::new().format("mkv").video(video(VideoCodec::Mpeg4));
+    let twice = Cut::new()
+        .keep(TimeRange::secs(0.0, 1.0).unwrap())
+        .keep(TimeRange::secs(1.2, 1.4).unwrap())
+        .mode(CutMode::Encode);
+    for (which, in_cut) in [(2, 25), (4, 30)] {
+        for size in [[0xff, 0x3f, 0xff, 0x3f], [0; 4]] {
+            let mut spoiled = bytes.clone();
+            spoiled[keys[which] + 3..][..4].copy_from_slice(&size);
+            let source = folder.path().join("spoiled.avi");
+            std::fs::write(&source, spoiled).unwrap();
+            let what = format!("keyframe {which}, {size:?}");
+            let made = save(&run(&source, &settings), folder.path(), "out.mkv");
+            assert_eq!(common::frames(&made, "0:v").len(), 40, "{what}");
+            // Once the first range ends among those that are lost.
+            let made = avrope::cut(&open(&source), &twice, &Control::default());
+            let made = save(&made.expect(&what), folder.path(), "cut.mkv");
+            assert_eq!(common::frames(&made, "0:v").len(), in_cut, "{what}");
+        }
+    }
+}
+
 #[test]
 fn all_video_or_all_sound_that_can_not_be_decoded_is_an_error_unless_it_may_go() {
     oracle!("nothing decodes");
