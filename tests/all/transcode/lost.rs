@@ -223,7 +223,8 @@ fn copied_sound_of_a_fragmented_mp4_is_whole() {
         let json = common::ffprobe(&source, &["-select_streams", "a", "-show_entries", "packet=duration"]);
         let durations = json["packets"].as_array().unwrap().iter().filter_map(|p| p["duration"].as_u64());
         let durations: Vec<usize> = durations.map(|duration| duration as usize).collect();
-        let padding = durations.iter().max().unwrap() - durations.last().unwrap();
+        // FFmpeg 5.1 says none of Opus in fragments.
+        let padding = durations.iter().max().zip(durations.last()).map_or(0, |(most, last)| most - last);
         let is_whole = |found: usize| found == due || (common::lavf() >= 60 && found == due - padding);
         for (ending, video) in
             [("mp4", VideoCodec::Copy), ("mp4", VideoCodec::H264), ("mov", VideoCodec::Copy)]
