@@ -325,7 +325,7 @@ impl Copy<'_, '_> {
             let may_lack_key = !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO;
             lane.fate_of_picture(packet, may_lack_key)
         } else {
-            lane.fate_of_rest(packet, self.part.whole_frames && !self.part.last)
+            lane.fate_of_rest(packet, self.part.whole_frames, self.part.last)
         };
         match fate {
             Fate::LeftOut => Ok(()),

@@ -43,6 +43,10 @@ pub(super) enum Fate {
 /// whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
+/// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use that
+/// are cut at every frame.
+const LEFT_OUT: Timestamp = Timestamp::from_nanos(30_000_000);
+
 /// A source's stream on its way to a track.
 pub(super) struct Lane {
     pub stream: usize,
@@ -136,8 +140,9 @@ impl Lane {
     }
 
     /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies.
-    /// `by_frames`: each is as long as the stream's others, whatever its container says.
-    pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool) -> Fate {
+    /// `by_frames`: in front of another part each is as long as the stream's others, whatever its container
+    /// says. Behind the `last` part nothing comes: much of a long packet is not left out there.
+    pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool, last: bool) -> Fate {
         let pts = packet.pts().or(packet.dts());
         if self.kind == StreamKind::Subtitle
             && let Some(pts) = pts.filter(|pts| *pts < self.keep_from)
@@ -148,10 +153,12 @@ impl Lane {
             // It is shown from the range's beginning on; a time before that would delay everything else.
             packet.set_times(self.keep_from, self.keep_from, left);
         }
-        let whole = if by_frames { self.typical } else { 0 };
+        let whole = if by_frames && !last { self.typical } else { 0 };
         let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
-        let late = if self.trims { pts } else { middle }.is_some_and(|time| time >= self.until);
+        let most = if last { LEFT_OUT.ticks(self.base) } else { i64::MAX };
+        let decides = pts.map(|pts| pts.saturating_add(half.min(most)));
+        let late = if self.trims { pts } else { decides }.is_some_and(|time| time >= self.until);
         let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
         let early = match self.kind {
             StreamKind::Audio if self.primes => pts.is_some_and(|pts| pts < self.keep_from),

@@ -637,6 +637,23 @@ fn a_cut_to_the_end_has_the_last_packet_of_opus_in_matroska() {
 }
 
 #[test]
+fn a_cut_keeps_a_long_packet_that_begins_well_inside() {
+    oracle!("long packets");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codec) in [("long.mka", "wavpack"), ("long.nut", "flac")] {
+        let source = sweep(name, &["-c:a", codec, "-frame_size", "24000"]);
+        let cut = |to: f64| {
+            let range = TimeRange::secs(0.0, to).unwrap();
+            let settings = Cut::new().keep(range).mode(CutMode::Keyframe);
+            let clip = cut(&open(&source), &settings, &Control::default()).unwrap();
+            pcm(&save(&clip, folder.path(), name)).len()
+        };
+        // Half a second each: one that begins 200 ms before the end is whole, one of 10 ms is not there.
+        assert_eq!([cut(0.7), cut(0.51)].map(|samples| samples / cut(0.5)), [2, 1], "{name}");
+    }
+}
+
+#[test]
 fn raw_files_are_gone_back_in() {
     oracle!("WavPack, TTA and VOC");
     // Their demuxers hold where they are in a block: behind it, they can't go back by bytes.

@@ -394,6 +394,10 @@ fn a_range_behind_an_end_that_was_not_known_is_judged_all_the_same() {
             let what = format!("{media:?}, {mode:?} into {into}");
             let error = common::refused(cut(&[(30.0, 40.0)]), &[avrope::ErrorKind::InvalidArgument], &what);
             assert!(error.to_string().contains("the range begins after the end"), "{what}: {error}");
+            let open = TimeRange { from: Timestamp::from_secs(5.0).unwrap(), to: Timestamp::MAX };
+            let settings = Cut::new().mode(mode).format(into).keep(open);
+            let error = avrope::cut(&media, &settings, &Control::default()).unwrap_err();
+            assert!(error.to_string().contains("the range begins after the end"), "{what}: {error}");
             // The end of the range between two others is the source's; so is that of an open one.
             let open =
                 TimeRange::secs(1.2, 2.0).map(|range| TimeRange { to: Timestamp::MAX, ..range }).unwrap();

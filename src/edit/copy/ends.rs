@@ -108,7 +108,10 @@ impl Copy<'_, '_> {
 
     /// Judges a range against a source that does not say how long it is: its end has been seen by now.
     pub(super) fn judge_range(&mut self) -> Result<()> {
-        if self.media.length().is_some() || self.part.to == Timestamp::MAX || self.saw_beyond() {
+        if self.media.length().is_some()
+            || self.part.from == Timestamp::ZERO && self.part.to == Timestamp::MAX
+            || self.saw_beyond()
+        {
             return Ok(());
         }
         let ends = self.lanes.iter().filter_map(|lane| {

@@ -247,7 +247,7 @@ impl DemuxStage<'_> {
     /// Judges a range against a source that does not say how long it is: its end was reached.
     fn judge_range(&self, part: &Part, routes: &[Route]) -> Result<()> {
         let media = &part.media;
-        if media.length().is_some() || part.to == Timestamp::MAX {
+        if media.length().is_some() || (part.from == Timestamp::ZERO && part.to == Timestamp::MAX) {
             return Ok(());
         }
         let ends = routes.iter().filter(|route| route.waits);
