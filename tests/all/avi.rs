@@ -92,3 +92,37 @@ fn sound_of_one_bit_rate_is_counted_by_its_bytes() {
         assert!((found - due).abs() < 0.005 * due, "{encoder}: {found}, not {due}");
     }
 }
+
+#[test]
+fn sound_that_drifts_in_avi_is_told_of() {
+    oracle!("Vorbis, DTS and AC-3 into AVI");
+    for (encoder, codec) in [("libvorbis", Some("vorbis")), ("dca", Some("dts")), ("ac3", None)] {
+        let source = source(encoder, "44100", "mkv");
+        let copied = remux(&open(&source), &Remux::new().format("avi"), &none()).unwrap();
+        let told = copied.report.warnings.iter().find(|warning| warning.contains("has no times for sound"));
+        match codec {
+            Some(codec) => {
+                assert!(told.unwrap().starts_with(&format!("stream 1 ({codec}): avi ")), "{told:?}")
+            }
+            None => assert_eq!(told, None, "{encoder}"),
+        }
+    }
+}
+
+#[test]
+fn adpcm_without_blocks_needs_no_size_of_one() {
+    oracle!("ADPCM without blocks");
+    let folder = tempfile::tempdir().unwrap();
+    // NUT and raw G.722 do not say how long a block is.
+    for (encoder, rate, ending) in [("g722", "16000", "g722"), ("adpcm_yamaha", "44100", "nut")] {
+        let sound = ["-f", "lavfi", "-i", "sine=duration=1", "-c:a", encoder, "-ar", rate, "-ac", "1"];
+        let source = made_by_ffmpeg(&format!("blockless-{encoder}.{ending}"), &sound);
+        let copied = remux(&open(&source), &Remux::new().format("wav"), &none()).unwrap();
+        let copied = save(&copied, folder.path(), &format!("{encoder}.wav"));
+        assert_eq!(samples(&copied), samples(&source), "{encoder}");
+    }
+}
+
+fn samples(path: &Path) -> Vec<u8> {
+    common::ffmpeg(&["-i", path.to_str().unwrap(), "-f", "s16le", "-"]).0
+}

@@ -36,6 +36,36 @@ fn says_blocks(muxer: Muxer) -> bool {
     matches!(muxer.name().as_str(), "avi" | "asf" | "asf_stream" | "caf" | "matroska" | "mov" | "w64" | "wav")
 }
 
+/// Whether what is decoded of this ADPCM depends on how long a block is (adpcm.c). That of G.722, G.726, Yamaha, Flash
+/// and others is a run of samples, or says itself how long it is.
+fn has_blocks(codec: &str) -> bool {
+    matches!(
+        codec,
+        "adpcm_argo"
+            | "adpcm_ima_dk3"
+            | "adpcm_ima_dk4"
+            | "adpcm_ima_rad"
+            | "adpcm_ima_wav"
+            | "adpcm_ima_xbox"
+            | "adpcm_ms"
+            | "adpcm_mtaf"
+            | "adpcm_psx"
+    )
+}
+
+/// What AVI, which counts frames or bytes, can't say of sound: when it is heard.
+fn drifts(muxer: Muxer, codec: &str) -> Option<&'static str> {
+    match codec {
+        _ if muxer.name() != "avi" => None,
+        "vorbis" => Some("its packets do not last equally long: other players hear it out of step"),
+        // libav states the nominal rate of DTS (1536 kbit/s for 1509), and that of Speex without a frame's padding.
+        "dts" | "speex" => Some(
+            "it is counted by the bit rate that it states, which may be up to 2 % off: other players hear it drift",
+        ),
+        _ => None,
+    }
+}
+
 /// Whether libav's muxer takes a codec, and its demuxer does not find it in the result (tried with FFmpeg
 /// 5.1): nobody else would.
 fn is_not_read_again(muxer: Muxer, stream: &Stream) -> bool {
@@ -102,6 +132,14 @@ impl Target {
                 ));
             }
         }
+        for (i, codec) in chosen.iter().filter_map(|i| Some((*i, media.streams().get(*i)?.codec()))) {
+            if let Some(why) = drifts(self.muxer, &codec) {
+                report.warn(format!(
+                    "stream {i} ({codec}): {} has no times for sound, and {why}; choose another container, or transcode",
+                    self.name
+                ));
+            }
+        }
         if !allow_drops {
             self.check_losses(media, &chosen, &[StreamKind::Video, StreamKind::Audio], report)?;
         }
@@ -142,8 +180,7 @@ impl Target {
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
             );
         }
-        // Without it nothing is decoded (adpcm.c).
-        if stream.codec().starts_with("adpcm_") && stream.block_size() == 0 && says_blocks(self.muxer) {
+        if has_blocks(&stream.codec()) && stream.block_size() == 0 && says_blocks(self.muxer) {
             return Some("it has to say how long a block of ADPCM is, and the source does not");
         }
         // These want start codes, and do not put them in.

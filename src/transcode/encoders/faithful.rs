@@ -60,7 +60,7 @@ fn choose<S>(
         Some(own) => match held(&own) {
             Ok(Held::Well) => return Some(own),
             Ok(Held::Asked) if again => return Some(own),
-            Ok(_) if again => format!("not all that is encoded so is found again in {name}"),
+            Ok(_) if again => format!("what is encoded so is not found again in {name}, or not in its time"),
             Ok(_) => format!("it is not at home in {name}"),
             Err(_) => "this libav has no encoder for it".to_owned(),
         },

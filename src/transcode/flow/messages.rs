@@ -85,9 +85,12 @@ impl Counters {
         std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What a stage has to say; the job's report has it at the end.
+    /// What a stage has to say; the job's report has it at the end. Each thing is told once.
     pub fn warn(&self, warning: String) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// What a reader saw and counted.
@@ -141,5 +144,19 @@ impl Part {
 
     pub(crate) fn name(&self, error: Error, stream: usize) -> Error {
         error.in_stream(stream).named(self.media.source().name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counters;
+
+    #[test]
+    fn what_is_said_of_each_packet_is_told_once() {
+        let counters = Counters::default();
+        for text in ["stream 1: no frame", "stream 2: no frame", "stream 1: no frame"] {
+            counters.warn(text.to_owned());
+        }
+        assert_eq!(counters.take_warnings(), ["stream 1: no frame", "stream 2: no frame"]);
     }
 }
