@@ -135,6 +135,7 @@ const MOST_PARENTS: u32 = 4;
 ///
 /// # Safety
 /// `context` is NULL or what libav's log hands over: a live struct that begins with a pointer to its class.
+#[inline(never)]
 unsafe fn is_marked(context: *const c_void, parents: u32) -> bool {
     // SAFETY: the caller's promise; only a codec context, a filter's and a device's have these classes, and a
     // class says where a pointer to the context that it speaks for stands (av_log_default_callback).
