@@ -217,6 +217,27 @@ pub(super) fn span(ranges: &[Range<u64>]) -> u64 {
     end.saturating_sub(start)
 }
 
+/// Who brings the byte at this offset, and up to where; else where the next range begins that brings anything.
+pub(super) fn bringing<'a>(
+    asked: impl Iterator<Item = (&'a [Range<u64>], &'a Arc<Flight>)>,
+    at: u64,
+) -> (Option<(Seat, u64)>, u64) {
+    let mut next = u64::MAX;
+    for (ranges, flight) in asked {
+        for range in ranges {
+            if range.contains(&at)
+                && let Some(seat) = flight.join()
+            {
+                return (Some((seat, range.end)), at);
+            }
+            if range.start > at && flight.is_good() {
+                next = next.min(range.start);
+            }
+        }
+    }
+    (None, next)
+}
+
 impl State {
     fn find(&self, at: u64) -> Option<Bytes> {
         let behind = self.pieces.partition_point(|(start, _)| *start <= at);
@@ -227,14 +248,13 @@ impl State {
 }
 
 impl Seat {
-    /// Another one of the same; None where it failed or was given up.
-    pub(super) fn again(&self) -> Option<Self> {
-        self.0.join()
-    }
-
     /// Whether it has brought what it was for, or is about to.
     pub(super) fn is_good(&self) -> bool {
         self.0.is_good()
+    }
+
+    pub(super) fn of(&self) -> &Arc<Flight> {
+        &self.0
     }
 
     /// Which flight it is a seat of.

@@ -15,7 +15,7 @@ pub(super) use flight::PIECE;
 use super::callback::guarded;
 use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
-use flight::{Flight, Seat, around};
+use flight::{Flight, Seat, around, bringing};
 use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
@@ -96,20 +96,7 @@ impl Far {
     /// begins that brings anything.
     fn known(&self, at: u64) -> (Option<(Seat, u64)>, u64) {
         let recent = self.lock();
-        let mut next = u64::MAX;
-        for flight in recent.kept.iter().rev() {
-            for range in flight.ranges() {
-                if range.contains(&at)
-                    && let Some(seat) = flight.join()
-                {
-                    return (Some((seat, range.end)), at);
-                }
-                if range.start > at && flight.is_good() {
-                    next = next.min(range.start);
-                }
-            }
-        }
-        (None, next)
+        bringing(recent.kept.iter().rev().map(|flight| (flight.ranges(), flight)), at)
     }
 
     fn check_version(&self) -> Result<()> {

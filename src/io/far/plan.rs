@@ -2,7 +2,7 @@
 
 use super::{
     Far, MOST,
-    flight::{Seat, span},
+    flight::{Seat, bringing, span},
 };
 use crate::io::{Rope, rope::Slice};
 use std::{ops::Range, sync::Arc};
@@ -184,24 +184,14 @@ fn batch(from: u64, parts: &[Part], room: u64, known: Option<&[&Request]>) -> Op
 
 /// Who brings the byte at this offset, and up to where; else where the next begins that brings anything.
 fn look_up(own: &[&Request], far: &Arc<Far>, at: u64) -> (Option<(Seat, u64)>, u64) {
-    let (found, mut next) = far.known(at);
+    let (found, next) = far.known(at);
     if found.is_some() {
         return (found, next);
     }
-    for request in own.iter().filter(|request| Arc::ptr_eq(&request.far, far)) {
-        let Some(seat) = &request.seat else { continue };
-        for range in &request.ranges {
-            if range.contains(&at)
-                && let Some(seat) = seat.again()
-            {
-                return (Some((seat, range.end)), at);
-            }
-            if range.start > at && seat.is_good() {
-                next = next.min(range.start);
-            }
-        }
-    }
-    (None, next)
+    let own = own.iter().filter(|request| Arc::ptr_eq(&request.far, far));
+    let own = own.filter_map(|request| Some((&request.ranges[..], request.seat.as_ref()?.of())));
+    let (found, own_next) = bringing(own, at);
+    (found, next.min(own_next))
 }
 
 /// As few requests as the sources' hints allow, in the order in which they are needed.
