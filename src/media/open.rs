@@ -10,7 +10,7 @@ use super::{
     promise::Promise,
 };
 use crate::{
-    Control, Error, ErrorKind, Frame, Limits, Result, Source,
+    Control, Error, ErrorKind, Frame, Limits, Result, Source, TimeRange,
     av::{
         avio::ReadDevice,
         demuxer::Demuxer,
@@ -19,7 +19,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::{Resumed, avio::SharedReader},
-    time::Timestamp,
+    time::{ROUNDING, Timestamp},
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -220,6 +220,20 @@ impl Media {
                 .find(|i| self.0.streams.get(*i).is_some_and(|s| s.kind() == kind && !s.is_picture()))
         };
         first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
+    }
+
+    /// Judges a range of a source that does not say how long it is, now that its end on the file's clock has been
+    /// seen: an error where it begins behind that, a warning where it ends there.
+    pub(crate) fn judge(
+        &self,
+        range: TimeRange,
+        seen_end: Option<Timestamp>,
+        warn: impl FnMut(String),
+    ) -> Result<()> {
+        match seen_end.filter(|_| self.length().is_none() && range != TimeRange::ALL) {
+            Some(end) => range.within(end.minus(self.start()), ROUNDING, warn).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// How payload can be had at best: by name where all samples are in MP4's index, as shared bytes in a

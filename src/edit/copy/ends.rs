@@ -1,12 +1,7 @@
 //! Where a part ends, and its sound with it.
 
 use super::Copy;
-use crate::{
-    Error, Result, TimeRange,
-    av::stream::StreamKind,
-    edit::lane::Lane,
-    time::{ROUNDING, Timestamp},
-};
+use crate::{Error, Result, TimeRange, av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
@@ -59,12 +54,8 @@ impl Copy<'_, '_> {
     /// Says where much less came than the source states; `from` and `to` are on the file's clock.
     pub(super) fn tell_shortfall(&mut self, from: Timestamp, to: Timestamp) {
         let Some(length) = self.media.length() else { return };
-        let ends = self.lanes.iter().filter_map(|lane| {
-            let span = lane.spans.last()?;
-            lane.seen_end.map(|end| span.shown_at(end, lane.base))
-        });
         let streams: Vec<usize> = self.lanes.iter().map(|lane| lane.stream).collect();
-        let found = ends.max().unwrap_or(from).minus(from).max(Timestamp::ZERO);
+        let found = self.seen_end().unwrap_or(from).minus(from).max(Timestamp::ZERO);
         let due = to.min(length.plus(self.media.start())).minus(from);
         if let Some(warning) = self.media.shortfall(&streams, due, found) {
             self.session.report.warn(warning);
@@ -108,21 +99,18 @@ impl Copy<'_, '_> {
 
     /// Judges a range against a source that does not say how long it is: its end has been seen by now.
     pub(super) fn judge_range(&mut self) -> Result<()> {
-        if self.media.length().is_some()
-            || self.part.from == Timestamp::ZERO && self.part.to == Timestamp::MAX
-            || self.saw_beyond()
-        {
-            return Ok(());
-        }
+        let end = self.seen_end().filter(|_| !self.saw_beyond());
+        let range = TimeRange { from: self.part.from, to: self.part.to };
+        self.media.judge(range, end, |warning| self.session.report.warn(warning))
+    }
+
+    /// Where what was written ends on the file's clock.
+    fn seen_end(&self) -> Option<Timestamp> {
         let ends = self.lanes.iter().filter_map(|lane| {
             let span = lane.spans.last()?;
             lane.seen_end.map(|end| span.shown_at(end, lane.base))
         });
-        let Some(end) = ends.max() else { return Ok(()) };
-        let length = end.minus(self.media.start());
-        let range = TimeRange { from: self.part.from, to: self.part.to };
-        range.within(length, ROUNDING, |warning| self.session.report.warn(warning))?;
-        Ok(())
+        ends.max()
     }
 
     pub(super) fn length(&self, from: Timestamp, to: Timestamp) -> Timestamp {

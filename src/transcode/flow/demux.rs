@@ -16,7 +16,7 @@ use crate::{
     media::{Item, Payloads, Span},
     output,
     read::{Need, Reader, Stretch},
-    time::{ROUNDING, Rational, Timestamp, convert},
+    time::{Rational, Timestamp, convert},
 };
 
 /// Where the demuxer sends a lane's packets.
@@ -24,7 +24,7 @@ pub(crate) enum Forward {
     Copy {
         to: Tx<Muxed>,
         /// The muxer takes nothing before a whole frame of AC-3.
-        begins_with_a_frame: bool,
+        in_ac3_frames: bool,
     },
     Convert(Box<SubtitleConverter>, Tx<Muxed>),
     Strip(Box<AdtsReader>, Tx<Muxed>),
@@ -246,16 +246,10 @@ impl DemuxStage<'_> {
 
     /// Judges a range against a source that does not say how long it is: its end was reached.
     fn judge_range(&self, part: &Part, routes: &[Route]) -> Result<()> {
-        let media = &part.media;
-        if media.length().is_some() || (part.from == Timestamp::ZERO && part.to == Timestamp::MAX) {
-            return Ok(());
-        }
         let ends = routes.iter().filter(|route| route.waits);
         let ends = ends.filter_map(|route| Some(route.last.shown_at(route.seen_end?, route.base)));
-        let Some(end) = ends.max() else { return Ok(()) };
         let range = TimeRange { from: part.from, to: part.to };
-        let warn = |warning| self.counters.warn(warning);
-        range.within(end.minus(media.start()), ROUNDING, warn).map(|_| ())
+        part.media.judge(range, ends.max(), |warning| self.counters.warn(warning))
     }
 
     fn route(&mut self, media: &Media, routes: &mut [Route], packet: Packet) -> Result<()> {
@@ -277,14 +271,12 @@ impl DemuxStage<'_> {
         let wanted = match way {
             None => false,
             Some(Forward::Decode(to)) => to.send(Fed::Packet(packet), bytes, self.stop)?,
-            Some(Forward::Copy { begins_with_a_frame, .. })
-                if *begins_with_a_frame && !packet.begins_ac3_frame() =>
-            {
+            Some(Forward::Copy { in_ac3_frames, .. }) if *in_ac3_frames && !packet.begins_ac3_frame() => {
                 self.counters.warn(output::lacks_frame(route.stream));
                 true
             }
-            Some(Forward::Copy { to, begins_with_a_frame }) => {
-                *begins_with_a_frame = false;
+            Some(Forward::Copy { to, in_ac3_frames }) => {
+                *in_ac3_frames = false;
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
                 to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
             }

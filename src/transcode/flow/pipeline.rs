@@ -217,8 +217,8 @@ impl<'a> Stages<'a> {
     {
         Ok(match lane.way {
             Way::Copy => {
-                let begins_with_a_frame = self.muxer.looks_into_ac3() && lane.source.is_ac3();
-                (Forward::Copy { to, begins_with_a_frame }, TrackState::copied())
+                let in_ac3_frames = self.muxer.looks_into_ac3() && lane.source.is_ac3();
+                (Forward::Copy { to, in_ac3_frames }, TrackState::copied())
             }
             Way::Strip(reader) => (Forward::Strip(reader, to), TrackState::encoded()),
             Way::Convert(converter) => {
