@@ -94,17 +94,19 @@ impl Muxer {
         self.is_mov()
     }
 
-    /// Whether it has a place for a picture that belongs to the whole (a cover); None where that is a stream
-    /// like others.
-    pub(crate) fn holds_covers(self) -> Option<bool> {
-        match self.name().as_str() {
-            // movenc.c, in the metadata of iTunes; mp3enc.c, flacenc.c.
-            "mp4" | "ipod" | "f4v" | "mp3" | "flac" => Some(true),
-            // QuickTime's and 3GPP's metadata have none, nor have AIFF's without ID3: the muxers take one and
-            // write nothing. In a transport stream it would be private data that no reader knows.
-            "mov" | "3gp" | "3g2" | "psp" | "ismv" | "aiff" | "mpegts" => Some(false),
-            _ => None,
-        }
+    /// Whether it has a place for a picture that belongs to the whole (a cover).
+    ///
+    /// QuickTime's and 3GPP's metadata have none, nor have AIFF's without ID3: the muxers take one and write
+    /// nothing. In a transport stream it would be private data that no reader knows; in AVI, NUT and others a
+    /// video of one picture.
+    pub(crate) fn holds_covers(self) -> bool {
+        // movenc.c, in the metadata of iTunes; mp3enc.c, flacenc.c.
+        matches!(self.name().as_str(), "mp4" | "ipod" | "f4v" | "mp3" | "flac") || self.carries_files()
+    }
+
+    /// Whether it carries files (attachments), covers among them.
+    pub(crate) fn carries_files(self) -> bool {
+        self.name() == "matroska"
     }
 
     /// What libav's table says about a codec in this container, or what is known where it says nothing, or

@@ -29,6 +29,8 @@ pub(crate) struct Output {
     io: Io,
     muxer: Muxer,
     interleave: bool,
+    /// Covers that are attachments.
+    attached: u32,
     /// The header is written, the trailer not.
     begun: bool,
     /// A fragment was ended by hand.
@@ -70,7 +72,7 @@ impl Output {
             c.flags |= ff::AVFMT_FLAG_BITEXACT;
         }
         c.io_open = Some(deny);
-        Ok(Self { context, io: Io::One(io), muxer, interleave, begun: false, fragmented: false })
+        Ok(Self { context, io: Io::One(io), muxer, interleave, attached: 0, begun: false, fragmented: false })
     }
 
     /// For a muxer that opens files by names, `name` being the first: `files` is asked for each of them, and
@@ -84,7 +86,15 @@ impl Output {
         let mut files = Files::new(files, control);
         let mut context = muxer.context(&c_string(&super::files::url(name))?)?;
         files.serve(context.get_mut());
-        Ok(Self { context, io: Io::Files(files), muxer, interleave: true, begun: false, fragmented: false })
+        Ok(Self {
+            context,
+            io: Io::Files(files),
+            muxer,
+            interleave: true,
+            attached: 0,
+            begun: false,
+            fragmented: false,
+        })
     }
 
     fn as_ptr(&self) -> *mut ff::AVFormatContext {
@@ -99,6 +109,9 @@ impl Output {
             if stream.is_null() {
                 return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a stream"));
             }
+            let attached = if self.muxer.carries_files() { template.attached(self.attached)? } else { None };
+            self.attached = self.attached.saturating_add(u32::from(attached.is_some()));
+            let template = attached.as_ref().unwrap_or(template);
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.as_ptr()), u32::from_le_bytes);
             template.write_to(stream, tag, self.muxer.name() == "mov")?;
             sizes::settle((*stream).codecpar, self.muxer.name() == "avi");

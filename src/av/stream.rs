@@ -1,6 +1,7 @@
 //! What a stream is, apart from its packets: AVCodecParameters and the fields of AVStream that a copy must
 //! carry.
 
+mod attached;
 mod encoded;
 mod turn;
 mod write;

@@ -259,11 +259,9 @@ impl Target {
         numbering::is_ogg(&self.muxer.name())
     }
 
-    /// Whether it has a place for a cover; None where that is a stream like others. (In front of fragments
-    /// libav has an empty track for it as well.)
-    pub(crate) fn holds_covers(&self) -> Option<bool> {
-        let in_front = self.is_fragmented() || self.is_segmented();
-        if in_front { Some(false) } else { self.muxer.holds_covers() }
+    /// Whether it has a place for a cover. (In front of fragments libav has an empty track for it.)
+    pub(crate) fn holds_covers(&self) -> bool {
+        self.muxer.holds_covers() && !self.is_fragmented() && !self.is_segmented()
     }
 
     /// Whether this is an MP4 in fragments.

@@ -79,12 +79,7 @@ impl Copy<'_, '_> {
             let picture = self.media.streams().get(stream).and_then(|s| s.picture.as_ref());
             let fresh = self.session.target.tracks.get(track).is_some_and(|track| track.packets == 0);
             if let Some(picture) = picture.filter(|_| fresh) {
-                let mut packet = picture.share()?;
-                packet.set_times(0, 0, 0);
-                self.session.target.write(track, &mut packet, None, self.session.report)?;
-                // Cover art is metadata, not payload.
-                let size = packet.size().max(picture.size()) as u64;
-                self.session.report.payload_copied = self.session.report.payload_copied.saturating_sub(size);
+                self.session.target.write_cover(track, picture, self.session.report)?;
             }
         }
         Ok(())

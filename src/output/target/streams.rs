@@ -10,6 +10,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,
+    output,
 };
 
 /// What a container wants in front of each keyframe, because it has no other place for it: the configuration
@@ -191,12 +192,10 @@ impl Target {
         {
             return Some("it wants packets with start codes, and those of the source have lengths");
         }
-        if stream.is_picture() && self.holds_covers() == Some(false) {
-            return Some("it can't hold cover art");
+        if stream.is_picture() {
+            return (!self.holds_covers()).then_some(output::NO_COVER);
         }
-        // Of a cover in a program stream a reader finds no codec.
-        let is_like_others = !stream.is_picture() || is_program_stream(self.muxer);
-        if is_like_others && is_not_read_again(self.muxer, stream) {
+        if is_not_read_again(self.muxer, stream) {
             return Some("what is written of this codec there is not found again");
         }
         // Elsewhere the muxer's own word counts, by trial: libav's tables do not know all that it takes. For
@@ -208,7 +207,7 @@ impl Target {
         // (movenc.c).
         let tables = ["mpegts", "avif"].contains(&name.as_str());
         let tells = (self.muxer.is_mov() && !by_trial) || tables || stream.codec() == "gif";
-        let refused = tells && !stream.is_picture() && self.muxer.fits(stream) == Some(false);
+        let refused = tells && self.muxer.fits(stream) == Some(false);
         refused.then_some("it can't hold this codec")
     }
 

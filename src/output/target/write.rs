@@ -38,6 +38,21 @@ impl Target {
         if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
     }
 
+    /// Writes a cover, which belongs to the whole and not to the clock. Where it is an attachment, the header has
+    /// it.
+    pub(crate) fn write_cover(&mut self, track: usize, picture: &Packet, report: &mut Report) -> Result<()> {
+        if self.muxer.carries_files() {
+            return Ok(());
+        }
+        let mut packet = picture.share()?;
+        packet.set_times(0, 0, 0);
+        let before = report.payload_copied;
+        self.write(track, &mut packet, None, report)?;
+        // It is metadata, not payload.
+        report.payload_copied = before;
+        Ok(())
+    }
+
     /// What is there leaves now: neither the next frame nor a full buffer is waited for.
     fn end_fragment(&mut self) -> Result<()> {
         // The index in front of all tells where each track begins.

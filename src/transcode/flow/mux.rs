@@ -163,9 +163,7 @@ impl Muxing<'_> {
         // Covers go in front of everything.
         for (i, stream) in streams.iter().enumerate() {
             if let Some(picture) = &stream.picture {
-                let mut packet = picture.share()?;
-                packet.set_times(0, 0, 0);
-                self.target.write_placed(i, &mut packet, stream.time_base(), self.report)?;
+                self.target.write_cover(i, picture, self.report)?;
             }
         }
         for (track, packet, base) in std::mem::take(&mut self.waiting) {

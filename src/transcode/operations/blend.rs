@@ -241,9 +241,14 @@ impl Blend {
                 None => {}
             }
         }
-        self.tell_of_the_rest(&streams, report);
         if lanes.is_empty() {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
+        }
+        self.tell_of_the_rest(&streams, target, report);
+        if target.holds_covers() {
+            // They have no place on the clock, and so no stream in the parts.
+            let covers = self.first()?.streams().iter().filter(|stream| stream.picture.is_some());
+            lanes.extend(covers.map(|source| Lane { way: Way::Copy, source, is_audio: false }));
         }
         Ok((lanes, streams))
     }
@@ -318,9 +323,9 @@ impl Blend {
             .advise("shorten the transition, make the pictures smaller first, or raise the limit memory"))
     }
 
-    /// One picture and one sound of each source go through transitions.
-    fn tell_of_the_rest(&self, streams: &[Vec<usize>], report: &mut Report) {
-        for (media, taken) in self.medias.iter().zip(streams) {
+    /// One picture and one sound of each source go through transitions. Covers are the first one's.
+    fn tell_of_the_rest(&self, streams: &[Vec<usize>], target: &Target, report: &mut Report) {
+        for (number, (media, taken)) in self.medias.iter().zip(streams).enumerate() {
             let name = media.source().name();
             for (index, stream) in media.streams().iter().enumerate() {
                 let kind = stream.kind();
@@ -328,12 +333,18 @@ impl Blend {
                 let told = || self.medias.iter().any(|media| stream_of(media, kind).is_none());
                 let of_both = matches!(kind, StreamKind::Video | StreamKind::Audio);
                 let unwanted = self.settings.leaves_out(kind) || (of_both && told());
-                if taken.contains(&index) || stream.is_hidden() || unwanted {
+                let stays = number == 0 && stream.picture.is_some() && target.holds_covers();
+                if taken.contains(&index) || stays || stream.is_hidden() || (unwanted && !stream.is_picture())
+                {
                     continue;
                 }
                 let is_of_kind = |i: &usize| media.streams().get(*i).is_some_and(|s| s.kind() == kind);
                 let plays = of_both && !stream.is_picture();
-                let reason = if plays && !taken.iter().any(is_of_kind) {
+                let reason = if stream.is_picture() && !target.holds_covers() {
+                    output::NO_COVER
+                } else if stream.is_picture() {
+                    "the covers are those of the first source"
+                } else if plays && !taken.iter().any(is_of_kind) {
                     "the container holds none of its kind"
                 } else {
                     "transitions are of one picture and one sound"

@@ -18,7 +18,7 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    output::target::Target,
+    output::{self, target::Target},
     time::Rational,
     transcode::{
         encoders::{
@@ -137,15 +137,20 @@ impl<'a> Plan<'a> {
             }
             if source.is_picture() {
                 // A cover belongs to the header, not to the clock.
-                if target.holds_covers() == Some(true) && source.picture.is_some() {
+                if target.holds_covers() && source.picture.is_some() {
                     lanes.push(Lane { way: Way::Copy, source, is_audio: false });
                     streams.push(None);
                 } else {
-                    target.drop_stream(index, source, "it can't hold cover art", report);
+                    target.drop_stream(index, source, output::NO_COVER, report);
                 }
                 continue;
             }
             let kind = source.kind();
+            if kind == StreamKind::Attachment && target.muxer.carries_files() && !target.is_segmented() {
+                lanes.push(Lane { way: Way::Copy, source, is_audio: false });
+                streams.push(None);
+                continue;
+            }
             let there =
                 lanes.iter().filter(|lane| lane.source.kind() == kind && !lane.source.is_picture()).count();
             let most = holds::most(target.muxer, kind);
@@ -167,7 +172,9 @@ impl<'a> Plan<'a> {
                 streams.push(Some(index));
             }
         }
-        let plays = |lane: &Lane<'_>| lane.source.kind() != StreamKind::Subtitle && !lane.source.is_picture();
+        let plays = |lane: &Lane<'_>| {
+            matches!(lane.source.kind(), StreamKind::Video | StreamKind::Audio) && !lane.source.is_picture()
+        };
         if !lanes.iter().any(plays) {
             return Err(self.nothing(target));
         }

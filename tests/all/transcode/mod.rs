@@ -2,6 +2,7 @@
 //! picture, what of an input has to survive, and what becomes of damaged inputs, wrong settings and stopped jobs.
 
 mod counts;
+mod covers;
 mod damaged;
 mod exact;
 mod inputs;
