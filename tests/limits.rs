@@ -7,7 +7,7 @@ mod common;
 use avrope::{Control, Cut, ErrorKind, Media, Source, TimeRange, cut};
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{BufWriter, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
@@ -255,6 +255,105 @@ fn a_raw_stream_without_an_end_of_its_first_frame_is_read_as_far_as_one_packet_m
     let (output, memory) = measured(case.command(&small));
     failed(&output, "4194304 bytes");
     assert!(memory < 120, "{memory} MiB");
+}
+
+/// A minute of sound beside a second of pictures. Behind the last comes nothing but its own bytes: `more` of them, spread
+/// over the file.
+///
+/// It is written in pieces: what this process holds counts as its children's (exec keeps the highest mark).
+fn picture_without_end(format: &str, more: usize, to: &Path) {
+    let sources = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-f", "lavfi", "-i", "sine=d=60"];
+    let codecs = match format {
+        "mpegts" => &["-c:v", "libx264", "-tune", "zerolatency", "-c:a", "aac", "-f", "mpegts"][..],
+        _ => &["-c:v", "mpeg2video", "-c:a", "mp2", "-f", "vob"],
+    };
+    let name = format!("endless.{format}");
+    let whole = fs::read(common::made_by_ffmpeg(&name, &[&sources[..], codecs].concat())).unwrap();
+    let pieces = if format == "mpegts" { packets_of_ts(&whole) } else { packets_of_ps(&whole) };
+    let last = pieces.iter().rposition(|piece| piece.picture.is_some()).unwrap();
+    let mut counter = pieces[last].picture.unwrap();
+    let each = more.div_ceil(pieces[last..].iter().filter(|piece| piece.begins_sound).count());
+    let mut out = BufWriter::new(File::create(to).unwrap());
+    for (i, piece) in pieces.iter().enumerate() {
+        for _ in 0..if piece.begins_sound && i > last { each.div_ceil(2000) } else { 0 } {
+            if format == "mpegts" {
+                for _ in 0..11 {
+                    counter = (counter + 1) & 15;
+                    out.write_all(&[0x47, 0x01, 0x00, 0x10 | counter]).unwrap();
+                    out.write_all(&[0xaa; 184]).unwrap();
+                }
+            } else {
+                // A packet of the picture's, of 2,003 bytes and without a time.
+                out.write_all(&[0, 0, 1, 0xe0, 0x07, 0xd3, 0x80, 0, 0]).unwrap();
+                out.write_all(&[0xaa; 2000]).unwrap();
+            }
+        }
+        out.write_all(piece.bytes).unwrap();
+    }
+    out.flush().unwrap();
+}
+
+/// A packet of a transport or program stream.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    /// One of the picture's, with its counter.
+    picture: Option<u8>,
+    begins_sound: bool,
+}
+
+/// Of ffmpeg's: the picture is 0x100, and the sound 0x101.
+fn packets_of_ts(bytes: &[u8]) -> Vec<Piece<'_>> {
+    fn piece(bytes: &[u8]) -> Piece<'_> {
+        let [_, flags, id, counter] = *<&[u8; 4]>::try_from(&bytes[..4]).unwrap();
+        let id = u16::from_be_bytes([flags & 0x1f, id]);
+        Piece {
+            bytes,
+            picture: (id == 0x100).then_some(counter & 15),
+            begins_sound: id == 0x101 && flags & 0x40 != 0,
+        }
+    }
+    bytes.chunks(188).map(piece).collect()
+}
+
+/// Of ffmpeg's: packs of 14 bytes, and packets that say how long they are.
+fn packets_of_ps(mut bytes: &[u8]) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    while bytes.len() > 4 {
+        let len = match bytes[3] {
+            0xba => 14,
+            0xb9 => 4,
+            _ => 6 + usize::from(u16::from_be_bytes([bytes[4], bytes[5]])),
+        };
+        let (piece, rest) = bytes.split_at(len);
+        pieces.push(Piece {
+            bytes: piece,
+            picture: (piece[3] == 0xe0).then_some(0),
+            begins_sound: piece[3] == 0xc0,
+        });
+        bytes = rest;
+    }
+    pieces
+}
+
+#[test]
+fn a_picture_without_an_end_beside_sound_is_read_as_far_as_one_packet_may_be() {
+    oracle!("a_picture_without_an_end_beside_sound_is_read_as_far_as_one_packet_may_be");
+    for (format, demuxed) in [("mpegts", "n.ts"), ("vob", "n.mpg")] {
+        let case = Case::new();
+        picture_without_end(format, 80 << 20, &case.path(demuxed));
+        for command in [&["remux", demuxed, "-o", "o.mkv"][..], &["transcode", demuxed, "-o", "o.mp4"]] {
+            let (output, memory) = measured(case.command(command));
+            failed(&output, "limit packet_bytes");
+            failed(&output, "stream 0");
+            // What a parser gathers is copied when it grows: at most twice 64 MiB, and once more while that is done.
+            assert!(memory < 300, "{command:?} took {memory} MiB");
+            let small = [command, &["--limit", "packet_bytes=4M"]].concat();
+            let (output, memory) = measured(case.command(&small));
+            failed(&output, "4194304 bytes");
+            assert!(memory < 120, "{command:?} took {memory} MiB");
+        }
+        assert_eq!(case.files(), [demuxed]);
+    }
 }
 
 /// Says that it is more than libav can take; nothing is said of a limit to raise.

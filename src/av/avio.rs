@@ -4,7 +4,7 @@
 //! its error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel
 //! and deadline are looked at in every call, because libav never does that for custom I/O.
 
-use super::{memory, umid::Umid};
+use super::{memory, parsers::Parsers, umid::Umid};
 use crate::{Control, Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -131,6 +131,8 @@ struct ReadState {
     reading: Reading,
     /// Bytes that were read for it.
     gathered: u64,
+    /// What gathers beside that, from one packet of another stream to the next.
+    parsers: Option<Parsers>,
     /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and
     /// libav may go back in it.
     scratch: Vec<u8>,
@@ -227,6 +229,7 @@ impl ReadIo {
             ran_out: false,
             reading: Reading::Header,
             gathered: 0,
+            parsers: None,
             scratch: Vec::new(),
         };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
@@ -274,6 +277,11 @@ impl ReadIo {
         (state.last, state.ran_out) = (None, false);
     }
 
+    /// What these hold is bounded with each read.
+    pub(super) fn watch(&mut self, parsers: Parsers) {
+        self.0.state().parsers = Some(parsers);
+    }
+
     /// What was read of payload since [`begin`](Self::begin).
     pub(crate) fn payload(&mut self) -> PayloadRead {
         let state = self.0.state();
@@ -303,7 +311,9 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
     let (scratch, gathered, reading) = (&mut state.scratch, &mut state.gathered, state.reading);
+    let parsers = &state.parsers;
     let fetch = |common: &mut Common| {
+        parsers.as_ref().map_or(Ok(()), |parsers| parsers.hold(&common.control))?;
         if reading == Reading::Among {
             // What lies between packets goes through AVIO's buffer; what does not is one's payload.
             *gathered = if buffered { 0 } else { *gathered };

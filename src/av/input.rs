@@ -10,6 +10,7 @@ use super::{
     demuxer::Demuxer,
     dict, error, log, memory, option,
     packet::Packet,
+    parsers::Parsers,
     stream::{Stream, StreamKind},
     string,
 };
@@ -154,6 +155,11 @@ impl Input {
         }
         match opened.filter(|_| code >= 0) {
             Some(context) => {
+                if !options.raw {
+                    // SAFETY: only the callback of `io` asks it, within a call of libav's with this context, which
+                    // is dropped before `io`.
+                    io.watch(unsafe { Parsers::of(context.0) });
+                }
                 let unwanted = demuxer.gathers().then(Vec::new);
                 Ok(Self { context, io, reading: Reading::Past, unwanted })
             }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// | [`metadata`](Self::metadata) | a source | 8,192 entries | libav's dictionaries, whose time is the square of their entries |
 /// | [`input_bytes`](Self::input_bytes) | a source | 1 TiB | uploads that never end |
 /// | [`demuxer_memory`](Self::demuxer_memory) | a source | 1 GiB | an index of millions of samples that a few bytes state |
-/// | [`packet_bytes`](Self::packet_bytes) | a packet | 64 MiB | a raw stream without a frame's beginning, gathered to its end |
+/// | [`packet_bytes`](Self::packet_bytes) | a packet | 64 MiB | a stream without a frame's beginning, gathered to its end, also beside others |
 /// | [`repeats`](Self::repeats) | a source | 16 times | an edit list that shows the same minute for years |
 /// | [`pixels`](Self::pixels) | a picture | 2^28, as 16384x16384 | |
 /// | [`decoder_memory`](Self::decoder_memory) | a decoder | 2 GiB, as for 8K at 12 bits | a picture of 15360x16000 in some hundred bytes |
@@ -52,10 +52,11 @@ pub struct Limits {
     /// Bytes that a demuxer holds for one source: its index (some 60 bytes a sample of MP4, told before libav
     /// reads it), and what other containers state in their headers.
     pub demuxer_memory: u64,
-    /// Bytes of one packet, and of what is read of a source for one (four times as much where streams are
-    /// interleaved). Pictures that are not compressed may need more: one of 8K at 10 bits (v210) has 88 MB.
-    /// However high it is, the bound is 224 MiB, and so in [`unlimited`](Self::unlimited): libav's readers of
-    /// bits count them in an int, and its decoders crash at 256 MiB.
+    /// Bytes of one packet, of what libav's parser of a stream gathers for one, and of what is read of a
+    /// source for one (four times as much where streams are interleaved). Pictures that are not compressed
+    /// may need more: one of 8K at 10 bits (v210) has 88 MB. However high it is, the bound is 224 MiB, and so
+    /// in [`unlimited`](Self::unlimited): libav's readers of bits count them in an int, and its decoders
+    /// crash at 256 MiB.
     pub packet_bytes: u64,
     /// How many times as long as its media an edit list may make a source.
     pub repeats: u64,
