@@ -261,13 +261,6 @@ impl Decoder {
         Ok(got)
     }
 
-    /// How many packets it takes beyond one before it gives that one's picture away, since others may be
-    /// shown before it.
-    pub(crate) fn delay(&self) -> usize {
-        // SAFETY: live as long as self.
-        usize::try_from(unsafe { self.context.as_ref() }.has_b_frames).unwrap_or(0)
-    }
-
     /// Forgets all packets: what comes next is decoded as if it were the first. Also after the end.
     pub(crate) fn flush(&mut self) {
         // SAFETY: an open context.

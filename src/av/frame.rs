@@ -128,11 +128,6 @@ impl Frame {
         Some(self.get().best_effort_timestamp).filter(|pts| *pts != ff::AV_NOPTS_VALUE).or_else(|| self.pts())
     }
 
-    /// The dts of the packet that the decoder was given when it gave this away; None at the end.
-    pub(crate) fn given_at(&self) -> Option<i64> {
-        Some(self.get().pkt_dts).filter(|dts| *dts != ff::AV_NOPTS_VALUE)
-    }
-
     pub(crate) fn base(&self) -> Rational {
         self.base
     }

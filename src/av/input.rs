@@ -130,8 +130,8 @@ impl Input {
             c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
             if options.raw {
                 c.flags |= ff::AVFMT_FLAG_NOPARSE | ff::AVFMT_FLAG_NOFILLIN;
-            } else {
-                // Where a container has no pts (AVI), they follow from the dts of later packets.
+            } else if !demuxer.has_one_time() {
+                // Where a packet has no pts, it follows from the dts of later ones.
                 c.flags |= ff::AVFMT_FLAG_GENPTS;
             }
             c.io_open = Some(deny);

@@ -26,6 +26,7 @@ pub(crate) mod muxer;
 pub(crate) mod option;
 pub(crate) mod output;
 pub(crate) mod packet;
+pub(crate) mod parser;
 mod parsers;
 pub(crate) mod stream;
 pub(crate) mod subtitle;

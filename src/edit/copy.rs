@@ -122,7 +122,9 @@ fn base_of(timeline: Option<&crate::media::Timeline>) -> Rational {
 fn one(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> Result<Copied> {
     media.warnings().iter().for_each(|warning| session.report.warn(warning.clone()));
     if media.demuxer().name() == "avi" {
-        session.report.warn("packets had no pts (AVI stores none); they were generated from the dts");
+        session
+            .report
+            .warn("packets had no pts (AVI stores none); they follow from the order of their pictures");
     }
     let counts = session.target.counts_samples();
     let mut copy = Copy {

@@ -1,6 +1,9 @@
 //! What containers say wrongly of a stream, or do not say, and muxers of others must be told.
 
-use super::demux::{Demux, Item, Payloads};
+use super::{
+    demux::{Demux, Payloads},
+    item::Item,
+};
 use crate::{
     Control, Result,
     av::{demuxer::Demuxer, stream::Stream},

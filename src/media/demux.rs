@@ -1,9 +1,12 @@
 //! A demuxer at work, and the substitution: a packet whose bytes lie in the source just as libav delivers
 //! them becomes a name for those bytes.
 
-use super::{counted::Counted, keyframe, lengths::Lengths, mp4, promise::Promise, search::Search};
+use super::{
+    counted::Counted, item::Item, keyframe, lengths::Lengths, mp4, order::Order, promise::Promise,
+    search::Search,
+};
 use crate::{
-    Control, Error, Result, Source,
+    Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
     io::avio::SharedReader,
 };
@@ -20,23 +23,6 @@ pub(crate) enum Payloads {
     /// As a place in the source alone: the bytes are not read, and what the packet shows are zeros. Only for
     /// muxers that do not look into them.
     Named,
-}
-
-/// A packet, and where its payload lies in its source if it may be referred to there.
-pub(crate) struct Item {
-    pub packet: Packet,
-    pub at: Option<u64>,
-}
-
-impl Item {
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self { packet: Packet::new()?, at: None })
-    }
-
-    /// What is in it; a blank one stays.
-    pub(crate) fn take(&mut self) -> Result<Self> {
-        Ok(Self { packet: self.packet.take()?, at: self.at.take() })
-    }
 }
 
 /// A demuxer context.
@@ -60,6 +46,10 @@ pub(crate) struct Demux {
     lengths: Vec<Lengths>,
     /// There is one of them among those that are kept.
     counts: bool,
+    /// Its packets have one time each, at which they are decoded.
+    has_one_time: bool,
+    /// Pictures whose packets do not say when they are shown.
+    order: Option<Order>,
     /// Damaged packets by stream.
     damaged: BTreeMap<usize, u64>,
     warnings: Vec<String>,
@@ -90,12 +80,16 @@ impl Demux {
         source: Source,
         indexed: bool,
         demuxer: Demuxer,
-    ) -> Self {
+    ) -> Result<Self> {
         let (mut keys, mut counted, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
-        let name = demuxer.name();
+        let mut untold = Vec::new();
+        let (name, has_one_time) = (demuxer.name(), demuxer.has_one_time());
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
             keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
+            if has_one_time && kind == StreamKind::Video {
+                untold.push((index, input.stream(index)?));
+            }
             if kind != StreamKind::Audio || indexed {
                 continue;
             }
@@ -106,12 +100,14 @@ impl Demux {
                 lengths.extend(Lengths::of(index, &stream));
             }
         }
-        Self {
+        Ok(Self {
             input,
             keys,
             counted,
             lengths,
             counts: false,
+            has_one_time,
+            order: Order::of(&untold)?,
             reader,
             source,
             indexed,
@@ -128,7 +124,7 @@ impl Demux {
             expected: 0,
             until: None,
             fresh: true,
-        }
+        })
     }
 
     /// Bytes that it holds, by estimate: those of its index.
@@ -158,10 +154,38 @@ impl Demux {
 
     /// The next packet, in the order of the file; false at the end.
     pub(crate) fn read(&mut self, item: &mut Item) -> Result<bool> {
-        self.read_unnamed(item).map_err(|e| e.named(self.source.name()))
+        let more = if self.order.is_some() { self.read_ordered(item) } else { self.read_unordered(item) };
+        more.map_err(|e| e.named(self.source.name()))
     }
 
-    fn read_unnamed(&mut self, item: &mut Item) -> Result<bool> {
+    /// Pictures whose packets do not say it are told when they are shown.
+    fn read_ordered(&mut self, item: &mut Item) -> Result<bool> {
+        loop {
+            let Some(order) = &mut self.order else { return Ok(false) };
+            if let Some(next) = order.next() {
+                *item = next;
+                return Ok(true);
+            }
+            if order.is_ended() {
+                return Ok(false);
+            }
+            let more = self.read_unordered(item)?;
+            let Some(order) = &mut self.order else { return Ok(more) };
+            if !more {
+                order.end();
+            } else if order.passes(&item.packet) {
+                return Ok(true);
+            } else {
+                let (stream, held) = (item.packet.stream(), order.take(item.take()?));
+                let most = self.control.get_limits().memory;
+                let what =
+                    || format!("pictures wait for those that are shown before them: more than {most} bytes");
+                Limits::hold(held, most, "memory", what).map_err(|e| e.in_stream(stream))?;
+            }
+        }
+    }
+
+    fn read_unordered(&mut self, item: &mut Item) -> Result<bool> {
         self.fresh = false;
         item.at = None;
         let packet = &mut item.packet;
@@ -193,6 +217,9 @@ impl Demux {
             counted.place(packet);
         } else if let Some(lengths) = self.lengths.iter().find(|it| it.stream == packet.stream()) {
             lengths.tell(packet);
+        }
+        if let (true, None, Some(dts)) = (self.has_one_time, packet.pts(), packet.dts()) {
+            packet.set_times(dts, dts, packet.duration());
         }
         if packet.is_corrupt() {
             let count = self.damaged.entry(packet.stream()).or_default();
@@ -303,7 +330,7 @@ impl Demux {
         if !(self.is_searched && self.is_seekable()) {
             return self.go(|input| input.seek(stream, ticks));
         }
-        self.counted.iter_mut().for_each(Counted::restart);
+        self.restart();
         let (expected, len) = (self.expected, self.source.len().unwrap_or(0));
         let mut search =
             Search { input: &mut self.input, reader: &self.reader, expected, until: &mut self.until };
@@ -311,9 +338,15 @@ impl Demux {
         there.map_err(|e| e.named(self.source.name()))
     }
 
+    /// From somewhere else on.
+    fn restart(&mut self) {
+        self.counted.iter_mut().for_each(Counted::restart);
+        self.order.iter_mut().for_each(Order::restart);
+    }
+
     /// Goes somewhere. What libav reads on its way is here and there, and in order again from there on.
     fn go(&mut self, way: impl FnOnce(&mut Input) -> Result<bool>) -> Result<bool> {
-        self.counted.iter_mut().for_each(Counted::restart);
+        self.restart();
         self.reader.expect(0);
         let there = way(&mut self.input).map_err(|e| e.named(self.source.name()))?;
         self.reader.expect(self.expected);

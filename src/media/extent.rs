@@ -2,8 +2,9 @@
 
 use super::{
     Demux, MediaInfo, StreamInfo, Timeline,
-    demux::{Item, Payloads},
+    demux::Payloads,
     info::{Chapter, DurationFrom},
+    item::Item,
     mp4,
 };
 use crate::{

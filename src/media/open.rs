@@ -329,7 +329,7 @@ pub(super) fn context(
     if !options.raw && !demuxer.is_animation() {
         input.find_stream_info()?;
     }
-    Ok(Demux::new(input, reader, source.clone(), options.raw, demuxer))
+    Demux::new(input, reader, source.clone(), options.raw, demuxer)
 }
 
 fn open(source: Source, control: &Control) -> Result<Inner> {

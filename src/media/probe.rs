@@ -1,11 +1,8 @@
 //! A closer look: what only the payload tells.
 
 use super::{
-    Media, MediaInfo, StreamInfo, Timeline, begins_decoding,
-    demux::{Item, Payloads},
-    extent::average_rate,
-    info::DurationFrom,
-    open::context,
+    Media, MediaInfo, StreamInfo, Timeline, begins_decoding, demux::Payloads, extent::average_rate,
+    info::DurationFrom, item::Item, open::context,
 };
 use crate::{
     Control, Error, ErrorKind, Result, Timestamp,

@@ -1,5 +1,7 @@
 //! AVI has no timestamps: when sound is heard follows from how its frames, or its bytes, are counted.
 
+mod order;
+
 use crate::common::{self, ffprobe, made_by_ffmpeg, none, open, save};
 use avrope::{
     Cut, CutMode, Join, Remux, Source, TimeRange, Transcode, cut, join, remux, synth, transcode,

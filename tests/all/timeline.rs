@@ -201,13 +201,14 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     bytes[at] = 0;
     let broken = folder.path().join("broken.mkv");
     std::fs::write(&broken, bytes).unwrap();
-    let mut cases = vec![broken];
-    cases.extend(shared("cases/mpeg4-ac3.avi"));
-    for source in &cases {
+    let mut cases = vec![(broken, 0.0)];
+    // AVI says when packets are decoded, and ffmpeg takes a decoder's wait for B-frames for time: a picture of 23.976.
+    cases.extend(shared("cases/mpeg4-ac3.avi").map(|avi| (avi, 125.0 / 2997.0)));
+    for (source, late) in &cases {
         for name in ["out.mp4", "out.mov", "out.mkv"] {
             let what = format!("{} into {name}", source.display());
             let (out, report) = remuxed(source, folder.path(), name);
-            let moved = picture_ahead_of_last_sound(&out) - picture_ahead_of_last_sound(source);
+            let moved = picture_ahead_of_last_sound(&out) - picture_ahead_of_last_sound(source) - late;
             assert!(moved.abs() < 0.0011, "{what}: the picture moved by {moved} s against the sound");
             let said = report.warnings.iter().any(|warning| warning.contains("no whole frame"));
             assert_eq!(said, name != "out.mkv", "{what}: {:?}", report.warnings);

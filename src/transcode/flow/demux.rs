@@ -124,13 +124,8 @@ impl Route {
         let floor = finely.first().map(|span| span.media.div_euclid(times));
         let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
         let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
-        // Packets that do not say when their pictures are shown (AVI): the ones before and behind are needed
-        // as well.
-        let is_untold = source.kind() == StreamKind::Video && media.demuxer().has_one_time();
-        let delay = if is_untold { source.delay().saturating_mul(typical) } else { 0 };
-        let floor = floor.map(|floor| floor.saturating_sub(delay));
         let until = if is_decoded {
-            ceil.map(|ceil| ceil.saturating_add(delay))
+            ceil
         } else {
             spans.iter().map(|span| span.media_at(span.shown_end(), base)).max()
         };

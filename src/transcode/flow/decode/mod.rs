@@ -2,7 +2,6 @@
 //! what is shown.
 
 mod lead;
-mod order;
 mod sound;
 mod too_large;
 
@@ -23,7 +22,6 @@ use crate::{
     transcode::settings::Transcode,
 };
 use lead::Lead;
-use order::Order;
 use sound::{Piece, Silence, SoundClock};
 use std::{
     collections::VecDeque,
@@ -364,7 +362,6 @@ pub(crate) struct At {
     /// next one comes.
     before: Option<(Frame, i64, i64)>,
     /// When pictures are shown, where packets do not say it.
-    order: Option<Order>,
     /// The next picture's timestamp, were there none.
     expected: Option<i64>,
     sound: SoundClock,
@@ -400,8 +397,6 @@ impl At {
         let decoder = decoder.map_err(|e| part.name(e, stream))?;
         let typical = s.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num));
         let typical = typical.map_or(1, |frame| convert(1, frame, base)).max(1);
-        let order = (s.kind() == StreamKind::Video && part.media.demuxer().has_one_time())
-            .then(|| Order::new(typical));
         Ok(Some(Self {
             part: index,
             stream,
@@ -420,7 +415,6 @@ impl At {
             has_pictures: s.kind() == StreamKind::Video,
             given: None,
             before: None,
-            order,
             expected: None,
             sound: SoundClock::of(&s.codec()),
         }))
@@ -467,12 +461,7 @@ impl At {
         if let Some(packet) = packet {
             self.too_large.give(packet);
         }
-        let sent = self.decoder.send(packet)?;
-        let taken = sent != Got::Again && !self.decoder.is_refused();
-        if let (Some(order), Some(packet), true) = (&mut self.order, packet, taken) {
-            order.note(packet);
-        }
-        Ok(sent)
+        self.decoder.send(packet)
     }
 
     /// The stream that is decoded.
@@ -482,9 +471,7 @@ impl At {
 
     /// The shown parts of a picture, in the spans' time base on the output's clock.
     pub(crate) fn place_picture(&mut self, frame: Frame) -> Result<VecDeque<Frame>> {
-        let delay = self.decoder.delay();
-        let ordered = self.order.as_mut().and_then(|order| order.next(&frame, delay));
-        let pts = ordered.or_else(|| frame.best_pts()).or(self.expected).unwrap_or(0);
+        let pts = frame.best_pts().or(self.expected).unwrap_or(0);
         let length = Some(frame.length()).filter(|length| *length > 0).unwrap_or(self.typical);
         self.expected = Some(pts.saturating_add(length));
         let (pts, length) = (self.finely(pts), self.finely(length));
