@@ -513,19 +513,59 @@ fn tracks_edits_and_metadata_are_bounded() {
     fs::write(case.path("edits.m4a"), edits).unwrap();
     refused_in(&case, "edits.m4a", 120, "times as long");
     fs::remove_file(case.path("edits.m4a")).unwrap();
+}
 
-    let words: String = (0..9000).map(|i| format!("key{i}=value\n")).collect();
+/// They are counted before libav puts them into a dictionary, whose time is the square of their number: where
+/// it has put in all of them, the message says how many there are.
+#[test]
+fn tags_are_counted_on_their_way_to_libav() {
+    oracle!("tags_are_counted_on_their_way_to_libav");
+    let case = Case::new();
+    let words: String = (0..8300).map(|i| format!("key{i}=value\n")).collect();
     fs::write(case.path("words.txt"), format!(";FFMETADATA1\n{words}")).unwrap();
-    for name in ["words.mp4", "words.mkv"] {
+    const BEFORE: &str = "more than 8192 entries of metadata";
+    // What libav adds one by one is looked at each time that it reads.
+    const WHILE: &str = "limit metadata";
+    let mut containers = vec![
+        ("words.mkv", "aac", BEFORE),
+        ("words.flac", "flac", BEFORE),
+        ("words.opus", "libopus", BEFORE),
+        ("words.mp3", "libmp3lame", BEFORE),
+        ("words.wma", "wmav2", WHILE),
+        ("words.flv", "aac", WHILE),
+    ];
+    if cfg!(feature = "full-tests") {
+        containers.extend([
+            ("words.mp4", "aac", BEFORE),
+            ("words.webm", "libopus", BEFORE),
+            ("words.ogg", "libvorbis", BEFORE),
+            ("words.oga", "flac", BEFORE),
+            ("words.spx", "libspeex", BEFORE),
+            ("words.tta", "tta", WHILE),
+            ("words.wv", "wavpack", WHILE),
+            ("words.caf", "pcm_s16le", WHILE),
+            ("words.nut", "mp2", WHILE),
+        ]);
+    }
+    for (name, codec, told) in containers {
         let sources =
-            ["-f", "lavfi", "-i", "sine=d=0.1", "-i", text(&case.path("words.txt")), "-map_metadata", "1"]
+            ["-f", "lavfi", "-i", "sine=d=0.5", "-i", text(&case.path("words.txt")), "-map_metadata", "1"]
                 .map(str::to_owned);
         let options =
-            ["-c:a", "aac", "-movflags", "+use_metadata_tags", text(&case.path(name))].map(str::to_owned);
+            ["-c:a", codec, "-movflags", "+use_metadata_tags", text(&case.path(name))].map(str::to_owned);
         let args: Vec<&str> = sources.iter().chain(&options).map(String::as_str).collect();
         common::ffmpeg(&args);
-        failed(&case.run(&["probe", name]), "limit metadata");
+        failed(&case.run(&["probe", name]), told);
         worked(&case.run(&["probe", name, "--limit", "metadata=20000"]));
+        if told == WHILE {
+            continue;
+        }
+        // What comes as a stream is counted, too.
+        let mut cat = Command::new("cat").arg(case.path(name)).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = case.command(&["probe", "-"]);
+        command.stdin(cat.stdout.take().unwrap());
+        failed(&command.output().unwrap(), told);
+        cat.wait().unwrap();
     }
 }
 

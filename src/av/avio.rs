@@ -4,7 +4,7 @@
 //! its error); 0 bytes read is AVERROR_EOF; a forged length is an error; a write is whole or an error; cancel
 //! and deadline are looked at in every call, because libav never does that for custom I/O.
 
-use super::{memory, parsers::Parsers, umid::Umid};
+use super::{gathered::Gathered, memory, umid::Umid};
 use crate::{Control, Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -19,6 +19,8 @@ pub(crate) trait ReadDevice: Send {
     fn read(&mut self, at: u64, into: &mut [u8], control: &Control) -> Result<usize>;
     /// The length in bytes; None for a stream, which is read once and in order.
     fn len(&self) -> Option<u64>;
+    /// libav has read the header (avformat_open_input).
+    fn opened(&mut self) {}
 }
 
 /// Where libav's muxers write.
@@ -131,8 +133,8 @@ struct ReadState {
     reading: Reading,
     /// Bytes that were read for it.
     gathered: u64,
-    /// What gathers beside that, from one packet of another stream to the next.
-    parsers: Option<Parsers>,
+    /// What gathers beside that.
+    beside: Option<Gathered>,
     /// What goes into AVIO's buffer comes here first: at the end the buffer still holds what came before, and
     /// libav may go back in it.
     scratch: Vec<u8>,
@@ -229,7 +231,7 @@ impl ReadIo {
             ran_out: false,
             reading: Reading::Header,
             gathered: 0,
-            parsers: None,
+            beside: None,
             scratch: Vec::new(),
         };
         let mut context = Context::new(state, false, Some(read), None, seek)?;
@@ -270,16 +272,32 @@ impl ReadIo {
         error
     }
 
+    /// Runs avformat_open_input for a context that reads from here: what it gathers is bounded with each read,
+    /// from now on.
+    ///
+    /// # Safety
+    /// `run` opens the context and nothing else, and gives libav's code. Opened, the context is closed before
+    /// this is dropped.
+    pub(super) unsafe fn open(
+        &mut self,
+        context: NonNull<ff::AVFormatContext>,
+        run: impl FnOnce() -> c_int,
+    ) -> c_int {
+        // SAFETY: it is live while it is opened, and as the caller vouches afterwards.
+        self.0.state().beside = Some(unsafe { Gathered::of(context) });
+        let code = run();
+        let state = self.0.state();
+        // libav frees what it could not open.
+        state.beside = state.beside.filter(|_| code >= 0);
+        state.device.opened();
+        code
+    }
+
     /// What the reads that follow are for.
     pub(crate) fn begin(&mut self, reading: Reading) {
         let state = self.0.state();
         (state.reading, state.gathered) = (reading, 0);
         (state.last, state.ran_out) = (None, false);
-    }
-
-    /// What these hold is bounded with each read.
-    pub(super) fn watch(&mut self, parsers: Parsers) {
-        self.0.state().parsers = Some(parsers);
     }
 
     /// What was read of payload since [`begin`](Self::begin).
@@ -311,9 +329,9 @@ unsafe extern "C" fn read(opaque: *mut c_void, into: *mut u8, size: c_int) -> c_
     let buffered = into.addr().checked_sub(buffer).is_some_and(|skipped| skipped < room);
     let (device, len, elide) = (&mut state.device, state.len, state.elide && !buffered);
     let (scratch, gathered, reading) = (&mut state.scratch, &mut state.gathered, state.reading);
-    let parsers = &state.parsers;
+    let beside = state.beside;
     let fetch = |common: &mut Common| {
-        parsers.as_ref().map_or(Ok(()), |parsers| parsers.hold(&common.control))?;
+        beside.map_or(Ok(()), |beside| beside.hold(&common.control, reading == Reading::Header))?;
         if reading == Reading::Among {
             // What lies between packets goes through AVIO's buffer; what does not is one's payload.
             *gathered = if buffered { 0 } else { *gathered };

@@ -10,7 +10,6 @@ use super::{
     demuxer::Demuxer,
     dict, error, log, memory, option,
     packet::Packet,
-    parsers::Parsers,
     stream::{Stream, StreamKind},
     string,
 };
@@ -141,7 +140,9 @@ impl Input {
         // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure
         // libav frees the context and leaves NULL; `io` outlives both outcomes.
         let code = memory::watched(|| unsafe {
-            ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
+            io.open(context, || {
+                ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
+            })
         });
         let opened = NonNull::new(pointer).map(Context);
         if let Some(failure) = io.take_error() {
@@ -155,11 +156,6 @@ impl Input {
         }
         match opened.filter(|_| code >= 0) {
             Some(context) => {
-                if !options.raw {
-                    // SAFETY: only the callback of `io` asks it, within a call of libav's with this context, which
-                    // is dropped before `io`.
-                    io.watch(unsafe { Parsers::of(context.0) });
-                }
                 let unwanted = demuxer.gathers().then(Vec::new);
                 Ok(Self { context, io, reading: Reading::Past, unwanted })
             }

@@ -21,6 +21,7 @@ mod pool;
 mod probe;
 mod promise;
 mod search;
+mod tags;
 mod timeline;
 
 pub use crate::av::stream::StreamKind;

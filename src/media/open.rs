@@ -8,6 +8,7 @@ use super::{
     mp4,
     pool::{Loan, Pool},
     promise::Promise,
+    tags::Tagged,
 };
 use crate::{
     Control, Error, ErrorKind, Frame, Limits, Result, Source, TimeRange,
@@ -316,7 +317,7 @@ pub(super) fn context(
     let reader = SharedReader::new(source);
     let device: Box<dyn ReadDevice> = match options.weighed {
         true => Box::new(Weighed::new(reader.clone())),
-        false => Box::new(reader.clone()),
+        false => Box::new(Tagged::new(reader.clone(), demuxer, control.get_limits())),
     };
     let searched = source.len().filter(|_| demuxer.is_searched());
     if let Some(len) = searched {
