@@ -388,12 +388,6 @@ impl Copy<'_, '_> {
         decoding::decode_early(lane, packet);
         decoding::flag_key(lane, self.media, packet);
         let time = packet.pts().or(packet.dts());
-        if let (Some(ends), Some(time)) = (lane.ends, time)
-            && (time..time.saturating_add(packet.duration())).contains(&ends)
-        {
-            let (pts, dts) = (packet.pts().unwrap_or(time), packet.dts().unwrap_or(time));
-            packet.set_times(pts, dts, ends.saturating_sub(time).max(1));
-        }
         let lasts = lane.lasts(packet);
         let end = time.or(lane.last_dts).map(|time| time.saturating_add(lasts));
         lane.seen_end = lane.seen_end.max(end);

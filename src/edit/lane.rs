@@ -81,8 +81,6 @@ pub(super) struct Lane {
     pub beyond: usize,
     /// The muxer looks for the head of an AC-3 frame in each packet.
     pub in_ac3_frames: bool,
-    /// Where its last packet ends, in ticks, if the source knows better than the packet.
-    pub ends: Option<i64>,
     /// Packets from [`keep_from`](Self::keep_from) on are kept for the decoder, which does not let all of
     /// them be heard.
     pub primes: bool,

@@ -9,6 +9,7 @@ use crate::{
     Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
     io::avio::SharedReader,
+    time::{Rational, Timestamp},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -84,6 +85,9 @@ impl Demux {
         let (mut keys, mut counted, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         let mut untold = Vec::new();
         let (name, has_one_time) = (demuxer.name(), demuxer.has_one_time());
+        let micros = Rational { num: 1, den: 1_000_000 };
+        // Matroska's muxers state when the last packet ends, wherever the first begins.
+        let end = input.duration().map(|length| Timestamp::from_ticks(length, micros));
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
             keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
@@ -97,7 +101,7 @@ impl Demux {
             if Counted::is_due(&name, &codec) {
                 counted.push(Counted::new(index, &stream));
             } else {
-                lengths.extend(Lengths::of(index, &stream));
+                lengths.extend(Lengths::of(index, &stream, end));
             }
         }
         Ok(Self {

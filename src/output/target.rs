@@ -4,7 +4,7 @@ mod begin;
 mod streams;
 mod write;
 
-pub(crate) use begin::First;
+pub(crate) use begin::{Comes, First};
 
 use super::{
     numbering::{self, Extent},
@@ -92,6 +92,8 @@ pub(crate) struct Target {
     source: Option<Source>,
     /// Bytes between parts that the muxer does not know of.
     filled: u64,
+    /// Where the file has to end, for a stream whose last frame is found by that.
+    bound: Option<Timestamp>,
     /// What is to be begun when its first packets are known.
     waiting: Option<Waiting>,
     /// On the output's clock.
@@ -147,6 +149,7 @@ impl Target {
             identity: 0xcbf2_9ce4_8422_2325,
             source: None,
             filled: 0,
+            bound: None,
             waiting: None,
             chapters: Vec::new(),
             templates: Vec::new(),

@@ -21,10 +21,6 @@ impl Copy<'_, '_> {
             };
             let spans = timeline.clip(from, to);
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
-            // Matroska says one duration for all packets of TTA, and the last one's follows from the file's
-            // (ttadec.c).
-            let end = self.media.length().filter(|_| s.codec() == "tta");
-            let ends = end.map(|end| end.plus(self.media.start()).ticks(timeline.base));
             let lane = Lane {
                 stream,
                 track,
@@ -49,7 +45,6 @@ impl Copy<'_, '_> {
                 begins: Begins::Timed,
                 trims: false,
                 later: Timestamp::ZERO,
-                ends,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }

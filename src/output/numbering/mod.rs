@@ -9,6 +9,7 @@ mod flac;
 mod granule;
 mod mpeg;
 mod opus;
+mod tta;
 mod vorbis;
 mod wavpack;
 
@@ -101,6 +102,16 @@ pub(crate) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp
         (Extent::Stretch, None) => 0,
         _ => pre_skip(stream, first),
     }
+}
+
+/// Whether a stream's last frame is found by the length of the whole file.
+pub(crate) fn ends_with_file(stream: &Stream, muxer: &str) -> bool {
+    stream.codec() == "tta" && muxer == "matroska"
+}
+
+/// How long the whole file has to be for that; None where there is no such length.
+pub(crate) fn length_of_file(stream: &Stream) -> Option<Timestamp> {
+    tta::length(stream.extradata())
 }
 
 /// What an output's header is told of a stream, where it is not what the source's says.

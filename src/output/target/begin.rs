@@ -26,6 +26,27 @@ pub(crate) struct First {
     pub configuration: Option<Vec<u8>>,
 }
 
+/// How the packets of a track come to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Comes {
+    /// What of it lies before 0 is its encoder's delay.
+    Encoded,
+    /// So much of the source's, the first one of them then on the output's clock, where that is known.
+    Copied(Extent, Option<Timestamp>),
+}
+
+/// Settles what is the output's own of a copied stream: its frames' numbers, and what is added to its times where the
+/// header has its delay and readers take it off.
+fn begin_copied(track: &mut Track, stream: &Stream, muxer: Muxer, extent: Extent, first: Option<Timestamp>) {
+    let name = muxer.name();
+    track.numbers = Numbers::of(stream, &name, extent, first).map(Box::new);
+    let states = matches!(name.as_str(), "matroska" | "webm") && !muxer.adds_delay();
+    if states && numbering::begins_with_packets(stream, &name) {
+        let samples = numbering::told_skip(stream, extent, first);
+        track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
+    }
+}
+
 impl Target {
     pub(super) fn options(&self, has_video: bool) -> Vec<(String, String)> {
         // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards
@@ -85,17 +106,11 @@ impl Target {
             extent => extent,
         };
         let sources = || streams.iter().filter_map(|i| Some((*i, media.streams().get(*i)?)));
-        let told = sources().map(|(i, stream)| {
-            // Where an edit list tells what is shown, the source's word stays.
-            if self.edit_lists && stream.codec() == "opus" {
-                return Ok(None);
+        let told = sources().map(|(i, stream)| match first(i) {
+            First { configuration: Some(configuration), .. } => {
+                Stream::configured(stream, &configuration).map(Some)
             }
-            match first(i) {
-                First { configuration: Some(configuration), .. } => {
-                    Stream::configured(stream, &configuration).map(Some)
-                }
-                First { at, .. } => numbering::told(stream, extent, at),
-            }
+            First { at, .. } => self.told(stream, extent, at),
         });
         let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =
@@ -110,19 +125,14 @@ impl Target {
         }
         // What a muxer of MP4 puts into the file in the order of the sources keeps their runs whole.
         self.begin_tracks(&streams, from_mov, media.metadata(), chapters, !self.edit_lists)?;
-        let muxer = self.muxer.name();
-        let primes = |stream: &Stream| numbering::begins_with_packets(stream, &muxer);
+        let muxer = self.muxer;
         for (track, (i, stream)) in self.tracks.iter_mut().zip(sources()) {
-            track.numbers = Numbers::of(stream, &muxer, extent, first(i).at).map(Box::new);
-            if matches!(muxer.as_str(), "matroska" | "webm") && primes(stream) && !self.muxer.adds_delay() {
-                let samples = numbering::told_skip(stream, extent, first(i).at);
-                track.later = Timestamp::from_ticks(samples.into(), numbering::PRE_SKIP_BASE);
-            }
+            begin_copied(track, stream, muxer, extent, first(i).at);
         }
         for ((track, (_, stream)), delay) in
             self.tracks.iter_mut().zip(sources()).zip(delays.unwrap_or_default())
         {
-            if primes(stream) {
+            if numbering::begins_with_packets(stream, &muxer.name()) {
                 continue;
             }
             // As the source's times were rounded.
@@ -130,6 +140,16 @@ impl Target {
             track.later = Timestamp::from_ticks(delay.ticks(base), base);
         }
         Ok(())
+    }
+
+    /// What the header is told of a copied stream, where it is not what the source's says. `first`: when its first
+    /// packet is on the output's clock.
+    fn told(&self, stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
+        // Where an edit list tells what is shown, the source's word stays.
+        if self.edit_lists && stream.codec() == "opus" {
+            return Ok(None);
+        }
+        numbering::told(stream, extent, first)
     }
 
     /// Begins what waited. `first` tells of a stream's first packet.
@@ -141,26 +161,53 @@ impl Target {
     }
 
     /// Opens the output with a track for each of these streams, whose packets come interleaved as it happens.
-    /// `encoded`: what of sound lies before 0 is its encoder's delay.
     pub(crate) fn begin_streams(
         &mut self,
-        streams: &[&Stream],
+        streams: &[(&Stream, Comes)],
         metadata: &[(String, String)],
-        encoded: bool,
     ) -> Result<()> {
-        let delays: Option<Vec<_>> = streams.iter().map(|stream| self.muxer.states_delay(stream)).collect();
-        let delays = delays.filter(|_| encoded);
-        if delays.is_some() {
+        let told = streams.iter().map(|(stream, comes)| match comes {
+            Comes::Encoded => Ok(None),
+            Comes::Copied(extent, first) => self.told(stream, *extent, *first),
+        });
+        let told = told.collect::<Result<Vec<_>>>()?;
+        let both = streams.iter().zip(&told);
+        let described: Vec<&Stream> =
+            both.map(|((source, _), told)| told.as_ref().unwrap_or(source)).collect();
+        if streams.iter().all(|(stream, comes)| self.begins_at_0(stream, *comes)) {
             // Nothing is left before 0: libav would move all tracks by as much on top of that.
             self.extra.insert(0, ("avoid_negative_ts".into(), "disabled".into()));
         }
+        let muxer = self.muxer;
+        let bound = |(stream, _): &(&Stream, Comes)| {
+            let bound = numbering::ends_with_file(stream, &muxer.name());
+            bound.then(|| numbering::length_of_file(stream)).flatten()
+        };
+        self.bound = streams.iter().filter_map(bound).min();
         let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
         // Fragments of single frames go out as they come.
-        self.begin_tracks(streams, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
-        for (track, delay) in self.tracks.iter_mut().zip(delays.unwrap_or_default()) {
-            track.later = delay;
+        self.begin_tracks(&described, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
+        for (track, (stream, comes)) in self.tracks.iter_mut().zip(streams) {
+            match comes {
+                Comes::Encoded => track.later = muxer.states_delay(stream).unwrap_or(Timestamp::ZERO),
+                Comes::Copied(extent, first) => begin_copied(track, stream, muxer, *extent, *first),
+            }
         }
         Ok(())
+    }
+
+    /// Whether nothing of a stream lies before 0 but what the container states as its delay.
+    fn begins_at_0(&self, stream: &Stream, comes: Comes) -> bool {
+        let muxer = self.muxer.name();
+        let plays = matches!(stream.kind(), StreamKind::Audio | StreamKind::Video) && !stream.is_picture();
+        match comes {
+            Comes::Copied(_, first) if plays => {
+                let stated = numbering::begins_with_packets(stream, &muxer);
+                matches!(muxer.as_str(), "matroska" | "webm")
+                    && first.is_some_and(|first| stated || first >= Timestamp::ZERO)
+            }
+            Comes::Copied(..) | Comes::Encoded => self.muxer.states_delay(stream).is_some(),
+        }
     }
 
     fn begin_tracks(

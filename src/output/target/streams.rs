@@ -10,7 +10,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,
-    output,
+    output::{self, numbering},
 };
 
 /// What a container wants in front of each keyframe, because it has no other place for it: the configuration
@@ -179,6 +179,14 @@ impl Target {
         if stream.codec() == "tta" && extent != Extent::Whole {
             return Some(
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
+            );
+        }
+        if numbering::ends_with_file(stream, &self.muxer.name())
+            && numbering::length_of_file(stream).is_none()
+        {
+            return Some(
+                "TTA's last frame is found by the length of the whole, which is said in milliseconds here: \
+                 up to a second of sound would be lost",
             );
         }
         if has_blocks(&stream.codec()) && stream.block_size() == 0 && says_blocks(self.muxer) {

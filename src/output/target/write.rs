@@ -33,9 +33,28 @@ impl Target {
             clock.place_behind(packet, base);
         } else {
             clock.place_at(packet, base, later);
+            let base = clock.base();
+            if let Some(bound) = self.bound {
+                self.bind(packet, bound.ticks(base), report);
+            }
         }
         self.write(track, packet, None, report)?;
         if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
+    }
+
+    /// Lets a packet end where the file has to.
+    fn bind(&self, packet: &mut Packet, end: i64, report: &mut Report) {
+        let Some(pts) = packet.pts().filter(|pts| pts.saturating_add(packet.duration()) > end) else {
+            return;
+        };
+        packet.set_duration(end.saturating_sub(pts).max(0));
+        if pts > end {
+            report.warn(format!(
+                "{}: something is shown behind the end of the sound (tta), whose last frame is not found then: up to a \
+                 second of it is lost; encode the sound as flac",
+                self.name
+            ));
+        }
     }
 
     /// Writes a cover, which belongs to the whole and not to the clock. Where it is an attachment, the header has

@@ -2,10 +2,13 @@
 //! many streams of a kind. libav's tables are of what its muxers can write down, and say yes to much that
 //! nobody plays from there.
 
-use crate::av::{
-    encoder::EncoderKind,
-    muxer::Muxer,
-    stream::{Stream, StreamKind},
+use crate::{
+    av::{
+        encoder::EncoderKind,
+        muxer::Muxer,
+        stream::{Stream, StreamKind},
+    },
+    output::numbering,
 };
 
 /// What becomes of a codec in a container.
@@ -224,6 +227,9 @@ pub(crate) fn stream(muxer: Muxer, source: &Stream) -> Held {
     // Of H.264 and HEVC these want start codes, and do not put them in.
     let lengths = matches!(codec.as_str(), "h264" | "hevc") && source.extradata().first() == Some(&1);
     if lengths && matches!(name.as_str(), "avi" | "mxf" | "wtv") {
+        return Held::Never;
+    }
+    if numbering::ends_with_file(source, &name) && numbering::length_of_file(source).is_none() {
         return Held::Never;
     }
     let table = (muxer.fits(source), muxer.may_take(source));

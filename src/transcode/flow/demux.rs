@@ -15,7 +15,7 @@ use crate::{
     },
     media::{Item, Payloads, Span},
     output,
-    read::{Need, Reader, Stretch},
+    read::{Need, Reader, Stretch, preroll_of},
     time::{Rational, Timestamp, convert},
 };
 
@@ -25,10 +25,22 @@ pub(crate) enum Forward {
         to: Tx<Muxed>,
         /// The muxer takes nothing before a whole frame of AC-3.
         in_ac3_frames: bool,
+        front: Front,
     },
     Convert(Box<SubtitleConverter>, Tx<Muxed>),
     Strip(Box<AdtsReader>, Tx<Muxed>),
     Decode(Tx<Fed>),
+}
+
+/// What becomes of copied sound in front of what is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// It is hidden in the output as in the source, there is none, or it is come by.
+    Kept,
+    /// Nothing hides it in the output: all is left out but what a decoder needs to get going.
+    LeftOut,
+    /// The output's header has room for so much of that.
+    Stated(Timestamp),
 }
 
 /// The demux stage: part for part, packets in the order of the file.
@@ -182,6 +194,19 @@ impl Route {
         self.typical.max(1)
     }
 
+    /// Whether a packet is sound that nothing would hide.
+    fn is_in_front(&self, front: Front, source: &Stream, packet: &Packet) -> bool {
+        let Some(begins) = packet.pts().or(packet.dts()).filter(|_| front != Front::Kept) else {
+            return false;
+        };
+        let before = |by: Timestamp| self.first.media.saturating_sub(by.ticks(self.base));
+        let needed = before(preroll_of(source));
+        match front {
+            Front::Stated(most) => begins < needed.max(before(most)),
+            _ => begins.saturating_add(packet.duration().max(self.typical)) <= needed,
+        }
+    }
+
     fn note_shown(&self, begins: i64, ends: i64, shown: &mut LaneShown) {
         if begins >= self.until || ends <= self.first.media {
             return;
@@ -270,8 +295,9 @@ impl DemuxStage<'_> {
                 self.counters.warn(output::lacks_frame(route.stream));
                 true
             }
-            Some(Forward::Copy { to, in_ac3_frames }) => {
-                *in_ac3_frames = false;
+            Some(Forward::Copy { front, .. }) if route.is_in_front(*front, source, &packet) => true,
+            Some(Forward::Copy { to, in_ac3_frames, front }) => {
+                (*in_ac3_frames, *front) = (false, Front::Kept);
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
                 to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
             }

@@ -13,7 +13,10 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     job::Stage,
-    output::target::Target,
+    output::{
+        numbering::Extent,
+        target::{Comes, Target},
+    },
     time::{Rational, Timestamp},
 };
 use std::{
@@ -28,7 +31,8 @@ pub(crate) struct TrackState {
     pub(crate) of: Option<usize>,
     /// Its parameters are known, or it has none.
     pub(crate) ready: bool,
-    pub(crate) copied: bool,
+    /// How much of its source's stream it holds, if that is copied.
+    pub(crate) copied: Option<Extent>,
     /// MP4's text tracks have no holes: one that begins later begins with an empty text (3GPP TS 26.245).
     pub(crate) wants_silence: bool,
     pub(crate) silent: bool,
@@ -39,12 +43,13 @@ pub(crate) struct TrackState {
 }
 
 impl TrackState {
-    pub(crate) fn copied() -> Self {
+    /// `waits`: its first packet tells how it begins.
+    pub(crate) fn copied(extent: Extent, waits: bool) -> Self {
         Self {
             stream: None,
             of: None,
-            ready: true,
-            copied: true,
+            ready: !waits,
+            copied: Some(extent),
             wants_silence: false,
             silent: false,
             index: None,
@@ -54,12 +59,12 @@ impl TrackState {
     }
 
     pub(crate) fn encoded() -> Self {
-        Self { ready: false, copied: false, ..Self::copied() }
+        Self { copied: None, ..Self::copied(Extent::Whole, true) }
     }
 
     /// Not one frame came, once it is ready.
     fn is_empty(&self) -> bool {
-        self.stream.is_none() && !self.copied
+        self.stream.is_none() && self.copied.is_none()
     }
 }
 
@@ -79,6 +84,17 @@ pub(crate) struct Muxing<'a> {
     pub(crate) total: Option<Timestamp>,
     /// All video, or all sound, may be lost.
     pub(crate) allow_drops: bool,
+}
+
+/// How far a first packet of what is copied is looked for.
+const LOOK: usize = 4096;
+
+/// When the first of the packets that wait for a track is shown.
+fn first_of(waiting: &[(usize, Packet, Rational)], track: usize) -> Option<Timestamp> {
+    let own = waiting.iter().filter(|(of, ..)| *of == track);
+    let times = own
+        .filter_map(|(_, packet, base)| Some(Timestamp::from_ticks(packet.pts().or(packet.dts())?, *base)));
+    times.min()
 }
 
 /// Packets between two reports of progress.
@@ -133,7 +149,11 @@ impl Muxing<'_> {
             "one stream has no frames for so long that the others do not fit in memory".into()
         })?;
         self.waiting.push((track, packet, base));
-        Ok(())
+        let many = self.waiting.len() >= LOOK;
+        for (number, state) in self.tracks.iter_mut().enumerate() {
+            state.ready |= state.copied.is_some() && (number == track || many);
+        }
+        self.begin_if_ready()
     }
 
     fn begin_if_ready(&mut self) -> Result<()> {
@@ -144,24 +164,25 @@ impl Muxing<'_> {
             return Err(self.nothing());
         }
         self.check_undecoded()?;
-        let encoded = self.tracks.iter().zip(self.sources).all(|(track, source)| {
-            !track.copied || !matches!(source.kind(), StreamKind::Audio | StreamKind::Video)
-        });
-        let mut streams: Vec<&Stream> = Vec::new();
-        for (track, source) in self.tracks.iter_mut().zip(self.sources) {
-            let stream = match &track.stream {
-                Some(stream) => stream.as_ref(),
-                None if track.copied => source,
+        let mut streams: Vec<(&Stream, Comes)> = Vec::new();
+        for (number, (track, source)) in self.tracks.iter_mut().zip(self.sources).enumerate() {
+            let (stream, comes) = match (&track.stream, track.copied) {
+                (Some(stream), None) => (stream.as_ref(), Comes::Encoded),
+                // Subtitles may be converted.
+                (stream, Some(extent)) => {
+                    let first = first_of(&self.waiting, number);
+                    (stream.as_deref().unwrap_or(source), Comes::Copied(extent, first))
+                }
                 // Not one frame came.
-                None => continue,
+                (None, None) => continue,
             };
             track.index = Some(streams.len());
             track.wants_silence = stream.codec() == "mov_text";
-            streams.push(stream);
+            streams.push((stream, comes));
         }
-        self.target.begin_streams(&streams, self.metadata, encoded)?;
+        self.target.begin_streams(&streams, self.metadata)?;
         // Covers go in front of everything.
-        for (i, stream) in streams.iter().enumerate() {
+        for (i, (stream, _)) in streams.iter().enumerate() {
             if let Some(picture) = &stream.picture {
                 self.target.write_cover(i, picture, self.report)?;
             }

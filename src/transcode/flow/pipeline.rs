@@ -7,7 +7,7 @@
 use super::{
     avc,
     decode::{self, DecodeStage},
-    demux::{self, Forward},
+    demux::{self, Forward, Front},
     encode::{EncodeStage, EncoderSpec, Ready, ToEncoder},
     messages::{Counters, Decoded, Fed, Muxed, Part},
     mux::{Muxing, TrackState},
@@ -17,10 +17,17 @@ use super::{
 use crate::{
     Control, RefusedDevice, Report, Result,
     av::{
-        adts::AdtsReader, decoder::DecodeOptions, device::Device, muxer::Muxer, stream::Stream,
+        adts::AdtsReader,
+        decoder::DecodeOptions,
+        device::Device,
+        muxer::Muxer,
+        stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    output::target::Target,
+    output::{
+        numbering::{self, Extent},
+        target::Target,
+    },
     time::Timestamp,
     transcode::settings::{Fragment, Transcode},
 };
@@ -133,6 +140,12 @@ impl Pipeline<'_> {
             device: device.map(|(device, _)| device),
             live: settings.fragment == Some(Fragment::Frame),
             muxer: target.muxer,
+            has_edit_lists: target.has_edit_lists(),
+            shows_lead_in: lanes.iter().enumerate().any(|(track, lane)| {
+                matches!(lane.way, Way::Copy)
+                    && lane.source.kind() == StreamKind::Video
+                    && is_hidden_by_edits(&parts, track)
+            }),
             counters,
             stop,
         };
@@ -181,6 +194,12 @@ impl Pipeline<'_> {
     }
 }
 
+/// Whether the source's edit list hides some of what is copied into a track.
+fn is_hidden_by_edits(parts: &[Part], track: usize) -> bool {
+    let of = |part: &Part| part.media.has_edits(part.streams.get(track).copied().flatten()?).into();
+    parts.first().and_then(of).unwrap_or(false)
+}
+
 /// What the stages of all lanes have in common.
 struct Stages<'a> {
     settings: &'a Transcode,
@@ -191,11 +210,19 @@ struct Stages<'a> {
     /// Each frame is to leave at once.
     live: bool,
     muxer: Muxer,
+    has_edit_lists: bool,
+    /// Pictures that the source's edit list hides are copied, and shown: sound begins with them.
+    shows_lead_in: bool,
     counters: &'a Counters,
     stop: &'a Stop,
 }
 
 impl<'a> Stages<'a> {
+    /// Whether the header waits for the first packet of what is copied: it tells what of it is not heard.
+    fn tells_priming(&self, source: &Stream) -> bool {
+        !self.has_edit_lists && numbering::begins_with_packets(source, &self.muxer.name())
+    }
+
     /// How many packets of a lane go to the muxer together.
     fn together(&self, lane: &Lane<'_>) -> usize {
         let encoded = matches!(lane.way, Way::Encode(_));
@@ -218,12 +245,25 @@ impl<'a> Stages<'a> {
         Ok(match lane.way {
             Way::Copy => {
                 let in_ac3_frames = self.muxer.looks_into_ac3() && lane.source.is_ac3();
-                (Forward::Copy { to, in_ac3_frames }, TrackState::copied())
+                let hidden = is_hidden_by_edits(self.parts, track);
+                let extent = if hidden && !self.has_edit_lists { Extent::Stretch } else { Extent::Whole };
+                let waits = self.tells_priming(lane.source);
+                let front = match hidden && lane.is_audio && !self.has_edit_lists && !self.shows_lead_in {
+                    false => Front::Kept,
+                    true if waits => {
+                        numbering::longest_skip(lane.source).map_or(Front::LeftOut, Front::Stated)
+                    }
+                    true => Front::LeftOut,
+                };
+                (Forward::Copy { to, in_ac3_frames, front }, TrackState::copied(extent, waits))
             }
             Way::Strip(reader) => (Forward::Strip(reader, to), TrackState::encoded()),
             Way::Convert(converter) => {
                 let stream = Some(Box::new(converter.stream(lane.source)?));
-                (Forward::Convert(converter, to), TrackState { stream, ..TrackState::copied() })
+                (
+                    Forward::Convert(converter, to),
+                    TrackState { stream, ..TrackState::copied(Extent::Whole, false) },
+                )
             }
             Way::Encode(encode) => {
                 let (steps, spec) = *encode;

@@ -1,0 +1,163 @@
+//! Sound that is copied beside a picture that is encoded, and the other way round: the same samples as a remux has, as far
+//! from the picture as in the source.
+
+use super::*;
+use avrope::{Cut, CutMode, Remux, cut, remux};
+
+/// Three seconds of pictures without reordering, and of sound.
+fn both(name: &str, video: &str, audio: &str) -> PathBuf {
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=3", "-f", "lavfi", "-i", "sine=r=48000:d=3"];
+    let coders = ["-c:v", video, "-bf", "0", "-c:a", audio, "-ac", "2", "-strict", "-2"];
+    made_by_ffmpeg(&format!("both-{video}-{audio}-{name}"), &[&inputs[..], &coders].concat())
+}
+
+/// When the first picture is shown, and how much later the first sound is heard.
+fn begins(path: &Path) -> (f64, f64) {
+    let first = |stream| common::frames(path, stream).iter().map(|frame| frame.time).fold(f64::MAX, f64::min);
+    let picture = first("0:v:0");
+    (picture, first("0:a:0") - picture)
+}
+
+/// Matroska's times are whole milliseconds.
+const ROUNDING: f64 = 0.0011;
+
+fn assert_begins(path: &Path, due: (f64, f64), what: &str) {
+    let found = begins(path);
+    assert!(
+        (found.0 - due.0).abs() < ROUNDING,
+        "{what}: the first picture is at {} s, not {}",
+        found.0,
+        due.0
+    );
+    assert!((found.1 - due.1).abs() < ROUNDING, "{what}: sound is {} s behind it, not {}", found.1, due.1);
+}
+
+#[test]
+fn opus_stays_as_far_from_its_picture_as_it_was() {
+    oracle!("Opus beside pictures");
+    let folder = tempfile::tempdir().unwrap();
+    let encoded = |to: &str| match to {
+        "webm" => video(VideoCodec::Encoder("libvpx".into())),
+        _ => quick(),
+    };
+    for (container, coder) in
+        [("mp4", "libx264"), ("mkv", "libx264"), ("webm", "libvpx"), ("ogg", "libtheora")]
+    {
+        let source = both(&format!("opus.{container}"), coder, "libopus");
+        let due = begins(&source);
+        for to in ["mkv", "webm", "mp4"] {
+            let settings = Transcode::new().video(encoded(to)).audio(audio(AudioCodec::Copy));
+            let out = made(&source, &settings, folder.path(), &format!("copied.{to}"));
+            assert_begins(&out, due, &format!("{container} -> {to}, sound copied"));
+        }
+    }
+    // The source's picture is copied, and its sound encoded.
+    for (container, coder, to) in [("mp4", "libx264", "mkv"), ("webm", "libvpx", "webm")] {
+        let source = both(&format!("vorbis.{container}"), coder, "libvorbis");
+        let settings = Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Opus));
+        let out = made(&source, &settings, folder.path(), &format!("encoded.{to}"));
+        assert_begins(&out, begins(&source), &format!("{container} -> {to}, picture copied"));
+    }
+}
+
+#[test]
+fn aac_is_in_step_with_its_picture() {
+    oracle!("AAC beside pictures");
+    let folder = tempfile::tempdir().unwrap();
+    for container in ["mp4", "mkv"] {
+        let source = both(&format!("aac.{container}"), "libx264", "aac");
+        let due = begins(&source);
+        for to in ["mkv", "flv", "mp4"] {
+            for codec in [AudioCodec::Copy, AudioCodec::Aac] {
+                let settings = Transcode::new().video(quick()).audio(audio(codec.clone()));
+                let out = made(&source, &settings, folder.path(), &format!("aac.{to}"));
+                let (picture, sound) = begins(&out);
+                let what =
+                    format!("{container} -> {to}, {codec:?}: picture at {picture} s, sound {sound} s behind");
+                // Where a container can't say that the encoder's first frame is not heard, readers give it, too.
+                let priming = [0.0, 1024.0 / 48_000.0, 2.0 * 1024.0 / 48_000.0];
+                let off = |frames: &f64| (due.1 - sound - frames).abs() < ROUNDING;
+                assert!(priming.iter().any(off), "{what}; in the source {}", due.1);
+                let lands = priming.iter().any(|late| (picture - due.0 - late).abs() < ROUNDING);
+                assert!(lands, "{what}; in the source at {}", due.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn sound_that_an_edit_list_hides_is_not_heard() {
+    oracle!("hidden sound");
+    let folder = tempfile::tempdir().unwrap();
+    for (codec, most) in [("aac", 2.0 * 1024.0 / 48_000.0), ("libopus", 0.0)] {
+        let source = both("hidden.mp4", "libx264", codec);
+        let range = TimeRange::secs(1.23, 2.9).unwrap();
+        let settings = Cut::new().keep(range).mode(CutMode::Edit);
+        let edited =
+            save(&cut(&open(&source), &settings, &Control::new()).unwrap(), folder.path(), "edit.mp4");
+        let settings = Transcode::new().video(quick()).audio(audio(AudioCodec::Copy));
+        let out = made(&edited, &settings, folder.path(), "out.mkv");
+        let (picture, _) = begins(&out);
+        // What its decoder needs to get going, where Matroska does not state it.
+        assert!((0.0..=most + ROUNDING).contains(&picture), "{codec}: the picture begins at {picture} s");
+        let heard = common::frames(&out, "0:a:0").last().unwrap().time - picture;
+        assert!((heard - 1.67).abs() < 0.05, "{codec}: sound goes on for {heard} s");
+    }
+}
+
+#[test]
+fn copied_sound_has_the_samples_that_a_remux_has() {
+    oracle!("copied sound");
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("tta", &["mkv"][..]),
+        ("wavpack", &["mkv", "nut"]),
+        ("flac", &["mkv", "mp4"]),
+        ("alac", &["mkv", "mp4"]),
+        ("mp2", &["mkv", "ts"]),
+        ("libmp3lame", &["mkv", "mp4", "flv"]),
+        ("libopus", &["mkv", "mp4"]),
+        ("libvorbis", &["mkv", "mp4"]),
+    ];
+    for (codec, containers) in cases {
+        for container in containers {
+            let source = both(&format!("samples.{container}"), "libx264", codec);
+            let media = open(&source);
+            for to in containers.iter().chain(&["mkv"]) {
+                let copied = remux(&media, &Remux::new().format(*to), &Control::new()).unwrap();
+                let copied = save(&copied, folder.path(), &format!("copied.{to}"));
+                let settings = Transcode::new().video(quick()).audio(audio(AudioCodec::Copy));
+                let out = made(&source, &settings, folder.path(), &format!("beside.{to}"));
+                let what = format!("{codec}, {container} -> {to}");
+                assert!(samples(&out) == samples(&copied), "{what}");
+                assert_eq!(common::complaints(&out), common::complaints(&source), "{what}");
+            }
+        }
+    }
+}
+
+fn samples(path: &Path) -> Vec<u8> {
+    ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:a:0", "-f", "s16le", "-"]).0
+}
+
+#[test]
+fn the_last_frame_of_tta_is_found_in_matroska_or_refused() {
+    oracle!("TTA in Matroska");
+    let folder = tempfile::tempdir().unwrap();
+    // The picture would be longer than the sound, by its last one's length: 11 of 2/7 s.
+    let source = both("rates.mkv", "libx264", "tta");
+    let settings = Transcode::new().video(quick().frame_rate(rate(7, 2))).audio(audio(AudioCodec::Copy));
+    let out = made(&source, &settings, folder.path(), "out.mkv");
+    assert!(samples(&out) == samples(&source), "3.5 pictures a second");
+    // 103,441 samples of 44,100 a second are not to be told by milliseconds.
+    let tta = drawn("odd.tta", "sine=r=44100,atrim=end_sample=103441", &["-c:a", "tta"]);
+    let media = open(&tta);
+    let error = remux(&media, &Remux::new().format("mkv"), &Control::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("last frame"), "{error}");
+    let settings = Transcode::new().audio(audio(AudioCodec::Copy)).format("mkv");
+    assert_eq!(transcode(&media, &settings, &Control::new()).unwrap_err().kind(), ErrorKind::Unsupported);
+    let whole = drawn("whole.tta", "sine=r=44100,atrim=end_sample=101430", &["-c:a", "tta"]);
+    let out = made(&whole, &Transcode::new().audio(audio(AudioCodec::Copy)), folder.path(), "whole.mkv");
+    assert!(samples(&out) == samples(&whole), "2.3 s");
+}
