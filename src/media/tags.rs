@@ -26,8 +26,7 @@ pub(super) struct Tagged<D> {
     /// libav looks for it in front of most containers.
     id3: Option<Id3>,
     own: Own,
-    /// Tags may come between packets, too.
-    goes_on: bool,
+    demuxer: Demuxer,
 }
 
 /// What a container has of its own.
@@ -40,18 +39,15 @@ enum Own {
 
 impl<D: ReadDevice> Tagged<D> {
     pub(super) fn new(device: D, demuxer: Demuxer, limits: &Limits) -> Self {
-        let name = demuxer.name();
         let counts = limits.metadata < u64::MAX && !demuxer.is_mov();
-        let own = match name.as_str() {
+        let own = match demuxer.name().as_str() {
             _ if !counts => Own::Nothing,
             "flac" => Own::Flac(Comments::of_flac()),
             "ogg" => Own::Ogg(Ogg::default()),
             _ if demuxer.is_matroska() => Own::Matroska(Matroska::default()),
             _ => Own::Nothing,
         };
-        // Chained streams in Ogg have comments of their own, and ADTS has ID3 between frames (aacdec.c).
-        let goes_on = matches!(name.as_str(), "ogg" | "aac");
-        Self { device, id3: counts.then(Id3::default), own, goes_on }
+        Self { device, id3: counts.then(Id3::default), own, demuxer }
     }
 }
 
@@ -76,8 +72,13 @@ impl<D: ReadDevice> ReadDevice for Tagged<D> {
     }
 
     fn opened(&mut self) {
-        if !self.goes_on {
-            (self.id3, self.own) = (None, Own::Nothing);
+        // Between frames of ADTS there may be more of it (aacdec.c).
+        if self.demuxer.name() != "aac" {
+            self.id3 = None;
+        }
+        // And streams of Ogg that follow others have comments of their own.
+        if !matches!(self.own, Own::Ogg(_)) {
+            self.own = Own::Nothing;
         }
         self.device.opened();
     }

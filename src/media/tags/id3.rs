@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 /// The header of a tag, which is the longest that is looked for.
 const HEADER: usize = 10;
+const MARK: &[u8] = b"ID3";
 /// What ends in an entry: comments, lyrics, private frames, chapters; texts all begin with a T.
 const FRAMES: [&[u8]; 4] = [b"COMM", b"USLT", b"PRIV", b"CHAP"];
 /// The same where names have three letters (version 2.2).
@@ -32,7 +33,8 @@ impl Id3 {
         }
         let data = [&self.tail, bytes].concat();
         let first = at.saturating_sub(self.tail.len() as u64);
-        for (place, head) in (first..).zip(data.windows(HEADER)) {
+        let has_frames = first < self.until || data.windows(MARK.len()).any(|bytes| bytes == MARK);
+        for (place, head) in (first..).zip(data.windows(HEADER)).filter(|_| has_frames) {
             if let Some((len, version)) = head.first_chunk().and_then(tag) {
                 self.until = self.until.max(place.saturating_add(len));
                 self.is_short |= version == 2;
