@@ -3,18 +3,16 @@
 mod begins;
 mod decoding;
 mod ends;
+mod places;
 mod primes;
 
-use super::lane::{Fate, Lane, Seam, show_whole_frames};
+use super::lane::{Fate, Lane, Passes, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Limits, Media, Report, Result,
     av::stream::StreamKind,
     job::Stage,
     media::{Item, Payloads, Span},
-    output::{
-        self,
-        target::{Origin, Target},
-    },
+    output::target::{Origin, Target},
     read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
@@ -277,6 +275,7 @@ impl Copy<'_, '_> {
         if !exact {
             self.prime(reader, shown_from, fresh);
             self.open_end();
+            self.lanes.iter_mut().for_each(Lane::sort_offsets);
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL
         // pictures).
@@ -368,88 +367,50 @@ impl Copy<'_, '_> {
     }
 
     fn emit(&mut self, index: usize, item: &mut Item) -> Result<()> {
-        let packet = &mut item.packet;
-        let exact = self.session.target.has_edit_lists();
         let Some(lane) = self.lanes.get_mut(index) else {
             return Ok(());
         };
-        if packet.size() == 0 {
-            // Nothing to show; libav's muxers make of it what they like.
-            self.session.report.warn(format!("stream {}: empty packets are left out", lane.stream));
+        let packet = &mut item.packet;
+        if let Some(why) = lane.refuses(packet) {
+            self.session.report.warn(why);
             return Ok(());
         }
-        if lane.written == 0 && lane.in_ac3_frames && !packet.begins_ac3_frame() {
-            self.session.report.warn(output::lacks_frame(lane.stream));
-            return Ok(());
-        }
-        let Some(track) = self.session.target.tracks.get_mut(lane.track) else {
-            return Ok(());
-        };
         decoding::decode_early(lane, packet);
         decoding::flag_key(lane, self.media, packet);
-        let time = packet.pts().or(packet.dts());
-        let lasts = lane.lasts(packet);
-        let end = time.or(lane.last_dts).map(|time| time.saturating_add(lasts));
-        lane.seen_end = lane.seen_end.max(end);
-        if let (true, Some(pts), Some(dts)) = (lane.trims, packet.pts(), packet.dts())
-            && end.is_some_and(|end| end > lane.until)
-        {
-            packet.set_times(pts, dts, lane.until.saturating_sub(pts));
-        }
-        let overshoot =
-            end.filter(|end| *end > lane.until && lane.kind == StreamKind::Video && index == 0 && !exact);
-        let overshoot = overshoot.and_then(|end| lane.spans.last().map(|span| span.shown_at(end, lane.base)));
-        if let (true, 0, Some(time), Some(span)) = (exact, lane.written, time, lane.spans.first_mut())
-            && time > span.media
-        {
-            // Nothing is there to show before the first packet.
-            let begins = span.shown_at(time, lane.base);
-            span.begin_at(begins, lane.base);
-            track.clock.stretch_to(begins.plus(self.shift), Timestamp::ZERO);
-        }
-        lane.written = lane.written.saturating_add(1);
-        if exact {
-            track.clock.place_behind(packet, lane.base);
+        let passes = lane.measure(packet);
+        if self.session.target.has_edit_lists() {
+            self.place_in_run(index, packet, passes);
         } else {
-            let reaches = |span: &&Span| time.is_some_and(|time| time >= span.media);
-            let span = lane.spans.iter().rev().find(reaches).or(lane.spans.first());
-            let offset = span.map_or(Timestamp::ZERO, |span| {
-                span.shown.minus(Timestamp::from_ticks(span.media, lane.base))
-            });
-            let shift = self.shift.plus(offset);
-            if lane.kind == StreamKind::Audio && lane.written == 1 {
-                let own = Timestamp::from_ticks(time.unwrap_or(0), lane.base).plus(shift);
-                let seam = Seam {
-                    at: self.session.placed,
-                    sound_runs_on: self.sound_runs_on,
-                    is_last: self.part.last,
-                };
-                lane.meet(track, own, packet.duration(), seam);
-            }
-            track.clock.place_at(packet, lane.base, shift.plus(lane.later).plus(track.later));
+            self.place_by_time(index, packet, passes);
         }
-        let (primary, base, stream, number) = (index == 0, lane.base, lane.stream, lane.track);
-        let spans_first = lane.spans.first().copied();
-        if let Some(end) = overshoot {
-            self.extend_sound(end);
-        }
+        self.write(index, item)?;
+        if index == 0 { self.tell_progress(passes) } else { Ok(()) }
+    }
+
+    fn write(&mut self, index: usize, item: &mut Item) -> Result<()> {
+        let Some(lane) = self.lanes.get(index) else {
+            return Ok(());
+        };
         let origin = item.at.map(|at| Origin { source: self.media.source(), at });
+        self.count = self.count.saturating_add(1);
         self.session
             .target
-            .write(number, packet, origin, self.session.report)
-            .map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(stream) })?;
-        self.count = self.count.saturating_add(1);
-        if primary
-            && self.count % REPORT_EVERY < 2
-            && let (Some(time), Some(span)) = (time, spans_first)
-        {
-            let done = span.shown_at(time, base).plus(self.shift);
-            let of = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
-            let total = if self.session.total == Timestamp::MAX { 0 } else { of(self.session.total) };
-            let done = if total == 0 { of(done) } else { of(done).min(total) };
-            self.session.control.report(Stage::Copy, done, total)?;
+            .write(lane.track, &mut item.packet, origin, self.session.report)
+            .map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(lane.stream) })
+    }
+
+    /// Tells how far the primary stream is come.
+    fn tell_progress(&self, passes: Passes) -> Result<()> {
+        if self.count % REPORT_EVERY >= 2 {
+            return Ok(());
         }
-        Ok(())
+        let place = self.lanes.first().and_then(|lane| Some((lane.spans.first()?, lane.base, passes.time?)));
+        let Some((span, base, time)) = place else { return Ok(()) };
+        let done = span.shown_at(time, base).plus(self.shift);
+        let of = |t: Timestamp| u64::try_from(t.nanos()).unwrap_or(0);
+        let total = if self.session.total == Timestamp::MAX { 0 } else { of(self.session.total) };
+        let done = if total == 0 { of(done) } else { of(done).min(total) };
+        self.session.control.report(Stage::Copy, done, total)
     }
 
     /// States in the tracks' edit lists what of the part is shown.

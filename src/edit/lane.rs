@@ -3,7 +3,7 @@
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::{Item, Span},
-    output::{clock::Clock, track::Track},
+    output::{self, clock::Clock, track::Track},
     time::{Rational, Timestamp, convert},
 };
 
@@ -39,6 +39,13 @@ pub(super) enum Fate {
     Written,
 }
 
+/// When a packet of the source is shown, in ticks of its stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passes {
+    pub time: Option<i64>,
+    pub end: Option<i64>,
+}
+
 /// Packets after the range that lie between ones inside it are taken along, up to here: the file's run stays
 /// whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
@@ -55,6 +62,9 @@ pub(super) struct Lane {
     pub base: Rational,
     /// What of it is shown, on the file's clock.
     pub spans: Vec<Span>,
+    /// For a track without an edit list: where its spans begin in the media, in that order, and from there to the
+    /// file's clock.
+    pub offsets: Vec<(i64, Timestamp)>,
     /// The last tick that is shown, not included.
     pub until: i64,
     pub done: bool,
@@ -166,6 +176,46 @@ impl Lane {
         // What was left out leaves no hole: nothing of this stream comes behind it.
         self.done |= late;
         if late || early { Fate::LeftOut } else { Fate::Written }
+    }
+
+    /// Why a packet is left out, if it can't be written.
+    pub(super) fn refuses(&self, packet: &Packet) -> Option<String> {
+        if packet.size() == 0 {
+            // Nothing to show; libav's muxers make of it what they like.
+            return Some(format!("stream {}: empty packets are left out", self.stream));
+        }
+        let lacks_frame = self.written == 0 && self.in_ac3_frames && !packet.begins_ac3_frame();
+        lacks_frame.then(|| output::lacks_frame(self.stream))
+    }
+
+    /// Counts a packet that is written, and notes how far it goes. One that is cut short there ends at the range's
+    /// end.
+    pub(super) fn measure(&mut self, packet: &mut Packet) -> Passes {
+        self.written = self.written.saturating_add(1);
+        let time = packet.pts().or(packet.dts());
+        let lasts = self.lasts(packet);
+        let end = time.or(self.last_dts).map(|time| time.saturating_add(lasts));
+        self.seen_end = self.seen_end.max(end);
+        if let (true, Some(pts), Some(dts)) = (self.trims, packet.pts(), packet.dts())
+            && end.is_some_and(|end| end > self.until)
+        {
+            packet.set_times(pts, dts, self.until.saturating_sub(pts));
+        }
+        Passes { time, end }
+    }
+
+    /// For [`offset_at`](Self::offset_at), once it is settled what is shown.
+    pub(super) fn sort_offsets(&mut self) {
+        let offset = |span: &Span| span.shown.minus(Timestamp::from_ticks(span.media, self.base));
+        self.offsets = self.spans.iter().map(|span| (span.media, offset(span))).collect();
+        self.offsets.sort_by_key(|(media, _)| *media);
+    }
+
+    /// From the media's clock to the file's, for a packet at this time: of the span that begins last in front of
+    /// it, or the first.
+    pub(super) fn offset_at(&self, time: Option<i64>) -> Timestamp {
+        let begun = time.map_or(0, |time| self.offsets.partition_point(|(media, _)| *media <= time));
+        self.offsets.get(begun.saturating_sub(1)).map_or(Timestamp::ZERO, |(_, offset)| *offset)
     }
 
     /// Settles when the first packet of sound, due at `own`, is put on a track without an edit list.

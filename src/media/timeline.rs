@@ -149,7 +149,10 @@ impl Timeline {
 
     /// What is shown between two instants.
     pub(crate) fn clip(&self, from: Timestamp, to: Timestamp) -> Vec<Span> {
-        self.spans.iter().filter_map(|span| span.clip(from, to, self.base)).collect()
+        // They follow one another: a file may have ten thousands, and a cut as many ranges.
+        let over = self.spans.partition_point(|span| span.shown_end() <= from);
+        let spans = self.spans.iter().skip(over).take_while(|span| span.shown < to);
+        spans.filter_map(|span| span.clip(from, to, self.base)).collect()
     }
 }
 
@@ -170,6 +173,23 @@ mod tests {
         assert_eq!(of(1, 12_800), (Rational { num: 1, den: 12_800 }, 1, 3));
         // What can't be told in 32 bits stays as it is.
         assert_eq!(of(i32::MAX, i32::MAX), (Rational { num: i32::MAX, den: i32::MAX }, 1, 3));
+    }
+
+    #[test]
+    fn what_is_shown_between_two_instants_is_found_among_many_spans() {
+        let at = |ms: i64| Timestamp::from_nanos(ms * 1_000_000);
+        let base = Rational { num: 1, den: 1000 };
+        // Of 10 ms each, with 5 ms between them.
+        let spans = (0..100).map(|i| Span { shown: at(15 * i), len: at(10), media: 1000 - 10 * i });
+        let timeline = Timeline { spans: spans.collect(), base };
+        for (from, to) in
+            [(0, 1500), (15, 25), (10, 15), (12, 31), (700, 701), (1494, 1600), (1600, 1700), (40, 40)]
+        {
+            let (from, to) = (at(from), at(to));
+            let each: Vec<Span> =
+                timeline.spans.iter().filter_map(|span| span.clip(from, to, base)).collect();
+            assert_eq!(timeline.clip(from, to), each, "{from}..{to}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Copy<'_, '_> {
                 until: until.unwrap_or(i64::MIN),
                 done: spans.is_empty(),
                 spans,
+                offsets: Vec::new(),
                 keep_from: i64::MIN,
                 held: Vec::new(),
                 seen_end: None,

@@ -1,7 +1,12 @@
 //! Where a part ends, and its sound with it.
 
 use super::Copy;
-use crate::{Error, Result, TimeRange, av::stream::StreamKind, edit::lane::Lane, time::Timestamp};
+use crate::{
+    Error, Result, TimeRange,
+    av::stream::StreamKind,
+    edit::lane::{Lane, Passes},
+    time::Timestamp,
+};
 
 /// Sound that goes on this much longer than the picture is the last frame's padding, and is cut there.
 const PADDING: Timestamp = Timestamp::from_nanos(60_000_000);
@@ -31,7 +36,12 @@ impl Copy<'_, '_> {
 
     /// The picture goes on a little behind the range, because of what its last frames refer to: so does the
     /// sound.
-    pub(super) fn extend_sound(&mut self, to: Timestamp) {
+    pub(super) fn go_on_with_picture(&mut self, passes: Passes) {
+        let Some(lane) = self.lanes.first().filter(|lane| lane.kind == StreamKind::Video) else { return };
+        let Some((end, span)) = passes.end.filter(|end| *end > lane.until).zip(lane.spans.last()) else {
+            return;
+        };
+        let to = span.shown_at(end, lane.base);
         for lane in self.lanes.iter_mut().filter(|lane| lane.kind == StreamKind::Audio && !lane.done) {
             if let Some(span) = lane.spans.last() {
                 lane.until = lane.until.max(span.media_at(to, lane.base));
