@@ -268,6 +268,17 @@ impl Rational {
     pub fn value(self) -> f64 {
         f64::from(self.num) / f64::from(self.den)
     }
+
+    /// Of a time base whose ticks are longer than so many seconds: how many finer ones each of them is, and their
+    /// base; else 1, and itself.
+    pub(crate) fn cut(self, coarse: f64) -> (i64, Self) {
+        // MPEG's clock is fine enough.
+        const FINE: f64 = 1.0 / 90_000.0;
+        // A float that is no number, or too large for one, saturates.
+        let times = if self.value() > coarse { (self.value() / FINE).ceil() as i32 } else { 1 };
+        let den = self.den.checked_mul(times).filter(|_| times > 0);
+        den.map_or((1, self), |den| (times.into(), Self { den, ..self }))
+    }
 }
 
 impl FromStr for Rational {

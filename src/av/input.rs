@@ -12,6 +12,7 @@ use super::{
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
+    ticks::Ticks,
 };
 use crate::{Control, Error, ErrorKind, Limits, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -66,6 +67,9 @@ pub(crate) struct Input {
     io: ReadIo,
     /// What is read for the next packet.
     reading: Reading,
+    /// By stream, what its times are handed out in: coarse ticks are cut into finer ones. Empty for MP4, whose
+    /// tables count in its own.
+    ticks: Vec<Ticks>,
     /// Streams whose packets are read and left out by us: libav's parsers put packets together in this
     /// container, and where it leaves a stream out, what it reads for the next packet of another has no
     /// bound.
@@ -157,7 +161,11 @@ impl Input {
         match opened.filter(|_| code >= 0) {
             Some(context) => {
                 let unwanted = demuxer.gathers().then(Vec::new);
-                Ok(Self { context, io, reading: Reading::Past, unwanted })
+                let mut input = Self { context, io, reading: Reading::Past, ticks: Vec::new(), unwanted };
+                if !demuxer.is_mov() {
+                    input.cut_ticks()?;
+                }
+                Ok(input)
             }
             None => {
                 let error = error(code, &format!("opening {}", demuxer.long_name()));
@@ -222,6 +230,9 @@ impl Input {
             code
         };
         self.settle(code, "reading the streams' parameters")?;
+        if !self.ticks.is_empty() {
+            self.cut_ticks()?;
+        }
         self.restore_sizes(&sizes)
     }
 
@@ -254,7 +265,21 @@ impl Input {
     pub(crate) fn stream(&self, index: usize) -> Result<Stream> {
         let stream = self.raw_stream(index)?;
         // SAFETY: a live stream of our context.
-        unsafe { Stream::copy_of(stream) }.map_err(|e| e.in_stream(index))
+        unsafe { Stream::copy_of(stream, self.ticks(&*stream)) }.map_err(|e| e.in_stream(index))
+    }
+
+    /// Cuts coarse ticks into finer ones, from now on.
+    fn cut_ticks(&mut self) -> Result<()> {
+        let streams = (0..self.stream_count()).map(|index| self.raw_stream(index));
+        // SAFETY: live streams of our context.
+        let ticks = streams.map(|stream| Ok(Ticks::fine(unsafe { &*stream? })));
+        self.ticks = ticks.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn ticks(&self, stream: &ff::AVStream) -> Ticks {
+        let index = usize::try_from(stream.index).unwrap_or(usize::MAX);
+        self.ticks.get(index).copied().unwrap_or_else(|| Ticks::own(stream))
     }
 
     /// Where libav leaves streams out, what it reads between two packets has no bound, but each of them has.
@@ -369,7 +394,7 @@ impl Input {
         unsafe {
             let which = which(ff::avformat_index_get_entries_count(stream))?;
             let entry = ff::avformat_index_get_entry(stream, which);
-            (!entry.is_null()).then(|| (*entry).timestamp)
+            (!entry.is_null()).then(|| self.ticks(&*stream).cut((*entry).timestamp))
         }
     }
 
@@ -400,8 +425,9 @@ impl Input {
         let stream = self.raw_stream(index).ok()?;
         // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
         unsafe {
-            let entry = ff::avformat_index_get_entry_from_timestamp(stream, ticks, ff::AVSEEK_FLAG_BACKWARD);
-            (!entry.is_null()).then(|| (*entry).timestamp)
+            let (own, flags) = (self.ticks(&*stream), ff::AVSEEK_FLAG_BACKWARD);
+            let entry = ff::avformat_index_get_entry_from_timestamp(stream, own.whole(ticks), flags);
+            (!entry.is_null()).then(|| own.cut((*entry).timestamp))
         }
     }
 
@@ -483,12 +509,17 @@ impl Input {
         if code == ff::AVERROR_EOF {
             return self.io.take_error().map_or(Ok(false), Err);
         }
-        self.settle(code, "reading a packet").map(|_| true)
+        self.settle(code, "reading a packet")?;
+        if let Some(ticks) = self.ticks.get(packet.stream()).filter(|ticks| ticks.times > 1) {
+            packet.cut_ticks(*ticks);
+        }
+        Ok(true)
     }
 
     /// Goes to the last keyframe of this stream at or before a timestamp; the other streams follow. False
     /// where libav can't: the position is anywhere then. Reads that fail are an error.
     pub(crate) fn seek(&mut self, index: usize, ticks: i64) -> Result<bool> {
+        let ticks = self.ticks.get(index).map_or(ticks, |own| own.whole(ticks));
         let index = c_int::try_from(index).unwrap_or(-1);
         // Without an index libav reads all that lies on the way.
         self.io.begin(Reading::Past);

@@ -30,6 +30,7 @@ pub(crate) mod packet;
 pub(crate) mod parser;
 pub(crate) mod stream;
 pub(crate) mod subtitle;
+mod ticks;
 mod umid;
 
 use crate::{Error, ErrorKind, Result};

@@ -1,6 +1,6 @@
 //! AVPacket: coded bytes with timestamps.
 
-use super::buffer::BufferRef;
+use super::{buffer::BufferRef, ticks::Ticks};
 use crate::{Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, ptr::NonNull, sync::Arc};
@@ -298,6 +298,18 @@ impl Packet {
     pub(crate) fn set_duration(&mut self, duration: i64) {
         // SAFETY: live, and ours alone.
         unsafe { self.raw.as_mut() }.duration = duration;
+    }
+
+    /// Counts its times in other ticks.
+    pub(super) fn cut_ticks(&mut self, ticks: Ticks) {
+        // SAFETY: live, and ours alone.
+        let packet = unsafe { self.raw.as_mut() };
+        for time in [&mut packet.pts, &mut packet.dts] {
+            if *time != ff::AV_NOPTS_VALUE {
+                *time = ticks.cut(*time);
+            }
+        }
+        packet.duration = ticks.cut(packet.duration);
     }
 
     /// Moves its times by so many ticks.

@@ -12,6 +12,7 @@ use super::{
     check, dict,
     format::{describe_layout, name_of, pix_fmt, sample_fmt},
     string,
+    ticks::Ticks,
 };
 use crate::{Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
@@ -106,6 +107,8 @@ pub(crate) struct Stream {
     frame_rate: ff::AVRational,
     real_frame_rate: ff::AVRational,
     time_base: Rational,
+    /// How many of its ticks are one of its container's.
+    tick: i64,
     id: i32,
     start: Option<i64>,
     duration: Option<i64>,
@@ -122,9 +125,11 @@ unsafe impl Sync for Stream {}
 type SideDataType = ff::AVPacketSideDataType;
 
 impl Stream {
+    /// Its times are handed out in `ticks`.
+    ///
     /// # Safety
     /// `stream` is a live stream of a context that nobody else uses during the call.
-    pub(super) unsafe fn copy_of(stream: *const ff::AVStream) -> Result<Self> {
+    pub(super) unsafe fn copy_of(stream: *const ff::AVStream, ticks: Ticks) -> Result<Self> {
         // SAFETY: the caller's promise.
         let s = unsafe { &*stream };
         let has_picture =
@@ -147,11 +152,11 @@ impl Stream {
             aspect: s.sample_aspect_ratio,
             frame_rate: s.avg_frame_rate,
             real_frame_rate: s.r_frame_rate,
-            time_base: Rational::new(s.time_base.num, s.time_base.den)
-                .unwrap_or(Rational { num: 1, den: 90_000 }),
+            time_base: ticks.base,
+            tick: ticks.times,
             id: s.id,
-            start: (s.start_time != ff::AV_NOPTS_VALUE).then_some(s.start_time),
-            duration: (s.duration > 0).then_some(s.duration),
+            start: (s.start_time != ff::AV_NOPTS_VALUE).then(|| ticks.cut(s.start_time)),
+            duration: (s.duration > 0).then(|| ticks.cut(s.duration)),
             frames: u64::try_from(s.nb_frames).unwrap_or(0),
             hidden: s.discard == ff::AVDiscard::AVDISCARD_ALL,
             // SAFETY: the stream's dictionary is live.
@@ -256,8 +261,13 @@ impl Stream {
         self.time_base
     }
 
+    /// How many of its ticks are one of its container's.
+    pub(crate) fn tick(&self) -> i64 {
+        self.tick
+    }
+
     pub(crate) fn set_time_base(&mut self, base: Rational) {
-        self.time_base = base;
+        (self.time_base, self.tick) = (base, 1);
     }
 
     /// The container's own number for it: MP4's track id, MPEG-TS's pid.

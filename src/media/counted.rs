@@ -27,8 +27,8 @@ pub(super) struct Counted {
     began: Option<i64>,
     /// Since then: samples of FLAC, which ticks may not tell exactly, or ticks.
     count: i64,
-    /// In the same, what the last packet lasted that said it. In front of that a tick: the rate in AVI's
-    /// header is that of packets then.
+    /// In the same, what the last packet lasted that said it. In front of that one of the
+    /// container's ticks: the rate in AVI's header is that of packets then.
     length: i64,
 }
 
@@ -45,7 +45,7 @@ impl Counted {
     pub(super) fn new(index: usize, stream: &Stream) -> Self {
         let rate = stream.sample_rate().filter(|_| stream.codec() == "flac");
         let sample = rate.and_then(|rate| Rational::new(1, i32::try_from(rate).ok()?));
-        let length = i64::from(sample.is_none());
+        let length = if sample.is_none() { stream.tick() } else { 0 };
         Self { stream: index, base: stream.time_base(), sample, began: None, count: 0, length }
     }
 

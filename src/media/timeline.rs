@@ -16,10 +16,8 @@ pub(crate) struct Span {
     pub media: i64,
 }
 
-/// Ticks from this long on, in seconds, are too coarse for borders that picture and sound have in common.
-const COARSE: f64 = 0.001;
-/// What is fine enough: MPEG's clock.
-const FINE: f64 = 1.0 / 90_000.0;
+/// Longer ticks, in seconds, are too coarse for borders that picture and sound have in common: milliseconds are.
+const COARSE: f64 = 0.000_99;
 
 impl Span {
     pub(crate) fn shown_end(&self) -> Timestamp {
@@ -129,11 +127,9 @@ impl Timeline {
     }
 
     /// The same in ticks of which a whole number is one of the stream's, and how many: for a range's borders,
-    /// where the stream's own are coarse. AVI's are as long as its frames.
+    /// where the stream's own are coarse.
     pub(crate) fn finer(&self) -> (Self, i64) {
-        let times = if self.base.value() < COARSE { 1 } else { (self.base.value() / FINE).ceil() as i32 };
-        let base = self.base.den.checked_mul(times).map(|den| Rational { den, ..self.base });
-        let (base, times) = base.map_or((self.base, 1), |base| (base, i64::from(times)));
+        let (times, base) = self.base.cut(COARSE);
         let spans = self.spans.iter().map(|span| Span { media: span.media.saturating_mul(times), ..*span });
         (Self { spans: spans.collect(), base }, times)
     }

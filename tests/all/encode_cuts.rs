@@ -19,7 +19,7 @@ const SIZE: (u32, u32) = (176, 144);
 const RATE: usize = 8000;
 
 /// 4 s of pictures that show their numbers, with a little of a picture's noise, and a sweep from 300 to 1,900 Hz.
-fn marked(name: &str, rate: u32, arguments: &[&str]) -> PathBuf {
+pub(crate) fn marked(name: &str, rate: u32, arguments: &[&str]) -> PathBuf {
     let (w, h) = SIZE;
     let band = w / BANDS;
     let bands = (0..BANDS).map(|bit| {
@@ -34,7 +34,7 @@ fn marked(name: &str, rate: u32, arguments: &[&str]) -> PathBuf {
 }
 
 /// The pictures of a file: when each is shown, and the number that it shows.
-fn pictures(path: &Path) -> Vec<(f64, usize)> {
+pub(crate) fn pictures(path: &Path) -> Vec<(f64, usize)> {
     let scale = format!("scale={BANDS}:1:flags=area,format=gray");
     let file = path.to_str().unwrap();
     let arguments = ["-i", file, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", &scale];
@@ -52,7 +52,7 @@ fn pictures(path: &Path) -> Vec<(f64, usize)> {
 
 /// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0 being the
 /// source's `from`; in seconds.
-fn sound(path: &Path, from: f64) -> (f64, f64) {
+pub(crate) fn sound(path: &Path, from: f64) -> (f64, f64) {
     let rate = RATE.to_string();
     let streams = ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
     // FFmpeg 7's own decoder gives twice as many samples.

@@ -139,6 +139,7 @@ impl Stream {
             frame_rate: rate,
             real_frame_rate: rate,
             time_base,
+            tick: 1,
             id: source.id,
             start: None,
             duration: None,

@@ -36,7 +36,9 @@ impl Stream {
             (*(*to).codecpar).sample_aspect_ratio = aspect;
             (*to).avg_frame_rate = self.frame_rate;
             (*to).r_frame_rate = self.real_frame_rate;
-            (*to).time_base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
+            let base = ff::AVRational { num: self.time_base.num, den: self.time_base.den };
+            let tick = i32::try_from(self.tick).unwrap_or(1);
+            (*to).time_base = ff::av_mul_q(base, ff::AVRational { num: tick, den: 1 });
             (*to).metadata = Dict::from_pairs(&metadata)?.into_raw();
         }
         #[cfg(not(libav_6_1))]
