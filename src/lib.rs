@@ -89,7 +89,7 @@ pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use io::{rope::Rope, sink::Sink, source::Source};
 pub use job::{Control, Report};
-pub use media::open::Media;
+pub use media::opened::Media;
 pub use output::{Clip, Job};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
