@@ -180,6 +180,7 @@ impl Control {
         self.look()
     }
 
+    #[inline]
     fn look(&self) -> Result<()> {
         if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(cancelled("the job was cancelled"));

@@ -204,6 +204,21 @@ fn without_address(line: &str) -> String {
 }
 
 unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
+    // Demuxers of MP4 have something to say of each packet that nobody wants to know. (The upper bits are a tint.)
+    if level & 0xff > ff::AV_LOG_WARNING && OURS.try_with(|ours| ours.get() > 0).unwrap_or(false) {
+        return;
+    }
+    // SAFETY: what libav hands over goes on as it is.
+    unsafe { tell(context, level, format, arguments) };
+}
+
+/// A line that somebody may want to know: the host, by libav's own callback, or we. Apart from what is asked several
+/// times a packet.
+///
+/// # Safety
+/// The arguments are what libav's log hands over.
+#[cold]
+unsafe extern "C" fn tell(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     let inside = OURS.try_with(|ours| ours.get() > 0).unwrap_or(false);
     // SAFETY: what libav hands over goes on to libav's own callback, which is thread-safe.
     unsafe {
@@ -212,7 +227,6 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
             return;
         }
     }
-    // The upper bits are a tint.
     if level & 0xff > ff::AV_LOG_WARNING {
         return;
     }
@@ -220,11 +234,10 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     unsafe { keep(context, level, format, arguments) };
 }
 
-/// Keeps a line of ours. Apart from what decides that, which libav asks several times a packet.
+/// Keeps a line of ours.
 ///
 /// # Safety
 /// The arguments are what libav's log hands over.
-#[cold]
 unsafe fn keep(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     let mut text = [0 as c_char; 1024];
     let mut prefix = 1;

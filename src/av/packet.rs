@@ -147,22 +147,27 @@ impl Packet {
 
     /// Whether the payload is encrypted, so that a copy could not be played.
     pub(crate) fn is_encrypted(&self) -> bool {
+        self.side_data(ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO).is_some()
+    }
+
+    /// What it says beside its payload. Most packets say nothing, and libav need not be asked.
+    #[inline]
+    fn side_data(&self, kind: ff::AVPacketSideDataType) -> Option<&[u8]> {
+        if self.get().side_data_elems == 0 {
+            return None;
+        }
         let mut size = 0;
-        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
-        // SAFETY: the packet is live; the result is only compared with NULL.
-        !unsafe { ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
+        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not
+        // changed.
+        unsafe {
+            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
+            (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
+        }
     }
 
     /// Samples at its end that are not to be heard, as its container says.
     pub(crate) fn discarded_end(&self) -> u32 {
-        let mut size = 0;
-        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
-        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not
-        // changed.
-        let bytes = unsafe {
-            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
-            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size) }
-        };
+        let bytes = self.side_data(ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES).unwrap_or_default();
         // Two numbers: at the start, at the end.
         bytes.get(4..8).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
     }
@@ -195,14 +200,7 @@ impl Packet {
     /// The codec's configuration from this packet on, where the demuxer says that it changes (several sample
     /// descriptions in one track).
     pub(crate) fn new_extradata(&self) -> Option<&[u8]> {
-        let mut size = 0;
-        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
-        // SAFETY: the packet is live; the side data has `size` bytes and lives as long as the packet is not
-        // changed.
-        unsafe {
-            let data = ff::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size);
-            (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
-        }
+        self.side_data(ff::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA)
     }
 
     /// Whether its payload begins with the head of a frame of AC-3 or E-AC-3.

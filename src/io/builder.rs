@@ -85,7 +85,7 @@ impl Builder {
 
     /// A slice of the current source. Slices of a rope become slices of what it points to.
     pub(crate) fn write_shared(&mut self, at: u64, origin: u64, len: u64) -> Result<()> {
-        let Some(source) = self.source.clone() else {
+        let Some(source) = &self.source else {
             return Err(Error::new(ErrorKind::Bug, "a shared write without a source"));
         };
         if at != self.len {
@@ -96,15 +96,15 @@ impl Builder {
             return Err(Error::new(ErrorKind::Bug, "payload beyond the source's end"));
         };
         match source.as_rope() {
-            None => self.push_shared(source, origin, len),
+            None => push_shared(&mut self.pieces, &mut self.len, source, origin, len),
             Some(rope) => {
                 let mut parts = Vec::new();
                 rope.visit(origin, end, |part| parts.push(part));
                 for part in parts {
                     match part.bytes {
-                        Slice::Shared { source, at } => self.push_shared(source, at, part.len),
+                        Slice::Shared { source, at } => self.push_shared(&source, at, part.len),
                         // A rope that is a source has none of these.
-                        Slice::Owned(bytes) => self.push_shared(Source::from_bytes(bytes), 0, part.len),
+                        Slice::Owned(bytes) => self.push_shared(&Source::from_bytes(bytes), 0, part.len),
                     }
                 }
             }
@@ -118,24 +118,15 @@ impl Builder {
         rope.visit(from, to, |part| parts.push(part));
         for part in parts {
             match part.bytes {
-                Slice::Shared { source, at } => self.push_shared(source, at, part.len),
+                Slice::Shared { source, at } => self.push_shared(&source, at, part.len),
                 Slice::Owned(bytes) => self.write(self.len, &bytes)?,
             }
         }
         Ok(())
     }
 
-    fn push_shared(&mut self, source: Source, at: u64, len: u64) {
-        if let Some(Draft { len: have, bytes: DraftBytes::Shared { source: last, at: start }, .. }) =
-            self.pieces.last_mut()
-            && start.saturating_add(*have) == at
-            && last.is_same(&source)
-        {
-            *have = have.saturating_add(len);
-        } else if len > 0 {
-            self.pieces.push(Draft { start: self.len, len, bytes: DraftBytes::Shared { source, at } });
-        }
-        self.len = self.len.saturating_add(len);
+    fn push_shared(&mut self, source: &Source, at: u64, len: u64) {
+        push_shared(&mut self.pieces, &mut self.len, source, at, len);
     }
 
     fn patch(&mut self, at: u64, data: &[u8]) -> Result<()> {
@@ -195,6 +186,22 @@ impl Builder {
         });
         Rope::from_pieces(pieces.collect())
     }
+}
+
+/// A slice of a source behind all pieces, `total` bytes so far. One that goes on where the last piece ends becomes part
+/// of it.
+fn push_shared(pieces: &mut Vec<Draft>, total: &mut u64, source: &Source, at: u64, len: u64) {
+    if let Some(Draft { len: have, bytes: DraftBytes::Shared { source: last, at: start }, .. }) =
+        pieces.last_mut()
+        && start.saturating_add(*have) == at
+        && last.is_same(source)
+    {
+        *have = have.saturating_add(len);
+    } else if len > 0 {
+        let bytes = DraftBytes::Shared { source: source.clone(), at };
+        pieces.push(Draft { start: *total, len, bytes });
+    }
+    *total = total.saturating_add(len);
 }
 
 #[cfg(test)]
