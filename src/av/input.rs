@@ -1,25 +1,23 @@
-//! AVFormatContext that reads: opening, packets, seeking.
-//!
-//! Inputs are untrusted. The demuxer is chosen from a list (`demuxer.rs`); nothing that a file says can make
-//! libav open another file or a host: `protocol_whitelist` and `format_whitelist` are set, and `io_open`
-//! denies.
+//! AVFormatContext that reads: packets, seeking.
+
+mod context;
+
+pub(crate) use context::OpenOptions;
 
 use super::{
     avio::{ReadDevice, ReadIo, Reading},
     check,
     demuxer::Demuxer,
-    dict, error, log, memory, option,
+    dict, error, log, memory,
     packet::Packet,
     stream::{Stream, StreamKind},
     string,
     ticks::Ticks,
 };
 use crate::{Control, Error, ErrorKind, Limits, Result, time::Rational};
+use context::Context;
 use ffmpeg_sys_next as ff;
-use std::{
-    ffi::{c_char, c_int},
-    ptr::{self, NonNull},
-};
+use std::{ffi::c_int, ptr};
 
 /// How often a demuxer may say 'again' in a row (MPEG-TS does, at the end of short files) before that is an
 /// error.
@@ -48,18 +46,6 @@ pub(crate) struct Place {
     pub dts: i64,
 }
 
-/// How a context is opened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OpenOptions {
-    /// Timestamps as the sample tables have them: MP4's edit lists are applied by us.
-    pub ignore_edit_lists: bool,
-    /// No parsers, and no guessed timestamps: packets are what the container stores.
-    pub raw: bool,
-    /// Its fragments are weighed as they are read.
-    pub weighed: bool,
-    pub max_streams: usize,
-}
-
 /// An opened demuxer.
 pub(crate) struct Input {
     // Dropped in this order: libav frees its context, which still reads through `io`.
@@ -80,19 +66,6 @@ pub(crate) struct Input {
 /// several.
 const INTERLEAVED: u64 = 4;
 
-struct Context(NonNull<ff::AVFormatContext>);
-
-// SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
-unsafe impl Send for Context {}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        let mut pointer = self.0.as_ptr();
-        // SAFETY: self owns the context, opened or not; custom I/O is left alone (AVFMT_FLAG_CUSTOM_IO).
-        unsafe { ff::avformat_close_input(&raw mut pointer) };
-    }
-}
-
 impl Input {
     pub(crate) fn open(
         device: Box<dyn ReadDevice>,
@@ -102,86 +75,13 @@ impl Input {
     ) -> Result<Self> {
         log::clear();
         let mut io = ReadIo::new(device, control)?;
-        // SAFETY: allocates, or returns NULL.
-        let Some(context) = NonNull::new(unsafe { ff::avformat_alloc_context() }) else {
-            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a format context"));
-        };
-        let mut unopened = Context(context);
-        for (key, value) in [
-            ("format_whitelist", demuxer.name().as_str()),
-            // A name that no protocol has: nothing is on the list.
-            ("protocol_whitelist", "none"),
-            ("max_streams", &options.max_streams.min(1 << 20).to_string()),
-        ] {
-            // SAFETY: freshly allocated, and nobody else has it.
-            unsafe { option::set(unopened.0.as_ptr(), key, value) }?;
+        let context = Context::open(&mut io, demuxer, options)?;
+        let unwanted = demuxer.gathers().then(Vec::new);
+        let mut input = Self { context, io, reading: Reading::Past, ticks: Vec::new(), unwanted };
+        if !demuxer.is_mov() {
+            input.cut_ticks()?;
         }
-        let mut settings = dict::Dict::new();
-        if demuxer.name() == "mpegts" {
-            // As ffmpeg itself does: else the first programme's streams may be taken for known before they
-            // are.
-            settings.set("scan_all_pmts", "1")?;
-        }
-        let ignores_edits = options.ignore_edit_lists && demuxer.is_mov();
-        if ignores_edits {
-            settings.set("ignore_editlist", "1")?;
-        }
-        let mut pointer = {
-            // SAFETY: as above.
-            let c = unsafe { unopened.0.as_mut() };
-            c.pb = io.as_ptr();
-            c.flags |= ff::AVFMT_FLAG_CUSTOM_IO;
-            if options.raw {
-                c.flags |= ff::AVFMT_FLAG_NOPARSE | ff::AVFMT_FLAG_NOFILLIN;
-            } else if !demuxer.has_one_time() {
-                // Where a packet has no pts, it follows from the dts of later ones.
-                c.flags |= ff::AVFMT_FLAG_GENPTS;
-            }
-            c.io_open = Some(deny);
-            // From here on libav frees it on failure.
-            std::mem::ManuallyDrop::new(unopened).0.as_ptr()
-        };
-        // SAFETY: the context is ours, the url is empty (libav never opens it, `pb` is set), and on failure
-        // libav frees the context and leaves NULL; `io` outlives both outcomes.
-        let code = memory::watched(|| unsafe {
-            io.open(context, || {
-                ff::avformat_open_input(&raw mut pointer, c"".as_ptr(), demuxer.as_ptr(), settings.as_mut())
-            })
-        });
-        let opened = NonNull::new(pointer).map(Context);
-        if let Some(failure) = io.take_error() {
-            drop(opened);
-            return Err(failure);
-        }
-        // SAFETY: a live context.
-        let ignored = |c: &Context| unsafe { option::number(c.0.as_ptr(), c"ignore_editlist") } == Some(1);
-        if ignores_edits && opened.as_ref().is_some_and(|context| !ignored(context)) {
-            return Err(Error::new(ErrorKind::LimitExceeded, "no memory for a demuxer's options"));
-        }
-        match opened.filter(|_| code >= 0) {
-            Some(context) => {
-                let unwanted = demuxer.gathers().then(Vec::new);
-                let mut input = Self { context, io, reading: Reading::Past, ticks: Vec::new(), unwanted };
-                if !demuxer.is_mov() {
-                    input.cut_ticks()?;
-                }
-                Ok(input)
-            }
-            None => {
-                let error = error(code, &format!("opening {}", demuxer.long_name()));
-                Err(match error.kind() {
-                    ErrorKind::Corrupt if demuxer.by_name => Error::corrupt(format!(
-                        "this is not media that libav knows: its name says {}, and its content does not",
-                        demuxer.long_name()
-                    ))
-                    .advise("check that it is an audio or video file"),
-                    ErrorKind::Corrupt if demuxer.is_mov() => error.advise(
-                        "its index (the moov box) is missing or damaged: the recording or the download was not finished",
-                    ),
-                    _ => error,
-                })
-            }
-        }
+        Ok(input)
     }
 
     fn get(&self) -> &ff::AVFormatContext {
@@ -554,17 +454,4 @@ impl Input {
             None => check(code, doing),
         }
     }
-}
-
-/// `AVFormatContext.io_open`: no demuxer opens anything that the caller did not name.
-unsafe extern "C" fn deny(
-    _context: *mut ff::AVFormatContext,
-    pb: *mut *mut ff::AVIOContext,
-    _url: *const c_char,
-    _flags: c_int,
-    _options: *mut *mut ff::AVDictionary,
-) -> c_int {
-    // SAFETY: libav hands over where to put the context.
-    unsafe { *pb = ptr::null_mut() };
-    -libc::EPERM
 }

@@ -55,29 +55,9 @@ pub(crate) fn read(
             .named(media.source().name())
             .advise("save it to a file, or read it into memory first"));
     }
-    // The sound may have to begin before the picture does.
-    let early = needs
-        .iter()
-        .map(|need| Timestamp::from_ticks(need.preroll, need.base))
-        .max()
-        .unwrap_or(Timestamp::ZERO);
-    let mut at = primary.from.saturating_sub(early.ticks(primary.base));
-    // Sound may be shown before the first picture is.
-    for need in needs {
-        let begins = Timestamp::from_ticks(need.from.saturating_sub(need.preroll), need.base);
-        at = at.min(begins.ticks(primary.base));
-    }
-    if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
-        // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs
-        // before it, is taken along, and the file's run stays whole.
-        at = at.min(key.saturating_sub(INTERLEAVED.ticks(primary.base)));
-    }
+    let mut at = earliest(media, demux, needs, primary);
     let mut back = Timestamp::from_nanos(1_000_000_000).ticks(primary.base).max(1);
-    let mut from_start = !seeks_well(media) || demux.counts_times();
-    // Before its first sample there is nothing to go to; what other streams have there, is found from the
-    // start.
-    from_start |=
-        media.demuxer().is_mov() && demux.first_indexed(primary.stream).is_some_and(|first| at < first);
+    let mut from_start = has_to_start(media, demux, primary, at);
     let mut search = Search::default();
     loop {
         if from_start || !demux.seek(primary.stream, at)? {
@@ -87,12 +67,8 @@ pub(crate) fn read(
         }
         let mut packets = Vec::new();
         collect(demux, primary, search.keyframe(), &mut packets, control)?;
-        let mut key = begin_of(&packets, primary);
-        if key.is_none() && from_start && demux.holds_payload() {
-            ask_bitstream(media, primary, &mut packets);
-            key = begin_of(&packets, primary);
-        }
-        key = behind_gap(media, &packets, primary).or(key);
+        let ask = from_start && demux.holds_payload();
+        let key = keyframe(media, primary, &mut packets, ask);
         let first = packets.iter().find_map(|Item { packet, .. }| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
@@ -118,6 +94,49 @@ pub(crate) fn read(
         }
         return Ok(trim(packets, needs, key));
     }
+}
+
+/// Where the part's first picture, and the sound that is due with it, may begin at the earliest: ticks of the
+/// primary stream.
+fn earliest(media: &Media, demux: &Demux, needs: &[Need], primary: &Need) -> i64 {
+    // The sound may have to begin before the picture does.
+    let early = needs
+        .iter()
+        .map(|need| Timestamp::from_ticks(need.preroll, need.base))
+        .max()
+        .unwrap_or(Timestamp::ZERO);
+    let mut at = primary.from.saturating_sub(early.ticks(primary.base));
+    // Sound may be shown before the first picture is.
+    for need in needs {
+        let begins = Timestamp::from_ticks(need.from.saturating_sub(need.preroll), need.base);
+        at = at.min(begins.ticks(primary.base));
+    }
+    if let Some(key) = demux.keyframe_before(primary.stream, at).filter(|_| media.is_indexed()) {
+        // Reading the index costs nothing: sound that lies behind the keyframe in the file, though it belongs
+        // before it, is taken along, and the file's run stays whole.
+        at = at.min(key.saturating_sub(INTERLEAVED.ticks(primary.base)));
+    }
+    at
+}
+
+/// Whether the source is read from its start to get there.
+fn has_to_start(media: &Media, demux: &Demux, primary: &Need, at: i64) -> bool {
+    // Before its first sample there is nothing to go to; what other streams have there, is found from the
+    // start.
+    let is_before_all =
+        || media.demuxer().is_mov() && demux.first_indexed(primary.stream).is_some_and(|first| at < first);
+    !seeks_well(media) || demux.counts_times() || is_before_all()
+}
+
+/// The packet at which decoding of the primary stream begins; where none is flagged, and `ask` says so, the
+/// bitstream is asked.
+fn keyframe(media: &Media, primary: &Need, packets: &mut [Item], ask: bool) -> Option<usize> {
+    let mut key = begin_of(packets, primary);
+    if key.is_none() && ask {
+        ask_bitstream(media, primary, packets);
+        key = begin_of(packets, primary);
+    }
+    behind_gap(media, packets, primary).or(key)
 }
 
 /// The keyframe that a range begins with which begins where the source's clock is not: behind the last packet
