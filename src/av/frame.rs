@@ -1,8 +1,11 @@
 //! AVFrame: a decoded picture or a stretch of sound.
 
 mod form;
+mod planes;
 mod shape;
 mod sound;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use form::Form;
 pub(crate) use shape::Shape;
@@ -256,99 +259,6 @@ impl Frame {
         sum
     }
 
-    /// How many planes there are.
-    pub fn planes(&self) -> usize {
-        let raw = self.get();
-        if self.is_on_device() {
-            return 0;
-        }
-        if self.is_audio() {
-            let planar = sample_fmt(raw.format)
-                // SAFETY: a valid format.
-                .is_some_and(|format| unsafe { ff::av_sample_fmt_is_planar(format) } != 0);
-            return if planar { usize::try_from(raw.ch_layout.nb_channels).unwrap_or(0) } else { 1 };
-        }
-        // SAFETY: a valid format; the answer is a number.
-        let count = pix_fmt(raw.format).map_or(0, |f| unsafe { ff::av_pix_fmt_count_planes(f) });
-        usize::try_from(count).unwrap_or(0)
-    }
-
-    /// Bytes from one line of a plane to the next; more than a line's own bytes, mostly.
-    pub fn stride(&self, plane: usize) -> usize {
-        self.get().linesize.get(plane).and_then(|stride| usize::try_from(*stride).ok()).unwrap_or(0)
-    }
-
-    /// The address and length of a plane, if all of it lies in one buffer that the frame holds.
-    fn place(&self, plane: usize) -> Option<(*mut u8, usize)> {
-        let raw = self.get();
-        let index = c_int::try_from(plane).ok().filter(|_| plane < self.planes())?;
-        let len = if self.is_audio() {
-            let format = sample_fmt(raw.format)?;
-            // SAFETY: a valid format; the answers are numbers.
-            let bytes = usize::try_from(unsafe { ff::av_get_bytes_per_sample(format) }).ok()?;
-            let channels =
-                if self.planes() > 1 { 1 } else { usize::try_from(raw.ch_layout.nb_channels).ok()? };
-            self.samples().checked_mul(bytes)?.checked_mul(channels)?
-        } else {
-            let format = pix_fmt(raw.format)?;
-            // SAFETY: a valid format's description is static and not NULL.
-            let shift = unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }?.log2_chroma_h;
-            let lines = match index {
-                1 | 2 => self.height().div_ceil(1u32.checked_shl(shift.into())?),
-                _ => self.height(),
-            };
-            // SAFETY: as above.
-            let line = unsafe { ff::av_image_get_linesize(format, raw.width, index) };
-            // A palette is a plane of its own size.
-            let palette = format == ff::AVPixelFormat::AV_PIX_FMT_PAL8 && index == 1;
-            if palette {
-                1024
-            } else {
-                let (line, stride) = (usize::try_from(line).ok()?, self.stride(plane));
-                let before = usize::try_from(lines).ok()?.checked_sub(1)?.checked_mul(stride)?;
-                // A stride that goes backward (a flipped picture) reads as 0.
-                before.checked_add(line).filter(|_| stride >= line)?
-            }
-        };
-        // SAFETY: extended_data has an entry for each plane; where there are eight or fewer, it is `data`.
-        let data = unsafe { *raw.extended_data.add(plane) };
-        // SAFETY: the frame is live, and the plane exists. NULL, or a buffer that the frame holds.
-        let buffer = unsafe { ff::av_frame_get_plane_buffer(self.raw.as_ptr(), index).as_ref() }?;
-        let before = data.addr().checked_sub(buffer.data.addr())?;
-        (before.checked_add(len)? <= buffer.size).then_some((data, len))
-    }
-
-    /// The bytes of a plane, from its first line to its last; None for a plane that is not there, and for
-    /// frames on a device or with lines from bottom to top.
-    pub fn plane(&self, plane: usize) -> Option<&[u8]> {
-        let (data, len) = self.place(plane)?;
-        // SAFETY: `place` has checked that the bytes lie in a buffer of this frame, which lives as long as
-        // self and is written to by nobody: that takes `&mut` of the only frame that refers to it.
-        Some(unsafe { std::slice::from_raw_parts(data, len) })
-    }
-
-    /// The bytes of a plane, to be written to. If anybody else refers to them, they are copied first.
-    ///
-    /// Errors: LimitExceeded if there is no memory for the copy; InvalidArgument where [`plane`](Self::plane)
-    /// is None.
-    pub fn plane_mut(&mut self, plane: usize) -> Result<&mut [u8]> {
-        self.make_writable()?;
-        let (data, len) = self.place(plane).ok_or_else(|| {
-            Error::invalid(format!("this frame has no plane {plane} that can be written to"))
-        })?;
-        // SAFETY: as in `plane`; the frame is writable now, so nobody else refers to its buffers.
-        Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
-    }
-
-    fn make_writable(&mut self) -> Result<()> {
-        if self.is_on_device() {
-            return Err(Error::invalid("this frame lies on a device")
-                .advise("ask for a pixel format in memory (Processor::format)"));
-        }
-        // SAFETY: live and ours.
-        check(unsafe { ff::av_frame_make_writable(self.raw.as_ptr()) }, "making a frame writable").map(drop)
-    }
-
     /// Takes over another frame's times and properties (colour, aspect, metadata, side data), but not its
     /// bytes.
     ///
@@ -463,49 +373,4 @@ fn size(pixels: u32) -> Result<c_int> {
         .ok()
         .filter(|n| (1..=1 << 16).contains(n))
         .ok_or_else(|| Error::invalid(format!("{pixels} pixels: expected 1 to 65536")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shared_picture_is_copied_before_it_is_written_to() {
-        let mut frame = Frame::video("yuv420p", 33, 17).unwrap();
-        for plane in 0..3 {
-            frame.plane_mut(plane).unwrap().fill(7);
-        }
-        assert_eq!(frame.planes(), 3);
-        // 17 lines of luma, 9 of chroma.
-        assert_eq!(frame.plane(0).unwrap().len(), frame.stride(0) * 16 + 33);
-        assert_eq!(frame.plane(1).unwrap().len(), frame.stride(1) * 8 + 17);
-        assert!(frame.plane(3).is_none());
-        let shared = frame.try_clone().unwrap();
-        frame.plane_mut(0).unwrap().fill(9);
-        assert_eq!(shared.plane(0).unwrap()[0], 7);
-        assert_eq!(frame.plane(0).unwrap()[0], 9);
-    }
-
-    #[test]
-    fn sound_is_trimmed_at_both_ends() {
-        let mut frame = Frame::audio("s16p", "5.1", 48_000, 10).unwrap();
-        assert_eq!((frame.planes(), frame.layout().as_str()), (6, "5.1"));
-        for (i, byte) in frame.plane_mut(5).unwrap().iter_mut().enumerate() {
-            *byte = u8::try_from(i).unwrap();
-        }
-        frame.trim(3, 8).unwrap();
-        assert_eq!(frame.samples(), 5);
-        assert_eq!(frame.plane(5).unwrap(), (6..16).collect::<Vec<u8>>());
-    }
-
-    #[test]
-    fn what_libav_does_not_know_is_an_error() {
-        assert!(Frame::video("no such format", 4, 4).is_err());
-        assert!(Frame::video("yuv420p", 0, 4).is_err());
-        assert!(Frame::audio("s16", "nonsense", 48_000, 4).is_err());
-        assert!(Frame::audio("s16", "mono", 0, 4).is_err());
-        // A frame without a picture in it, as after a failed decode.
-        let blank = Frame::new().unwrap();
-        assert_eq!((blank.planes(), blank.plane(0).is_none()), (0, true));
-    }
 }

@@ -1,6 +1,7 @@
 //! Lengths, onsets and tones at other speeds.
 
 use super::*;
+use crate::time::Rational;
 use std::f64::consts::TAU;
 
 const SPEEDS: [f64; 11] = [0.1, 0.25, 0.5, 0.75, 0.98, 1.03, 1.25, 1.5, 2.0, 4.0, 8.0];
