@@ -57,7 +57,8 @@ impl Parser {
             let context = Context(context);
             let parameters = stream.parameters();
             check(ff::avcodec_parameters_to_context(context.0.as_ptr(), parameters), "describing a stream")?;
-            let id = (*parameters).codec_id as c_int;
+            // An int, and the enum in FFmpeg 9.0.
+            let id = (*parameters).codec_id as _;
             let Some(parser) = NonNull::new(ff::av_parser_init(id)) else { return Ok(None) };
             (*parser.as_ptr()).flags |= c_int::try_from(ff::PARSER_FLAG_COMPLETE_FRAMES).unwrap_or(1);
             Ok(Some(Self { parser, context }))
