@@ -158,8 +158,10 @@ impl Muxer {
     /// Whether pictures may have any times, and not those of one frame rate alone.
     pub(crate) fn takes_any_times(self) -> bool {
         let flags = self.get().flags;
-        // MP4 and its kin do not say so: for ffmpeg they are of a constant rate unless it is told otherwise.
-        (self.is_mov() || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
+        // MP4 and its kin do not say so, nor does ASF, which counts milliseconds: for ffmpeg they are of a constant rate
+        // unless it is told otherwise.
+        let silent = self.is_mov() || matches!(self.name().as_str(), "asf" | "asf_stream");
+        (silent || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
     }
 
     /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer

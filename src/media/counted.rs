@@ -4,7 +4,7 @@
 //! AVI has no times: libav tells them from the block size in the header, and where muxers write anything
 //! there, as for codecs that AVI was not made for, a second of sound may be told to last three minutes.
 //! FLAC's parser looks ten frames ahead and gives a frame the time of what was read meanwhile, where a
-//! container's packets are put together by it.
+//! container's packets are put together by it. Of RealAudio 14.4 muxers say that every packet is heard at 0.
 
 use super::flac;
 use crate::{
@@ -20,6 +20,8 @@ const HONEST: [&str; 8] = ["pcm_", "adpcm_", "mp2", "mp3", "ac3", "aac", "wma", 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub stream: usize,
+    /// A time that lies further ahead than a packet is long is believed: something is missing there.
+    has_holes: bool,
     /// The stream's ticks, and what its frames of FLAC count in.
     base: Rational,
     sample: Option<Rational>,
@@ -38,15 +40,17 @@ impl Counted {
         match demuxer {
             "avi" => !HONEST.iter().any(|honest| codec.starts_with(honest)),
             "asf" => codec == "flac",
+            "rm" => codec == "ra_144",
             _ => false,
         }
     }
 
     pub(super) fn new(index: usize, stream: &Stream) -> Self {
-        let rate = stream.sample_rate().filter(|_| stream.codec() == "flac");
+        let codec = stream.codec();
+        let (rate, has_holes) = (stream.sample_rate().filter(|_| codec == "flac"), codec == "ra_144");
         let sample = rate.and_then(|rate| Rational::new(1, i32::try_from(rate).ok()?));
         let length = if sample.is_none() { stream.tick() } else { 0 };
-        Self { stream: index, base: stream.time_base(), sample, began: None, count: 0, length }
+        Self { stream: index, has_holes, base: stream.time_base(), sample, began: None, count: 0, length }
     }
 
     /// From the first packet on again.
@@ -69,6 +73,10 @@ impl Counted {
             self.length = said;
         }
         let length = self.length;
+        let ahead = packet.dts().map(|dts| dts.saturating_sub(began).saturating_sub(self.count));
+        if let Some(ahead) = ahead.filter(|ahead| self.has_holes && *ahead > length) {
+            self.count = self.count.saturating_add(ahead);
+        }
         let at = |count: i64| began.saturating_add(convert(count, unit, self.base));
         let (from, to) = (at(self.count), at(self.count.saturating_add(length)));
         packet.set_times(from, from, to.saturating_sub(from));
@@ -83,7 +91,8 @@ mod tests {
     #[test]
     fn a_packet_that_does_not_say_how_long_it_is_lasts_as_long_as_others() {
         let base = Rational { num: 1, den: 48_000 };
-        let mut counted = Counted { stream: 0, base, sample: None, began: None, count: 0, length: 1 };
+        let mut counted =
+            Counted { stream: 0, has_holes: false, base, sample: None, began: None, count: 0, length: 1 };
         let mut packet = Packet::new().unwrap();
         let mut place = |said| {
             packet.set_times(7000, 7000, said);
@@ -94,5 +103,19 @@ mod tests {
             [0, 4608, 0, 0, 200, 0].map(&mut place),
             [(7000, 1), (7001, 4608), (11_609, 4608), (16_217, 4608), (20_825, 200), (21_025, 200)]
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_not_counted_over() {
+        let base = Rational { num: 1, den: 1000 };
+        let mut counted =
+            Counted { stream: 0, has_holes: true, base, sample: None, began: None, count: 0, length: 1 };
+        let mut packet = Packet::new().unwrap();
+        let mut place = |dts| {
+            packet.set_times(dts, dts, 20);
+            counted.place(&mut packet);
+            packet.pts().unwrap()
+        };
+        assert_eq!([0, 0, 0, 500, 500, 540].map(&mut place), [0, 20, 40, 500, 520, 540]);
     }
 }

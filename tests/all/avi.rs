@@ -1,6 +1,7 @@
 //! AVI has no timestamps: when sound is heard follows from how its frames, or its bytes, are counted.
 
 mod order;
+mod others;
 mod places;
 
 use crate::common::{self, ffprobe, made_by_ffmpeg, none, open, save};
