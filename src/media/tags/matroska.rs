@@ -2,7 +2,8 @@
 //! and in which order, depends on indices and on what is damaged: so they are not followed but counted by their
 //! ids, in all that it reads before the first packet.
 
-use std::collections::BTreeSet;
+use super::vorbis::{Comments, MARK};
+use std::collections::{BTreeMap, BTreeSet};
 
 const TAGS: [u8; 4] = [0x12, 0x54, 0xC3, 0x67];
 const CHAPTERS: [u8; 4] = [0x10, 0x43, 0xA7, 0x70];
@@ -24,6 +25,9 @@ pub(super) struct Matroska {
     tag: Option<u64>,
     /// Where names of tags and chapters are: what comes again counts once.
     named: BTreeSet<u64>,
+    /// FLAC's blocks, from where they begin: libav puts the comments in a CodecPrivate into a dictionary
+    /// (matroskadec.c: matroska_parse_flac).
+    flac: BTreeMap<u64, Comments>,
 }
 
 impl Matroska {
@@ -45,10 +49,16 @@ impl Matroska {
             {
                 self.named.insert(place);
             }
+            if id == MARK {
+                self.flac.entry(place).or_insert_with(|| Comments::of_flac_at(place));
+            }
         }
+        let places = self.named.len().saturating_add(self.flac.len()) as u64;
+        let comments = self.flac.values_mut().map(|flac| flac.see(at, bytes));
+        let named = comments.fold(places, u64::saturating_add);
         self.end = at.saturating_add(bytes.len() as u64);
         let kept = data.len().saturating_sub(TAGS.len().saturating_sub(1));
         self.tail = data.get(kept..).unwrap_or_default().to_vec();
-        self.named.len() as u64
+        named
     }
 }

@@ -122,6 +122,9 @@ fn tags_of_matroska_count_once_wherever_they_are() {
     );
     let mut again = Matroska::default();
     assert_eq!((again.see(0, &tags), again.see(0, &tags)), (6000, 6000));
+    // A CodecPrivate of FLAC.
+    let private = [&b"fLaC"[..], &block(0, &[0; 34]), &block(0x84, &comments(300))].concat();
+    assert_eq!(count(&private), 301);
     let chapters: Vec<u8> =
         (0..900_u16).flat_map(|i| [&[0xB6, 0x84, 0x73, 0xC4][..], &i.to_be_bytes()].concat()).collect();
     assert_eq!(count(&[&[0x10, 0x43, 0xA7, 0x70, 0xFF][..], &chapters].concat()), 900);

@@ -3,6 +3,8 @@
 
 use super::{id3, walk::Walk};
 
+/// What a FLAC file begins with.
+pub(super) const MARK: &[u8] = b"fLaC";
 /// A FLAC block of comments.
 const COMMENT: u8 = 4;
 
@@ -46,6 +48,11 @@ impl Comments {
         Self { walk: Walk::new(0), stage: Stage::Mark, named: 0 }
     }
 
+    /// The same, where its mark has been seen.
+    pub(super) fn of_flac_at(mark: u64) -> Self {
+        Self { walk: Walk::new(mark.saturating_add(MARK.len() as u64)), stage: Stage::Block, named: 0 }
+    }
+
     /// Of a packet whose comments begin there, with places in it.
     pub(super) fn of_packet(begin: u64) -> Self {
         let stage = Stage::Vendor(End { at: u64::MAX, is_last: true });
@@ -66,7 +73,7 @@ fn step(stage: &mut Stage, named: &mut u64, start: u64, head: &[u8]) -> Option<u
     let len = u32::from_le_bytes([a, b, c, d]);
     let behind = content.saturating_add(len.into());
     let (next, then) = match *stage {
-        Stage::Mark if head == b"fLaC" => (content, Stage::Block),
+        Stage::Mark if head == MARK => (content, Stage::Block),
         Stage::Mark if head.starts_with(b"ID3") => match head.first_chunk() {
             Some(head) => (start.saturating_add(id3::len(head)), Stage::Mark),
             None => return None,
