@@ -174,6 +174,15 @@ impl Packet {
 
     /// So many samples at its beginning are left out, whatever it said of that.
     pub(crate) fn skip_start(&mut self, samples: u32) -> Result<()> {
+        self.skip(0, samples)
+    }
+
+    /// So many samples at its end are left out, whatever it said of that.
+    pub(crate) fn skip_end(&mut self, samples: u32) -> Result<()> {
+        self.skip(4, samples)
+    }
+
+    fn skip(&mut self, at: usize, samples: u32) -> Result<()> {
         // Two numbers, at the start and at the end, and two bytes of reasons.
         const LEN: usize = 10;
         let mut size = 0;
@@ -190,8 +199,8 @@ impl Packet {
                 std::ptr::write_bytes(data, 0, LEN);
                 size = LEN;
             }
-            if !data.is_null() && size >= 4 {
-                data.copy_from_nonoverlapping(samples.to_le_bytes().as_ptr(), 4);
+            if !data.is_null() && size >= at.saturating_add(4) {
+                data.add(at).copy_from_nonoverlapping(samples.to_le_bytes().as_ptr(), 4);
             }
         }
         Ok(())

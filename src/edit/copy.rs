@@ -5,8 +5,9 @@ mod decoding;
 mod ends;
 mod places;
 mod primes;
+mod seams;
 
-use super::lane::{Fate, Lane, Passes, show_whole_frames};
+use super::lane::{Fate, LEFT_OUT, Lane, Passes, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Limits, Media, Report, Result,
     av::stream::StreamKind,
@@ -16,6 +17,7 @@ use crate::{
     read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
+use seams::Seams;
 
 /// A stretch of a source's presentation clock.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,18 @@ pub(super) struct Session<'a> {
     pub placed: Timestamp,
     /// What progress counts up to; [`Timestamp::MAX`] if that is not known.
     pub total: Timestamp,
+    seams: Seams,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        target: &'a mut Target,
+        report: &'a mut Report,
+        control: &'a Control,
+        total: Timestamp,
+    ) -> Self {
+        Self { target, report, control, placed: Timestamp::ZERO, total, seams: Seams::default() }
+    }
 }
 
 /// A stream of a source, and the target's track that it goes into.
@@ -213,6 +227,7 @@ impl Copy<'_, '_> {
         for lane in 0..self.lanes.len() {
             self.release(lane, false)?;
         }
+        self.close_seams()?;
         self.judge_range()?;
         let len = self.length(shown_from, to);
         self.tell(primary, to)?;
@@ -275,7 +290,13 @@ impl Copy<'_, '_> {
         if !exact {
             self.prime(reader, shown_from, fresh);
             self.open_end();
-            self.lanes.iter_mut().for_each(Lane::sort_offsets);
+            let meets = !self.sound_runs_on && !self.part.last;
+            for lane in &mut self.lanes {
+                lane.sort_offsets();
+                if meets && lane.kind == StreamKind::Audio {
+                    lane.long = LEFT_OUT.ticks(lane.base).saturating_mul(2);
+                }
+            }
         }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL
         // pictures).
@@ -381,7 +402,11 @@ impl Copy<'_, '_> {
         if self.session.target.has_edit_lists() {
             self.place_in_run(index, packet, passes);
         } else {
-            self.place_by_time(index, packet, passes);
+            let shift = self.shift_by_time(index, packet, passes);
+            if self.waits_for_seam(index, item, passes, shift)? {
+                return Ok(());
+            }
+            self.place_by_time(index, &mut item.packet, passes, shift);
         }
         self.write(index, item)?;
         if index == 0 { self.tell_progress(passes) } else { Ok(()) }

@@ -16,6 +16,15 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum CutMode {
     /// Starts at the keyframe at or before `from`, and shows it from there.
+    ///
+    /// Sound is cut to the sample in MP4 and MOV, by their edit lists. In other containers a packet of it is
+    /// heard on that side of a border on which more of it lies. Where that may leave a hole, or sound twice,
+    /// because packets last longer than 60 ms (FLAC, ALAC, WavPack, large blocks of PCM), sound of the range
+    /// in front of a seam goes on up to where the next one's first packet begins, half of a packet from the
+    /// seam at most: to the sample in Matroska and WebM (whose DiscardPadding FFmpeg before 6 takes from
+    /// another packet where it decodes on several threads), to the nearest packet in others. Each range's
+    /// sound stays with its picture. More than 30 ms of a range's sound that is not heard are a warning; of
+    /// what lies in front of a keyframe in a file without an index, more than 50 ms.
     Keyframe,
     /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range
     /// and track.
@@ -174,7 +183,7 @@ impl Copying {
         target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         let feeds = Feed::all(target);
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
-        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
+        let mut session = Session::new(target, report, control, total);
         for (i, range) in ranges.iter().enumerate() {
             let last = i.saturating_add(1) == ranges.len();
             let part = Part {

@@ -107,7 +107,7 @@ impl Operation for Joining {
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
         let kept = target.templates.clone();
-        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total: Timestamp::MAX };
+        let mut session = Session::new(target, report, control, Timestamp::MAX);
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.

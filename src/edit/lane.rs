@@ -51,8 +51,8 @@ pub(super) struct Passes {
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
 /// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use that
-/// are cut at every frame.
-const LEFT_OUT: Timestamp = Timestamp::from_nanos(30_000_000);
+/// are cut at every frame. Between two parts, only where packets are longer than twice as much.
+pub(super) const LEFT_OUT: Timestamp = Timestamp::from_nanos(30_000_000);
 
 /// A source's stream on its way to a track.
 pub(super) struct Lane {
@@ -101,6 +101,13 @@ pub(super) struct Lane {
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part
     /// before ended.
     pub later: Timestamp,
+    /// Packets of sound that are longer than so many ticks wait at the part's end, if any do: on a track without an
+    /// edit list, in front of a part whose sound does not run on.
+    pub long: i64,
+    /// Packets wait for what comes behind the seam: so do those that follow them.
+    pub waits: bool,
+    /// How much that lies inside the range was left out with a packet, in ticks.
+    pub left_out: i64,
 }
 
 impl Lane {
@@ -108,7 +115,8 @@ impl Lane {
     /// with, and lacks what it refers to.
     pub(super) fn leads(&mut self, packet: &Packet) -> bool {
         let decoded = packet.dts().map(|dts| dts.saturating_sub(self.early));
-        self.done |= decoded.or(packet.pts()).is_some_and(|time| time >= self.until);
+        let until = self.until.saturating_add(self.reach(packet));
+        self.done |= decoded.or(packet.pts()).is_some_and(|time| time >= until);
         let pts = packet.pts().or(packet.dts());
         if self.leading_before.is_some_and(|key| pts.is_some_and(|pts| pts < key)) {
             return true;
@@ -117,6 +125,19 @@ impl Lane {
             self.leading_before = None;
         }
         false
+    }
+
+    /// How far behind the end its packets may have to be heard: the next part's sound may begin as much later as
+    /// one of them is long.
+    fn reach(&self, packet: &Packet) -> i64 {
+        if packet.duration() > self.long { packet.duration() } else { 0 }
+    }
+
+    /// Whether a packet of this length is to wait: the next part's sound may begin before it ends.
+    pub(super) fn waits(&mut self, time: i64, end: i64) -> bool {
+        let len = end.saturating_sub(time);
+        self.waits |= len > self.long && end > self.until.saturating_sub(len);
+        self.waits
     }
 
     /// Whether a packet is shown by so much behind the end.
@@ -165,8 +186,12 @@ impl Lane {
         let half = packet.duration().max(whole) / 2;
         let middle = pts.map(|pts| pts.saturating_add(half));
         let most = if last { LEFT_OUT.ticks(self.base) } else { i64::MAX };
-        let decides = pts.map(|pts| pts.saturating_add(half.min(most)));
-        let late = if self.trims { pts } else { decides }.is_some_and(|time| time >= self.until);
+        let decides = match self.reach(packet) {
+            0 if self.trims => pts,
+            0 => pts.map(|pts| pts.saturating_add(half.min(most))),
+            reach => pts.map(|pts| pts.saturating_sub(reach)),
+        };
+        let late = decides.is_some_and(|time| time >= self.until);
         let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
         let early = match self.kind {
             StreamKind::Audio if self.primes => pts.is_some_and(|pts| pts < self.keep_from),
@@ -175,6 +200,11 @@ impl Lane {
         };
         // What was left out leaves no hole: nothing of this stream comes behind it.
         self.done |= late;
+        if self.kind == StreamKind::Audio && !self.primes {
+            let at_end = if late { pts.map(|pts| self.until.saturating_sub(pts)) } else { None };
+            let at_start = if early { ends.map(|ends| ends.saturating_sub(self.keep_from)) } else { None };
+            self.left_out = self.left_out.max(at_end.or(at_start).unwrap_or(0));
+        }
         if late || early { Fate::LeftOut } else { Fate::Written }
     }
 
@@ -195,7 +225,8 @@ impl Lane {
         let time = packet.pts().or(packet.dts());
         let lasts = self.lasts(packet);
         let end = time.or(self.last_dts).map(|time| time.saturating_add(lasts));
-        self.seen_end = self.seen_end.max(end);
+        let inside = if self.waits { end.map(|end| end.min(self.until)) } else { end };
+        self.seen_end = self.seen_end.max(inside);
         if let (true, Some(pts), Some(dts)) = (self.trims, packet.pts(), packet.dts())
             && end.is_some_and(|end| end > self.until)
         {

@@ -114,7 +114,7 @@ impl Remuxing {
             last: true,
         };
         let total = self.media.length().unwrap_or(Timestamp::MAX);
-        let mut session = Session { target, report, control, placed: Timestamp::ZERO, total };
+        let mut session = Session::new(target, report, control, total);
         let copied = copy::part(&mut session, &self.media, &feeds, part)?;
         session.report.duration_s = copied.len.secs();
         Ok(())

@@ -121,11 +121,16 @@ impl Clock {
     pub(crate) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
         self.whole = whole;
         self.borders = borders;
-        self.anchor = None;
-        self.last_source_dts = None;
+        self.restart();
         self.starts.clear();
         self.ends.clear();
         self.longest = 0;
+    }
+
+    /// What comes is elsewhere on a source's clock than what came.
+    pub(crate) fn restart(&mut self) {
+        self.anchor = None;
+        self.last_source_dts = None;
     }
 
     /// Fills in what the source left out, as libav's generated timestamps do; (pts, dts, duration) in source

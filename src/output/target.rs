@@ -262,6 +262,11 @@ impl Target {
         numbering::is_ogg(&self.muxer.name())
     }
 
+    /// Whether any packet of sound may say that some of its end is not heard (Matroska's DiscardPadding).
+    pub(crate) fn trims_packets(&self) -> bool {
+        self.states_durations()
+    }
+
     /// Whether it has a place for a cover. (In front of fragments libav has an empty track for it.)
     pub(crate) fn holds_covers(&self) -> bool {
         self.muxer.holds_covers() && !self.is_fragmented() && !self.is_segmented()

@@ -18,6 +18,7 @@ mod filters;
 mod hostile;
 mod jobs;
 mod join;
+mod long_packets;
 mod matrix;
 mod numbering;
 mod properties;

@@ -46,6 +46,9 @@ impl Copy<'_, '_> {
                 begins: Begins::Timed,
                 trims: false,
                 later: Timestamp::ZERO,
+                long: i64::MAX,
+                waits: false,
+                left_out: 0,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }

@@ -23,10 +23,10 @@ impl Copy<'_, '_> {
         track.clock.place_behind(packet, lane.base);
     }
 
-    /// On a track without: by its own time.
-    pub(super) fn place_by_time(&mut self, index: usize, packet: &mut Packet, passes: Passes) {
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        let Some(track) = self.session.target.tracks.get_mut(lane.track) else { return };
+    /// From a packet's own clock to that of the output, on a track without an edit list.
+    pub(super) fn shift_by_time(&mut self, index: usize, packet: &Packet, passes: Passes) -> Timestamp {
+        let Some(lane) = self.lanes.get_mut(index) else { return self.shift };
+        let Some(track) = self.session.target.tracks.get(lane.track) else { return self.shift };
         let shift = self.shift.plus(lane.offset_at(passes.time));
         if lane.kind == StreamKind::Audio && lane.written == 1 {
             let own = Timestamp::from_ticks(passes.time.unwrap_or(0), lane.base).plus(shift);
@@ -34,7 +34,20 @@ impl Copy<'_, '_> {
                 Seam { at: self.session.placed, sound_runs_on: self.sound_runs_on, is_last: self.part.last };
             lane.meet(track, own, packet.duration(), seam);
         }
-        track.clock.place_at(packet, lane.base, shift.plus(lane.later).plus(track.later));
+        shift.plus(lane.later).plus(track.later)
+    }
+
+    /// By its own time, there.
+    pub(super) fn place_by_time(
+        &mut self,
+        index: usize,
+        packet: &mut Packet,
+        passes: Passes,
+        shift: Timestamp,
+    ) {
+        let Some(lane) = self.lanes.get(index) else { return };
+        let Some(track) = self.session.target.tracks.get_mut(lane.track) else { return };
+        track.clock.place_at(packet, lane.base, shift);
         if index == 0 {
             self.go_on_with_picture(passes);
         }
