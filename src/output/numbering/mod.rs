@@ -104,9 +104,9 @@ pub(crate) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp
     }
 }
 
-/// Whether a stream's last frame is found by the length of the whole file.
-pub(crate) fn ends_with_file(stream: &Stream, muxer: &str) -> bool {
-    stream.codec() == "tta" && muxer == "matroska"
+/// Whether the last frame of a stream of this codec is found by the length of the whole file.
+pub(crate) fn ends_with_file(codec: &str, muxer: &str) -> bool {
+    codec == "tta" && muxer == "matroska"
 }
 
 /// How long the whole file has to be for that; None where there is no such length.

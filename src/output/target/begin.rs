@@ -180,7 +180,7 @@ impl Target {
         }
         let muxer = self.muxer;
         let bound = |(stream, _): &(&Stream, Comes)| {
-            let bound = numbering::ends_with_file(stream, &muxer.name());
+            let bound = numbering::ends_with_file(&stream.codec(), &muxer.name());
             bound.then(|| numbering::length_of_file(stream)).flatten()
         };
         self.bound = streams.iter().filter_map(bound).min();

@@ -181,7 +181,7 @@ impl Target {
                 "of TTA nothing but a whole file can be copied: a frame does not say its own length",
             );
         }
-        if numbering::ends_with_file(stream, &self.muxer.name())
+        if numbering::ends_with_file(&stream.codec(), &self.muxer.name())
             && numbering::length_of_file(stream).is_none()
         {
             return Some(

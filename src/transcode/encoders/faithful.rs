@@ -26,10 +26,21 @@ pub(crate) fn with_codecs(
     let usual = video_encoder(&VideoSettings::new(), target.muxer);
     let find = |video: &VideoSettings| video_encoder(video, target.muxer);
     let pictures = choose(StreamKind::Video, (media, target), usual, video, find, report);
-    let usual = audio_encoder(&AudioSettings::new(), target.muxer);
+    let usual = match lossless(media, target) {
+        Some(flac) => Ok(flac),
+        None => audio_encoder(&AudioSettings::new(), target.muxer),
+    };
     let find = |audio: &AudioSettings| audio_encoder(audio, target.muxer);
     let sound = choose(StreamKind::Audio, (media, target), usual, audio, find, report);
     asked.video(pictures.unwrap_or_default()).audio(sound.unwrap_or_default())
+}
+
+/// What takes the place of sound that lost nothing, where the container holds it: FLAC loses nothing either.
+fn lossless(media: &Media, target: &Target) -> Option<EncoderKind> {
+    let sound = media.streams().iter().find(|s| s.kind() == StreamKind::Audio && !s.is_hidden())?;
+    let is_lossless = EncoderKind::find(&sound.codec()).is_some_and(EncoderKind::is_lossless);
+    let flac = EncoderKind::find("flac").filter(|_| is_lossless && !sound.codec().starts_with("pcm_"))?;
+    (holds::encoder(target.muxer, flac) == Held::Well).then_some(flac)
 }
 
 /// Settings for the codec of the first stream of a kind, or else for the container's usual one, and why then.

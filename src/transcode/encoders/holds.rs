@@ -229,7 +229,7 @@ pub(crate) fn stream(muxer: Muxer, source: &Stream) -> Held {
     if lengths && matches!(name.as_str(), "avi" | "mxf" | "wtv") {
         return Held::Never;
     }
-    if numbering::ends_with_file(source, &name) && numbering::length_of_file(source).is_none() {
+    if numbering::ends_with_file(&codec, &name) && numbering::length_of_file(source).is_none() {
         return Held::Never;
     }
     let table = (muxer.fits(source), muxer.may_take(source));
@@ -238,6 +238,10 @@ pub(crate) fn stream(muxer: Muxer, source: &Stream) -> Held {
 
 /// What a container makes of what an encoder makes.
 pub(crate) fn encoder(muxer: Muxer, kind: EncoderKind) -> Held {
+    if numbering::ends_with_file(&kind.codec(), &muxer.name()) {
+        // Nobody knows how long the whole will be.
+        return Held::Never;
+    }
     let table = kind.fits(muxer);
     held(muxer, &Asked { codec: &kind.codec(), table: (table, table), rate: None })
 }
