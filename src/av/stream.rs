@@ -382,6 +382,14 @@ impl Stream {
         u32::try_from(self.get().block_align).unwrap_or(0)
     }
 
+    /// Samples in so many bytes of sound, if its codec is one in which that tells.
+    pub(crate) fn samples_in(&self, bytes: usize) -> Option<i64> {
+        let bytes = c_int::try_from(bytes).ok()?;
+        // SAFETY: live parameters, which are read alone; 0 where it can't tell.
+        let samples = unsafe { ff::av_get_audio_frame_duration2(self.parameters().cast_mut(), bytes) };
+        Some(i64::from(samples)).filter(|samples| *samples > 0)
+    }
+
     /// Samples in a coded audio frame; 0 where that varies or is not known.
     pub(crate) fn frame_size(&self) -> u32 {
         u32::try_from(self.get().frame_size).unwrap_or(0)

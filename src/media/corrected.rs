@@ -1,6 +1,7 @@
 //! What containers say wrongly of a stream, or do not say, and muxers of others must be told.
 
 use super::{
+    counted::Counted,
     demux::{Demux, Payloads},
     item::Item,
 };
@@ -11,6 +12,10 @@ use crate::{
 
 /// Packets in which a first one of each stream is looked for.
 const LOOK: usize = 512;
+/// Packets of a stream that tell how its container counts.
+const ENOUGH: usize = 16;
+/// A header that counts by a nominal rate is not that far off.
+const CLOSE: f64 = 0.02;
 /// From this number on a bitstream of the AC-3 family is E-AC-3's (ETSI TS 102 366, annex E).
 const EAC3: u8 = 11;
 
@@ -31,6 +36,94 @@ pub(super) fn streams(
         name_eac3(demux, streams, control)?;
     }
     Ok(())
+}
+
+/// A stream of ADPCM whose AVI tells another time of its packets than the blocks in them last.
+pub(super) struct Miscounted {
+    pub stream: usize,
+    /// The blocks tell: players go by them.
+    pub counts: bool,
+    pub warning: String,
+}
+
+/// What came of such a stream, in its ticks.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    count: usize,
+    first: i64,
+    last: i64,
+    /// How long all packets but the last are, and the last.
+    length: i64,
+    lasts: i64,
+    /// Packets that the next one does not follow when they end.
+    off: usize,
+}
+
+impl Seen {
+    fn note(&mut self, dts: i64, lasts: i64) {
+        if self.count == 0 {
+            self.first = dts;
+        } else {
+            let off = dts.saturating_sub(self.last).saturating_sub(self.lasts).abs();
+            self.off = self.off.saturating_add(usize::from(off as f64 > CLOSE * self.lasts as f64));
+        }
+        self.count = self.count.saturating_add(1);
+        self.last = dts;
+        self.length = self.length.saturating_add(std::mem::replace(&mut self.lasts, lasts));
+    }
+
+    fn judge(self, stream: usize) -> Option<Miscounted> {
+        if self.count < 2 {
+            return None;
+        }
+        if self.length == 0 {
+            let warning = format!(
+                "stream {stream}: its header says that a block has more bytes than its packets: when it is heard is a guess"
+            );
+            return Some(Miscounted { stream, counts: false, warning });
+        }
+        let told = self.last.saturating_sub(self.first) as f64 / self.length as f64;
+        // Not where something is missing now and then.
+        (self.off > self.count / 2).then(|| Miscounted {
+            stream,
+            counts: true,
+            warning: format!(
+                "stream {stream}: its header makes {told:.2} s of each second of sound; it is counted by its blocks"
+            ),
+        })
+    }
+}
+
+/// Sound whose header is to be doubted, by its first packets. Rate and scale in AVI's header stand for nothing but
+/// their times.
+pub(super) fn miscounted(
+    demux: &mut Demux,
+    demuxer: Demuxer,
+    streams: &[Stream],
+    control: &Control,
+) -> Result<Vec<Miscounted>> {
+    let of_blocks = |(i, stream): (usize, &Stream)| {
+        let counted = stream.codec().starts_with("adpcm_").then(|| Counted::of_blocks(i, stream));
+        Some((counted.flatten()?, Seen::default()))
+    };
+    let mut all: Vec<(Counted, Seen)> = streams.iter().enumerate().filter_map(of_blocks).collect();
+    if demuxer.name() != "avi" || !demux.is_seekable() || all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keep: Vec<usize> = all.iter().map(|(counted, _)| counted.stream).collect();
+    demux.begin(&keep, Payloads::Read, control)?;
+    let mut item = Item::new()?;
+    for _ in 0..LOOK {
+        if all.iter().all(|(_, seen)| seen.count >= ENOUGH) || !demux.read(&mut item)? {
+            break;
+        }
+        let packet = &item.packet;
+        let of = all.iter_mut().find(|(counted, _)| counted.stream == packet.stream());
+        if let (Some((counted, seen)), Some(dts)) = (of, packet.dts()) {
+            seen.note(dts, counted.lasts(packet.size()).unwrap_or(0));
+        }
+    }
+    Ok(all.iter().filter_map(|(counted, seen)| seen.judge(counted.stream)).collect())
 }
 
 /// libav writes E-AC-3 into NUT by AC-3's name.

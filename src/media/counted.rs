@@ -27,6 +27,8 @@ pub(super) struct Counted {
     sample: Option<Rational>,
     /// When counting began, in ticks; None in front of the first packet, whose time is the container's.
     began: Option<i64>,
+    /// Of a codec in blocks of one size: its bytes and samples.
+    block: Option<(usize, i64)>,
     /// Since then: samples of FLAC, which ticks may not tell exactly, or ticks.
     count: i64,
     /// In the same, what the last packet lasted that said it. In front of that one of the
@@ -50,7 +52,27 @@ impl Counted {
         let (rate, has_holes) = (stream.sample_rate().filter(|_| codec == "flac"), codec == "ra_144");
         let sample = rate.and_then(|rate| Rational::new(1, i32::try_from(rate).ok()?));
         let length = if sample.is_none() { stream.tick() } else { 0 };
-        Self { stream: index, has_holes, base: stream.time_base(), sample, began: None, count: 0, length }
+        let (base, block) = (stream.time_base(), None);
+        Self { stream: index, has_holes, base, sample, began: None, block, count: 0, length }
+    }
+
+    /// Sound in blocks of one size, each of so many samples; None if it is not of that kind.
+    pub(super) fn of_blocks(index: usize, stream: &Stream) -> Option<Self> {
+        let block = usize::try_from(stream.block_size()).ok().filter(|bytes| *bytes > 0)?;
+        let samples = stream.samples_in(block)?;
+        let sample = Rational::new(1, i32::try_from(stream.sample_rate()?).ok()?);
+        Some(Self { sample, block: Some((block, samples)), length: 0, ..Self::new(index, stream) })
+    }
+
+    /// How long a packet of blocks is, in ticks; None if there is no whole one in it.
+    pub(super) fn lasts(&self, bytes: usize) -> Option<i64> {
+        Some(convert(self.samples(bytes)?, self.sample?, self.base))
+    }
+
+    fn samples(&self, bytes: usize) -> Option<i64> {
+        let (block, samples) = self.block?;
+        let count = i64::try_from(bytes.checked_div(block)?).ok()?;
+        Some(count.saturating_mul(samples)).filter(|samples| *samples > 0)
     }
 
     /// From the first packet on again.
@@ -62,9 +84,12 @@ impl Counted {
     /// before.
     pub(super) fn place(&mut self, packet: &mut Packet) {
         let began = *self.began.get_or_insert(packet.dts().unwrap_or(0));
-        let block = flac::Header::parse(packet.data()).map(|header| i64::from(header.block));
-        let (unit, said) = match (self.sample, block) {
-            (Some(sample), Some(block)) => (sample, block),
+        let samples = match self.block {
+            Some(_) => self.samples(packet.size()),
+            None => flac::Header::parse(packet.data()).map(|header| i64::from(header.block)),
+        };
+        let (unit, said) = match (self.sample, samples) {
+            (Some(sample), Some(samples)) => (sample, samples),
             // Not a whole frame: as long as it is said to be.
             (Some(sample), None) => (sample, convert(packet.duration().max(0), self.base, sample)),
             (None, _) => (self.base, packet.duration()),
@@ -91,8 +116,16 @@ mod tests {
     #[test]
     fn a_packet_that_does_not_say_how_long_it_is_lasts_as_long_as_others() {
         let base = Rational { num: 1, den: 48_000 };
-        let mut counted =
-            Counted { stream: 0, has_holes: false, base, sample: None, began: None, count: 0, length: 1 };
+        let mut counted = Counted {
+            stream: 0,
+            has_holes: false,
+            base,
+            sample: None,
+            began: None,
+            block: None,
+            count: 0,
+            length: 1,
+        };
         let mut packet = Packet::new().unwrap();
         let mut place = |said| {
             packet.set_times(7000, 7000, said);
@@ -108,8 +141,16 @@ mod tests {
     #[test]
     fn what_is_missing_is_not_counted_over() {
         let base = Rational { num: 1, den: 1000 };
-        let mut counted =
-            Counted { stream: 0, has_holes: true, base, sample: None, began: None, count: 0, length: 1 };
+        let mut counted = Counted {
+            stream: 0,
+            has_holes: true,
+            base,
+            sample: None,
+            began: None,
+            block: None,
+            count: 0,
+            length: 1,
+        };
         let mut packet = Packet::new().unwrap();
         let mut place = |dts| {
             packet.set_times(dts, dts, 20);

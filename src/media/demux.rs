@@ -131,6 +131,14 @@ impl Demux {
         })
     }
 
+    /// Counts these streams by their blocks, whatever the container tells.
+    pub(super) fn count_blocks(&mut self, streams: impl IntoIterator<Item = usize>) {
+        for index in streams {
+            let stream = self.input.stream(index).ok();
+            self.counted.extend(stream.and_then(|stream| Counted::of_blocks(index, &stream)));
+        }
+    }
+
     /// Bytes that it holds, by estimate: those of its index.
     pub(super) fn memory(&self) -> u64 {
         let of = |i| mp4::SAMPLE.saturating_mul(self.input.index_len(i)).saturating_add(STREAM);

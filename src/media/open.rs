@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub demuxer: Demuxer,
     pub options: OpenOptions,
     pub streams: Vec<Stream>,
+    /// Sound that is counted by its blocks: its container tells another time.
+    pub miscounted: Vec<usize>,
     pub timelines: Vec<Timeline>,
     pub chapters: Vec<RawChapter>,
     pub metadata: Vec<(String, String)>,
@@ -78,6 +80,9 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     admit::streams(&streams, &demux.input, control)?;
     let refined = if options.raw { refine(&source, demuxer, options, &mut streams, control)? } else { 0 };
     corrected::streams(&mut demux, demuxer, &mut streams, control)?;
+    let told = corrected::miscounted(&mut demux, demuxer, &streams, control)?;
+    let miscounted: Vec<usize> = told.iter().filter(|told| told.counts).map(|told| told.stream).collect();
+    demux.count_blocks(miscounted.iter().copied());
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let mut timelines = timelines(&demux, &streams, tables.as_ref());
     for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
@@ -103,6 +108,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         )
     }));
     warnings.extend(tables.as_ref().and_then(other_speeds));
+    warnings.extend(told.into_iter().map(|told| told.warning));
     info.warnings.clone_from(&warnings);
     let read_before = probed.saturating_add(of_index).saturating_add(refined);
     let bytes_read = demux.take_bytes_read().saturating_add(read_before);
@@ -114,6 +120,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         demuxer,
         options,
         streams,
+        miscounted,
         timelines,
         start,
         end,

@@ -255,8 +255,10 @@ impl Media {
             let error = Error::new(ErrorKind::Busy, "this stream is being read, or was read already");
             return Err(error.named(inner.source.name()).advise("a stream serves one operation"));
         }
-        context(&inner.source, inner.demuxer, inner.options, control)
-            .map_err(|e| e.named(inner.source.name()))
+        let mut demux = context(&inner.source, inner.demuxer, inner.options, control)
+            .map_err(|e| e.named(inner.source.name()))?;
+        demux.count_blocks(inner.miscounted.iter().copied());
+        Ok(demux)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{self, ffprobe, made_by_ffmpeg, none, open, save},
-    encode_cuts::{marked, pictures},
+    encode_cuts::{marked, pictures, sound},
 };
 use avrope::{Cut, CutMode, TimeRange, cut, synth};
 
@@ -58,5 +58,49 @@ fn real_audio_is_counted_where_its_packets_have_no_times() {
     for (i, (packet, number)) in found.iter().zip(due).enumerate() {
         assert_eq!(packet["data_hash"], all[number]["data_hash"], "packet {i}");
         assert_eq!(packet["pts"], i * 20, "packet {i}");
+    }
+}
+
+/// Where the head of the sound's stream lies in an AVI, and that of its format.
+fn heads(avi: &[u8]) -> (usize, usize) {
+    let at = |name: &[u8], from: usize| from + avi[from..].windows(4).position(|it| it == name).unwrap() + 8;
+    let header = at(b"strh", at(b"strh", 0));
+    (header, at(b"strf", header))
+}
+
+#[test]
+fn adpcm_whose_avi_tells_another_time_is_counted_by_its_blocks() {
+    oracle!("ADPCM in AVI that tells another time");
+    let folder = tempfile::tempdir().unwrap();
+    for encoder in ["adpcm_ima_wav", "adpcm_ms"] {
+        let coders = ["-c:v", "mpeg4", "-c:a", encoder, "-ar", "44100"];
+        let honest = std::fs::read(marked(&format!("{encoder}.avi"), 25, &coders)).unwrap();
+        let (header, format) = heads(&honest);
+        let number = |at: usize| u32::from_le_bytes(honest[at..at + 4].try_into().unwrap());
+        let (scale, rate) = (header + 20, header + 24);
+        // Twice as fast, half as fast, a little faster, and without a scale.
+        let lies =
+            [(rate, 2 * number(rate)), (rate, number(rate) / 2), (rate, number(rate) / 10 * 11), (scale, 0)];
+        for (at, lie) in lies {
+            let mut bytes = honest.clone();
+            bytes[at..at + 4].copy_from_slice(&lie.to_le_bytes());
+            let source = folder.path().join("lie.avi");
+            std::fs::write(&source, bytes).unwrap();
+            let settings =
+                Cut::new().keep(TimeRange::secs(1.3, 2.6).unwrap()).mode(CutMode::Encode).format("mkv");
+            let piece = cut(&open(&source), &settings, &none()).unwrap();
+            let warnings = &piece.report.warnings;
+            assert!(warnings.iter().any(|it| it.contains("it is counted by its blocks")), "{warnings:?}");
+            let late = sound(&save(&piece, folder.path(), "out.mkv"), 1.3).1;
+            assert!(late.abs() < 0.002, "{encoder}, {lie} at {at}: the sound is {late} s late");
+        }
+        // The length of a block: then nothing tells when it is heard, and that is said.
+        let mut bytes = honest.clone();
+        let block = u16::from_le_bytes(honest[format + 12..format + 14].try_into().unwrap());
+        bytes[format + 12..format + 14].copy_from_slice(&(2 * block).to_le_bytes());
+        let source = folder.path().join("block.avi");
+        std::fs::write(&source, bytes).unwrap();
+        let warnings = open(&source).info().warnings.clone();
+        assert!(warnings.iter().any(|it| it.contains("when it is heard is a guess")), "{warnings:?}");
     }
 }
