@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use avrope::{
-    Control, Cut, Error, ErrorKind, Media, Remux, Result, Sink, Source, TimeRange, Transcode,
+    Control, Cut, CutMode, Error, ErrorKind, Media, Remux, Result, Sink, Source, TimeRange, Transcode,
     control::Limits,
     cut, cut_to,
     io::{Hints, ReadAt, SaveOptions},
@@ -161,6 +161,28 @@ fn errors_name_the_setting_that_would_help() {
 }
 
 /// Programs in other languages know kinds by their numbers: none changes, and none is given twice.
+/// All packets were copied into the length of the range, at another speed.
+#[test]
+fn no_range_of_a_stream_without_times_is_copied() {
+    oracle!("ranges of raw streams");
+    for (encoder, raw) in [("libx264", "h264"), ("libx265", "hevc"), ("mpeg2video", "m2v")] {
+        let args = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-c:v", encoder];
+        let media = Media::open(Source::open(made_by_ffmpeg(&format!("raw.{raw}"), &args)).unwrap()).unwrap();
+        for mode in [CutMode::Keyframe, CutMode::Edit] {
+            let settings = Cut::new().keep(TimeRange::secs(0.5, 1.0).unwrap()).mode(mode).format("mp4");
+            let error = cut(&media, &settings, &Control::new()).unwrap_err();
+            assert_eq!((error.kind(), error.setting()), (ErrorKind::Unsupported, Some("mode")), "{error}");
+        }
+        // All of it is.
+        let all = cut(&media, &Cut::new().keep(TimeRange::ALL).format("mp4"), &Control::new()).unwrap();
+        assert_eq!(all.report.packets, 50, "{raw}");
+        let settings =
+            Cut::new().keep(TimeRange::secs(0.5, 1.0).unwrap()).mode(CutMode::Encode).format("mp4");
+        let encoded = cut(&media, &settings, &Control::new()).unwrap();
+        assert!((12..=13).contains(&encoded.report.packets), "{raw}: {:?}", encoded.report);
+    }
+}
+
 #[test]
 fn kinds_keep_their_numbers() {
     use ErrorKind::*;
