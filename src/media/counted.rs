@@ -9,7 +9,7 @@
 use super::flac;
 use crate::{
     av::{packet::Packet, stream::Stream},
-    time::{Rational, convert},
+    time::{Rational, Timestamp, convert},
 };
 
 /// Codecs for which AVI's block size is what it should be: blocks of samples, or at least as long as any
@@ -38,8 +38,10 @@ pub(super) struct Counted {
 
 impl Counted {
     /// Whether the times of sound of a codec are to be counted in libav's container of this name.
-    pub(super) fn is_due(demuxer: &str, codec: &str) -> bool {
+    pub(super) fn is_due(demuxer: &str, codec: &str, stream: &Stream) -> bool {
         match demuxer {
+            // Its packets do not say how long they are, but their bytes do.
+            "avi" if codec == "speex" && is_of_bytes(stream) => false,
             "avi" => !HONEST.iter().any(|honest| codec.starts_with(honest)),
             "asf" => codec == "flac",
             "rm" => codec == "ra_144",
@@ -107,6 +109,13 @@ impl Counted {
         packet.set_times(from, from, to.saturating_sub(from));
         self.count = self.count.saturating_add(length);
     }
+}
+
+/// Whether a tick of a stream is as long as a byte of it, at the bit rate that it states.
+fn is_of_bytes(stream: &Stream) -> bool {
+    let bytes = stream.bit_rate().map_or(0.0, |bits| bits as f64 / 8.0);
+    let ticks = 1.0 / Timestamp::from_ticks(stream.tick(), stream.time_base()).secs();
+    (ticks - bytes).abs() < 1.0
 }
 
 #[cfg(test)]

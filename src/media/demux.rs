@@ -98,7 +98,7 @@ impl Demux {
                 continue;
             }
             let Ok(stream) = input.stream(index) else { continue };
-            if Counted::is_due(&name, &codec) {
+            if Counted::is_due(&name, &codec, &stream) {
                 counted.push(Counted::new(index, &stream));
             } else {
                 lengths.extend(Lengths::of(index, &stream, end));

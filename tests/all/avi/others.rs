@@ -4,7 +4,7 @@ use crate::{
     common::{self, ffprobe, made_by_ffmpeg, none, open, save},
     encode_cuts::{marked, pictures, sound},
 };
-use avrope::{Cut, CutMode, TimeRange, cut, synth};
+use avrope::{Cut, CutMode, Remux, TimeRange, cut, remux, synth};
 
 /// libav takes the clock that H.263 counts by, of 29.97 pictures a second, for their rate, and ASF says none.
 #[test]
@@ -102,5 +102,30 @@ fn adpcm_whose_avi_tells_another_time_is_counted_by_its_blocks() {
         std::fs::write(&source, bytes).unwrap();
         let warnings = open(&source).info().warnings.clone();
         assert!(warnings.iter().any(|it| it.contains("when it is heard is a guess")), "{warnings:?}");
+    }
+}
+
+/// Its packets do not say how long they are. What ffmpeg writes states other bytes a second than there are, and
+/// is counted by packets.
+#[test]
+fn speex_out_of_an_avi_is_heard_when_it_was() {
+    oracle!("Speex out of AVI");
+    let folder = tempfile::tempdir().unwrap();
+    let coders = ["-c:v", "mpeg4", "-c:a", "libspeex", "-ar", "16000"];
+    let source = marked("speex.mkv", 25, &coders);
+    let ours =
+        save(&remux(&open(&source), &Remux::new().format("avi"), &none()).unwrap(), folder.path(), "s.avi");
+    let theirs = marked("speex.avi", 25, &coders);
+    for (whose, avi) in [("ours", ours), ("ffmpeg's", theirs)] {
+        let again = remux(&open(&avi), &Remux::new().format("mkv"), &none()).unwrap();
+        let packets =
+            ffprobe(&save(&again, folder.path(), "again.mkv"), &["-select_streams", "a", "-show_packets"]);
+        let packets = packets["packets"].as_array().unwrap().clone();
+        assert!(packets.len() > 100, "{whose}: {}", packets.len());
+        for (i, packet) in packets.iter().enumerate() {
+            // Matroska rounds to milliseconds, and bytes a second to 2 %.
+            let (found, due) = (packet["pts"].as_f64().unwrap(), 20.0 * i as f64);
+            assert!((found - due).abs() <= 1.0 + due * 0.02, "{whose}: packet {i} at {found} ms");
+        }
     }
 }
