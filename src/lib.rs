@@ -87,7 +87,10 @@ mod words;
 
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
-pub use io::{rope::Rope, sink::Sink, source::Source};
+pub use io::{
+    rope::{Rope, source::Source},
+    sink::Sink,
+};
 pub use job::{Control, Report};
 pub use media::opened::Media;
 pub use output::{Clip, Job};

@@ -1,6 +1,18 @@
-//! [`Rope`]: a sequence of byte slices that reads as one.
+//! [`Rope`]: a sequence of byte slices that reads as one. Beside it is what it is made of and what may be one, the
+//! [`Source`], and how both are read.
 
-use super::{Chunks, RopeReader, Source};
+mod far;
+mod reader;
+pub(crate) mod source;
+mod source_reader;
+
+pub use far::{Hints, ReadAt};
+pub use reader::{Chunks, RopeReader};
+
+pub(super) use reader::unchanged;
+pub(crate) use source::Source;
+pub(crate) use source_reader::{Resumed, SourceReader};
+
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::{

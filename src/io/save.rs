@@ -3,8 +3,7 @@
 use super::{
     Rope, Source,
     os::{self, Outlet, copy_range, read_exact_at, reflink},
-    reader::unchanged,
-    rope::Slice,
+    rope::{Slice, unchanged},
 };
 use crate::{Control, Error, Result, job::Stage};
 use std::{

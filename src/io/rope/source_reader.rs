@@ -3,12 +3,16 @@
 use super::{
     Rope, RopeReader, Source,
     far::{Ahead, Far, Keep},
-    os::{advise_random, read_exact_at},
     reader::copy,
     source::Kind,
-    stream::Stream,
 };
-use crate::{Control, Error, ErrorKind, Result};
+use crate::{
+    Control, Error, ErrorKind, Result,
+    io::{
+        os::{advise_random, read_exact_at},
+        stream::Stream,
+    },
+};
 use bytes::Bytes;
 use std::{
     fs::File,

@@ -1,13 +1,15 @@
 //! [`Source`]: where bytes come from.
 
-use super::{
-    ChunkReceiver, FileSource, Hints, ReadAt, Rope,
-    callback::shorter,
-    far::Far,
-    os::read_exact_at,
-    stream::{self, Stream},
+use super::{Hints, ReadAt, Rope, far::Far};
+use crate::{
+    Control, Error, ErrorKind, Result,
+    io::{
+        ChunkReceiver, FileSource,
+        callback::shorter,
+        os::read_exact_at,
+        stream::{self, Stream},
+    },
 };
-use crate::{Control, Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::{
     fmt,
@@ -90,7 +92,7 @@ impl Source {
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
         let name = path.as_ref().display().to_string();
         // SAFETY: the caller's promise is the same.
-        let bytes = unsafe { super::map::map(path.as_ref()) }.map_err(|e| e.named(&name))?;
+        let bytes = unsafe { crate::io::map::map(path.as_ref()) }.map_err(|e| e.named(&name))?;
         Ok(Self::new(name, Kind::Memory(bytes)))
     }
 

@@ -12,8 +12,7 @@ pub(super) use ahead::{Ahead, Keep};
 pub use device::{Hints, ReadAt};
 pub(super) use flight::PIECE;
 
-use super::callback::guarded;
-use crate::{Control, Error, ErrorKind, Result};
+use crate::{Control, Error, ErrorKind, Result, io::callback::guarded};
 use bytes::Bytes;
 use flight::{Flight, Seat, around, bringing};
 use std::{

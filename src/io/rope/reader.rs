@@ -1,12 +1,11 @@
 //! Reading a rope: its pieces in order, and the descriptors of the files that they are slices of.
 
 use super::{
-    Rope, Source,
+    Piece, Rope, Slice, Source,
     far::{Ahead, PIECE},
-    os::read_exact_at,
-    rope::{Piece, Slice, in_memory},
+    in_memory,
 };
-use crate::{Control, Error, ErrorKind, Result};
+use crate::{Control, Error, ErrorKind, Result, io::os::read_exact_at};
 use bytes::Bytes;
 use std::{
     fs::File,
@@ -59,7 +58,7 @@ impl Descriptors {
 }
 
 /// An error if a source is a file that has changed.
-pub(super) fn unchanged(source: &Source, descriptor: &File) -> Result<()> {
+pub(in crate::io) fn unchanged(source: &Source, descriptor: &File) -> Result<()> {
     source.as_file().map_or(Ok(()), |file| file.check(descriptor)).map_err(|e| e.named(source.name()))
 }
 
@@ -67,7 +66,7 @@ pub(super) fn unchanged(source: &Source, descriptor: &File) -> Result<()> {
 pub struct RopeReader {
     rope: Rope,
     pos: u64,
-    pub(super) files: Descriptors,
+    pub(in crate::io) files: Descriptors,
     control: Control,
     /// What is asked for ahead, where a part of the rope is far.
     ahead: Option<Ahead>,
@@ -81,7 +80,7 @@ pub struct RopeReader {
 const FIRST: u64 = 256 << 10;
 
 impl RopeReader {
-    pub(super) fn new(rope: Rope) -> Self {
+    pub(in crate::io) fn new(rope: Rope) -> Self {
         let ahead = rope.is_far().then(Ahead::default);
         let (files, control) = Default::default();
         Self { rope, pos: 0, files, control, ahead, needs: 0, end: None }
@@ -95,12 +94,12 @@ impl RopeReader {
         self
     }
 
-    pub(super) fn watch(&mut self, control: &Control) {
+    pub(in crate::io) fn watch(&mut self, control: &Control) {
         self.control = control.clone();
     }
 
     /// All up to there will be read, in order: far sources are asked for it ahead.
-    pub(super) fn needs(&mut self, to: u64) {
+    pub(in crate::io) fn needs(&mut self, to: u64) {
         self.needs = self.needs.max(to);
     }
 
@@ -117,7 +116,7 @@ impl RopeReader {
     }
 
     /// The bytes from here to there, in chunks.
-    pub(super) fn run(
+    pub(in crate::io) fn run(
         &mut self,
         from: u64,
         to: u64,
@@ -235,7 +234,7 @@ impl RopeReader {
     }
 }
 
-pub(super) fn copy(from: &[u8], into: &mut [u8]) -> usize {
+pub(in crate::io) fn copy(from: &[u8], into: &mut [u8]) -> usize {
     let len = from.len().min(into.len());
     if let (Some(from), Some(into)) = (from.get(..len), into.get_mut(..len)) {
         into.copy_from_slice(from);
@@ -281,7 +280,7 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(reader: RopeReader) -> Self {
+    pub(in crate::io) fn new(reader: RopeReader) -> Self {
         let mut reader = reader;
         reader.needs(u64::MAX);
         Self { reader }
