@@ -55,9 +55,13 @@ pub(crate) fn pictures(path: &Path) -> Vec<(f64, usize)> {
 pub(crate) fn sound(path: &Path, from: f64) -> (f64, f64) {
     let rate = RATE.to_string();
     let streams = ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
-    // FFmpeg 7's own decoder gives twice as many samples.
-    let speex = streams["streams"][0]["codec_name"] == "speex";
-    let decoder: &[&str] = if speex { &["-c:a", "libspeex"] } else { &[] };
+    let decoder: &[&str] = match streams["streams"][0]["codec_name"].as_str() {
+        // FFmpeg 7's own decoder gives twice as many samples.
+        Some("speex") => &["-c:a", "libspeex"],
+        // With more threads FFmpeg 9's loses samples behind packets that an edit list hides.
+        Some("flac") => &["-threads", "1"],
+        _ => &[],
+    };
     let decoded = ["-map", "0:a:0", "-ac", "1", "-ar", &rate, "-f", "s16le", "-"];
     let (bytes, _) = ffmpeg(&[decoder, &["-i", path.to_str().unwrap()], &decoded].concat());
     let heard: Vec<f64> = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect();
