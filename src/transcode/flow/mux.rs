@@ -86,8 +86,9 @@ pub(crate) struct Muxing<'a> {
     pub(crate) allow_drops: bool,
 }
 
-/// How far a first packet of what is copied is looked for.
-const LOOK: usize = 4096;
+/// How far a first packet of what is copied is looked for, among those of the others: so far on the output's
+/// clock (libav's reader of MP4 lets one track run ahead of another by this, and not by more), and so much.
+const LOOK: (Timestamp, u64) = (Timestamp::from_nanos(1_000_000_000), 16 << 20);
 
 /// When the first of the packets that wait for a track is shown.
 fn first_of(waiting: &[(usize, Packet, Rational)], track: usize) -> Option<Timestamp> {
@@ -145,15 +146,21 @@ impl Muxing<'_> {
             return self.write(track, packet, base);
         }
         self.held = self.held.saturating_add(packet.memory());
-        Limits::hold(self.held, self.control.get_limits().memory, "memory", || {
-            "one stream has no frames for so long that the others do not fit in memory".into()
-        })?;
+        let memory = self.control.get_limits().memory;
+        let time = packet.dts().or(packet.pts()).map(|time| Timestamp::from_ticks(time, base));
+        let far = time.is_some_and(|time| time > LOOK.0) || self.held > LOOK.1.min(memory);
         self.waiting.push((track, packet, base));
-        let many = self.waiting.len() >= LOOK;
         for (number, state) in self.tracks.iter_mut().enumerate() {
-            state.ready |= state.copied.is_some() && (number == track || many);
+            // One that is not found begins as its source says.
+            state.ready |= state.copied.is_some() && (number == track || far);
         }
-        self.begin_if_ready()
+        self.begin_if_ready()?;
+        if self.target.is_open() {
+            return Ok(());
+        }
+        Limits::hold(self.held, memory, "memory", || {
+            "one stream has no frames for so long that the others do not fit in memory".into()
+        })
     }
 
     fn begin_if_ready(&mut self) -> Result<()> {

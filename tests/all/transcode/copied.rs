@@ -2,7 +2,7 @@
 //! from the picture as in the source.
 
 use super::*;
-use avrope::{Cut, CutMode, Remux, cut, remux};
+use avrope::{Cut, CutMode, Remux, control::Limits, cut, remux};
 
 /// Three seconds of pictures without reordering, and of sound.
 fn both(name: &str, video: &str, audio: &str) -> PathBuf {
@@ -59,6 +59,38 @@ fn opus_stays_as_far_from_its_picture_as_it_was() {
         let settings = Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Opus));
         let out = made(&source, &settings, folder.path(), &format!("encoded.{to}"));
         assert_begins(&out, begins(&source), &format!("{container} -> {to}, picture copied"));
+    }
+}
+
+#[test]
+fn opus_that_begins_late_holds_nothing_up() {
+    oracle!("late Opus");
+    let folder = tempfile::tempdir().unwrap();
+    // Small pictures until the sound begins, and large ones of which a second does not fit.
+    for (name, size, late, most) in
+        [("late", "s=320x240:r=25", "5", 1 << 20), ("large", "s=1280x720:r=10", "0.9", 8 << 20)]
+    {
+        let pictures = format!("testsrc2={size}:d=6");
+        let coder = if name == "late" { "mjpeg" } else { "rawvideo" };
+        let inputs =
+            ["-f", "lavfi", "-i", &pictures, "-itsoffset", late, "-f", "lavfi", "-i", "sine=r=48000:d=1"];
+        let coders =
+            ["-t", if name == "late" { "6" } else { "2" }, "-c:v", coder, "-q:v", "2", "-c:a", "libopus"];
+        let source = made_by_ffmpeg(&format!("{name}-opus.mkv"), &[&inputs[..], &coders].concat());
+        let media = open(&source);
+        let settings =
+            Transcode::new().format("mkv").video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Copy));
+        let mut limits = Limits::default();
+        limits.memory = most;
+        let control = Control::new().limits(limits);
+        let copied = folder.path().join(format!("{name}.mkv"));
+        transcode_to(&media, &settings, Sink::file(&copied), &control)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let remuxed = remux(&media, &Remux::new().format("mkv"), &Control::new()).unwrap();
+        let remuxed = save(&remuxed, folder.path(), "remuxed.mkv");
+        assert_begins(&copied, begins(&source), name);
+        assert!(samples(&copied) == samples(&remuxed), "{name}");
+        assert_eq!(common::complaints(&copied), common::complaints(&source), "{name}");
     }
 }
 
