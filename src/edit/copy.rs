@@ -154,6 +154,11 @@ fn one(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> 
     Ok(copied)
 }
 
+/// An error in writing a packet of this stream. A limit of the output is reached by all of them.
+fn of_stream(error: Error, stream: usize) -> Error {
+    if error.kind() == ErrorKind::LimitExceeded { error } else { error.in_stream(stream) }
+}
+
 struct Copy<'s, 'a> {
     session: &'s mut Session<'a>,
     media: &'s Media,
@@ -354,11 +359,8 @@ impl Copy<'_, '_> {
             Fate::HeldBack => {
                 self.held = self.held.saturating_add(packet.memory());
                 lane.held.push(item.take()?);
-                let (stream, most) = (lane.stream, self.session.control.get_limits().memory);
-                Limits::hold(self.held, most, "memory", || {
-                    format!("pictures behind the range's end are held until none inside can follow: more than {most} bytes")
-                })
-                .map_err(|e| e.in_stream(stream))
+                let stream = lane.stream;
+                self.hold(stream, "pictures behind the range's end are held until none inside can follow")
             }
             Fate::Written => {
                 if !lane.held.is_empty() {
@@ -367,6 +369,14 @@ impl Copy<'_, '_> {
                 self.emit(index, item)
             }
         }
+    }
+
+    /// An error for more memory than may be held; `what` is, of this stream.
+    fn hold(&self, stream: usize, what: &str) -> Result<()> {
+        let (held, most) =
+            (self.held.saturating_add(self.session.seams.held), self.session.control.get_limits().memory);
+        Limits::hold(held, most, "memory", || format!("{what}: more than {most} bytes"))
+            .map_err(|e| e.in_stream(stream))
     }
 
     /// Writes or drops what was held back.
@@ -421,7 +431,7 @@ impl Copy<'_, '_> {
         self.session
             .target
             .write(lane.track, &mut item.packet, origin, self.session.report)
-            .map_err(|e| if e.kind() == ErrorKind::LimitExceeded { e } else { e.in_stream(lane.stream) })
+            .map_err(|e| of_stream(e, lane.stream))
     }
 
     /// Tells how far the primary stream is come.

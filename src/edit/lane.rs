@@ -50,6 +50,10 @@ pub(super) struct Passes {
 /// whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
+/// Longer packets of sound are taken to last as long as this: 65,535 samples, the most that FLAC has in one, last 8 s at
+/// 8 kHz. What a container says may be any number.
+const LONGEST: Timestamp = Timestamp::from_nanos(10_000_000_000);
+
 /// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use that
 /// are cut at every frame. Between two parts, only where packets are longer than twice as much.
 pub(super) const LEFT_OUT: Timestamp = Timestamp::from_nanos(30_000_000);
@@ -130,12 +134,14 @@ impl Lane {
     /// How far behind the end its packets may have to be heard: the next part's sound may begin as much later as
     /// one of them is long.
     fn reach(&self, packet: &Packet) -> i64 {
-        if packet.duration() > self.long { packet.duration() } else { 0 }
+        let len = packet.duration();
+        if len > self.long { len.min(LONGEST.ticks(self.base)) } else { 0 }
     }
 
     /// Whether a packet of this length is to wait: the next part's sound may begin before it ends.
     pub(super) fn waits(&mut self, time: i64, end: i64) -> bool {
-        let len = end.saturating_sub(time);
+        let len = end.saturating_sub(time).min(LONGEST.ticks(self.base));
+        let end = time.saturating_add(len);
         self.waits |= len > self.long && end > self.until.saturating_sub(len);
         self.waits
     }

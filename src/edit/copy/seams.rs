@@ -1,6 +1,6 @@
 //! Where parts meet on a track without an edit list, and packets of sound are long: which of them are heard there.
 
-use super::{Copy, Session};
+use super::{Copy, Session, of_stream};
 use crate::{
     Result, Source,
     av::{packet::Packet, stream::StreamKind},
@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub(in crate::edit) struct Seams {
     /// By track.
     waiting: BTreeMap<usize, Vec<Waiting>>,
+    /// Bytes of memory that they take.
+    pub(super) held: u64,
     /// How much of the sound inside ranges is left out at one of their borders, at most; by stream.
     left_out: BTreeMap<usize, Timestamp>,
 }
@@ -62,7 +64,11 @@ impl Copy<'_, '_> {
             samples: Rational { num: 1, den: rate },
             stream: lane.stream,
         };
-        self.session.seams.waiting.entry(lane.track).or_default().push(waiting);
+        let seams = &mut self.session.seams;
+        seams.held = seams.held.saturating_add(waiting.item.packet.memory());
+        seams.waiting.entry(lane.track).or_default().push(waiting);
+        let stream = lane.stream;
+        self.hold(stream, "sound at a range's end is held until that of the next begins")?;
         Ok(true)
     }
 
@@ -91,6 +97,7 @@ impl Session<'_> {
         let mut heard = None;
         let last = waiting.last().map(|last| (last.stream, last.end));
         for mut packet in waiting {
+            self.seams.held = self.seams.held.saturating_sub(packet.item.packet.memory());
             heard.get_or_insert(packet.at);
             let over = packet.end.minus(begins).max(Timestamp::ZERO);
             let half = Timestamp::from_nanos(packet.end.minus(packet.at).nanos() / 2);
@@ -118,7 +125,7 @@ impl Session<'_> {
             track.clock.place_at(packet, waiting.base, waiting.shift);
         }
         let origin = waiting.item.at.map(|at| Origin { source: &waiting.source, at });
-        self.target.write(track, packet, origin, self.report).map_err(|e| e.in_stream(waiting.stream))
+        self.target.write(track, packet, origin, self.report).map_err(|e| of_stream(e, waiting.stream))
     }
 
     fn note_left_out(&mut self, stream: usize, amount: Timestamp) {

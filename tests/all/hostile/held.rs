@@ -66,3 +66,31 @@ fn pictures_behind_a_range_are_held_within_the_limit() {
     assert_eq!(error.kind(), LimitExceeded, "{error}");
     assert!(error.to_string().contains("behind the range's end"), "{error}");
 }
+
+#[test]
+fn sound_that_says_it_lasts_an_hour_is_held_within_the_limit() {
+    oracle!("sound_that_says_it_lasts_an_hour_is_held_within_the_limit");
+    let sources =
+        ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=30", "-f", "lavfi", "-i", "anoisesrc=r=48000:d=30"];
+    let codecs = ["-c:v", "libx264", "-g", "25", "-c:a", "pcm_s16le"];
+    let mut bytes = std::fs::read(made_by_ffmpeg("pcm.mkv", &[&sources[..], &codecs].concat())).unwrap();
+    // The sound's TrackUID becomes a DefaultDuration of 3600 s, in as many bytes.
+    let is_uid = |at: &usize| bytes[*at..].starts_with(&[0x73, 0xC5, 0x88]);
+    let at = (0..bytes.len()).filter(is_uid).nth(1).unwrap();
+    bytes[at..][..4].copy_from_slice(&[0x23, 0xE3, 0x83, 0x87]);
+    bytes[at + 4..][..7].copy_from_slice(&3_600_000_000_000_u64.to_be_bytes()[1..]);
+    let source = Source::from_bytes(bytes);
+    let copy = |last: f64, memory| {
+        let media = Media::open(source.clone())?;
+        let cut =
+            range(0.0, last).keep(TimeRange::secs(28.0, 29.0).unwrap()).mode(CutMode::Keyframe).format("mkv");
+        cut_to(&media, &cut, Sink::writer(std::io::sink()), &holds(memory))
+    };
+    // 96 kB a second.
+    let error = copy(27.0, 1_000_000).expect_err("20 s of sound wait");
+    assert_eq!(error.kind(), LimitExceeded, "{error}");
+    assert!(error.to_string().contains("sound at a range's end is held"), "{error}");
+    // No more than what lies around the border waits, however long the range is.
+    copy(14.0, 3_500_000).unwrap();
+    copy(27.0, 3_500_000).unwrap();
+}
