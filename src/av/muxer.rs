@@ -109,6 +109,20 @@ impl Muxer {
         self.name() == "matroska"
     }
 
+    /// Whether a cover of this codec fits where there is a place for covers.
+    pub(crate) fn takes_cover(self, cover: &Stream) -> bool {
+        // movenc.c: codec_cover_image_tags; id3v2.c: ff_id3v2_mime_tags; flacenc.c: flac_init.
+        let known: &[&str] = match self.name().as_str() {
+            "mp4" | "ipod" | "f4v" => &["mjpeg", "png", "bmp"],
+            "mp3" => &["mjpeg", "png", "bmp", "tiff", "gif"],
+            "flac" => &["mjpeg", "png", "bmp", "tiff"],
+            _ => return true,
+        };
+        let codec = cover.codec();
+        let in_newer = cfg!(libav_9_0) && !self.is_mov() && codec == "webp";
+        in_newer || known.contains(&codec.as_str())
+    }
+
     /// What libav's table says about a codec in this container, or what is known where it says nothing, or
     /// muxes what no player reads; None where nobody tells. `strict`: by the standard, and nothing that is an
     /// experiment.

@@ -19,9 +19,6 @@ pub(crate) use moov::rewritten;
 pub(crate) use operation::Operation;
 pub use runner::Clip;
 
-/// Why a cover is left out.
-pub(crate) const NO_COVER: &str = "it can't hold cover art";
-
 /// What a report says of sound that begins within a frame.
 pub(crate) fn lacks_frame(stream: usize) -> String {
     format!(

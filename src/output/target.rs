@@ -267,9 +267,12 @@ impl Target {
         self.states_durations()
     }
 
-    /// Whether it has a place for a cover. (In front of fragments libav has an empty track for it.)
-    pub(crate) fn holds_covers(&self) -> bool {
-        self.muxer.holds_covers() && !self.is_fragmented() && !self.is_segmented()
+    /// Why it can't hold a cover, if so. (In front of fragments libav has an empty track for one.)
+    pub(crate) fn refuses_cover(&self, cover: &Stream) -> Option<&'static str> {
+        if !self.muxer.holds_covers() || self.is_fragmented() || self.is_segmented() {
+            return Some("it can't hold cover art");
+        }
+        (!self.muxer.takes_cover(cover)).then_some("it can't hold cover art of this codec")
     }
 
     /// Whether this is an MP4 in fragments.

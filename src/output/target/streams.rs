@@ -10,7 +10,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::avio::NullDevice,
-    output::{self, numbering},
+    output::numbering,
 };
 
 /// What a container wants in front of each keyframe, because it has no other place for it: the configuration
@@ -201,7 +201,7 @@ impl Target {
             return Some("it wants packets with start codes, and those of the source have lengths");
         }
         if stream.is_picture() {
-            return (!self.holds_covers()).then_some(output::NO_COVER);
+            return self.refuses_cover(stream);
         }
         if is_not_read_again(self.muxer, stream) {
             return Some("what is written of this codec there is not found again");

@@ -245,11 +245,10 @@ impl Blend {
             return Err(Error::unsupported("the sources have neither picture nor sound in common"));
         }
         self.tell_of_the_rest(&streams, target, report);
-        if target.holds_covers() {
-            // They have no place on the clock, and so no stream in the parts.
-            let covers = self.first()?.streams().iter().filter(|stream| stream.picture.is_some());
-            lanes.extend(covers.map(|source| Lane { way: Way::Copy, source, is_audio: false }));
-        }
+        // They have no place on the clock, and so no stream in the parts.
+        let is_held = |stream: &&Stream| stream.picture.is_some() && target.refuses_cover(stream).is_none();
+        let covers = self.first()?.streams().iter().filter(is_held);
+        lanes.extend(covers.map(|source| Lane { way: Way::Copy, source, is_audio: false }));
         Ok((lanes, streams))
     }
 
@@ -333,15 +332,16 @@ impl Blend {
                 let told = || self.medias.iter().any(|media| stream_of(media, kind).is_none());
                 let of_both = matches!(kind, StreamKind::Video | StreamKind::Audio);
                 let unwanted = self.settings.leaves_out(kind) || (of_both && told());
-                let stays = number == 0 && stream.picture.is_some() && target.holds_covers();
+                let refused = stream.is_picture().then(|| target.refuses_cover(stream)).flatten();
+                let stays = number == 0 && stream.picture.is_some() && refused.is_none();
                 if taken.contains(&index) || stays || stream.is_hidden() || (unwanted && !stream.is_picture())
                 {
                     continue;
                 }
                 let is_of_kind = |i: &usize| media.streams().get(*i).is_some_and(|s| s.kind() == kind);
                 let plays = of_both && !stream.is_picture();
-                let reason = if stream.is_picture() && !target.holds_covers() {
-                    output::NO_COVER
+                let reason = if let Some(why) = refused {
+                    why
                 } else if stream.is_picture() {
                     "the covers are those of the first source"
                 } else if plays && !taken.iter().any(is_of_kind) {

@@ -20,7 +20,7 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
-    output::{self, target::Target},
+    output::target::Target,
     time::Rational,
     transcode::{
         encoders::{
@@ -138,11 +138,13 @@ impl<'a> Plan<'a> {
             }
             if source.is_picture() {
                 // A cover belongs to the header, not to the clock.
-                if target.holds_covers() && source.picture.is_some() {
-                    lanes.push(Lane { way: Way::Copy, source, is_audio: false });
-                    streams.push(None);
-                } else {
-                    target.drop_stream(index, source, output::NO_COVER, report);
+                match target.refuses_cover(source) {
+                    Some(why) => target.drop_stream(index, source, why, report),
+                    None if source.picture.is_some() => {
+                        lanes.push(Lane { way: Way::Copy, source, is_audio: false });
+                        streams.push(None);
+                    }
+                    None => target.drop_stream(index, source, "it has no bytes", report),
                 }
                 continue;
             }

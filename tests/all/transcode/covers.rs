@@ -111,3 +111,55 @@ fn fonts_stay_in_matroska() {
     let clip = transcode(&open(&source), &Transcode::new().format("mp4"), &Control::new()).unwrap();
     assert_eq!(clip.report.dropped_streams.len(), 1, "{:?}", clip.report);
 }
+
+#[test]
+fn a_cover_that_the_container_has_no_name_for_is_left_out_by_name() {
+    oracle!("covers of other codecs");
+    let folder = tempfile::tempdir().unwrap();
+    let sound = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "flac"];
+    let plain = made_by_ffmpeg("uncovered.mkv", &sound);
+    for (codec, mime, holds) in [
+        ("gif", "image/gif", &["mp3"][..]),
+        ("tiff", "image/tiff", &["mp3", "flac"]),
+        ("png", "image/png", &["mp3", "flac", "m4a"]),
+    ] {
+        let cover = drawn(&format!("cover.{codec}"), "testsrc2=s=64x64", &["-frames:v", "1"]);
+        let mimetype = format!("mimetype={mime}");
+        let attached = ["-c", "copy", "-attach", cover.to_str().unwrap(), "-metadata:s:t", &mimetype];
+        let source = made_by_ffmpeg(
+            &format!("covered-{codec}.mkv"),
+            &[&["-i", plain.to_str().unwrap()], &attached[..]].concat(),
+        );
+        let media = open(&source);
+        assert!(info(&source).streams.iter().any(|stream| stream.codec == codec), "{codec}");
+        for format in ["mp3", "flac", "m4a"] {
+            let encoded = Transcode::new().format(format);
+            let fade = Transition::new("fade", Duration::from_millis(200));
+            let sources = [media.source().clone(), media.source().clone()];
+            let control = Control::new();
+            let mut outcomes = vec![
+                ("transcode", transcode(&media, &encoded, &control)),
+                ("transition", join_with_transition(&sources, &fade, &encoded, &control)),
+            ];
+            if format == "flac" {
+                outcomes.push(("remux", remux(&media, &Remux::new().format(format), &control)));
+            }
+            for (operation, outcome) in outcomes {
+                let what = format!("{operation}: {codec} in {format}");
+                let clip = outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+                let kept = usize::from(holds.contains(&format));
+                let (covers, others) = covers_in(&save(&clip, folder.path(), &format!("named.{format}")));
+                assert_eq!((covers.len(), others), (kept, 1), "{what}");
+                let named = |warning: &String| {
+                    warning.contains(codec) && warning.contains("can't hold cover art of this codec")
+                };
+                assert_eq!(
+                    clip.report.warnings.iter().any(named),
+                    kept == 0,
+                    "{what}: {:?}",
+                    clip.report.warnings
+                );
+            }
+        }
+    }
+}
