@@ -68,10 +68,10 @@ impl Ogg {
     }
 
     fn page(&mut self, page: &Page<'_>) {
-        if page.begins || (self.packets.len() >= STREAMS && !self.packets.contains_key(&page.serial)) {
+        if page.begins {
             self.packets.remove(&page.serial);
         }
-        if self.packets.len() >= STREAMS {
+        if self.packets.len() >= STREAMS && !self.packets.contains_key(&page.serial) {
             self.packets.clear();
         }
         let packet = self.packets.entry(page.serial).or_default();
