@@ -97,6 +97,11 @@ pub const UNREAD: &[(&str, &str, &str)] = &[
     ("wmv2", "mpg", AS_MPEG),
 ];
 
+/// FFmpeg 7.1 opens no ADPCM out of NUT, which it or we wrote: its demuxer tells no channel layout.
+pub fn is_unread_here(codec: &str, from: &str) -> bool {
+    avrope::libav_version().starts_with("61.") && codec.starts_with("adpcm_") && from == "nut"
+}
+
 const AS_DATA: &str = "MPEG-TS has no number for it: libav writes private data, and finds data (bin_data)";
 const AS_MPEG: &str = "MPEG-PS has no number for it: all is taken for MPEG's";
 
