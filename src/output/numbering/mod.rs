@@ -95,6 +95,13 @@ pub(crate) fn pre_skip(stream: &Stream, first: Option<Timestamp>) -> u16 {
     if is_own { own } else { u16::try_from(early).unwrap_or(u16::MAX) }
 }
 
+/// When the first packet of a stream is on the output's clock of which all is heard but what its source says;
+/// None where the first one need not be known.
+pub(crate) fn begin_of_all(stream: &Stream) -> Option<Timestamp> {
+    let skip = is_opus(stream).then(|| pre_skip(stream, None))?;
+    Some(Timestamp::ZERO.minus(Timestamp::from_ticks(skip.into(), PRE_SKIP_BASE)))
+}
+
 /// What an output's header says of the same. A stretch without a first packet begins with sound that is
 /// heard, as there is nothing to tell otherwise.
 pub(crate) fn told_skip(stream: &Stream, extent: Extent, first: Option<Timestamp>) -> u16 {

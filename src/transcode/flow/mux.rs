@@ -33,6 +33,8 @@ pub(crate) struct TrackState {
     pub(crate) ready: bool,
     /// How much of its source's stream it holds, if that is copied.
     pub(crate) copied: Option<Extent>,
+    /// What stands for the time of its first packet, where that lies in a lead-in that is shown.
+    pub(crate) first: Option<Timestamp>,
     /// MP4's text tracks have no holes: one that begins later begins with an empty text (3GPP TS 26.245).
     pub(crate) wants_silence: bool,
     pub(crate) silent: bool,
@@ -50,6 +52,7 @@ impl TrackState {
             of: None,
             ready: !waits,
             copied: Some(extent),
+            first: None,
             wants_silence: false,
             silent: false,
             index: None,
@@ -177,7 +180,7 @@ impl Muxing<'_> {
                 (Some(stream), None) => (stream.as_ref(), Comes::Encoded),
                 // Subtitles may be converted.
                 (stream, Some(extent)) => {
-                    let first = first_of(&self.waiting, number);
+                    let first = track.first.or_else(|| first_of(&self.waiting, number));
                     (stream.as_deref().unwrap_or(source), Comes::Copied(extent, first))
                 }
                 // Not one frame came.

@@ -211,7 +211,8 @@ struct Stages<'a> {
     live: bool,
     muxer: Muxer,
     has_edit_lists: bool,
-    /// Pictures that the source's edit list hides are copied, and shown: sound begins with them.
+    /// Pictures that the source's edit list hides are copied, and shown: sound that is copied is heard as
+    /// early.
     shows_lead_in: bool,
     counters: &'a Counters,
     stop: &'a Stop,
@@ -247,15 +248,19 @@ impl<'a> Stages<'a> {
                 let in_ac3_frames = self.muxer.looks_into_ac3() && lane.source.is_ac3();
                 let hidden = is_hidden_by_edits(self.parts, track);
                 let extent = if hidden && !self.has_edit_lists { Extent::Stretch } else { Extent::Whole };
-                let waits = self.tells_priming(lane.source);
-                let front = match hidden && lane.is_audio && !self.has_edit_lists && !self.shows_lead_in {
+                let leads_in = hidden && lane.is_audio && !self.has_edit_lists;
+                let is_heard = leads_in && self.shows_lead_in;
+                let first = is_heard.then(|| numbering::begin_of_all(lane.source)).flatten();
+                let waits = first.is_none() && self.tells_priming(lane.source);
+                let front = match leads_in && !is_heard {
                     false => Front::Kept,
                     true if waits => {
                         numbering::longest_skip(lane.source).map_or(Front::LeftOut, Front::Stated)
                     }
                     true => Front::LeftOut,
                 };
-                (Forward::Copy { to, in_ac3_frames, front }, TrackState::copied(extent, waits))
+                let state = TrackState { first, ..TrackState::copied(extent, waits) };
+                (Forward::Copy { to, in_ac3_frames, front }, state)
             }
             Way::Strip(reader) => (Forward::Strip(reader, to), TrackState::encoded()),
             Way::Convert(converter) => {

@@ -142,6 +142,22 @@ fn sound_that_an_edit_list_hides_is_not_heard() {
 }
 
 #[test]
+fn sound_under_a_lead_in_that_is_shown_is_heard_from_its_beginning() {
+    oracle!("sound under a lead-in");
+    let folder = tempfile::tempdir().unwrap();
+    for (codec, priming) in [("aac", 1024.0 / 48_000.0), ("libopus", 0.0)] {
+        let source = both("lead-in.mp4", "libx264", codec);
+        let range = TimeRange::secs(1.1, 2.9).unwrap();
+        let edited = Cut::new().keep(range).mode(CutMode::Edit);
+        let edited = save(&cut(&open(&source), &edited, &Control::new()).unwrap(), folder.path(), "edit.mp4");
+        let settings = Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Copy));
+        let out = made(&edited, &settings, folder.path(), "lead-in.mkv");
+        // AAC's first frame is heard where nothing states it, and the picture waits for what is heard then.
+        assert_begins(&out, (priming, -priming), codec);
+    }
+}
+
+#[test]
 fn copied_sound_has_the_samples_that_a_remux_has() {
     oracle!("copied sound");
     let folder = tempfile::tempdir().unwrap();
