@@ -188,11 +188,15 @@ impl Demux {
             } else if order.passes(&item.packet) {
                 return Ok(true);
             } else {
-                let (stream, held) = (item.packet.stream(), order.take(item.take()?));
+                let held = order.take(item.take()?);
                 let most = self.control.get_limits().memory;
                 let what =
                     || format!("pictures wait for those that are shown before them: more than {most} bytes");
-                Limits::hold(held, most, "memory", what).map_err(|e| e.in_stream(stream))?;
+                let of = |e: Error| match order.waits_for() {
+                    Some(stream) => e.in_stream(stream),
+                    None => e,
+                };
+                Limits::hold(held, most, "memory", what).map_err(of)?;
             }
         }
     }

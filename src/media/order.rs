@@ -1,6 +1,7 @@
 //! When pictures are shown whose container does not say it: AVI counts its packets in the order that they are
 //! decoded in. What the codec says of their order tells: the first picture that is shown has the first packet's
-//! place, and so on.
+//! place, and so on. Where packets are missing, the place is that of the packet as much further on as pictures are
+//! kept back: encoders count a packet when a picture comes in, and write it that much later.
 
 use super::item::Item;
 use crate::{
@@ -13,8 +14,13 @@ use crate::{
 };
 use std::collections::VecDeque;
 
-/// Pictures that wait for those that are shown before them: more than any codec lets be.
+/// Pictures that are kept back for those that are shown before them: more than any codec lets be.
 const MOST: usize = 64;
+/// Pictures that follow one in the file and are shown before it: more than any codec lets be.
+const LONGEST: u64 = 300;
+/// Bytes and packets of other streams between two pictures: more than files have, so that no picture comes any
+/// more, or not soon.
+const APART: (u64, u64) = (4 << 20, 16);
 /// The longest picture that is none: it says that nothing changes, and makes up for one that came in the packet
 /// before (libav's mpeg4_unpack_bframes, MAX_NVOP_SIZE).
 const NOTHING: usize = 19;
@@ -26,6 +32,8 @@ const VOP: [u8; 4] = [0, 0, 1, 0xb6];
 pub(super) struct Order {
     streams: Vec<Pictures>,
     waiting: VecDeque<Waiting>,
+    /// Packets are numbered as they come; this is the number of the first that waits.
+    first: u64,
     /// Bytes of memory that they take.
     held: u64,
     ended: bool,
@@ -33,8 +41,8 @@ pub(super) struct Order {
 
 struct Waiting {
     item: Item,
-    /// The picture's number in its stream, if it is not told yet when it is shown.
-    untold: Option<u64>,
+    /// It is a picture, and not told yet when it is shown.
+    is_untold: bool,
 }
 
 impl Order {
@@ -45,22 +53,28 @@ impl Order {
             streams.extend(Pictures::of(*index, stream)?);
         }
         let due = !streams.is_empty();
-        Ok(due.then(|| Self { streams, waiting: VecDeque::new(), held: 0, ended: false }))
+        Ok(due.then(|| Self { streams, waiting: VecDeque::new(), first: 0, held: 0, ended: false }))
     }
 
     /// From somewhere else on.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
-        (self.held, self.ended) = (0, false);
+        (self.first, self.held, self.ended) = (0, 0, false);
         self.streams.iter_mut().for_each(Pictures::restart);
     }
 
     /// The next packet that has all its times, or None if more have to come in before.
     pub(super) fn next(&mut self) -> Option<Item> {
-        self.waiting.front().filter(|first| first.untold.is_none())?;
+        self.waiting.front().filter(|first| !first.is_untold)?;
         let first = self.waiting.pop_front()?;
+        self.first = self.first.saturating_add(1);
         self.held = self.held.saturating_sub(first.item.packet.memory());
         Some(first.item)
+    }
+
+    /// The stream of the picture that all others wait for.
+    pub(super) fn waits_for(&self) -> Option<usize> {
+        self.waiting.front().map(|first| first.item.packet.stream())
     }
 
     /// Whether a packet may go on at once: nothing waits, and it is not to be ordered.
@@ -70,66 +84,83 @@ impl Order {
 
     /// Takes a packet in. Returns how many bytes wait now.
     pub(super) fn take(&mut self, mut item: Item) -> u64 {
-        self.held = self.held.saturating_add(item.packet.memory());
-        let stream = item.packet.stream();
-        let Some(pictures) = self.streams.iter_mut().find(|it| it.stream == stream) else {
-            self.waiting.push_back(Waiting { item, untold: None });
-            return self.held;
-        };
-        let untold = self.waiting.iter().rev().filter(|it| it.untold.is_some()).map(|it| &it.item.packet);
-        let before = untold.into_iter().find(|packet| packet.stream() == stream);
+        let (stream, memory) = (item.packet.stream(), item.packet.memory());
+        self.held = self.held.saturating_add(memory);
+        let number = self.first.saturating_add(self.waiting.len() as u64);
+        let mut is_untold = false;
         let mut told = Vec::new();
-        let number = pictures.note(&mut item.packet, before, &mut told);
-        self.waiting.push_back(Waiting { item, untold: Some(number) });
-        self.tell(stream, &told);
+        for pictures in &mut self.streams {
+            if pictures.stream == stream {
+                is_untold = true;
+                let before = pictures.last_back().and_then(|before| place(self.first, before));
+                let before = before.and_then(|i| self.waiting.get(i)).map(|it| &it.item.packet);
+                pictures.note(number, &mut item.packet, before, &mut told);
+            } else {
+                pictures.pass(memory, &mut told);
+            }
+        }
+        self.waiting.push_back(Waiting { item, is_untold });
+        self.tell(&told);
         self.held
     }
 
     /// No more packets come.
     pub(super) fn end(&mut self) {
         self.ended = true;
-        for i in 0..self.streams.len() {
-            let Some(pictures) = self.streams.get_mut(i) else { continue };
-            let mut told = Vec::new();
-            pictures.finish(&mut told);
-            let stream = pictures.stream;
-            self.tell(stream, &told);
-        }
+        let mut told = Vec::new();
+        self.streams.iter_mut().for_each(|pictures| pictures.end(&mut told));
+        self.tell(&told);
     }
 
     pub(super) fn is_ended(&self) -> bool {
         self.ended
     }
 
-    fn tell(&mut self, stream: usize, told: &[(u64, i64)]) {
+    fn tell(&mut self, told: &[(u64, i64)]) {
         for (number, pts) in told {
-            let of = |it: &&mut Waiting| it.item.packet.stream() == stream && it.untold == Some(*number);
-            if let Some(waiting) = self.waiting.iter_mut().find(of) {
+            let waiting = place(self.first, *number).and_then(|i| self.waiting.get_mut(i));
+            if let Some(waiting) = waiting {
                 let packet = &mut waiting.item.packet;
                 let (dts, lasts) = (packet.dts().unwrap_or(*pts), packet.duration());
                 packet.set_times(*pts, dts, lasts);
-                waiting.untold = None;
+                waiting.is_untold = false;
             }
         }
     }
 }
 
-/// The pictures of one stream.
+/// Where a packet is among those that wait.
+fn place(first: u64, number: u64) -> Option<usize> {
+    usize::try_from(number.checked_sub(first)?).ok()
+}
+
+/// The pictures of one stream. They go by the numbers of their packets.
 struct Pictures {
     stream: usize,
     parser: Parser,
     rule: Rule,
-    /// Pictures are numbered as they come.
+    /// How many pictures are there already.
     count: u64,
-    /// The times that packets came at, and nothing is shown at yet.
-    places: VecDeque<i64>,
-    /// Pictures that are not placed, with what they are ordered by.
-    back: Vec<(u64, i64)>,
+    /// Pictures whose order is not known, with what they are ordered by, and how many were there before.
+    back: Vec<Back>,
     /// The highest that was seen since the order began anew.
     highest: Option<i64>,
-    /// The times of the last packets, as many as a decoder keeps pictures back. A packet is decoded that much
-    /// earlier than it came, for none is shown before it is decoded.
-    early: VecDeque<i64>,
+    /// Pictures in the order that they are shown in, which have no place yet.
+    shown: VecDeque<u64>,
+    /// Places that are free.
+    places: VecDeque<i64>,
+    /// So many packets more have to come in front of the one that tells the first place.
+    skip: usize,
+    /// The last place that was given, or that is free, and how long a picture lasts.
+    last: Option<(i64, i64)>,
+    /// Bytes and packets of other streams since the last picture.
+    apart: (u64, u64),
+}
+
+struct Back {
+    picture: u64,
+    number: i64,
+    count: u64,
 }
 
 /// What tells the order.
@@ -139,6 +170,16 @@ enum Rule {
     Numbers(usize),
     /// B-frames are shown at once, and others when the next one comes that is none.
     Types,
+}
+
+impl Rule {
+    /// How many pictures are kept back.
+    fn delay(self) -> usize {
+        match self {
+            Self::Types => 1,
+            Self::Numbers(delay) => delay,
+        }
+    }
 }
 
 impl Pictures {
@@ -156,40 +197,84 @@ impl Pictures {
     }
 
     fn new(stream: usize, parser: Parser, rule: Rule) -> Self {
-        let (places, early) = (VecDeque::new(), VecDeque::new());
+        let (shown, places, skip) = (VecDeque::new(), VecDeque::new(), rule.delay());
         let back = Vec::new();
-        Self { stream, parser, rule, count: 0, places, back, highest: None, early }
+        Self {
+            stream,
+            parser,
+            rule,
+            count: 0,
+            back,
+            highest: None,
+            shown,
+            places,
+            skip,
+            last: None,
+            apart: (0, 0),
+        }
     }
 
     fn restart(&mut self) {
-        self.highest = None;
-        self.places.clear();
+        (self.highest, self.last) = (None, None);
         self.back.clear();
-        self.early.clear();
+        self.shown.clear();
+        self.places.clear();
+        (self.skip, self.apart) = (self.rule.delay(), (0, 0));
     }
 
-    /// Numbers a picture and sets when it is decoded. `before`: the one that waits in front of it. `told`: pictures
+    /// The last picture that came, of those whose order is not known.
+    fn last_back(&self) -> Option<u64> {
+        self.back.last().map(|back| back.picture)
+    }
+
+    /// Takes a picture in, and sets when it is decoded. `before`: the one that waits in front of it. `told`: pictures
     /// that can be placed now, and when they are shown.
-    fn note(&mut self, packet: &mut Packet, before: Option<&Packet>, told: &mut Vec<(u64, i64)>) -> u64 {
+    fn note(
+        &mut self,
+        picture: u64,
+        packet: &mut Packet,
+        before: Option<&Packet>,
+        told: &mut Vec<(u64, i64)>,
+    ) {
         let looked = self.parser.look(packet);
         let stands_for_b = || packet.size() <= NOTHING && before.is_some_and(|it| is_packed(it.data()));
         let is_b = looked.is_b || (self.rule == Rule::Types && stands_for_b());
+        self.apart = (0, 0);
         self.decode_early(packet);
-        let number = self.count;
+        self.order(picture, Looked { is_b, ..looked });
         self.count = self.count.saturating_add(1);
-        self.order(number, Looked { is_b, ..looked }, told);
-        number
+        self.tell(told);
     }
 
-    fn order(&mut self, picture: u64, looked: Looked, told: &mut Vec<(u64, i64)>) {
+    /// A packet of another stream came.
+    fn pass(&mut self, memory: u64, told: &mut Vec<(u64, i64)>) {
+        self.apart = (self.apart.0.saturating_add(memory), self.apart.1.saturating_add(1));
+        if self.apart.0 > APART.0 && self.apart.1 > APART.1 {
+            self.end(told);
+            self.restart();
+        }
+    }
+
+    /// No more pictures come: those that wait follow the last.
+    fn end(&mut self, told: &mut Vec<(u64, i64)>) {
+        self.show_all();
+        self.tell(told);
+        let Some((last, lasts)) = self.last else { return };
+        let missing = i64::try_from(self.skip).unwrap_or(0);
+        let places = (1..).map(|n: i64| last.saturating_add(n.saturating_add(missing).saturating_mul(lasts)));
+        told.extend(self.shown.drain(..).zip(places));
+    }
+
+    fn order(&mut self, picture: u64, looked: Looked) {
+        let count = self.count;
         let most = match self.rule {
             Rule::Types if looked.is_b => {
-                self.tell(picture, told);
+                self.shown.push_back(picture);
                 MOST
             }
             Rule::Types => {
-                self.finish(told);
-                self.back.push((picture, 0));
+                self.show_all();
+                self.back.push(Back { picture, number: 0, count });
                 1
             }
             Rule::Numbers(most) => {
@@ -197,54 +282,51 @@ impl Pictures {
                 let number = looked.number.map_or_else(next, i64::from);
                 if looked.is_intra && self.highest.is_some_and(|highest| number <= highest) {
                     // Numbers begin anew.
-                    self.finish(told);
+                    self.show_all();
                     self.highest = None;
                 }
                 self.highest = self.highest.max(Some(number));
-                self.back.push((picture, number));
+                self.back.push(Back { picture, number, count });
                 most
             }
         };
-        while self.back.len() > most || self.places.len() > MOST {
-            if !self.tell_lowest(told) {
-                break;
-            }
+        let waits_long = |back: &[Back]| back.first().is_some_and(|it| count.abs_diff(it.count) > LONGEST);
+        while self.back.len() > most || waits_long(&self.back) {
+            self.show_lowest();
         }
     }
 
-    /// Places all that wait.
-    fn finish(&mut self, told: &mut Vec<(u64, i64)>) {
-        while self.tell_lowest(told) {}
+    /// All that wait, in order.
+    fn show_all(&mut self) {
+        while self.show_lowest() {}
     }
 
-    fn tell_lowest(&mut self, told: &mut Vec<(u64, i64)>) -> bool {
-        let lowest = self.back.iter().enumerate().min_by_key(|(_, (_, number))| *number);
+    fn show_lowest(&mut self) -> bool {
+        let lowest = self.back.iter().enumerate().min_by_key(|(_, back)| back.number);
         let Some(lowest) = lowest.map(|(i, _)| i) else { return false };
-        let (picture, _) = self.back.remove(lowest);
-        self.tell(picture, told);
+        self.shown.push_back(self.back.remove(lowest).picture);
         true
     }
 
-    fn tell(&mut self, picture: u64, told: &mut Vec<(u64, i64)>) {
-        told.extend(self.places.pop_front().map(|place| (picture, place)));
+    /// Gives places to pictures, as far as both are known.
+    fn tell(&mut self, told: &mut Vec<(u64, i64)>) {
+        let count = self.shown.len().min(self.places.len());
+        told.extend(self.shown.drain(..count).zip(self.places.drain(..count)));
     }
 
-    /// Notes when a packet came, and lets it be decoded as much earlier as pictures are kept back.
+    /// Lets a packet be decoded as much earlier than it came as pictures are kept back: none is shown before it is
+    /// decoded. That is a place as well.
     fn decode_early(&mut self, packet: &mut Packet) {
-        let (came, lasts) = (packet.dts().unwrap_or(0), packet.duration());
-        let delay = match self.rule {
-            Rule::Types => 1,
-            Rule::Numbers(delay) => i64::try_from(delay).unwrap_or(1),
-        };
-        if self.early.is_empty() {
-            // In front of the first there were as many, as far as that goes.
-            let before = |number: i64| came.saturating_sub(number.saturating_mul(lasts.max(1)));
-            self.early.extend((1..=delay).rev().map(before));
+        let (came, lasts) = (packet.dts().unwrap_or(0), packet.duration().max(1));
+        let delay = i64::try_from(self.rule.delay()).unwrap_or(1);
+        let decoded = came.saturating_sub(delay.saturating_mul(lasts));
+        packet.set_times(packet.pts().unwrap_or(came), decoded, packet.duration());
+        self.last = Some((decoded, lasts));
+        if self.skip > 0 {
+            self.skip = self.skip.saturating_sub(1);
+        } else {
+            self.places.push_back(decoded);
         }
-        self.places.push_back(came);
-        self.early.push_back(came);
-        let decoded = self.early.pop_front().unwrap_or(came);
-        packet.set_times(packet.pts().unwrap_or(came), decoded, lasts);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::common::{self, cached, ffprobe, frames, made_by_ffmpeg, none, open, save};
 use avrope::{
-    Control, Cut, CutMode, Media, Remux, Source, TimeRange, Transcode, cut, remux, synth, transcode,
+    Control, Cut, CutMode, Media, Remux, Sink, Source, TimeRange, Transcode, cut, remux, remux_to, synth,
+    transcode,
     transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
 };
 use std::path::{Path, PathBuf};
@@ -198,4 +199,61 @@ fn pictures_that_wait_for_others_are_held_to_the_limit_of_memory() {
     let error = remux(&media, &Remux::new().format("mkv"), &control).map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), avrope::ErrorKind::LimitExceeded, "{error}");
     assert!(error.to_string().contains("pictures wait for those that are shown before them"), "{error}");
+    assert!(error.to_string().contains("stream 0"), "the one that waits: {error}");
+}
+
+/// Twelve seconds, each picture 3 brighter than the one before it, of which some are left out.
+fn with_a_gap(name: &str, coder: &[&str]) -> PathBuf {
+    let grey =
+        "color=black:size=64x48:rate=25:duration=12,format=gray,geq=lum='mod(3*N,230)+10',format=yuv420p";
+    let gap = "select='not(between(n,90,120))'";
+    let input = format!("{grey},{gap}");
+    let pictures = ["-f", "lavfi", "-i", &input, "-fps_mode", "passthrough", "-enc_time_base", "1/25"];
+    made_by_ffmpeg(&format!("order-gap-{name}.avi"), &[&pictures[..], coder].concat())
+}
+
+#[test]
+fn pictures_behind_a_gap_are_shown_when_they_were() {
+    oracle!("pictures of AVI behind a gap");
+    let folder = tempfile::tempdir().unwrap();
+    // No keyframe but those of the interval: libav ends an edit list at the first keyframe that is decoded behind it.
+    let cases: [(&str, &[&str]); 3] = [
+        ("mpeg4", &["-c:v", "mpeg4", "-bf", "2", "-q:v", "2", "-g", "25", "-sc_threshold", "1000000000"]),
+        ("h264", &["-c:v", "libx264", "-bf", "2", "-sc_threshold", "0"]),
+        ("h264-all", &["-c:v", "libx264", "-bf", "3", "-b_strategy", "0", "-sc_threshold", "0"]),
+    ];
+    for (name, coder) in cases.into_iter().filter(|(_, coder)| synth::has_encoder(coder[1])) {
+        let source = with_a_gap(name, coder);
+        let clip = remux(&open(&source), &Remux::new().format("mp4"), &none()).unwrap();
+        let copied = save(&clip, folder.path(), &format!("{name}.mp4"));
+        let hashes: Vec<_> = frames(&source, "0:v").into_iter().map(|frame| frame.hash).collect();
+        let found = frames(&copied, "0:v");
+        assert_eq!(found.iter().map(|frame| frame.hash.clone()).collect::<Vec<_>>(), hashes, "{name}");
+        for (frame, number) in found.iter().zip((0..90).chain(121..)) {
+            let due = f64::from(number) / RATE;
+            assert!((frame.time - due).abs() < 0.0001, "{name}: {number} at {}", frame.time);
+        }
+        let settings = Cut::new().keep(TimeRange::secs(4.84, 6.0).unwrap()).mode(CutMode::Edit).format("mp4");
+        let piece = cut(&open(&source), &settings, &none()).unwrap();
+        let piece = frames(&save(&piece, folder.path(), &format!("{name}-piece.mp4")), "0:v");
+        assert_eq!(piece[0].hash, hashes[90], "{name}");
+        assert_eq!(piece.len(), 29, "{name}");
+    }
+}
+
+#[test]
+fn sound_that_goes_on_behind_the_last_picture_does_not_wait_in_memory() {
+    oracle!("sound of AVI behind its last picture");
+    let pictures = ["-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=1"];
+    let sound = ["-f", "lavfi", "-i", "sine=duration=120", "-ac", "2", "-c:a", "pcm_s16le"];
+    let coder = ["-c:v", "mpeg4", "-bf", "2"];
+    let source = made_by_ffmpeg("order-short.avi", &[&pictures[..], &sound, &coder].concat());
+    let mut limits = avrope::control::Limits::default();
+    limits.memory = 12 << 20;
+    let media = Media::open(Source::open(&source).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copied = folder.path().join("short.mkv");
+    remux_to(&media, &Remux::new(), Sink::file(&copied), &Control::new().limits(limits)).unwrap();
+    assert_pictures(&copied, &source, 0.0, "short");
+    assert_eq!(frames(&copied, "0:v").len(), 25);
 }

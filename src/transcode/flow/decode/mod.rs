@@ -361,7 +361,6 @@ pub(crate) struct At {
     /// The last picture in front of a range, its time and the length that it states: it is shown until the
     /// next one comes.
     before: Option<(Frame, i64, i64)>,
-    /// When pictures are shown, where packets do not say it.
     /// The next picture's timestamp, were there none.
     expected: Option<i64>,
     sound: SoundClock,
