@@ -110,8 +110,10 @@ pub(super) struct Lane {
     pub long: i64,
     /// Packets wait for what comes behind the seam: so do those that follow them.
     pub waits: bool,
-    /// How much that lies inside the range was left out with a packet, in ticks.
-    pub left_out: i64,
+    /// How much that lies inside the range was left out with a packet at its beginning, in ticks.
+    pub left_out_first: i64,
+    /// And at its end.
+    pub left_out_last: i64,
 }
 
 impl Lane {
@@ -207,9 +209,11 @@ impl Lane {
         // What was left out leaves no hole: nothing of this stream comes behind it.
         self.done |= late;
         if self.kind == StreamKind::Audio && !self.primes {
-            let at_end = if late { pts.map(|pts| self.until.saturating_sub(pts)) } else { None };
-            let at_start = if early { ends.map(|ends| ends.saturating_sub(self.keep_from)) } else { None };
-            self.left_out = self.left_out.max(at_end.or(at_start).unwrap_or(0));
+            let at_end = pts.filter(|_| late).map_or(0, |pts| self.until.saturating_sub(pts));
+            let at_start =
+                ends.filter(|_| early && !late).map_or(0, |ends| ends.saturating_sub(self.keep_from));
+            self.left_out_last = self.left_out_last.max(at_end);
+            self.left_out_first = self.left_out_first.max(at_start);
         }
         if late || early { Fate::LeftOut } else { Fate::Written }
     }

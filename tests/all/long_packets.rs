@@ -137,3 +137,41 @@ fn an_edit_list_shows_long_packets_to_the_sample() {
         assert_eq!(clip.report.warnings.iter().find(told), None, "{name}");
     }
 }
+
+/// What was said of sound that is left out.
+fn told(clip: &Clip) -> Vec<&String> {
+    clip.report.warnings.iter().filter(|warning| warning.contains("is left out at its border")).collect()
+}
+
+#[test]
+fn ranges_that_go_on_where_one_ended_lack_no_sound_and_nothing_is_said() {
+    oracle!("ranges_that_go_on_where_one_ended_lack_no_sound_and_nothing_is_said");
+    let dir = tempfile::tempdir().unwrap();
+    let codec = ["-c:a", "flac", "-frame_size", "16384"];
+    let matroska = noise("long.mkv", &codec);
+    let alone = ["-i", matroska.to_str().unwrap(), "-map", "a", "-c", "copy"];
+    let flac = made_by_ffmpeg("long.flac", &alone);
+    let nut = made_by_ffmpeg("long.nut", &["-i", matroska.to_str().unwrap(), "-c", "copy"]);
+    for (source, format) in [(&matroska, "mkv"), (&flac, "flac"), (&nut, "nut"), (&matroska, "nut")] {
+        // A keyframe is at 3.6 s.
+        let ranges = [(0.0, 3.6), (3.6, 14.0)].map(|(from, to)| TimeRange::secs(from, to).unwrap());
+        let settings = ranges.into_iter().fold(Cut::new().mode(CutMode::Keyframe), Cut::keep);
+        let clip = cut(&open(source), &settings.format(format), &Control::new()).unwrap();
+        let out = save(&clip, dir.path(), &format!("whole-{format}.{format}"));
+        assert!(samples(&out) == samples(source), "{format}: all samples");
+        assert_eq!(told(&clip), Vec::<&String>::new(), "{format}");
+    }
+}
+
+#[test]
+fn sound_that_neither_range_has_is_told() {
+    oracle!("sound_that_neither_range_has_is_told");
+    let source = noise("long.mkv", &["-c:a", "flac", "-frame_size", "16384"]);
+    // NUT holds packets whole: one that goes on over the seam is heard there, in the place of the other's.
+    for (from, to, again) in [(0.0, 3.6, 8.4), (0.0, 2.4, 3.6)] {
+        let (one, two) = (TimeRange::secs(from, to).unwrap(), TimeRange::secs(again, 14.0).unwrap());
+        let settings = Cut::new().mode(CutMode::Keyframe).keep(one).keep(two).format("nut");
+        let clip = cut(&open(&source), &settings, &Control::new()).unwrap();
+        assert_eq!(told(&clip).len(), 1, "{to} and {again}: {:?}", clip.report.warnings);
+    }
+}

@@ -48,7 +48,8 @@ impl Copy<'_, '_> {
                 later: Timestamp::ZERO,
                 long: i64::MAX,
                 waits: false,
-                left_out: 0,
+                left_out_first: 0,
+                left_out_last: 0,
             };
             if stream == primary { self.lanes.insert(0, lane) } else { self.lanes.push(lane) }
         }

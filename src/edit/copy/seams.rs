@@ -18,6 +18,8 @@ pub(in crate::edit) struct Seams {
     waiting: BTreeMap<usize, Vec<Waiting>>,
     /// Bytes of memory that they take.
     pub(super) held: u64,
+    /// Where the last part's sound ended, by track.
+    ended: BTreeMap<usize, Ended>,
     /// How much of the sound inside ranges is left out at one of their borders, at most; by stream.
     left_out: BTreeMap<usize, Timestamp>,
 }
@@ -35,6 +37,20 @@ struct Waiting {
     stream: usize,
 }
 
+/// Where a part's sound ends, for what comes behind the seam.
+struct Ended {
+    stream: usize,
+    /// From the file's clock to the output's.
+    shift: Timestamp,
+    /// How far it is heard, on the file's clock.
+    heard: Timestamp,
+    /// How much of the range behind that is not.
+    left_out: Timestamp,
+}
+
+/// Two ranges of which one goes on where the other ended do so to the millisecond: many containers count in them.
+const ROUNDING: Timestamp = Timestamp::from_nanos(1_000_000);
+
 impl Copy<'_, '_> {
     /// Whether a packet of sound waits for the part behind the seam. The first of a part ends what waits for it.
     pub(super) fn waits_for_seam(
@@ -49,7 +65,18 @@ impl Copy<'_, '_> {
         let base = lane.base;
         let on_output = |ticks: i64| Timestamp::from_ticks(ticks, base).plus(shift);
         if lane.written == 1 {
+            let begins = Timestamp::from_ticks(time, base).plus(lane.offset_at(Some(time)));
+            let (stream, left_out) = (lane.stream, Timestamp::from_ticks(lane.left_out_first, base));
             self.session.settle(lane.track, on_output(time))?;
+            if !self.part.whole_frames {
+                let (shift, runs_on) = (self.shift, self.sound_runs_on);
+                // Where packets have no times, one follows the other.
+                let goes_on = |ended: &Ended| {
+                    let off = if runs_on { begins.minus(ended.heard) } else { shift.minus(ended.shift) };
+                    off.nanos().abs() <= ROUNDING.nanos()
+                };
+                self.session.note_seam(lane.track, begins, goes_on, (stream, left_out));
+            }
         }
         let Some(end) = passes.end.filter(|end| lane.waits(time, *end)) else { return Ok(false) };
         let stream = self.media.streams().get(lane.stream);
@@ -75,11 +102,26 @@ impl Copy<'_, '_> {
     /// Ends what waits for sound that this part does not have, and notes what of its own was left out.
     pub(super) fn close_seams(&mut self) -> Result<()> {
         for lane in &self.lanes {
+            if lane.kind != StreamKind::Audio || self.part.whole_frames {
+                continue;
+            }
             if lane.written == 0 {
                 self.session.settle(lane.track, self.session.placed)?;
+                if let Some(ended) = self.session.seams.ended.remove(&lane.track) {
+                    self.session.note_left_out(ended.stream, ended.left_out);
+                }
+                self.session
+                    .note_left_out(lane.stream, Timestamp::from_ticks(lane.left_out_first, lane.base));
             }
-            if !self.part.whole_frames {
-                self.session.note_left_out(lane.stream, Timestamp::from_ticks(lane.left_out, lane.base));
+            let heard = lane.seen_end.map_or(self.part.from.plus(self.media.start()), |end| {
+                Timestamp::from_ticks(end, lane.base).plus(lane.offset_at(Some(end)))
+            });
+            let left_out = Timestamp::from_ticks(lane.left_out_last, lane.base);
+            let ended = Ended { stream: lane.stream, shift: self.shift, heard, left_out };
+            if self.part.last {
+                self.session.note_left_out(ended.stream, ended.left_out);
+            } else {
+                self.session.seams.ended.insert(lane.track, ended);
             }
         }
         if self.part.last {
@@ -95,7 +137,7 @@ impl Session<'_> {
         let Some(waiting) = self.seams.waiting.remove(&track) else { return Ok(()) };
         let trims = self.target.trims_packets();
         let mut heard = None;
-        let last = waiting.last().map(|last| (last.stream, last.end));
+        let last = waiting.last().map(|last| last.end);
         for mut packet in waiting {
             self.seams.held = self.seams.held.saturating_sub(packet.item.packet.memory());
             heard.get_or_insert(packet.at);
@@ -110,8 +152,10 @@ impl Session<'_> {
             heard = Some(packet.end);
             self.write_waiting(track, packet)?;
         }
-        if let Some(((stream, end), heard)) = last.zip(heard) {
-            self.note_left_out(stream, end.min(self.placed).minus(heard));
+        if let Some(((end, heard), ended)) = last.zip(heard).zip(self.seams.ended.get_mut(&track)) {
+            let later = self.target.tracks.get(track).map_or(Timestamp::ZERO, |track| track.later);
+            ended.heard = heard.minus(ended.shift).minus(later);
+            ended.left_out = end.min(self.placed).minus(heard);
         }
         if let Some(track) = self.target.tracks.get_mut(track) {
             track.clock.restart();
@@ -126,6 +170,26 @@ impl Session<'_> {
         }
         let origin = waiting.item.at.map(|at| Origin { source: &waiting.source, at });
         self.target.write(track, packet, origin, self.report).map_err(|e| of_stream(e, waiting.stream))
+    }
+
+    /// Notes what is not heard where this part's sound `begins`. A range that goes on where the one before it ended
+    /// lacks only what neither has: a packet of that one may be heard behind the seam. `left_out`: what this one
+    /// left out at its beginning, and of which stream.
+    fn note_seam(
+        &mut self,
+        track: usize,
+        begins: Timestamp,
+        goes_on: impl Fn(&Ended) -> bool,
+        left_out: (usize, Timestamp),
+    ) {
+        let Some(ended) = self.seams.ended.remove(&track) else {
+            return self.note_left_out(left_out.0, left_out.1);
+        };
+        if goes_on(&ended) {
+            return self.note_left_out(ended.stream, begins.minus(ended.heard));
+        }
+        self.note_left_out(ended.stream, ended.left_out);
+        self.note_left_out(left_out.0, left_out.1);
     }
 
     fn note_left_out(&mut self, stream: usize, amount: Timestamp) {
