@@ -243,6 +243,12 @@ impl Demuxer {
         !RAW.contains(&self.name().as_str())
     }
 
+    /// Whether libav finds out when pictures are shown that a raw stream has: by their types, which its parsers
+    /// of MPEG-1, -2 and -4 tell. Pictures of H.264 and of what came after it may refer to any others.
+    pub(crate) fn finds_times(self) -> bool {
+        self.has_times() || matches!(self.name().as_str(), "m4v" | "mpegvideo")
+    }
+
     /// Whether libav puts packets together from pieces that lie between those of other streams.
     pub(crate) fn gathers(self) -> bool {
         matches!(self.name().as_str(), "mpegts" | "mpeg" | "ogg")

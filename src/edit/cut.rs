@@ -177,7 +177,7 @@ impl Copying {
             return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
                 .advise("save it to a file, or read it into memory first"));
         }
-        if !self.media.demuxer().has_times() && ranges.iter().any(|range| *range != TimeRange::ALL) {
+        if !self.media.demuxer().finds_times() && ranges.iter().any(|range| *range != TimeRange::ALL) {
             let what = self.media.demuxer().long_name();
             return Err(Error::unsupported(format!(
                 "its packets do not say when they are shown ({what}): no range of them can be copied"

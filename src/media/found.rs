@@ -38,6 +38,7 @@ impl Found {
         Ok((source, Self { demuxer, promise, bytes_read }))
     }
 }
+
 /// A stream's first bytes are looked at and then put back in front of it.
 fn probe_stream(source: Source, head: &mut Vec<u8>, control: &Control) -> Result<(Source, Demuxer)> {
     let name = source.name().to_owned();

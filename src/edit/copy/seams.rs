@@ -7,7 +7,7 @@ use crate::{
     edit::lane::{LEFT_OUT, Passes},
     media::Item,
     output::target::Origin,
-    time::{Rational, Timestamp},
+    time::{ROUNDING, Rational, Timestamp},
 };
 use std::collections::BTreeMap;
 
@@ -48,9 +48,6 @@ struct Ended {
     left_out: Timestamp,
 }
 
-/// Two ranges of which one goes on where the other ended do so to the millisecond: many containers count in them.
-const ROUNDING: Timestamp = Timestamp::from_nanos(1_000_000);
-
 impl Copy<'_, '_> {
     /// Whether a packet of sound waits for the part behind the seam. The first of a part ends what waits for it.
     pub(super) fn waits_for_seam(
@@ -70,7 +67,7 @@ impl Copy<'_, '_> {
             self.session.settle(lane.track, on_output(time))?;
             if !self.part.whole_frames {
                 let (shift, runs_on) = (self.shift, self.sound_runs_on);
-                // Where packets have no times, one follows the other.
+                // Where packets have no times, one follows the other. Many containers count in milliseconds.
                 let goes_on = |ended: &Ended| {
                     let off = if runs_on { begins.minus(ended.heard) } else { shift.minus(ended.shift) };
                     off.nanos().abs() <= ROUNDING.nanos()
