@@ -4,8 +4,9 @@
 use crate::time::Rational;
 use ffmpeg_sys_next as ff;
 
-/// Longer ones are cut: milliseconds, which many containers count in, are as they are.
-const COARSE: f64 = 0.001;
+/// Longer ones, in seconds, are cut for packets: milliseconds, which many containers count in, are as they
+/// are, and go into another of them unchanged.
+const COARSE_FOR_PACKETS: f64 = 0.001;
 
 /// In what the times of a stream are handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl Ticks {
         let base = Self::own(stream).base;
         // SAFETY: a live stream has parameters, which are its own.
         let rate = unsafe { (*stream.codecpar).sample_rate };
-        let samples = samples(base, rate).filter(|_| base.value() > COARSE);
-        let (times, base) = samples.unwrap_or_else(|| base.cut(COARSE));
+        let samples = samples(base, rate).filter(|_| base.value() > COARSE_FOR_PACKETS);
+        let (times, base) = samples.unwrap_or_else(|| base.cut(COARSE_FOR_PACKETS));
         Self { times, base }
     }
 
@@ -45,7 +46,7 @@ impl Ticks {
 fn samples(base: Rational, rate: i32) -> Option<(i64, Rational)> {
     let (count, den) = (i64::from(base.num).checked_mul(rate.into())?, i64::from(base.den));
     let fine = Rational { num: 1, den: rate };
-    let whole = rate > 0 && count.checked_rem(den)? == 0 && fine.value() <= COARSE;
+    let whole = rate > 0 && count.checked_rem(den)? == 0 && fine.value() <= COARSE_FOR_PACKETS;
     whole.then_some((count.checked_div(den)?, fine))
 }
 

@@ -50,8 +50,8 @@ pub(super) struct Passes {
 /// whole.
 const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
-/// Longer packets of sound are taken to last as long as this: 65,535 samples, the most that FLAC has in one, last 8 s at
-/// 8 kHz. What a container says may be any number.
+/// Longer packets of sound are taken to last as long as this: 65,535 samples, the most that FLAC has in one,
+/// last 8 s at 8 kHz. What a container says may be any number.
 const LONGEST: Timestamp = Timestamp::from_nanos(10_000_000_000);
 
 /// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use that

@@ -16,8 +16,9 @@ pub(crate) struct Span {
     pub media: i64,
 }
 
-/// Longer ticks, in seconds, are too coarse for borders that picture and sound have in common: milliseconds are.
-const COARSE: f64 = 0.000_99;
+/// Milliseconds too, in seconds and with room for a float's rounding, are too coarse for the borders of a
+/// range, which picture and sound have in common: decoded sound is cut there to the sample.
+const COARSE_FOR_BORDERS: f64 = 0.000_99;
 
 impl Span {
     pub(crate) fn shown_end(&self) -> Timestamp {
@@ -129,7 +130,7 @@ impl Timeline {
     /// The same in ticks of which a whole number is one of the stream's, and how many: for a range's borders,
     /// where the stream's own are coarse.
     pub(crate) fn finer(&self) -> (Self, i64) {
-        let (times, base) = self.base.cut(COARSE);
+        let (times, base) = self.base.cut(COARSE_FOR_BORDERS);
         let spans = self.spans.iter().map(|span| Span { media: span.media.saturating_mul(times), ..*span });
         (Self { spans: spans.collect(), base }, times)
     }

@@ -169,9 +169,9 @@ impl Session<'_> {
         self.target.write(track, packet, origin, self.report).map_err(|e| of_stream(e, waiting.stream))
     }
 
-    /// Notes what is not heard where this part's sound `begins`. A range that goes on where the one before it ended
-    /// lacks only what neither has: a packet of that one may be heard behind the seam. `left_out`: what this one
-    /// left out at its beginning, and of which stream.
+    /// Notes what is not heard where this part's sound `begins`. A range that goes on where the one before it
+    /// ended lacks only what neither has: a packet of that one may be heard behind the seam. `left_out`: what
+    /// this one left out at its beginning, and of which stream.
     fn note_seam(
         &mut self,
         track: usize,
