@@ -8,7 +8,7 @@ use super::{
     device::Device,
     dict::Dict,
     error,
-    format::{pix_fmt, sample_fmt},
+    format::{is_lossless, pix_fmt, properties, sample_fmt},
     frame::Frame,
     graph::Format,
     hdr, log,
@@ -76,21 +76,14 @@ impl EncoderKind {
         self.get().capabilities & ff::AV_CODEC_CAP_EXPERIMENTAL as c_int != 0
     }
 
-    /// What libav says of the codec.
-    fn properties(self) -> c_int {
-        // SAFETY: a static description, or NULL.
-        unsafe { ff::avcodec_descriptor_get(self.get().id).as_ref() }.map_or(0, |codec| codec.props)
-    }
-
     /// Whether nothing is ever lost in its codec, so that no bit rate can be chosen.
     pub(crate) fn is_lossless(self) -> bool {
-        let (lossless, lossy) = (ff::AV_CODEC_PROP_LOSSLESS as c_int, ff::AV_CODEC_PROP_LOSSY as c_int);
-        self.properties() & lossless != 0 && self.properties() & lossy == 0
+        is_lossless(self.get().id)
     }
 
     /// Whether each frame of its codec stands for itself. FFV1's need not, whatever libav says.
     pub(crate) fn is_intra_only(self) -> bool {
-        self.properties() & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0 && self.codec() != "ffv1"
+        properties(self.get().id) & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0 && self.codec() != "ffv1"
     }
 
     /// Whether libav's table for a muxer has this codec; None where it has no table.

@@ -58,6 +58,19 @@ pub(super) fn name_of<F>(
     format(number).map(|format| unsafe { string(name(format)) })
 }
 
+/// What libav says of a codec.
+pub(super) fn properties(codec: ff::AVCodecID) -> c_int {
+    // SAFETY: a static description, or NULL.
+    unsafe { ff::avcodec_descriptor_get(codec).as_ref() }.map_or(0, |codec| codec.props)
+}
+
+/// Whether nothing is ever lost in a codec. WavPack has a lossy kind, which libav does not encode.
+pub(super) fn is_lossless(codec: ff::AVCodecID) -> bool {
+    let (lossless, lossy) = (ff::AV_CODEC_PROP_LOSSLESS as c_int, ff::AV_CODEC_PROP_LOSSY as c_int);
+    let of_both = codec == ff::AVCodecID::AV_CODEC_ID_WAVPACK;
+    properties(codec) & lossless != 0 && (of_both || properties(codec) & lossy == 0)
+}
+
 pub(super) fn pix_fmt(number: i32) -> Option<ff::AVPixelFormat> {
     // AV_PIX_FMT_NB is that of the header the bindings were made from, so every number below it is a variant.
     // SAFETY: the number is inside the enum's range, which has no gaps.

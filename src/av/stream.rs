@@ -10,7 +10,7 @@ pub(crate) use turn::Turn;
 
 use super::{
     check, dict,
-    format::{describe_layout, name_of, pix_fmt, sample_fmt},
+    format::{describe_layout, is_lossless, name_of, pix_fmt, properties, sample_fmt},
     string,
     ticks::Ticks,
 };
@@ -349,9 +349,22 @@ impl Stream {
 
     /// Whether each picture of its codec stands for itself.
     pub(in crate::av) fn is_intra_only(&self) -> bool {
-        // SAFETY: a static description, or NULL.
-        let codec = unsafe { ff::avcodec_descriptor_get(self.codec_id()).as_ref() };
-        codec.is_some_and(|codec| codec.props & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0)
+        properties(self.codec_id()) & ff::AV_CODEC_PROP_INTRA_ONLY as c_int != 0
+    }
+
+    /// Whether its codec loses nothing, whether this libav encodes it or not.
+    pub(crate) fn is_lossless(&self) -> bool {
+        is_lossless(self.codec_id())
+    }
+
+    /// How many bits of a sample count, as far as that is said; floating point has those of its format.
+    pub(crate) fn bits_of_sample(&self) -> u32 {
+        let said = [self.get().bits_per_raw_sample, self.get().bits_per_coded_sample];
+        // SAFETY: looks into a table; 0 for what is not in it.
+        let bytes = sample_fmt(self.get().format).map_or(0, |f| unsafe { ff::av_get_bytes_per_sample(f) });
+        let whole = bytes.saturating_mul(8);
+        let bits = said.into_iter().find(|bits| *bits > 0).filter(|bits| *bits < whole);
+        u32::try_from(bits.unwrap_or(whole)).unwrap_or(0)
     }
 
     pub(crate) fn sample_format(&self) -> Option<String> {

@@ -26,21 +26,48 @@ pub(crate) fn with_codecs(
     let usual = video_encoder(&VideoSettings::new(), target.muxer);
     let find = |video: &VideoSettings| video_encoder(video, target.muxer);
     let pictures = choose(StreamKind::Video, (media, target), usual, video, find, report);
-    let usual = match lossless(media, target) {
-        Some(flac) => Ok(flac),
+    let lossless = lossless(media, target);
+    let usual = match lossless {
+        Some((encoder, _)) => Ok(encoder),
         None => audio_encoder(&AudioSettings::new(), target.muxer),
     };
     let find = |audio: &AudioSettings| audio_encoder(audio, target.muxer);
     let sound = choose(StreamKind::Audio, (media, target), usual, audio, find, report);
+    if let (Some((encoder, Some(lost))), Some(sound)) = (lossless, &sound)
+        && find(sound).is_ok_and(|chosen| chosen.codec() == encoder.codec())
+    {
+        report.warn(format!("{}: {lost}", encoder.codec()));
+    }
     asked.video(pictures.unwrap_or_default()).audio(sound.unwrap_or_default())
 }
 
-/// What takes the place of sound that lost nothing, where the container holds it: FLAC loses nothing either.
-fn lossless(media: &Media, target: &Target) -> Option<EncoderKind> {
+/// What takes the place of sound that lost nothing, where the container holds it: what loses nothing either.
+/// With it, what is lost all the same.
+fn lossless(media: &Media, target: &Target) -> Option<(EncoderKind, Option<&'static str>)> {
     let sound = media.streams().iter().find(|s| s.kind() == StreamKind::Audio && !s.is_hidden())?;
-    let is_lossless = EncoderKind::find(&sound.codec()).is_some_and(EncoderKind::is_lossless);
-    let flac = EncoderKind::find("flac").filter(|_| is_lossless && !sound.codec().starts_with("pcm_"))?;
-    (holds::encoder(target.muxer, flac) == Held::Well).then_some(flac)
+    if !sound.is_lossless() || sound.codec().starts_with("pcm_") {
+        return None;
+    }
+    let format = sound.sample_format().unwrap_or_default();
+    // Libav's FLAC and ALAC have up to 24 bits.
+    let (pcm, lost) = match sound.bits_of_sample() {
+        _ if format.starts_with("dbl") => ("pcm_f64", Some("it has no floating point")),
+        _ if format.starts_with("flt") => ("pcm_f32", Some("it has no floating point")),
+        ..=16 => ("pcm_s16", None),
+        17..=24 => ("pcm_s24", None),
+        _ => ("pcm_s32", Some("it has 24 bits a sample, and the source more")),
+    };
+    let compressed = || ["flac", "alac"].iter().filter_map(|name| EncoderKind::find(name));
+    let is_big_endian = target.muxer.usual_codecs().1.ends_with("be");
+    let ends = if is_big_endian { ["be", "le"] } else { ["le", "be"] };
+    let plain = ends.iter().filter_map(|end| EncoderKind::find(&format!("{pcm}{end}")));
+    let rate = sound.sample_rate().unwrap_or(0);
+    let is_held = |encoder: &EncoderKind| {
+        let rates = holds::sample_rates(&target.muxer.name(), &encoder.codec());
+        (rates.is_empty() || rates.contains(&rate)) && holds::encoder(target.muxer, *encoder) == Held::Well
+    };
+    let exact = compressed().filter(|_| lost.is_none()).chain(plain).find(is_held);
+    exact.map(|encoder| (encoder, None)).or_else(|| Some((compressed().find(is_held)?, lost)))
 }
 
 /// Settings for the codec of the first stream of a kind, or else for the container's usual one, and why then.
