@@ -18,6 +18,13 @@ use std::collections::VecDeque;
 const MOST: usize = 64;
 /// Pictures that follow one in the file and are shown before it: more than any codec lets be.
 const LONGEST: u64 = 300;
+/// Pictures that wait for the first that is shown before one in front of it, where there was none: that one, and
+/// the keyframe that it refers to.
+const CALM: usize = 2;
+/// How many pictures H.264 and HEVC keep back if they begin with it later: B-frames that refer to B-frames.
+const LATE: usize = 2;
+/// Codecs that may begin with B-frames later.
+const LATE_CODECS: [&str; 6] = ["h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "vc1"];
 /// Bytes and packets of other streams between two pictures: more than files have, so that no picture comes any
 /// more, or not soon.
 const APART: (u64, u64) = (4 << 20, 16);
@@ -139,6 +146,10 @@ struct Pictures {
     stream: usize,
     parser: Parser,
     rule: Rule,
+    /// No picture was seen yet that is shown before one in front of it, and libav saw none when it was opened.
+    calm: bool,
+    /// It began so.
+    was_calm: bool,
     /// How many pictures are there already.
     count: u64,
     /// Pictures whose order is not known, with what they are ordered by, and how many were there before.
@@ -186,32 +197,35 @@ impl Pictures {
     /// None if they are shown as they are decoded.
     fn of(index: usize, stream: &Stream) -> Result<Option<Self>> {
         let delay = usize::try_from(stream.delay()).unwrap_or(0).min(MOST);
-        if delay == 0 {
+        let (codec, calm) = (stream.codec(), delay == 0);
+        if calm && !LATE_CODECS.contains(&codec.as_str()) {
             return Ok(None);
         }
-        let rule = match stream.codec().as_str() {
-            "h264" | "hevc" => Rule::Numbers(delay),
+        let rule = match codec.as_str() {
+            "h264" | "hevc" => Rule::Numbers(if calm { LATE } else { delay }),
             _ => Rule::Types,
         };
-        Ok(Parser::open(stream)?.map(|parser| Self::new(index, parser, rule)))
+        Ok(Parser::open(stream)?.map(|parser| Self::new(index, parser, rule, calm)))
     }
 
-    fn new(stream: usize, parser: Parser, rule: Rule) -> Self {
-        let (shown, places, skip) = (VecDeque::new(), VecDeque::new(), rule.delay());
-        let back = Vec::new();
-        Self {
+    fn new(stream: usize, parser: Parser, rule: Rule, calm: bool) -> Self {
+        let mut pictures = Self {
             stream,
             parser,
             rule,
+            calm,
+            was_calm: calm,
             count: 0,
-            back,
+            back: Vec::new(),
             highest: None,
-            shown,
-            places,
-            skip,
+            shown: VecDeque::new(),
+            places: VecDeque::new(),
+            skip: 0,
             last: None,
             apart: (0, 0),
-        }
+        };
+        pictures.restart();
+        pictures
     }
 
     fn restart(&mut self) {
@@ -219,7 +233,8 @@ impl Pictures {
         self.back.clear();
         self.shown.clear();
         self.places.clear();
-        (self.skip, self.apart) = (self.rule.delay(), (0, 0));
+        self.calm = self.was_calm;
+        (self.skip, self.apart) = (if self.calm { 0 } else { self.rule.delay() }, (0, 0));
     }
 
     /// The last picture that came, of those whose order is not known.
@@ -267,31 +282,55 @@ impl Pictures {
 
     fn order(&mut self, picture: u64, looked: Looked) {
         let count = self.count;
+        let next = || self.highest.map_or(0, |highest| highest.saturating_add(1));
+        let number = match self.rule {
+            // Those that wait are shown as they came.
+            Rule::Types => 0,
+            Rule::Numbers(_) => looked.number.map_or_else(next, i64::from),
+        };
+        let goes_back = self.highest.is_some_and(|highest| number <= highest);
+        if self.rule != Rule::Types && looked.is_intra && goes_back {
+            // Numbers begin anew.
+            self.show_all();
+            self.highest = None;
+        } else if self.calm && (if self.rule == Rule::Types { looked.is_b } else { goes_back }) {
+            self.begin();
+        }
+        self.highest = self.highest.max(Some(number));
         let most = match self.rule {
+            _ if self.calm => {
+                self.back.push(Back { picture, number, count });
+                CALM
+            }
             Rule::Types if looked.is_b => {
                 self.shown.push_back(picture);
                 MOST
             }
             Rule::Types => {
                 self.show_all();
-                self.back.push(Back { picture, number: 0, count });
+                self.back.push(Back { picture, number, count });
                 1
             }
             Rule::Numbers(most) => {
-                let next = || self.highest.map_or(0, |highest| highest.saturating_add(1));
-                let number = looked.number.map_or_else(next, i64::from);
-                if looked.is_intra && self.highest.is_some_and(|highest| number <= highest) {
-                    // Numbers begin anew.
-                    self.show_all();
-                    self.highest = None;
-                }
-                self.highest = self.highest.max(Some(number));
                 self.back.push(Back { picture, number, count });
                 most
             }
         };
         let waits_long = |back: &[Back]| back.first().is_some_and(|it| count.abs_diff(it.count) > LONGEST);
         while self.back.len() > most || waits_long(&self.back) {
+            self.show_lowest();
+        }
+    }
+
+    /// The first picture comes that is shown before one in front of it. Since packets are decoded when they came, as
+    /// those before were, all from here on are shown as much later as pictures are kept back.
+    fn begin(&mut self) {
+        self.calm = false;
+        let delay = self.rule.delay();
+        let dropped = delay.min(self.places.len());
+        self.places.drain(..dropped);
+        self.skip = delay.saturating_sub(dropped);
+        while self.back.len() > delay {
             self.show_lowest();
         }
     }
@@ -318,7 +357,7 @@ impl Pictures {
     /// decoded. That is a place as well.
     fn decode_early(&mut self, packet: &mut Packet) {
         let (came, lasts) = (packet.dts().unwrap_or(0), packet.duration().max(1));
-        let delay = i64::try_from(self.rule.delay()).unwrap_or(1);
+        let delay = if self.was_calm { 0 } else { i64::try_from(self.rule.delay()).unwrap_or(1) };
         let decoded = came.saturating_sub(delay.saturating_mul(lasts));
         packet.set_times(packet.pts().unwrap_or(came), decoded, packet.duration());
         self.last = Some((decoded, lasts));

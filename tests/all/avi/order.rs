@@ -1,6 +1,6 @@
 //! When pictures are shown: AVI counts its packets in the order that they are decoded in, and says no more.
 
-use crate::common::{self, cached, ffprobe, frames, made_by_ffmpeg, none, open, save};
+use crate::common::{self, cached, ffmpeg, ffprobe, frames, made_by_ffmpeg, none, open, save};
 use avrope::{
     Control, Cut, CutMode, Media, Remux, Sink, Source, TimeRange, Transcode, cut, remux, remux_to, synth,
     transcode,
@@ -256,4 +256,60 @@ fn sound_that_goes_on_behind_the_last_picture_does_not_wait_in_memory() {
     remux_to(&media, &Remux::new(), Sink::file(&copied), &Control::new().limits(limits)).unwrap();
     assert_pictures(&copied, &source, 0.0, "short");
     assert_eq!(frames(&copied, "0:v").len(), 25);
+}
+
+/// Ten seconds without B-frames, and two with them: libav sees none when it opens that.
+fn with_late_b_frames(name: &str, coder: &[&str]) -> PathBuf {
+    let part = |part: &str, seconds: u32, b_frames: &str| {
+        let input = format!("testsrc2=size=192x108:rate=25:duration={seconds}");
+        let made = [&["-f", "lavfi", "-i", &input], coder, &["-bf", b_frames]].concat();
+        made_by_ffmpeg(&format!("order-late-{name}-{part}.avi"), &made)
+    };
+    let parts = [part("a", 10, "0"), part("b", 2, "2")];
+    cached(&format!("order-late-{name}.avi"), &format!("{parts:?}"), |path| {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list");
+        let lines = parts.map(|part| format!("file '{}'\n", part.display()));
+        std::fs::write(&list, lines.concat()).unwrap();
+        let input = ["-f", "concat", "-safe", "0", "-i", list.to_str().unwrap()];
+        ffmpeg(&[&input[..], &["-c", "copy", path.to_str().unwrap()]].concat());
+    })
+}
+
+#[test]
+fn pictures_are_in_order_where_b_frames_begin_later() {
+    oracle!("pictures of AVI whose B-frames begin later");
+    let folder = tempfile::tempdir().unwrap();
+    // How many pictures the encoder keeps back: its packets are counted so much earlier than shown.
+    for (name, coder, delay) in
+        [("mpeg4", ["-c:v", "mpeg4", "-q:v", "2"], 1), ("h264", ["-c:v", "libx264", "-crf", "20"], 2)]
+    {
+        if !synth::has_encoder(coder[1]) {
+            continue;
+        }
+        let source = with_late_b_frames(name, &coder);
+        let clip = remux(&open(&source), &Remux::new().format("mp4"), &none()).unwrap();
+        let copied = save(&clip, folder.path(), &format!("{name}.mp4"));
+        // libav's decoder for MPEG-4 gives the last picture in front of the B-frames twice.
+        let all = |path: &Path| {
+            let mut all = frames(path, "0:v");
+            all.dedup_by(|next, before| next.hash == before.hash);
+            all
+        };
+        let hashes: Vec<_> = all(&source).into_iter().map(|frame| frame.hash).collect();
+        let found = all(&copied);
+        assert_eq!(found.iter().map(|frame| frame.hash.clone()).collect::<Vec<_>>(), hashes, "{name}");
+        assert_eq!(found.len(), 300, "{name}");
+        for (frame, number) in found.iter().zip((0..250).chain(250 + delay..)) {
+            let due = f64::from(number) / RATE;
+            assert!((frame.time - due).abs() < 0.0001, "{name}: {number} at {}", frame.time);
+        }
+        let range = TimeRange::secs(10.4, 11.4).unwrap();
+        let settings = Cut::new().keep(range).mode(CutMode::Edit).format("mp4");
+        let piece = cut(&open(&source), &settings, &none()).unwrap();
+        let piece = frames(&save(&piece, folder.path(), &format!("{name}-piece.mp4")), "0:v");
+        let piece: Vec<_> = piece.into_iter().map(|frame| frame.hash).collect();
+        let first = 260 - usize::try_from(delay).unwrap();
+        assert_eq!(piece, hashes[first..first + 25], "{name}");
+    }
 }
