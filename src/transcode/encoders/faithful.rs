@@ -36,7 +36,7 @@ pub(crate) fn with_codecs(
     if let (Some((encoder, Some(lost))), Some(sound)) = (lossless, &sound)
         && find(sound).is_ok_and(|chosen| chosen.codec() == encoder.codec())
     {
-        report.warn(format!("{}: {lost}", encoder.codec()));
+        report.warn(format!("{} {lost}", encoder.codec()));
     }
     asked.video(pictures.unwrap_or_default()).audio(sound.unwrap_or_default())
 }
@@ -51,11 +51,15 @@ fn lossless(media: &Media, target: &Target) -> Option<(EncoderKind, Option<&'sta
     let format = sound.sample_format().unwrap_or_default();
     // Libav's FLAC and ALAC have up to 24 bits.
     let (pcm, lost) = match sound.bits_of_sample() {
-        _ if format.starts_with("dbl") => ("pcm_f64", Some("it has no floating point")),
-        _ if format.starts_with("flt") => ("pcm_f32", Some("it has no floating point")),
+        _ if format.starts_with("dbl") => {
+            ("pcm_f64", Some("has no floating point: samples are rounded to 24 bits"))
+        }
+        _ if format.starts_with("flt") => {
+            ("pcm_f32", Some("has no floating point: samples are rounded to 24 bits"))
+        }
         ..=16 => ("pcm_s16", None),
         17..=24 => ("pcm_s24", None),
-        _ => ("pcm_s32", Some("it has 24 bits a sample, and the source more")),
+        _ => ("pcm_s32", Some("has 24 bits a sample: what the source has beyond them is lost")),
     };
     let compressed = || ["flac", "alac"].iter().filter_map(|name| EncoderKind::find(name));
     let is_big_endian = target.muxer.usual_codecs().1.ends_with("be");
