@@ -595,7 +595,13 @@ fn sound_that_lost_nothing_loses_nothing() {
         let source =
             made_by_ffmpeg(name, &["-f", "lavfi", "-i", &noise(bits), "-c:a", codec, "-sample_fmt", format]);
         let samples = |path: &Path| ffmpeg(&["-i", path.to_str().unwrap(), "-f", "f64le", "-"]).0;
-        let due = samples(&source)[24_000 * 8..72_000 * 8].to_vec();
+        let all = samples(&source);
+        // Matroska's times are whole milliseconds: where a range begins within a packet of FFmpeg 9, which are short,
+        // may be half of one off.
+        let off = if name.ends_with("mkv") { 24 } else { 0 };
+        let is_due = |found: &[u8]| {
+            (24_000 - off..=24_000 + off).any(|from| &all[from * 8..(from + 48_000) * 8] == found)
+        };
         for (to, becomes) in outputs {
             let settings = Cut::new().keep(range).mode(CutMode::Encode).format(*to);
             let what = format!("{name} -> {to}");
@@ -604,7 +610,7 @@ fn sound_that_lost_nothing_loses_nothing() {
             let out = save(&clip, folder.path(), &format!("lossless.{to}"));
             let found = ffprobe(&out, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
             assert_eq!(found["streams"][0]["codec_name"], *becomes, "{what}");
-            assert!(samples(&out) == due, "{what}");
+            assert!(is_due(&samples(&out)), "{what}");
         }
     }
     // What FLAC has no bits for is told.

@@ -190,7 +190,9 @@ pub fn frames(path: &Path, stream: &str) -> Vec<Frame> {
 }
 
 pub fn frames_with(path: &Path, stream: &str, options: &[&str]) -> Vec<Frame> {
-    let mut arguments = vec!["-copyts", "-i", path.to_str().unwrap(), "-map", stream];
+    // With more threads FFmpeg 9's decoder of FLAC loses samples behind packets that an edit list hides.
+    let threads: &[&str] = if stream.starts_with("0:a") { &["-threads", "1"] } else { &[] };
+    let mut arguments = [threads, &["-copyts", "-i", path.to_str().unwrap(), "-map", stream]].concat();
     arguments.extend(["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]);
     arguments.extend(options);
     arguments.extend(["-f", "framemd5", "-"]);
