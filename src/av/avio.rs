@@ -16,7 +16,7 @@ use super::memory;
 use crate::{Control, Error, ErrorKind, Result};
 use ffmpeg_sys_next as ff;
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_char, c_int, c_void},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
 };
@@ -153,4 +153,17 @@ fn finish_seek(common: &mut Common, outcome: Result<Option<u64>, c_int>, whence:
         },
         Ok(None) => i64::from(-libc::EINVAL),
     }
+}
+
+/// `AVFormatContext.io_open`: libav opens nothing that the caller did not name.
+pub(super) unsafe extern "C" fn deny(
+    _context: *mut ff::AVFormatContext,
+    pb: *mut *mut ff::AVIOContext,
+    _url: *const c_char,
+    _flags: c_int,
+    _options: *mut *mut ff::AVDictionary,
+) -> c_int {
+    // SAFETY: libav hands over where to put the context.
+    unsafe { *pb = std::ptr::null_mut() };
+    -libc::EPERM
 }

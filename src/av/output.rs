@@ -3,7 +3,7 @@
 mod sizes;
 
 use super::{
-    avio::{WriteDevice, WriteIo},
+    avio::{WriteDevice, WriteIo, deny},
     c_string, check,
     dict::Dict,
     error,
@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{Control, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
-use std::{
-    ffi::{c_char, c_int},
-    ptr,
-};
+use std::{ffi::c_int, ptr};
 
 /// A muxer at work. Made, given streams, then header, packets, trailer. Dropped at any point it frees all.
 pub(crate) struct Output {
@@ -285,17 +282,4 @@ impl Drop for Output {
             unsafe { ff::av_write_trailer(self.as_ptr()) };
         }
     }
-}
-
-/// `AVFormatContext.io_open`: a muxer opens nothing by name.
-unsafe extern "C" fn deny(
-    _context: *mut ff::AVFormatContext,
-    pb: *mut *mut ff::AVIOContext,
-    _url: *const c_char,
-    _flags: c_int,
-    _options: *mut *mut ff::AVDictionary,
-) -> c_int {
-    // SAFETY: libav hands over where to put the context.
-    unsafe { *pb = ptr::null_mut() };
-    -libc::EPERM
 }

@@ -122,19 +122,14 @@ fn is_of_bytes(stream: &Stream) -> bool {
 mod tests {
     use super::*;
 
+    fn clock(rate: i32, has_holes: bool) -> Counted {
+        let base = Rational { num: 1, den: rate };
+        Counted { stream: 0, has_holes, base, sample: None, began: None, block: None, count: 0, length: 1 }
+    }
+
     #[test]
     fn a_packet_that_does_not_say_how_long_it_is_lasts_as_long_as_others() {
-        let base = Rational { num: 1, den: 48_000 };
-        let mut counted = Counted {
-            stream: 0,
-            has_holes: false,
-            base,
-            sample: None,
-            began: None,
-            block: None,
-            count: 0,
-            length: 1,
-        };
+        let mut counted = clock(48_000, false);
         let mut packet = Packet::new().unwrap();
         let mut place = |said| {
             packet.set_times(7000, 7000, said);
@@ -149,17 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_not_counted_over() {
-        let base = Rational { num: 1, den: 1000 };
-        let mut counted = Counted {
-            stream: 0,
-            has_holes: true,
-            base,
-            sample: None,
-            began: None,
-            block: None,
-            count: 0,
-            length: 1,
-        };
+        let mut counted = clock(1000, true);
         let mut packet = Packet::new().unwrap();
         let mut place = |dts| {
             packet.set_times(dts, dts, 20);

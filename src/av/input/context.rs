@@ -6,14 +6,14 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    av::{avio::ReadIo, demuxer::Demuxer, dict, error, memory, option},
+    av::{
+        avio::{ReadIo, deny},
+        demuxer::Demuxer,
+        dict, error, memory, option,
+    },
 };
 use ffmpeg_sys_next as ff;
-use std::{
-    ffi::{c_char, c_int},
-    mem::ManuallyDrop,
-    ptr::{self, NonNull},
-};
+use std::{ffi::c_int, mem::ManuallyDrop, ptr::NonNull};
 
 /// How a context is opened.
 #[derive(Clone, Copy, Debug)]
@@ -122,17 +122,4 @@ fn not_opened(code: c_int, demuxer: Demuxer) -> Error {
         ),
         _ => error,
     }
-}
-
-/// `AVFormatContext.io_open`: no demuxer opens anything that the caller did not name.
-unsafe extern "C" fn deny(
-    _context: *mut ff::AVFormatContext,
-    pb: *mut *mut ff::AVIOContext,
-    _url: *const c_char,
-    _flags: c_int,
-    _options: *mut *mut ff::AVDictionary,
-) -> c_int {
-    // SAFETY: libav hands over where to put the context.
-    unsafe { *pb = ptr::null_mut() };
-    -libc::EPERM
 }
