@@ -66,7 +66,7 @@ pub(super) fn extent(
         } else {
             start
         };
-        let (end, from) = stated(demux);
+        let (end, from) = stated(demux, demuxer);
         // In these containers what is stated counts it.
         let counted = matches!(demuxer.name().as_str(), "ogg" | "matroska,webm");
         let shortest = delays().min().filter(|_| counted && from == Some(DurationFrom::Header));
@@ -98,7 +98,7 @@ pub(super) fn extent(
     let end = ends.max().filter(|end| *end != Timestamp::MAX).map(|end| end.minus(start));
     let (end, from) = match end {
         Some(end) => (Some(end), Some(DurationFrom::Index)),
-        None => stated(demux),
+        None => stated(demux, demuxer),
     };
     Ok(Extent { start, end, from })
 }
@@ -110,13 +110,15 @@ fn delay(stream: &Stream) -> Timestamp {
     sample.map_or(Timestamp::ZERO, |sample| Timestamp::from_ticks(stream.delay_of_sound(), sample))
 }
 
-/// What libav takes for the length, and what from.
-fn stated(demux: &Demux) -> (Option<Timestamp>, Option<DurationFrom>) {
+/// What libav takes for the length, and what from. The bit rate that a raw video states is the most that it has
+/// anywhere, and in MPEG-1 often no number at all (ISO/IEC 11172-2, 2.4.3.2: 0x3FFFF is a variable one).
+fn stated(demux: &Demux, demuxer: Demuxer) -> (Option<Timestamp>, Option<DurationFrom>) {
     let micros = Rational { num: 1, den: 1_000_000 };
     let length = demux.input.duration().map(|t| Timestamp::from_ticks(t, micros));
     let from = match demux.input.duration_from() {
         Estimate::Header => DurationFrom::Header,
         Estimate::Timestamps => DurationFrom::Timestamps,
+        Estimate::BitRate if !demuxer.has_times() => return (None, None),
         Estimate::BitRate => DurationFrom::BitRate,
     };
     (length, length.map(|_| from))

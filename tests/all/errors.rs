@@ -192,6 +192,7 @@ fn a_range_of_raw_mpeg_shows_its_pictures() {
     // A picture that others inside refer to comes with them. Libav takes a picture of MPEG-2 to
     // be shown one later than it is decoded, since others may come before it.
     for (encoder, raw, reordered, last) in [
+        ("mpeg1video", "mpeg1video", "2", 142),
         ("mpeg2video", "mpeg2video", "2", 142),
         ("mpeg2video", "mpeg2video", "0", 142),
         ("mpeg4", "m4v", "2", 143),
