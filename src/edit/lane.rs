@@ -25,8 +25,8 @@ pub(super) struct Seam {
     pub at: Timestamp,
     /// Its sound goes on where that of the part before ended.
     pub sound_runs_on: bool,
-    /// No part follows.
-    pub is_last: bool,
+    /// It ends as much sooner as its sound begins later: pictures go on by their own clock behind it.
+    pub keeps_its_end: bool,
 }
 
 /// What becomes of a packet.
@@ -265,7 +265,7 @@ impl Lane {
             let later = track.end().minus(own);
             if seam.sound_runs_on && later.nanos().abs() <= track.clock.half_frame().nanos() {
                 self.later = later;
-                if !seam.is_last {
+                if seam.keeps_its_end {
                     self.until = self.until.saturating_sub(later.ticks(self.base));
                 }
             }

@@ -187,6 +187,32 @@ fn flac_of_several_ranges_states_what_it_holds() {
     }
 }
 
+/// Three ranges that follow each other are all of the source, to the sample, however long a frame is: the second
+/// one's sound begins up to half of a frame off, and ended sooner or later by as much, so that the third lacked a
+/// frame or had it twice.
+#[test]
+fn adjacent_ranges_of_flac_have_each_frame_once() {
+    oracle!("adjacent ranges of FLAC");
+    let folder = tempfile::tempdir().unwrap();
+    for size in ["1152", "4608", "16384", "65535"] {
+        let source = flac(&format!("flac-of-{size}.flac"), &["-frame_size", size]);
+        for (a, b) in [(3.6, 7.2), (2.97, 4.47), (1.0, 8.9)] {
+            for ending in ["flac", "oga"] {
+                let clip = ranges(&source, &[(0.0, a), (a, b), (b, 10.0)], ending);
+                let out = save(&clip, folder.path(), &format!("cuts.{ending}"));
+                assert!(pcm(&out) == pcm(&source), "{ending}, frames of {size}, {a}, {b}");
+                assert_eq!(clip.report.duration_s, 10.0, "{ending}, frames of {size}, {a}, {b}");
+                let lost = |warning: &&String| warning.contains("left out") || warning.contains("only");
+                assert_eq!(
+                    clip.report.warnings.iter().find(lost),
+                    None,
+                    "{ending}, frames of {size}, {a}, {b}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn encoded_flac_in_ogg_ends_with_its_last_sample() {
     oracle!("FLAC in Ogg");

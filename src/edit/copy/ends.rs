@@ -114,11 +114,13 @@ impl Copy<'_, '_> {
         self.media.judge(range, end, |warning| self.session.report.warn(warning))
     }
 
-    /// Where what was written ends on the file's clock.
+    /// Where what was written ends on the file's clock, with the long packet of sound that goes on behind the range and
+    /// was left out.
     fn seen_end(&self) -> Option<Timestamp> {
         let ends = self.lanes.iter().filter_map(|lane| {
             let span = lane.spans.last()?;
-            lane.seen_end.map(|end| span.shown_at(end, lane.base))
+            let end = lane.seen_end?.saturating_add(lane.left_out_last);
+            Some(span.shown_at(end, lane.base))
         });
         ends.max()
     }

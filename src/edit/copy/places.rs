@@ -25,13 +25,13 @@ impl Copy<'_, '_> {
 
     /// From a packet's own clock to that of the output, on a track without an edit list.
     pub(super) fn shift_by_time(&mut self, index: usize, packet: &Packet, passes: Passes) -> Timestamp {
+        let keeps_its_end = !self.part.last && !self.is_as_long_as_heard();
         let Some(lane) = self.lanes.get_mut(index) else { return self.shift };
         let Some(track) = self.session.target.tracks.get(lane.track) else { return self.shift };
         let shift = self.shift.plus(lane.offset_at(passes.time));
         if lane.kind == StreamKind::Audio && lane.written == 1 {
             let own = Timestamp::from_ticks(passes.time.unwrap_or(0), lane.base).plus(shift);
-            let seam =
-                Seam { at: self.session.placed, sound_runs_on: self.sound_runs_on, is_last: self.part.last };
+            let seam = Seam { at: self.session.placed, sound_runs_on: self.sound_runs_on, keeps_its_end };
             lane.meet(track, own, packet.duration(), seam);
         }
         shift.plus(lane.later).plus(track.later)

@@ -145,15 +145,23 @@ impl Copy<'_, '_> {
         Ok(known)
     }
 
+    /// Whether the next part begins where the main stream's sound ends: packets have no times but their samples, and
+    /// there are no pictures that the sound must not leave.
+    pub(super) fn is_as_long_as_heard(&self) -> bool {
+        let sound = self.lanes.first().is_some_and(|lane| lane.kind == StreamKind::Audio);
+        sound && self.session.target.counts_samples() && !self.part.whole_frames
+    }
+
     /// What is heard of a part on the file's clock, where packets of sound have no times but their samples.
     pub(super) fn heard(&self, shown_from: Timestamp) -> Option<Copied> {
-        if !self.session.target.counts_samples() || self.part.whole_frames {
+        if !self.is_as_long_as_heard() {
             return None;
         }
-        let lane = self.lanes.first().filter(|lane| lane.kind == StreamKind::Audio && lane.written > 0)?;
+        let lane = self.lanes.first().filter(|lane| lane.written > 0)?;
         let until = if lane.trims { lane.until } else { i64::MAX };
         let end = lane.spans.last()?.shown_at(lane.seen_end?.min(until), lane.base);
-        let from = if lane.begins == Begins::Timed { shown_from } else { shown_from.minus(lane.later) };
+        let meets = lane.begins != Begins::Timed || self.session.placed > Timestamp::ZERO;
+        let from = if meets { shown_from.minus(lane.later) } else { shown_from };
         Some(Copied { from, len: end.minus(from) })
     }
 }
