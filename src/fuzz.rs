@@ -1,6 +1,6 @@
 //! The parsers that no operation gives all bytes to, for `fuzz/`. Not there in other builds.
 
-use crate::{Error, Result, media::mp4, output};
+use crate::{Error, Result, mp4, output};
 
 /// Walks over the boxes of a file, and reads their tables.
 pub fn mp4_tables(data: &[u8]) -> Result<()> {

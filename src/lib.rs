@@ -76,6 +76,7 @@ pub mod hardware;
 pub mod io;
 mod job;
 pub mod media;
+mod mp4;
 mod output;
 mod read;
 #[cfg(feature = "synth")]

@@ -1,11 +1,12 @@
 //! What of a source is let in: its streams, its metadata, its edit lists, and the index of an MP4 that comes
 //! as a stream.
 
-use super::{Timeline, mp4};
+use super::Timeline;
 use crate::{
     Control, Error, ErrorKind, Limits, Result,
     av::{input::Input, stream::Stream},
     io::SourceReader,
+    mp4,
     time::Timestamp,
 };
 

@@ -2,13 +2,13 @@
 //! them becomes a name for those bytes.
 
 use super::{
-    counted::Counted, item::Item, keyframe, lengths::Lengths, mp4, order::Order, promise::Promise,
-    search::Search,
+    counted::Counted, item::Item, keyframe, lengths::Lengths, order::Order, promise::Promise, search::Search,
 };
 use crate::{
     Control, Error, Limits, Result, Source,
     av::{buffer::BufferRef, demuxer::Demuxer, input::Input, packet::Packet, stream::StreamKind},
     io::avio::SharedReader,
+    mp4,
     time::{Rational, Timestamp},
 };
 use std::{collections::BTreeMap, sync::Arc};

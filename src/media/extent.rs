@@ -5,7 +5,6 @@ use super::{
     demux::Payloads,
     info::{Chapter, DurationFrom},
     item::Item,
-    mp4,
 };
 use crate::{
     Control, Result, Source,
@@ -14,6 +13,7 @@ use crate::{
         input::{Estimate, Input, RawChapter},
         stream::{Stream, StreamKind},
     },
+    mp4,
     time::{Rational, Timestamp},
 };
 use std::time::Duration;

@@ -3,8 +3,7 @@
 //! samples that a run (trun) states at once. So are those of a file that is near, where an index leads to
 //! what is no box of it.
 
-use super::mp4;
-use crate::{Control, Limits, Result, av::avio::ReadDevice};
+use crate::{Control, Limits, Result, av::avio::ReadDevice, mp4};
 
 /// What is looked at of a box: its type, version and flags, and in a run the number of its samples.
 const HEAD: usize = 12;

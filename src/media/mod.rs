@@ -14,7 +14,6 @@ mod info;
 mod item;
 pub(crate) mod keyframe;
 mod lengths;
-pub(crate) mod mp4;
 mod open;
 pub(crate) mod opened;
 mod order;

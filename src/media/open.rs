@@ -5,7 +5,6 @@ use super::{
     extent::{Extent, describe, extent},
     found::Found,
     fragments::Weighed,
-    mp4,
     pool::Pool,
     tags::Tagged,
 };
@@ -18,6 +17,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     io::avio::SharedReader,
+    mp4,
     time::Timestamp,
 };
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! How a stream's own time lies on the presentation clock: MP4's edit lists as spans; for every other
 //! container one span that goes on and on.
 
-use super::mp4;
-use crate::time::{Rational, Timestamp};
+use crate::{
+    mp4,
+    time::{Rational, Timestamp},
+};
 
 /// A stretch of media and when it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

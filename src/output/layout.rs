@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result, Rope,
     io::{Builder, PartialFile},
-    media::mp4,
+    mp4,
 };
 use bytes::Bytes;
 

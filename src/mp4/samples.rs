@@ -2,7 +2,7 @@
 //! composed, and when the last one ends. Headers state durations by decode times, or whatever their writer
 //! took them for.
 
-use super::{Place, Read, number};
+use super::boxes::{Place, Read, number};
 use crate::Result;
 
 /// In ticks of the media.

@@ -1,6 +1,6 @@
 //! QuickTime's compressed index: a moov that holds a cmov, which holds a moov.
 
-use super::{Place, Read, number};
+use super::boxes::{Place, Read, number};
 use crate::{Error, Limits, Result};
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 

@@ -1,7 +1,7 @@
 //! Indices of fragments (ISO/IEC 14496-12, 8.8.10 and 8.16.3): libav goes where they say, and reads boxes
 //! there.
 
-use super::{Read, at_most, number};
+use super::boxes::{Read, at_most, number};
 use crate::{Limits, Result};
 use std::collections::HashSet;
 

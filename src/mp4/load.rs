@@ -5,9 +5,9 @@
 //! hold others, and not along the paths of the standard.
 
 use super::{
-    BOXES, Place, Read, at_most, in_memory,
+    boxes::{BOXES, Place, Read, at_most, in_memory, number},
     jumps::{Segments, hold},
-    number, packed,
+    packed,
 };
 use crate::{Error, Limits, Result};
 

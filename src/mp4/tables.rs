@@ -1,19 +1,13 @@
-//! MP4's boxes, read only (ISO/IEC 14496-12): what avrope must know of a file and libav does not tell, above
-//! all the edit lists.
+//! What avrope must know of a file and libav does not tell, above all the edit lists.
 
-mod jumps;
-mod load;
-mod packed;
-mod samples;
-
-pub(crate) use jumps::lead_to_boxes;
-pub(crate) use load::{REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};
-pub(crate) use samples::Times;
-
+use super::{
+    boxes::{Place, Read, boxes, in_memory, number},
+    packed,
+    samples::Times,
+};
 use crate::{Error, ErrorKind, Result};
 
-/// More boxes, or larger tables, than this are taken for an attack.
-const BOXES: usize = 1 << 20;
+/// Larger edit lists than this are taken for an attack.
 const EDITS: usize = 1 << 16;
 
 /// What a file's `moov` says, apart from where its samples lie.
@@ -48,99 +42,6 @@ pub(crate) struct Edit {
     pub media: Option<i64>,
     /// Played at its own speed: media_rate is 1.
     pub plain: bool,
-}
-
-/// Reads exactly so many bytes at a place.
-type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<()> + 'a;
-
-/// All bytes that are asked for, by reads that may give less.
-pub(crate) fn exactly(
-    mut read: impl FnMut(u64, &mut [u8]) -> Result<usize>,
-    at: u64,
-    into: &mut [u8],
-) -> Result<()> {
-    let mut filled = 0;
-    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read(at.saturating_add(filled as u64), rest)? {
-            0 => return Err(Error::corrupt("a box of its index ends beyond the file")),
-            read => filled = filled.saturating_add(read),
-        }
-    }
-    Ok(())
-}
-
-/// Reads from bytes that lie at a place of a file.
-pub(crate) fn in_memory(bytes: &[u8], start: u64) -> impl FnMut(u64, &mut [u8]) -> Result<()> + '_ {
-    move |at, into| {
-        let from = at.checked_sub(start).and_then(|from| usize::try_from(from).ok());
-        let there = from.and_then(|from| bytes.get(from..from.checked_add(into.len())?));
-        into.copy_from_slice(there.ok_or_else(|| Error::corrupt("a box ends beyond what holds it"))?);
-        Ok(())
-    }
-}
-
-/// A box: its type, and where its content begins and ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub kind: [u8; 4],
-    pub start: u64,
-    pub content: u64,
-    pub end: u64,
-    /// It says that it is longer than what holds it.
-    pub cut_short: bool,
-}
-
-/// The boxes between two places, in order.
-pub(crate) fn boxes(
-    read: &mut Read<'_>,
-    from: u64,
-    to: u64,
-    each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
-) -> Result<()> {
-    at_most(BOXES, read, from, to, each)
-}
-
-/// The same, with another bound: of a file's own boxes there may be two for each frame.
-fn at_most(
-    most: usize,
-    read: &mut Read<'_>,
-    from: u64,
-    to: u64,
-    mut each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
-) -> Result<()> {
-    let mut at = from;
-    for _ in 0..most {
-        if to.saturating_sub(at) < 8 {
-            return Ok(());
-        }
-        let mut head = [0; 8];
-        read(at, &mut head)?;
-        let [a, b, c, d, kind @ ..] = head;
-        let small = u32::from_be_bytes([a, b, c, d]);
-        let (size, header) = match small {
-            0 => (to.saturating_sub(at), 8),
-            1 => {
-                let mut large = [0; 8];
-                if to.saturating_sub(at) < 16 {
-                    return Ok(());
-                }
-                read(at.saturating_add(8), &mut large)?;
-                (u64::from_be_bytes(large), 16)
-            }
-            small => (u64::from(small), 8),
-        };
-        if size < header {
-            return Ok(());
-        }
-        // A box that is longer than what holds it ends there, as libav does it.
-        let end = at.saturating_add(size).min(to);
-        let cut_short = at.saturating_add(size) > to;
-        if !each(read, Place { kind, start: at, content: at.saturating_add(header), end, cut_short })? {
-            return Ok(());
-        }
-        at = end;
-    }
-    Err(Error::new(ErrorKind::LimitExceeded, format!("more than {most} boxes")))
 }
 
 impl Tables {
@@ -278,12 +179,6 @@ fn header(read: &mut Read<'_>, place: Place) -> Result<(u32, u64)> {
         let duration = number(read, after(16))?;
         Ok((number(read, after(12))?, if duration == u32::MAX { 0 } else { duration.into() }))
     }
-}
-
-fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
-    let mut bytes = [0; 4];
-    read(at, &mut bytes)?;
-    Ok(u32::from_be_bytes(bytes))
 }
 
 fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
