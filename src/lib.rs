@@ -73,6 +73,7 @@ mod error;
 #[allow(missing_docs, reason = "for fuzz/ alone")]
 pub mod fuzz;
 pub mod hardware;
+pub mod inspect;
 pub mod io;
 mod job;
 pub mod media;

@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("mp4", "error job"),
     // They meet in traits: av says what it reads from and writes to, io has it.
     ("io", "av error job"),
+    ("inspect", "error io job mp4"),
     ("media", "av error io job mp4 time"),
     ("read", "av error job media time"),
     ("output", "av error io job media mp4 time"),

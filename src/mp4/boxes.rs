@@ -1,6 +1,7 @@
 //! Boxes of a file, one behind the other (ISO/IEC 14496-12, 4.2): where each begins and ends.
 
 use crate::{Error, ErrorKind, Result};
+use bytes::Bytes;
 
 /// More boxes than this in one are taken for an attack.
 pub(super) const BOXES: usize = 1 << 20;
@@ -45,6 +46,13 @@ pub(crate) struct Place {
     pub cut_short: bool,
 }
 
+impl Place {
+    /// Of a box whose content begins at 0.
+    pub(super) fn in_front(kind: [u8; 4], content: u64) -> Self {
+        Self { kind, start: 0, content: 0, end: content, cut_short: false }
+    }
+}
+
 /// The boxes between two places, in order.
 pub(crate) fn boxes(
     read: &mut Read<'_>,
@@ -53,6 +61,15 @@ pub(crate) fn boxes(
     each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
 ) -> Result<()> {
     at_most(BOXES, read, from, to, each)
+}
+
+/// The boxes of a file of so many bytes, however many they are.
+pub(crate) fn boxes_of_file(
+    read: &mut Read<'_>,
+    len: u64,
+    each: impl FnMut(&mut Read<'_>, Place) -> Result<bool>,
+) -> Result<()> {
+    at_most(usize::MAX, read, 0, len, each)
 }
 
 /// The same, with another bound: of a file's own boxes there may be two for each frame.
@@ -103,4 +120,34 @@ pub(super) fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
     let mut bytes = [0; 4];
     read(at, &mut bytes)?;
     Ok(u32::from_be_bytes(bytes))
+}
+
+/// A type as it is written: its characters, of which QuickTime's © is one; or its number.
+pub(crate) fn name(kind: [u8; 4]) -> String {
+    let printable = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | 0xa9);
+    if kind.iter().all(printable) {
+        kind.iter().map(|byte| char::from(*byte)).collect()
+    } else {
+        format!("0x{:08x}", u32::from_be_bytes(kind))
+    }
+}
+
+/// The boxes in a box's content, which is in memory. What is behind the last one that has its size is left out.
+pub(crate) fn children(content: &Bytes) -> impl Iterator<Item = ([u8; 4], Bytes)> + use<> {
+    let mut left = content.clone();
+    std::iter::from_fn(move || {
+        let ([a, b, c, d, kind @ ..], rest) = left.split_first_chunk::<8>()?;
+        let (kind, all) = (*kind, left.len());
+        let (size, header) = match u32::from_be_bytes([*a, *b, *c, *d]) {
+            0 => (all, 8),
+            1 => (usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX), 16),
+            size => (usize::try_from(size).unwrap_or(usize::MAX), 8),
+        };
+        if size < header {
+            return None;
+        }
+        // One that is longer than what holds it ends there.
+        let mut content = left.split_to(size.min(all));
+        Some((kind, content.split_off(header.min(content.len()))))
+    })
 }

@@ -21,7 +21,7 @@ const RUN: u64 = 1024;
 /// libav takes no boxes that lie deeper.
 const DEPTH: u32 = 12;
 /// Boxes that hold boxes.
-const HOLDERS: [&[u8; 4]; 18] = [
+pub(crate) const HOLDERS: [&[u8; 4]; 18] = [
     b"dinf", b"edts", b"ilst", b"ipco", b"iprp", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"schi",
     b"sinf", b"stbl", b"strk", b"traf", b"trak", b"tref", b"udta",
 ];

@@ -1,103 +1,256 @@
-//! What a track's sample tables say of its times (ISO/IEC 14496-12, 8.6.1): when its first sample is
-//! composed, and when the last one ends. Headers state durations by decode times, or whatever their writer
-//! took them for.
+//! A track's samples by its tables: each by its number, by when it is decoded or composed, with the sync samples
+//! around it. The tables stay as they are in the file; a sample is found in the logarithm of their runs.
 
-use super::boxes::{Place, Read, number};
+use super::{
+    chunks::{Chunk, Chunks},
+    fields::wrong,
+    runs::{Runs, Values},
+    sizes::Sizes,
+    sync::Sync,
+};
 use crate::Result;
 
-/// In ticks of the media.
+/// One sample (ISO/IEC 14496-12, 8.6 and 8.7). Times are in ticks of the media, before edit lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Times {
-    /// The earliest composition time.
-    pub first: i64,
-    /// The latest end of a sample, by composition time.
-    pub end: i64,
-    /// All decode times together.
-    pub decoded: i64,
+pub(crate) struct Sample {
+    pub decode: i64,
+    /// When it is shown: its decode time and its offset.
+    pub composition: i64,
+    pub duration: u32,
+    /// Where it lies in the file.
+    pub place: u64,
+    pub size: u32,
+    /// Decoding can begin at it.
+    pub is_sync: bool,
+    /// Its entry in the table of sample descriptions, counted from 1.
+    pub description: u32,
 }
 
-/// Offsets beyond this are damage: libav ignores their table then (mov.c: mov_read_ctts).
-const MOST_OFFSET: u32 = 1 << 28;
+/// Sound of one tick a sample, whose samples lie in blocks: their tables say nothing of the blocks' bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    pub samples: u32,
+    pub bytes: u32,
+}
 
-impl Times {
-    /// Walks over both tables. None if there are no samples, or no times that could be meant.
-    pub(super) fn read(read: &mut Read<'_>, stts: Place, ctts: Option<Place>) -> Result<Option<Self>> {
-        let mut durations = Runs::of(read, stts)?;
-        let mut offsets = ctts.map(|ctts| Runs::of(read, ctts)).transpose()?;
-        let mut times: Option<Self> = None;
-        let (mut samples, mut offset): (u32, i64) = (0, 0);
-        let mut decoded: i64 = 0;
-        while let Some((mut count, duration)) = durations.next(read)? {
-            if duration > i32::MAX.cast_unsigned() {
-                return Ok(None);
-            }
-            while count > 0 {
-                if samples == 0 {
-                    let run = offsets.as_mut().map(|runs| runs.next(read)).transpose()?.flatten();
-                    // Samples behind the end of the table have no offset.
-                    let (samples_of_run, raw) = run.unwrap_or((u32::MAX, 0));
-                    if raw.cast_signed().unsigned_abs() > MOST_OFFSET {
-                        return Ok(None);
-                    }
-                    (samples, offset) = (samples_of_run, raw.cast_signed().into());
-                    if samples == 0 {
-                        continue;
-                    }
-                }
-                // While duration and offset stay the same, the first sample is the earliest and the last one
-                // the latest.
-                let run = count.min(samples);
-                let begins = decoded.saturating_add(offset);
-                decoded = decoded.saturating_add(i64::from(run).saturating_mul(duration.into()));
-                let ends = decoded.saturating_add(offset);
-                let so_far = times.get_or_insert(Self { first: begins, end: ends, decoded });
-                so_far.first = so_far.first.min(begins);
-                so_far.end = so_far.end.max(ends);
-                so_far.decoded = decoded;
-                (count, samples) = (count.saturating_sub(run), samples.saturating_sub(run));
+/// The tables of a track.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples {
+    pub(super) durations: Runs,
+    /// From decode times to composition times; none where they are the same.
+    pub(super) offsets: Option<Runs>,
+    pub(super) sizes: Sizes,
+    pub(super) chunks: Chunks,
+    pub(super) sync: Sync,
+    pub(super) blocks: Option<Blocks>,
+    count: u32,
+}
+
+/// Larger offsets are damage: libav ignores the whole table then (mov.c: mov_read_ctts).
+pub(super) const MOST_OFFSET: u32 = 1 << 28;
+impl Samples {
+    /// An error where the tables do not say the same, or what can't be: the box that is wrong is named.
+    pub(super) fn new(
+        durations: Runs,
+        offsets: Option<Runs>,
+        sizes: Sizes,
+        chunks: Chunks,
+        sync: Sync,
+        blocks: Option<Blocks>,
+    ) -> Result<Self> {
+        // Samples that no chunk has are nowhere; chunks may have room for more than there are.
+        let count = sizes.count().min(chunks.samples());
+        if durations.samples() < count {
+            let timed = durations.samples();
+            return Err(wrong(*b"stts", format!("it says of {timed} of {count} samples how long they last")));
+        }
+        if durations.entries() > 0 && durations.least < 0 {
+            return Err(wrong(*b"stts", "a sample lasts longer than 2^31 ticks"));
+        }
+        let offset_is_damage = |offsets: &Runs| {
+            offsets.entries() > 0
+                && offsets.least.unsigned_abs().max(offsets.most.unsigned_abs()) > MOST_OFFSET
+        };
+        if offsets.as_ref().is_some_and(offset_is_damage) {
+            return Err(wrong(*b"ctts", format!("a sample is composed more than {MOST_OFFSET} ticks away")));
+        }
+        let offsets = offsets.filter(|offsets| offsets.entries() > 0);
+        Ok(Self { durations, offsets, sizes, chunks, sync, blocks, count })
+    }
+
+    /// How many samples there are, of which it is known where they lie.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(crate) fn chunks(&self) -> u32 {
+        self.chunks.count()
+    }
+
+    /// How many entries its tables have, by the names of their boxes.
+    pub(crate) fn entries(&self) -> Vec<(String, u64)> {
+        let of = |name: &str, entries: Option<usize>| Some((name.to_owned(), u64::try_from(entries?).ok()?));
+        [
+            of("stts", Some(self.durations.entries())),
+            of("ctts", self.offsets.as_ref().map(Runs::entries)),
+            of("stss", self.sync.count()),
+            of("stsc", Some(self.chunks.entries())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The end of the last one's decoding: all durations together.
+    pub(crate) fn decoded(&self) -> i64 {
+        match self.durations.of_sample(self.count) {
+            Some(run) => decode_of(&run, self.count),
+            None => self.durations.sum(),
+        }
+    }
+
+    /// Bytes that are held for it, its tables with them.
+    pub(crate) fn held(&self) -> usize {
+        let offsets = self.offsets.as_ref().map_or(0, Runs::held);
+        [self.durations.held(), offsets, self.sizes.held(), self.chunks.held(), self.sync.held()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// All of them in the order of decoding, from one on.
+    pub(crate) fn walk(&self, from: u32) -> Walk<'_> {
+        let run = self.durations.of_sample(from);
+        let from = if run.is_some() { from } else { self.count };
+        Walk {
+            samples: self,
+            next: from,
+            decode: run.map_or(0, |run| decode_of(&run, from)),
+            durations: self.durations.values(from),
+            offsets: self.offsets.as_ref().map(|offsets| offsets.values(from)),
+            chunk: None,
+            chunk_end: from,
+            place: 0,
+            within: 0,
+            next_sync: self.sync.at_or_behind(from).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The last sample that is decoded at or before a time.
+    pub(crate) fn decoded_at(&self, time: i64) -> Option<u32> {
+        let run = self.durations.at_sum(time)?;
+        let since = time.saturating_sub(run.sum);
+        let within = since.checked_div(run.value.into()).unwrap_or(i64::MAX);
+        let within = u32::try_from(within).unwrap_or(u32::MAX).min(run.count.saturating_sub(1));
+        Some(run.first.saturating_add(within)).map(|sample| sample.min(self.count.saturating_sub(1)))
+    }
+
+    /// The least and the largest offset from decode to composition times; 0 is between them.
+    pub(super) fn offsets(&self) -> (i32, i32) {
+        self.offsets.as_ref().map_or((0, 0), |offsets| (offsets.least.min(0), offsets.most.max(0)))
+    }
+
+    /// The last sample at or before one at which decoding can begin.
+    pub(crate) fn sync_at_or_before(&self, sample: u32) -> Option<u32> {
+        self.sync.at_or_before(sample)
+    }
+
+    /// The first one at or behind a sample.
+    pub(crate) fn sync_at_or_behind(&self, sample: u32) -> Option<u32> {
+        self.sync.at_or_behind(sample).filter(|sample| *sample < self.count)
+    }
+
+    /// Where a sample begins in its chunk, in bytes.
+    fn within(&self, chunk: &Chunk, sample: u32) -> u64 {
+        match self.blocks {
+            None => self.sizes.between(chunk.first_sample, sample),
+            Some(blocks) => {
+                let number = sample.saturating_sub(chunk.first_sample).checked_div(blocks.samples);
+                u64::from(number.unwrap_or(0)).saturating_mul(blocks.bytes.into())
             }
         }
-        Ok(times)
     }
 }
 
-/// The entries of a table of (count, value), read piece by piece.
-struct Runs {
-    at: u64,
-    end: u64,
-    piece: Vec<u8>,
-    used: usize,
+fn decode_of(run: &super::runs::Run, sample: u32) -> i64 {
+    let within = i64::from(sample.saturating_sub(run.first)).saturating_mul(run.value.into());
+    run.sum.saturating_add(within)
 }
 
-impl Runs {
-    const ENTRY: usize = 8;
-    const PIECE: u64 = 1 << 16;
+/// Samples one behind the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
+    samples: &'a Samples,
+    next: u32,
+    decode: i64,
+    durations: Values<'a>,
+    offsets: Option<Values<'a>>,
+    chunk: Option<Chunk>,
+    /// The first sample behind this chunk, and where the next one lies.
+    chunk_end: u32,
+    place: u64,
+    /// Samples of a block that were passed.
+    within: u32,
+    next_sync: u32,
+}
 
-    /// What lies behind so many entries as the table counts is none (libav reads no more either).
-    fn of(read: &mut Read<'_>, table: Place) -> Result<Self> {
-        let at = table.content.saturating_add(8);
-        let mut end = table.end;
-        if at <= end {
-            let count = number(read, table.content.saturating_add(4))?;
-            end = end.min(at.saturating_add(u64::from(count).saturating_mul(Self::ENTRY as u64)));
-        }
-        Ok(Self { at, end, piece: Vec::new(), used: 0 })
+impl Walk<'_> {
+    fn enter_chunk(&mut self) -> Option<()> {
+        let chunks = &self.samples.chunks;
+        let chunk = match &self.chunk {
+            Some(chunk) => chunks.behind(chunk)?,
+            None => chunks.of_sample(self.next)?,
+        };
+        self.place = chunk.place.saturating_add(self.samples.within(&chunk, self.next));
+        self.chunk_end = chunk.first_sample.saturating_add(chunk.samples);
+        let passed = self.next.saturating_sub(chunk.first_sample);
+        self.within = self.samples.blocks.and_then(|blocks| passed.checked_rem(blocks.samples)).unwrap_or(0);
+        self.chunk = Some(chunk);
+        Some(())
     }
 
-    fn next(&mut self, read: &mut Read<'_>) -> Result<Option<(u32, u32)>> {
-        if self.used >= self.piece.len() {
-            let len = self.end.saturating_sub(self.at).min(Self::PIECE);
-            // Whole entries.
-            let len = usize::try_from(len & !7).unwrap_or(0);
-            self.piece.resize(len, 0);
-            read(self.at, &mut self.piece)?;
-            self.at = self.at.saturating_add(len as u64);
-            self.used = 0;
+    /// What of its chunk's bytes a sample has: of a block, the first one has all.
+    fn bytes(&mut self) -> u32 {
+        let Some(blocks) = self.samples.blocks else { return self.samples.sizes.of(self.next) };
+        let size = if self.within == 0 { blocks.bytes } else { 0 };
+        self.within = self.within.saturating_add(1);
+        if self.within >= blocks.samples {
+            self.within = 0;
         }
-        let entry = self.piece.get(self.used..).and_then(|rest| rest.first_chunk::<{ Self::ENTRY }>());
-        self.used = self.used.saturating_add(Self::ENTRY);
-        Ok(entry.map(|[a, b, c, d, value @ ..]| {
-            (u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(*value))
-        }))
+        size
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Sample;
+
+    #[inline]
+    fn next(&mut self) -> Option<Sample> {
+        if self.next >= self.samples.count {
+            return None;
+        }
+        if self.next >= self.chunk_end {
+            self.enter_chunk()?;
+        }
+        let duration = self.durations.next()?;
+        // What lies behind the table has no offset.
+        let offset = self.offsets.as_mut().map_or(0, |offsets| offsets.next().unwrap_or(0)).cast_signed();
+        let size = self.bytes();
+        let is_sync = self.next == self.next_sync;
+        let sample = Sample {
+            decode: self.decode,
+            composition: self.decode.saturating_add(offset.into()),
+            duration,
+            place: self.place,
+            size,
+            is_sync,
+            description: self.chunk.map_or(0, |chunk| chunk.description),
+        };
+        self.next = self.next.saturating_add(1);
+        self.decode = self.decode.saturating_add(duration.into());
+        self.place = self.place.saturating_add(size.into());
+        if is_sync {
+            self.next_sync = self.samples.sync.at_or_behind(self.next).unwrap_or(u32::MAX);
+        }
+        Some(sample)
     }
 }

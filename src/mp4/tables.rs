@@ -3,7 +3,7 @@
 use super::{
     boxes::{Place, Read, boxes, in_memory, number},
     packed,
-    samples::Times,
+    times::Times,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -181,7 +181,7 @@ fn header(read: &mut Read<'_>, place: Place) -> Result<(u32, u64)> {
     }
 }
 
-fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
+pub(super) fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
     let size = place.end.saturating_sub(place.content);
     if size > (EDITS as u64).saturating_mul(20).saturating_add(8) {
         return Err(Error::new(

@@ -2,7 +2,7 @@
 
 use crate::{
     encoding::{Coding, Encoding},
-    values::{self, limit, range, seconds},
+    values::{self, limit, numbers, range, seconds},
 };
 use avrope::{CutMode, TimeRange, Timestamp, control::Limits};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Show what is in a file: format, duration, streams, chapters, metadata
     Probe(Probe),
+    /// Show what an MP4 or MOV is made of: its boxes, and what its tables say of each sample
+    Inspect(Inspect),
     /// Keep one or more ranges of a file
     Cut(Cut),
     /// Put files with like streams one behind the other
@@ -94,6 +96,20 @@ pub struct Output {
 pub struct Probe {
     /// A media file; '-' is standard input
     pub input: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Inspect {
+    /// An MP4 or MOV file, or a segment of one; '-' is standard input
+    pub input: PathBuf,
+    /// Show this track alone, by its number in the file
+    #[arg(long, value_name = "N")]
+    pub track: Option<u32>,
+    /// List samples of the track, counted from 0, such as 0..10 or 100.. (to the last)
+    #[arg(long, value_name = "A..B", requires = "track", value_parser = numbers)]
+    pub samples: Option<std::ops::Range<u64>>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -219,6 +235,7 @@ impl Command {
     pub fn common(&self) -> &Common {
         match self {
             Self::Probe(args) => &args.common,
+            Self::Inspect(args) => &args.common,
             Self::Cut(args) => &args.common,
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
@@ -230,12 +247,13 @@ impl Command {
 
     /// Whether what it was asked for is said on standard output, and is no word beside a file.
     pub fn tells_on_stdout(&self) -> bool {
-        matches!(self, Self::Probe(_) | Self::Hardware(_)) || self.common().json
+        matches!(self, Self::Probe(_) | Self::Inspect(_) | Self::Hardware(_)) || self.common().json
     }
 
     fn inputs(&self) -> &[PathBuf] {
         match self {
             Self::Probe(args) => std::slice::from_ref(&args.input),
+            Self::Inspect(args) => std::slice::from_ref(&args.input),
             Self::Cut(args) => std::slice::from_ref(&args.input),
             Self::Join(args) => &args.inputs,
             Self::Remux(args) => std::slice::from_ref(&args.input),
@@ -250,7 +268,7 @@ impl Command {
             Self::Join(args) => Some(&args.output),
             Self::Remux(args) => Some(&args.output),
             Self::Transcode(args) => Some(&args.output),
-            Self::Probe(_) | Self::Hardware(_) | Self::Demo(_) => None,
+            Self::Probe(_) | Self::Inspect(_) | Self::Hardware(_) | Self::Demo(_) => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod encoding;
 mod flags;
 mod hardware;
 mod inout;
+mod inspect;
 mod probe;
 mod progress;
 mod text;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
             "standard output is closed, and what was asked for goes there; open it (> FILE)".into(),
         )),
         Command::Probe(args) => probe::run(args, &control),
+        Command::Inspect(args) => inspect::run(args, &control),
         Command::Cut(args) => work::cut(args, &control),
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),

@@ -16,6 +16,18 @@ pub fn range(text: &str) -> Result<TimeRange, String> {
     Ok(TimeRange { from: time(from, Timestamp::ZERO)?, to: time(to, Timestamp::MAX)? })
 }
 
+/// Numbers from 0 on, the last one not included.
+pub fn numbers(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let wrong = || format!("'{text}' is no range of numbers; give A..B, such as 0..10, 100.. or ..5");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let number = |text: &str, open: u64| match text.trim() {
+        "" => Ok(open),
+        text => text.parse().map_err(|_| wrong()),
+    };
+    let (from, to) = (number(from, 0)?, number(to, u64::MAX)?);
+    if from > to { Err(wrong()) } else { Ok(from..to) }
+}
+
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("'{text}' is not a number of seconds; give one that is not negative, such as 30 or 0.5");

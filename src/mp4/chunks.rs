@@ -1,0 +1,195 @@
+//! Where samples lie: chunks, and how many samples each has (stsc, stco, co64; ISO/IEC 14496-12, 8.7.4 and
+//! 8.7.5).
+
+use super::{
+    fields::{Fields, wrong},
+    table::Table,
+};
+use crate::Result;
+
+/// Bytes of an entry of stsc: the first chunk, samples of each chunk, sample description.
+const ENTRY: usize = 12;
+/// The first sample is noted for each so many entries.
+const STEP: usize = 64;
+
+/// Where each chunk begins in the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    table: Table,
+    is_wide: bool,
+}
+
+impl Places {
+    /// A stco, or a co64.
+    pub(super) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
+        let is_wide = kind == *b"co64";
+        Ok(Self { table: Table::counted(kind, fields, if is_wide { 8 } else { 4 })?, is_wide })
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.table.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Of one; they are counted from 0.
+    #[inline]
+    pub(super) fn of(&self, chunk: u32) -> Option<u64> {
+        let chunk = usize::try_from(chunk).ok()?;
+        if self.is_wide { self.table.u64(chunk, 0) } else { self.table.u32(chunk, 0).map(u64::from) }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.table.size()
+    }
+}
+
+/// The chunks of a track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunks {
+    runs: Table,
+    /// The first sample of each [`STEP`]-th run.
+    marks: Vec<u32>,
+    places: Places,
+    samples: u32,
+}
+
+/// Chunks that have as many samples each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    /// Counted from 0.
+    first_chunk: u32,
+    /// The last one, not included.
+    end_chunk: u32,
+    samples: u32,
+    /// Counted from 1.
+    description: u32,
+    first_sample: u32,
+}
+
+/// One chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// Counted from 0.
+    pub number: u32,
+    /// Where it begins in the file.
+    pub place: u64,
+    pub first_sample: u32,
+    /// As many as stsc says: those of the last chunk may not all be there.
+    pub samples: u32,
+    /// The sample description of all of them, counted from 1.
+    pub description: u32,
+    /// The first chunk behind it that may have another number of samples.
+    run_end: u32,
+}
+
+impl Chunks {
+    /// Of a stsc, whose count and entries are left. An error if its chunks do not go upwards from the first one
+    /// on, or if one of them has no samples.
+    pub(super) fn read(kind: [u8; 4], fields: Fields, places: Places) -> Result<Self> {
+        let runs = Table::counted(kind, fields, ENTRY)?;
+        let mut chunks = Self { runs, marks: Vec::new(), places, samples: 0 };
+        let mut so_far: u32 = 0;
+        for i in 0..chunks.runs.len() {
+            let run = chunks.run(i, so_far);
+            let run = run.filter(|run| run.samples > 0 && run.first_chunk < run.end_chunk.max(1));
+            let run = run.filter(|run| i > 0 || run.first_chunk == 0);
+            let Some(run) = run.filter(|run| run.description > 0) else {
+                return Err(wrong(
+                    kind,
+                    format!("its entry {i} is out of order, or has no samples or no description"),
+                ));
+            };
+            if i.is_multiple_of(STEP) {
+                chunks.marks.push(so_far);
+            }
+            let count = run.end_chunk.min(chunks.places.count()).saturating_sub(run.first_chunk);
+            let samples = count.checked_mul(run.samples).and_then(|samples| so_far.checked_add(samples));
+            so_far = samples.ok_or_else(|| wrong(kind, "its chunks have more than 2^32 samples"))?;
+        }
+        if chunks.runs.len() == 0 && chunks.places.count() > 0 {
+            return Err(wrong(kind, "it says of no chunk how many samples it has"));
+        }
+        chunks.samples = so_far;
+        Ok(chunks)
+    }
+
+    /// In all chunks together.
+    pub(super) fn samples(&self) -> u32 {
+        self.samples
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.places.count()
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Bytes that are held for them.
+    pub(super) fn held(&self) -> usize {
+        let marks = size_of::<u32>().saturating_mul(self.marks.capacity());
+        self.runs.size().saturating_add(self.places.size()).saturating_add(marks)
+    }
+
+    /// The largest sample description that is used.
+    pub(super) fn descriptions(&self) -> u32 {
+        (0..self.runs.len()).filter_map(|i| self.runs.u32(i, 8)).max().unwrap_or(0)
+    }
+
+    fn run(&self, entry: usize, first_sample: u32) -> Option<Run> {
+        let of = |entry: usize| self.runs.u32(entry, 0).and_then(|first| first.checked_sub(1));
+        let next = entry.saturating_add(1);
+        Some(Run {
+            first_chunk: of(entry)?,
+            // Out of order: the entry behind it says so.
+            end_chunk: if next < self.runs.len() { of(next)? } else { u32::MAX },
+            samples: self.runs.u32(entry, 4)?,
+            description: self.runs.u32(entry, 8)?,
+            first_sample,
+        })
+    }
+
+    /// The chunk that a sample lies in.
+    pub(super) fn of_sample(&self, sample: u32) -> Option<Chunk> {
+        if sample >= self.samples {
+            return None;
+        }
+        let mark = self.marks.partition_point(|first| *first <= sample).checked_sub(1)?;
+        let mut first = *self.marks.get(mark)?;
+        let entry = mark.saturating_mul(STEP);
+        for entry in entry..self.runs.len().min(entry.saturating_add(STEP)) {
+            let run = self.run(entry, first)?;
+            let within = sample.saturating_sub(first).checked_div(run.samples)?;
+            let number = run.first_chunk.saturating_add(within);
+            if number < run.end_chunk {
+                return self.chunk(&run, number);
+            }
+            let all = run.end_chunk.saturating_sub(run.first_chunk).saturating_mul(run.samples);
+            first = first.saturating_add(all);
+        }
+        None
+    }
+
+    fn chunk(&self, run: &Run, number: u32) -> Option<Chunk> {
+        let before = number.saturating_sub(run.first_chunk).saturating_mul(run.samples);
+        Some(Chunk {
+            number,
+            place: self.places.of(number)?,
+            first_sample: run.first_sample.saturating_add(before),
+            samples: run.samples,
+            description: run.description,
+            run_end: run.end_chunk,
+        })
+    }
+
+    /// The one behind another.
+    #[inline]
+    pub(super) fn behind(&self, chunk: &Chunk) -> Option<Chunk> {
+        let (number, first_sample) =
+            (chunk.number.saturating_add(1), chunk.first_sample.saturating_add(chunk.samples));
+        if number >= chunk.run_end {
+            return self.of_sample(first_sample);
+        }
+        Some(Chunk { number, first_sample, place: self.places.of(number)?, ..*chunk })
+    }
+}

@@ -1,0 +1,61 @@
+//! Sample descriptions (stsd; ISO/IEC 14496-12, 8.5.2), as far as tables need them: the codec's name, and how blocks
+//! of sound lie in chunks.
+
+use super::{
+    boxes::children,
+    fields::{Fields, wrong},
+    samples::Blocks,
+};
+use crate::Result;
+use bytes::Bytes;
+
+/// One entry, with its bytes as they are in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    /// The codec's name in MP4, such as `avc1`.
+    pub kind: [u8; 4],
+    /// What is behind size and name.
+    pub content: Bytes,
+}
+
+/// All entries of a stsd. An error if it has fewer than it says.
+pub(super) fn read(kind: [u8; 4], content: Bytes) -> Result<Vec<Description>> {
+    let (mut fields, ..) = Fields::of_full(kind, content)?;
+    let count = fields.u32()?;
+    let all: Vec<Description> = children(&fields.rest())
+        .take(usize::try_from(count).unwrap_or(usize::MAX))
+        .map(|(kind, content)| Description { kind, content })
+        .collect();
+    if all.len() != usize::try_from(count).unwrap_or(usize::MAX) {
+        return Err(wrong(kind, format!("it states {count} descriptions, and has {}", all.len())));
+    }
+    Ok(all)
+}
+
+impl Description {
+    /// Where the data are that it describes: an entry of dref, counted from 1.
+    pub(super) fn reference(&self) -> Option<u16> {
+        self.content.get(6..)?.first_chunk().copied().map(u16::from_be_bytes)
+    }
+
+    /// How sound of one tick a sample lies in its chunk: sample by sample, or in the packets that a QuickTime
+    /// description of version 1 tells. `stated`: the size of each sample by stsz, 1 where it says nothing.
+    pub(super) fn blocks(&self, stated: Option<u32>) -> Option<Blocks> {
+        let number = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u16::from_be_bytes);
+        let wide = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u32::from_be_bytes);
+        // Behind six reserved bytes and the data reference.
+        let version = number(8)?;
+        let (channels, bits) = (u32::from(number(16)?), u32::from(number(18)?));
+        if version == 1 {
+            let (samples, bytes) = (wide(28)?, wide(36)?);
+            if samples > 0 && bytes > 0 {
+                return Some(Blocks { samples, bytes });
+            }
+        }
+        if let Some(bytes) = stated.filter(|bytes| *bytes > 1) {
+            return Some(Blocks { samples: 1, bytes });
+        }
+        let bytes = channels.checked_mul(bits.div_ceil(8)).filter(|bytes| *bytes > 0)?;
+        (version < 2).then_some(Blocks { samples: 1, bytes })
+    }
+}

@@ -1,0 +1,229 @@
+//! A file's moov: its tracks, each with its samples.
+
+use super::{
+    boxes::{Place, Read, boxes_of_file, children, name},
+    chunks::{Chunks, Places},
+    description::{self, Description},
+    fields::{Fields, wrong},
+    fragments::Defaults,
+    packed,
+    runs::Runs,
+    samples::{Blocks, Samples},
+    sizes::Sizes,
+    sync::{Listed, Sync},
+    tables::{Edit, edit_list},
+};
+use crate::{Error, Limits, Result};
+use bytes::Bytes;
+
+/// What a moov says (ISO/IEC 14496-12, 8.2).
+#[derive(Debug, Default)]
+pub(crate) struct Movie {
+    /// Ticks a second of edit lists.
+    pub scale: u32,
+    pub tracks: Vec<Track>,
+    /// There is a mvex: fragments may follow. What their tracks have, where they do not say it.
+    pub fragmented: bool,
+    pub defaults: Vec<Defaults>,
+}
+
+/// A track (8.3).
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub id: u32,
+    /// `vide`, `soun`, `meta` …
+    pub handler: [u8; 4],
+    /// Ticks a second of the media.
+    pub scale: u32,
+    /// In media ticks, by the header; none where that says that it does not know.
+    pub duration: Option<u64>,
+    /// None: there is no edit list, and the media is presented as it is.
+    pub edits: Option<Vec<Edit>>,
+    pub descriptions: Vec<Description>,
+    /// An error names the box that can't be meant.
+    pub samples: Result<Samples>,
+    /// Its samples lie in this file.
+    pub is_whole: bool,
+}
+
+impl Movie {
+    /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the limits
+    /// allow, or is cut short.
+    pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
+        let mut found = None;
+        boxes_of_file(read, len, |_, place| {
+            found = Some(place).filter(|place| &place.kind == b"moov");
+            Ok(found.is_none())
+        })?;
+        found.map(|place| Self::of(&load(read, place, limits)?, limits)).transpose()
+    }
+
+    /// Of a moov's content.
+    fn of(bytes: &Bytes, limits: &Limits) -> Result<Self> {
+        let mut movie = Self::default();
+        for (kind, content) in children(bytes) {
+            match &kind {
+                b"mvhd" => {
+                    let (mut fields, version, _) = Fields::of_full(kind, content)?;
+                    fields.skip(if version == 1 { 16 } else { 8 })?;
+                    movie.scale = fields.u32()?;
+                }
+                b"trak" => {
+                    movie.tracks.push(Track::of(&content)?);
+                    let (count, most) = (movie.tracks.len() as u64, limits.streams as u64);
+                    Limits::hold(count, most, "streams", || {
+                        format!("more than {most} streams, which is the limit")
+                    })?;
+                }
+                b"mvex" => {
+                    movie.fragmented = true;
+                    let each = children(&content).filter(|(kind, _)| kind == b"trex");
+                    movie.defaults = each
+                        .take(limits.streams)
+                        .map(|(kind, content)| Defaults::read(kind, content))
+                        .collect::<Result<_>>()?;
+                }
+                b"cmov" => {
+                    let place = Place::in_front(kind, content.len() as u64);
+                    let mut read = super::boxes::in_memory(&content, 0);
+                    let unpacked = packed::unpack(&mut read, place, limits.demuxer_memory)?;
+                    let inner = children(&unpacked.into()).find(|(kind, _)| kind == b"moov");
+                    // One within another is no index.
+                    if let Some((_, inner)) =
+                        inner.filter(|(_, inner)| children(inner).all(|(k, _)| k != *b"cmov"))
+                    {
+                        return Self::of(&inner, limits);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(movie)
+    }
+
+    pub(crate) fn track(&self, id: u32) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.id == id)
+    }
+}
+
+/// A box's content, if the limits allow to hold it.
+pub(crate) fn load(read: &mut Read<'_>, place: Place, limits: &Limits) -> Result<Bytes> {
+    let (size, most) = (place.end.saturating_sub(place.content), limits.demuxer_memory);
+    let kind = name(place.kind);
+    if place.cut_short {
+        let error = Error::corrupt(format!("box {kind} ends beyond the end of the file"));
+        return Err(error.advise("the recording or the download was not finished"));
+    }
+    Limits::hold(size, most, "demuxer_memory", || {
+        format!("box {kind} has {size} bytes, and the limit is {most}")
+    })?;
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+    read(place.content, &mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// The content of the first box on a path of types.
+fn within(content: &Bytes, path: &[&[u8; 4]]) -> Option<([u8; 4], Bytes)> {
+    let mut at = ([0; 4], content.clone());
+    for kind in path {
+        at = children(&at.1).find(|(found, _)| found == *kind)?;
+    }
+    Some(at)
+}
+
+impl Track {
+    fn of(trak: &Bytes) -> Result<Self> {
+        let missing = |kind: &[u8; 4]| wrong(*b"trak", format!("it has no {}", name(*kind)));
+        let (kind, header) = within(trak, &[b"tkhd"]).ok_or_else(|| missing(b"tkhd"))?;
+        let (mut fields, version, _) = Fields::of_full(kind, header)?;
+        fields.skip(if version == 1 { 16 } else { 8 })?;
+        let id = fields.u32()?;
+        let (kind, header) = within(trak, &[b"mdia", b"mdhd"]).ok_or_else(|| missing(b"mdhd"))?;
+        let (mut fields, version, _) = Fields::of_full(kind, header)?;
+        fields.skip(if version == 1 { 16 } else { 8 })?;
+        let scale = fields.u32()?;
+        let unknown = if version == 0 { u32::MAX.into() } else { u64::MAX };
+        let duration = Some(fields.wide(version)?).filter(|duration| *duration != unknown);
+        let handler = match within(trak, &[b"mdia", b"hdlr"]) {
+            Some((kind, content)) => {
+                let (mut fields, ..) = Fields::of_full(kind, content)?;
+                fields.skip(4)?;
+                fields.kind()?
+            }
+            None => [0; 4],
+        };
+        let edits = within(trak, &[b"edts", b"elst"]).map(|(kind, content)| {
+            let place = Place::in_front(kind, content.len() as u64);
+            edit_list(&mut super::boxes::in_memory(&content, 0), place)
+        });
+        let table = within(trak, &[b"mdia", b"minf", b"stbl"]).map(|(_, table)| table).unwrap_or_default();
+        let descriptions = within(&table, &[b"stsd"]).map(|(kind, content)| description::read(kind, content));
+        let descriptions = descriptions.transpose()?.unwrap_or_default();
+        let own = within(trak, &[b"mdia", b"minf", b"dinf", b"dref"]).map(|(kind, c)| own_data(kind, c));
+        let own = own.transpose()?;
+        let is_whole = descriptions.iter().all(|description| {
+            let entry = description.reference().and_then(|entry| usize::from(entry).checked_sub(1));
+            // Writers that leave the table out mean this file.
+            own.as_ref().is_none_or(|own| entry.and_then(|entry| own.get(entry).copied()).unwrap_or(true))
+        });
+        let samples = samples(&table, &descriptions, handler == *b"soun");
+        Ok(Self { id, handler, scale, duration, edits: edits.transpose()?, descriptions, samples, is_whole })
+    }
+}
+
+/// Which entries of a dref say that the data lie in this file (8.7.2).
+fn own_data(kind: [u8; 4], content: Bytes) -> Result<Vec<bool>> {
+    let (mut fields, ..) = Fields::of_full(kind, content)?;
+    let count = usize::try_from(fields.u32()?).unwrap_or(usize::MAX);
+    let own = |content: Bytes| Fields::of_full(kind, content).map(|(.., flags)| flags & 1 == 1);
+    children(&fields.rest()).take(count).map(|(_, content)| own(content)).collect()
+}
+
+fn samples(table: &Bytes, descriptions: &[Description], is_sound: bool) -> Result<Samples> {
+    let find = |wanted: &[u8; 4]| children(table).find(|(kind, _)| kind == wanted);
+    let full =
+        |(kind, content): ([u8; 4], Bytes)| Fields::of_full(kind, content).map(|(fields, ..)| (kind, fields));
+    let needed = |wanted: &[u8; 4]| {
+        find(wanted).ok_or_else(|| wrong(*b"stbl", format!("it has no {}", name(*wanted)))).and_then(full)
+    };
+    let (kind, fields) = needed(b"stts")?;
+    let durations = Runs::read(kind, fields)?;
+    let offsets = find(b"ctts").map(full).transpose()?.map(|(kind, fields)| Runs::read(kind, fields));
+    let sizes = match find(b"stz2").map(full).transpose()? {
+        Some((kind, fields)) => Sizes::read_stz2(kind, fields)?,
+        None => {
+            let (kind, fields) = needed(b"stsz")?;
+            Sizes::read_stsz(kind, fields)?
+        }
+    };
+    let (kind, fields) = match find(b"co64").map(full).transpose()? {
+        Some(found) => found,
+        None => needed(b"stco")?,
+    };
+    let places = Places::read(kind, fields)?;
+    let (kind, fields) = needed(b"stsc")?;
+    let chunks = Chunks::read(kind, fields, places)?;
+    let used = chunks.descriptions();
+    if used as usize > descriptions.len() && chunks.samples() > 0 {
+        return Err(wrong(kind, format!("it uses description {used} of {}", descriptions.len())));
+    }
+    let listed = |kind: &[u8; 4]| {
+        find(kind).map(full).transpose()?.map(|(kind, fields)| Listed::read(kind, fields)).transpose()
+    };
+    let sync = Sync::new(listed(b"stss")?, listed(b"stps")?);
+    // In QuickTime the tables of sound count what is decoded, not what is stored (mov_build_index).
+    let ticks = durations.entries() == 1 && durations.least == 1;
+    let blocks = if is_sound && ticks { Some(blocks(&sizes, descriptions)?) } else { None };
+    Samples::new(durations, offsets.transpose()?, sizes, chunks, sync, blocks)
+}
+
+fn blocks(sizes: &Sizes, descriptions: &[Description]) -> Result<Blocks> {
+    let stated = match sizes {
+        Sizes::Equal { size, .. } => Some(*size),
+        Sizes::Each { .. } => None,
+    };
+    let all = || descriptions.iter().map(|description| description.blocks(stated));
+    let first = all().next().flatten();
+    let blocks = first.filter(|first| all().all(|other| other == Some(*first)));
+    blocks.ok_or_else(|| wrong(*b"stsd", "it does not say how many bytes its sound has in a block"))
+}

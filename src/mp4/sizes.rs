@@ -1,0 +1,121 @@
+//! How large samples are (stsz and stz2; ISO/IEC 14496-12, 8.7.3).
+
+use super::{
+    fields::{Fields, wrong},
+    table::Table,
+};
+use crate::Result;
+
+/// A sum is noted in front of each so many samples.
+const STEP: usize = 64;
+
+/// The sizes of a track's samples, in bytes.
+#[derive(Clone, Debug)]
+pub(crate) enum Sizes {
+    /// All of one size.
+    Equal { size: u32, count: u32 },
+    /// Of 4, 8, 16 or 32 bits each.
+    Each { table: Table, bits: u32, count: u32, marks: Vec<u64> },
+}
+
+impl Sizes {
+    pub(super) fn read_stsz(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
+        let (size, count) = (fields.u32()?, fields.u32()?);
+        if size > 0 {
+            return Ok(Self::Equal { size, count });
+        }
+        Ok(Self::each(Table::read(kind, fields, count, 4)?, 32, count))
+    }
+
+    pub(super) fn read_stz2(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
+        let (bits, count) = (fields.u32()? & 0xff, fields.u32()?);
+        let table = match bits {
+            4 => Table::read(kind, fields, count.div_ceil(2), 1)?,
+            8 => Table::read(kind, fields, count, 1)?,
+            16 => Table::read(kind, fields, count, 2)?,
+            _ => return Err(wrong(kind, format!("sizes of {bits} bits, and there are 4, 8 and 16"))),
+        };
+        Ok(Self::each(table, bits, count))
+    }
+
+    fn each(table: Table, bits: u32, count: u32) -> Self {
+        let mut sizes = Self::Each { table, bits, count, marks: Vec::new() };
+        let (mut all, mut sum) = (Vec::with_capacity(sizes.len().div_ceil(STEP)), 0_u64);
+        for (i, size) in sizes.from(0).enumerate() {
+            if i.is_multiple_of(STEP) {
+                all.push(sum);
+            }
+            // 2^32 of 32 bits: 64 hold them.
+            sum = sum.saturating_add(size.into());
+        }
+        if let Self::Each { marks, .. } = &mut sizes {
+            *marks = all;
+        }
+        sizes
+    }
+
+    /// Samples.
+    pub(super) fn count(&self) -> u32 {
+        match self {
+            Self::Equal { count, .. } | Self::Each { count, .. } => *count,
+        }
+    }
+
+    fn len(&self) -> usize {
+        usize::try_from(self.count()).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes that are held for them.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Equal { .. } => 0,
+            Self::Each { table, marks, .. } => {
+                table.size().saturating_add(size_of::<u64>().saturating_mul(marks.capacity()))
+            }
+        }
+    }
+
+    /// Of one; 0 behind the last.
+    #[inline]
+    pub(super) fn of(&self, sample: u32) -> u32 {
+        let (table, bits) = match self {
+            Self::Equal { size, .. } => return *size,
+            Self::Each { table, bits, .. } => (table, *bits),
+        };
+        let i = usize::try_from(sample).unwrap_or(usize::MAX);
+        let byte = |at: usize| table.bytes().get(at).copied().map_or(0, u32::from);
+        match bits {
+            4 if i.is_multiple_of(2) => byte(i / 2) >> 4,
+            4 => byte(i / 2) & 15,
+            8 => byte(i),
+            16 => byte(i.saturating_mul(2)) << 8 | byte(i.saturating_mul(2).saturating_add(1)),
+            _ => table.u32(i, 0).unwrap_or(0),
+        }
+    }
+
+    /// From one on, to the last.
+    pub(super) fn from(&self, sample: u32) -> impl Iterator<Item = u32> + '_ {
+        (sample..self.count()).map(|sample| self.of(sample))
+    }
+
+    /// Of all in front of a sample.
+    fn before(&self, sample: u32) -> u64 {
+        match self {
+            Self::Equal { size, .. } => u64::from(*size).saturating_mul(sample.into()),
+            Self::Each { marks, .. } => {
+                let mark = usize::try_from(sample).unwrap_or(usize::MAX) / STEP;
+                let first = u32::try_from(mark.saturating_mul(STEP)).unwrap_or(u32::MAX);
+                let rest = (first..sample).map(|sample| u64::from(self.of(sample)));
+                rest.fold(marks.get(mark).copied().unwrap_or(0), u64::saturating_add)
+            }
+        }
+    }
+
+    /// Of those between two samples, the second one not included.
+    pub(super) fn between(&self, from: u32, to: u32) -> u64 {
+        if to.saturating_sub(from) < 32 {
+            return (from..to).map(|sample| u64::from(self.of(sample))).fold(0, u64::saturating_add);
+        }
+        self.before(to).saturating_sub(self.before(from))
+    }
+}
