@@ -22,6 +22,7 @@ mod long_packets;
 mod matrix;
 mod numbering;
 mod properties;
+mod samples;
 mod segments;
 mod sources;
 mod timeline;

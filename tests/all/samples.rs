@@ -1,0 +1,210 @@
+//! What avrope reads of an MP4's tables, against what libav makes of them (with edit lists and parsers left out): each
+//! sample's place, size, times and whether decoding can begin at it.
+
+mod made;
+
+use crate::common::*;
+use avrope::{
+    Control, Source,
+    inspect::{Inspection, SampleInfo, inspect},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// A packet of libav's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    dts: i64,
+    pts: i64,
+    duration: i64,
+    offset: u64,
+    size: u64,
+    key: bool,
+}
+
+/// By the tracks' numbers.
+fn by_libav(path: &Path) -> BTreeMap<u32, Vec<Seen>> {
+    let json = ffprobe(
+        path,
+        &[
+            "-fflags",
+            "+noparse+nofillin",
+            "-ignore_editlist",
+            "1",
+            "-show_entries",
+            "stream=index,id:packet=stream_index,pts,dts,duration,pos,size,flags",
+        ],
+    );
+    let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+    let number = |value: &serde_json::Value| {
+        value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
+    };
+    let ids: BTreeMap<i64, u32> = list("streams")
+        .iter()
+        .map(|stream| {
+            let id = stream["id"].as_str().expect("MP4's streams have numbers").trim_start_matches("0x");
+            (number(&stream["index"]), u32::from_str_radix(id, 16).unwrap())
+        })
+        .collect();
+    let mut all: BTreeMap<u32, Vec<Seen>> = ids.values().map(|id| (*id, Vec::new())).collect();
+    for packet in list("packets") {
+        let seen = Seen {
+            dts: number(&packet["dts"]),
+            pts: number(&packet["pts"]),
+            duration: number(&packet["duration"]),
+            offset: number(&packet["pos"]) as u64,
+            size: number(&packet["size"]) as u64,
+            key: packet["flags"].as_str().unwrap().starts_with('K'),
+        };
+        all.get_mut(&ids[&number(&packet["stream_index"])]).unwrap().push(seen);
+    }
+    all
+}
+
+fn looked_at(path: &Path) -> Inspection {
+    inspect(&Source::open(path).unwrap(), &Control::new()).unwrap()
+}
+
+/// Holds all tracks of a file against libav's. How many samples they have.
+#[track_caller]
+fn agree(path: &Path, what: &str) -> usize {
+    let found = looked_at(path);
+    let mut count = 0;
+    for (id, seen) in by_libav(path) {
+        let track = found.tracks.iter().find(|track| track.id == id);
+        let track = track.unwrap_or_else(|| panic!("{what}: track {id} is not there"));
+        assert_eq!(track.problem, None, "{what}, track {id}");
+        let samples: Vec<SampleInfo> = found.samples(id, 0..u64::MAX).collect();
+        assert_eq!(samples.len() as u64, track.samples, "{what}, track {id}");
+        let blocks = track.handler == "soun" && samples.len() > seen.len();
+        if blocks {
+            packed(&samples, &seen, what, id)
+        } else {
+            each(&samples, &seen, found.fragments > 0, what, id)
+        }
+        count += samples.len();
+    }
+    count
+}
+
+/// One packet a sample.
+#[track_caller]
+fn each(samples: &[SampleInfo], seen: &[Seen], fragmented: bool, what: &str, id: u32) {
+    assert_eq!(samples.len(), seen.len(), "{what}, track {id}: samples");
+    // Where a sample is composed before it is decoded, libav lets all be decoded so much earlier
+    // (mov_update_dts_shift). In fragments it lets all be composed so much later instead: there the specification is
+    // right (ISO/IEC 14496-12, 8.8.8), by which the offset is all.
+    let offset = |sample: &SampleInfo| sample.composition_time - sample.decode_time;
+    let early = samples.iter().map(offset).min().unwrap_or(0).min(0);
+    let (early, late) = if fragmented { (0, -early) } else { (early, 0) };
+    for (i, (sample, packet)) in samples.iter().zip(seen).enumerate() {
+        // FFmpeg 5.1 takes for a duration the time to the next packet, and for the last one's what the header leaves
+        // for it (mdhd), whatever its table has; where there are offsets, it says nothing. Between fragments there may
+        // be a gap, or none of what they say: there the tables are right, of which later versions take it, too.
+        let to_next = seen.get(i + 1).map_or(packet.duration, |next| next.dts - packet.dts);
+        let told = packet.duration != 0 && packet.duration != to_next;
+        let duration = if told { packet.duration } else { sample.duration.into() };
+        let packet = &Seen { duration, ..packet.clone() };
+        let same = Seen {
+            dts: sample.decode_time + early,
+            pts: sample.composition_time + late,
+            duration: sample.duration.into(),
+            offset: sample.offset,
+            size: sample.size.into(),
+            key: sample.sync,
+        };
+        assert_eq!(&same, packet, "{what}, track {id}, sample {i}");
+    }
+}
+
+/// Sound of one tick a sample: libav takes up to 1,024 of a chunk for a packet (mov_build_index).
+#[track_caller]
+fn packed(samples: &[SampleInfo], seen: &[Seen], what: &str, id: u32) {
+    let mut rest = samples;
+    for (i, packet) in seen.iter().enumerate() {
+        let count = rest.iter().take(packet.duration as usize).count();
+        let (these, behind) = rest.split_at(count);
+        assert_eq!(count as i64, packet.duration, "{what}, track {id}, packet {i}");
+        assert_eq!(these[0].decode_time, packet.dts, "{what}, track {id}, packet {i}");
+        assert_eq!(these[0].offset, packet.offset, "{what}, track {id}, packet {i}");
+        let bytes: u64 = these.iter().map(|sample| u64::from(sample.size)).sum();
+        assert_eq!(bytes, packet.size, "{what}, track {id}, packet {i}");
+        rest = behind;
+    }
+    assert!(rest.is_empty(), "{what}, track {id}: {} samples are in no packet", rest.len());
+}
+
+/// Looks samples up in all ways, against a walk over all of them.
+#[track_caller]
+fn lookups_agree(found: &Inspection, what: &str) {
+    let mut random = XorShift(0x5eed_1e55);
+    for track in found.tracks.iter().filter(|track| track.samples > 0) {
+        let all: Vec<SampleInfo> = found.samples(track.id, 0..u64::MAX).collect();
+        let (first, end) = (all[0].decode_time - 10, all.last().unwrap().decode_time + 5000);
+        for _ in 0..200 {
+            let number = random.below(all.len());
+            let one = found.samples(track.id, number as u64..u64::MAX).next();
+            assert_eq!(one, Some(all[number]), "{what}, track {}, sample {number}", track.id);
+            let at = first + random.below((end - first) as usize) as i64;
+            let tick = [at, all[number].decode_time, all[number].composition_time][random.below(3)];
+            let decoded = all.iter().rposition(|sample| sample.decode_time <= tick).map(|i| i as u64);
+            assert_eq!(found.decoded_at(track.id, tick), decoded, "{what}, track {}, tick {tick}", track.id);
+            let shown = all.iter().filter(|sample| sample.composition_time <= tick);
+            let shown = shown.max_by_key(|sample| (sample.composition_time, sample.number)).map(|s| s.number);
+            assert_eq!(
+                found.composed_at(track.id, tick).unwrap(),
+                shown,
+                "{what}, track {}, tick {tick}",
+                track.id
+            );
+            let before = all[..=number].iter().rev().find(|sample| sample.sync).map(|sample| sample.number);
+            assert_eq!(
+                found.sync_before(track.id, number as u64),
+                before,
+                "{what}, track {}, {number}",
+                track.id
+            );
+            let behind = all[number..].iter().find(|sample| sample.sync).map(|sample| sample.number);
+            assert_eq!(
+                found.sync_behind(track.id, number as u64),
+                behind,
+                "{what}, track {}, {number}",
+                track.id
+            );
+        }
+    }
+}
+
+#[test]
+fn real_files_have_the_samples_that_libav_reads() {
+    oracle!("samples of real files");
+    let mut count = 0;
+    for folder in ["", "cases/"] {
+        let Some(all) = shared(folder) else { return };
+        for name in entries(&all).iter().filter(|name| name.ends_with(".mp4") || name.ends_with(".m4a")) {
+            let path = all.join(name);
+            count += agree(&path, name);
+            lookups_agree(&looked_at(&path), name);
+        }
+    }
+    assert!(count > 1000, "{count} samples");
+}
+
+#[test]
+fn generated_files_have_the_samples_that_libav_reads() {
+    oracle!("samples of generated files");
+    let folder = tempfile::tempdir().unwrap();
+    let sources = made::sources();
+    let mut ways = BTreeMap::new();
+    for number in 0..300 {
+        if !is_due(number, 6) {
+            continue;
+        }
+        let (path, what) = made::file(number as u64, &sources, folder.path());
+        let what = format!("file {number}, {what}");
+        agree(&path, &what);
+        lookups_agree(&looked_at(&path), &what);
+        what.split(", ").skip(2).for_each(|way| *ways.entry(way.to_owned()).or_insert(0) += 1);
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(ways.len() >= made::WAYS.len(), "{ways:?}");
+}
