@@ -1,6 +1,6 @@
 //! The parsers that no operation gives all bytes to, for `fuzz/`. Not there in other builds.
 
-use crate::{Error, Result, mp4, output};
+use crate::{Error, Limits, Result, mp4, output};
 
 /// Walks over the boxes of a file, and reads their tables.
 pub fn mp4_tables(data: &[u8]) -> Result<()> {
@@ -10,7 +10,26 @@ pub fn mp4_tables(data: &[u8]) -> Result<()> {
         to.copy_from_slice(from.ok_or_else(|| Error::corrupt("beyond the end"))?);
         Ok(())
     };
-    mp4::Tables::read(&mut read, u64::try_from(data.len()).unwrap_or(0)).map(drop)
+    let len = u64::try_from(data.len()).unwrap_or(0);
+    let limits = Limits::default();
+    if let Some(movie) = mp4::Movie::read(&mut read, len, &limits)? {
+        let fragments = mp4::Fragments::read(&mut read, len, &movie, &limits)?;
+        movie.tracks.iter().try_for_each(|track| looked_up(fragments.view(track)))?;
+    }
+    mp4::Tables::read(&mut read, len).map(drop)
+}
+
+/// Samples, found in all ways.
+fn looked_up(view: mp4::View<'_>) -> Result<()> {
+    let (count, _) = (view.count(), view.totals());
+    for number in [0, 1, count / 2, count.saturating_sub(1), count] {
+        view.sync_at_or_before(number);
+        view.sync_at_or_behind(number);
+        let Some(sample) = view.walk(number).take(100).last() else { continue };
+        view.decoded_at(sample.decode);
+        view.composed_at(sample.composition)?;
+    }
+    Ok(())
 }
 
 /// Parses a `moov`, moves what it points to, gives its tracks an edit each, and writes it.

@@ -25,7 +25,7 @@ use crate::{
     mp4::{self, Fragments, Movie, Sample},
 };
 use serde::Serialize;
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 /// What an MP4 or MOV is made of.
 #[derive(Debug, Serialize)]
@@ -68,6 +68,8 @@ pub struct TrackInfo {
     pub duration: Option<u64>,
     /// Its edit list (elst; 8.6.6); none where there is none.
     pub edits: Option<Vec<EditInfo>>,
+    /// Tracks that it refers to, by what they are to it: `chap`, `tmcd`, `hint` … (tref; 8.3.3).
+    pub references: Vec<(String, Vec<u32>)>,
     /// Samples, with those of fragments.
     pub samples: u64,
     /// Samples that decoding can begin at (stss, and flags of fragments; 8.6.2 and 8.8.3).
@@ -77,9 +79,9 @@ pub struct TrackInfo {
     /// Bytes of all samples.
     pub bytes: u64,
     /// The decode times of all samples together, in ticks.
-    pub decoded: i64,
+    pub decoded: u64,
     /// Entries of its tables, by the names of their boxes.
-    pub tables: Vec<(String, u64)>,
+    pub tables: BTreeMap<String, u64>,
     /// Bytes that avrope holds to find its samples: its tables as they are in the file, and notes on every 64th entry.
     pub index_bytes: u64,
     /// Why its tables can't be meant, with the name of the box; nothing is said of its samples then.
@@ -155,7 +157,23 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         }
         read => read?,
     };
-    let tracks = movie.tracks.iter().map(|track| TrackInfo::of(track, &in_fragments)).collect();
+    let wrong = movie
+        .tracks
+        .iter()
+        .flat_map(|track| track.warnings.iter().map(|warning| format!("track {}: {warning}", track.id)));
+    warnings.extend(wrong);
+    let mut tracks = Vec::new();
+    for track in &movie.tracks {
+        control.check()?;
+        let totals = in_fragments.view(track).totals();
+        if totals.end > len {
+            let (id, end) = (track.id, totals.end);
+            warnings.push(format!(
+                "track {id}: samples lie as far as {end}, beyond the end of the file at {len}"
+            ));
+        }
+        tracks.push(TrackInfo::of(track, in_fragments.view(track).count(), totals));
+    }
     Ok(Inspection {
         name: source.name().to_owned(),
         size: len,
@@ -210,7 +228,7 @@ impl Inspection {
 }
 
 impl TrackInfo {
-    fn of(track: &mp4::MovieTrack, fragments: &Fragments) -> Self {
+    fn of(track: &mp4::MovieTrack, samples: u64, totals: mp4::Totals) -> Self {
         let edit = |edit: &mp4::Edit| EditInfo { duration: edit.duration, media_time: edit.media };
         let edits = track.edits.as_ref().map(|edits| edits.iter().map(edit).collect());
         let tables = track.samples.as_ref();
@@ -219,30 +237,23 @@ impl TrackInfo {
             Ok(_) if !track.is_whole => Some("its samples lie in another file (dref)".to_owned()),
             Ok(_) => None,
         };
-        let mut info = Self {
+        Self {
             id: track.id,
             handler: mp4::name(track.handler),
             codecs: track.descriptions.iter().map(|description| mp4::name(description.kind)).collect(),
             time_scale: track.scale,
             duration: track.duration,
             edits,
-            samples: 0,
-            sync_samples: 0,
+            references: track.references.iter().map(|(kind, ids)| (mp4::name(*kind), ids.clone())).collect(),
+            samples,
+            sync_samples: totals.sync,
             chunks: tables.map_or(0, |tables| tables.chunks()),
-            bytes: 0,
-            decoded: 0,
-            tables: tables.map(mp4::Samples::entries).unwrap_or_default(),
-            index_bytes: tables.map_or(0, mp4::Samples::held) as u64,
+            bytes: totals.bytes,
+            decoded: totals.ticks,
+            tables: track.entries().into_iter().collect(),
+            index_bytes: track.held() as u64,
             problem,
-        };
-        let view = fragments.view(track);
-        info.samples = view.count();
-        for sample in view.walk(0) {
-            info.sync_samples = info.sync_samples.saturating_add(sample.is_sync.into());
-            info.bytes = info.bytes.saturating_add(sample.size.into());
-            info.decoded = info.decoded.saturating_add(sample.duration.into());
         }
-        info
     }
 }
 

@@ -77,7 +77,8 @@ pub(crate) struct Chunk {
     pub samples: u32,
     /// The sample description of all of them, counted from 1.
     pub description: u32,
-    /// The first chunk behind it that may have another number of samples.
+    /// Its entry in stsc, and the first chunk behind that.
+    entry: usize,
     run_end: u32,
 }
 
@@ -162,7 +163,7 @@ impl Chunks {
             let within = sample.saturating_sub(first).checked_div(run.samples)?;
             let number = run.first_chunk.saturating_add(within);
             if number < run.end_chunk {
-                return self.chunk(&run, number);
+                return self.chunk(entry, &run, number);
             }
             let all = run.end_chunk.saturating_sub(run.first_chunk).saturating_mul(run.samples);
             first = first.saturating_add(all);
@@ -170,7 +171,7 @@ impl Chunks {
         None
     }
 
-    fn chunk(&self, run: &Run, number: u32) -> Option<Chunk> {
+    fn chunk(&self, entry: usize, run: &Run, number: u32) -> Option<Chunk> {
         let before = number.saturating_sub(run.first_chunk).saturating_mul(run.samples);
         Some(Chunk {
             number,
@@ -178,6 +179,7 @@ impl Chunks {
             first_sample: run.first_sample.saturating_add(before),
             samples: run.samples,
             description: run.description,
+            entry,
             run_end: run.end_chunk,
         })
     }
@@ -188,7 +190,8 @@ impl Chunks {
         let (number, first_sample) =
             (chunk.number.saturating_add(1), chunk.first_sample.saturating_add(chunk.samples));
         if number >= chunk.run_end {
-            return self.of_sample(first_sample);
+            let entry = chunk.entry.saturating_add(1);
+            return self.chunk(entry, &self.run(entry, first_sample)?, number);
         }
         Some(Chunk { number, first_sample, place: self.places.of(number)?, ..*chunk })
     }

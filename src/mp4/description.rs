@@ -4,7 +4,7 @@
 use super::{
     boxes::children,
     fields::{Fields, wrong},
-    samples::Blocks,
+    sample::Blocks,
 };
 use crate::Result;
 use bytes::Bytes;
@@ -18,10 +18,16 @@ pub(crate) struct Description {
     pub content: Bytes,
 }
 
+/// More descriptions than this are taken for an attack.
+const MOST: u32 = 1 << 16;
+
 /// All entries of a stsd. An error if it has fewer than it says.
 pub(super) fn read(kind: [u8; 4], content: Bytes) -> Result<Vec<Description>> {
     let (mut fields, ..) = Fields::of_full(kind, content)?;
     let count = fields.u32()?;
+    if count > MOST {
+        return Err(wrong(kind, format!("it states {count} descriptions, and there may be {MOST}")));
+    }
     let all: Vec<Description> = children(&fields.rest())
         .take(usize::try_from(count).unwrap_or(usize::MAX))
         .map(|(kind, content)| Description { kind, content })

@@ -23,6 +23,10 @@ impl Fields {
         Ok((fields, version, head & 0xff_ffff))
     }
 
+    pub(super) fn u16(&mut self) -> Result<u16> {
+        self.told(Bytes::try_get_u16)
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32> {
         self.told(Bytes::try_get_u32)
     }
@@ -55,6 +59,11 @@ impl Fields {
     /// What is behind the fields that were read.
     pub(super) fn rest(self) -> Bytes {
         self.left
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.left.len()
     }
 
     /// An error in this box.

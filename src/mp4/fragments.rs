@@ -4,7 +4,7 @@
 use super::{
     boxes::{Place, children},
     fields::{Fields, wrong},
-    samples::{MOST_OFFSET, Sample},
+    sample::{MOST_OFFSET, Sample, Totals},
     table::Table,
 };
 use crate::Result;
@@ -320,6 +320,25 @@ impl FragmentRun {
         self.count
     }
 
+    pub(super) fn totals(&self) -> Totals {
+        let sync = if self.is_sound {
+            self.count
+        } else if self.flags & flags::RUN_FLAGS != 0 {
+            let sync = (0..self.count).filter(|sample| self.is_sync(*sample)).count();
+            u32::try_from(sync).unwrap_or(u32::MAX)
+        } else {
+            // All but the first are as the defaults say.
+            let rest = if self.count > 1 && self.is_sync(1) { self.count.saturating_sub(1) } else { 0 };
+            rest.saturating_add((self.count > 0 && self.is_sync(0)).into())
+        };
+        Totals {
+            sync: sync.into(),
+            bytes: self.bytes,
+            ticks: self.ticks,
+            end: self.place.saturating_add(self.bytes),
+        }
+    }
+
     /// The end of its last sample's decoding.
     pub(crate) fn decoded(&self) -> i64 {
         self.decode.saturating_add(i64::try_from(self.ticks).unwrap_or(i64::MAX))
@@ -328,10 +347,11 @@ impl FragmentRun {
     /// Bytes and ticks of its samples in front of one.
     fn before(&self, sample: u32) -> (u64, u64) {
         let all = |value: u32| u64::from(sample).saturating_mul(value.into());
-        let Some(&(bytes, ticks)) = self.marks.get(sample as usize / STEP) else {
+        let mark = sample as usize / STEP;
+        let Some(&(bytes, ticks)) = self.marks.get(mark) else {
             return (all(self.defaults.size), all(self.defaults.duration));
         };
-        let first = sample.saturating_sub(sample % STEP as u32);
+        let first = u32::try_from(mark.saturating_mul(STEP)).unwrap_or(sample);
         let mut sums = (bytes, ticks);
         for sample in first..sample {
             sums.0 = sums.0.saturating_add(self.size(sample).into());

@@ -6,9 +6,11 @@ use super::{
     description::{self, Description},
     fields::{Fields, wrong},
     fragments::Defaults,
+    groups::Extras,
     packed,
     runs::Runs,
-    samples::{Blocks, Samples},
+    sample::Blocks,
+    samples::Samples,
     sizes::Sizes,
     sync::{Listed, Sync},
     tables::{Edit, edit_list},
@@ -44,6 +46,11 @@ pub(crate) struct Track {
     pub samples: Result<Samples>,
     /// Its samples lie in this file.
     pub is_whole: bool,
+    /// Other tracks that it refers to, by what they are to it (tref; 8.3.3): `chap`, `tmcd`, `sync` …
+    pub references: Vec<([u8; 4], Vec<u32>)>,
+    /// What else is said of its samples, and what of that can't be meant.
+    pub extras: Extras,
+    pub warnings: Vec<String>,
 }
 
 impl Movie {
@@ -69,7 +76,12 @@ impl Movie {
                     movie.scale = fields.u32()?;
                 }
                 b"trak" => {
-                    movie.tracks.push(Track::of(&content)?);
+                    let mut track = Track::of(&content)?;
+                    if movie.track(track.id).is_some() {
+                        let twice = format!("another track is numbered {} as well", track.id);
+                        track.samples = Err(wrong(*b"tkhd", twice));
+                    }
+                    movie.tracks.push(track);
                     let (count, most) = (movie.tracks.len() as u64, limits.streams as u64);
                     Limits::hold(count, most, "streams", || {
                         format!("more than {most} streams, which is the limit")
@@ -132,6 +144,18 @@ fn within(content: &Bytes, path: &[&[u8; 4]]) -> Option<([u8; 4], Bytes)> {
 }
 
 impl Track {
+    /// How many entries its tables have, by the names of their boxes.
+    pub(crate) fn entries(&self) -> Vec<(String, u64)> {
+        let mut all = self.samples.as_ref().map(Samples::entries).unwrap_or_default();
+        all.extend(self.extras.entries());
+        all
+    }
+
+    /// Bytes that are held to find its samples, its tables with them.
+    pub(crate) fn held(&self) -> usize {
+        self.samples.as_ref().map_or(0, Samples::held).saturating_add(self.extras.held())
+    }
+
     fn of(trak: &Bytes) -> Result<Self> {
         let missing = |kind: &[u8; 4]| wrong(*b"trak", format!("it has no {}", name(*kind)));
         let (kind, header) = within(trak, &[b"tkhd"]).ok_or_else(|| missing(b"tkhd"))?;
@@ -166,8 +190,26 @@ impl Track {
             // Writers that leave the table out mean this file.
             own.as_ref().is_none_or(|own| entry.and_then(|entry| own.get(entry).copied()).unwrap_or(true))
         });
-        let samples = samples(&table, &descriptions, handler == *b"soun");
-        Ok(Self { id, handler, scale, duration, edits: edits.transpose()?, descriptions, samples, is_whole })
+        let references =
+            within(trak, &[b"tref"]).map(|(_, content)| references(&content)).unwrap_or_default();
+        // Runs of groups are counted against samples, which groups may tell to be sync.
+        let counted = children(&table).filter(|(kind, _)| kind == b"stsz" || kind == b"stz2");
+        let count = counted.filter_map(|(_, content)| content.get(8..)?.first_chunk().copied()).next();
+        let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes));
+        let samples = samples(&table, &descriptions, &extras, handler == *b"soun");
+        Ok(Self {
+            id,
+            handler,
+            scale,
+            duration,
+            edits: edits.transpose()?,
+            descriptions,
+            samples,
+            is_whole,
+            references,
+            extras,
+            warnings,
+        })
     }
 }
 
@@ -179,7 +221,26 @@ fn own_data(kind: [u8; 4], content: Bytes) -> Result<Vec<bool>> {
     children(&fields.rest()).take(count).map(|(_, content)| own(content)).collect()
 }
 
-fn samples(table: &Bytes, descriptions: &[Description], is_sound: bool) -> Result<Samples> {
+/// Kinds of references that a track has, at most; there are some twenty.
+const REFERENCES: usize = 256;
+
+/// What a tref holds: boxes of track numbers.
+fn references(content: &Bytes) -> Vec<([u8; 4], Vec<u32>)> {
+    let numbers =
+        |content: Bytes| content.as_chunks::<4>().0.iter().map(|id| u32::from_be_bytes(*id)).collect();
+    children(content).take(REFERENCES).map(|(kind, content)| (kind, numbers(content))).collect()
+}
+
+/// The tables that are read; of each there is one.
+const TABLES: [&[u8; 4]; 9] =
+    [b"stts", b"ctts", b"stss", b"stps", b"stsc", b"stsz", b"stz2", b"stco", b"co64"];
+
+fn samples(table: &Bytes, descriptions: &[Description], extras: &Extras, is_sound: bool) -> Result<Samples> {
+    for kind in TABLES {
+        if children(table).filter(|(found, _)| found == kind).nth(1).is_some() {
+            return Err(wrong(*b"stbl", format!("it has two {}", name(*kind))));
+        }
+    }
     let find = |wanted: &[u8; 4]| children(table).find(|(kind, _)| kind == wanted);
     let full =
         |(kind, content): ([u8; 4], Bytes)| Fields::of_full(kind, content).map(|(fields, ..)| (kind, fields));
@@ -210,7 +271,8 @@ fn samples(table: &Bytes, descriptions: &[Description], is_sound: bool) -> Resul
     let listed = |kind: &[u8; 4]| {
         find(kind).map(full).transpose()?.map(|(kind, fields)| Listed::read(kind, fields)).transpose()
     };
-    let sync = Sync::new(listed(b"stss")?, listed(b"stps")?);
+    let random = extras.grouping(*b"rap ").map(|grouping| &grouping.runs);
+    let sync = Sync::new(listed(b"stss")?, listed(b"stps")?, random)?;
     // In QuickTime the tables of sound count what is decoded, not what is stored (mov_build_index).
     let ticks = durations.entries() == 1 && durations.least == 1;
     let blocks = if is_sound && ticks { Some(blocks(&sizes, descriptions)?) } else { None };

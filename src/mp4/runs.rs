@@ -114,6 +114,21 @@ impl Runs {
         })
     }
 
+    /// Samples of which something holds and of which it does not, in turn: 1 and 0.
+    pub(super) fn told_apart(&self, holds: impl Fn(u32) -> bool) -> Result<Self> {
+        let mut runs: Vec<(u32, bool)> = Vec::new();
+        for entry in self.table.bytes().as_chunks::<ENTRY>().0 {
+            let (count, value) = parse(entry);
+            match runs.last_mut().filter(|(_, held)| *held == holds(value)) {
+                Some((so_far, _)) => *so_far = so_far.saturating_add(count),
+                None => runs.push((count, holds(value))),
+            }
+        }
+        let bytes = runs.iter().flat_map(|(count, holds)| [*count, u32::from(*holds)]);
+        let bytes: Vec<u8> = bytes.flat_map(u32::to_be_bytes).collect();
+        Self::of(*b"sbgp", Table::of(bytes.into(), ENTRY))
+    }
+
     /// Values sample by sample, from one on.
     pub(super) fn values(&self, from: u32) -> Values<'_> {
         let rest = |entry: usize| {

@@ -5,33 +5,11 @@ use super::{
     chunks::{Chunk, Chunks},
     fields::wrong,
     runs::{Runs, Values},
+    sample::{Blocks, MOST_OFFSET, Sample, Totals},
     sizes::Sizes,
     sync::Sync,
 };
 use crate::Result;
-
-/// One sample (ISO/IEC 14496-12, 8.6 and 8.7). Times are in ticks of the media, before edit lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
-    pub decode: i64,
-    /// When it is shown: its decode time and its offset.
-    pub composition: i64,
-    pub duration: u32,
-    /// Where it lies in the file.
-    pub place: u64,
-    pub size: u32,
-    /// Decoding can begin at it.
-    pub is_sync: bool,
-    /// Its entry in the table of sample descriptions, counted from 1.
-    pub description: u32,
-}
-
-/// Sound of one tick a sample, whose samples lie in blocks: their tables say nothing of the blocks' bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Blocks {
-    pub samples: u32,
-    pub bytes: u32,
-}
 
 /// The tables of a track.
 #[derive(Clone, Debug)]
@@ -46,8 +24,6 @@ pub(crate) struct Samples {
     count: u32,
 }
 
-/// Larger offsets are damage: libav ignores the whole table then (mov.c: mov_read_ctts).
-pub(super) const MOST_OFFSET: u32 = 1 << 28;
 impl Samples {
     /// An error where the tables do not say the same, or what can't be: the box that is wrong is named.
     pub(super) fn new(
@@ -88,7 +64,7 @@ impl Samples {
     }
 
     /// How many entries its tables have, by the names of their boxes.
-    pub(crate) fn entries(&self) -> Vec<(String, u64)> {
+    pub(super) fn entries(&self) -> Vec<(String, u64)> {
         let of = |name: &str, entries: Option<usize>| Some((name.to_owned(), u64::try_from(entries?).ok()?));
         [
             of("stts", Some(self.durations.entries())),
@@ -109,8 +85,31 @@ impl Samples {
         }
     }
 
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            sync: self.sync.among(self.count),
+            ticks: u64::try_from(self.decoded()).unwrap_or(0),
+            ..Totals::default()
+        };
+        let mut next = self.chunks.of_sample(0);
+        while let Some(chunk) = next.filter(|chunk| chunk.first_sample < self.count) {
+            let behind = chunk.first_sample.saturating_add(chunk.samples).min(self.count);
+            let bytes = match self.blocks {
+                None => self.sizes.between(chunk.first_sample, behind),
+                Some(blocks) => {
+                    let samples = behind.saturating_sub(chunk.first_sample);
+                    u64::from(samples.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into())
+                }
+            };
+            totals.bytes = totals.bytes.saturating_add(bytes);
+            totals.end = totals.end.max(chunk.place.saturating_add(bytes));
+            next = self.chunks.behind(&chunk);
+        }
+        totals
+    }
+
     /// Bytes that are held for it, its tables with them.
-    pub(crate) fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         let offsets = self.offsets.as_ref().map_or(0, Runs::held);
         [self.durations.held(), offsets, self.sizes.held(), self.chunks.held(), self.sync.held()]
             .into_iter()

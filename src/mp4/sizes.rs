@@ -113,7 +113,9 @@ impl Sizes {
 
     /// Of those between two samples, the second one not included.
     pub(super) fn between(&self, from: u32, to: u32) -> u64 {
-        if to.saturating_sub(from) < 32 {
+        if let Self::Each { .. } = self
+            && to.saturating_sub(from) < 32
+        {
             return (from..to).map(|sample| u64::from(self.of(sample))).fold(0, u64::saturating_add);
         }
         self.before(to).saturating_sub(self.before(from))

@@ -2,6 +2,7 @@
 
 use super::{
     fields::{Fields, wrong},
+    runs::Runs,
     table::Table,
 };
 use crate::Result;
@@ -12,6 +13,9 @@ pub(crate) struct Sync {
     listed: Option<Listed>,
     /// What follows such a sample refers to nothing in front of it; some that is shown earlier does (QuickTime).
     partial: Option<Listed>,
+    /// Groups `rap `: samples in one are such that decoding can begin at them, too (ISO/IEC 14496-12, 10.4). Runs of
+    /// such and of others in turn.
+    random: Option<Runs>,
 }
 
 /// Sync samples that a table lists, in order.
@@ -58,37 +62,93 @@ impl Listed {
 }
 
 impl Sync {
-    pub(super) fn new(listed: Option<Listed>, partial: Option<Listed>) -> Self {
-        Self { listed, partial }
+    pub(super) fn new(
+        listed: Option<Listed>,
+        partial: Option<Listed>,
+        random: Option<&Runs>,
+    ) -> Result<Self> {
+        let random = random.map(|random| random.told_apart(|group| group > 0)).transpose()?;
+        Ok(Self { listed, partial, random })
     }
 
     fn tables(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter().chain(&self.partial)
     }
 
-    /// Entries of its tables; none where each sample is one.
+    /// Entries of its tables; none where there are none.
     pub(super) fn count(&self) -> Option<usize> {
         let counts = self.tables().map(|listed| listed.table.len());
         counts.reduce(usize::saturating_add)
     }
 
+    fn is_all(&self) -> bool {
+        self.count().is_none() && self.random.is_none()
+    }
+
+    /// How many of the first samples they are.
+    pub(super) fn among(&self, samples: u32) -> u64 {
+        if self.is_all() {
+            return samples.into();
+        }
+        // What several tables tell counts once.
+        let by_listed = |sample: u32| {
+            let partial = self.partial.as_ref().filter(|_| self.listed.is_some());
+            partial.is_some_and(|partial| partial.at_or_before(sample) == Some(sample))
+        };
+        let is_random = |sample: u32| self.random_at_or_before(sample) == Some(sample);
+        let of = |listed: &Listed, once_more: &dyn Fn(u32) -> bool| {
+            let all = (0..listed.table.len()).filter_map(|entry| listed.entry(entry));
+            all.filter(|sample| *sample < samples && !is_random(*sample) && !once_more(*sample)).count()
+                as u64
+        };
+        let listed = self.listed.as_ref().map_or(0, |listed| of(listed, &by_listed));
+        let partial = self.partial.as_ref().map_or(0, |partial| of(partial, &|_| false));
+        // Each of a group counts 1.
+        let random = self.random.as_ref().map_or(0, |runs| match runs.of_sample(samples) {
+            Some(run) => {
+                let within = i64::from(samples.saturating_sub(run.first)).saturating_mul(run.value.into());
+                run.sum.saturating_add(within)
+            }
+            None => runs.sum(),
+        });
+        listed.saturating_add(partial).saturating_add(u64::try_from(random).unwrap_or(0))
+    }
+
+    fn random_at_or_before(&self, sample: u32) -> Option<u32> {
+        let runs = self.random.as_ref()?;
+        let last = runs.samples().checked_sub(1)?.min(sample);
+        let run = runs.of_sample(last)?;
+        // In front of one of others lies one of such.
+        if run.value > 0 { Some(last) } else { run.first.checked_sub(1) }
+    }
+
+    fn random_at_or_behind(&self, sample: u32) -> Option<u32> {
+        let runs = self.random.as_ref()?;
+        let run = runs.of_sample(sample)?;
+        let behind = run.first.saturating_add(run.count);
+        if run.value > 0 { Some(sample) } else { Some(behind).filter(|next| *next < runs.samples()) }
+    }
+
     pub(super) fn held(&self) -> usize {
-        self.tables().map(|listed| listed.table.size()).fold(0, usize::saturating_add)
+        let random = self.random.iter().map(Runs::held);
+        self.tables().map(|listed| listed.table.size()).chain(random).fold(0, usize::saturating_add)
     }
 
     /// The last one at or before a sample.
     pub(super) fn at_or_before(&self, sample: u32) -> Option<u32> {
-        if self.count().is_none() {
+        if self.is_all() {
             return Some(sample);
         }
-        self.tables().filter_map(|listed| listed.at_or_before(sample)).max()
+        let listed = self.tables().filter_map(|listed| listed.at_or_before(sample));
+        listed.chain(self.random_at_or_before(sample)).max()
     }
 
     /// The first one at or behind a sample; it may lie behind the last sample.
     pub(super) fn at_or_behind(&self, sample: u32) -> Option<u32> {
-        if self.count().is_none() {
+        if self.is_all() {
             return Some(sample);
         }
-        self.tables().filter_map(|listed| listed.at_or_behind(sample)).min()
+        let listed = self.tables().filter_map(|listed| listed.at_or_behind(sample));
+        listed.chain(self.random_at_or_behind(sample)).min()
     }
 }

@@ -24,6 +24,10 @@ impl Table {
         Ok(Self { bytes, width })
     }
 
+    pub(super) fn of(bytes: Bytes, width: usize) -> Self {
+        Self { bytes, width }
+    }
+
     /// One whose box states how many entries there are in front of them.
     pub(super) fn counted(kind: [u8; 4], mut fields: Fields, width: usize) -> Result<Self> {
         let count = fields.u32()?;

@@ -4,7 +4,8 @@
 use super::{
     fields::wrong,
     fragments::FragmentRun,
-    samples::{Sample, Samples},
+    sample::{Sample, Totals},
+    samples::Samples,
 };
 use crate::Result;
 
@@ -35,6 +36,12 @@ impl<'a> View<'a> {
     pub(crate) fn count(self) -> u64 {
         let behind = |run: &FragmentRun| run.first.saturating_add(run.count().into());
         self.runs.last().map_or_else(|| self.in_tables(), behind)
+    }
+
+    /// By the tables' entries, not sample by sample: millions may be stated by a number.
+    pub(crate) fn totals(self) -> Totals {
+        let tables = self.tables.map(Samples::totals).unwrap_or_default();
+        self.runs.iter().map(FragmentRun::totals).fold(tables, Totals::and)
     }
 
     /// The run that a sample behind the tables lies in, by its number among the runs.

@@ -171,6 +171,8 @@ fn wrong_usage_is_status_2_and_leaves_stdout_empty() {
         (vec![], "Usage"),
         (args([&"nonsense"]), "nonsense"),
         (args([&"probe"]), "INPUT"),
+        (args([&"inspect", mp4, &"--samples", &"0..1"]), "--track"),
+        (args([&"inspect", mp4, &"--track", &"1", &"--samples", &"3..1"]), "'3..1' is no range of numbers"),
         (args([&"cut", mp4, &"--from", &"1"]), "--output"),
         (args([&"join", &"-o", &"out.mp4"]), "INPUT"),
         (args([&"join", &"-", &"-", &"-o", &"out.mp4"]), "standard input"),
@@ -226,6 +228,8 @@ fn bad_input_fails_with_a_message_and_leaves_nothing() {
         (args([&"probe", &"folder"]), "folder: this is a directory"),
         (args([&"probe", &"empty.mp4"]), "empty.mp4: "),
         (args([&"probe", &"text.mp4"]), "text.mp4: "),
+        (args([&"inspect", &"text.mp4"]), "text.mp4: it is no MP4 or MOV"),
+        (args([&"inspect", mp4, &"--track", &"9"]), "there is no track 9; there are: 1, 2"),
         (args([&"probe", &"pipe.mp4"]), "pipe.mp4: this is a pipe; read it as standard input"),
         (to("cut", &"missing.mp4", &["--from", "1"], "out.mp4"), "missing.mp4: "),
         (to("cut", &"short.mp4", &["--from", "1", "--json"], "out.mp4"), "short.mp4: "),
@@ -385,6 +389,40 @@ fn probe_lists_what_is_in_a_file() {
 }
 
 #[test]
+fn inspect_lists_boxes_tracks_and_samples() {
+    let case = Case::new();
+    let mp4 = &shared().mp4;
+    let said = |arguments: &[OsString]| {
+        let output = case.run(arguments);
+        code(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = said(&args([&"inspect", mp4]));
+    for part in
+        ["\n  ftyp ", "\n    mvhd ", "track 1, vide: avc1", "track 2, soun: mp4a", " of them sync, in "]
+    {
+        assert!(text.contains(part), "{text} lacks {part:?}");
+    }
+    let whole = json(&case.run(args([&"inspect", mp4, &"--json"])));
+    let file = fs::read(mp4).unwrap();
+    assert_eq!(whole["size"].as_u64(), Some(file.len() as u64));
+    let kinds =
+        whole["boxes"].as_array().unwrap().iter().map(|info| info["kind"].as_str().unwrap().to_owned());
+    assert_eq!(kinds.collect::<Vec<_>>(), boxes(&file));
+    let three = args([&"inspect", mp4, &"--track", &"1", &"--samples", &"1..4"]);
+    let listed = said(&three);
+    let rows: Vec<&str> =
+        listed.lines().rev().take(3).map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(rows, ["3", "2", "1"], "{listed}");
+    let three = json(&case.run([three, args([&"--json"])].concat()));
+    assert_eq!(three["samples"].as_array().unwrap().len(), 3);
+    assert_eq!(three["track"], whole["tracks"][0]);
+    // From a pipe it is read into memory.
+    let piped = piped(case.command(["inspect", "-", "--json"]), &file);
+    assert_eq!(json(&piped)["tracks"], whole["tracks"]);
+}
+
+#[test]
 fn a_failed_write_to_stdout_is_said() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
         eprintln!("SKIPPED: there is no /dev/full here");
@@ -394,6 +432,8 @@ fn a_failed_write_to_stdout_is_said() {
     for arguments in [
         args([&"probe", &shared().mp4]),
         args([&"probe", &"--json", &shared().mp4]),
+        args([&"inspect", &shared().mp4]),
+        args([&"inspect", &shared().mp4, &"--track", &"1", &"--samples", &"..", &"--json"]),
         args([&"remux", &shared().mp4, &"--format", &"ts", &"-o", &"-"]),
         args([&"remux", &shared().mp4, &"-o", &"-"]),
     ] {

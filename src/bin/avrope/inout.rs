@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::{
     fs::File,
-    io::{Cursor, IsTerminal, Read, Write},
+    io::{BufWriter, Cursor, IsTerminal, Read, Write},
     os::{
         fd::AsFd,
         unix::fs::{FileTypeExt, MetadataExt},
@@ -267,6 +267,16 @@ pub fn print(text: &str) -> Outcome {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|e| Failure::stdout(&e))
+}
+
+/// Prints a value that may be large as one line of JSON, as it is made. An error in making it says why.
+pub fn stream_json(value: &impl serde::Serialize) -> Outcome {
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer(&mut stdout, value).map_err(|e| match e.io_error_kind() {
+        Some(kind) => Failure::stdout(&kind.into()),
+        None => Failure::Said(e.to_string()),
+    })?;
+    writeln!(stdout).and_then(|()| stdout.flush()).map_err(|e| Failure::stdout(&e))
 }
 
 /// Prints a value as one line of JSON.

@@ -8,10 +8,45 @@ use crate::{
 };
 use avrope::{
     Control,
-    inspect::{BoxInfo, Inspection, SampleInfo, TrackInfo, inspect},
+    inspect::{BoxInfo, Inspection, TrackInfo, inspect},
 };
-use serde_json::json;
-use std::{fmt::Write, ops::Range};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error, SerializeSeq},
+};
+use std::{
+    fmt::{Display, Write},
+    ops::Range,
+};
+
+/// So many bytes are printed at once.
+const PIECE: usize = 1 << 16;
+
+/// What is printed of one track.
+#[derive(Serialize)]
+struct OneTrack<'a> {
+    track: &'a TrackInfo,
+    samples: Option<Listed<'a>>,
+}
+
+/// Samples of a track, as they are printed.
+struct Listed<'a> {
+    found: &'a Inspection,
+    id: u32,
+    numbers: Range<u64>,
+    control: &'a Control,
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serializer.serialize_seq(None)?;
+        for sample in self.found.samples(self.id, self.numbers.clone()) {
+            self.control.check().map_err(S::Error::custom)?;
+            all.serialize_element(&sample)?;
+        }
+        all.end()
+    }
+}
 
 pub fn run(args: &args::Inspect, control: &Control) -> Outcome {
     let bar = Bar::new(&args.common);
@@ -27,17 +62,16 @@ pub fn run(args: &args::Inspect, control: &Control) -> Outcome {
         let there = if all.is_empty() { "none".into() } else { all.join(", ") };
         return Err(Failure::Said(format!("{}: there is no track {id}; there are: {there}", found.name)));
     };
-    let samples = args.samples.clone().map(|numbers| found.samples(id, numbers));
     if args.common.json {
-        let samples: Option<Vec<SampleInfo>> = samples.map(Iterator::collect);
-        return inout::print_json(&json!({ "track": track, "samples": samples }));
+        let samples = args.samples.clone().map(|numbers| Listed { found: &found, id, numbers, control });
+        return inout::stream_json(&OneTrack { track, samples });
     }
-    let mut listed = String::new();
-    describe(&mut listed, track, &found);
-    if let Some(numbers) = &args.samples {
-        list(&mut listed, &found, track, numbers);
+    let mut told = String::new();
+    describe(&mut told, track, &found);
+    match &args.samples {
+        Some(numbers) => list(told, &found, track, numbers, control),
+        None => inout::print(&told),
     }
-    inout::print(&listed)
 }
 
 fn listing(found: &Inspection) -> String {
@@ -71,8 +105,8 @@ fn describe(listed: &mut String, track: &TrackInfo, found: &Inspection) {
     let _ = writeln!(listed, "  {stated} by its header, in ticks of 1/{scale} s");
     for edit in track.edits.iter().flatten() {
         let length = edit.duration as f64 / f64::from(found.time_scale.max(1));
-        let what = edit.media_time.map_or("nothing".into(), |time| format!("from tick {time} on"));
-        let _ = writeln!(listed, "  edit: {} of {what}", text::seconds(length));
+        let what = edit.media_time.map_or(" of nothing".into(), |time| format!(" from tick {time} on"));
+        let _ = writeln!(listed, "  edit: {}{what}", text::seconds(length));
     }
     if let Some(problem) = &track.problem {
         let _ = writeln!(listed, "  its tables can't be meant: {}", plain(problem));
@@ -94,21 +128,31 @@ fn describe(listed: &mut String, track: &TrackInfo, found: &Inspection) {
     }
 }
 
-fn list(listed: &mut String, found: &Inspection, track: &TrackInfo, numbers: &Range<u64>) {
-    let head = ["sample", "decoded", "shown", "lasts", "at byte", "bytes", ""];
-    let row = |cells: [&str; 7]| {
-        let [number, decoded, shown, lasts, offset, size, what] = cells;
-        format!("  {number:>8} {decoded:>12} {shown:>12} {lasts:>7} {offset:>13} {size:>9}  {what}")
+/// Samples as they are printed: a file may state millions by a number.
+fn list(
+    mut told: String,
+    found: &Inspection,
+    track: &TrackInfo,
+    numbers: &Range<u64>,
+    control: &Control,
+) -> Outcome {
+    let row = |cells: [&dyn Display; 7]| {
+        let [number, decoded, shown, lasts, offset, size, what] = cells.map(ToString::to_string);
+        let line =
+            format!("  {number:>8} {decoded:>12} {shown:>12} {lasts:>7} {offset:>13} {size:>9}  {what}");
+        format!("{}\n", line.trim_end())
     };
-    let _ = writeln!(listed, "{}", row(head).trim_end());
+    told += &row([&"sample", &"decoded", &"shown", &"lasts", &"at byte", &"bytes", &""]);
     for sample in found.samples(track.id, numbers.clone()) {
-        let cells =
-            [sample.number.to_string(), sample.decode_time.to_string(), sample.composition_time.to_string()];
-        let [number, decoded, shown] = &cells;
-        let (lasts, offset, size) =
-            (sample.duration.to_string(), sample.offset.to_string(), sample.size.to_string());
         let what = if sample.sync { "sync" } else { "" };
-        let _ =
-            writeln!(listed, "{}", row([number, decoded, shown, &lasts, &offset, &size, what]).trim_end());
+        let (decoded, shown) = (sample.decode_time, sample.composition_time);
+        told +=
+            &row([&sample.number, &decoded, &shown, &sample.duration, &sample.offset, &sample.size, &what]);
+        if told.len() > PIECE {
+            control.check()?;
+            inout::print(&told)?;
+            told.clear();
+        }
     }
+    inout::print(&told)
 }

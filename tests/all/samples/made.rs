@@ -115,25 +115,25 @@ fn path_of(kind: &str) -> String {
 }
 
 /// The content of a table of a track; empty if it has none.
-fn table(bytes: &[u8], trak: usize, kind: &str) -> Vec<u8> {
+pub fn table(bytes: &[u8], trak: usize, kind: &str) -> Vec<u8> {
     let holder = &find_all(bytes, "moov/trak")[trak];
     let of = find_all(bytes, &path_of(kind)).into_iter();
     let mut within = of.filter(|b| b.start > holder.start && b.end() <= holder.end());
     within.next().map(|b| bytes[b.content()..b.end()].to_vec()).unwrap_or_default()
 }
 
-fn replace(bytes: &[u8], trak: usize, kind: &str, new: &[u8]) -> Vec<u8> {
+pub fn replace(bytes: &[u8], trak: usize, kind: &str, new: &[u8]) -> Vec<u8> {
     let holder = &find_all(bytes, "moov/trak")[trak];
     let all = find_all(bytes, &path_of(kind));
     let nth = all.iter().position(|b| b.start > holder.start && b.end() <= holder.end());
     replace_box(bytes, &path_of(kind), nth.expect(kind), new)
 }
 
-fn numbers(bytes: &[u8]) -> Vec<u32> {
+pub fn numbers(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks_exact(4).map(|four| u32::from_be_bytes(four.try_into().unwrap())).collect()
 }
 
-fn full(kind: &[u8; 4], content: &[u32]) -> Vec<u8> {
+pub fn full(kind: &[u8; 4], content: &[u32]) -> Vec<u8> {
     let content: Vec<u8> =
         std::iter::once(&0).chain(content).flat_map(|number| number.to_be_bytes()).collect();
     make_box(kind, &content)

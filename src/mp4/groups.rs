@@ -1,0 +1,183 @@
+//! What else a track says of its samples: what depends on them, groups that they are in, their parts, and how far
+//! composition is from decoding (ISO/IEC 14496-12, 8.6.4, 8.9, 8.7.7, 8.6.1.4).
+
+use super::{
+    boxes::{children, name},
+    fields::{Fields, wrong},
+    runs::Runs,
+    table::Table,
+};
+use crate::Result;
+use bytes::Bytes;
+
+/// Which group each sample is in (sbgp).
+#[derive(Clone, Debug)]
+pub(crate) struct Grouping {
+    /// What the groups are about: `roll`, `rap `, `tele` …
+    pub kind: [u8; 4],
+    /// Descriptions of this kind's groups, counted from 1; 0 is none. Those from 65,537 on are a fragment's own.
+    pub runs: Runs,
+}
+
+/// What groups of a kind are (sgpd): one entry for each, which stay as they are in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupDescriptions {
+    pub kind: [u8; 4],
+    pub count: u32,
+}
+
+/// All of it that a track has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    /// A byte for each sample (sdtp).
+    pub dependencies: Option<Table>,
+    pub groupings: Vec<Grouping>,
+    pub descriptions: Vec<GroupDescriptions>,
+    /// Samples that have parts (subs).
+    pub parts: Option<u64>,
+    /// The least and the largest offset, and the first and the last composition time (cslg).
+    pub composition: Option<Composition>,
+}
+
+/// How composition lies to decoding, as the file states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Composition {
+    pub least_offset: i64,
+    pub most_offset: i64,
+    pub first: i64,
+    pub end: i64,
+}
+
+impl Extras {
+    /// Of a stbl. What can't be meant is left out, and said.
+    pub(super) fn read(table: &Bytes, samples: u32) -> (Self, Vec<String>) {
+        let (mut all, mut warnings) = (Self::default(), Vec::new());
+        for (kind, content) in children(table) {
+            if let Err(error) = all.add(kind, content, samples) {
+                warnings.push(error.message().to_owned());
+            }
+        }
+        (all, warnings)
+    }
+
+    fn add(&mut self, kind: [u8; 4], content: Bytes, samples: u32) -> Result<()> {
+        match &kind {
+            b"sdtp" => {
+                let (fields, ..) = Fields::of_full(kind, content)?;
+                self.dependencies = Some(Table::read(kind, fields, samples, 1)?);
+            }
+            b"sbgp" => {
+                let (mut fields, version, _) = Fields::of_full(kind, content)?;
+                let about = fields.kind()?;
+                if version == 1 {
+                    fields.skip(4)?;
+                }
+                let runs = Runs::read(kind, fields)?;
+                if runs.samples() > samples {
+                    let grouped = runs.samples();
+                    return Err(wrong(
+                        kind,
+                        format!("{grouped} of {samples} samples are in groups {}", name(about)),
+                    ));
+                }
+                self.groupings.push(Grouping { kind: about, runs });
+            }
+            b"sgpd" => self.descriptions.push(GroupDescriptions::read(kind, content)?),
+            b"subs" => {
+                let parts = self.parts.unwrap_or(0).saturating_add(parts(kind, content, samples)?);
+                self.parts = Some(parts);
+            }
+            b"cslg" => self.composition = Some(Composition::read(kind, content)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The groups of a kind.
+    pub(super) fn grouping(&self, kind: [u8; 4]) -> Option<&Grouping> {
+        self.groupings.iter().find(|grouping| grouping.kind == kind)
+    }
+
+    /// How many entries there are, by names.
+    pub(super) fn entries(&self) -> Vec<(String, u64)> {
+        let dependencies = self.dependencies.as_ref().map(|table| ("sdtp".to_owned(), table.len() as u64));
+        let groupings = self
+            .groupings
+            .iter()
+            .map(|grouping| (format!("sbgp {}", name(grouping.kind)), grouping.runs.entries() as u64));
+        let descriptions = self
+            .descriptions
+            .iter()
+            .map(|descriptions| (format!("sgpd {}", name(descriptions.kind)), descriptions.count.into()));
+        let parts = self.parts.map(|samples| ("subs".to_owned(), samples));
+        dependencies.into_iter().chain(groupings).chain(descriptions).chain(parts).collect()
+    }
+
+    pub(super) fn held(&self) -> usize {
+        let groupings = self.groupings.iter().map(|grouping| grouping.runs.held());
+        let dependencies = self.dependencies.iter().map(Table::size);
+        groupings.chain(dependencies).fold(0, usize::saturating_add)
+    }
+}
+
+impl GroupDescriptions {
+    fn read(kind: [u8; 4], content: Bytes) -> Result<Self> {
+        let (mut fields, version, _) = Fields::of_full(kind, content)?;
+        let about = fields.kind()?;
+        let length = if version >= 1 { fields.u32()? } else { 0 };
+        if version >= 2 {
+            fields.skip(4)?;
+        }
+        let count = fields.u32()?;
+        // In version 0 a reader has to know how long they are: all of one kind are as long as each other.
+        let all = fields.left();
+        let alike = usize::try_from(count).ok().and_then(|count| all.checked_div(count));
+        for _ in 0..count {
+            let own = match (version, length) {
+                (0, _) => alike.unwrap_or(0),
+                (_, 0) => usize::try_from(fields.u32()?).unwrap_or(usize::MAX),
+                (_, length) => usize::try_from(length).unwrap_or(usize::MAX),
+            };
+            // Of no bytes, millions would be stated by a number.
+            if own == 0 {
+                return Err(wrong(kind, format!("its groups {} have no bytes", name(about))));
+            }
+            fields.skip(own)?;
+        }
+        Ok(Self { kind: about, count })
+    }
+}
+
+impl Composition {
+    fn read(kind: [u8; 4], content: Bytes) -> Result<Self> {
+        let (mut fields, version, _) = Fields::of_full(kind, content)?;
+        let mut number = || -> Result<i64> {
+            let wide = fields.wide(version)?;
+            Ok(if version == 0 { i64::from((wide as u32).cast_signed()) } else { wide.cast_signed() })
+        };
+        // The first one is how much all offsets are raised by.
+        number()?;
+        let (least_offset, most_offset, first, end) = (number()?, number()?, number()?, number()?);
+        if least_offset > most_offset || first > end {
+            return Err(wrong(kind, "the least is more than the largest"));
+        }
+        Ok(Self { least_offset, most_offset, first, end })
+    }
+}
+
+/// How many samples have parts, by a subs.
+fn parts(kind: [u8; 4], content: Bytes, samples: u32) -> Result<u64> {
+    let (mut fields, version, _) = Fields::of_full(kind, content)?;
+    let count = fields.u32()?;
+    let mut sample: u64 = 0;
+    for _ in 0..count {
+        sample = sample.saturating_add(fields.u32()?.into());
+        let parts = fields.u16()?;
+        if parts > 0 && sample > samples.into() {
+            return Err(wrong(kind, format!("it has parts of sample {sample}, and there are {samples}")));
+        }
+        let each: usize = if version == 1 { 10 } else { 8 };
+        fields.skip(each.saturating_mul(parts.into()))?;
+    }
+    Ok(count.into())
+}
