@@ -40,6 +40,12 @@ pub struct Inspection {
     pub time_scale: u32,
     /// Movie fragments (moof; 8.8.4).
     pub fragments: u64,
+    /// Where segments lie, by the file's own index of them (sidx; 8.16.3).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentInfo>,
+    /// Fragments that decoding can begin in, by the index at the file's end (mfra; 8.8.9).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access_points: Vec<AccessPoint>,
     /// The tracks of the moov, in its order.
     pub tracks: Vec<TrackInfo>,
     /// All boxes, in the order of the file.
@@ -98,6 +104,38 @@ pub struct EditInfo {
     pub media_time: Option<i64>,
 }
 
+/// A segment, as an index of them says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// The track that times are of.
+    pub track: u32,
+    /// Ticks a second of these times.
+    pub time_scale: u32,
+    /// The earliest time of the presentation that is shown in it: edit lists are applied.
+    pub time: u64,
+    /// How long it lasts, in ticks.
+    pub duration: u32,
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u32,
+    /// It is an index of further segments itself.
+    pub is_index: bool,
+}
+
+/// A fragment that decoding of a track can begin in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AccessPoint {
+    /// As the file numbers it.
+    pub track: u32,
+    /// The composition time of the sample to begin at, in ticks of the track.
+    pub time: u64,
+    /// Where the fragment (moof) begins in the file.
+    pub offset: u64,
+}
+
 /// A sample, in ticks of its track before edit lists are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -150,7 +188,7 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         return Err(Error::unsupported("it is no MP4 or MOV: it has none of their boxes (ftyp, moov, moof)"));
     }
     let movie = Movie::read(&mut read, len, limits)?.unwrap_or_default();
-    let in_fragments = match Fragments::read(&mut read, len, &movie, limits) {
+    let mut in_fragments = match Fragments::read(&mut read, len, &movie, limits) {
         Err(error) if error.kind() == crate::ErrorKind::Corrupt => {
             warnings.push(error.message().to_owned());
             Fragments::default()
@@ -162,6 +200,7 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         .iter()
         .flat_map(|track| track.warnings.iter().map(|warning| format!("track {}: {warning}", track.id)));
     warnings.extend(wrong);
+    warnings.append(&mut in_fragments.warnings);
     let mut tracks = Vec::new();
     for track in &movie.tracks {
         control.check()?;
@@ -179,12 +218,40 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         size: len,
         time_scale: movie.scale,
         fragments: in_fragments.count,
+        segments: segments(&in_fragments),
+        access_points: access_points(&in_fragments),
         tracks,
         boxes,
         warnings,
         movie,
         in_fragments,
     })
+}
+
+fn segments(fragments: &Fragments) -> Vec<SegmentInfo> {
+    let of = |index: &mp4::SegmentIndex| {
+        let (track, time_scale) = (index.track, index.scale);
+        let all = index.segments().map(move |segment| SegmentInfo {
+            track,
+            time_scale,
+            time: segment.time,
+            duration: segment.duration,
+            offset: segment.place,
+            size: segment.size,
+            is_index: segment.is_index,
+        });
+        all.collect::<Vec<_>>()
+    };
+    fragments.segments.iter().flat_map(of).collect()
+}
+
+fn access_points(fragments: &Fragments) -> Vec<AccessPoint> {
+    let of = |access: &mp4::TrackAccess| {
+        let all = access.places().map(|place| (access.track, place));
+        all.map(|(track, place)| AccessPoint { track, time: place.time, offset: place.moof })
+            .collect::<Vec<_>>()
+    };
+    fragments.access.iter().flat_map(of).collect()
 }
 
 impl Inspection {

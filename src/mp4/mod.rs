@@ -6,6 +6,7 @@ mod description;
 mod fields;
 mod fragments;
 mod groups;
+mod index;
 mod jumps;
 mod load;
 mod movie;
@@ -22,6 +23,7 @@ mod times;
 mod view;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
+pub(crate) use index::{SegmentIndex, TrackAccess};
 pub(crate) use jumps::lead_to_boxes;
 pub(crate) use load::{HOLDERS, REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};
 pub(crate) use movie::{Movie, Track as MovieTrack};

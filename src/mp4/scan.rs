@@ -1,14 +1,15 @@
 //! All fragments of a file, in their order.
 
 use super::{
-    boxes::{Read, boxes_of_file},
+    boxes::{Place, Read, boxes_of_file},
     fields::wrong,
     fragments::{Defaults, Expected, FragmentRun, read_moof},
+    index::{SegmentIndex, TrackAccess, read_mfra},
     movie::{Movie, Track, load},
     samples::Samples,
     view::View,
 };
-use crate::{Limits, Result};
+use crate::{ErrorKind, Limits, Result};
 
 /// A track's samples behind its moov.
 #[derive(Debug)]
@@ -29,7 +30,12 @@ pub(crate) struct Fragments {
     pub tracks: Vec<FragmentedTrack>,
     /// How many there are.
     pub count: u64,
-    /// Bytes that are held for them.
+    /// Where they lie, as the file's own indices say: of segments, and of what decoding can begin at.
+    pub segments: Vec<SegmentIndex>,
+    pub access: Vec<TrackAccess>,
+    /// What of these indices can't be meant.
+    pub warnings: Vec<String>,
+    /// Bytes that are held for all.
     pub held: u64,
 }
 
@@ -45,8 +51,10 @@ impl Fragments {
             return Ok(all);
         }
         boxes_of_file(read, len, |read, place| {
-            if place.kind != *b"moof" {
-                return Ok(true);
+            match &place.kind {
+                b"sidx" | b"mfra" => return all.add_index(read, place, limits).map(|()| true),
+                b"moof" => {}
+                _ => return Ok(true),
             }
             let content = load(read, place, limits)?;
             let tracks = &all.tracks;
@@ -63,14 +71,37 @@ impl Fragments {
                 fragment.runs.into_iter().try_for_each(|run| track.push(run))?;
             }
             // The runs' tables lie in it.
-            all.held = all.held.saturating_add(content.len() as u64);
-            let (held, most) = (all.held, limits.demuxer_memory);
-            Limits::hold(held, most, "demuxer_memory", || {
-                format!("its fragments' tables take {held} bytes, and the limit is {most}")
-            })?;
+            all.hold(content.len() as u64, limits)?;
             Ok(true)
         })?;
         Ok(all)
+    }
+
+    fn hold(&mut self, more: u64, limits: &Limits) -> Result<()> {
+        self.held = self.held.saturating_add(more);
+        let (held, most) = (self.held, limits.demuxer_memory);
+        Limits::hold(held, most, "demuxer_memory", || {
+            format!("its fragments' tables take {held} bytes, and the limit is {most}")
+        })
+    }
+
+    fn add_index(&mut self, read: &mut Read<'_>, place: Place, limits: &Limits) -> Result<()> {
+        let content = load(read, place, limits)?;
+        let own = size_of::<SegmentIndex>().saturating_add(content.len());
+        self.hold(own as u64, limits)?;
+        let found = if place.kind == *b"sidx" {
+            SegmentIndex::read(place.kind, content, place.end).map(|index| self.segments.push(index))
+        } else {
+            read_mfra(&content).map(|access| self.access.extend(access))
+        };
+        // Without it all is found by going through the file.
+        found.or_else(|error| match error.kind() {
+            ErrorKind::Corrupt => {
+                self.warnings.push(error.message().to_owned());
+                Ok(())
+            }
+            _ => Err(error),
+        })
     }
 
     /// All samples of a track of the file's moov. None of those in its tables where they can't be meant.

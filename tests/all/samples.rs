@@ -213,3 +213,51 @@ fn generated_files_have_the_samples_that_libav_reads() {
     }
     assert!(ways.len() >= made::WAYS.len(), "{ways:?}");
 }
+
+/// Both indices of a file lead to its fragments, whose times and sizes they state.
+#[test]
+fn indices_of_fragments_lead_to_them() {
+    oracle!("indices of fragments");
+    let sources =
+        ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=4", "-c:v", "libx264", "-bf", "2", "-g", "12"];
+    for (name, flags) in [
+        ("mfra.mp4", "+frag_keyframe"),
+        ("sidx.mp4", "+frag_keyframe+default_base_moof+empty_moov+global_sidx"),
+        // An index in front of each segment.
+        ("dash.mp4", "+frag_keyframe+empty_moov+dash"),
+    ] {
+        let path =
+            made_by_ffmpeg(&format!("indices-{name}"), &[&sources[..], &["-movflags", flags]].concat());
+        let found = looked_at(&path);
+        let moofs: Vec<(u64, u64)> = found
+            .boxes
+            .iter()
+            .filter(|info| info.kind == "moof")
+            .map(|info| (info.offset, info.offset + info.size))
+            .collect();
+        let samples: Vec<SampleInfo> = found.samples(1, 0..u64::MAX).collect();
+        // Samples lie behind the moof that tells of them: those of each, up to the next.
+        let of = |i: usize| {
+            let end = moofs.get(i + 1).map_or(u64::MAX, |next| next.0);
+            let within = samples.iter().filter(|sample| (moofs[i].1..end).contains(&sample.offset));
+            within.map(|sample| sample.composition_time as u64).min().unwrap()
+        };
+        assert!(moofs.len() >= 8, "{name}: {moofs:?}");
+        if name == "mfra.mp4" {
+            let places: Vec<(u64, u64)> = found.access_points.iter().map(|at| (at.offset, at.time)).collect();
+            // What is in the moov, a first fragment of it, is in no moof.
+            let last = &places[places.len() - moofs.len()..];
+            for (i, (place, moof)) in last.iter().zip(&moofs).enumerate() {
+                assert_eq!((place.0, place.1), (moof.0, of(i)), "{name}, fragment {i}");
+            }
+        } else {
+            assert_eq!(found.segments.len(), moofs.len(), "{name}: {:?}", found.segments);
+            // Where no edit list takes the first composition time back to 0, movenc's index begins at 0 all the same.
+            let begins = of(0) - found.segments[0].time;
+            for (i, (segment, moof)) in found.segments.iter().zip(&moofs).enumerate() {
+                let said = (segment.offset, segment.time + begins, segment.track);
+                assert_eq!(said, (moof.0, of(i), 1), "{name}, segment {i}");
+            }
+        }
+    }
+}
