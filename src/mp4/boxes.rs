@@ -4,7 +4,7 @@ use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 
 /// More boxes than this in one are taken for an attack.
-pub(super) const BOXES: usize = 1 << 20;
+pub(crate) const BOXES: usize = 1 << 20;
 
 /// Reads exactly so many bytes at a place.
 pub(crate) type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Result<()> + 'a;
@@ -48,7 +48,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Of a box whose content begins at 0.
-    pub(super) fn in_front(kind: [u8; 4], content: u64) -> Self {
+    pub(crate) fn in_front(kind: [u8; 4], content: u64) -> Self {
         Self { kind, start: 0, content: 0, end: content, cut_short: false }
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn boxes_of_file(
 }
 
 /// The same, with another bound: of a file's own boxes there may be two for each frame.
-pub(super) fn at_most(
+pub(crate) fn at_most(
     most: usize,
     read: &mut Read<'_>,
     from: u64,
@@ -116,7 +116,7 @@ pub(super) fn at_most(
 }
 
 /// A number of 32 bits.
-pub(super) fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
+pub(crate) fn number(read: &mut Read<'_>, at: u64) -> Result<u32> {
     let mut bytes = [0; 4];
     read(at, &mut bytes)?;
     Ok(u32::from_be_bytes(bytes))

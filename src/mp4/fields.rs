@@ -5,51 +5,51 @@ use crate::{Error, Result};
 use bytes::{Buf, Bytes, TryGetError};
 
 /// What is left of a box's content. An error names the box.
-pub(super) struct Fields {
+pub(crate) struct Fields {
     kind: [u8; 4],
     left: Bytes,
 }
 
 impl Fields {
-    pub(super) fn of(kind: [u8; 4], content: Bytes) -> Self {
+    pub(crate) fn of(kind: [u8; 4], content: Bytes) -> Self {
         Self { kind, left: content }
     }
 
     /// The same, behind version and flags (4.2.2).
-    pub(super) fn of_full(kind: [u8; 4], content: Bytes) -> Result<(Self, u8, u32)> {
+    pub(crate) fn of_full(kind: [u8; 4], content: Bytes) -> Result<(Self, u8, u32)> {
         let mut fields = Self::of(kind, content);
         let head = fields.u32()?;
         let [version, ..] = head.to_be_bytes();
         Ok((fields, version, head & 0xff_ffff))
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16> {
+    pub(crate) fn u16(&mut self) -> Result<u16> {
         self.told(Bytes::try_get_u16)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32> {
+    pub(crate) fn u32(&mut self) -> Result<u32> {
         self.told(Bytes::try_get_u32)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64> {
+    pub(crate) fn u64(&mut self) -> Result<u64> {
         self.told(Bytes::try_get_u64)
     }
 
     /// Of 32 bits in version 0 of a box, of 64 in others.
-    pub(super) fn wide(&mut self, version: u8) -> Result<u64> {
+    pub(crate) fn wide(&mut self, version: u8) -> Result<u64> {
         if version == 0 { self.u32().map(u64::from) } else { self.u64() }
     }
 
     /// A type: of a box, a handler, a codec.
-    pub(super) fn kind(&mut self) -> Result<[u8; 4]> {
+    pub(crate) fn kind(&mut self) -> Result<[u8; 4]> {
         self.u32().map(u32::to_be_bytes)
     }
 
-    pub(super) fn skip(&mut self, bytes: usize) -> Result<()> {
+    pub(crate) fn skip(&mut self, bytes: usize) -> Result<()> {
         self.take(bytes).map(drop)
     }
 
-    pub(super) fn take(&mut self, bytes: usize) -> Result<Bytes> {
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<Bytes> {
         if bytes > self.left.len() {
             return Err(self.ends());
         }
@@ -57,17 +57,17 @@ impl Fields {
     }
 
     /// What is behind the fields that were read.
-    pub(super) fn rest(self) -> Bytes {
+    pub(crate) fn rest(self) -> Bytes {
         self.left
     }
 
     /// How many bytes are left.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.left.len()
     }
 
     /// An error in this box.
-    pub(super) fn wrong(&self, what: impl AsRef<str>) -> Error {
+    pub(crate) fn wrong(&self, what: impl AsRef<str>) -> Error {
         wrong(self.kind, what)
     }
 
@@ -81,6 +81,6 @@ impl Fields {
 }
 
 /// An error in a box of this kind.
-pub(super) fn wrong(kind: [u8; 4], what: impl AsRef<str>) -> Error {
+pub(crate) fn wrong(kind: [u8; 4], what: impl AsRef<str>) -> Error {
     Error::corrupt(format!("box {}: {}", name(kind), what.as_ref()))
 }

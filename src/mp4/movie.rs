@@ -1,18 +1,11 @@
 //! A file's moov: its tracks, each with its samples.
 
 use super::{
-    boxes::{Place, Read, boxes_of_file, children, name},
-    chunks::{Chunks, Places},
-    description::{self, Description},
+    boxes::{Place, Read, boxes_of_file, children, in_memory, name},
     fields::{Fields, wrong},
     fragments::Defaults,
-    groups::Extras,
     packed,
-    runs::Runs,
-    sample::Blocks,
-    samples::Samples,
-    sizes::Sizes,
-    sync::{Listed, Sync},
+    sample_tables::{Description, Extras, Samples, read_descriptions, read_samples},
     tables::{Edit, edit_list},
 };
 use crate::{Error, Limits, Result};
@@ -97,7 +90,7 @@ impl Movie {
                 }
                 b"cmov" => {
                     let place = Place::in_front(kind, content.len() as u64);
-                    let mut read = super::boxes::in_memory(&content, 0);
+                    let mut read = in_memory(&content, 0);
                     let unpacked = packed::unpack(&mut read, place, limits.demuxer_memory)?;
                     let inner = children(&unpacked.into()).find(|(kind, _)| kind == b"moov");
                     // One within another is no index.
@@ -178,10 +171,10 @@ impl Track {
         };
         let edits = within(trak, &[b"edts", b"elst"]).map(|(kind, content)| {
             let place = Place::in_front(kind, content.len() as u64);
-            edit_list(&mut super::boxes::in_memory(&content, 0), place)
+            edit_list(&mut in_memory(&content, 0), place)
         });
         let table = within(trak, &[b"mdia", b"minf", b"stbl"]).map(|(_, table)| table).unwrap_or_default();
-        let descriptions = within(&table, &[b"stsd"]).map(|(kind, content)| description::read(kind, content));
+        let descriptions = within(&table, &[b"stsd"]).map(|(kind, content)| read_descriptions(kind, content));
         let descriptions = descriptions.transpose()?.unwrap_or_default();
         let own = within(trak, &[b"mdia", b"minf", b"dinf", b"dref"]).map(|(kind, c)| own_data(kind, c));
         let own = own.transpose()?;
@@ -196,7 +189,7 @@ impl Track {
         let counted = children(&table).filter(|(kind, _)| kind == b"stsz" || kind == b"stz2");
         let count = counted.filter_map(|(_, content)| content.get(8..)?.first_chunk().copied()).next();
         let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes));
-        let samples = samples(&table, &descriptions, &extras, handler == *b"soun");
+        let samples = read_samples(&table, &descriptions, &extras, handler == *b"soun");
         Ok(Self {
             id,
             handler,
@@ -229,63 +222,4 @@ fn references(content: &Bytes) -> Vec<([u8; 4], Vec<u32>)> {
     let numbers =
         |content: Bytes| content.as_chunks::<4>().0.iter().map(|id| u32::from_be_bytes(*id)).collect();
     children(content).take(REFERENCES).map(|(kind, content)| (kind, numbers(content))).collect()
-}
-
-/// The tables that are read; of each there is one.
-const TABLES: [&[u8; 4]; 9] =
-    [b"stts", b"ctts", b"stss", b"stps", b"stsc", b"stsz", b"stz2", b"stco", b"co64"];
-
-fn samples(table: &Bytes, descriptions: &[Description], extras: &Extras, is_sound: bool) -> Result<Samples> {
-    for kind in TABLES {
-        if children(table).filter(|(found, _)| found == kind).nth(1).is_some() {
-            return Err(wrong(*b"stbl", format!("it has two {}", name(*kind))));
-        }
-    }
-    let find = |wanted: &[u8; 4]| children(table).find(|(kind, _)| kind == wanted);
-    let full =
-        |(kind, content): ([u8; 4], Bytes)| Fields::of_full(kind, content).map(|(fields, ..)| (kind, fields));
-    let needed = |wanted: &[u8; 4]| {
-        find(wanted).ok_or_else(|| wrong(*b"stbl", format!("it has no {}", name(*wanted)))).and_then(full)
-    };
-    let (kind, fields) = needed(b"stts")?;
-    let durations = Runs::read(kind, fields)?;
-    let offsets = find(b"ctts").map(full).transpose()?.map(|(kind, fields)| Runs::read(kind, fields));
-    let sizes = match find(b"stz2").map(full).transpose()? {
-        Some((kind, fields)) => Sizes::read_stz2(kind, fields)?,
-        None => {
-            let (kind, fields) = needed(b"stsz")?;
-            Sizes::read_stsz(kind, fields)?
-        }
-    };
-    let (kind, fields) = match find(b"co64").map(full).transpose()? {
-        Some(found) => found,
-        None => needed(b"stco")?,
-    };
-    let places = Places::read(kind, fields)?;
-    let (kind, fields) = needed(b"stsc")?;
-    let chunks = Chunks::read(kind, fields, places)?;
-    let used = chunks.descriptions();
-    if used as usize > descriptions.len() && chunks.samples() > 0 {
-        return Err(wrong(kind, format!("it uses description {used} of {}", descriptions.len())));
-    }
-    let listed = |kind: &[u8; 4]| {
-        find(kind).map(full).transpose()?.map(|(kind, fields)| Listed::read(kind, fields)).transpose()
-    };
-    let random = extras.grouping(*b"rap ").map(|grouping| &grouping.runs);
-    let sync = Sync::new(listed(b"stss")?, listed(b"stps")?, random)?;
-    // In QuickTime the tables of sound count what is decoded, not what is stored (mov_build_index).
-    let ticks = durations.entries() == 1 && durations.least == 1;
-    let blocks = if is_sound && ticks { Some(blocks(&sizes, descriptions)?) } else { None };
-    Samples::new(durations, offsets.transpose()?, sizes, chunks, sync, blocks)
-}
-
-fn blocks(sizes: &Sizes, descriptions: &[Description]) -> Result<Blocks> {
-    let stated = match sizes {
-        Sizes::Equal { size, .. } => Some(*size),
-        Sizes::Each { .. } => None,
-    };
-    let all = || descriptions.iter().map(|description| description.blocks(stated));
-    let first = all().next().flatten();
-    let blocks = first.filter(|first| all().all(|other| other == Some(*first)));
-    blocks.ok_or_else(|| wrong(*b"stsd", "it does not say how many bytes its sound has in a block"))
 }

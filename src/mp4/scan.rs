@@ -3,10 +3,9 @@
 use super::{
     boxes::{Place, Read, boxes_of_file},
     fields::wrong,
-    fragments::{Defaults, Expected, FragmentRun, read_moof},
-    index::{SegmentIndex, TrackAccess, read_mfra},
+    fragments::{Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, read_mfra, read_moof},
     movie::{Movie, Track, load},
-    samples::Samples,
+    sample_tables::Samples,
     view::View,
 };
 use crate::{ErrorKind, Limits, Result};

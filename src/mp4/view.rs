@@ -5,7 +5,7 @@ use super::{
     fields::wrong,
     fragments::FragmentRun,
     sample::{Sample, Totals},
-    samples::Samples,
+    sample_tables::Samples,
 };
 use crate::Result;
 

@@ -1,7 +1,9 @@
 //! A box's table, which stays as it is in the file: entries are decoded where they are asked for.
 
-use super::fields::{Fields, wrong};
-use crate::Result;
+use crate::{
+    Result,
+    mp4::fields::{Fields, wrong},
+};
 use bytes::Bytes;
 
 /// Entries of one width.
@@ -13,7 +15,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Of so many entries, of so many bytes each, which lie in front of what is left of a box.
-    pub(super) fn read(kind: [u8; 4], fields: Fields, count: u32, width: usize) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], fields: Fields, count: u32, width: usize) -> Result<Self> {
         let mut bytes = fields.rest();
         let wanted = usize::try_from(count).ok().and_then(|count| count.checked_mul(width));
         let Some(wanted) = wanted.filter(|wanted| *wanted <= bytes.len()) else {
@@ -24,18 +26,18 @@ impl Table {
         Ok(Self { bytes, width })
     }
 
-    pub(super) fn of(bytes: Bytes, width: usize) -> Self {
+    pub(crate) fn of(bytes: Bytes, width: usize) -> Self {
         Self { bytes, width }
     }
 
     /// One whose box states how many entries there are in front of them.
-    pub(super) fn counted(kind: [u8; 4], mut fields: Fields, width: usize) -> Result<Self> {
+    pub(crate) fn counted(kind: [u8; 4], mut fields: Fields, width: usize) -> Result<Self> {
         let count = fields.u32()?;
         Self::read(kind, fields, count, width)
     }
 
     /// The same without some of its entries.
-    pub(super) fn without(self, leave_out: impl Fn(&[u8]) -> bool) -> Self {
+    pub(crate) fn without(self, leave_out: impl Fn(&[u8]) -> bool) -> Self {
         let entries = || self.bytes.chunks_exact(self.width.max(1));
         if !entries().any(&leave_out) {
             return self;
@@ -44,17 +46,17 @@ impl Table {
         Self { bytes: kept.concat().into(), width: self.width }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len().checked_div(self.width).unwrap_or(0)
     }
 
     /// Bytes that it takes.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
     /// All of its bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -65,17 +67,17 @@ impl Table {
     }
 
     /// A number of 32 bits at a place in an entry.
-    pub(super) fn u32(&self, entry: usize, at: usize) -> Option<u32> {
+    pub(crate) fn u32(&self, entry: usize, at: usize) -> Option<u32> {
         self.part(entry, at).map(u32::from_be_bytes)
     }
 
     /// A number of 64 bits at a place in an entry.
-    pub(super) fn u64(&self, entry: usize, at: usize) -> Option<u64> {
+    pub(crate) fn u64(&self, entry: usize, at: usize) -> Option<u64> {
         self.part(entry, at).map(u64::from_be_bytes)
     }
 
     /// Where the first entry lies whose number at its beginning is above this: entries go upwards.
-    pub(super) fn above(&self, number: u32) -> usize {
+    pub(crate) fn above(&self, number: u32) -> usize {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low.midpoint(high);

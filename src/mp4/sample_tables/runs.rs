@@ -1,10 +1,10 @@
 //! Tables of runs: how many samples have a value. Times of samples (stts, ctts) and groups (sbgp) are said so.
 
-use super::{
-    fields::{Fields, wrong},
-    table::Table,
+use super::table::Table;
+use crate::{
+    Result,
+    mp4::fields::{Fields, wrong},
 };
-use crate::Result;
 
 /// Bytes of an entry: a count and a value.
 const ENTRY: usize = 8;
@@ -46,7 +46,7 @@ pub(crate) struct Run {
 
 impl Runs {
     /// Reads a box whose count and entries are left. An error if it counts more samples than 32 bits hold.
-    pub(super) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
         Self::of(kind, Table::counted(kind, fields, ENTRY)?)
     }
 
@@ -71,32 +71,32 @@ impl Runs {
         Ok(Self { table, marks, end, least, most })
     }
 
-    pub(super) fn entries(&self) -> usize {
+    pub(crate) fn entries(&self) -> usize {
         self.table.len()
     }
 
-    pub(super) fn samples(&self) -> u32 {
+    pub(crate) fn samples(&self) -> u32 {
         self.end.samples
     }
 
     /// Of all values.
-    pub(super) fn sum(&self) -> i64 {
+    pub(crate) fn sum(&self) -> i64 {
         self.end.sum
     }
 
     /// Bytes that are held for it.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.table.size().saturating_add(size_of::<Mark>().saturating_mul(self.marks.capacity()))
     }
 
     /// The run that a sample lies in.
-    pub(super) fn of_sample(&self, sample: u32) -> Option<Run> {
+    pub(crate) fn of_sample(&self, sample: u32) -> Option<Run> {
         let mark = self.marks.partition_point(|mark| mark.samples <= sample).checked_sub(1)?;
         self.behind(mark).find(|run| sample.wrapping_sub(run.first) < run.count)
     }
 
     /// The last run that begins at or before this sum. For values without a sign.
-    pub(super) fn at_sum(&self, sum: i64) -> Option<Run> {
+    pub(crate) fn at_sum(&self, sum: i64) -> Option<Run> {
         let mark = self.marks.partition_point(|mark| mark.sum <= sum).checked_sub(1)?;
         self.behind(mark).take_while(|run| run.sum <= sum).last()
     }
@@ -115,7 +115,7 @@ impl Runs {
     }
 
     /// Samples of which something holds and of which it does not, in turn: 1 and 0.
-    pub(super) fn told_apart(&self, holds: impl Fn(u32) -> bool) -> Result<Self> {
+    pub(crate) fn told_apart(&self, holds: impl Fn(u32) -> bool) -> Result<Self> {
         let mut runs: Vec<(u32, bool)> = Vec::new();
         for entry in self.table.bytes().as_chunks::<ENTRY>().0 {
             let (count, value) = parse(entry);
@@ -130,7 +130,7 @@ impl Runs {
     }
 
     /// Values sample by sample, from one on.
-    pub(super) fn values(&self, from: u32) -> Values<'_> {
+    pub(crate) fn values(&self, from: u32) -> Values<'_> {
         let rest = |entry: usize| {
             let bytes = self.table.bytes().get(entry.saturating_mul(ENTRY)..).unwrap_or_default();
             bytes.as_chunks::<ENTRY>().0.iter()
@@ -157,7 +157,7 @@ fn parse([a, b, c, d, value @ ..]: &[u8; ENTRY]) -> (u32, u32) {
 
 /// The values of samples that follow each other.
 #[derive(Clone, Debug)]
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     rest: std::slice::Iter<'a, [u8; ENTRY]>,
     left: u32,
     value: u32,

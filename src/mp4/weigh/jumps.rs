@@ -1,8 +1,10 @@
 //! Indices of fragments (ISO/IEC 14496-12, 8.8.10 and 8.16.3): libav goes where they say, and reads boxes
 //! there.
 
-use super::boxes::{Read, at_most, number};
-use crate::{Limits, Result};
+use crate::{
+    Limits, Result,
+    mp4::boxes::{Read, at_most, number},
+};
 use std::collections::HashSet;
 
 /// The fewest bytes of an entry: a tfra's times and places have 8, and its three numbers one each.
@@ -82,7 +84,7 @@ fn random_access(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Vec<u
 }
 
 /// An error if there are so many of something that to know where it lies takes too much.
-pub(super) fn hold(count: usize, what: &str, limits: &Limits) -> Result<()> {
+pub(crate) fn hold(count: usize, what: &str, limits: &Limits) -> Result<()> {
     let (held, most) = (PLACE.saturating_mul(count as u64), limits.demuxer_memory);
     Limits::hold(held, most, "demuxer_memory", || {
         format!("{count} {what}, and to know where they lie takes more than {most} bytes")

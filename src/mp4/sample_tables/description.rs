@@ -1,12 +1,14 @@
 //! Sample descriptions (stsd; ISO/IEC 14496-12, 8.5.2), as far as tables need them: the codec's name, and how blocks
 //! of sound lie in chunks.
 
-use super::{
-    boxes::children,
-    fields::{Fields, wrong},
-    sample::Blocks,
+use crate::{
+    Result,
+    mp4::{
+        boxes::children,
+        fields::{Fields, wrong},
+        sample::Blocks,
+    },
 };
-use crate::Result;
 use bytes::Bytes;
 
 /// One entry, with its bytes as they are in the file.
@@ -22,7 +24,7 @@ pub(crate) struct Description {
 const MOST: u32 = 1 << 16;
 
 /// All entries of a stsd. An error if it has fewer than it says.
-pub(super) fn read(kind: [u8; 4], content: Bytes) -> Result<Vec<Description>> {
+pub(crate) fn read_descriptions(kind: [u8; 4], content: Bytes) -> Result<Vec<Description>> {
     let (mut fields, ..) = Fields::of_full(kind, content)?;
     let count = fields.u32()?;
     if count > MOST {
@@ -40,13 +42,13 @@ pub(super) fn read(kind: [u8; 4], content: Bytes) -> Result<Vec<Description>> {
 
 impl Description {
     /// Where the data are that it describes: an entry of dref, counted from 1.
-    pub(super) fn reference(&self) -> Option<u16> {
+    pub(crate) fn reference(&self) -> Option<u16> {
         self.content.get(6..)?.first_chunk().copied().map(u16::from_be_bytes)
     }
 
     /// How sound of one tick a sample lies in its chunk: sample by sample, or in the packets that a QuickTime
     /// description of version 1 tells. `stated`: the size of each sample by stsz, 1 where it says nothing.
-    pub(super) fn blocks(&self, stated: Option<u32>) -> Option<Blocks> {
+    pub(crate) fn blocks(&self, stated: Option<u32>) -> Option<Blocks> {
         let number = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u16::from_be_bytes);
         let wide = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u32::from_be_bytes);
         // Behind six reserved bytes and the data reference.

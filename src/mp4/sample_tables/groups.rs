@@ -1,13 +1,14 @@
 //! What else a track says of its samples: what depends on them, groups that they are in, their parts, and how far
 //! composition is from decoding (ISO/IEC 14496-12, 8.6.4, 8.9, 8.7.7, 8.6.1.4).
 
-use super::{
-    boxes::{children, name},
-    fields::{Fields, wrong},
-    runs::Runs,
-    table::Table,
+use super::{runs::Runs, table::Table};
+use crate::{
+    Result,
+    mp4::{
+        boxes::{children, name},
+        fields::{Fields, wrong},
+    },
 };
-use crate::Result;
 use bytes::Bytes;
 
 /// Which group each sample is in (sbgp).
@@ -50,7 +51,7 @@ pub(crate) struct Composition {
 
 impl Extras {
     /// Of a stbl. What can't be meant is left out, and said.
-    pub(super) fn read(table: &Bytes, samples: u32) -> (Self, Vec<String>) {
+    pub(crate) fn read(table: &Bytes, samples: u32) -> (Self, Vec<String>) {
         let (mut all, mut warnings) = (Self::default(), Vec::new());
         for (kind, content) in children(table) {
             if let Err(error) = all.add(kind, content, samples) {
@@ -94,12 +95,12 @@ impl Extras {
     }
 
     /// The groups of a kind.
-    pub(super) fn grouping(&self, kind: [u8; 4]) -> Option<&Grouping> {
+    pub(crate) fn grouping(&self, kind: [u8; 4]) -> Option<&Grouping> {
         self.groupings.iter().find(|grouping| grouping.kind == kind)
     }
 
     /// How many entries there are, by names.
-    pub(super) fn entries(&self) -> Vec<(String, u64)> {
+    pub(crate) fn entries(&self) -> Vec<(String, u64)> {
         let dependencies = self.dependencies.as_ref().map(|table| ("sdtp".to_owned(), table.len() as u64));
         let groupings = self
             .groupings
@@ -113,7 +114,7 @@ impl Extras {
         dependencies.into_iter().chain(groupings).chain(descriptions).chain(parts).collect()
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         let groupings = self.groupings.iter().map(|grouping| grouping.runs.held());
         let dependencies = self.dependencies.iter().map(Table::size);
         groupings.chain(dependencies).fold(0, usize::saturating_add)

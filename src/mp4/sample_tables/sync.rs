@@ -1,11 +1,10 @@
 //! Which samples decoding can begin at (stss; ISO/IEC 14496-12, 8.6.2; QuickTime's stps).
 
-use super::{
-    fields::{Fields, wrong},
-    runs::Runs,
-    table::Table,
+use super::{runs::Runs, table::Table};
+use crate::{
+    Result,
+    mp4::fields::{Fields, wrong},
 };
-use crate::Result;
 
 /// The sync samples of a track. Without any table each sample is one.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +27,7 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// An error if they do not go upwards.
-    pub(super) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
         let table = Table::counted(kind, fields, 4)?;
         let mut numbers = (0..table.len()).filter_map(|i| table.u32(i, 0));
         if !numbers.by_ref().is_sorted_by(|a, b| a < b) {
@@ -62,7 +61,7 @@ impl Listed {
 }
 
 impl Sync {
-    pub(super) fn new(
+    pub(crate) fn new(
         listed: Option<Listed>,
         partial: Option<Listed>,
         random: Option<&Runs>,
@@ -76,7 +75,7 @@ impl Sync {
     }
 
     /// Entries of its tables; none where there are none.
-    pub(super) fn count(&self) -> Option<usize> {
+    pub(crate) fn count(&self) -> Option<usize> {
         let counts = self.tables().map(|listed| listed.table.len());
         counts.reduce(usize::saturating_add)
     }
@@ -86,7 +85,7 @@ impl Sync {
     }
 
     /// How many of the first samples they are.
-    pub(super) fn among(&self, samples: u32) -> u64 {
+    pub(crate) fn among(&self, samples: u32) -> u64 {
         if self.is_all() {
             return samples.into();
         }
@@ -129,13 +128,13 @@ impl Sync {
         if run.value > 0 { Some(sample) } else { Some(behind).filter(|next| *next < runs.samples()) }
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         let random = self.random.iter().map(Runs::held);
         self.tables().map(|listed| listed.table.size()).chain(random).fold(0, usize::saturating_add)
     }
 
     /// The last one at or before a sample.
-    pub(super) fn at_or_before(&self, sample: u32) -> Option<u32> {
+    pub(crate) fn at_or_before(&self, sample: u32) -> Option<u32> {
         if self.is_all() {
             return Some(sample);
         }
@@ -144,7 +143,7 @@ impl Sync {
     }
 
     /// The first one at or behind a sample; it may lie behind the last sample.
-    pub(super) fn at_or_behind(&self, sample: u32) -> Option<u32> {
+    pub(crate) fn at_or_behind(&self, sample: u32) -> Option<u32> {
         if self.is_all() {
             return Some(sample);
         }

@@ -1,13 +1,15 @@
 //! Samples of movie fragments (ISO/IEC 14496-12, 8.8): what a moof says of them, sample by sample where they lie,
 //! with its defaults.
 
-use super::{
-    boxes::{Place, children},
-    fields::{Fields, wrong},
-    sample::{MOST_OFFSET, Sample, Totals},
-    table::Table,
+use crate::{
+    Result,
+    mp4::{
+        boxes::{Place, children},
+        fields::{Fields, wrong},
+        sample::{MOST_OFFSET, Sample, Totals},
+        sample_tables::Table,
+    },
 };
-use crate::Result;
 use bytes::Bytes;
 
 /// A sum is noted in front of each so many samples.
@@ -15,22 +17,22 @@ const STEP: usize = 64;
 
 /// Which fields a tfhd or a trun has, and what its flags say (8.8.7, 8.8.8).
 mod flags {
-    pub(super) const BASE: u32 = 0x1;
-    pub(super) const DESCRIPTION: u32 = 0x2;
-    pub(super) const DURATION: u32 = 0x8;
-    pub(super) const SIZE: u32 = 0x10;
-    pub(super) const FLAGS: u32 = 0x20;
-    pub(super) const BASE_IS_MOOF: u32 = 0x2_0000;
+    pub(crate) const BASE: u32 = 0x1;
+    pub(crate) const DESCRIPTION: u32 = 0x2;
+    pub(crate) const DURATION: u32 = 0x8;
+    pub(crate) const SIZE: u32 = 0x10;
+    pub(crate) const FLAGS: u32 = 0x20;
+    pub(crate) const BASE_IS_MOOF: u32 = 0x2_0000;
 
-    pub(super) const RUN_PLACE: u32 = 0x1;
-    pub(super) const RUN_FIRST: u32 = 0x4;
-    pub(super) const RUN_DURATIONS: u32 = 0x100;
-    pub(super) const RUN_SIZES: u32 = 0x200;
-    pub(super) const RUN_FLAGS: u32 = 0x400;
-    pub(super) const RUN_OFFSETS: u32 = 0x800;
+    pub(crate) const RUN_PLACE: u32 = 0x1;
+    pub(crate) const RUN_FIRST: u32 = 0x4;
+    pub(crate) const RUN_DURATIONS: u32 = 0x100;
+    pub(crate) const RUN_SIZES: u32 = 0x200;
+    pub(crate) const RUN_FLAGS: u32 = 0x400;
+    pub(crate) const RUN_OFFSETS: u32 = 0x800;
 
     /// A sample that decoding can't begin at, or that depends on others (8.8.3.1).
-    pub(super) const NOT_SYNC: u32 = 0x101_0000;
+    pub(crate) const NOT_SYNC: u32 = 0x101_0000;
 }
 
 /// What a track's samples have, where a fragment does not say it (trex, tfhd).
@@ -46,7 +48,7 @@ pub(crate) struct Defaults {
 
 impl Defaults {
     /// A trex.
-    pub(super) fn read(kind: [u8; 4], content: Bytes) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], content: Bytes) -> Result<Self> {
         let (mut fields, ..) = Fields::of_full(kind, content)?;
         Ok(Self {
             track: fields.u32()?,
@@ -217,7 +219,7 @@ impl FragmentRun {
     }
 
     /// Puts it behind so many samples of its track, the last of which that decoding can begin at is this one.
-    pub(super) fn follow(&mut self, samples: u64, last_sync: Option<u64>) {
+    pub(crate) fn follow(&mut self, samples: u64, last_sync: Option<u64>) {
         self.first = samples;
         self.last_sync = match self.sync_at_or_before(self.count.saturating_sub(1)) {
             Some(sample) if self.count > 0 => Some(samples.saturating_add(sample.into())),
@@ -230,7 +232,7 @@ impl FragmentRun {
     }
 
     /// The last of its samples at or before one that decoding can begin at.
-    pub(super) fn sync_at_or_before(&self, sample: u32) -> Option<u32> {
+    pub(crate) fn sync_at_or_before(&self, sample: u32) -> Option<u32> {
         if self.flags & flags::RUN_FLAGS == 0 {
             // All but the first are as the defaults say.
             let rest = self.is_sound || self.defaults.flags & flags::NOT_SYNC == 0;
@@ -244,7 +246,7 @@ impl FragmentRun {
     }
 
     /// The first of its samples at or behind one that decoding can begin at.
-    pub(super) fn sync_at_or_behind(&self, sample: u32) -> Option<u32> {
+    pub(crate) fn sync_at_or_behind(&self, sample: u32) -> Option<u32> {
         if self.flags & flags::RUN_FLAGS == 0 && sample > 0 {
             return Some(sample).filter(|sample| *sample < self.count && self.is_sync(*sample));
         }
@@ -253,7 +255,7 @@ impl FragmentRun {
     }
 
     /// The last of its samples that is decoded at or before a time.
-    pub(super) fn decoded_at(&self, time: i64) -> Option<u32> {
+    pub(crate) fn decoded_at(&self, time: i64) -> Option<u32> {
         let since = u64::try_from(time.checked_sub(self.decode)?).ok()?;
         let last = self.count.checked_sub(1)?;
         if self.marks.is_empty() {
@@ -320,7 +322,7 @@ impl FragmentRun {
         self.count
     }
 
-    pub(super) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let sync = if self.is_sound {
             self.count
         } else if self.flags & flags::RUN_FLAGS != 0 {

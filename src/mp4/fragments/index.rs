@@ -1,12 +1,14 @@
 //! Where fragments lie, as a file's indices say: of segments (sidx; ISO/IEC 14496-12, 8.16.3), and of samples to
 //! begin at, at its end (mfra; 8.8.9 to 8.8.11).
 
-use super::{
-    boxes::children,
-    fields::{Fields, wrong},
-    table::Table,
+use crate::{
+    Result,
+    mp4::{
+        boxes::children,
+        fields::{Fields, wrong},
+        sample_tables::Table,
+    },
 };
-use crate::Result;
 use bytes::Bytes;
 
 /// An index of segments: each follows the one before it.

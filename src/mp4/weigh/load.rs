@@ -4,12 +4,14 @@
 //! libav takes most boxes wherever they are (mov.c: mov_default_parse_table), so this looks into all that may
 //! hold others, and not along the paths of the standard.
 
-use super::{
-    boxes::{BOXES, Place, Read, at_most, in_memory, number},
-    jumps::{Segments, hold},
-    packed,
+use super::jumps::{Segments, hold};
+use crate::{
+    Error, Limits, Result,
+    mp4::{
+        boxes::{BOXES, Place, Read, at_most, in_memory, number},
+        packed,
+    },
 };
-use crate::{Error, Limits, Result};
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit
 /// lists are applied.

@@ -1,10 +1,10 @@
 //! How large samples are (stsz and stz2; ISO/IEC 14496-12, 8.7.3).
 
-use super::{
-    fields::{Fields, wrong},
-    table::Table,
+use super::table::Table;
+use crate::{
+    Result,
+    mp4::fields::{Fields, wrong},
 };
-use crate::Result;
 
 /// A sum is noted in front of each so many samples.
 const STEP: usize = 64;
@@ -19,7 +19,7 @@ pub(crate) enum Sizes {
 }
 
 impl Sizes {
-    pub(super) fn read_stsz(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
+    pub(crate) fn read_stsz(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
         let (size, count) = (fields.u32()?, fields.u32()?);
         if size > 0 {
             return Ok(Self::Equal { size, count });
@@ -27,7 +27,7 @@ impl Sizes {
         Ok(Self::each(Table::read(kind, fields, count, 4)?, 32, count))
     }
 
-    pub(super) fn read_stz2(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
+    pub(crate) fn read_stz2(kind: [u8; 4], mut fields: Fields) -> Result<Self> {
         let (bits, count) = (fields.u32()? & 0xff, fields.u32()?);
         let table = match bits {
             4 => Table::read(kind, fields, count.div_ceil(2), 1)?,
@@ -55,7 +55,7 @@ impl Sizes {
     }
 
     /// Samples.
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         match self {
             Self::Equal { count, .. } | Self::Each { count, .. } => *count,
         }
@@ -66,7 +66,7 @@ impl Sizes {
     }
 
     /// Bytes that are held for them.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         match self {
             Self::Equal { .. } => 0,
             Self::Each { table, marks, .. } => {
@@ -77,7 +77,7 @@ impl Sizes {
 
     /// Of one; 0 behind the last.
     #[inline]
-    pub(super) fn of(&self, sample: u32) -> u32 {
+    pub(crate) fn of(&self, sample: u32) -> u32 {
         let (table, bits) = match self {
             Self::Equal { size, .. } => return *size,
             Self::Each { table, bits, .. } => (table, *bits),
@@ -94,7 +94,7 @@ impl Sizes {
     }
 
     /// From one on, to the last.
-    pub(super) fn from(&self, sample: u32) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn from(&self, sample: u32) -> impl Iterator<Item = u32> + '_ {
         (sample..self.count()).map(|sample| self.of(sample))
     }
 
@@ -112,7 +112,7 @@ impl Sizes {
     }
 
     /// Of those between two samples, the second one not included.
-    pub(super) fn between(&self, from: u32, to: u32) -> u64 {
+    pub(crate) fn between(&self, from: u32, to: u32) -> u64 {
         if let Self::Each { .. } = self
             && to.saturating_sub(from) < 32
         {

@@ -3,30 +3,34 @@
 
 use super::{
     chunks::{Chunk, Chunks},
-    fields::wrong,
     runs::{Runs, Values},
-    sample::{Blocks, MOST_OFFSET, Sample, Totals},
     sizes::Sizes,
     sync::Sync,
 };
-use crate::Result;
+use crate::{
+    Result,
+    mp4::{
+        fields::wrong,
+        sample::{Blocks, MOST_OFFSET, Sample, Totals},
+    },
+};
 
 /// The tables of a track.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
-    pub(super) durations: Runs,
+    pub(crate) durations: Runs,
     /// From decode times to composition times; none where they are the same.
-    pub(super) offsets: Option<Runs>,
-    pub(super) sizes: Sizes,
-    pub(super) chunks: Chunks,
-    pub(super) sync: Sync,
-    pub(super) blocks: Option<Blocks>,
+    pub(crate) offsets: Option<Runs>,
+    pub(crate) sizes: Sizes,
+    pub(crate) chunks: Chunks,
+    pub(crate) sync: Sync,
+    pub(crate) blocks: Option<Blocks>,
     count: u32,
 }
 
 impl Samples {
     /// An error where the tables do not say the same, or what can't be: the box that is wrong is named.
-    pub(super) fn new(
+    pub(crate) fn new(
         durations: Runs,
         offsets: Option<Runs>,
         sizes: Sizes,
@@ -64,7 +68,7 @@ impl Samples {
     }
 
     /// How many entries its tables have, by the names of their boxes.
-    pub(super) fn entries(&self) -> Vec<(String, u64)> {
+    pub(crate) fn entries(&self) -> Vec<(String, u64)> {
         let of = |name: &str, entries: Option<usize>| Some((name.to_owned(), u64::try_from(entries?).ok()?));
         [
             of("stts", Some(self.durations.entries())),
@@ -85,7 +89,7 @@ impl Samples {
         }
     }
 
-    pub(super) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals {
             sync: self.sync.among(self.count),
             ticks: u64::try_from(self.decoded()).unwrap_or(0),
@@ -109,7 +113,7 @@ impl Samples {
     }
 
     /// Bytes that are held for it, its tables with them.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         let offsets = self.offsets.as_ref().map_or(0, Runs::held);
         [self.durations.held(), offsets, self.sizes.held(), self.chunks.held(), self.sync.held()]
             .into_iter()
@@ -144,7 +148,7 @@ impl Samples {
     }
 
     /// The least and the largest offset from decode to composition times; 0 is between them.
-    pub(super) fn offsets(&self) -> (i32, i32) {
+    pub(crate) fn offsets(&self) -> (i32, i32) {
         self.offsets.as_ref().map_or((0, 0), |offsets| (offsets.least.min(0), offsets.most.max(0)))
     }
 

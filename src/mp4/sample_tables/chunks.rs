@@ -1,11 +1,11 @@
 //! Where samples lie: chunks, and how many samples each has (stsc, stco, co64; ISO/IEC 14496-12, 8.7.4 and
 //! 8.7.5).
 
-use super::{
-    fields::{Fields, wrong},
-    table::Table,
+use super::table::Table;
+use crate::{
+    Result,
+    mp4::fields::{Fields, wrong},
 };
-use crate::Result;
 
 /// Bytes of an entry of stsc: the first chunk, samples of each chunk, sample description.
 const ENTRY: usize = 12;
@@ -21,23 +21,23 @@ pub(crate) struct Places {
 
 impl Places {
     /// A stco, or a co64.
-    pub(super) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
         let is_wide = kind == *b"co64";
         Ok(Self { table: Table::counted(kind, fields, if is_wide { 8 } else { 4 })?, is_wide })
     }
 
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.table.len()).unwrap_or(u32::MAX)
     }
 
     /// Of one; they are counted from 0.
     #[inline]
-    pub(super) fn of(&self, chunk: u32) -> Option<u64> {
+    pub(crate) fn of(&self, chunk: u32) -> Option<u64> {
         let chunk = usize::try_from(chunk).ok()?;
         if self.is_wide { self.table.u64(chunk, 0) } else { self.table.u32(chunk, 0).map(u64::from) }
     }
 
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.table.size()
     }
 }
@@ -85,7 +85,7 @@ pub(crate) struct Chunk {
 impl Chunks {
     /// Of a stsc, whose count and entries are left. An error if its chunks do not go upwards from the first one
     /// on, or if one of them has no samples.
-    pub(super) fn read(kind: [u8; 4], fields: Fields, places: Places) -> Result<Self> {
+    pub(crate) fn read(kind: [u8; 4], fields: Fields, places: Places) -> Result<Self> {
         let runs = Table::counted(kind, fields, ENTRY)?;
         let mut chunks = Self { runs, marks: Vec::new(), places, samples: 0 };
         let mut so_far: u32 = 0;
@@ -114,26 +114,26 @@ impl Chunks {
     }
 
     /// In all chunks together.
-    pub(super) fn samples(&self) -> u32 {
+    pub(crate) fn samples(&self) -> u32 {
         self.samples
     }
 
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.places.count()
     }
 
-    pub(super) fn entries(&self) -> usize {
+    pub(crate) fn entries(&self) -> usize {
         self.runs.len()
     }
 
     /// Bytes that are held for them.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         let marks = size_of::<u32>().saturating_mul(self.marks.capacity());
         self.runs.size().saturating_add(self.places.size()).saturating_add(marks)
     }
 
     /// The largest sample description that is used.
-    pub(super) fn descriptions(&self) -> u32 {
+    pub(crate) fn descriptions(&self) -> u32 {
         (0..self.runs.len()).filter_map(|i| self.runs.u32(i, 8)).max().unwrap_or(0)
     }
 
@@ -151,7 +151,7 @@ impl Chunks {
     }
 
     /// The chunk that a sample lies in.
-    pub(super) fn of_sample(&self, sample: u32) -> Option<Chunk> {
+    pub(crate) fn of_sample(&self, sample: u32) -> Option<Chunk> {
         if sample >= self.samples {
             return None;
         }
@@ -186,7 +186,7 @@ impl Chunks {
 
     /// The one behind another.
     #[inline]
-    pub(super) fn behind(&self, chunk: &Chunk) -> Option<Chunk> {
+    pub(crate) fn behind(&self, chunk: &Chunk) -> Option<Chunk> {
         let (number, first_sample) =
             (chunk.number.saturating_add(1), chunk.first_sample.saturating_add(chunk.samples));
         if number >= chunk.run_end {

@@ -1,0 +1,7 @@
+//! What libav would take of memory, and where it would go, told before it reads a file.
+
+mod jumps;
+mod load;
+
+pub(crate) use jumps::lead_to_boxes;
+pub(crate) use load::{HOLDERS, REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};
