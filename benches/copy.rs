@@ -2,15 +2,15 @@
 //!
 //! Criterion times what is short; the rest (growth, memory, what was read, shared blocks) is measured here. Media is
 //! made once and kept in `target/bench-media` (2.5 GB). `cargo bench -- join` does the rows of that name alone: cut,
-//! growth, segments, save, memory, payload, read, join.
+//! growth, segments, save, memory, payload, read, join, samples.
 
 #![forbid(unsafe_code)]
 
 mod support;
 
 use avrope::{
-    Clip, Control, Cut, Join, Media, Remux, Source, TimeRange, cut, io::SaveOptions, join, libav_version,
-    remux,
+    Clip, Control, Cut, Join, Media, Remux, Source, TimeRange, cut, inspect::inspect, io::SaveOptions, join,
+    libav_version, remux,
 };
 use criterion::Criterion;
 use std::{
@@ -50,7 +50,7 @@ struct Bench {
 
 /// A group of rows: what the command line calls it, the work, and what it prints.
 type Rows = fn(&mut Bench) -> Outcome<Vec<Row>>;
-const ROWS: [(&str, Rows); 8] = [
+const ROWS: [(&str, Rows); 9] = [
     ("cut", cuts),
     ("growth", growth),
     ("segments", segments),
@@ -59,6 +59,7 @@ const ROWS: [(&str, Rows); 8] = [
     ("payload", payload),
     ("read", reads),
     ("join", joins),
+    ("samples", samples),
 ];
 
 fn main() {
@@ -552,4 +553,51 @@ fn joins(bench: &mut Bench) -> Outcome<Vec<Row>> {
     );
     let second = second.against(format!("{ten:.0} ns at 10"), format!("{:.2}", thousand / ten));
     Ok(vec![first, second])
+}
+
+/// An MP4's own tables, read without libav, against libav's index of the same file.
+fn samples(bench: &mut Bench) -> Outcome<Vec<Row>> {
+    let path = bench.shelf.long()?;
+    let source = Source::open(&path)?;
+    let found = inspect(&source, &bench.control)?;
+    let count: u64 = found.tracks.iter().map(|track| track.samples).sum();
+    let walk = || {
+        found
+            .tracks
+            .iter()
+            .map(|track| {
+                found
+                    .samples(track.id, 0..u64::MAX)
+                    .map(|s| s.offset ^ u64::from(s.size))
+                    .fold(0, u64::wrapping_add)
+            })
+            .fold(0, u64::wrapping_add)
+    };
+    let [ours, theirs, walked] = in_turn(
+        10,
+        [
+            &mut || timed(|| Ok(black_box(inspect(&source, &bench.control)?))).map(|(_, took)| took),
+            &mut || timed(|| Ok(black_box(Media::open(source.clone())?))).map(|(_, took)| took),
+            &mut || timed(|| Ok(black_box(walk()))).map(|(_, took)| took),
+        ],
+    )?;
+    let each = walked * 1e9 / count as f64;
+    let (held, tables): (u64, u64) =
+        (found.tracks.iter().map(|track| track.index_bytes).sum(), tables(&path)?);
+    let faster = format!("{} against {}: {:.1}x", time(ours), time(theirs), theirs / ours);
+    Ok(vec![
+        Row::new(
+            &format!("boxes and tables of {count} samples, against libav's index"),
+            "5x",
+            faster,
+            ours * 5.0 <= theirs,
+        ),
+        Row::new("a walk over all samples", "10 ns each", format!("{each:.1} ns"), each <= 10.0),
+        Row::new(
+            &format!("memory of that index (tables {})", size(tables)),
+            "1.15 x the tables",
+            size(held),
+            held as f64 <= tables as f64 * 1.15,
+        ),
+    ])
 }

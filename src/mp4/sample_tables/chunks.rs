@@ -34,7 +34,11 @@ impl Places {
     #[inline]
     pub(crate) fn of(&self, chunk: u32) -> Option<u64> {
         let chunk = usize::try_from(chunk).ok()?;
-        if self.is_wide { self.table.u64(chunk, 0) } else { self.table.u32(chunk, 0).map(u64::from) }
+        if self.is_wide {
+            self.table.entries().get(chunk).copied().map(u64::from_be_bytes)
+        } else {
+            self.table.entries().get(chunk).copied().map(u32::from_be_bytes).map(u64::from)
+        }
     }
 
     pub(crate) fn size(&self) -> usize {
@@ -134,20 +138,23 @@ impl Chunks {
 
     /// The largest sample description that is used.
     pub(crate) fn descriptions(&self) -> u32 {
-        (0..self.runs.len()).filter_map(|i| self.runs.u32(i, 8)).max().unwrap_or(0)
+        (0..self.runs.len()).filter_map(|i| self.entry(i)).map(|[.., used]| used).max().unwrap_or(0)
     }
 
+    #[inline]
     fn run(&self, entry: usize, first_sample: u32) -> Option<Run> {
-        let of = |entry: usize| self.runs.u32(entry, 0).and_then(|first| first.checked_sub(1));
-        let next = entry.saturating_add(1);
-        Some(Run {
-            first_chunk: of(entry)?,
-            // Out of order: the entry behind it says so.
-            end_chunk: if next < self.runs.len() { of(next)? } else { u32::MAX },
-            samples: self.runs.u32(entry, 4)?,
-            description: self.runs.u32(entry, 8)?,
-            first_sample,
-        })
+        let [first_chunk, samples, description] = self.entry(entry)?;
+        // Out of order: the entry behind it says so.
+        let next =
+            self.entry(entry.saturating_add(1)).map_or(Some(u32::MAX), |[next, ..]| next.checked_sub(1));
+        let (first_chunk, end_chunk) = (first_chunk.checked_sub(1)?, next?);
+        Some(Run { first_chunk, end_chunk, samples, description, first_sample })
+    }
+
+    #[inline]
+    fn entry(&self, entry: usize) -> Option<[u32; 3]> {
+        let [a, b, c, d, e, f, g, h, description @ ..] = *self.runs.entries::<ENTRY>().get(entry)?;
+        Some([[a, b, c, d], [e, f, g, h], description].map(u32::from_be_bytes))
     }
 
     /// The chunk that a sample lies in.

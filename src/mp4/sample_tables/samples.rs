@@ -4,7 +4,7 @@
 use super::{
     chunks::{Chunk, Chunks},
     runs::{Runs, Values},
-    sizes::Sizes,
+    sizes::{SizeWalk, Sizes},
     sync::Sync,
 };
 use crate::{
@@ -130,10 +130,12 @@ impl Samples {
             decode: run.map_or(0, |run| decode_of(&run, from)),
             durations: self.durations.values(from),
             offsets: self.offsets.as_ref().map(|offsets| offsets.values(from)),
+            sizes: self.sizes.walk(from),
             chunk: None,
             chunk_end: from,
             place: 0,
             within: 0,
+            is_all_sync: self.sync.is_all(),
             next_sync: self.sync.at_or_behind(from).unwrap_or(u32::MAX),
         }
     }
@@ -187,22 +189,27 @@ pub(crate) struct Walk<'a> {
     decode: i64,
     durations: Values<'a>,
     offsets: Option<Values<'a>>,
+    sizes: SizeWalk<'a>,
     chunk: Option<Chunk>,
     /// The first sample behind this chunk, and where the next one lies.
     chunk_end: u32,
     place: u64,
     /// Samples of a block that were passed.
     within: u32,
+    is_all_sync: bool,
     next_sync: u32,
 }
 
 impl Walk<'_> {
     fn enter_chunk(&mut self) -> Option<()> {
         let chunks = &self.samples.chunks;
-        let chunk = match &self.chunk {
-            Some(chunk) => chunks.behind(chunk)?,
-            None => chunks.of_sample(self.next)?,
-        };
+        if let Some(chunk) = self.chunk.as_mut() {
+            *chunk = chunks.behind(chunk)?;
+            (self.place, self.within) = (chunk.place, 0);
+            self.chunk_end = chunk.first_sample.saturating_add(chunk.samples);
+            return Some(());
+        }
+        let chunk = chunks.of_sample(self.next)?;
         self.place = chunk.place.saturating_add(self.samples.within(&chunk, self.next));
         self.chunk_end = chunk.first_sample.saturating_add(chunk.samples);
         let passed = self.next.saturating_sub(chunk.first_sample);
@@ -213,7 +220,7 @@ impl Walk<'_> {
 
     /// What of its chunk's bytes a sample has: of a block, the first one has all.
     fn bytes(&mut self) -> u32 {
-        let Some(blocks) = self.samples.blocks else { return self.samples.sizes.of(self.next) };
+        let Some(blocks) = self.samples.blocks else { return self.sizes.next().unwrap_or(0) };
         let size = if self.within == 0 { blocks.bytes } else { 0 };
         self.within = self.within.saturating_add(1);
         if self.within >= blocks.samples {
@@ -238,7 +245,7 @@ impl Iterator for Walk<'_> {
         // What lies behind the table has no offset.
         let offset = self.offsets.as_mut().map_or(0, |offsets| offsets.next().unwrap_or(0)).cast_signed();
         let size = self.bytes();
-        let is_sync = self.next == self.next_sync;
+        let is_sync = self.is_all_sync || self.next == self.next_sync;
         let sample = Sample {
             decode: self.decode,
             composition: self.decode.saturating_add(offset.into()),
@@ -251,7 +258,7 @@ impl Iterator for Walk<'_> {
         self.next = self.next.saturating_add(1);
         self.decode = self.decode.saturating_add(duration.into());
         self.place = self.place.saturating_add(size.into());
-        if is_sync {
+        if is_sync && !self.is_all_sync {
             self.next_sync = self.samples.sync.at_or_behind(self.next).unwrap_or(u32::MAX);
         }
         Some(sample)

@@ -41,12 +41,12 @@ impl Sizes {
     fn each(table: Table, bits: u32, count: u32) -> Self {
         let mut sizes = Self::Each { table, bits, count, marks: Vec::new() };
         let (mut all, mut sum) = (Vec::with_capacity(sizes.len().div_ceil(STEP)), 0_u64);
-        for (i, size) in sizes.from(0).enumerate() {
-            if i.is_multiple_of(STEP) {
-                all.push(sum);
-            }
+        let mut walk = sizes.walk(0);
+        while let Some(first) = walk.next() {
+            all.push(sum);
             // 2^32 of 32 bits: 64 hold them.
-            sum = sum.saturating_add(size.into());
+            let rest = walk.by_ref().take(STEP.saturating_sub(1)).map(u64::from);
+            sum = rest.fold(sum.saturating_add(first.into()), u64::saturating_add);
         }
         if let Self::Each { marks, .. } = &mut sizes {
             *marks = all;
@@ -89,13 +89,19 @@ impl Sizes {
             4 => byte(i / 2) & 15,
             8 => byte(i),
             16 => byte(i.saturating_mul(2)) << 8 | byte(i.saturating_mul(2).saturating_add(1)),
-            _ => table.u32(i, 0).unwrap_or(0),
+            _ => table.entries().get(i).copied().map_or(0, u32::from_be_bytes),
         }
     }
 
     /// From one on, to the last.
-    pub(crate) fn from(&self, sample: u32) -> impl Iterator<Item = u32> + '_ {
-        (sample..self.count()).map(|sample| self.of(sample))
+    pub(crate) fn walk(&self, sample: u32) -> SizeWalk<'_> {
+        match self {
+            Self::Each { table, bits: 32, .. } => {
+                let from = usize::try_from(sample).unwrap_or(usize::MAX);
+                SizeWalk::Wide(table.entries().get(from..).unwrap_or_default().iter())
+            }
+            _ => SizeWalk::Other { sizes: self, next: sample },
+        }
     }
 
     /// Of all in front of a sample.
@@ -105,7 +111,8 @@ impl Sizes {
             Self::Each { marks, .. } => {
                 let mark = usize::try_from(sample).unwrap_or(usize::MAX) / STEP;
                 let first = u32::try_from(mark.saturating_mul(STEP)).unwrap_or(u32::MAX);
-                let rest = (first..sample).map(|sample| u64::from(self.of(sample)));
+                let count = usize::try_from(sample.saturating_sub(first)).unwrap_or(0);
+                let rest = self.walk(first).take(count).map(u64::from);
                 rest.fold(marks.get(mark).copied().unwrap_or(0), u64::saturating_add)
             }
         }
@@ -116,8 +123,36 @@ impl Sizes {
         if let Self::Each { .. } = self
             && to.saturating_sub(from) < 32
         {
-            return (from..to).map(|sample| u64::from(self.of(sample))).fold(0, u64::saturating_add);
+            let count = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+            return self.walk(from).take(count).map(u64::from).fold(0, u64::saturating_add);
         }
         self.before(to).saturating_sub(self.before(from))
+    }
+}
+
+/// Sizes of samples that follow each other.
+#[derive(Clone, Debug)]
+pub(crate) enum SizeWalk<'a> {
+    /// Of 32 bits each.
+    Wide(std::slice::Iter<'a, [u8; 4]>),
+    Other {
+        sizes: &'a Sizes,
+        next: u32,
+    },
+}
+
+impl Iterator for SizeWalk<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::Wide(rest) => rest.next().copied().map(u32::from_be_bytes),
+            Self::Other { sizes, next } => {
+                let sample = Some(*next).filter(|sample| *sample < sizes.count())?;
+                *next = sample.saturating_add(1);
+                Some(sizes.of(sample))
+            }
+        }
     }
 }

@@ -80,7 +80,8 @@ impl Sync {
         counts.reduce(usize::saturating_add)
     }
 
-    fn is_all(&self) -> bool {
+    /// Whether each sample is one.
+    pub(crate) fn is_all(&self) -> bool {
         self.count().is_none() && self.random.is_none()
     }
 

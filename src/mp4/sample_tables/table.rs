@@ -60,6 +60,12 @@ impl Table {
         &self.bytes
     }
 
+    /// All entries, if they have this width.
+    #[inline]
+    pub(crate) fn entries<const N: usize>(&self) -> &[[u8; N]] {
+        if self.width == N { self.bytes.as_chunks().0 } else { &[] }
+    }
+
     /// So many bytes of an entry, at a place in it.
     fn part<const N: usize>(&self, entry: usize, at: usize) -> Option<[u8; N]> {
         let from = entry.checked_mul(self.width)?.checked_add(at)?;
