@@ -592,7 +592,12 @@ fn samples(bench: &mut Bench) -> Outcome<Vec<Row>> {
             faster,
             ours * 5.0 <= theirs,
         ),
-        Row::new("a walk over all samples", "10 ns each", format!("{each:.1} ns"), each <= 10.0),
+        Row::new(
+            "a walk over all samples, each in a chunk of its own",
+            "20 ns each",
+            format!("{each:.1} ns"),
+            each <= 20.0,
+        ),
         Row::new(
             &format!("memory of that index (tables {})", size(tables)),
             "1.15 x the tables",

@@ -259,7 +259,7 @@ impl Inspection {
     /// there, or whose tables can't be meant ([`TrackInfo::problem`]).
     pub fn samples(&self, track: u32, numbers: Range<u64>) -> impl Iterator<Item = SampleInfo> + use<'_> {
         let from = numbers.start;
-        let all = self.view(track).into_iter().flat_map(move |view| view.walk(from));
+        let all = self.view(track).unwrap_or_default().walk(from);
         numbers.zip(all).map(|(number, sample)| SampleInfo::of(number, sample))
     }
 

@@ -5,7 +5,7 @@ use super::{
     fields::wrong,
     fragments::FragmentRun,
     sample::{Sample, Totals},
-    sample_tables::Samples,
+    sample_tables::{Samples, Walk},
 };
 use crate::Result;
 
@@ -14,7 +14,7 @@ use crate::Result;
 const MOST_REORDERED: u64 = 1 << 16;
 
 /// The samples of a track.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct View<'a> {
     tables: Option<&'a Samples>,
     runs: &'a [FragmentRun],
@@ -56,6 +56,7 @@ impl<'a> View<'a> {
     }
 
     /// In the order of decoding, from one on.
+    #[inline]
     pub(crate) fn walk(self, from: u64) -> impl Iterator<Item = Sample> + use<'a> {
         let in_tables = self.in_tables();
         let behind = from.saturating_sub(in_tables);
@@ -66,7 +67,7 @@ impl<'a> View<'a> {
         let within = move |run: &'a FragmentRun| {
             run.samples(u32::try_from(from.saturating_sub(run.first)).unwrap_or(u32::MAX))
         };
-        tables.into_iter().flat_map(move |tables| tables.walk(first)).chain(runs.iter().flat_map(within))
+        Both { tables: tables.map(|tables| tables.walk(first)), runs: runs.iter().flat_map(within) }
     }
 
     /// The last sample that is decoded at or before a time.
@@ -133,5 +134,26 @@ impl<'a> View<'a> {
         let run = self.runs.get(run)?;
         let within = u32::try_from(sample.saturating_sub(run.first)).ok()?;
         run.sync_at_or_behind(within).map(|found| run.first.saturating_add(found.into()))
+    }
+}
+
+/// Samples of tables, and behind them those of runs.
+struct Both<'a, R> {
+    tables: Option<Walk<'a>>,
+    runs: R,
+}
+
+impl<R: Iterator<Item = Sample>> Iterator for Both<'_, R> {
+    type Item = Sample;
+
+    #[inline]
+    fn next(&mut self) -> Option<Sample> {
+        if let Some(tables) = &mut self.tables {
+            if let Some(sample) = tables.next() {
+                return Some(sample);
+            }
+            self.tables = None;
+        }
+        self.runs.next()
     }
 }

@@ -12,7 +12,7 @@ mod table;
 
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::Extras;
-pub(crate) use samples::Samples;
+pub(crate) use samples::{Samples, Walk};
 pub(crate) use table::Table;
 
 use super::{
