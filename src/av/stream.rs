@@ -204,11 +204,16 @@ impl Stream {
         unsafe { string(ff::avcodec_get_name(self.get().codec_id)) }
     }
 
-    /// The codec profile's name, if the stream says one.
     pub(in crate::av) fn codec_id(&self) -> ff::AVCodecID {
         self.get().codec_id
     }
 
+    /// The codec profile's number (0 is none of some codecs, and a profile of others).
+    pub(crate) fn profile_number(&self) -> Option<u8> {
+        u8::try_from(self.get().profile).ok()
+    }
+
+    /// The codec profile's name, if the stream says one.
     pub(crate) fn profile(&self) -> Option<String> {
         // SAFETY: answers with a static string or NULL.
         let name = unsafe { string(ff::avcodec_profile_name(self.get().codec_id, self.get().profile)) };
@@ -441,6 +446,21 @@ impl Stream {
                 ("transfer", known(string(transfer))),
                 ("space", known(string(space))),
             ]
+        }
+    }
+
+    /// The numbers of its primaries, transfer and matrix (ITU-T H.273), and whether all of its range is used.
+    pub(crate) fn color_numbers(&self) -> ([c_int; 3], bool) {
+        let p = self.parameters.0.as_ptr();
+        // SAFETY: as in `color`.
+        unsafe {
+            let numbers = [
+                (&raw const (*p).color_primaries).cast::<c_int>().read(),
+                (&raw const (*p).color_trc).cast::<c_int>().read(),
+                (&raw const (*p).color_space).cast::<c_int>().read(),
+            ];
+            let range = (&raw const (*p).color_range).cast::<c_int>().read();
+            (numbers, range == ff::AVColorRange::AVCOL_RANGE_JPEG as c_int)
         }
     }
 

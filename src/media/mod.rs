@@ -3,6 +3,7 @@
 //! Inside, the room has its timeline as well, and the demuxer contexts that operations borrow.
 
 mod admit;
+mod codec_string;
 mod corrected;
 mod counted;
 mod demux;

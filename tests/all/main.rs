@@ -9,6 +9,7 @@ mod avi;
 mod browser;
 #[cfg(feature = "cli")]
 mod cli;
+mod codec_strings;
 mod containers;
 mod copy;
 mod encode_cuts;

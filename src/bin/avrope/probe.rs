@@ -89,7 +89,10 @@ fn facts(stream: &StreamInfo) -> Vec<String> {
     if let Some(level) = stream.level.and_then(|level| level_name(&stream.codec, level)) {
         let _ = write!(codec, " {level}");
     }
-    if let Some(tag) = &stream.tag {
+    // The browsers' word begins with the tag.
+    if let Some(tag) =
+        stream.codec_string.as_ref().filter(|word| **word != stream.codec).or(stream.tag.as_ref())
+    {
         let _ = write!(codec, " ({})", plain(tag));
     }
     let mut facts = vec![codec];

@@ -1,0 +1,112 @@
+//! What browsers call a codec, against what ffmpeg writes into its manifests for them.
+
+use crate::common::*;
+use std::path::Path;
+
+/// The words of the streams that probing finds.
+fn words(path: &Path) -> Vec<Option<String>> {
+    let info = open(path).probe(&none()).unwrap();
+    info.streams.into_iter().map(|stream| stream.codec_string).collect()
+}
+
+/// What is behind a name in a text, between quotes.
+fn quoted(text: &str, name: &str) -> Vec<String> {
+    let name = format!("{name}=\"");
+    let parts = text.split(&name).skip(1);
+    parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+}
+
+/// What ffmpeg says of a file in a manifest of DASH.
+fn by_dash(path: &Path, folder: &Path) -> Vec<String> {
+    let manifest = folder.join("out.mpd");
+    ffmpeg(&["-i", path.to_str().unwrap(), "-c", "copy", "-f", "dash", manifest.to_str().unwrap()]);
+    quoted(&std::fs::read_to_string(&manifest).unwrap(), "codecs")
+}
+
+/// And in a master playlist of HLS.
+fn by_hls(path: &Path, folder: &Path) -> Vec<String> {
+    let (playlist, input) = (folder.join("out.m3u8"), path.to_str().unwrap());
+    let to = ["-c", "copy", "-f", "hls", "-hls_segment_type", "fmp4", "-master_pl_name", "all.m3u8"];
+    ffmpeg(&[&["-i", input], &to[..], &[playlist.to_str().unwrap()]].concat());
+    let all = quoted(&std::fs::read_to_string(folder.join("all.m3u8")).unwrap(), "CODECS");
+    all.iter().flat_map(|all| all.split(',')).map(str::to_owned).collect()
+}
+
+#[test]
+fn words_are_those_of_ffmpegs_manifests() {
+    oracle!("codec strings");
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=1"];
+    let sound = ["-f", "lavfi", "-i", "sine=r=48000:d=1"];
+    let small = ["-x265-params", "log-level=none"];
+    for (name, source, coding) in [
+        ("baseline.mp4", picture, &["-c:v", "libx264", "-profile:v", "baseline"][..]),
+        ("main.mp4", picture, &["-c:v", "libx264", "-profile:v", "main", "-level", "5.1"]),
+        ("high.mp4", picture, &["-c:v", "libx264"]),
+        ("422.mp4", picture, &["-c:v", "libx264", "-pix_fmt", "yuv422p10le"]),
+        ("av1.mp4", picture, &["-c:v", "libaom-av1", "-cpu-used", "8"]),
+        ("av1-10.mp4", picture, &["-c:v", "libaom-av1", "-cpu-used", "8", "-pix_fmt", "yuv420p10le"]),
+        ("vp9.mp4", picture, &["-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime"]),
+        ("mpeg4.mp4", picture, &["-c:v", "mpeg4"]),
+        ("aac.mp4", sound, &["-c:a", "aac"]),
+        ("opus.mp4", sound, &["-c:a", "libopus"]),
+        ("ac3.mp4", sound, &["-c:a", "ac3"]),
+        ("eac3.mp4", sound, &["-c:a", "eac3"]),
+        ("hevc.mp4", picture, &[&["-c:v", "libx265", "-tag:v", "hvc1"][..], &small].concat()),
+        (
+            "hevc-10.mp4",
+            picture,
+            &[&["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1"][..], &small].concat(),
+        ),
+    ] {
+        let path = made_by_ffmpeg(&format!("word-{name}"), &[&source[..], coding].concat());
+        let ours = words(&path).remove(0).unwrap_or_else(|| panic!("{name}: no word"));
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = if name.starts_with("hevc") {
+            // Older ones say nothing of HEVC but the tag.
+            if lavf() < 61 {
+                continue;
+            }
+            by_hls(&path, folder.path())
+        } else {
+            by_dash(&path, folder.path())
+        };
+        // Letters of hexadecimal numbers and of names are the same in both cases; what may be left out is compared as
+        // far as both have it.
+        let (ours, theirs) = (ours.to_lowercase(), theirs[0].to_lowercase());
+        let both = ours.len().min(theirs.len());
+        assert!(both > 3 && ours[..both] == theirs[..both], "{name}: {ours}, and {theirs} by ffmpeg");
+        // ffmpeg leaves MPEG-4's profile out, which RFC 6381 has.
+        if !name.starts_with("av1") && name != "mpeg4.mp4" {
+            assert_eq!(ours, theirs, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_word_is_that_of_the_codec_in_whatever_container() {
+    oracle!("codec strings in containers");
+    let sources =
+        ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=1", "-f", "lavfi", "-i", "sine=r=48000:d=1"];
+    let hevc = ["-c:v", "libx265", "-x265-params", "log-level=none", "-c:a", "aac"];
+    for (name, coding) in [("h264", &["-c:v", "libx264", "-c:a", "aac"][..]), ("hevc", &hevc)] {
+        let mp4 = made_by_ffmpeg(
+            &format!("word-in-{name}.mp4"),
+            &[&sources[..], coding, &["-map", "0", "-map", "1"]].concat(),
+        );
+        // MP4's own tag for it says where parameter sets are: hev1 unless another is asked for.
+        let expected: Vec<_> =
+            words(&mp4).into_iter().map(|word| word.unwrap().replace("hev1", "hvc1")).collect();
+        assert!(expected[1] == "mp4a.40.2", "{expected:?}");
+        let endings: &[&str] = if name == "h264" { &["ts", "mkv", "flv", "mov"] } else { &["ts", "mkv"] };
+        for ending in endings {
+            let input = mp4.to_str().unwrap();
+            let path = made_by_ffmpeg(
+                &format!("word-in-{name}.{ending}"),
+                &["-i", input, "-c", "copy", "-map", "0"],
+            );
+            let found: Vec<_> =
+                words(&path).into_iter().map(|word| word.unwrap().replace("hev1", "hvc1")).collect();
+            assert_eq!(found, expected, "{name} in {ending}");
+        }
+    }
+}
