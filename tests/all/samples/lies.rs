@@ -196,6 +196,10 @@ fn bounded_look(bytes: Vec<u8>) -> Option<()> {
     let len = bytes.len() as u64;
     let found = looked_at(bytes).ok()?;
     for track in &found.tracks {
+        // Of two tracks of one number, the first has it.
+        if track.problem.as_ref().is_some_and(|problem| problem.contains("tkhd")) {
+            continue;
+        }
         // A count may stand for all by itself: of equal size and duration, no bytes tell of them.
         let some = found.samples(track.id, 0..1000).count() as u64;
         assert!(some == track.samples.min(1000), "{some} of {} samples of {len} bytes", track.samples);

@@ -4,7 +4,7 @@ use crate::common::*;
 use std::path::{Path, PathBuf};
 
 /// How the tables of a file are said otherwise.
-pub const WAYS: [&str; 10] = [
+pub const WAYS: [&str; 12] = [
     "stz2",
     "co64",
     "wide boxes",
@@ -15,6 +15,8 @@ pub const WAYS: [&str; 10] = [
     "an empty track",
     "no edit list",
     "other offsets",
+    "partial sync",
+    "random access groups",
 ];
 
 const SCALES: [&str; 3] = ["600", "12800", "90000"];
@@ -269,6 +271,28 @@ fn said(bytes: &[u8], source: &Path, way: &str, random: &mut XorShift) -> Option
             copy[at..at + 4].copy_from_slice(&99_u32.to_be_bytes());
             let nth = tracks(bytes) - 1;
             Some(replace_box(bytes, "moov/trak", nth, &[&bytes[last.start..last.end()], &copy].concat()))
+        }
+        // QuickTime's second table of sync samples: every other one goes there.
+        "partial sync" if whole && !table(bytes, trak, "stss").is_empty() => {
+            let stss = numbers(&table(bytes, trak, "stss"));
+            let of = |rest: usize| stss[2..].iter().skip(rest).step_by(2).copied().collect::<Vec<u32>>();
+            let (full_sync, partial) = (of(0), of(1));
+            let counted = |all: &[u32]| [&[all.len() as u32][..], all].concat();
+            let both = [full(b"stss", &counted(&full_sync)), full(b"stps", &counted(&partial))].concat();
+            (!partial.is_empty()).then(|| replace(bytes, trak, "stss", &both))
+        }
+        "random access groups" if whole && !table(bytes, trak, "stss").is_empty() => {
+            let mut runs = Vec::new();
+            let mut left = count as u32;
+            while left > 0 {
+                let some = 1 + random.below(9.min(left as usize)) as u32;
+                runs.extend([some, random.below(2) as u32]);
+                left -= some;
+            }
+            let rap = u32::from_be_bytes(*b"rap ");
+            let groups = full(b"sbgp", &[&[rap, (runs.len() / 2) as u32][..], &runs].concat());
+            let stsc = make_box(b"stsc", &table(bytes, trak, "stsc"));
+            Some(replace(bytes, trak, "stsc", &[stsc, groups].concat()))
         }
         "no edit list" => {
             let edts = find_all(bytes, "moov/trak/edts");
