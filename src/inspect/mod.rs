@@ -38,7 +38,7 @@ pub struct Inspection {
     /// Ticks a second of the movie's own clock, by which edit lists count (mvhd; ISO/IEC 14496-12, 8.2.2). 0 where
     /// there is no moov, as in a segment.
     pub time_scale: u32,
-    /// Movie fragments (moof; 8.8.4).
+    /// Movie fragments (moof; 8.8.4). Of a segment without a moov, no samples are told of.
     pub fragments: u64,
     /// Where segments lie, by the file's own index of them (sidx; 8.16.3).
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -187,7 +187,15 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
     if !boxes.iter().any(known) {
         return Err(Error::unsupported("it is no MP4 or MOV: it has none of their boxes (ftyp, moov, moof)"));
     }
-    let movie = Movie::read(&mut read, len, limits)?.unwrap_or_default();
+    let movie = Movie::read(&mut read, len, limits)?;
+    let moofs = boxes.iter().filter(|info| info.kind == "moof").count() as u64;
+    if movie.is_none() && moofs > 0 {
+        warnings.push(
+            "there is no moov: what tracks its fragments have is said in another file (an initialisation segment)"
+                .to_owned(),
+        );
+    }
+    let movie = movie.unwrap_or_default();
     let mut in_fragments = match Fragments::read(&mut read, len, &movie, limits) {
         Err(error) if error.kind() == crate::ErrorKind::Corrupt => {
             warnings.push(error.message().to_owned());
@@ -217,7 +225,7 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         name: source.name().to_owned(),
         size: len,
         time_scale: movie.scale,
-        fragments: in_fragments.count,
+        fragments: moofs,
         segments: segments(&in_fragments),
         access_points: access_points(&in_fragments),
         tracks,

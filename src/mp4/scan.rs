@@ -27,8 +27,6 @@ pub(crate) struct FragmentedTrack {
 #[derive(Debug, Default)]
 pub(crate) struct Fragments {
     pub tracks: Vec<FragmentedTrack>,
-    /// How many there are.
-    pub count: u64,
     /// Where they lie, as the file's own indices say: of segments, and of what decoding can begin at.
     pub segments: Vec<SegmentIndex>,
     pub access: Vec<TrackAccess>,
@@ -60,7 +58,6 @@ impl Fragments {
             let mut expected =
                 |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
             let fragments = read_moof(place, &content, &mut expected)?;
-            all.count = all.count.saturating_add(1);
             for fragment in fragments {
                 let runs = size_of::<FragmentRun>().saturating_mul(fragment.runs.len()) as u64;
                 all.held = all.held.saturating_add(runs);

@@ -84,7 +84,7 @@ pub fn file(number: u64, sources: &[(String, PathBuf)], folder: &Path) -> (PathB
     let mut ways: Vec<&str> = WAYS.to_vec();
     // Two of them in turn, and others by chance, in any order.
     let mut chosen = vec![ways.remove(number as usize % WAYS.len())];
-    for _ in 0..random.below(4) {
+    for _ in 0..1 + random.below(4) {
         chosen.push(ways.remove(random.below(ways.len())));
     }
     // Boxes in wide ones are not put in place of others.
