@@ -1,6 +1,9 @@
 //! What browsers call a codec in `codecs="…"` (RFC 6381): the name of MP4's sample entry, and what of its parameters
 //! decides whether it can be played.
 
+mod av1;
+
+use super::keyframe::Bits;
 use crate::{av::stream::Stream, time::Rational};
 use std::fmt::Write;
 
@@ -9,14 +12,18 @@ pub(super) fn codec_string(stream: &Stream) -> Option<String> {
     let data = stream.extradata();
     let tag = stream.tag().unwrap_or_default();
     match stream.codec().as_str() {
+        // Entries of Dolby Vision promise more than the layer that can be seen from here.
+        "h264" | "hevc" if matches!(tag.as_str(), "dva1" | "dvav" | "dvh1" | "dvhe") => None,
         "h264" => avc(data, if tag == "avc3" { "avc3" } else { "avc1" }),
         "hevc" => hevc(data, if tag == "hev1" { "hev1" } else { "hvc1" }),
         "av1" => av1(data, stream.color_numbers()),
-        "vp9" => vp9(stream),
+        "vp9" => vp(stream, "vp09"),
+        "vp8" if tag == "vp08" => vp(stream, "vp08"),
         "vp8" => Some("vp8".into()),
         "aac" => aac(data, stream.profile_number()),
-        // In MP4 by its number among object types (mp4ra.org).
-        "mp3" if tag == "mp4a" => Some("mp4a.6B".into()),
+        codec if tag == "mp4a" => {
+            object_type(codec, stream.sample_rate()?).map(|kind| format!("mp4a.{kind}"))
+        }
         "mpeg4" => mpeg4(data),
         "ac3" => Some("ac-3".into()),
         "eac3" => Some("ec-3".into()),
@@ -25,6 +32,19 @@ pub(super) fn codec_string(stream: &Stream) -> Option<String> {
         word @ ("opus" | "vorbis" | "mp3" | "alac") => Some(word.into()),
         // Subtitles, by their sample entries.
         _ if matches!(tag.as_str(), "wvtt" | "stpp" | "tx3g") => Some(tag),
+        _ => None,
+    }
+}
+
+/// The number among object types of what is not MPEG-4's own in an entry `mp4a` (mp4ra.org; RFC 6381, 3.3).
+/// ffmpeg calls MP3 there `mp4a.40.34`, which is an audio object of MPEG-4, and not what the file says.
+fn object_type(codec: &str, rate: u32) -> Option<&'static str> {
+    match codec {
+        // ISO/IEC 11172-3 has 32, 44.1 and 48 kHz; lower ones are ISO/IEC 13818-3.
+        "mp3" | "mp2" => Some(if rate >= 32_000 { "6B" } else { "69" }),
+        "ac3" => Some("A5"),
+        "eac3" => Some("A6"),
+        "dts" => Some("A9"),
         _ => None,
     }
 }
@@ -66,7 +86,10 @@ fn hevc(data: &[u8], name: &str) -> Option<String> {
 /// Profile, level, tier and bits, by an av1C (AV1 Codec ISO Media File Format Binding, 2.3 and 5). What follows is all
 /// there or nothing of it: it is left out where it is as it would be taken for.
 fn av1(data: &[u8], (color, full): ([i32; 3], bool)) -> Option<String> {
-    let [0x81, first, second, ..] = *data else { return None };
+    let [first, second] = match *data {
+        [0x81, first, second, ..] => [first, second],
+        _ => av1::configuration(data)?,
+    };
     let (profile, level) = (first >> 5, first & 31);
     let tier = if second & 0x80 == 0 { 'M' } else { 'H' };
     let bits = match (profile, second & 0x40 != 0, second & 0x20 != 0) {
@@ -107,18 +130,19 @@ const VP9_LEVELS: [(u64, u64, u8); 14] = [
 
 /// Profile, level and bits (VP Codec ISO Media File Format Binding). A stream does not say its level: it follows from
 /// its size and rate.
-fn vp9(stream: &Stream) -> Option<String> {
+fn vp(stream: &Stream, name: &str) -> Option<String> {
     let profile = stream.profile_number()?;
     let format = stream.pixel_format();
     let bits = match (profile, format) {
         (0 | 1, _) => 8,
+        _ if name == "vp08" => 8,
         (2 | 3, Some(format)) if format.contains("12") => 12,
         (2 | 3, Some(_)) => 10,
         _ => return None,
     };
     let stated = stream.level().and_then(|level| u8::try_from(level).ok());
     let level = stated.or_else(|| vp9_level(stream.size()?, stream.frame_rate()))?;
-    Some(format!("vp09.{profile:02}.{level:02}.{bits:02}"))
+    Some(format!("{name}.{profile:02}.{level:02}.{bits:02}"))
 }
 
 fn vp9_level((width, height): (u32, u32), rate: Option<Rational>) -> Option<u8> {
@@ -130,15 +154,44 @@ fn vp9_level((width, height): (u32, u32), rate: Option<Rational>) -> Option<u8> 
 
 /// By the kind of audio object (ISO/IEC 14496-3, 1.6.2.1), or by ADTS' profile, which is one less.
 fn aac(data: &[u8], profile: Option<u8>) -> Option<String> {
-    let told = match *data {
-        [a, b, ..] if a >> 3 == 31 => Some(32_u8.saturating_add((a & 7) << 3 | b >> 5)),
-        [a, ..] => Some(a >> 3),
-        [] => None,
-    };
-    let decoded = profile.filter(|profile| *profile < 60).map(|profile| profile.saturating_add(1));
-    // HE-AAC may lie behind AAC-LC, where old decoders find that alone: a decoder finds out.
+    let mut bits = Bits::of(data);
+    let told =
+        audio_object(&mut bits).map(|kind| if kind == 2 { behind_lc(bits).unwrap_or(2) } else { kind });
+    let decoded = profile.filter(|profile| *profile < 60).map(|profile| u32::from(profile).saturating_add(1));
+    // HE-AAC may be told by nothing but the sound: a decoder finds out.
     let kind = told.filter(|kind| *kind > 2).or(decoded).or(told).filter(|kind| *kind > 0)?;
     Some(format!("mp4a.40.{kind}"))
+}
+
+/// GetAudioObjectType() of ISO/IEC 14496-3, 1.6.2.1.
+fn audio_object(bits: &mut Bits) -> Option<u32> {
+    match bits.take(5)? {
+        31 => bits.take(6).map(|kind| kind.saturating_add(32)),
+        kind => Some(kind),
+    }
+}
+
+/// Skips a rate's index, or the rate itself.
+fn skip_rate(bits: &mut Bits) -> Option<u32> {
+    if bits.take(4)? == 15 { bits.take(24) } else { Some(0) }
+}
+
+/// HE-AAC (5), or its second version (29), told behind what old decoders read as AAC-LC (ISO/IEC 14496-3, 1.6.5.2).
+fn behind_lc(mut bits: Bits) -> Option<u32> {
+    skip_rate(&mut bits)?;
+    // 0 has a list of channels behind it, in which none of the known encoders tells HE-AAC this way.
+    Some(bits.take(4)?).filter(|channels| *channels != 0)?;
+    bits.take(1)?;
+    if bits.take(1)? == 1 {
+        bits.take(14)?;
+    }
+    bits.take(1)?;
+    let sbr = bits.take(11)? == 0x2b7 && audio_object(&mut bits)? == 5 && bits.take(1)? == 1;
+    if !sbr {
+        return None;
+    }
+    let ps = skip_rate(&mut bits).is_some() && bits.take(11) == Some(0x548) && bits.take(1) == Some(1);
+    Some(if ps { 29 } else { 5 })
 }
 
 /// Profile and level of a visual object sequence (ISO/IEC 14496-2, 6.2.2), in decimal.
@@ -191,11 +244,21 @@ mod tests {
         // The binding of AV1 has both of these.
         let bt709 = ([1, 1, 1], false);
         assert_eq!(av1(&[0x81, 0x04, 0x4c], bt709).unwrap(), "av01.0.04M.10");
-        assert_eq!(av1(&[0x81, 0x04, 0x5e], ([9, 16, 9], false)).unwrap(), "av01.0.04M.10.1.112.09.16.09.0");
+        let pq = ([9, 16, 9], false);
+        assert_eq!(av1(&[0x81, 0x04, 0x4e], pq).unwrap(), "av01.0.04M.10.0.112.09.16.09.0");
+        // 4:4:4 of the high profile, and one of grey only: not what is taken for granted.
+        assert_eq!(av1(&[0x81, 0x28, 0x80], bt709).unwrap(), "av01.1.08H.08.0.000.01.01.01.0");
+        assert_eq!(av1(&[0x81, 0x00, 0x1c], bt709).unwrap(), "av01.0.00M.08.1.110.01.01.01.0");
         assert_eq!(aac(&[0x12, 0x10], Some(1)).unwrap(), "mp4a.40.2");
         assert_eq!(aac(&[0x12, 0x10], Some(4)).unwrap(), "mp4a.40.5");
         assert_eq!(aac(&[0x2b, 0x11, 0x88, 0], None).unwrap(), "mp4a.40.5");
         assert_eq!(aac(&[0xf9, 0x40], None).unwrap(), "mp4a.40.42");
+        // HE-AAC and its second version behind AAC-LC, as two encoders write them.
+        assert_eq!(aac(&[0x13, 0x90, 0x56, 0xe5, 0xa0], Some(1)).unwrap(), "mp4a.40.5");
+        assert_eq!(aac(&[0x13, 0x88, 0x56, 0xe5, 0xa5, 0x48, 0x80], None).unwrap(), "mp4a.40.29");
+        assert_eq!(aac(&[0x12, 0x10, 0x56, 0xe5, 0], Some(1)).unwrap(), "mp4a.40.2");
+        assert_eq!(aac(&[0xeb, 0x8a, 0x08, 0], None).unwrap(), "mp4a.40.29");
+        assert_eq!((object_type("mp3", 44_100), object_type("mp3", 24_000)), (Some("6B"), Some("69")));
         assert_eq!(aac(&[], Some(1)).unwrap(), "mp4a.40.2");
         assert_eq!(mpeg4(&[0, 0, 1, 0xb0, 9, 0, 0, 1]).unwrap(), "mp4v.20.9");
         assert_eq!(vp9_level((1920, 1080), Rational::new(30, 1)), Some(40));
@@ -206,9 +269,19 @@ mod tests {
     #[test]
     fn what_breaks_off_is_no_harm() {
         let whole = [0, 0, 0, 1, 0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0xb0, 0, 0, 3, 0, 0, 3, 0, 93];
-        for bytes in
-            [&whole[..], &[1; 20], &[0x81; 4], &[0xff; 5], &[0, 0, 1], &[0, 0, 1, 0xb0], &[0, 0, 1, 0x67]]
-        {
+        for bytes in [
+            &whole[..],
+            &[0x13, 0x88, 0x56, 0xe5, 0xa5, 0x48, 0x80],
+            &[0x0a, 11, 0, 0, 0, 0x24, 0xcf, 0x7f],
+            &[0x0f; 20],
+            &[0x0a; 40],
+            &[1; 20],
+            &[0x81; 4],
+            &[0xff; 5],
+            &[0, 0, 1],
+            &[0, 0, 1, 0xb0],
+            &[0, 0, 1, 0x67],
+        ] {
             for len in 0..=bytes.len() {
                 let some = &bytes[..len];
                 let _ =

@@ -110,3 +110,46 @@ fn a_word_is_that_of_the_codec_in_whatever_container() {
         }
     }
 }
+
+#[test]
+fn av1_without_a_box_of_its_parameters_is_called_as_with_one() {
+    oracle!("codec strings of bare AV1");
+    let picture =
+        ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=0.2", "-c:v", "libaom-av1", "-cpu-used", "8"];
+    for (format, word) in [
+        ("yuv420p", "av01.0.00M.08"),
+        ("yuv420p10le", "av01.0.00M.10"),
+        ("yuv444p", "av01.1.00M.08.0.000.01.01.01.0"),
+        ("yuv422p10le", "av01.2.00M.10.0.100.01.01.01.0"),
+        ("yuv422p12le", "av01.2.00M.12.0.100.01.01.01.0"),
+    ] {
+        let mp4 =
+            made_by_ffmpeg(&format!("word-{format}.mp4"), &[&picture[..], &["-pix_fmt", format]].concat());
+        assert_eq!(words(&mp4), [Some(word.to_owned())], "{format}");
+        for ending in ["ivf", "obu"] {
+            let copy = ["-i", mp4.to_str().unwrap(), "-c", "copy"];
+            let bare = made_by_ffmpeg(&format!("word-{format}.{ending}"), &copy);
+            assert_eq!(words(&bare), [Some(word.to_owned())], "{format} in {ending}");
+        }
+    }
+}
+
+#[test]
+fn sound_in_mp4_is_called_by_what_its_entry_says() {
+    oracle!("codec strings of sound");
+    // The object types of mp4ra.org, which ffmpeg's own manifests do not use.
+    for (name, rate, codec, word) in [
+        ("low.mp4", "22050", "libmp3lame", "mp4a.69"),
+        ("mp3.mp4", "44100", "libmp3lame", "mp4a.6B"),
+        ("dts.mp4", "48000", "dca", "mp4a.A9"),
+        ("flac.mp4", "48000", "flac", "fLaC"),
+        ("flac.mkv", "48000", "flac", "flac"),
+        ("adts.aac", "48000", "aac", "mp4a.40.2"),
+        ("low.mp3", "22050", "libmp3lame", "mp3"),
+    ] {
+        let sound =
+            ["-f", "lavfi", "-i", "sine=d=0.3", "-ac", "2", "-ar", rate, "-c:a", codec, "-strict", "-2"];
+        let path = made_by_ffmpeg(&format!("word-sound-{name}"), &sound);
+        assert_eq!(words(&path), [Some(word.to_owned())], "{name}");
+    }
+}

@@ -26,7 +26,13 @@ impl<'a> Bits<'a> {
         Some((1_u32 << zeros | self.take(zeros)?).saturating_sub(1))
     }
 
-    fn take(&mut self, count: usize) -> Option<u32> {
+    /// A length in so many bits.
+    pub(crate) fn number(&mut self, count: usize) -> Option<usize> {
+        usize::try_from(self.take(count)?).ok()
+    }
+
+    /// The last 32 of so many bits.
+    pub(crate) fn take(&mut self, count: usize) -> Option<u32> {
         let end = self.at.checked_add(count)?;
         let mut value = 0;
         for at in self.at..end {
