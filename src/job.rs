@@ -245,9 +245,11 @@ pub struct ReportRange {
     pub from: Timestamp,
     /// Asked: the first instant that is out.
     pub to: Timestamp,
-    /// Shown: in mode `keyframe` the time of the keyframe at or before `from`.
+    /// Shown: in mode `keyframe` the time of the keyframe at or before `from`; of sound alone, where its nearest packet
+    /// begins.
     pub actual_from: Timestamp,
-    /// Shown: the end of the range or of the source, whichever is first.
+    /// Shown: the end of the range or of the source, whichever is first; of sound alone where packets have no times
+    /// (WAV, FLAC, Ogg), the end of the last one.
     pub actual_to: Timestamp,
 }
 
@@ -263,9 +265,9 @@ impl ReportRange {
 #[serde(default)]
 #[non_exhaustive]
 pub struct Report {
-    /// `cut`, `join`, `remux`.
+    /// `cut`, `join`, `remux`, `transcode`.
     pub operation: String,
-    /// How a cut was done: `keyframe`, `edit`. None for other operations.
+    /// How a cut was done: `keyframe`, `edit`, `encode`. None for other operations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The ranges of a cut.

@@ -185,9 +185,10 @@ impl Muxer {
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
     }
 
-    /// Whether its packets have times.
+    /// Whether its packets have times. In files of PCM they follow from how much there is, though libav does not say so.
     pub(crate) fn has_times(self) -> bool {
-        self.get().flags & ff::AVFMT_NOTIMESTAMPS == 0
+        let counted = matches!(self.name().as_str(), "wav" | "w64" | "aiff" | "caf" | "au");
+        self.get().flags & ff::AVFMT_NOTIMESTAMPS == 0 && !counted
     }
 
     /// Whether dts may stay the same from one packet to the next.

@@ -18,6 +18,7 @@ use crate::{
     time::{Rational, Timestamp},
 };
 use seams::Seams;
+use std::collections::BTreeSet;
 
 /// A stretch of a source's presentation clock.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,8 @@ pub(super) struct Session<'a> {
     /// What progress counts up to; [`Timestamp::MAX`] if that is not known.
     pub total: Timestamp,
     seams: Seams,
+    /// Tracks of which something is shown.
+    shown: BTreeSet<usize>,
 }
 
 impl<'a> Session<'a> {
@@ -73,7 +76,29 @@ impl<'a> Session<'a> {
         control: &'a Control,
         total: Timestamp,
     ) -> Self {
-        Self { target, report, control, placed: Timestamp::ZERO, total, seams: Seams::default() }
+        let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
+        Self { target, report, control, placed, total, seams, shown }
+    }
+
+    /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at all.
+    pub(super) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
+        if self.target.tracks.iter().all(|track| track.packets == 0) {
+            let what =
+                "no packet lies in what is kept: each is copied whole, and belongs where more of it lies";
+            return Err(Error::invalid(what)
+                .with_setting("mode")
+                .advise("keep more, or use mode encode, which cuts within packets"));
+        }
+        for feed in feeds.iter().filter(|feed| !self.shown.contains(&feed.track)) {
+            let Some(stream) = media.streams().get(feed.stream) else { continue };
+            if matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture() {
+                self.report.leave_out(feed.stream, stream.codec(), "nothing of it lies in what is kept");
+                if let Some(track) = self.target.tracks.get_mut(feed.track) {
+                    track.unseen = true;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -453,6 +478,9 @@ impl Copy<'_, '_> {
         let to = from.plus(len);
         let (placed, part) = (self.session.placed, self.part);
         for lane in &self.lanes {
+            if lane.shows() {
+                self.session.shown.insert(lane.track);
+            }
             let Some(track) = self.session.target.tracks.get_mut(lane.track).filter(|_| lane.written > 0)
             else {
                 continue;

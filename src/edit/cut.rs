@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result, Source, TimeRange, Timestamp,
+    Control, Error, ErrorKind, Media, Report, Result, Source, StreamKind, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
     output::{self, Job, Operation, numbering::Extent, target::Target},
@@ -164,12 +164,6 @@ impl Copying {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let mode = self.mode(target)?;
         report.mode = Some(mode.name().into());
-        if mode == CutMode::Keyframe && self.settings.mode.is_none() {
-            report.warn(format!(
-                "{} has no edit lists: the cut begins at the keyframe at or before each range",
-                target.name()
-            ));
-        }
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
         let ranges = self.ranges(report)?;
@@ -190,6 +184,17 @@ impl Copying {
         target.tell(&(&ranges, mode));
         target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         let feeds = Feed::all(target);
+        if mode == CutMode::Keyframe && self.settings.mode.is_none() {
+            let has_pictures = feeds.iter().any(|feed| {
+                let stream = self.media.streams().get(feed.stream);
+                stream.is_some_and(|stream| stream.kind() == StreamKind::Video && !stream.is_picture())
+            });
+            let begins = match has_pictures {
+                true => "the cut begins at the keyframe at or before each range",
+                false => "each range begins and ends between two packets, where they are nearest",
+            };
+            report.warn(format!("{} has no edit lists: {begins}", target.name()));
+        }
         let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
         let mut session = Session::new(target, report, control, total);
         for (i, range) in ranges.iter().enumerate() {
@@ -207,6 +212,7 @@ impl Copying {
                 asked.actual_to = copied.from.plus(copied.len);
             }
         }
+        session.tell_unseen(&self.media, &feeds)?;
         let shown = |r: &ReportRange| TimeRange { from: r.actual_from, to: r.actual_to };
         let shown: Vec<TimeRange> = session.report.ranges.iter().map(shown).collect();
         session.target.chapters = chapters(&self.media, &shown);

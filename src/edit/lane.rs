@@ -110,6 +110,8 @@ pub(super) struct Lane {
     pub long: i64,
     /// Packets wait for what comes behind the seam: so do those that follow them.
     pub waits: bool,
+    /// Sound of which nothing else is in the output, and no part follows.
+    pub alone: bool,
     /// How much that lies inside the range was left out with a packet at its beginning, in ticks.
     pub left_out_first: i64,
     /// And at its end.
@@ -117,6 +119,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Whether something of it is shown: its packets may all lie in front of what is.
+    pub(super) fn shows(&self) -> bool {
+        self.written > 0 && self.spans.iter().any(|span| self.seen_end.is_some_and(|end| end > span.media))
+    }
+
     /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins
     /// with, and lacks what it refers to.
     pub(super) fn leads(&mut self, packet: &Packet) -> bool {
@@ -199,11 +206,13 @@ impl Lane {
             0 => pts.map(|pts| pts.saturating_add(half.min(most))),
             reach => pts.map(|pts| pts.saturating_sub(reach)),
         };
-        let late = decides.is_some_and(|time| time >= self.until);
+        let late = decides.is_some_and(|time| time >= self.until) && !self.holds_middle(packet);
         let ends = pts.map(|pts| pts.saturating_add(packet.duration()));
         let early = match self.kind {
             StreamKind::Audio if self.primes => pts.is_some_and(|pts| pts < self.keep_from),
-            StreamKind::Audio => middle.is_some_and(|middle| middle < self.keep_from),
+            StreamKind::Audio => {
+                middle.is_some_and(|middle| middle < self.keep_from) && !self.holds_middle(packet)
+            }
             _ => ends.is_some_and(|ends| ends <= self.keep_from && packet.duration() > 0),
         };
         // What was left out leaves no hole: nothing of this stream comes behind it.
@@ -216,6 +225,16 @@ impl Lane {
             self.left_out_first = self.left_out_first.max(at_start);
         }
         if late || early { Fate::LeftOut } else { Fate::Written }
+    }
+
+    /// Whether the middle of the range lies in a packet of which more lies outside: without it, nothing would be left of
+    /// the range.
+    fn holds_middle(&self, packet: &Packet) -> bool {
+        let Some(pts) = packet.pts().or(packet.dts()).filter(|_| self.alone && self.written == 0) else {
+            return false;
+        };
+        let middle = self.keep_from.midpoint(self.until);
+        self.until < i64::MAX && pts <= middle && middle < pts.saturating_add(packet.duration())
     }
 
     /// Why a packet is left out, if it can't be written.

@@ -196,13 +196,7 @@ fn of(source: &Source, control: &Control) -> Result<Inspection> {
         );
     }
     let movie = movie.unwrap_or_default();
-    let mut in_fragments = match Fragments::read(&mut read, len, &movie, limits) {
-        Err(error) if error.kind() == crate::ErrorKind::Corrupt => {
-            warnings.push(error.message().to_owned());
-            Fragments::default()
-        }
-        read => read?,
-    };
+    let mut in_fragments = Fragments::read(&mut read, len, &movie, limits)?;
     let wrong = movie
         .tracks
         .iter()
@@ -271,7 +265,8 @@ impl Inspection {
         numbers.zip(all).map(|(number, sample)| SampleInfo::of(number, sample))
     }
 
-    /// The number of the last sample of a track that is decoded at or before a tick. None before the first.
+    /// The number of the last sample of a track that is decoded at or before a tick. None before the first, and where
+    /// the times of fragments go back (a warning says so).
     pub fn decoded_at(&self, track: u32, tick: i64) -> Option<u64> {
         self.view(track)?.decoded_at(tick)
     }
@@ -282,7 +277,7 @@ impl Inspection {
     /// # Errors
     ///
     /// [`Corrupt`](crate::ErrorKind::Corrupt) where more than 65,536 samples may lie between two, by the offsets of
-    /// the track (ctts, trun).
+    /// the track (ctts, trun), and where the times of fragments go back.
     pub fn composed_at(&self, track: u32, tick: i64) -> Result<Option<u64>> {
         self.view(track).map_or(Ok(None), |view| view.composed_at(tick))
     }

@@ -71,6 +71,8 @@ pub(super) fn extent(
         let counted = matches!(demuxer.name().as_str(), "ogg" | "matroska,webm");
         let shortest = delays().min().filter(|_| counted && from == Some(DurationFrom::Header));
         let end = end.map(|end| end.minus(shortest.unwrap_or(Timestamp::ZERO)).max(Timestamp::ZERO));
+        let played_end = played_end(streams, played).filter(|_| demuxer.name() == "matroska,webm");
+        let end = end.map(|end| played_end.map_or(end, |played| end.min(played.minus(start))));
         return Ok(Extent { start, end, from });
     };
     let any = streams.iter().any(played);
@@ -101,6 +103,20 @@ pub(super) fn extent(
         None => stated(demux, demuxer),
     };
     Ok(Extent { start, end, from })
+}
+
+/// When picture and sound end by what Matroska says of each (the tag DURATION, which mkvmerge and libav write), where
+/// subtitles or data are beside them: those may be longer, and its header states one length for all.
+fn played_end(streams: &[Stream], played: impl Fn(&Stream) -> bool) -> Option<Timestamp> {
+    if streams.iter().all(&played) {
+        return None;
+    }
+    let told = |stream: &Stream| {
+        let tag = stream.metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case("DURATION"));
+        tag.and_then(|(_, length)| length.parse::<Timestamp>().ok())
+    };
+    let ends: Option<Vec<Timestamp>> = streams.iter().filter(|stream| played(stream)).map(told).collect();
+    ends?.into_iter().max().filter(|end| *end > Timestamp::ZERO)
 }
 
 /// How much of a stream's beginning is its encoder's delay.

@@ -115,13 +115,13 @@ impl Media {
     /// states that there is: packets that can't be told apart, or that are missing. `found` is how much came
     /// of what is due.
     pub(crate) fn shortfall(&self, streams: &[usize], due: Timestamp, found: Timestamp) -> Option<String> {
-        let played = |stream: &Stream| {
-            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+        let lasts = |stream: &Stream| {
+            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio | StreamKind::Subtitle)
                 && !stream.is_picture()
                 && !stream.is_hidden()
         };
         // It may be the one that is left out that is as long as stated.
-        let all = self.0.streams.iter().enumerate().all(|(i, s)| !played(s) || streams.contains(&i));
+        let all = self.0.streams.iter().enumerate().all(|(i, s)| !lasts(s) || streams.contains(&i));
         // By a bit rate it is guessed, and by an index every packet is found or missed.
         let known = self.0.info.duration_from.is_some_and(|from| from != DurationFrom::BitRate);
         let missing = due.minus(found).nanos();

@@ -2,13 +2,16 @@
 
 use super::{
     boxes::{Place, Read, boxes_of_file},
-    fields::wrong,
     fragments::{Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, read_mfra, read_moof},
     movie::{Movie, Track, load},
     sample_tables::Samples,
     view::View,
 };
 use crate::{ErrorKind, Limits, Result};
+use std::ops::BitAnd;
+
+/// So many warnings are kept.
+const WARNINGS: usize = 100;
 
 /// A track's samples behind its moov.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct FragmentedTrack {
     sync: Option<u64>,
     /// The least and the largest offset from decode to composition times, in all runs.
     offsets: (i32, i32),
+    /// Their times go upwards.
+    in_order: bool,
 }
 
 /// The samples of a file's fragments, by track.
@@ -57,14 +62,24 @@ impl Fragments {
             let tracks = &all.tracks;
             let mut expected =
                 |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
-            let fragments = read_moof(place, &content, &mut expected)?;
+            let fragments = match read_moof(place, &content, &mut expected) {
+                // The others may be sound.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    all.warn(error.message());
+                    return Ok(true);
+                }
+                fragments => fragments?,
+            };
             for fragment in fragments {
                 let runs = size_of::<FragmentRun>().saturating_mul(fragment.runs.len()) as u64;
                 all.held = all.held.saturating_add(runs);
                 let Some(track) = all.tracks.iter_mut().find(|track| track.id == fragment.track) else {
                     continue;
                 };
-                fragment.runs.into_iter().try_for_each(|run| track.push(run))?;
+                if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
+                    let id = track.id;
+                    all.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
+                }
             }
             // The runs' tables lie in it.
             all.hold(content.len() as u64, limits)?;
@@ -81,6 +96,13 @@ impl Fragments {
         })
     }
 
+    fn warn(&mut self, what: &str) {
+        // More of them say no more.
+        if self.warnings.len() < WARNINGS {
+            self.warnings.push(what.to_owned());
+        }
+    }
+
     fn add_index(&mut self, read: &mut Read<'_>, place: Place, limits: &Limits) -> Result<()> {
         let content = load(read, place, limits)?;
         let own = size_of::<SegmentIndex>().saturating_add(content.len());
@@ -93,7 +115,7 @@ impl Fragments {
         // Without it all is found by going through the file.
         found.or_else(|error| match error.kind() {
             ErrorKind::Corrupt => {
-                self.warnings.push(error.message().to_owned());
+                self.warn(error.message());
                 Ok(())
             }
             _ => Err(error),
@@ -103,8 +125,11 @@ impl Fragments {
     /// All samples of a track of the file's moov. None of those in its tables where they can't be meant.
     pub(crate) fn view<'a>(&'a self, track: &'a Track) -> View<'a> {
         let behind = self.tracks.iter().find(|behind| behind.id == track.id);
-        let (runs, offsets) = behind.map_or((&[][..], (0, 0)), |behind| (&behind.runs, behind.offsets));
-        View::new(track.samples.as_ref().ok(), runs, offsets)
+        let tables = track.samples.as_ref().ok();
+        behind.map_or_else(
+            || View::new(tables, &[], (0, 0), true),
+            |behind| View::new(tables, &behind.runs, behind.offsets, behind.in_order),
+        )
     }
 }
 
@@ -121,22 +146,26 @@ impl FragmentedTrack {
         let samples = in_moov.map_or(0, |samples| samples.count().into());
         let sync =
             in_moov.ok().and_then(|samples| samples.sync_at_or_before(samples.count().checked_sub(1)?));
-        Self { id: track.id, runs: Vec::new(), expected, samples, sync: sync.map(u64::from), offsets: (0, 0) }
+        Self {
+            id: track.id,
+            runs: Vec::new(),
+            expected,
+            samples,
+            sync: sync.map(u64::from),
+            offsets: (0, 0),
+            in_order: true,
+        }
     }
 
-    fn push(&mut self, mut run: FragmentRun) -> Result<()> {
-        // They are looked up by their times.
-        if self.runs.last().is_some_and(|last| run.decode < last.decoded()) {
-            return Err(wrong(
-                *b"tfdt",
-                format!("a fragment of track {} begins before the last one ends", self.id),
-            ));
-        }
+    /// Whether it begins where the last one ends, or behind that.
+    fn push(&mut self, mut run: FragmentRun) -> bool {
+        let in_order = self.runs.last().is_none_or(|last| run.decode >= last.decoded());
+        self.in_order &= in_order;
         run.follow(self.samples, self.sync);
         (self.samples, self.sync) = (self.samples.saturating_add(run.count().into()), run.last_sync);
         self.expected.decode = run.decoded();
         self.offsets = (self.offsets.0.min(run.offsets.0), self.offsets.1.max(run.offsets.1));
         self.runs.push(run);
-        Ok(())
+        in_order
     }
 }

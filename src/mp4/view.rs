@@ -20,13 +20,20 @@ pub(crate) struct View<'a> {
     runs: &'a [FragmentRun],
     /// The least and the largest offset from decode to composition times; 0 is between them.
     offsets: (i32, i32),
+    /// The times of its runs go upwards.
+    in_order: bool,
 }
 
 impl<'a> View<'a> {
     /// `offsets`: those of the runs.
-    pub(super) fn new(tables: Option<&'a Samples>, runs: &'a [FragmentRun], offsets: (i32, i32)) -> Self {
+    pub(super) fn new(
+        tables: Option<&'a Samples>,
+        runs: &'a [FragmentRun],
+        offsets: (i32, i32),
+        in_order: bool,
+    ) -> Self {
         let (least, most) = tables.map_or((0, 0), Samples::offsets);
-        Self { tables, runs, offsets: (least.min(offsets.0), most.max(offsets.1)) }
+        Self { tables, runs, offsets: (least.min(offsets.0), most.max(offsets.1)), in_order }
     }
 
     fn in_tables(self) -> u64 {
@@ -70,8 +77,12 @@ impl<'a> View<'a> {
         Both { tables: tables.map(|tables| tables.walk(first)), runs: runs.iter().flat_map(within) }
     }
 
-    /// The last sample that is decoded at or before a time.
+    /// The last sample that is decoded at or before a time. None before the first, and where the times of fragments do
+    /// not go upwards.
     pub(crate) fn decoded_at(self, time: i64) -> Option<u64> {
+        if !self.in_order {
+            return None;
+        }
         let run = self.runs.partition_point(|run| run.decode <= time);
         let run = self.runs.get(..run).and_then(|runs| runs.iter().rev().find(|run| run.count() > 0));
         match run {
@@ -83,6 +94,9 @@ impl<'a> View<'a> {
     /// The sample that is shown at a time: the one with the last composition time at or before it. None before the
     /// first; an error where too many samples lie between the track's offsets to look.
     pub(crate) fn composed_at(self, time: i64) -> Result<Option<u64>> {
+        if !self.in_order {
+            return Err(wrong(*b"tfdt", "its fragments are out of order: no sample is found by its time"));
+        }
         let (least, most) = (i64::from(self.offsets.0), i64::from(self.offsets.1));
         let Some(last) = self.decoded_at(time.saturating_sub(least)) else { return Ok(None) };
         // This one is composed in time, and the one that is looked for no earlier.

@@ -24,15 +24,20 @@ struct Layout {
     moov: mp4::Place,
 }
 
+/// movenc.c numbers its tracks by their streams, from 1.
+fn number(track: &Track) -> u32 {
+    u32::try_from(track.index).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Tracks whose packets all lie in front of what is shown.
+fn unseen(tracks: &[Track]) -> Vec<u32> {
+    tracks.iter().filter(|track| track.unseen).map(number).collect()
+}
+
 fn edits(tracks: &[Track]) -> Vec<TrackEdits<'_>> {
-    // movenc.c numbers its tracks by their streams, from 1.
-    let written = tracks.iter().filter(|track| track.packets > 0);
+    let written = tracks.iter().filter(|track| track.packets > 0 && !track.unseen);
     written
-        .map(|track| TrackEdits {
-            id: u32::try_from(track.index).unwrap_or(u32::MAX).saturating_add(1),
-            base: track.clock.base(),
-            shown: track.clock.shown(),
-        })
+        .map(|track| TrackEdits { id: number(track), base: track.clock.base(), shown: track.clock.shown() })
         .collect()
 }
 
@@ -78,6 +83,7 @@ pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<R
     let mut bytes = vec![0; size(layout.moov)];
     reader.read_exact_at(layout.moov.start, &mut bytes)?;
     let mut moov = Moov::parse(&bytes)?;
+    moov.remove_tracks(&unseen(tracks));
     moov.set_edits(&edits(tracks))?;
     let ftyp_len = layout.ftyp.end.saturating_sub(layout.ftyp.start);
     let payload = layout.mdat.content..layout.mdat.end;
@@ -198,6 +204,7 @@ pub(super) fn moov_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> Re
     )?;
     let size = |place: mp4::Place| usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0);
     let mut moov = Moov::parse(&file.read_at(layout.moov.start, size(layout.moov))?)?;
+    moov.remove_tracks(&unseen(tracks));
     moov.set_edits(&edits(tracks))?;
     let wide = len.saturating_add(1 << 28) > u32::MAX.into();
     moov.move_chunks(&|offset| offset, wide)?;

@@ -71,6 +71,18 @@ impl Moov {
         self.0.child_mut(b"mvhd").ok_or_else(damaged)?.set_movie_duration(scale, longest)
     }
 
+    /// Leaves tracks out, by their numbers.
+    pub(super) fn remove_tracks(&mut self, ids: &[u32]) {
+        let number = |trak: &Node| {
+            let header = trak.child(b"tkhd")?;
+            header.number(if header.version() == 1 { 20 } else { 12 }).ok()
+        };
+        let is_out = |node: &Node| &node.kind == b"trak" && number(node).is_some_and(|id| ids.contains(&id));
+        if let Content::Boxes(boxes) = &mut self.0.content {
+            boxes.retain(|node| !is_out(node));
+        }
+    }
+
     /// Moves all chunk offsets; 64-bit tables take the place of 32-bit ones where an offset does not fit.
     pub(super) fn move_chunks(&mut self, to: &dyn Fn(u64) -> u64, wide: bool) -> Result<()> {
         for trak in self.0.boxes_mut().iter_mut().filter(|node| &node.kind == b"trak") {

@@ -16,6 +16,8 @@ pub(crate) struct Track {
     pub index: usize,
     pub clock: Clock,
     pub packets: u64,
+    /// Nothing of it is shown: it is left out of an index of ours.
+    pub unseen: bool,
     /// What is added to its times.
     pub later: Timestamp,
     /// Its packets, subtitles, come when they come, if at all.

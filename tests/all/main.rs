@@ -13,6 +13,7 @@ mod codec_strings;
 mod containers;
 mod copy;
 mod encode_cuts;
+mod ends;
 mod errors;
 mod fidelity;
 mod filters;

@@ -80,6 +80,10 @@ fn agree(path: &Path, what: &str) -> usize {
         let added = (sum(|_| 1), sum(|s| s.sync.into()), sum(|s| s.size.into()), sum(|s| s.duration.into()));
         let said = (track.samples, track.sync_samples, track.bytes, track.decoded);
         assert_eq!(said, added, "{what}, track {id}");
+        if seen.is_empty() && !["vide", "soun"].contains(&track.handler.as_str()) {
+            // FFmpeg 9 reads nothing of MPEG-4's own tracks (sdsm, odsm): it has no codec for them.
+            continue;
+        }
         let blocks = track.handler == "soun" && samples.len() > seen.len();
         if blocks {
             packed(&samples, &seen, what, id)

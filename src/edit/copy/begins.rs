@@ -21,6 +21,8 @@ impl Copy<'_, '_> {
             };
             let spans = timeline.clip(from, to);
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
+            let fresh = self.session.target.tracks.iter().all(|track| track.packets == 0);
+            let alone = stream == primary && s.kind() == StreamKind::Audio && self.part.last && fresh;
             let lane = Lane {
                 stream,
                 track,
@@ -48,6 +50,7 @@ impl Copy<'_, '_> {
                 later: Timestamp::ZERO,
                 long: i64::MAX,
                 waits: false,
+                alone,
                 left_out_first: 0,
                 left_out_last: 0,
             };

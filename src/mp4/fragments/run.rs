@@ -108,12 +108,20 @@ pub(crate) fn read_moof(
     content: &Bytes,
     expected: &mut dyn FnMut(u32) -> Option<Expected>,
 ) -> Result<Vec<TrackFragment>> {
-    let mut all = Vec::new();
+    let mut all: Vec<TrackFragment> = Vec::new();
     // Data of a track lies behind that of the one before, where nothing else is said.
     let mut data_end = place.start;
     for (kind, content) in children(content) {
         if kind == *b"traf" {
-            all.extend(read_traf(place.start, &content, &mut data_end, expected)?);
+            // A track may have several: each goes on where the one before it ends.
+            let ends = |id: u32| {
+                all.iter().rev().find(|before| before.track == id)?.runs.last().map(FragmentRun::decoded)
+            };
+            let mut known = |id: u32| {
+                expected(id).map(|known| Expected { decode: ends(id).unwrap_or(known.decode), ..known })
+            };
+            let fragment = read_traf(place.start, &content, &mut data_end, &mut known)?;
+            all.extend(fragment);
         }
     }
     Ok(all)

@@ -271,7 +271,18 @@ impl Target {
             let sparse = stream.kind() == StreamKind::Subtitle;
             let head = streams::in_band(self.muxer, stream).to_vec();
             let later = Timestamp::ZERO;
-            tracks.push(Track { index, clock, packets: 0, later, sparse, numbers: None, held: None, head });
+            let (numbers, held) = (None, None);
+            tracks.push(Track {
+                index,
+                clock,
+                packets: 0,
+                unseen: false,
+                later,
+                sparse,
+                numbers,
+                held,
+                head,
+            });
         }
         (self.tracks, self.output) = (tracks, Some(output));
         Ok(())

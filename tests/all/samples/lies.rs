@@ -215,3 +215,32 @@ fn bounded_look(bytes: Vec<u8>) -> Option<()> {
     }
     Some(())
 }
+
+#[test]
+fn a_fragment_out_of_order_keeps_its_samples() {
+    oracle!("fragments out of order");
+    let honest = fragmented();
+    let tfdt = find_all(&honest, "moof/traf/tfdt")[1].content();
+    // One tick back, as packagers round.
+    let mut bytes = honest.clone();
+    let wide = bytes[tfdt] == 1;
+    let at = tfdt + if wide { 8 } else { 4 };
+    let time = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    bytes[at..at + 4].copy_from_slice(&(time - 1).to_be_bytes());
+    let found = looked_at(bytes).unwrap();
+    assert_eq!(
+        (found.tracks[0].samples, found.fragments),
+        (50, looked_at(honest.clone()).unwrap().fragments)
+    );
+    assert!(found.warnings[0].contains("tfdt"), "{:?}", found.warnings);
+    let times: Vec<i64> = found.samples(1, 0..50).map(|sample| sample.decode_time).collect();
+    assert_eq!(times.iter().filter(|tick| **tick == i64::from(time) - 1).count(), 1, "{times:?}");
+    assert!(found.composed_at(1, 0).is_err() && found.decoded_at(1, 0).is_none());
+    assert_eq!(found.sync_behind(1, 1), Some(12));
+    // What can't be read of one is missing, and the others are there.
+    let trun = find_all(&honest, "moof/traf/trun")[1].content() + 4;
+    let mut bytes = honest.clone();
+    bytes[trun..trun + 4].copy_from_slice(&1000_u32.to_be_bytes());
+    let found = looked_at(bytes).unwrap();
+    assert_eq!(found.tracks[0].samples, 38, "{:?}", found.warnings);
+}
