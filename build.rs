@@ -1,7 +1,7 @@
 //! Reads which libav ffmpeg-sys-next found (`DEP_FFMPEG_*`) into the cfgs that `src/av/` selects by.
 //!
-//! `libav_6_0`, `libav_7_0`, … mean "this release or newer". That libav and libclang are there at all is checked
-//! by `vendor-notes/preflight`, which cargo mostly, but not always, builds before ffmpeg-sys-next.
+//! `libav_6_0`, `libav_7_0`, … mean "this release or newer". That libav and libclang are there at all is
+//! checked by `vendor-notes/preflight`, which cargo mostly, but not always, builds before ffmpeg-sys-next.
 
 use std::env;
 

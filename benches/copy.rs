@@ -1,8 +1,9 @@
-//! What copying costs, beside `ffmpeg -c copy` in the same run: `cargo bench` prints a table of aims and figures.
+//! What copying costs, beside `ffmpeg -c copy` in the same run: `cargo bench` prints a table of aims and
+//! figures.
 //!
-//! Criterion times what is short; the rest (growth, memory, what was read, shared blocks) is measured here. Media is
-//! made once and kept in `target/bench-media` (2.5 GB). `cargo bench -- join` does the rows of that name alone: cut,
-//! growth, segments, save, memory, payload, read, join, samples.
+//! Criterion times what is short; the rest (growth, memory, what was read, shared blocks) is measured here.
+//! Media is made once and kept in `target/bench-media` (2.5 GB). `cargo bench -- join` does the rows of that
+//! name alone: cut, growth, segments, save, memory, payload, read, join, samples.
 
 #![forbid(unsafe_code)]
 
@@ -279,8 +280,8 @@ struct Saved {
     extents: (usize, usize),
 }
 
-/// Saves the 918 MB cut of a source beside it, in turn with the reference. Each begins when the disk is idle, and its
-/// file is gone before it is written to the disk: none waits for what the other wrote.
+/// Saves the 918 MB cut of a source beside it, in turn with the reference. Each begins when the disk is idle,
+/// and its file is gone before it is written to the disk: none waits for what the other wrote.
 fn save_beside(bench: &Bench, source: &Path, reference: Run<'_>) -> Outcome<Saved> {
     system::warm(source)?;
     let media = open(source)?;

@@ -1,6 +1,7 @@
-//! What media costs that is far away: a device that answers after 20 ms and sends 100 MiB a second, all requests
-//! together. `cargo bench --bench remote` prints requests, bytes and time of a cut of 10 s out of 120 s (120 MB), and
-//! beside them the time of k round trips and those bytes. `-- mkv` does the rows of that name alone.
+//! What media costs that is far away: a device that answers after 20 ms and sends 100 MiB a second, all
+//! requests together. `cargo bench --bench remote` prints requests, bytes and time of a cut of 10 s out of
+//! 120 s (120 MB), and beside them the time of k round trips and those bytes. `-- mkv` does the rows of that
+//! name alone.
 
 #![forbid(unsafe_code)]
 
@@ -90,7 +91,8 @@ struct Cost {
     seconds: f64,
 }
 
-/// A job of which a part is measured: `prepare` is not, and gives what `work` takes; `work` gives the bytes that it needs.
+/// A job of which a part is measured: `prepare` is not, and gives what `work` takes; `work` gives the bytes
+/// that it needs.
 fn measured<T>(
     path: &Path,
     prepare: impl Fn(Source) -> Outcome<T>,

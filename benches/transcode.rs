@@ -1,5 +1,5 @@
-//! What transcoding costs, beside `ffmpeg` with the same settings and threads in the same run:
-//! `cargo bench --bench transcode` prints a table of aims and figures. `-- speed` does the rows of that name alone: speed,
+//! What transcoding costs, beside `ffmpeg` with the same settings and threads in the same run: `cargo bench
+//! --bench transcode` prints a table of aims and figures. `-- speed` does the rows of that name alone: speed,
 //! filter, start, sound, live, memory.
 
 #![forbid(unsafe_code)]
@@ -27,7 +27,8 @@ use support::{
     table::{self, Row, size, time},
 };
 
-/// Names the file that a child of this bench transcodes, for its parent to look at its memory; the output comes behind.
+/// Names the file that a child of this bench transcodes, for its parent to look at its memory; the output
+/// comes behind.
 const CHILD: &str = "AVROPE_BENCH_TRANSCODE";
 
 struct Bench {

@@ -18,7 +18,8 @@ struct Bar {
 }
 
 impl Processor<Frame> for Bar {
-    // Whatever the source has, pictures come as RGB with one byte for each of red, green and blue, in one plane.
+    // Whatever the source has, pictures come as RGB with one byte for each of red, green and blue, in one
+    // plane.
     fn format(&self) -> Option<&str> {
         Some("rgb24")
     }

@@ -1,5 +1,5 @@
-//! Remuxes a stream that can't seek (anything that is `Read`) to MPEG-TS, into a channel of `Bytes`: bounded memory, however
-//! long it goes on.
+//! Remuxes a stream that can't seek (anything that is `Read`) to MPEG-TS, into a channel of `Bytes`: bounded
+//! memory, however long it goes on.
 //!
 //!     cat talk.mkv | cargo run --example read_to_channel -- - > talk.ts
 //!

@@ -2,7 +2,8 @@
 //!
 //!     cargo run --example serve_clip -- talk.mp4
 //!
-//! Without a file it makes a small clip first. It asks itself once, then prints the address and serves until Ctrl-C.
+//! Without a file it makes a small clip first. It asks itself once, then prints the address and serves until
+//! Ctrl-C.
 
 use avrope::{Control, Cut, Media, Rope, Source, TimeRange, cut, synth};
 use std::{

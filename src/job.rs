@@ -245,11 +245,11 @@ pub struct ReportRange {
     pub from: Timestamp,
     /// Asked: the first instant that is out.
     pub to: Timestamp,
-    /// Shown: in mode `keyframe` the time of the keyframe at or before `from`; of sound alone, where its nearest packet
-    /// begins.
+    /// Shown: in mode `keyframe` the time of the keyframe at or before `from`; of sound alone, where its
+    /// nearest packet begins.
     pub actual_from: Timestamp,
-    /// Shown: the end of the range or of the source, whichever is first; of sound alone where packets have no times
-    /// (WAV, FLAC, Ogg), the end of the last one.
+    /// Shown: the end of the range or of the source, whichever is first; of sound alone where packets have no
+    /// times (WAV, FLAC, Ogg), the end of the last one.
     pub actual_to: Timestamp,
 }
 

@@ -18,11 +18,12 @@
 //! # Nouns
 //!
 //! - [`Source`]: where bytes come from: a file, memory, anything with `read_at`, a stream.
-//! - [`Rope`]: a sequence of byte slices that reads as one. A clip is a rope: a few owned header bytes and a few slices of
-//!   the source, resolved when it is read, sent or saved.
-//! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time, follow from it.
-//! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write to a [`Sink`]
-//!   (`cut_to`…).
+//! - [`Rope`]: a sequence of byte slices that reads as one. A clip is a rope: a few owned header bytes and a
+//!   few slices of the source, resolved when it is read, sent or saved.
+//! - [`Media`]: an opened, indexed source. Opening is paid once; many operations, also at the same time,
+//!   follow from it.
+//! - [`cut`], [`join`], [`remux`]: operations that copy. They return a [`Clip`] (rope and report), or write
+//!   to a [`Sink`] (`cut_to`…).
 //! - [`transcode()`], [`transcode_segments`], [`join_with_transition`]: operations that decode and encode.
 //! - [`Job`]: an operation with all that it needs, owned: what waits in a queue and runs on another thread.
 //! - [`Control`]: what the caller holds over a job: cancel, deadline, progress, limits.

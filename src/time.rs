@@ -269,8 +269,8 @@ impl Rational {
         f64::from(self.num) / f64::from(self.den)
     }
 
-    /// Of a time base whose ticks are longer than so many seconds: how many finer ones each of them is, and their
-    /// base; else 1, and itself.
+    /// Of a time base whose ticks are longer than so many seconds: how many finer ones each of them is, and
+    /// their base; else 1, and itself.
     pub(crate) fn cut(self, coarse: f64) -> (i64, Self) {
         // MPEG's clock is fine enough.
         const FINE: f64 = 1.0 / 90_000.0;

@@ -1,6 +1,6 @@
-//! Devices: the listing, errors for what is not there, and devices that any machine can have: OpenCL on the processor
-//! (PoCL) and Vulkan on the processor (lavapipe). `sh vendor-notes/setup.sh --with-test-devices` installs both;
-//! AVROPE_REQUIRE_DEVICES names those (`opencl,vulkan`) whose absence is a failure.
+//! Devices: the listing, errors for what is not there, and devices that any machine can have: OpenCL on the
+//! processor (PoCL) and Vulkan on the processor (lavapipe). `sh vendor-notes/setup.sh --with-test-devices`
+//! installs both; AVROPE_REQUIRE_DEVICES names those (`opencl,vulkan`) whose absence is a failure.
 
 mod common;
 #[path = "hardware/cuda.rs"]
@@ -181,8 +181,8 @@ fn devices_open_and_close_on_many_threads() {
     for kind in [DeviceKind::OpenCl, DeviceKind::Vulkan] {
         if there(kind) {
             std::thread::scope(|scope| {
-                // More than the 29 times that NVIDIA's driver for Vulkan can be loaded. Who waits for its turn
-                // must have it within 10 s, also in the other tests.
+                // More than the 29 times that NVIDIA's driver for Vulkan can be loaded. Who waits for its
+                // turn must have it within 10 s, also in the other tests.
                 for _ in 0..4 {
                     scope.spawn(|| {
                         for _ in 0..8 {
@@ -195,8 +195,8 @@ fn devices_open_and_close_on_many_threads() {
     }
 }
 
-/// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the same filter
-/// shows in memory, more or less.
+/// Upload, a filter on the device, download, and back into an encoder: what the picture shows is what the
+/// same filter shows in memory, more or less.
 fn filters_on(device: &str, filter: &str) {
     use avrope::{
         Control, Media, Source, Transcode, synth, transcode,

@@ -115,8 +115,8 @@ fn memory_does_not_grow_over_1000_rounds() {
     grows_not(1000);
 }
 
-/// Runs this very test again under valgrind. The child reads fixtures that the parent made: encoders make noise of
-/// their own.
+/// Runs this very test again under valgrind. The child reads fixtures that the parent made: encoders make
+/// noise of their own.
 fn under_valgrind(rounds: usize) {
     const CHILD: &str = "AVROPE_LEAK_CHILD";
     if let Ok(rounds) = std::env::var(CHILD) {

@@ -1,4 +1,5 @@
-//! What a job may use up: hostile sources against the command line in a process of its own, whose memory is measured.
+//! What a job may use up: hostile sources against the command line in a process of its own, whose memory is
+//! measured.
 
 #![cfg(feature = "cli")]
 
@@ -125,14 +126,15 @@ fn a_file_that_may_not_grow_is_an_error_and_leaves_nothing() {
 fn a_thread_that_can_not_start_is_an_error() {
     oracle!("a_thread_that_can_not_start_is_an_error");
     let (case, clip) = (Case::new(), clip());
-    // Stacks so large that address space is there for some of them, and not for all: in each run it is another thread that
-    // can't start.
+    // Stacks so large that address space is there for some of them, and not for all: in each run it is
+    // another thread that can't start.
     let stack: u64 = 1 << 30;
     let args = ["transcode", text(&clip), "-o", "out.mkv", "--video-codec", "mpeg4", "--audio-codec", "aac"];
     let mut refused = 0;
     for threads in 0..10 {
         let mut command = case.command(&args);
-        // Without an arena of malloc's for each thread, what is left of the space is enough for all that is not a stack.
+        // Without an arena of malloc's for each thread, what is left of the space is enough for all that is
+        // not a stack.
         command.env("RUST_MIN_STACK", stack.to_string()).env("MALLOC_ARENA_MAX", "1");
         let output = limited(command, libc::RLIMIT_AS, stack * threads + stack / 2);
         if output.status.success() {
@@ -249,7 +251,8 @@ fn a_raw_stream_without_an_end_of_its_first_frame_is_read_as_far_as_one_packet_m
     // An SPS, and nothing behind it: libavcodec's parser looks for the next start code.
     case.sparse("n.h264", b"\0\0\0\x01\x67\x42\0\x1e", 260 << 20);
     // What it gathers is copied when it grows: at most twice 64 MiB, and once more while that is done; by the
-    // demuxer, the parser and, while it is probed, a second one. FFmpeg 9 took 509 MiB in all, 5.1 somewhat less.
+    // demuxer, the parser and, while it is probed, a second one. FFmpeg 9 took 509 MiB in all, 5.1 somewhat
+    // less.
     refused_in(&case, "n.h264", 560, "limit packet_bytes");
     let small = ["probe", "n.h264", "--limit", "packet_bytes=4M"];
     let (output, memory) = measured(case.command(&small));
@@ -257,8 +260,8 @@ fn a_raw_stream_without_an_end_of_its_first_frame_is_read_as_far_as_one_packet_m
     assert!(memory < 120, "{memory} MiB");
 }
 
-/// A minute of sound beside a second of pictures. Behind the last comes nothing but its own bytes: `more` of them, spread
-/// over the file.
+/// A minute of sound beside a second of pictures. Behind the last comes nothing but its own bytes: `more` of
+/// them, spread over the file.
 ///
 /// It is written in pieces: what this process holds counts as its children's (exec keeps the highest mark).
 fn picture_without_end(format: &str, more: usize, to: &Path) {
@@ -345,7 +348,8 @@ fn a_picture_without_an_end_beside_sound_is_read_as_far_as_one_packet_may_be() {
             let (output, memory) = measured(case.command(command));
             failed(&output, "limit packet_bytes");
             failed(&output, "stream 0");
-            // What a parser gathers is copied when it grows: at most twice 64 MiB, and once more while that is done.
+            // What a parser gathers is copied when it grows: at most twice 64 MiB, and once more while that
+            // is done.
             assert!(memory < 300, "{command:?} took {memory} MiB");
             let small = [command, &["--limit", "packet_bytes=4M"]].concat();
             let (output, memory) = measured(case.command(&small));
@@ -363,7 +367,8 @@ fn more_than_libav_takes(output: &Output) {
     assert!(!said(output).contains("raise the limit"), "{}", said(output));
 }
 
-/// The beginning of an SPS: libavcodec's decoder of H.264 reads at address 0 for a unit of 2^28 - 64 bytes or more.
+/// The beginning of an SPS: libavcodec's decoder of H.264 reads at address 0 for a unit of 2^28 - 64 bytes or
+/// more.
 const SPS: &[u8] = b"\0\0\0\x01\x67\x42\0\x1e";
 
 #[test]

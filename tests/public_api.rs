@@ -1,8 +1,9 @@
-//! What the crate shows to the outside is written down in `public_api.txt`, beside this file, as Rust without bodies. Who
-//! changes it sees so, and so does who reads the change: a name that goes, or that comes unmeant, is a difference there.
+//! What the crate shows to the outside is written down in `public_api.txt`, beside this file, as Rust without
+//! bodies. Who changes it sees so, and so does who reads the change: a name that goes, or that comes unmeant,
+//! is a difference there.
 //!
-//! It is read from the code itself, so that every compiler finds the same. Traits that types have by themselves (`Send`)
-//! are not in it; those that matter are asked for at the end.
+//! It is read from the code itself, so that every compiler finds the same. Traits that types have by
+//! themselves (`Send`) are not in it; those that matter are asked for at the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -213,8 +213,8 @@ fn of_many_samples(count: u32) -> Vec<u8> {
 #[test]
 fn a_burst_leaves_one_large_context() {
     let _alone = alone();
-    // What is freed goes back to the system at once. Else glibc keeps it in arenas, as much as the tests before had large
-    // pieces (mallopt(3): the threshold goes up with what is freed).
+    // What is freed goes back to the system at once. Else glibc keeps it in arenas, as much as the tests
+    // before had large pieces (mallopt(3): the threshold goes up with what is freed).
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: always to be called.
     unsafe {

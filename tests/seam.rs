@@ -1,5 +1,5 @@
-//! What an embedder meets at the seam: errors and their causes, limits of time that reach a remote source, counts,
-//! signals, the system calls of a save, and what is the same from one process to the next.
+//! What an embedder meets at the seam: errors and their causes, limits of time that reach a remote source,
+//! counts, signals, the system calls of a save, and what is the same from one process to the next.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What is said: errors that name what was wrong and what is right, warnings for what did nothing, and words that people
-//! use for settings, on the command line and in JSON.
+//! What is said: errors that name what was wrong and what is right, warnings for what did nothing, and words
+//! that people use for settings, on the command line and in JSON.
 
 mod common;
 

@@ -32,8 +32,8 @@ pub fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration)> {
     Ok((made, begun.elapsed()))
 }
 
-/// Criterion measures ours, ten samples of `often` runs each; before each sample the reference runs once. The medians of
-/// both, in seconds; None for a reference that is not there.
+/// Criterion measures ours, ten samples of `often` runs each; before each sample the reference runs once. The
+/// medians of both, in seconds; None for a reference that is not there.
 pub fn duel(
     criterion: &mut Criterion,
     (group, name): (&str, &str),

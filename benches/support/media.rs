@@ -131,7 +131,8 @@ impl Shelf {
         Ok(parts)
     }
 
-    /// By ffmpeg, so that it is one of the files that people have (one edit-list entry a track); else by a join.
+    /// By ffmpeg, so that it is one of the files that people have (one edit-list entry a track); else by a
+    /// join.
     fn repeat(&self, clip: &Path, times: usize, to: &Path) -> Outcome {
         if self.has_ffmpeg {
             let again = (times - 1).to_string();

@@ -1,6 +1,6 @@
-//! What is fuzzed: a function for each parser and operation. Each takes any bytes; what it may not do with them is panic,
-//! give an error of kind Bug, take longer or hold more than it was allowed, or (under ASan) touch memory that is not its own.
-//! Errors are fine.
+//! What is fuzzed: a function for each parser and operation. Each takes any bytes; what it may not do with
+//! them is panic, give an error of kind Bug, take longer or hold more than it was allowed, or (under ASan)
+//! touch memory that is not its own. Errors are fine.
 
 mod media;
 mod text;
@@ -52,8 +52,8 @@ pub fn mp4_tables(data: &[u8]) {
     fine(avrope::fuzz::mp4_tables(data));
 }
 
-/// `moov`, parsed and written with other edits: what is written can be parsed again, and is the same then. (An error is of
-/// kind Bug here, because libav writes what is parsed.)
+/// `moov`, parsed and written with other edits: what is written can be parsed again, and is the same then.
+/// (An error is of kind Bug here, because libav writes what is parsed.)
 pub fn moov(data: &[u8]) {
     if let Ok(written) = avrope::fuzz::moov(data) {
         let again = avrope::fuzz::moov(&written).expect("what was written can be read");

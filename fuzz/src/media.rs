@@ -4,7 +4,8 @@ use crate::fine;
 use avrope::{Control, Cut, CutMode, Join, Media, Remux, Source, TimeRange, control::Limits};
 use std::time::{Duration, Instant};
 
-/// What a job is given. libav can't be interrupted everywhere: it may come back later than the deadline, but not by this much.
+/// What a job is given. libav can't be interrupted everywhere: it may come back later than the deadline, but
+/// not by this much.
 const DEADLINE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,4 +1,5 @@
-//! What fuzzing begins with: generated clips of half a second, small files of ../shared/media where they are, and texts.
+//! What fuzzing begins with: generated clips of half a second, small files of ../shared/media where they are,
+//! and texts.
 
 use avrope::synth::{self, Audio, Spec, Video};
 use avrope_fuzz::{Seeds, TARGETS};

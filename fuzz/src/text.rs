@@ -10,8 +10,8 @@ use avrope::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, sync::OnceLock, time::Duration};
 
-/// A text on a picture, or a colour around it. Nothing in it is anything but text: whatever it is, each picture comes out, or
-/// the text is refused before the first one.
+/// A text on a picture, or a colour around it. Nothing in it is anything but text: whatever it is, each
+/// picture comes out, or the text is refused before the first one.
 pub fn filters(data: &[u8]) {
     static CLIP: OnceLock<Media> = OnceLock::new();
     let clip = CLIP.get_or_init(|| {

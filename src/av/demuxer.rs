@@ -243,8 +243,9 @@ impl Demuxer {
         !RAW.contains(&self.name().as_str())
     }
 
-    /// Whether libav finds out when pictures are shown that a raw stream has: by their types, which its parsers
-    /// of MPEG-1, -2 and -4 tell. Pictures of H.264 and of what came after it may refer to any others.
+    /// Whether libav finds out when pictures are shown that a raw stream has: by their types, which its
+    /// parsers of MPEG-1, -2 and -4 tell. Pictures of H.264 and of what came after it may refer to any
+    /// others.
     pub(crate) fn finds_times(self) -> bool {
         self.has_times() || matches!(self.name().as_str(), "m4v" | "mpegvideo")
     }
@@ -254,8 +255,8 @@ impl Demuxer {
         matches!(self.name().as_str(), "mpegts" | "mpeg" | "ogg")
     }
 
-    /// Whether it has neither a header nor an index: libav looks into its first megabytes and into its end, and
-    /// a time is searched for.
+    /// Whether it has neither a header nor an index: libav looks into its first megabytes and into its end,
+    /// and a time is searched for.
     pub(crate) fn is_searched(self) -> bool {
         self.name() == "mpegts"
     }

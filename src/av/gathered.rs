@@ -1,9 +1,9 @@
-//! What libav gathers while it reads, which no read of ours tells of: tags in its dictionaries, whose time is the
-//! square of their entries, and bytes in its parsers.
+//! What libav gathers while it reads, which no read of ours tells of: tags in its dictionaries, whose time is
+//! the square of their entries, and bytes in its parsers.
 //!
-//! Between two packets of one stream any number of another's may come out (sound, where a picture never ends), so
-//! what is read for a packet does not tell. A parser knows how many bytes it was given behind its last packet's
-//! end.
+//! Between two packets of one stream any number of another's may come out (sound, where a picture never
+//! ends), so what is read for a packet does not tell. A parser knows how many bytes it was given behind its
+//! last packet's end.
 
 use crate::{Control, Limits, Result};
 use ffmpeg_sys_next as ff;

@@ -53,8 +53,8 @@ pub(crate) struct Input {
     io: ReadIo,
     /// What is read for the next packet.
     reading: Reading,
-    /// By stream, what its times are handed out in: coarse ticks are cut into finer ones. Empty for MP4, whose
-    /// tables count in its own.
+    /// By stream, what its times are handed out in: coarse ticks are cut into finer ones. Empty for MP4,
+    /// whose tables count in its own.
     ticks: Vec<Ticks>,
     /// Streams whose packets are read and left out by us: libav's parsers put packets together in this
     /// container, and where it leaves a stream out, what it reads for the next packet of another has no
@@ -331,11 +331,13 @@ impl Input {
         }
     }
 
-    /// What is known of where the packets around a time lie: the last at or before it, and the first at or after.
+    /// What is known of where the packets around a time lie: the last at or before it, and the first at or
+    /// after.
     pub(crate) fn indexed_around(&self, index: usize, ticks: i64) -> [Option<Place>; 2] {
         [ff::AVSEEK_FLAG_BACKWARD, 0].map(|flags| {
             let stream = self.raw_stream(index).ok()?;
-            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its context.
+            // SAFETY: a live stream; the entry is valid until the next call that takes the stream or its
+            // context.
             unsafe {
                 let entry = ff::avformat_index_get_entry_from_timestamp(stream, ticks, flags);
                 let entry = entry.as_ref()?;

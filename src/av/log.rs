@@ -204,7 +204,8 @@ fn without_address(line: &str) -> String {
 }
 
 unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
-    // Demuxers of MP4 have something to say of each packet that nobody wants to know. (The upper bits are a tint.)
+    // Demuxers of MP4 have something to say of each packet that nobody wants to know. (The upper bits are a
+    // tint.)
     if level & 0xff > ff::AV_LOG_WARNING && OURS.try_with(|ours| ours.get() > 0).unwrap_or(false) {
         return;
     }
@@ -212,8 +213,8 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     unsafe { tell(context, level, format, arguments) };
 }
 
-/// A line that somebody may want to know: the host, by libav's own callback, or we. Apart from what is asked several
-/// times a packet.
+/// A line that somebody may want to know: the host, by libav's own callback, or we. Apart from what is asked
+/// several times a packet.
 ///
 /// # Safety
 /// The arguments are what libav's log hands over.

@@ -1,5 +1,5 @@
-//! libav behind safe owners, one file per libav object. The room of `unsafe`: above it only `io/os`, `io/map.rs` and
-//! `Source::map` have any.
+//! libav behind safe owners, one file per libav object. The room of `unsafe`: above it only `io/os`,
+//! `io/map.rs` and `Source::map` have any.
 //!
 //! What differs between FFmpeg 5.1 and 9.0 is settled here, by the cfgs of build.rs.
 

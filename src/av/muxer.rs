@@ -88,8 +88,8 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
-    /// Whether it takes no packet of AC-3 before one that is a whole frame: movenc.c drops those without a word
-    /// (handle_eac3).
+    /// Whether it takes no packet of AC-3 before one that is a whole frame: movenc.c drops those without a
+    /// word (handle_eac3).
     pub(crate) fn looks_into_ac3(self) -> bool {
         self.is_mov()
     }
@@ -172,8 +172,8 @@ impl Muxer {
     /// Whether pictures may have any times, and not those of one frame rate alone.
     pub(crate) fn takes_any_times(self) -> bool {
         let flags = self.get().flags;
-        // MP4 and its kin do not say so, nor does ASF, which counts milliseconds: for ffmpeg they are of a constant rate
-        // unless it is told otherwise.
+        // MP4 and its kin do not say so, nor does ASF, which counts milliseconds: for ffmpeg they are of a
+        // constant rate unless it is told otherwise.
         let silent = self.is_mov() || matches!(self.name().as_str(), "asf" | "asf_stream");
         (silent || flags & ff::AVFMT_VARIABLE_FPS != 0) && flags & ff::AVFMT_NOTIMESTAMPS == 0
     }
@@ -185,7 +185,8 @@ impl Muxer {
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
     }
 
-    /// Whether its packets have times. In files of PCM they follow from how much there is, though libav does not say so.
+    /// Whether its packets have times. In files of PCM they follow from how much there is, though libav does
+    /// not say so.
     pub(crate) fn has_times(self) -> bool {
         let counted = matches!(self.name().as_str(), "wav" | "w64" | "aiff" | "caf" | "au");
         self.get().flags & ff::AVFMT_NOTIMESTAMPS == 0 && !counted
@@ -209,8 +210,8 @@ impl Muxer {
         self.takes(stream.codec_id(), false)
     }
 
-    /// Whether it goes back for a configuration that comes with a last, empty packet (flacenc.c, matroskaenc.c,
-    /// movenc.c).
+    /// Whether it goes back for a configuration that comes with a last, empty packet (flacenc.c,
+    /// matroskaenc.c, movenc.c).
     pub(crate) fn takes_late_configuration(self) -> bool {
         self.is_mov() || matches!(self.name().as_str(), "flac" | "matroska" | "webm")
     }

@@ -8,7 +8,8 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// Looks into the packets of one stream, each of which is a whole picture, in the order that they are decoded in.
+/// Looks into the packets of one stream, each of which is a whole picture, in the order that they are decoded
+/// in.
 pub(crate) struct Parser {
     parser: NonNull<ff::AVCodecParserContext>,
     context: Context,
@@ -42,7 +43,8 @@ pub(crate) struct Looked {
     pub is_intra: bool,
     /// It may refer to pictures that are shown later, and in codecs older than H.264 none refers to it.
     pub is_b: bool,
-    /// Its place among others of a sequence, if the codec counts them (picture order count in H.264 and HEVC).
+    /// Its place among others of a sequence, if the codec counts them (picture order count in H.264 and
+    /// HEVC).
     pub number: Option<i32>,
 }
 
@@ -50,8 +52,8 @@ impl Parser {
     /// None for codecs that libav has no parser for.
     pub(crate) fn open(stream: &Stream) -> Result<Option<Self>> {
         let no_memory = || Error::new(ErrorKind::LimitExceeded, "no memory for a parser");
-        // SAFETY: a context of no codec, or NULL; its parameters are a deep copy. A parser for the codec by its
-        // number, or NULL.
+        // SAFETY: a context of no codec, or NULL; its parameters are a deep copy. A parser for the codec by
+        // its number, or NULL.
         unsafe {
             let context = NonNull::new(ff::avcodec_alloc_context3(ptr::null())).ok_or_else(no_memory)?;
             let context = Context(context);

@@ -1,5 +1,5 @@
-//! Ticks as long as a frame, in which AVI, NUT and others count, are cut into finer ones: a range begins and ends
-//! between them, and what is placed by it must not move by a part of a frame.
+//! Ticks as long as a frame, in which AVI, NUT and others count, are cut into finer ones: a range begins and
+//! ends between them, and what is placed by it must not move by a part of a frame.
 
 use crate::time::Rational;
 use ffmpeg_sys_next as ff;

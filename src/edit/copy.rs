@@ -80,7 +80,8 @@ impl<'a> Session<'a> {
         Self { target, report, control, placed, total, seams, shown }
     }
 
-    /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at all.
+    /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at
+    /// all.
     pub(super) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
         if self.target.tracks.iter().all(|track| track.packets == 0) {
             let what =

@@ -54,8 +54,8 @@ const BEYOND: Timestamp = Timestamp::from_nanos(1_000_000_000);
 /// last 8 s at 8 kHz. What a container says may be any number.
 const LONGEST: Timestamp = Timestamp::from_nanos(10_000_000_000);
 
-/// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use that
-/// are cut at every frame. Between two parts, only where packets are longer than twice as much.
+/// At the end of all no more of a packet of sound is left out than this: half of the longest frames in use
+/// that are cut at every frame. Between two parts, only where packets are longer than twice as much.
 pub(super) const LEFT_OUT: Timestamp = Timestamp::from_nanos(30_000_000);
 
 /// A source's stream on its way to a track.
@@ -66,8 +66,8 @@ pub(super) struct Lane {
     pub base: Rational,
     /// What of it is shown, on the file's clock.
     pub spans: Vec<Span>,
-    /// For a track without an edit list: where its spans begin in the media, in that order, and from there to the
-    /// file's clock.
+    /// For a track without an edit list: where its spans begin in the media, in that order, and from there to
+    /// the file's clock.
     pub offsets: Vec<(i64, Timestamp)>,
     /// The last tick that is shown, not included.
     pub until: i64,
@@ -105,8 +105,8 @@ pub(super) struct Lane {
     /// On a track without an edit list: how much later than its own time it is shown, to go on where the part
     /// before ended.
     pub later: Timestamp,
-    /// Packets of sound that are longer than so many ticks wait at the part's end, if any do: on a track without an
-    /// edit list, in front of a part whose sound does not run on.
+    /// Packets of sound that are longer than so many ticks wait at the part's end, if any do: on a track
+    /// without an edit list, in front of a part whose sound does not run on.
     pub long: i64,
     /// Packets wait for what comes behind the seam: so do those that follow them.
     pub waits: bool,
@@ -140,8 +140,8 @@ impl Lane {
         false
     }
 
-    /// How far behind the end its packets may have to be heard: the next part's sound may begin as much later as
-    /// one of them is long.
+    /// How far behind the end its packets may have to be heard: the next part's sound may begin as much later
+    /// as one of them is long.
     fn reach(&self, packet: &Packet) -> i64 {
         let len = packet.duration();
         if len > self.long { len.min(LONGEST.ticks(self.base)) } else { 0 }
@@ -227,8 +227,8 @@ impl Lane {
         if late || early { Fate::LeftOut } else { Fate::Written }
     }
 
-    /// Whether the middle of the range lies in a packet of which more lies outside: without it, nothing would be left of
-    /// the range.
+    /// Whether the middle of the range lies in a packet of which more lies outside: without it, nothing would
+    /// be left of the range.
     fn holds_middle(&self, packet: &Packet) -> bool {
         let Some(pts) = packet.pts().or(packet.dts()).filter(|_| self.alone && self.written == 0) else {
             return false;
@@ -247,8 +247,8 @@ impl Lane {
         lacks_frame.then(|| output::lacks_frame(self.stream))
     }
 
-    /// Counts a packet that is written, and notes how far it goes. One that is cut short there ends at the range's
-    /// end.
+    /// Counts a packet that is written, and notes how far it goes. One that is cut short there ends at the
+    /// range's end.
     pub(super) fn measure(&mut self, packet: &mut Packet) -> Passes {
         self.written = self.written.saturating_add(1);
         let time = packet.pts().or(packet.dts());
@@ -271,8 +271,8 @@ impl Lane {
         self.offsets.sort_by_key(|(media, _)| *media);
     }
 
-    /// From the media's clock to the file's, for a packet at this time: of the span that begins last in front of
-    /// it, or the first.
+    /// From the media's clock to the file's, for a packet at this time: of the span that begins last in front
+    /// of it, or the first.
     pub(super) fn offset_at(&self, time: Option<i64>) -> Timestamp {
         let begun = time.map_or(0, |time| self.offsets.partition_point(|(media, _)| *media <= time));
         self.offsets.get(begun.saturating_sub(1)).map_or(Timestamp::ZERO, |(_, offset)| *offset)

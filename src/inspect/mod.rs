@@ -1,5 +1,5 @@
-//! What an MP4 or MOV is made of: its boxes, and what its tables say of each sample. Nothing is decoded, and of the
-//! payload nothing is read.
+//! What an MP4 or MOV is made of: its boxes, and what its tables say of each sample. Nothing is decoded, and
+//! of the payload nothing is read.
 //!
 //! ```no_run
 //! # fn main() -> avrope::Result<()> {
@@ -35,8 +35,8 @@ pub struct Inspection {
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// Ticks a second of the movie's own clock, by which edit lists count (mvhd; ISO/IEC 14496-12, 8.2.2). 0 where
-    /// there is no moov, as in a segment.
+    /// Ticks a second of the movie's own clock, by which edit lists count (mvhd; ISO/IEC 14496-12, 8.2.2). 0
+    /// where there is no moov, as in a segment.
     pub time_scale: u32,
     /// Movie fragments (moof; 8.8.4). Of a segment without a moov, no samples are told of.
     pub fragments: u64,
@@ -88,7 +88,8 @@ pub struct TrackInfo {
     pub decoded: u64,
     /// Entries of its tables, by the names of their boxes.
     pub tables: BTreeMap<String, u64>,
-    /// Bytes that avrope holds to find its samples: its tables as they are in the file, and notes on every 64th entry.
+    /// Bytes that avrope holds to find its samples: its tables as they are in the file, and notes on every
+    /// 64th entry.
     pub index_bytes: u64,
     /// Why its tables can't be meant, with the name of the box; nothing is said of its samples then.
     pub problem: Option<String>,
@@ -163,10 +164,11 @@ pub struct SampleInfo {
 /// # Errors
 ///
 /// [`Unsupported`](crate::ErrorKind::Unsupported): it is neither, or the source is a stream, which can't be gone
-/// back in. [`Corrupt`](crate::ErrorKind::Corrupt): its boxes break off. What is wrong with single tables is in
+/// back in. [`Corrupt`](crate::ErrorKind::Corrupt): its boxes break off. What is wrong with single tables is
+/// in
 /// [`TrackInfo::problem`] and [`Inspection::warnings`]. [`LimitExceeded`](crate::ErrorKind::LimitExceeded): its
-/// tables take more than `streams` or `demuxer_memory` of the [`Limits`](crate::control::Limits). `Cancelled`,
-/// `DeadlineExceeded` by the control, and `Io`.
+/// tables take more than `streams` or `demuxer_memory` of the [`Limits`](crate::control::Limits).
+/// `Cancelled`, `DeadlineExceeded` by the control, and `Io`.
 pub fn inspect(source: &Source, control: &Control) -> Result<Inspection> {
     of(source, control).map_err(|error| error.named(source.name()))
 }
@@ -257,22 +259,22 @@ fn access_points(fragments: &Fragments) -> Vec<AccessPoint> {
 }
 
 impl Inspection {
-    /// Some samples of a track, by their numbers from 0 on, in the order of decoding. None of a track that is not
-    /// there, or whose tables can't be meant ([`TrackInfo::problem`]).
+    /// Some samples of a track, by their numbers from 0 on, in the order of decoding. None of a track that is
+    /// not there, or whose tables can't be meant ([`TrackInfo::problem`]).
     pub fn samples(&self, track: u32, numbers: Range<u64>) -> impl Iterator<Item = SampleInfo> + use<'_> {
         let from = numbers.start;
         let all = self.view(track).unwrap_or_default().walk(from);
         numbers.zip(all).map(|(number, sample)| SampleInfo::of(number, sample))
     }
 
-    /// The number of the last sample of a track that is decoded at or before a tick. None before the first, and where
-    /// the times of fragments go back (a warning says so).
+    /// The number of the last sample of a track that is decoded at or before a tick. None before the first,
+    /// and where the times of fragments go back (a warning says so).
     pub fn decoded_at(&self, track: u32, tick: i64) -> Option<u64> {
         self.view(track)?.decoded_at(tick)
     }
 
-    /// The number of the sample of a track that is shown at a tick: the one with the last composition time at or
-    /// before it. None before the first.
+    /// The number of the sample of a track that is shown at a tick: the one with the last composition time at
+    /// or before it. None before the first.
     ///
     /// # Errors
     ///

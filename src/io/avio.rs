@@ -208,8 +208,8 @@ impl StreamDevice {
         }
     }
 
-    /// What was written leaves. A seekable sink stands behind all of it then, also where a header in front was
-    /// completed last.
+    /// What was written leaves. A seekable sink stands behind all of it then, also where a header in front
+    /// was completed last.
     pub(crate) fn flush(&mut self, control: &Control) -> Result<()> {
         let flushed =
             |flushed: std::io::Result<()>| flushed.map_err(|e| Error::io("flushing the sink failed", e));

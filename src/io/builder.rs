@@ -188,8 +188,8 @@ impl Builder {
     }
 }
 
-/// A slice of a source behind all pieces, `total` bytes so far. One that goes on where the last piece ends becomes part
-/// of it.
+/// A slice of a source behind all pieces, `total` bytes so far. One that goes on where the last piece ends
+/// becomes part of it.
 fn push_shared(pieces: &mut Vec<Draft>, total: &mut u64, source: &Source, at: u64, len: u64) {
     if let Some(Draft { len: have, bytes: DraftBytes::Shared { source: last, at: start }, .. }) =
         pieces.last_mut()

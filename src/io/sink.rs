@@ -79,8 +79,8 @@ impl Sink {
     }
 
     /// Anything that can be written to and go back: the result begins where it stands, and its header is
-    /// completed at the end, as in a file. It is left behind the result. (An MP4 comes in order also here, its
-    /// index first.)
+    /// completed at the end, as in a file. It is left behind the result. (An MP4 comes in order also here,
+    /// its index first.)
     pub fn seekable(writer: impl Write + Seek + Send + 'static) -> Self {
         Self(SinkKind::Stream(StreamSink::Seekable(Box::new(writer))))
     }

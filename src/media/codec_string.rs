@@ -1,5 +1,5 @@
-//! What browsers call a codec in `codecs="…"` (RFC 6381): the name of MP4's sample entry, and what of its parameters
-//! decides whether it can be played.
+//! What browsers call a codec in `codecs="…"` (RFC 6381): the name of MP4's sample entry, and what of its
+//! parameters decides whether it can be played.
 
 mod av1;
 
@@ -49,8 +49,8 @@ fn object_type(codec: &str, rate: u32) -> Option<&'static str> {
     }
 }
 
-/// Profile, constraints and level, as avcC and a sequence parameter set have them (ISO/IEC 14496-15, 5.3.3.1; RFC
-/// 6381, 3.3).
+/// Profile, constraints and level, as avcC and a sequence parameter set have them (ISO/IEC 14496-15, 5.3.3.1;
+/// RFC 6381, 3.3).
 fn avc(data: &[u8], name: &str) -> Option<String> {
     let [profile, constraints, level] = match data {
         [1, profile, constraints, level, ..] => [*profile, *constraints, *level],
@@ -83,8 +83,8 @@ fn hevc(data: &[u8], name: &str) -> Option<String> {
     Some(word)
 }
 
-/// Profile, level, tier and bits, by an av1C (AV1 Codec ISO Media File Format Binding, 2.3 and 5). What follows is all
-/// there or nothing of it: it is left out where it is as it would be taken for.
+/// Profile, level, tier and bits, by an av1C (AV1 Codec ISO Media File Format Binding, 2.3 and 5). What
+/// follows is all there or nothing of it: it is left out where it is as it would be taken for.
 fn av1(data: &[u8], (color, full): ([i32; 3], bool)) -> Option<String> {
     let [first, second] = match *data {
         [0x81, first, second, ..] => [first, second],
@@ -128,8 +128,8 @@ const VP9_LEVELS: [(u64, u64, u8); 14] = [
     (4_706_009_088, 35_651_584, 62),
 ];
 
-/// Profile, level and bits (VP Codec ISO Media File Format Binding). A stream does not say its level: it follows from
-/// its size and rate.
+/// Profile, level and bits (VP Codec ISO Media File Format Binding). A stream does not say its level: it
+/// follows from its size and rate.
 fn vp(stream: &Stream, name: &str) -> Option<String> {
     let profile = stream.profile_number()?;
     let format = stream.pixel_format();
@@ -176,7 +176,8 @@ fn skip_rate(bits: &mut Bits) -> Option<u32> {
     if bits.take(4)? == 15 { bits.take(24) } else { Some(0) }
 }
 
-/// HE-AAC (5), or its second version (29), told behind what old decoders read as AAC-LC (ISO/IEC 14496-3, 1.6.5.2).
+/// HE-AAC (5), or its second version (29), told behind what old decoders read as AAC-LC (ISO/IEC 14496-3,
+/// 1.6.5.2).
 fn behind_lc(mut bits: Bits) -> Option<u32> {
     skip_rate(&mut bits)?;
     // 0 has a list of channels behind it, in which none of the known encoders tells HE-AAC this way.

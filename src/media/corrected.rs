@@ -94,8 +94,8 @@ impl Seen {
     }
 }
 
-/// Sound whose header is to be doubted, by its first packets. Rate and scale in AVI's header stand for nothing but
-/// their times.
+/// Sound whose header is to be doubted, by its first packets. Rate and scale in AVI's header stand for
+/// nothing but their times.
 pub(super) fn miscounted(
     demux: &mut Demux,
     demuxer: Demuxer,

@@ -105,8 +105,9 @@ pub(super) fn extent(
     Ok(Extent { start, end, from })
 }
 
-/// When picture and sound end by what Matroska says of each (the tag DURATION, which mkvmerge and libav write), where
-/// subtitles or data are beside them: those may be longer, and its header states one length for all.
+/// When picture and sound end by what Matroska says of each (the tag DURATION, which mkvmerge and libav
+/// write), where subtitles or data are beside them: those may be longer, and its header states one length for
+/// all.
 fn played_end(streams: &[Stream], played: impl Fn(&Stream) -> bool) -> Option<Timestamp> {
     if streams.iter().all(&played) {
         return None;
@@ -126,8 +127,8 @@ fn delay(stream: &Stream) -> Timestamp {
     sample.map_or(Timestamp::ZERO, |sample| Timestamp::from_ticks(stream.delay_of_sound(), sample))
 }
 
-/// What libav takes for the length, and what from. The bit rate that a raw video states is the most that it has
-/// anywhere, and in MPEG-1 often no number at all (ISO/IEC 11172-2, 2.4.3.2: 0x3FFFF is a variable one).
+/// What libav takes for the length, and what from. The bit rate that a raw video states is the most that it
+/// has anywhere, and in MPEG-1 often no number at all (ISO/IEC 11172-2, 2.4.3.2: 0x3FFFF is a variable one).
 fn stated(demux: &Demux, demuxer: Demuxer) -> (Option<Timestamp>, Option<DurationFrom>) {
     let micros = Rational { num: 1, den: 1_000_000 };
     let length = demux.input.duration().map(|t| Timestamp::from_ticks(t, micros));

@@ -84,10 +84,11 @@ pub struct StreamInfo {
     /// The container's tag for the codec, such as `avc1` or `hvc1`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tag: Option<String>,
-    /// The codec as browsers want it in `codecs="…"`, such as `avc1.64001f` (RFC 6381; ISO/IEC 14496-15, annex E; the
-    /// bindings of AV1, VP9, Opus and FLAC to MP4). None where there is no such word, or where not enough is known of
-    /// the stream: outside MP4 and Matroska it needs [`Media::probe`](crate::Media::probe). Entries of Dolby Vision
-    /// (`dvh1`, `dvhe`, `dva1`, `dvav`) have none.
+    /// The codec as browsers want it in `codecs="…"`, such as `avc1.64001f` (RFC 6381; ISO/IEC 14496-15,
+    /// annex E; the bindings of AV1, VP9, Opus and FLAC to MP4). None where there is no such word, or where
+    /// not enough is known of the stream: outside MP4 and Matroska it needs
+    /// [`Media::probe`](crate::Media::probe). Entries of Dolby Vision (`dvh1`, `dvhe`, `dva1`, `dvav`) have
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub codec_string: Option<String>,
     /// Pixels, before rotation.

@@ -1,5 +1,5 @@
-//! How long packets of sound are whose container and demuxer do not say it, by their own headers: FLAC in NUT,
-//! and WavPack. Of TTA the last one lasts up to the end of the file.
+//! How long packets of sound are whose container and demuxer do not say it, by their own headers: FLAC in
+//! NUT, and WavPack. Of TTA the last one lasts up to the end of the file.
 
 use super::flac;
 use crate::{
@@ -20,8 +20,9 @@ pub(super) struct Lengths {
 enum By {
     /// The samples that its header counts.
     Header { sample: Rational, count: fn(&[u8]) -> Option<u32> },
-    /// Where the file ends, in ticks: Matroska says one duration for all packets of TTA, and how long the last one
-    /// is follows from the length of the whole (ttadec.c). It has to end there, or what is made of it is longer.
+    /// Where the file ends, in ticks: Matroska says one duration for all packets of TTA, and how long the
+    /// last one is follows from the length of the whole (ttadec.c). It has to end there, or what is made of
+    /// it is longer.
     End(i64),
 }
 

@@ -22,9 +22,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// libav reads 5,000,000 bytes for the parameters of streams (`probesize`), and the packet that is behind them.
+/// libav reads 5,000,000 bytes for the parameters of streams (`probesize`), and the packet that is behind
+/// them.
 const PROBED: u64 = 5 << 20;
-/// At the end it looks for the last times: in 250,000 bytes (DURATION_MAX_READ_SIZE), and a search a bit before.
+/// At the end it looks for the last times: in 250,000 bytes (DURATION_MAX_READ_SIZE), and a search a bit
+/// before.
 const TAIL: u64 = 384 << 10;
 
 /// What is known of an opened source.

@@ -81,20 +81,21 @@ impl Media {
         &self.0.source
     }
 
-    /// Bounds how many operations read it at once, in this clone and all others; further ones wait. Each has a demuxer
-    /// context of its own, with its own copy of the index. At least 1, and 16 where nothing is said.
+    /// Bounds how many operations read it at once, in this clone and all others; further ones wait. Each has
+    /// a demuxer context of its own, with its own copy of the index. At least 1, and 16 where nothing is
+    /// said.
     pub fn set_max_contexts(&self, count: usize) {
         self.0.pool.bound(count);
     }
 
-    /// Bytes that its demuxer contexts hold now, by estimate: some 60 for each entry of their indices. After a
-    /// burst of operations idle ones that hold more than 32 MiB together are given up, but for the last.
+    /// Bytes that its demuxer contexts hold now, by estimate: some 60 for each entry of their indices. After
+    /// a burst of operations idle ones that hold more than 32 MiB together are given up, but for the last.
     pub fn memory(&self) -> u64 {
         self.0.pool.memory()
     }
 
-    /// Gives up the contexts that no operation uses. The next operation opens one again, which reads the index again. (A
-    /// stream, which can't be opened again, keeps its own.)
+    /// Gives up the contexts that no operation uses. The next operation opens one again, which reads the
+    /// index again. (A stream, which can't be opened again, keeps its own.)
     pub fn trim(&self) {
         if self.0.source.is_seekable() {
             self.0.pool.trim();
@@ -191,8 +192,8 @@ impl Media {
         first(StreamKind::Video).or_else(|| first(StreamKind::Audio)).or_else(|| among.first().copied())
     }
 
-    /// Judges a range of a source that does not say how long it is, now that its end on the file's clock has been
-    /// seen: an error where it begins behind that, a warning where it ends there.
+    /// Judges a range of a source that does not say how long it is, now that its end on the file's clock has
+    /// been seen: an error where it begins behind that, a warning where it ends there.
     pub(crate) fn judge(
         &self,
         range: TimeRange,

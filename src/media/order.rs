@@ -1,7 +1,7 @@
 //! When pictures are shown whose container does not say it: AVI counts its packets in the order that they are
-//! decoded in. What the codec says of their order tells: the first picture that is shown has the first packet's
-//! place, and so on. Where packets are missing, the place is that of the packet as much further on as pictures are
-//! kept back: encoders count a packet when a picture comes in, and write it that much later.
+//! decoded in. What the codec says of their order tells: the first picture that is shown has the first
+//! packet's place, and so on. Where packets are missing, the place is that of the packet as much further on
+//! as pictures are kept back: encoders count a packet when a picture comes in, and write it that much later.
 
 use super::item::Item;
 use crate::{
@@ -18,24 +18,24 @@ use std::collections::VecDeque;
 const MOST: usize = 64;
 /// Pictures that follow one in the file and are shown before it: more than any codec lets be.
 const LONGEST: u64 = 300;
-/// Pictures that wait for the first that is shown before one in front of it, where there was none: that one, and
-/// the keyframe that it refers to.
+/// Pictures that wait for the first that is shown before one in front of it, where there was none: that one,
+/// and the keyframe that it refers to.
 const CALM: usize = 2;
 /// How many pictures H.264 and HEVC keep back if they begin with it later: B-frames that refer to B-frames.
 const LATE: usize = 2;
 /// Codecs that may begin with B-frames later.
 const LATE_CODECS: [&str; 6] = ["h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "vc1"];
-/// Bytes and packets of other streams between two pictures: more than files have, so that no picture comes any
-/// more, or not soon.
+/// Bytes and packets of other streams between two pictures: more than files have, so that no picture comes
+/// any more, or not soon.
 const APART: (u64, u64) = (4 << 20, 16);
-/// The longest picture that is none: it says that nothing changes, and makes up for one that came in the packet
-/// before (libav's mpeg4_unpack_bframes, MAX_NVOP_SIZE).
+/// The longest picture that is none: it says that nothing changes, and makes up for one that came in the
+/// packet before (libav's mpeg4_unpack_bframes, MAX_NVOP_SIZE).
 const NOTHING: usize = 19;
 /// A picture of MPEG-4 part 2 begins (ISO/IEC 14496-2, table 6-3).
 const VOP: [u8; 4] = [0, 0, 1, 0xb6];
 
-/// Packets on their way, in the order of the file: a picture waits until it is known when it is shown, and what
-/// follows it waits behind it.
+/// Packets on their way, in the order of the file: a picture waits until it is known when it is shown, and
+/// what follows it waits behind it.
 pub(super) struct Order {
     streams: Vec<Pictures>,
     waiting: VecDeque<Waiting>,
@@ -146,7 +146,8 @@ struct Pictures {
     stream: usize,
     parser: Parser,
     rule: Rule,
-    /// No picture was seen yet that is shown before one in front of it, and libav saw none when it was opened.
+    /// No picture was seen yet that is shown before one in front of it, and libav saw none when it was
+    /// opened.
     calm: bool,
     /// It began so.
     was_calm: bool,
@@ -242,8 +243,8 @@ impl Pictures {
         self.back.last().map(|back| back.picture)
     }
 
-    /// Takes a picture in, and sets when it is decoded. `before`: the one that waits in front of it. `told`: pictures
-    /// that can be placed now, and when they are shown.
+    /// Takes a picture in, and sets when it is decoded. `before`: the one that waits in front of it. `told`:
+    /// pictures that can be placed now, and when they are shown.
     fn note(
         &mut self,
         picture: u64,
@@ -322,8 +323,8 @@ impl Pictures {
         }
     }
 
-    /// The first picture comes that is shown before one in front of it. Since packets are decoded when they came, as
-    /// those before were, all from here on are shown as much later as pictures are kept back.
+    /// The first picture comes that is shown before one in front of it. Since packets are decoded when they
+    /// came, as those before were, all from here on are shown as much later as pictures are kept back.
     fn begin(&mut self) {
         self.calm = false;
         let delay = self.rule.delay();
@@ -353,8 +354,8 @@ impl Pictures {
         told.extend(self.shown.drain(..count).zip(self.places.drain(..count)));
     }
 
-    /// Lets a packet be decoded as much earlier than it came as pictures are kept back: none is shown before it is
-    /// decoded. That is a place as well.
+    /// Lets a packet be decoded as much earlier than it came as pictures are kept back: none is shown before
+    /// it is decoded. That is a place as well.
     fn decode_early(&mut self, packet: &mut Packet) {
         let (came, lasts) = (packet.dts().unwrap_or(0), packet.duration().max(1));
         let delay = if self.was_calm { 0 } else { i64::try_from(self.rule.delay()).unwrap_or(1) };

@@ -11,7 +11,8 @@ use std::{
 
 /// Contexts of one media at once, unless the caller says otherwise. Each holds its own copy of the index.
 const MOST: usize = 16;
-/// Bytes that idle contexts hold together. One of them stays even if it is larger: opening it again takes long.
+/// Bytes that idle contexts hold together. One of them stays even if it is larger: opening it again takes
+/// long.
 const IDLE: u64 = 32 << 20;
 
 pub(super) struct Pool {

@@ -1,6 +1,6 @@
-//! Where a time lies in a source without an index: between two places that are found by interpolation. libav's
-//! own search goes on between them. Left alone it halves the file, with a small read for each step, which far
-//! sources answer one after the other; this looks twice, in what is read anyhow.
+//! Where a time lies in a source without an index: between two places that are found by interpolation.
+//! libav's own search goes on between them. Left alone it halves the file, with a small read for each step,
+//! which far sources answer one after the other; this looks twice, in what is read anyhow.
 
 use crate::{
     Result,
@@ -31,8 +31,8 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks for places around a time of a stream of a source that is so long. Nothing is lost where it does not
-    /// find them.
+    /// Looks for places around a time of a stream of a source that is so long. Nothing is lost where it does
+    /// not find them.
     pub(super) fn narrow(&mut self, len: u64, stream: usize, ticks: i64) -> Result<()> {
         let Ok(base) = self.input.stream(stream).map(|s| s.time_base()) else { return Ok(()) };
         let (Some(start), Some(length)) = (self.input.start(), self.input.duration()) else { return Ok(()) };

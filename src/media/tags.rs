@@ -1,7 +1,8 @@
 //! Tags, counted on their way to libav. Its dictionaries take the square of their entries in time
 //! (av_dict_set), and of some containers it fills them in one go, with no read in between in which a limit or
-//! a deadline could end it: of the tags of Matroska, of comments in FLAC and Ogg, of private frames in ID3. What
-//! it adds one by one is counted in its own dictionaries (`av/gathered.rs`), and MP4's tables are weighed (`mp4`).
+//! a deadline could end it: of the tags of Matroska, of comments in FLAC and Ogg, of private frames in ID3.
+//! What it adds one by one is counted in its own dictionaries (`av/gathered.rs`), and MP4's tables are
+//! weighed (`mp4`).
 
 mod id3;
 mod matroska;

@@ -132,7 +132,8 @@ pub(crate) fn name(kind: [u8; 4]) -> String {
     }
 }
 
-/// The boxes in a box's content, which is in memory. What is behind the last one that has its size is left out.
+/// The boxes in a box's content, which is in memory. What is behind the last one that has its size is left
+/// out.
 pub(crate) fn children(content: &Bytes) -> impl Iterator<Item = ([u8; 4], Bytes)> + use<> {
     let mut left = content.clone();
     std::iter::from_fn(move || {

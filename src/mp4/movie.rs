@@ -47,8 +47,8 @@ pub(crate) struct Track {
 }
 
 impl Movie {
-    /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the limits
-    /// allow, or is cut short.
+    /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
+    /// limits allow, or is cut short.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
         let mut found = None;
         boxes_of_file(read, len, |_, place| {

@@ -42,8 +42,8 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
-    /// Reads all of a file of `len` bytes: of payload nothing is read. An error if they take more than the limits
-    /// allow, by what is held for each run.
+    /// Reads all of a file of `len` bytes: of payload nothing is read. An error if they take more than the
+    /// limits allow, by what is held for each run.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, movie: &Movie, limits: &Limits) -> Result<Self> {
         let mut all = Self {
             tracks: movie.tracks.iter().map(|track| FragmentedTrack::of(movie, track)).collect(),

@@ -1,5 +1,5 @@
-//! All samples of a track: those of its tables, and behind them those of fragments. Numbers count from 0, times are
-//! in ticks of the media, before edit lists.
+//! All samples of a track: those of its tables, and behind them those of fragments. Numbers count from 0,
+//! times are in ticks of the media, before edit lists.
 
 use super::{
     fields::wrong,
@@ -9,8 +9,8 @@ use super::{
 };
 use crate::Result;
 
-/// Samples are looked for by their composition times among so many at most: those that may lie between two, by the
-/// largest offsets of the track.
+/// Samples are looked for by their composition times among so many at most: those that may lie between two,
+/// by the largest offsets of the track.
 const MOST_REORDERED: u64 = 1 << 16;
 
 /// The samples of a track.
@@ -77,8 +77,8 @@ impl<'a> View<'a> {
         Both { tables: tables.map(|tables| tables.walk(first)), runs: runs.iter().flat_map(within) }
     }
 
-    /// The last sample that is decoded at or before a time. None before the first, and where the times of fragments do
-    /// not go upwards.
+    /// The last sample that is decoded at or before a time. None before the first, and where the times of
+    /// fragments do not go upwards.
     pub(crate) fn decoded_at(self, time: i64) -> Option<u64> {
         if !self.in_order {
             return None;
@@ -91,8 +91,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The sample that is shown at a time: the one with the last composition time at or before it. None before the
-    /// first; an error where too many samples lie between the track's offsets to look.
+    /// The sample that is shown at a time: the one with the last composition time at or before it. None
+    /// before the first; an error where too many samples lie between the track's offsets to look.
     pub(crate) fn composed_at(self, time: i64) -> Result<Option<u64>> {
         if !self.in_order {
             return Err(wrong(*b"tfdt", "its fragments are out of order: no sample is found by its time"));

@@ -239,8 +239,8 @@ impl Target {
         !self.edit_lists && numbering::begins_with_packets(stream, &self.muxer.name())
     }
 
-    /// Whether its header says of this stream what the source has in its packets alone (ADTS). MP4's fragments wait
-    /// with theirs for the first packets.
+    /// Whether its header says of this stream what the source has in its packets alone (ADTS). MP4's
+    /// fragments wait with theirs for the first packets.
     pub(crate) fn wants_configuration(&self, stream: &Stream) -> bool {
         let bare = stream.codec() == "aac" && stream.extradata().is_empty();
         bare && self.tells_codecs_first() && !self.muxer.is_mov()

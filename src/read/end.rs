@@ -11,8 +11,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where the pictures and the sound of a media end, if that is before `to`; None where they go on to it. Reads
-/// from `from` on. Both on the file's clock.
+/// Where the pictures and the sound of a media end, if that is before `to`; None where they go on to it.
+/// Reads from `from` on. Both on the file's clock.
 pub(crate) fn end_before(
     media: &Media,
     (from, to): (Timestamp, Timestamp),

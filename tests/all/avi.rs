@@ -92,7 +92,8 @@ fn sound_of_one_bit_rate_is_counted_by_its_bytes() {
         let copied = remux(&open(&source), &Remux::new().format("avi"), &none()).unwrap();
         let copied = save(&copied, folder.path(), &format!("{encoder}.avi"));
         let (found, due) = (last(&copied), last(&source));
-        // Their bit rate is of whole frames, which have an even number of bytes: of some 400, up to half a percent off.
+        // Their bit rate is of whole frames, which have an even number of bytes: of some 400, up to half a
+        // percent off.
         assert!((found - due).abs() < 0.005 * due, "{encoder}: {found}, not {due}");
     }
 }

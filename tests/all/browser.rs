@@ -152,7 +152,8 @@ fn chromium_plays_a_cut() {
     let ranges = Cut::new().keep(TimeRange::secs(1.4, 4.4).unwrap()).keep(TimeRange::secs(7.0, 9.5).unwrap());
     let made = cut(&media, &ranges, &Control::default()).unwrap();
     let Some((duration, frames, sound)) = play(made.rope) else { return };
-    // Chromium takes the last packet for the end, also one that the edit list hides: up to five frames of 30 a second.
+    // Chromium takes the last packet for the end, also one that the edit list hides: up to five frames of 30
+    // a second.
     assert!((5.5..5.67).contains(&duration), "{duration} s");
     assert!(frames > 100 && sound > 0, "{frames} frames, {sound} bytes of sound");
 }

@@ -1,4 +1,5 @@
-//! The command line from outside: exit codes, what goes to which stream, pipes, signals, and what is left behind.
+//! The command line from outside: exit codes, what goes to which stream, pipes, signals, and what is left
+//! behind.
 
 use crate::common::{HANGS, generated};
 use avrope::synth::{self, Spec};

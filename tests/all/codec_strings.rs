@@ -28,7 +28,8 @@ fn words_are_those_of_ffmpegs_manifests() {
     oracle!("codec strings");
     let picture = ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=1"];
     let sound = ["-f", "lavfi", "-i", "sine=r=48000:d=1"];
-    // Of HEVC older ones say the tag alone, and 7.1 what fits no stream: its words are held against the specification's.
+    // Of HEVC older ones say the tag alone, and 7.1 what fits no stream: its words are held against the
+    // specification's.
     for (name, source, coding) in [
         ("baseline.mp4", picture, &["-c:v", "libx264", "-profile:v", "baseline"][..]),
         ("main.mp4", picture, &["-c:v", "libx264", "-profile:v", "main", "-level", "5.1"]),
@@ -47,8 +48,8 @@ fn words_are_those_of_ffmpegs_manifests() {
         let ours = words(&path).remove(0).unwrap_or_else(|| panic!("{name}: no word"));
         let folder = tempfile::tempdir().unwrap();
         let theirs = by_dash(&path, folder.path());
-        // Letters of hexadecimal numbers and of names are the same in both cases; what may be left out is compared as
-        // far as both have it.
+        // Letters of hexadecimal numbers and of names are the same in both cases; what may be left out is
+        // compared as far as both have it.
         let theirs = theirs.first().unwrap_or_else(|| panic!("{name}: {ours}, and nothing by ffmpeg"));
         let (ours, theirs) = (ours.to_lowercase(), theirs.to_lowercase());
         let both = ours.len().min(theirs.len());

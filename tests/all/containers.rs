@@ -1,5 +1,5 @@
-//! Which container holds what: whatever a source is and whichever container is asked for, the result is one that ffmpeg
-//! decodes in full, or there is an error that says why not.
+//! Which container holds what: whatever a source is and whichever container is asked for, the result is one
+//! that ffmpeg decodes in full, or there is an error that says why not.
 
 use crate::common::{self, ffmpeg, ffprobe, is_due, made_by_ffmpeg, open};
 use avrope::{
@@ -115,8 +115,8 @@ fn check(path: &Path, what: &str) {
         if codec.starts_with('v') {
             assert!((49..=51).contains(&frames), "{what}: {codec}: {frames} frames of 50");
         } else {
-            // A frame of MP2 or AC-3 more, and the priming of codecs whose container does not tell it; of WMA also the
-            // frame of silence behind the last sound.
+            // A frame of MP2 or AC-3 more, and the priming of codecs whose container does not tell it; of WMA
+            // also the frame of silence behind the last sound.
             let most = if codec == "a:wmav2" { 2.18 } else { 2.13 };
             assert!((1.95..most).contains(&end), "{what}: {codec} ends at {end} s, not at 2 s");
         }

@@ -1,5 +1,5 @@
-//! Every packet of every output is compared with its source's bytes, every output decodes as its source does, and the
-//! figures of zero copy are true.
+//! Every packet of every output is compared with its source's bytes, every output decodes as its source does,
+//! and the figures of zero copy are true.
 
 use crate::common::{
     self, Fixture, Movie, complaints, is_due, made_by_ffmpeg, open, payload, raw, runs, save,
@@ -10,8 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What ffmpeg's own copy of a file into a container holds: the source itself where it is of that kind already. It is
-/// what tells a conversion that the container asks for (Annex B, ADTS, temporal delimiters) from damage.
+/// What ffmpeg's own copy of a file into a container holds: the source itself where it is of that kind
+/// already. It is what tells a conversion that the container asks for (Annex B, ADTS, temporal delimiters)
+/// from damage.
 fn reference(source: &Path, container: &str) -> PathBuf {
     if common::ending(source) == container {
         return source.to_owned();
@@ -26,7 +27,8 @@ fn reference(source: &Path, container: &str) -> PathBuf {
         arguments.extend(["-video_track_timescale", "90000"]);
     }
     let name = source.file_name().unwrap().to_str().unwrap();
-    // avrope tags HEVC from elsewhere `hvc1`, and then newer muxers take the parameter sets out of the samples.
+    // avrope tags HEVC from elsewhere `hvc1`, and then newer muxers take the parameter sets out of the
+    // samples.
     if common::is_mov(Path::new(&format!("x.{container}")))
         && name.contains("hevc")
         && !common::is_mov(source)
@@ -51,7 +53,8 @@ enum Extent {
     Whole,
     /// At most as many runs as there are ranges.
     Runs(usize),
-    /// That many times all of it; sound may lack a packet at a seam where no edit list hides what is too much.
+    /// That many times all of it; sound may lack a packet at a seam where no edit list hides what is too
+    /// much.
     Times(usize),
 }
 
@@ -106,8 +109,8 @@ impl Case<'_> {
             // PCM has no packets of its own: its bytes have to be right.
             let stream = format!("0:{}:{}", &name[..1], &name[1..]);
             let is_pcm = self.name.starts_with("pcm") && name.starts_with('a');
-            // In a transport stream parsers give the first zero of a start code to the picture before it, where there is
-            // one: the first and the last of a run may differ by it, and only by it.
+            // In a transport stream parsers give the first zero of a start code to the picture before it,
+            // where there is one: the first and the last of a run may differ by it, and only by it.
             let is_parsed = container == "ts" && name == "v0";
             if is_pcm || is_parsed {
                 let (all, part) = (raw(&reference, &stream), raw(out, &stream));
@@ -146,8 +149,8 @@ impl Case<'_> {
             Movie::read(out).tracks.iter().any(|track| shown(track) > 1)
         };
         let inherent = |line: &&String| {
-            // Where a list has several entries, ffmpeg's demuxer reads the hidden pictures of one behind those of the one
-            // before, and says so. What is shown is judged frame by frame (join.rs).
+            // Where a list has several entries, ffmpeg's demuxer reads the hidden pictures of one behind
+            // those of the one before, and says so. What is shown is judged frame by frame (join.rs).
             several && (line.contains("out of order") || line.contains("non monotonically increasing"))
         };
         let new: Vec<_> = new.difference(&known).filter(|line| !inherent(line)).collect();
@@ -393,7 +396,8 @@ fn a_cold_payload_stays_cold() {
     let clip =
         cut(&media, &Cut::new().keep(TimeRange::secs(1.3, 11.0).unwrap()), &Control::default()).unwrap();
     let after = cached();
-    // Tables, the probe's first bytes, and what the kernel reads ahead of them by itself (128 KiB a stretch by default).
+    // Tables, the probe's first bytes, and what the kernel reads ahead of them by itself (128 KiB a stretch
+    // by default).
     let most = clip.report.bytes_read + 4 * 131_072 + len / 100;
     assert!(
         after <= most && clip.report.payload_shared > 8 * most,

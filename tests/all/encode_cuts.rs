@@ -1,5 +1,5 @@
-//! Cuts that encode: whatever a source is, the pictures and the sound of a range come out, each at its time, in the
-//! source's own codecs where that can be, near the source's quality; and what does not is told of.
+//! Cuts that encode: whatever a source is, the pictures and the sound of a range come out, each at its time,
+//! in the source's own codecs where that can be, near the source's quality; and what does not is told of.
 //!
 //! The clips here tell by their content what time it is: each picture shows its number, the sound is a sweep.
 
@@ -18,7 +18,8 @@ const SIZE: (u32, u32) = (176, 144);
 /// The rate that sound is looked at with.
 const RATE: usize = 8000;
 
-/// 4 s of pictures that show their numbers, with a little of a picture's noise, and a sweep from 300 to 1,900 Hz.
+/// 4 s of pictures that show their numbers, with a little of a picture's noise, and a sweep from 300 to 1,900
+/// Hz.
 pub(crate) fn marked(name: &str, rate: u32, arguments: &[&str]) -> PathBuf {
     let (w, h) = SIZE;
     let band = w / BANDS;
@@ -50,8 +51,8 @@ pub(crate) fn pictures(path: &Path) -> Vec<(f64, usize)> {
     times.zip(numbers).collect()
 }
 
-/// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0 being the
-/// source's `from`; in seconds.
+/// How long the sound of a file is, and how much later than in the source it is heard, the file's time 0
+/// being the source's `from`; in seconds.
 pub(crate) fn sound(path: &Path, from: f64) -> (f64, f64) {
     let rate = RATE.to_string();
     let streams = ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=codec_name"]);
@@ -192,8 +193,8 @@ fn the_first_picture_lands_at_0_where_the_container_can_say_what_lies_before() {
         let clip = encode_cut(&source, (0.52, 1.52), format);
         let path = save(&clip, folder.path(), &format!("{codec}.{format}"));
         assert_pictures(&path, 25.0, (0.52, 1.52), late);
-        // FLV's and old Matroska's readers hear what the encoder needed to get going, too: it is no later than the
-        // picture.
+        // FLV's and old Matroska's readers hear what the encoder needed to get going, too: it is no later
+        // than the picture.
         let heard = sound(&path, 0.52).1;
         assert!((heard - late).abs() < 0.0015, "{codec} in {format}: sound is {heard} s late");
     }
@@ -263,7 +264,8 @@ fn sound_of_an_avi_is_counted_where_its_header_tells_nonsense() {
 fn the_last_sound_does_not_stay_in_an_encoder_that_looks_ahead() {
     oracle!("the last sound");
     let folder = tempfile::tempdir().unwrap();
-    // A whole number of frames of all but wmav2: no silence is in the last one that could be left out instead.
+    // A whole number of frames of all but wmav2: no silence is in the last one that could be left out
+    // instead.
     let source = marked("end.wav", 25, &["-vn", "-c:a", "pcm_s16le", "-t", "3.84"]);
     for (encoder, format) in [
         ("ac3", "mkv"),
@@ -408,8 +410,8 @@ fn what_a_container_has_shown_that_it_holds_it_holds_again() {
         // A frame of the longest, of ADPCM in blocks of 1024 bytes, or the priming that AVI does not tell.
         let (seconds, _) = sound(&path, 0.0);
         assert!((seconds - 1.0).abs() < 0.045, "{what}: {seconds} s of sound");
-        // Others, who go by the file's times, hear it as long: the last packet begins within a frame of the end.
-        // MPEG-PS begins its clock above 0.
+        // Others, who go by the file's times, hear it as long: the last packet begins within a frame of the
+        // end. MPEG-PS begins its clock above 0.
         let told =
             ffprobe(&path, &["-select_streams", "a:0", "-show_entries", "format=start_time:packet=pts_time"]);
         let seconds = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
@@ -509,15 +511,16 @@ fn a_copy_has_the_long_packet_of_sound_that_its_keyframe_lies_in() {
 fn sound_that_a_decoder_begins_late_with_is_all_there() {
     oracle!("WMA");
     let folder = tempfile::tempdir().unwrap();
-    // In WAV a packet is six frames with one time, which goes with the first of them, and that one is left out.
+    // In WAV a packet is six frames with one time, which goes with the first of them, and that one is left
+    // out.
     for container in ["wav", "wmv", "avi", "mkv"] {
         let source = marked(&format!("wma.{container}"), 25, &["-vn", "-c:a", "wmav2"]);
         for (from, to) in [(0.5, 1.5), (1.013, 3.0)] {
             let path = save(&encode_cut(&source, (from, to), "wav"), folder.path(), "out.wav");
             let (seconds, late) = sound(&path, from);
             assert!((seconds - (to - from)).abs() < 0.002, "{container}, from {from}: {seconds} s");
-            // The frame that its encoder is late, which no container tells but Matroska with newer muxers; WAV's times,
-            // which follow from bytes, are 1 in 1000 off.
+            // The frame that its encoder is late, which no container tells but Matroska with newer muxers;
+            // WAV's times, which follow from bytes, are 1 in 1000 off.
             let untold = late - 2048.0 / 48_000.0;
             let right = untold.abs() < 0.004 || (container == "mkv" && late.abs() < 0.004);
             assert!(right, "{container}, from {from}: {late} s late");
@@ -596,8 +599,8 @@ fn sound_that_lost_nothing_loses_nothing() {
             made_by_ffmpeg(name, &["-f", "lavfi", "-i", &noise(bits), "-c:a", codec, "-sample_fmt", format]);
         let samples = |path: &Path| ffmpeg(&["-i", path.to_str().unwrap(), "-f", "f64le", "-"]).0;
         let all = samples(&source);
-        // Matroska's times are whole milliseconds: where a range begins within a packet of FFmpeg 9, which are short,
-        // may be half of one off.
+        // Matroska's times are whole milliseconds: where a range begins within a packet of FFmpeg 9, which
+        // are short, may be half of one off.
         let off = if name.ends_with("mkv") { 24 } else { 0 };
         let is_due = |found: &[u8]| {
             (24_000 - off..=24_000 + off).any(|from| &all[from * 8..(from + 48_000) * 8] == found)

@@ -1,4 +1,5 @@
-//! Where picture, sound and subtitles end apart from each other, and what is said of a range that has not all of them.
+//! Where picture, sound and subtitles end apart from each other, and what is said of a range that has not all
+//! of them.
 
 use crate::common::*;
 use avrope::{Clip, Control, Cut, CutMode, ErrorKind, Join, Remux, Source, TimeRange, cut, remux};

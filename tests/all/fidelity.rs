@@ -1,5 +1,5 @@
-//! What comes along besides the packets: languages, rotation, colours, tags, chapters, covers, subtitles; and what is said
-//! of what does not.
+//! What comes along besides the packets: languages, rotation, colours, tags, chapters, covers, subtitles; and
+//! what is said of what does not.
 
 use crate::common::{self, complaints, generated, made_by_ffmpeg, open, save};
 use avrope::{
@@ -206,8 +206,8 @@ fn chapters_are_clipped() {
                     cut.keep(TimeRange::secs(*from, *to).unwrap())
                 });
                 let clip = cut(&open(&path), &settings, &Control::default()).unwrap();
-                // Where the source's clock begins with priming, a range may begin just before its keyframe, and the output
-                // at the one before that.
+                // Where the source's clock begins with priming, a range may begin just before its keyframe,
+                // and the output at the one before that.
                 if clip.report.ranges.iter().any(|r| r.from.duration_since(r.actual_from).as_secs_f64() > 0.1)
                 {
                     continue;
@@ -217,8 +217,8 @@ fn chapters_are_clipped() {
                     .iter()
                     .map(|c| format!("{:.2}..{:.2} {:?}", c.start.secs(), c.end.secs(), c.title))
                     .collect();
-                // A frame is 0.04 s: without edit lists the first range may end up to that much later, and Matroska's
-                // clock begins with the sound's priming, 0.021 s before.
+                // A frame is 0.04 s: without edit lists the first range may end up to that much later, and
+                // Matroska's clock begins with the sound's priming, 0.021 s before.
                 let near = |a: f64, b: f64| (a - b).abs() <= if to == "mkv" { 0.09 } else { 0.002 };
                 let same = found.len() == due.len()
                     && found.iter().zip(due).all(|(c, (from, to, title))| {
@@ -321,8 +321,8 @@ fn with_subtitles(folder: &Path, container: &str, codec: &str) -> Option<PathBuf
     Some(path)
 }
 
-/// When packets of subtitles that hold more than an empty line are shown, in seconds; in MP4 by the edit list (ffmpeg
-/// puts the first one that it does not hide at 0).
+/// When packets of subtitles that hold more than an empty line are shown, in seconds; in MP4 by the edit list
+/// (ffmpeg puts the first one that it does not hide at 0).
 fn subtitles(path: &Path) -> Vec<f64> {
     let mov = common::is_mov(path);
     let stream =
@@ -353,7 +353,8 @@ fn subtitles_stay_and_move_with_the_range() {
         for (operation, outcome) in operations(&path, container) {
             let out = save(&outcome.unwrap(), folder.path(), &format!("out.{container}"));
             let shown = subtitles(&out);
-            // The cut is from 1.3 s, in Matroska from the keyframe at 1 s. Matroska's clock starts with the priming.
+            // The cut is from 1.3 s, in Matroska from the keyframe at 1 s. Matroska's clock starts with the
+            // priming.
             let cut_from = if container == "mp4" { 1.3 } else { 1.0 };
             let due = match operation {
                 "cut" => vec![2.0 - cut_from],
@@ -423,7 +424,8 @@ fn missing_and_backward_timestamps_are_repaired_and_said() {
     for (name, change) in table {
         let path = folder.path().join("source.flv");
         let mut bytes = std::fs::read(&flv).unwrap();
-        // A tag: type, length of data (24 bits), time (24 bits and the upper 8), stream; behind it its length.
+        // A tag: type, length of data (24 bits), time (24 bits and the upper 8), stream; behind it its
+        // length.
         let (mut at, mut number) = (13, 0);
         while at + 11 < bytes.len() {
             let be = |b: &[u8]| b.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
@@ -461,7 +463,8 @@ fn an_avi_with_b_frames_keeps_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let hashes = |path: &Path| common::frames(path, "0:v").into_iter().map(|f| f.hash).collect::<Vec<_>>();
     let wanted = hashes(&path);
-    // AVI has no pts: a picture is shown when a later dts says so (genpts, which ffmpeg's own copy to Matroska needs).
+    // AVI has no pts: a picture is shown when a later dts says so (genpts, which ffmpeg's own copy to
+    // Matroska needs).
     for container in ["mp4", "mkv"] {
         let arguments = ["-fflags", "+genpts", "-i", path.to_str().unwrap(), "-c", "copy"];
         let theirs = made_by_ffmpeg(&format!("b-frames-avi.{container}"), &arguments);

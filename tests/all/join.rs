@@ -1,4 +1,5 @@
-//! Frame for frame and sample for sample: what edit cuts show, and how far sound is from the picture at the seams of joins.
+//! Frame for frame and sample for sample: what edit cuts show, and how far sound is from the picture at the
+//! seams of joins.
 
 use crate::common::{self, Frame, Movie, ffmpeg, frames, open, save};
 use avrope::{Control, Cut, CutMode, ErrorKind, Join, Source, TimeRange, cut, join, synth};
@@ -11,8 +12,8 @@ fn ranges(list: &[(f64, f64)]) -> Cut {
     list.iter().fold(Cut::new(), |cut, (from, to)| cut.keep(TimeRange::secs(*from, *to).unwrap()))
 }
 
-/// The hashes of the frames that are shown in ranges; a frame belongs to the range in which it begins. A microsecond
-/// keeps the oracle's 1/90000 s from deciding at a border.
+/// The hashes of the frames that are shown in ranges; a frame belongs to the range in which it begins. A
+/// microsecond keeps the oracle's 1/90000 s from deciding at a border.
 fn expected(all: &[Frame], start: f64, list: &[(f64, f64)]) -> Vec<String> {
     let inside = |frame: &&Frame, (from, to): (f64, f64)| {
         let time = frame.time - start + 1e-5;
@@ -21,8 +22,8 @@ fn expected(all: &[Frame], start: f64, list: &[(f64, f64)]) -> Vec<String> {
     list.iter().flat_map(|range| all.iter().filter(|f| inside(f, *range)).map(|f| f.hash.clone())).collect()
 }
 
-/// The presentation clock's 0 in the file, which is its first packet's time; but where that is a codec's priming the clock
-/// may begin behind it.
+/// The presentation clock's 0 in the file, which is its first packet's time; but where that is a codec's
+/// priming the clock may begin behind it.
 fn start(path: &Path) -> f64 {
     let start = open(path).info().start_time.secs();
     let json = common::ffprobe(path, &["-show_entries", "format=start_time"]);
@@ -287,8 +288,8 @@ fn joins_stay_in_sync() {
     let other = flash_clip("flash-2.11.mp4", 2.11);
     in_sync("two", &[odd.clone(), other.clone()], "mp4", HALF_AAC);
     in_sync("three", &[odd.clone(), other.clone(), odd.clone()], "mp4", HALF_AAC);
-    // No edit list hides the frame that AAC's first one overlaps with: half a frame after a seam stays silent, and the
-    // beep is heard that much later.
+    // No edit list hides the frame that AAC's first one overlaps with: half a frame after a seam stays
+    // silent, and the beep is heard that much later.
     in_sync("three into Matroska", &[odd.clone(), other.clone(), odd], "mkv", 2.0 * HALF_AAC);
 }
 

@@ -1,4 +1,5 @@
-//! Copies by ranges where packets of sound are long: what is heard at a seam, by the samples that ffmpeg decodes.
+//! Copies by ranges where packets of sound are long: what is heard at a seam, by the samples that ffmpeg
+//! decodes.
 
 use crate::common::*;
 use avrope::{Clip, Control, Cut, CutMode, TimeRange, cut};

@@ -1,5 +1,6 @@
-//! The tests of what the library does, a module for what each is about. What sets or counts something that belongs to the
-//! whole process (memory, descriptors, libav's log) has a binary of its own beside this folder.
+//! The tests of what the library does, a module for what each is about. What sets or counts something that
+//! belongs to the whole process (memory, descriptors, libav's log) has a binary of its own beside this
+//! folder.
 
 #[path = "../common/mod.rs"]
 #[macro_use]

@@ -1,5 +1,5 @@
-//! What a copied stream says of itself (frame numbers, totals, pre-skip, checksums) is true in the output, by the word of
-//! each codec's own tools.
+//! What a copied stream says of itself (frame numbers, totals, pre-skip, checksums) is true in the output, by
+//! the word of each codec's own tools.
 
 use crate::common::{self, made_by_ffmpeg, open, save};
 use avrope::{
@@ -10,7 +10,8 @@ use std::{
     process::Command,
 };
 
-/// Runs one of a codec's own tools; says so loudly where it is not there. What it said, and whether it was content.
+/// Runs one of a codec's own tools; says so loudly where it is not there. What it said, and whether it was
+/// content.
 fn tool(name: &str, arguments: &[&str]) -> Option<(bool, String)> {
     let Ok(output) = Command::new(name).args(arguments).output() else {
         eprintln!("SKIPPED: there is no {name} (sh vendor-notes/setup.sh installs it)");
@@ -187,9 +188,9 @@ fn flac_of_several_ranges_states_what_it_holds() {
     }
 }
 
-/// Three ranges that follow each other are all of the source, to the sample, however long a frame is: the second
-/// one's sound begins up to half of a frame off, and ended sooner or later by as much, so that the third lacked a
-/// frame or had it twice.
+/// Three ranges that follow each other are all of the source, to the sample, however long a frame is: the
+/// second one's sound begins up to half of a frame off, and ended sooner or later by as much, so that the
+/// third lacked a frame or had it twice.
 #[test]
 fn adjacent_ranges_of_flac_have_each_frame_once() {
     oracle!("adjacent ranges of FLAC");
@@ -531,7 +532,8 @@ fn speex_keeps_what_its_first_page_leaves_out() {
     let due = ((7.0 - range.actual_from.secs()) * 16_000.0).round();
     let (start, end) = extent(&cut);
     assert!(start == 0.0 && (end - due / 16_000.0).abs() < 1e-6, "{start}..{end}, {due} samples");
-    // Within half a packet of 20 ms at its beginning; speexdec gives up to 80 samples, its filters' delay, more or less.
+    // Within half a packet of 20 ms at its beginning; speexdec gives up to 80 samples, its filters' delay,
+    // more or less.
     assert!((due - 80_000.0).abs() <= 160.0, "{due} samples");
     if let Some(sound) = decoded(&cut) {
         assert!((sound.len() as f64 - due).abs() <= 80.0, "{} samples of {due}", sound.len());
@@ -576,8 +578,8 @@ fn an_mp3_header_counts_the_frames_that_are_there() {
         };
         check("remux", whole(&source, "mp3"), (delay, padding));
         check("join", joined(&[&source, &source], "mp3"), (delay, padding));
-        // From the first frame on that begins no more than 4095 + 529 samples in front, up to 2 s; at the end nothing
-        // is cut off, as 529 of padding are the decoder's own.
+        // From the first frame on that begins no more than 4095 + 529 samples in front, up to 2 s; at the end
+        // nothing is cut off, as 529 of padding are the decoder's own.
         let first = (96_000 - (4095 + 529) + delay + 529_u32).div_ceil(1152) * 1152 - (delay + 529);
         let begins = (96_000 - first - 529, 529);
         check("cut", ranges(&source, &[(2.0, 7.0)], "mp3"), begins);

@@ -37,7 +37,8 @@ impl std::fmt::Debug for Subject {
     }
 }
 
-/// H.264 with and without B-frames, HEVC with open GOPs, sound alone, two sound tracks, MPEG-2 in a transport stream.
+/// H.264 with and without B-frames, HEVC with open GOPs, sound alone, two sound tracks, MPEG-2 in a transport
+/// stream.
 fn pool() -> &'static [Subject] {
     static POOL: OnceLock<Vec<Subject>> = OnceLock::new();
     POOL.get_or_init(|| {
@@ -131,8 +132,8 @@ fn cuts() {
         let clip = run(&Control::default())?;
         let asked: f64 = keep.iter().map(|range| range.duration().as_secs_f64()).sum();
         let n = keep.len() as f64;
-        // An edit list is exact to a tick of 1/1000 s or finer. A keyframe cut begins up to a GOP earlier, and without edit
-        // lists ends with the last frame that was coded before what is in the range.
+        // An edit list is exact to a tick of 1/1000 s or finer. A keyframe cut begins up to a GOP earlier,
+        // and without edit lists ends with the last frame that was coded before what is in the range.
         let slack = if mode == CutMode::Edit { 0.002 * n } else { (subject.gop + 4.0 * subject.frame) * n };
         let media = adds_up(&clip.rope, &clip.report, asked, slack)?;
         let actual: f64 =
@@ -149,8 +150,8 @@ fn cuts() {
                 reported.actual_from <= range.from.saturating_add(std::time::Duration::from_secs(1))
             );
         }
-        // Of a transport stream libav knows when its last packets begin, and estimates when they end. Edit lists are
-        // exact; Matroska counts in milliseconds; sound may go on for a packet after the picture.
+        // Of a transport stream libav knows when its last packets begin, and estimates when they end. Edit
+        // lists are exact; Matroska counts in milliseconds; sound may go on for a packet after the picture.
         let slack = if edits { 0.003 } else { 2.0 * subject.frame + 0.03 };
         lasts_as_long(&media, &clip.report, slack)?;
         let verified = run(&Control::new().verify_payload(true))?;

@@ -1,5 +1,5 @@
-//! What avrope reads of an MP4's tables, against what libav makes of them (with edit lists and parsers left out): each
-//! sample's place, size, times and whether decoding can begin at it.
+//! What avrope reads of an MP4's tables, against what libav makes of them (with edit lists and parsers left
+//! out): each sample's place, size, times and whether decoding can begin at it.
 
 mod lies;
 mod made;
@@ -100,15 +100,16 @@ fn agree(path: &Path, what: &str) -> usize {
 fn each(samples: &[SampleInfo], seen: &[Seen], fragmented: bool, what: &str, id: u32) {
     assert_eq!(samples.len(), seen.len(), "{what}, track {id}: samples");
     // Where a sample is composed before it is decoded, libav lets all be decoded so much earlier
-    // (mov_update_dts_shift). In fragments it lets all be composed so much later instead: there the specification is
-    // right (ISO/IEC 14496-12, 8.8.8), by which the offset is all.
+    // (mov_update_dts_shift). In fragments it lets all be composed so much later instead: there the
+    // specification is right (ISO/IEC 14496-12, 8.8.8), by which the offset is all.
     let offset = |sample: &SampleInfo| sample.composition_time - sample.decode_time;
     let early = samples.iter().map(offset).min().unwrap_or(0).min(0);
     let (early, late) = if fragmented { (0, -early) } else { (early, 0) };
     for (i, (sample, packet)) in samples.iter().zip(seen).enumerate() {
-        // FFmpeg 5.1 takes for a duration the time to the next packet, and for the last one's what the header leaves
-        // for it (mdhd), whatever its table has; where there are offsets, it says nothing. Between fragments there may
-        // be a gap, or none of what they say: there the tables are right, of which later versions take it, too.
+        // FFmpeg 5.1 takes for a duration the time to the next packet, and for the last one's what the header
+        // leaves for it (mdhd), whatever its table has; where there are offsets, it says nothing. Between
+        // fragments there may be a gap, or none of what they say: there the tables are right, of which later
+        // versions take it, too.
         let to_next = seen.get(i + 1).map_or(packet.duration, |next| next.dts - packet.dts);
         let told = packet.duration != 0 && packet.duration != to_next;
         let duration = if told { packet.duration } else { sample.duration.into() };
@@ -260,7 +261,8 @@ fn indices_of_fragments_lead_to_them() {
             }
         } else {
             assert_eq!(found.segments.len(), moofs.len(), "{name}: {:?}", found.segments);
-            // Where no edit list takes the first composition time back to 0, movenc's index begins at 0 all the same.
+            // Where no edit list takes the first composition time back to 0, movenc's index begins at 0 all
+            // the same.
             let begins = of(0) - found.segments[0].time;
             for (i, (segment, moof)) in found.segments.iter().zip(&moofs).enumerate() {
                 let said = (segment.offset, segment.time + begins, segment.track);

@@ -1,4 +1,5 @@
-//! HLS and DASH: every file goes into a sink of the caller's, players take the result, and nothing half is left.
+//! HLS and DASH: every file goes into a sink of the caller's, players take the result, and nothing half is
+//! left.
 
 use crate::common::{self, ffprobe, open};
 use avrope::io::{ChunkReceiver, channel};

@@ -37,8 +37,8 @@ fn hashes(frames: &[Frame]) -> Vec<&str> {
     frames.iter().map(|frame| frame.hash.as_str()).collect()
 }
 
-/// When the pictures and the sounds of a file are shown. Both are decoded at once: ffmpeg moves the start of a transport
-/// stream to the streams that it decodes.
+/// When the pictures and the sounds of a file are shown. Both are decoded at once: ffmpeg moves the start of
+/// a transport stream to the streams that it decodes.
 fn pictures_and_sounds(path: &Path) -> (Vec<f64>, Vec<f64>) {
     let both = ["-copyts", "-i", path.to_str().unwrap(), "-map", "0:v:0", "-map", "0:a:0"];
     let rest = ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framemd5", "-"];
@@ -187,8 +187,8 @@ fn picture_ahead_of_last_sound(path: &Path) -> f64 {
     sounds.last().unwrap() - pictures[0]
 }
 
-/// The last sound tells where all of it lies: what is skipped at the beginning FFmpeg 9 takes from the first frame that it
-/// can decode, where the packet that it was said of is none.
+/// The last sound tells where all of it lies: what is skipped at the beginning FFmpeg 9 takes from the first
+/// frame that it can decode, where the packet that it was said of is none.
 #[test]
 fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     oracle!("a_first_sound_packet_that_is_no_frame_does_not_move_the_rest");
@@ -202,7 +202,8 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     let broken = folder.path().join("broken.mkv");
     std::fs::write(&broken, bytes).unwrap();
     let mut cases = vec![(broken, 0.0)];
-    // AVI says when packets are decoded, and ffmpeg takes a decoder's wait for B-frames for time: a picture of 23.976.
+    // AVI says when packets are decoded, and ffmpeg takes a decoder's wait for B-frames for time: a picture
+    // of 23.976.
     cases.extend(shared("cases/mpeg4-ac3.avi").map(|avi| (avi, 125.0 / 2997.0)));
     for (source, late) in &cases {
         for name in ["out.mp4", "out.mov", "out.mkv"] {
@@ -415,8 +416,8 @@ fn a_range_behind_an_end_that_was_not_known_is_judged_all_the_same() {
             let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
             let shown = times.last().unwrap() + 0.04 - times[0];
             assert!(shown > 2.5, "{what}: {shown} s of 0.6, 1 and 1");
-            // A frame, the sound that is longer than the picture, and the 0.08 s that a picture of a fragmented MP4
-            // begins behind its sound.
+            // A frame, the sound that is longer than the picture, and the 0.08 s that a picture of a
+            // fragmented MP4 begins behind its sound.
             assert!(longest < 0.04 + 0.03 + 0.08, "{what}: a picture stands for {longest} s");
         }
     }
@@ -432,7 +433,8 @@ fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
     let keyframes = open(&source).probe(&Control::default()).unwrap().streams[0].keyframes.clone();
     assert_eq!(keyframes, Some(vec![Timestamp::ZERO]), "it begins with its only picture that is all I");
     let all = frames(&source, "0:v:0");
-    // 30; from FFmpeg 7.1 on the decoder does not show the two behind the first that refer to what is not there.
+    // 30; from FFmpeg 7.1 on the decoder does not show the two behind the first that refer to what is not
+    // there.
     let wanted = all.iter().filter(|frame| frame.time < all[0].time + 1.0 - 0.5 / 30.0).count();
     assert!(wanted >= 28, "{wanted} pictures of the source up to 1 s");
     for name in ["out.ts", "out.mkv", "out.mp4"] {
@@ -442,8 +444,8 @@ fn keyframes_are_found_in_the_bitstream_where_none_is_flagged() {
         assert_eq!(hashes(&found), hashes(&all[..found.len()]), "{name}: decoding begins where it can");
         assert!(found.len() >= wanted, "{name}: {} pictures up to 1 s", found.len());
     }
-    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts, and the dts
-    // move.
+    // Its packets are decoded later than they are shown, by up to two frames: when they are shown counts, and
+    // the dts move.
     let (out, report) = remuxed(&source, folder.path(), "all.ts");
     let shown = |path: &Path| {
         let packets = common::packets(path);
@@ -550,8 +552,8 @@ fn probe_knows_how_long_fragments_are() {
         assert!((found - wanted).abs() < 1e-5, "{}: {found} s, and ffprobe says {wanted}", source.display());
         assert_eq!(info.duration_from, Some(avrope::media::DurationFrom::Packets));
     }
-    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s behind the
-    // first.
+    // Here ffprobe adds the picture's beginning to its end. Sound begins at 0, the last picture ends 42/24 s
+    // behind the first.
     if let Some(source) = shared("cases/sound-before-picture.mp4") {
         let info = open(&source).probe(&Control::default()).unwrap();
         let times = |i: usize| {

@@ -42,8 +42,8 @@ pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     path
 }
 
-/// Gives a made file its name when it is whole. Another process or test may have made the same meanwhile: then that one
-/// stays, which somebody may be reading.
+/// Gives a made file its name when it is whole. Another process or test may have made the same meanwhile:
+/// then that one stays, which somebody may be reading.
 pub fn keep(part: &Path, path: &Path) {
     match std::fs::hard_link(part, path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => panic!("{}: {e}", path.display()),
@@ -113,8 +113,8 @@ pub fn clip_in(ending: &str) -> PathBuf {
     generated(&format!("clip.{ending}"), &Spec { duration: 10.0, ..Spec::default() })
 }
 
-/// A few seconds of 640x360 at a rate that makes it several megabytes; every megabyte counts where a copy is to be caught
-/// in its middle.
+/// A few seconds of 640x360 at a rate that makes it several megabytes; every megabyte counts where a copy is
+/// to be caught in its middle.
 pub fn large_clip() -> PathBuf {
     let video = Video {
         size: (640, 360),

@@ -72,8 +72,8 @@ pub fn make_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Puts other content in place of a box, and corrects the sizes of the boxes around it (which must be `path`'s parents).
-/// Chunk offsets are left alone: for files whose `moov` is behind the payload.
+/// Puts other content in place of a box, and corrects the sizes of the boxes around it (which must be
+/// `path`'s parents). Chunk offsets are left alone: for files whose `moov` is behind the payload.
 pub fn replace_box(bytes: &[u8], path: &str, nth: usize, new: &[u8]) -> Vec<u8> {
     let old = find_all(bytes, path)[nth].clone();
     let mut out = bytes[..old.start].to_vec();

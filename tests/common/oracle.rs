@@ -56,7 +56,8 @@ pub fn ffmpeg(arguments: &[&str]) -> (Vec<u8>, String) {
     output(tool("AVROPE_FFMPEG", "ffmpeg"), &[&QUIET[..], arguments].concat())
 }
 
-/// What a tool prints of a file that nobody changes (a fixture, shared footage), asked once in a process; of others, each time.
+/// What a tool prints of a file that nobody changes (a fixture, shared footage), asked once in a process; of
+/// others, each time.
 fn asked(path: &Path, program: String, arguments: &[&str]) -> (Vec<u8>, String) {
     type Answers = HashMap<String, (Vec<u8>, String)>;
     static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
@@ -159,8 +160,8 @@ pub fn raw(path: &Path, stream: &str) -> Vec<u8> {
     ffmpeg_on(path, &arguments).0
 }
 
-/// Of how many runs of its sources a sequence is made at the least; None if something in it is in no source. (The
-/// longest run first is the best choice, because every part of a run is a run.)
+/// Of how many runs of its sources a sequence is made at the least; None if something in it is in no source.
+/// (The longest run first is the best choice, because every part of a run is a run.)
 pub fn runs<T: PartialEq>(sequence: &[T], sources: &[&[T]]) -> Option<usize> {
     let (mut at, mut count) = (0, 0);
     while at < sequence.len() {

@@ -1,5 +1,5 @@
-//! Runs ffmpeg and ffprobe. To link their two hundred libraries takes longer than most of what tests ask of them:
-//! `served.c` has each linked once and forked for every run.
+//! Runs ffmpeg and ffprobe. To link their two hundred libraries takes longer than most of what tests ask of
+//! them: `served.c` has each linked once and forked for every run.
 
 use super::cached;
 use std::{

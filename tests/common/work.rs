@@ -54,8 +54,8 @@ pub fn refused<T>(outcome: Result<T>, kinds: &[ErrorKind], what: &str) -> Error 
 /// Long past what any test does on the busiest machine: what is not back then hangs.
 pub const HANGS: Duration = Duration::from_secs(180);
 
-/// Runs something on a thread of its own, and fails if it hangs: a hang is a failure, not a stuck test run. A panic in it
-/// goes on here.
+/// Runs something on a thread of its own, and fails if it hangs: a hang is a failure, not a stuck test run. A
+/// panic in it goes on here.
 pub fn bounded<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -99,7 +99,8 @@ pub fn age(path: &Path) {
     file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
 }
 
-/// Says aloud that something can't be tested here: past the test harness, which keeps what a passing test prints.
+/// Says aloud that something can't be tested here: past the test harness, which keeps what a passing test
+/// prints.
 pub fn skipped(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");

@@ -1,5 +1,5 @@
-//! NVIDIA's decoders: what they make of a stream is what software makes of it, whichever of both it was. On a machine with
-//! a card: `AVROPE_REQUIRE_DEVICES=cuda cargo test --test hardware`.
+//! NVIDIA's decoders: what they make of a stream is what software makes of it, whichever of both it was. On a
+//! machine with a card: `AVROPE_REQUIRE_DEVICES=cuda cargo test --test hardware`.
 
 use super::there;
 use avrope::{

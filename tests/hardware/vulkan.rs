@@ -1,5 +1,5 @@
-//! Vulkan's decoders, which libav has since FFmpeg 6.1 and only some cards have: what they make of a stream is
-//! what software makes of it, whichever of both it was.
+//! Vulkan's decoders, which libav has since FFmpeg 6.1 and only some cards have: what they make of a stream
+//! is what software makes of it, whichever of both it was.
 
 use super::{
     cuda::{clip, same_on, sums, video},

@@ -134,8 +134,8 @@ impl ReadIo {
         error
     }
 
-    /// Runs avformat_open_input for a context that reads from here: what it gathers is bounded with each read,
-    /// from now on.
+    /// Runs avformat_open_input for a context that reads from here: what it gathers is bounded with each
+    /// read, from now on.
     ///
     /// # Safety
     /// `run` opens the context and nothing else, and gives libav's code. Opened, the context is closed before

@@ -79,8 +79,8 @@ impl Decoder {
         Some(Limits::reached(limit, format!("pictures {size}, and {most}")))
     }
 
-    /// Whether the decoder's last answer refuses a size in a way that it does not repeat for the pictures that
-    /// refer to it. dav1d says ERANGE to those of more pixels than it may make.
+    /// Whether the decoder's last answer refuses a size in a way that it does not repeat for the pictures
+    /// that refer to it. dav1d says ERANGE to those of more pixels than it may make.
     pub(crate) fn refuses_all_that_refer(&self) -> bool {
         self.size.code == -libc::ERANGE
     }

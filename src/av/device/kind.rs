@@ -63,8 +63,8 @@ impl DeviceKind {
             Self::Vaapi => Some("scale_vaapi"),
             Self::Qsv => Some("scale_qsv"),
             Self::VideoToolbox => Some("scale_vt"),
-            // Not `scale_vulkan`: with FFmpeg 9.0 on an H100 it makes 26 dB of H.264 (where others make 42), in
-            // the ffmpeg command as well, and a job crashed where the size changed in mid-stream.
+            // Not `scale_vulkan`: with FFmpeg 9.0 on an H100 it makes 26 dB of H.264 (where others make 42),
+            // in the ffmpeg command as well, and a job crashed where the size changed in mid-stream.
             Self::Vulkan | Self::D3d11va | Self::OpenCl => None,
         }
     }

@@ -57,8 +57,8 @@ pub struct Common {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Set a limit of what the job may use up, such as packet_bytes=128M (K, M, G and T are powers of 1024) or
-    /// decoder_memory=unlimited; may be repeated
+    /// Set a limit of what the job may use up, such as packet_bytes=128M (K, M, G and T are powers of 1024)
+    /// or decoder_memory=unlimited; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     pub limit: Vec<(String, u64)>,
 }
@@ -144,7 +144,8 @@ pub struct Join {
     /// Media files with like streams, in order; one of them may be '-', standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Let each go over into the next: fade, wipeleft, dissolve… (see xfade in ffmpeg-filters). The sources are encoded then
+    /// Let each go over into the next: fade, wipeleft, dissolve… (see xfade in ffmpeg-filters). The sources
+    /// are encoded then
     #[arg(long, value_name = "NAME")]
     pub transition: Option<String>,
     /// How long both are seen at once

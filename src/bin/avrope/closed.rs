@@ -1,5 +1,5 @@
-//! Whether standard output was closed when the process began (`>&-`). Rust opens `/dev/null` in its place before `main`, and
-//! all that is written there would be lost without a word: so this looks earlier.
+//! Whether standard output was closed when the process began (`>&-`). Rust opens `/dev/null` in its place
+//! before `main`, and all that is written there would be lost without a word: so this looks earlier.
 
 #![allow(unsafe_code, reason = "what runs before main is an entry of the executable's own table")]
 
@@ -17,8 +17,8 @@ extern "C" fn look() {
     CLOSED.store(flags < 0, Ordering::Relaxed);
 }
 
-// SAFETY: the loader calls each entry of this table once, in front of main, as a C function; it needs nothing that is not
-// there by then.
+// SAFETY: the loader calls each entry of this table once, in front of main, as a C function; it needs nothing
+// that is not there by then.
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]

@@ -1,4 +1,5 @@
-//! `demo`: makes a clip, then cuts, joins, remuxes and transcodes it in front of the user, and ffmpeg beside it.
+//! `demo`: makes a clip, then cuts, joins, remuxes and transcodes it in front of the user, and ffmpeg beside
+//! it.
 
 use crate::{Failure, Outcome, args, inout, progress::Bar, text};
 use avrope::{
@@ -18,8 +19,8 @@ use std::{
 
 /// Seconds of the clip.
 const LENGTH: f64 = 60.0;
-/// Each work is done this often, and the table has the median. What takes longer than `LONG` (in milliseconds) is done
-/// once: chance is little of it, and somebody waits.
+/// Each work is done this often, and the table has the median. What takes longer than `LONG` (in
+/// milliseconds) is done once: chance is little of it, and somebody waits.
 const RUNS: usize = 3;
 const LONG: f64 = 1000.0;
 /// The command to compare with.
@@ -62,7 +63,8 @@ pub fn run(args: &args::Demo, control: &Control) -> Outcome {
     std::fs::create_dir_all(&dir).map_err(unusable)?;
     let scratch = tempfile::Builder::new().prefix(".avrope-").tempdir_in(&dir).map_err(unusable)?;
     if args.dir.is_none() {
-        // Everybody may write to the folder for temporary files: this one must be ours, or links could lead us astray.
+        // Everybody may write to the folder for temporary files: this one must be ours, or links could lead
+        // us astray.
         let owner =
             |path: &Path| std::fs::symlink_metadata(path).ok().filter(|m| m.is_dir()).map(|m| m.uid());
         if owner(&dir) != owner(scratch.path()) {

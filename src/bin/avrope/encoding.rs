@@ -17,7 +17,8 @@ pub struct Coding {
     /// high_quality, balanced, high_speed, or a preset of the video encoder's own (veryfast, slow…)
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// h264, hevc, av1, vp9, mpeg4, mjpeg, prores, ffv1, gif, copy, none, or an encoder of libav's [default: auto]
+    /// h264, hevc, av1, vp9, mpeg4, mjpeg, prores, ffv1, gif, copy, none, or an encoder of libav's [default:
+    /// auto]
     #[arg(long, value_name = "C")]
     pub video_codec: Option<String>,
     /// Constant quality, 0 is the best
@@ -44,12 +45,12 @@ pub struct Coding {
     /// Threads of each codec [default: as many as there are cores]
     #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub threads: Option<u32>,
-    /// An option of the video encoder by libav's name, of the audio encoder with 'a:' in front, or of the container with
-    /// 'm:'; may be repeated
+    /// An option of the video encoder by libav's name, of the audio encoder with 'a:' in front, or of the
+    /// container with 'm:'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     pub option: Vec<(String, String)>,
-    /// Let options (of --option) open and write files: those of x264-params, passes, and what else is not known to
-    /// touch none
+    /// Let options (of --option) open and write files: those of x264-params, passes, and what else is not
+    /// known to touch none
     #[arg(long)]
     pub allow_options_that_touch_files: bool,
 }

@@ -91,8 +91,8 @@ fn duplicate(of: impl AsFd) -> std::io::Result<File> {
     Ok(File::from(of.as_fd().try_clone_to_owned()?))
 }
 
-/// Looks at the first boxes: an MP4 plays in order if its index comes before its media, other containers do anyway.
-/// What was read is in `head`.
+/// Looks at the first boxes: an MP4 plays in order if its index comes before its media, other containers do
+/// anyway. What was read is in `head`.
 fn plays_in_order(pipe: &mut impl Read, head: &mut Vec<u8>) -> bool {
     let mut at = 0;
     loop {
@@ -126,7 +126,8 @@ fn be(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
-/// A pipe that is read by a thread of its own, because a read that waits for a slow writer can't be called off.
+/// A pipe that is read by a thread of its own, because a read that waits for a slow writer can't be called
+/// off.
 struct Pipe {
     chunks: Receiver<std::io::Result<Bytes>>,
     rest: Bytes,

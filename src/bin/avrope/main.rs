@@ -118,8 +118,8 @@ fn listen(token: &CancelToken) -> Result<(), ctrlc::Error> {
     })
 }
 
-/// At a limit for files (`ulimit -f`) the kernel sends SIGXFSZ, which ends the process and leaves half a file. With a
-/// handler the write fails instead (EFBIG): the job ends with that as its error, and cleans up.
+/// At a limit for files (`ulimit -f`) the kernel sends SIGXFSZ, which ends the process and leaves half a
+/// file. With a handler the write fails instead (EFBIG): the job ends with that as its error, and cleans up.
 fn outlive_file_limits() -> std::io::Result<()> {
     let noticed = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed).map(drop)

@@ -67,7 +67,8 @@ fn describe(text: &mut String, stream: &StreamInfo) {
     }
 }
 
-/// Whether this is more than a container's note to itself, or what is said in another place. JSON has them all.
+/// Whether this is more than a container's note to itself, or what is said in another place. JSON has them
+/// all.
 fn tells(key: &str) -> bool {
     let notes = [
         "major_brand",

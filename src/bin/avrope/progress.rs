@@ -70,8 +70,8 @@ impl Bar {
         control.clone().progress(move |Progress { stage, done, total, speed, remaining, .. }| {
             let look = |what, bytes| Look { what, total, bytes, paced: speed > 0.0 };
             match stage {
-                // What comes after the last packet (an index, perhaps moved to the front) does not say how far it is,
-                // nor does the end of saving.
+                // What comes after the last packet (an index, perhaps moved to the front) does not say how
+                // far it is, nor does the end of saving.
                 _ if total > 0 && done >= total => handle.spin("finishing"),
                 Stage::Save => handle.show(look("saving", true), done, String::new()),
                 Stage::Measure => handle.show(look("measuring", false), done, pace(speed, remaining)),
@@ -131,7 +131,8 @@ impl Look {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(self.what);
-        // Not the bar's own steady tick: that panics where a thread can't start. Without one it moves when it is told.
+        // Not the bar's own steady tick: that panics where a thread can't start. Without one it moves when it
+        // is told.
         let ticked = bar.downgrade();
         let tick = move || {
             while let Some(bar) = ticked.upgrade().filter(|bar| !bar.is_finished()) {

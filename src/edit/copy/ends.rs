@@ -22,8 +22,8 @@ impl Copy<'_, '_> {
         }
     }
 
-    /// Sound up to the source's end is all that there is: its last packet may say that it goes on behind what is
-    /// heard of it.
+    /// Sound up to the source's end is all that there is: its last packet may say that it goes on behind what
+    /// is heard of it.
     pub(super) fn open_end(&mut self) {
         let ends = self.media.length().is_some_and(|length| self.part.to >= length);
         if !(ends && self.part.last) {
@@ -114,8 +114,8 @@ impl Copy<'_, '_> {
         self.media.judge(range, end, |warning| self.session.report.warn(warning))
     }
 
-    /// Where what was written ends on the file's clock, with the long packet of sound that goes on behind the range and
-    /// was left out.
+    /// Where what was written ends on the file's clock, with the long packet of sound that goes on behind the
+    /// range and was left out.
     fn seen_end(&self) -> Option<Timestamp> {
         let ends = self.lanes.iter().filter_map(|lane| {
             let span = lane.spans.last()?;

@@ -145,8 +145,8 @@ impl Copy<'_, '_> {
         Ok(known)
     }
 
-    /// Whether the next part begins where the main stream's sound ends: packets have no times but their samples, and
-    /// there are no pictures that the sound must not leave.
+    /// Whether the next part begins where the main stream's sound ends: packets have no times but their
+    /// samples, and there are no pictures that the sound must not leave.
     pub(super) fn is_as_long_as_heard(&self) -> bool {
         let sound = self.lanes.first().is_some_and(|lane| lane.kind == StreamKind::Audio);
         sound && self.session.target.counts_samples() && !self.part.whole_frames

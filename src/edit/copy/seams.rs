@@ -1,4 +1,5 @@
-//! Where parts meet on a track without an edit list, and packets of sound are long: which of them are heard there.
+//! Where parts meet on a track without an edit list, and packets of sound are long: which of them are heard
+//! there.
 
 use super::{Copy, Session, of_stream};
 use crate::{
@@ -49,7 +50,8 @@ struct Ended {
 }
 
 impl Copy<'_, '_> {
-    /// Whether a packet of sound waits for the part behind the seam. The first of a part ends what waits for it.
+    /// Whether a packet of sound waits for the part behind the seam. The first of a part ends what waits for
+    /// it.
     pub(super) fn waits_for_seam(
         &mut self,
         index: usize,

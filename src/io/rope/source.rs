@@ -119,8 +119,8 @@ impl Source {
         Self::from_stream(stream::Reader(reader), name)
     }
 
-    /// A stream of chunks. It ends with [`ChunkSender::finish`](crate::io::ChunkSender::finish): a sender that is
-    /// gone without is an error, so that what its side lost is not taken for the whole.
+    /// A stream of chunks. It ends with [`ChunkSender::finish`](crate::io::ChunkSender::finish): a sender
+    /// that is gone without is an error, so that what its side lost is not taken for the whole.
     pub fn from_channel(chunks: ChunkReceiver, name: impl Into<String>) -> Self {
         Self::from_stream(stream::Channel { chunks, rest: Bytes::new() }, name)
     }

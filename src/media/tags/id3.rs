@@ -1,5 +1,5 @@
-//! Frames of ID3v2 (id3.org, id3v2.4.0-structure). libav takes any frame whose name begins as those of texts do,
-//! and sizes of frames can't be relied on: they are counted by what their headers look like.
+//! Frames of ID3v2 (id3.org, id3v2.4.0-structure). libav takes any frame whose name begins as those of texts
+//! do, and sizes of frames can't be relied on: they are counted by what their headers look like.
 
 use std::collections::BTreeSet;
 

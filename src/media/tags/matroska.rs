@@ -1,6 +1,6 @@
-//! Tags and chapters of Matroska (RFC 9559, sections 5.1.7 and 5.1.8). Which of a segment's elements libav reads,
-//! and in which order, depends on indices and on what is damaged: so they are not followed but counted by their
-//! ids, in all that it reads before the first packet.
+//! Tags and chapters of Matroska (RFC 9559, sections 5.1.7 and 5.1.8). Which of a segment's elements libav
+//! reads, and in which order, depends on indices and on what is damaged: so they are not followed but counted
+//! by their ids, in all that it reads before the first packet.
 
 use super::vorbis::{Comments, MARK};
 use std::collections::{BTreeMap, BTreeSet};

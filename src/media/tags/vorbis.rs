@@ -1,5 +1,5 @@
-//! Comments as Vorbis has them (Vorbis I specification, section 5.2.1), and FLAC's blocks (RFC 9639, section 8)
-//! around them.
+//! Comments as Vorbis has them (Vorbis I specification, section 5.2.1), and FLAC's blocks (RFC 9639, section
+//! 8) around them.
 
 use super::{id3, walk::Walk};
 

@@ -12,8 +12,8 @@ impl Walk {
     }
 
     /// Takes what is wanted of the bytes at `at`: what came before is not looked at again, and what lies
-    /// between headers need not come. `step` sees where a header begins and what there is of it, one byte more
-    /// each time, until it says where the next one begins, which is behind it.
+    /// between headers need not come. `step` sees where a header begins and what there is of it, one byte
+    /// more each time, until it says where the next one begins, which is behind it.
     pub(super) fn feed(&mut self, at: u64, bytes: &[u8], mut step: impl FnMut(u64, &[u8]) -> Option<u64>) {
         loop {
             let wanted = self.next.saturating_add(self.head.len() as u64);

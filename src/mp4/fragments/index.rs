@@ -1,5 +1,5 @@
-//! Where fragments lie, as a file's indices say: of segments (sidx; ISO/IEC 14496-12, 8.16.3), and of samples to
-//! begin at, at its end (mfra; 8.8.9 to 8.8.11).
+//! Where fragments lie, as a file's indices say: of segments (sidx; ISO/IEC 14496-12, 8.16.3), and of samples
+//! to begin at, at its end (mfra; 8.8.9 to 8.8.11).
 
 use crate::{
     Result,

@@ -1,5 +1,5 @@
-//! Samples of movie fragments (ISO/IEC 14496-12, 8.8): what a moof says of them, sample by sample where they lie,
-//! with its defaults.
+//! Samples of movie fragments (ISO/IEC 14496-12, 8.8): what a moof says of them, sample by sample where they
+//! lie, with its defaults.
 
 use crate::{
     Result,
@@ -79,8 +79,8 @@ pub(crate) struct FragmentRun {
     is_sound: bool,
     /// The least and the largest offset from decode to composition times.
     pub offsets: (i32, i32),
-    /// The number of its first sample among all of its track, and of the last one up to its end that decoding can
-    /// begin at.
+    /// The number of its first sample among all of its track, and of the last one up to its end that decoding
+    /// can begin at.
     pub first: u64,
     pub last_sync: Option<u64>,
 }
@@ -101,8 +101,8 @@ pub(crate) struct Expected {
     pub is_sound: bool,
 }
 
-/// Reads a moof that lies at a place of the file; `content` is what is in it. Tracks that are not expected are left
-/// out, as libav does it.
+/// Reads a moof that lies at a place of the file; `content` is what is in it. Tracks that are not expected
+/// are left out, as libav does it.
 pub(crate) fn read_moof(
     place: Place,
     content: &Bytes,

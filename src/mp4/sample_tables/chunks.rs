@@ -87,8 +87,8 @@ pub(crate) struct Chunk {
 }
 
 impl Chunks {
-    /// Of a stsc, whose count and entries are left. An error if its chunks do not go upwards from the first one
-    /// on, or if one of them has no samples.
+    /// Of a stsc, whose count and entries are left. An error if its chunks do not go upwards from the first
+    /// one on, or if one of them has no samples.
     pub(crate) fn read(kind: [u8; 4], fields: Fields, places: Places) -> Result<Self> {
         let runs = Table::counted(kind, fields, ENTRY)?;
         let mut chunks = Self { runs, marks: Vec::new(), places, samples: 0 };

@@ -1,5 +1,5 @@
-//! Sample descriptions (stsd; ISO/IEC 14496-12, 8.5.2), as far as tables need them: the codec's name, and how blocks
-//! of sound lie in chunks.
+//! Sample descriptions (stsd; ISO/IEC 14496-12, 8.5.2), as far as tables need them: the codec's name, and how
+//! blocks of sound lie in chunks.
 
 use crate::{
     Result,

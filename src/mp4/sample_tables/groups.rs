@@ -1,5 +1,5 @@
-//! What else a track says of its samples: what depends on them, groups that they are in, their parts, and how far
-//! composition is from decoding (ISO/IEC 14496-12, 8.6.4, 8.9, 8.7.7, 8.6.1.4).
+//! What else a track says of its samples: what depends on them, groups that they are in, their parts, and how
+//! far composition is from decoding (ISO/IEC 14496-12, 8.6.4, 8.9, 8.7.7, 8.6.1.4).
 
 use super::{runs::Runs, table::Table};
 use crate::{
@@ -16,7 +16,8 @@ use bytes::Bytes;
 pub(crate) struct Grouping {
     /// What the groups are about: `roll`, `rap `, `tele` …
     pub kind: [u8; 4],
-    /// Descriptions of this kind's groups, counted from 1; 0 is none. Those from 65,537 on are a fragment's own.
+    /// Descriptions of this kind's groups, counted from 1; 0 is none. Those from 65,537 on are a fragment's
+    /// own.
     pub runs: Runs,
 }
 

@@ -1,5 +1,5 @@
-//! The tables of a stbl (ISO/IEC 14496-12, 8.5 to 8.7): where samples lie, how large they are, and when they are
-//! decoded and composed. Their entries stay as they are in the file.
+//! The tables of a stbl (ISO/IEC 14496-12, 8.5 to 8.7): where samples lie, how large they are, and when they
+//! are decoded and composed. Their entries stay as they are in the file.
 
 mod chunks;
 mod description;

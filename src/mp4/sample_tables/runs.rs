@@ -1,4 +1,5 @@
-//! Tables of runs: how many samples have a value. Times of samples (stts, ctts) and groups (sbgp) are said so.
+//! Tables of runs: how many samples have a value. Times of samples (stts, ctts) and groups (sbgp) are said
+//! so.
 
 use super::table::Table;
 use crate::{
@@ -8,8 +9,8 @@ use crate::{
 
 /// Bytes of an entry: a count and a value.
 const ENTRY: usize = 8;
-/// A place is noted for each so many entries: to look one up costs this many steps at most, and the notes take
-/// a 32nd of what the table does.
+/// A place is noted for each so many entries: to look one up costs this many steps at most, and the notes
+/// take a 32nd of what the table does.
 const STEP: usize = 64;
 
 /// What lies in front of an entry.

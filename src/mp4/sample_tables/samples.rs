@@ -1,5 +1,6 @@
-//! A track's samples by its tables: each by its number, by when it is decoded or composed, with the sync samples
-//! around it. The tables stay as they are in the file; a sample is found in the logarithm of their runs.
+//! A track's samples by its tables: each by its number, by when it is decoded or composed, with the sync
+//! samples around it. The tables stay as they are in the file; a sample is found in the logarithm of their
+//! runs.
 
 use super::{
     chunks::{Chunk, Chunks},

@@ -10,10 +10,11 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sync {
     listed: Option<Listed>,
-    /// What follows such a sample refers to nothing in front of it; some that is shown earlier does (QuickTime).
+    /// What follows such a sample refers to nothing in front of it; some that is shown earlier does
+    /// (QuickTime).
     partial: Option<Listed>,
-    /// Groups `rap `: samples in one are such that decoding can begin at them, too (ISO/IEC 14496-12, 10.4). Runs of
-    /// such and of others in turn.
+    /// Groups `rap `: samples in one are such that decoding can begin at them, too (ISO/IEC 14496-12, 10.4).
+    /// Runs of such and of others in turn.
     random: Option<Runs>,
 }
 

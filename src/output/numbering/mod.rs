@@ -145,8 +145,8 @@ pub(crate) fn told(stream: &Stream, extent: Extent, first: Option<Timestamp>) ->
     }
 }
 
-/// What a decoder is told of a stream that it begins with in mid-stream, where it is not what the source says:
-/// Opus' pre-skip lies at the source's beginning, and libav's decoder leaves it out wherever it begins.
+/// What a decoder is told of a stream that it begins with in mid-stream, where it is not what the source
+/// says: Opus' pre-skip lies at the source's beginning, and libav's decoder leaves it out wherever it begins.
 pub(crate) fn resumed(stream: &Stream) -> Result<Option<Stream>> {
     let resumes = is_opus(stream).then(|| opus::with_pre_skip(stream.extradata(), 0));
     resumes.map(|head| Stream::configured(stream, &head)).transpose()

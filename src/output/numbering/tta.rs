@@ -1,13 +1,13 @@
-//! TTA: its decoders know its last frame by how many samples there are in all (tta.c), and Matroska has no place
-//! for that but the length of the whole file, which libav's muxer says in milliseconds.
+//! TTA: its decoders know its last frame by how many samples there are in all (tta.c), and Matroska has no
+//! place for that but the length of the whole file, which libav's muxer says in milliseconds.
 
 use crate::time::{Rational, Timestamp, convert};
 
 const MILLIS: Rational = Rational { num: 1, den: 1000 };
 
-/// How long a file of Matroska has to be so that readers find the last frame of this stream; None where no number of
-/// milliseconds tells them how many samples there are. `head`: "TTA1", two bytes each of format, channels and bits,
-/// four of the rate, four of the samples.
+/// How long a file of Matroska has to be so that readers find the last frame of this stream; None where no
+/// number of milliseconds tells them how many samples there are. `head`: "TTA1", two bytes each of format,
+/// channels and bits, four of the rate, four of the samples.
 pub(super) fn length(head: &[u8]) -> Option<Timestamp> {
     let field = |at: std::ops::Range<usize>| Some(u32::from_le_bytes(head.get(at)?.try_into().ok()?));
     let rate = field(10..14).filter(|_| head.starts_with(b"TTA1"))?;

@@ -35,8 +35,8 @@ pub(crate) enum Comes {
     Copied(Extent, Option<Timestamp>),
 }
 
-/// Settles what is the output's own of a copied stream: its frames' numbers, and what is added to its times where the
-/// header has its delay and readers take it off.
+/// Settles what is the output's own of a copied stream: its frames' numbers, and what is added to its times
+/// where the header has its delay and readers take it off.
 fn begin_copied(track: &mut Track, stream: &Stream, muxer: Muxer, extent: Extent, first: Option<Timestamp>) {
     let name = muxer.name();
     track.numbers = Numbers::of(stream, &name, extent, first).map(Box::new);
@@ -142,8 +142,8 @@ impl Target {
         Ok(())
     }
 
-    /// What the header is told of a copied stream, where it is not what the source's says. `first`: when its first
-    /// packet is on the output's clock.
+    /// What the header is told of a copied stream, where it is not what the source's says. `first`: when its
+    /// first packet is on the output's clock.
     fn told(&self, stream: &Stream, extent: Extent, first: Option<Timestamp>) -> Result<Option<Stream>> {
         // Where an edit list tells what is shown, the source's word stays.
         if self.edit_lists && stream.codec() == "opus" {

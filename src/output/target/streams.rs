@@ -32,13 +32,14 @@ fn is_program_stream(muxer: Muxer) -> bool {
     matches!(muxer.name().as_str(), "mpeg" | "vob" | "dvd" | "svcd" | "vcd")
 }
 
-/// Whether a container says of sound how long a block is, by RIFF's head or one of its own: then readers go by that.
+/// Whether a container says of sound how long a block is, by RIFF's head or one of its own: then readers go
+/// by that.
 fn says_blocks(muxer: Muxer) -> bool {
     matches!(muxer.name().as_str(), "avi" | "asf" | "asf_stream" | "caf" | "matroska" | "mov" | "w64" | "wav")
 }
 
-/// Whether what is decoded of this ADPCM depends on how long a block is (adpcm.c). That of G.722, G.726, Yamaha, Flash
-/// and others is a run of samples, or says itself how long it is.
+/// Whether what is decoded of this ADPCM depends on how long a block is (adpcm.c). That of G.722, G.726,
+/// Yamaha, Flash and others is a run of samples, or says itself how long it is.
 fn has_blocks(codec: &str) -> bool {
     matches!(
         codec,
@@ -59,7 +60,8 @@ fn drifts(muxer: Muxer, codec: &str) -> Option<&'static str> {
     match codec {
         _ if muxer.name() != "avi" => None,
         "vorbis" => Some("its packets do not last equally long: other players hear it out of step"),
-        // libav states the nominal rate of DTS (1536 kbit/s for 1509), and that of Speex without a frame's padding.
+        // libav states the nominal rate of DTS (1536 kbit/s for 1509), and that of Speex without a frame's
+        // padding.
         "dts" | "speex" => Some(
             "it is counted by the bit rate that it states, which may be up to 2 % off: other players hear it drift",
         ),

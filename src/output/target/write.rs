@@ -57,8 +57,8 @@ impl Target {
         }
     }
 
-    /// Writes a cover, which belongs to the whole and not to the clock. Where it is an attachment, the header has
-    /// it.
+    /// Writes a cover, which belongs to the whole and not to the clock. Where it is an attachment, the header
+    /// has it.
     pub(crate) fn write_cover(&mut self, track: usize, picture: &Packet, report: &mut Report) -> Result<()> {
         if self.muxer.carries_files() {
             return Ok(());

@@ -112,8 +112,8 @@ impl Route {
         let Some(dts) = packet.dts() else { return packet.pts().is_some_and(|pts| pts >= self.until) };
         if let Some(late) = packet.pts().map(|pts| dts.saturating_sub(pts)).filter(|_| self.delay > 0) {
             let room = self.delay.saturating_mul(self.typical);
-            // A first dts that leaves no room for what is kept back will lie behind the pts of others by that.
-            // (Ticks round. Much more is no reordering, but a clock that jumps.)
+            // A first dts that leaves no room for what is kept back will lie behind the pts of others by
+            // that. (Ticks round. Much more is no reordering, but a clock that jumps.)
             let first = if late.saturating_neg() < room.saturating_sub(room / 4) { room } else { 0 };
             let late = late.clamp(0, room.saturating_mul(2));
             self.late = Some(self.late.map_or(first.max(late), |most| most.max(late)));

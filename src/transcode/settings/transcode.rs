@@ -125,8 +125,8 @@ impl Transcode {
         bit_exact: bool => bit_exact;
         /// Fails the job when decoders have found more damaged packets than this. Without it they are counted
         /// and reported. How many they find in the same input may differ from run to run where they have
-        /// several [`threads`](Self::threads), which libavcodec lets meet damage in any order; with one thread
-        /// it does not.
+        /// several [`threads`](Self::threads), which libavcodec lets meet damage in any order; with one
+        /// thread it does not.
         max_decode_errors: u64 => Some(max_decode_errors);
         /// Lets all video or all sound of the source be left out with a warning, where the container has no
         /// place for it. Without it that is an error, unless the kind was left out by its codec, `None`.

@@ -63,8 +63,9 @@ fn vop(packet: &[u8]) -> (usize, u8) {
     (at, packet[at + 4] >> 6)
 }
 
-/// MPEG-4 part 2 as codecs for Windows wrote it ("packed bitstream"): the first B-frame lies in the packet of the picture
-/// that it is decoded after, the others in that of the one before them, and a picture that says nothing stands for the last.
+/// MPEG-4 part 2 as codecs for Windows wrote it ("packed bitstream"): the first B-frame lies in the packet of
+/// the picture that it is decoded after, the others in that of the one before them, and a picture that says
+/// nothing stands for the last.
 fn packed(b_frames: u32) -> PathBuf {
     let plain = source(&format!("mpeg4-plain-{b_frames}"), &["-c:v", "mpeg4", "-bf", &b_frames.to_string()]);
     // In 25ths of a second, of which five bits tell: P, no second ends, 0, and not coded.
@@ -112,8 +113,8 @@ fn sound_begins(path: &Path) -> f64 {
     ffprobe(path, &of)["packets"][0]["pts_time"].as_str().unwrap().parse().unwrap()
 }
 
-/// Asserts that the pictures of a file are those of its source from `first` on, each at its time; `zero` is when the
-/// file's beginning is shown, in the source.
+/// Asserts that the pictures of a file are those of its source from `first` on, each at its time; `zero` is
+/// when the file's beginning is shown, in the source.
 #[track_caller]
 fn assert_pictures(path: &Path, source: &Path, zero: f64, what: &str) {
     let all: Vec<String> = frames(source, "0:v").into_iter().map(|frame| frame.hash).collect();
@@ -142,7 +143,8 @@ fn copied_pictures_are_shown_when_they_were_in_their_avi() {
         let media = open(&source);
         let count = frames(&source, "0:v").len();
         for container in ["mp4", "mkv", "ts"] {
-            // Without its packets' borders nobody finds the way in a packed bitstream, in ffmpeg's own copy neither.
+            // Without its packets' borders nobody finds the way in a packed bitstream, in ffmpeg's own copy
+            // neither.
             if name.starts_with("mpeg4-packed") && container == "ts" {
                 continue;
             }
@@ -161,7 +163,8 @@ fn copied_pictures_are_shown_when_they_were_in_their_avi() {
 fn ranges_of_an_avi_are_cut_by_the_time_that_pictures_are_shown_at() {
     oracle!("pictures of AVI, cut");
     let folder = tempfile::tempdir().unwrap();
-    // Packed, a picture behind a border is decoded from the packet in front of it: ffmpeg itself finds less there.
+    // Packed, a picture behind a border is decoded from the packet in front of it: ffmpeg itself finds less
+    // there.
     for (name, source) in sources().into_iter().filter(|(name, _)| !name.starts_with("mpeg4-packed")) {
         for (from, to) in [(0.52, 1.52), (2.0, 3.0)] {
             let range = TimeRange::secs(from, to).unwrap();
@@ -216,7 +219,8 @@ fn with_a_gap(name: &str, coder: &[&str]) -> PathBuf {
 fn pictures_behind_a_gap_are_shown_when_they_were() {
     oracle!("pictures of AVI behind a gap");
     let folder = tempfile::tempdir().unwrap();
-    // No keyframe but those of the interval: libav ends an edit list at the first keyframe that is decoded behind it.
+    // No keyframe but those of the interval: libav ends an edit list at the first keyframe that is decoded
+    // behind it.
     let cases: [(&str, &[&str]); 3] = [
         ("mpeg4", &["-c:v", "mpeg4", "-bf", "2", "-q:v", "2", "-g", "25", "-sc_threshold", "1000000000"]),
         ("h264", &["-c:v", "libx264", "-bf", "2", "-sc_threshold", "0"]),

@@ -105,8 +105,8 @@ fn adpcm_whose_avi_tells_another_time_is_counted_by_its_blocks() {
     }
 }
 
-/// Its packets do not say how long they are. What ffmpeg writes states other bytes a second than there are, and
-/// is counted by packets.
+/// Its packets do not say how long they are. What ffmpeg writes states other bytes a second than there are,
+/// and is counted by packets.
 #[test]
 fn speex_out_of_an_avi_is_heard_when_it_was() {
     oracle!("Speex out of AVI");

@@ -1,4 +1,5 @@
-//! Where sound lies in what is cut from an AVI, whose ticks are as long as its packets: a range begins between them.
+//! Where sound lies in what is cut from an AVI, whose ticks are as long as its packets: a range begins
+//! between them.
 
 use crate::{
     common::{self, none, open, save},
@@ -7,7 +8,8 @@ use crate::{
 use avrope::{Cut, CutMode, TimeRange, cut, synth};
 use std::path::PathBuf;
 
-/// How long one of the sweep lasts that tells where sound lies: what a coder makes of it may be more like the next one.
+/// How long one of the sweep lasts that tells where sound lies: what a coder makes of it may be more like the
+/// next one.
 const OSCILLATION: f64 = 0.002;
 
 /// Sources whose packets of sound last 24 to 105 ms, with how late their encoders made it.

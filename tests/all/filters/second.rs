@@ -76,8 +76,9 @@ fn a_second_video_lies_over_the_first_in_time() {
         let at = at.at_end(end);
         for path in [&whole, &short, &fast, &late, &varied, &mpeg4, &mp4] {
             let name = format!("{} {end:?}", path.display());
-            // Its packets have the times that they are decoded at, and ffmpeg shows each picture as much later as its
-            // decoder gives it away: here the first one is shown at 0, where its sound would begin.
+            // Its packets have the times that they are decoded at, and ffmpeg shows each picture as much
+            // later as its decoder gives it away: here the first one is shown at 0, where its sound would
+            // begin.
             let input: &[&str] = if path == &mpeg4 { &["-itsoffset", "-0.04"] } else { &[] };
             lies_as_in_ffmpeg(&name, &p25, path, input, graph, at);
         }
@@ -266,7 +267,8 @@ fn a_second_source_that_is_damaged_or_none_at_all() {
             second(&format!("damaged-{name}"), "testsrc=s=64x48:r=25:d=2", &["-c:v", codec, "-bf", "0"]);
         let mut bytes = std::fs::read(&path).unwrap();
         let len = bytes.len();
-        // Decoders take much for what it is not; that of FFV1 knows its check sums where its encoder wrote them.
+        // Decoders take much for what it is not; that of FFV1 knows its check sums where its encoder wrote
+        // them.
         let tells = codec == "mpeg2video";
         for (i, byte) in bytes.iter_mut().enumerate().skip(len / 4).take(len / 2) {
             if i % 97 < 3 {

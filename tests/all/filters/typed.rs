@@ -103,7 +103,8 @@ fn a_trim_closes_up_and_keeps_sync() {
             assert_eq!(common::frames(&ours, "0:v"), common::frames(&theirs, "0:v"), "{name}");
             assert_eq!(samples(&ours), samples(&theirs), "{name}");
         }
-        // A range that begins between two pictures: the flash stays with its beep. Another filter counts from its beginning.
+        // A range that begins between two pictures: the flash stays with its beep. Another filter counts from
+        // its beginning.
         let range = TimeRange::secs(0.51, 2.5).unwrap();
         let again = TimeRange { from: seconds(0.21), to: Timestamp::MAX };
         let ours = run(

@@ -34,7 +34,8 @@ fn mp4_cut_short_anywhere() {
             let control = Control::new().timeout(HANGS / 2);
             let opened = open(&path);
             if layout == "moov behind" || len < moov.end() {
-                // A moov that is cut short may open, if what is missing is not needed; it must not be half read.
+                // A moov that is cut short may open, if what is missing is not needed; it must not be half
+                // read.
                 if len < moov.start {
                     refused(opened, &[Corrupt, Unsupported], &what);
                     continue;

@@ -1,5 +1,5 @@
-//! Packets that are held until it is known what becomes of them: the limit of memory holds for them, and for what each
-//! takes beside its payload.
+//! Packets that are held until it is known what becomes of them: the limit of memory holds for them, and for
+//! what each takes beside its payload.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Every operation with every kind of sink, cancelled, late or spoilt by a callback: an error, and nothing is left.
+//! Every operation with every kind of sink, cancelled, late or spoilt by a callback: an error, and nothing is
+//! left.
 
 use super::*;
 

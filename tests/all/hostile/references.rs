@@ -92,7 +92,8 @@ fn movies_that_point_to_other_files() {
                 let media = open(&path)?;
                 remux(&media, &Remux::new().format("mp4"), &none())?.rope.to_bytes()
             });
-            // Its bytes are the ones at the same offsets of this very file, or an error; never the other file's.
+            // Its bytes are the ones at the same offsets of this very file, or an error; never the other
+            // file's.
             eprintln!("{what}: {:?}", outcome.as_ref().map(bytes::Bytes::len));
             drop(outcome);
         }

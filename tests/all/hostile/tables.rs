@@ -82,7 +82,8 @@ fn indexes_that_point_anywhere() {
 
 #[test]
 fn sample_sizes_that_libav_skips_are_an_error() {
-    // libav leaves samples of more than 1 GiB out of its index, with a line in its log: half of the clip is missing then.
+    // libav leaves samples of more than 1 GiB out of its index, with a line in its log: half of the clip is
+    // missing then.
     let bytes = std::fs::read(clip()).unwrap();
     for nth in 0..2 {
         let mut bytes = bytes.clone();
@@ -153,7 +154,8 @@ fn a_long_edit_list_does_not_take_for_ever() {
     let many: Vec<(u64, i64)> = (0..100_000).map(|i| (1, i % 1000)).collect();
     let bytes = replace_box(&bytes, "moov/trak/edts/elst", 0, &edit_list(100_000, &many));
     let source = Source::from_bytes(bytes).named("edits.mp4");
-    // Libav is in it for longer than the deadline: what is seen of that is told, and nothing goes on without an end.
+    // Libav is in it for longer than the deadline: what is seen of that is told, and nothing goes on without
+    // an end.
     let outcome = bounded("100,000 edits", move || {
         let control = Control::new().timeout(Duration::from_secs(5));
         let media = Media::open_with(source, &control)?;

@@ -1,5 +1,5 @@
-//! The matrix: each codec into each container, and from each container that holds it. A part of it in the fast tier,
-//! all of it in the full one.
+//! The matrix: each codec into each container, and from each container that holds it. A part of it in the
+//! fast tier, all of it in the full one.
 
 use super::reasons;
 use crate::common::{is_due, keep, open, run_tool, tool};
@@ -127,8 +127,8 @@ fn source(codec: Codec, container: &str) -> Option<PathBuf> {
     made.status.success().then_some(path)
 }
 
-/// Two seconds of AMR, which libav alone does not encode: a head, and 100 frames of its highest rate whose bits are any
-/// (RFC 4867, section 5; 3GPP TS 26.101 and 26.201).
+/// Two seconds of AMR, which libav alone does not encode: a head, and 100 frames of its highest rate whose
+/// bits are any (RFC 4867, section 5; 3GPP TS 26.101 and 26.201).
 fn amr(name: &str, folder: &Path) -> PathBuf {
     let (magic, head, size) = if name == "amr_nb" { ("#!AMR\n", 0x3c, 31) } else { ("#!AMR-WB\n", 0x44, 60) };
     let frame =
@@ -175,8 +175,8 @@ impl Judged {
         self.wrong.lock().unwrap().push(what);
     }
 
-    /// Sound may be a frame longer or shorter: the longest, of AC-3 and MP2, and the priming that a container does not
-    /// tell.
+    /// Sound may be a frame longer or shorter: the longest, of AC-3 and MP2, and the priming that a container
+    /// does not tell.
     fn compare(&self, case: (&str, &str, &str, &str), due: (usize, f64), path: &Path) {
         let (operation, codec, from, into) = case;
         let found = shown(path);
@@ -249,7 +249,8 @@ fn each_codec_goes_into_what_holds_it() {
         for (i, into) in containers.iter().enumerate() {
             let out = folder.path().join(format!("into-{name}.{into}"));
             match remux_to(&media, &Remux::new(), Sink::replace(&out), &control) {
-                // The list is of FFmpeg 5.1 (libavformat 59). What newer ones have learnt is judged by what is shown.
+                // The list is of FFmpeg 5.1 (libavformat 59). What newer ones have learnt is judged by what
+                // is shown.
                 Ok(_) if !holds(name, into) && avrope::libav_version().starts_with("59.") => {
                     judged.wrong(format!("{name} went into {into}"));
                 }

@@ -67,7 +67,8 @@ fn the_last_pictures_are_shown_though_they_have_no_times() {
 
 #[test]
 fn damage_at_the_seam_of_a_joined_mp3_keeps_its_time() {
-    // Between the two files lie 1868 bytes that are no frames, as long as 4.5 of them; libav takes them for 5.
+    // Between the two files lie 1868 bytes that are no frames, as long as 4.5 of them; libav takes them for
+    // 5.
     let Some(source) = common::shared("cases/joined.mp3") else { return };
     let folder = tempfile::tempdir().unwrap();
     let settings = Transcode::new().format("wav").allow_drops(true);
@@ -118,7 +119,8 @@ fn much_less_than_the_source_states_is_told() {
 
 #[test]
 fn pictures_keep_their_times_where_dts_lie_behind_them() {
-    // Its encoder gave the pictures of a B-pyramid the dts of their places, and no room to be put into order in.
+    // Its encoder gave the pictures of a B-pyramid the dts of their places, and no room to be put into order
+    // in.
     let Some(source) = common::shared("cases/no-key-flags.ts") else { return };
     let folder = tempfile::tempdir().unwrap();
     let times = |path: &std::path::Path| -> Vec<(f64, f64)> {

@@ -1,5 +1,5 @@
-//! Every codec from and into every container that holds it: all pictures and all sound are still shown, as ffmpeg decodes
-//! them.
+//! Every codec from and into every container that holds it: all pictures and all sound are still shown, as
+//! ffmpeg decodes them.
 
 mod every;
 mod losses;

@@ -1,7 +1,8 @@
 //! What of the matrix is as it is, and why. An entry that no longer applies fails the test.
 
-/// Which codecs are copied into which containers. What is not here is refused: by nature, because the container has no
-/// name for the codec, or because what libav writes there its own reader does not find again.
+/// Which codecs are copied into which containers. What is not here is refused: by nature, because the
+/// container has no name for the codec, or because what libav writes there its own reader does not find
+/// again.
 pub const HOLDS: &[(&str, &str)] = &[
     ("h264", "mp4 mov mkv ts m2ts flv wmv 3gp nut"),
     ("h264-no-b", "mp4 mov mkv ts m2ts flv wmv 3gp nut"),
@@ -50,8 +51,8 @@ pub const LOSES: &[(&str, &str, &str, &str)] =
 const NO_BLOCKS: &str =
     "NUT does not say how long a block is, and other containers have to: it is refused by name";
 
-/// What ffmpeg writes, and shows nothing of again: codec, the containers, and why. There is nothing to lose, and what
-/// is copied from there is data. The list is of FFmpeg 5.1.
+/// What ffmpeg writes, and shows nothing of again: codec, the containers, and why. There is nothing to lose,
+/// and what is copied from there is data. The list is of FFmpeg 5.1.
 pub const UNREAD: &[(&str, &str, &str)] = &[
     ("adpcm_ima_wav", "ts", AS_DATA),
     ("adpcm_ms", "ts", AS_DATA),
@@ -105,8 +106,8 @@ pub fn is_unread_here(codec: &str, from: &str) -> bool {
 const AS_DATA: &str = "MPEG-TS has no number for it: libav writes private data, and finds data (bin_data)";
 const AS_MPEG: &str = "MPEG-PS has no number for it: all is taken for MPEG's";
 
-/// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where much is
-/// missing; a cut from the middle is an error.
+/// What ffmpeg writes and hardly reads again: codec, container, and why. A remux is as good, and warns where
+/// much is missing; a cut from the middle is an error.
 pub const UNREADABLE: &[(&str, &str, &str)] = &[
     (
         "aac",

@@ -9,7 +9,8 @@ fn every_source_gives_the_same_clip() {
         let want = bytes_of(Source::open(&path).unwrap());
         assert!(want.len() > 10_000);
         let rope = |source: Source| {
-            // A rope of many pieces: the file in slices of itself would merge, so the pieces come from two places.
+            // A rope of many pieces: the file in slices of itself would merge, so the pieces come from two
+            // places.
             let media = Media::open(source).unwrap();
             remux(&media, &Remux::new().format("mp4"), &none()).unwrap().rope
         };

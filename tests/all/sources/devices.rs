@@ -33,7 +33,8 @@ impl<F: Fn(&mut [u8]) -> std::io::Result<Option<usize>> + Send + Sync> ReadAt fo
     }
 }
 
-/// Opens, cuts, reads the result; the job of a device that misbehaves at its n-th read. Gives the results' bytes.
+/// Opens, cuts, reads the result; the job of a device that misbehaves at its n-th read. Gives the results'
+/// bytes.
 fn all_of(source: Source) -> Result<(Bytes, Bytes)> {
     let control = Control::new().timeout(HANGS / 2);
     let media = Media::open_with(source, &control)?;
@@ -52,8 +53,8 @@ fn all_of(source: Source) -> Result<(Bytes, Bytes)> {
 /// One of so many reads misbehaves in turn; in the full tier every one.
 const STEP: usize = if cfg!(feature = "full-tests") { 1 } else { 3 };
 
-/// For every n until the job never comes to its n-th read. What was asked for ahead and is not needed after all may fail;
-/// then the results are what they are without it.
+/// For every n until the job never comes to its n-th read. What was asked for ahead and is not needed after
+/// all may fail; then the results are what they are without it.
 fn misbehaving(
     name: &str,
     kinds: &[ErrorKind],

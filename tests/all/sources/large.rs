@@ -29,7 +29,8 @@ impl FileExt2 for File {
     }
 }
 
-/// The clip behind a hole of this size: `ftyp`, `free` over the hole, the rest; chunk offsets moved (as `co64`).
+/// The clip behind a hole of this size: `ftyp`, `free` over the hole, the rest; chunk offsets moved (as
+/// `co64`).
 fn behind_a_hole(clip: &Path, to: &Path, hole: u64) {
     let bytes = std::fs::read(clip).unwrap();
     let ftyp = find(&bytes, "ftyp").unwrap();

@@ -1,4 +1,5 @@
-//! The same clip through every source and sink; sources that fail, lie, or change under way; files over 4 GiB.
+//! The same clip through every source and sink; sources that fail, lie, or change under way; files over 4
+//! GiB.
 
 mod alike;
 mod changes;

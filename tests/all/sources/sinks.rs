@@ -10,7 +10,8 @@ fn every_sink_gives_the_same_bytes() {
     let memory = Media::open(Source::from_bytes(std::fs::read(clip()).unwrap())).unwrap();
     for format in ["mp4", "mov", "mkv", "ts", "flv"] {
         let settings = Cut::new().keep(TimeRange::secs(1.0, 4.0).unwrap()).format(format);
-        // A muxer that can seek back writes what it could not know before; a stream has other bytes, but the same packets.
+        // A muxer that can seek back writes what it could not know before; a stream has other bytes, but the
+        // same packets.
         let want = cut(&media, &settings, &none()).unwrap();
         let want_bytes = want.rope.to_bytes().unwrap();
         assert_eq!(want.report.output_bytes, want_bytes.len() as u64);

@@ -1,5 +1,5 @@
-//! Sound that is copied beside a picture that is encoded, and the other way round: the same samples as a remux has, as far
-//! from the picture as in the source.
+//! Sound that is copied beside a picture that is encoded, and the other way round: the same samples as a
+//! remux has, as far from the picture as in the source.
 
 use super::*;
 use avrope::{Cut, CutMode, Remux, control::Limits, cut, remux};
@@ -108,8 +108,8 @@ fn aac_is_in_step_with_its_picture() {
                 let (picture, sound) = begins(&out);
                 let what =
                     format!("{container} -> {to}, {codec:?}: picture at {picture} s, sound {sound} s behind");
-                // Where a container can't say that the encoder's first frame is not heard, readers give it, too;
-                // and FFmpeg 7.1's that of the source, though Matroska says it.
+                // Where a container can't say that the encoder's first frame is not heard, readers give it,
+                // too; and FFmpeg 7.1's that of the source, though Matroska says it.
                 let frame = 1024.0 / 48_000.0;
                 let priming = [0.0, frame, 2.0 * frame];
                 let off = |frames: &f64| (due.1 - sound - frames).abs() < ROUNDING;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Transport packets of a stream, by the place of each, that hold nothing but payload in the middle of a PES packet.
+/// Transport packets of a stream, by the place of each, that hold nothing but payload in the middle of a PES
+/// packet.
 fn packets_of(bytes: &[u8], pid: u16) -> Vec<usize> {
     (0..bytes.len())
         .step_by(188)

@@ -96,8 +96,8 @@ fn damaged_in(container: &str) {
     println!(
         "{container}: {good} went through, {errors} of them with damaged packets; {refused} were refused"
     );
-    // Else the mutants are no test. In a transport stream something is found whatever is hit: its tables come again and
-    // again.
+    // Else the mutants are no test. In a transport stream something is found whatever is hit: its tables come
+    // again and again.
     assert!(errors > 0 && (refused > 0 || container == "ts"), "{container}: {good} {errors} {refused}");
 }
 
@@ -161,8 +161,8 @@ fn ruined(path: &Path, stream: &str, from: f64, to: f64) -> Source {
     Source::from_bytes(bytes).named("ruined")
 }
 
-/// Each of the first packets of a range is damaged, and nothing in front of it: pictures and sound, and those whose
-/// pictures refer to others.
+/// Each of the first packets of a range is damaged, and nothing in front of it: pictures and sound, and those
+/// whose pictures refer to others.
 #[test]
 fn damage_at_the_beginning_of_a_range_counts() {
     oracle!("damage at the beginning of a range");

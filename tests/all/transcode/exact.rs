@@ -128,8 +128,9 @@ fn x264_writes_the_same_stream() {
     let folder = tempfile::tempdir().unwrap();
     let source = pictures();
     let input = ["-i", source.to_str().unwrap()];
-    // x264's macroblock tree is not the same from run to run where it uses AVX-512 (seen with its version 164, in a program
-    // without us as well: one encode in ten differs by some bytes; none of thousands does without AVX-512).
+    // x264's macroblock tree is not the same from run to run where it uses AVX-512 (seen with its version
+    // 164, in a program without us as well: one encode in ten differs by some bytes; none of thousands does
+    // without AVX-512).
     let plain = ["-x264-params", "asm=0"];
     for threads in ["1", "2"] {
         for container in ["mkv", "ts"] {

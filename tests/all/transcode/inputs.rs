@@ -31,7 +31,8 @@ fn a_turned_picture_keeps_its_matrix_or_is_turned() {
         assert_eq!((found.width, found.height), (Some(size.0), Some(size.1)), "{name}");
         let kept = size.0 == 96;
         assert_eq!(found.rotation.unwrap_or(0.0) != 0.0, kept, "{name}: {:?}", found.rotation);
-        // Shown, all are the same but for x264's losses, which are small in even areas (the edge is 4 pixels at most).
+        // Shown, all are the same but for x264's losses, which are small in even areas (the edge is 4 pixels
+        // at most).
         let shown = grey(&out);
         assert_eq!(shown.len(), due.len(), "{name}");
         let far = shown.iter().zip(&due).filter(|(a, b)| a.abs_diff(**b) > 24).count();
@@ -49,7 +50,8 @@ fn sizes_and_depths_survive_where_they_can() {
         ("yuv420p10le", (192, 108), "yuv420p10le", (192, 108)),
         ("yuv422p", (192, 108), "yuv422p", (192, 108)),
         ("yuv444p", (193, 109), "yuv444p", (193, 109)),
-        // libav's decoder shows H.264 without chroma as 4:2:0, from FFmpeg 7 on of the full range that gray has.
+        // libav's decoder shows H.264 without chroma as 4:2:0, from FFmpeg 7 on of the full range that gray
+        // has.
         ("gray", (192, 108), "yuv420p", (192, 108)),
         ("bgr0", (193, 109), "yuv444p", (193, 109)),
     ] {

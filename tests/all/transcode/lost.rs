@@ -218,8 +218,8 @@ fn copied_sound_of_a_fragmented_mp4_is_whole() {
             &["-i", source.to_str().unwrap(), "-c", "copy"],
         );
         let due = samples(&plain) - hidden;
-        // From FFmpeg 6 on its demuxer believes the edit list, whose end is that of the sound as the last packet
-        // says it, before the padding of the codec's last frame.
+        // From FFmpeg 6 on its demuxer believes the edit list, whose end is that of the sound as the last
+        // packet says it, before the padding of the codec's last frame.
         let frame = if codec == "aac" { 1024 } else { 960 };
         let padding = if common::lavf() >= 60 { frame } else { 1 };
         let is_whole = |found: usize| found.abs_diff(due) < padding;

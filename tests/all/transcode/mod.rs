@@ -1,5 +1,6 @@
-//! Transcoding against the installed ffmpeg: the same frames and packets where codecs are exact, sound that stays with its
-//! picture, what of an input has to survive, and what becomes of damaged inputs, wrong settings and stopped jobs.
+//! Transcoding against the installed ffmpeg: the same frames and packets where codecs are exact, sound that
+//! stays with its picture, what of an input has to survive, and what becomes of damaged inputs, wrong
+//! settings and stopped jobs.
 
 mod copied;
 mod counts;

@@ -1,4 +1,5 @@
-//! What becomes of pictures: their colours' range, the way up, what is said of their light, and how long each is shown.
+//! What becomes of pictures: their colours' range, the way up, what is said of their light, and how long each
+//! is shown.
 
 use crate::common::{self, ffmpeg, made, made_by_ffmpeg, open, save};
 use avrope::{

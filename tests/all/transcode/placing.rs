@@ -1,5 +1,5 @@
-//! Where decoded frames come to lie: timestamps that tremble, holes, overlaps, pictures that are held, clocks that begin
-//! before 0.
+//! Where decoded frames come to lie: timestamps that tremble, holes, overlaps, pictures that are held, clocks
+//! that begin before 0.
 
 use crate::common::{self, made_by_ffmpeg, open, run, save};
 use avrope::{

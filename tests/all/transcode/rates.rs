@@ -74,7 +74,8 @@ fn a_constant_frame_rate_comes_out_exact() {
                     common::ffprobe(&path, &["-show_entries", "stream=r_frame_rate,avg_frame_rate"]);
                 let stated = &streams["streams"][0];
                 let steps: Vec<i64> = pts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-                // FLV's rate is libav's guess from rounded times; where it guesses none, times stay as they are.
+                // FLV's rate is libav's guess from rounded times; where it guesses none, times stay as they
+                // are.
                 if container == "flv" && rate.contains('/') {
                     assert!(
                         steps.iter().all(|step| (step - steps[0]).abs() * 1000 < 40 * steps[0]),

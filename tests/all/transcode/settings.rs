@@ -179,7 +179,8 @@ fn the_containers_options_are_judged_before_anything_is_read() {
     assert_eq!(error.kind(), avrope::ErrorKind::InvalidArgument, "{error}");
 }
 
-/// Lengths of time are seconds in JSON, and settings that were saved before names changed are read as they were meant.
+/// Lengths of time are seconds in JSON, and settings that were saved before names changed are read as they
+/// were meant.
 #[test]
 fn saved_settings_keep_their_meaning() {
     use avrope::{segments::Segments, transcode::Transition};

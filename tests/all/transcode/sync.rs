@@ -8,7 +8,8 @@ fn flashes_and_beeps(path: &Path) -> (Vec<f64>, Vec<f64>) {
     let scaled = ["-map", "0:v", "-vf", "scale=1:1:flags=area,format=gray", "-fps_mode", "passthrough"];
     let (luma, _) = ffmpeg(&[&input[..], &scaled, &["-f", "rawvideo", "-"]].concat());
     let times: Vec<f64> = if common::ending(path) == "ts" {
-        // Where MPEG-TS begins near 0, the command moves its first pictures to 0, sound as it is: its packets count.
+        // Where MPEG-TS begins near 0, the command moves its first pictures to 0, sound as it is: its packets
+        // count.
         let packets = common::packets(path).into_iter().filter(|p| p.stream == 0);
         let mut times: Vec<f64> = packets.map(|p| p.pts.unwrap() as f64 / 90_000.0).collect();
         times.sort_by(f64::total_cmp);
@@ -41,8 +42,8 @@ fn flashes_and_beeps(path: &Path) -> (Vec<f64>, Vec<f64>) {
     (flashes, beeps)
 }
 
-/// Every flash has its beep within 5 ms, and there are as many as are due. `grid`: how far the new frame rate moves a
-/// flash by itself, in seconds: half a frame where the old instants do not lie on the new grid.
+/// Every flash has its beep within 5 ms, and there are as many as are due. `grid`: how far the new frame rate
+/// moves a flash by itself, in seconds: half a frame where the old instants do not lie on the new grid.
 fn in_sync(name: &str, source: &Path, settings: &Transcode, container: &str, due: usize, grid: f64) {
     let folder = tempfile::tempdir().unwrap();
     let out = made(source, settings, folder.path(), &format!("out.{container}"));
@@ -126,8 +127,8 @@ fn containers_and_codecs_keep_sound_with_its_picture() {
     ] {
         for container in containers {
             let settings = Transcode::new().video(quick()).audio(audio(codec.clone()));
-            // In 5.1 libav's muxer states Opus' priming in Matroska (6.5 ms) and shifts all by it as well; the
-            // command's file is the same.
+            // In 5.1 libav's muxer states Opus' priming in Matroska (6.5 ms) and shifts all by it as well;
+            // the command's file is the same.
             let more = if codec == AudioCodec::Opus && *container == "mkv" { 0.0025 } else { 0.0 };
             in_sync(&format!("{codec:?} in {container}"), &clip, &settings, container, 10, more);
             // The picture's copy has B-frames, and the sound another clock.
@@ -190,7 +191,8 @@ fn transitions_keep_sound_with_its_picture() {
     let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().as_secs_f64();
     assert!((report.duration_s - (3.0 * length - 0.96)).abs() < 1e-6, "{} of {length}", report.duration_s);
     let (flashes, beeps) = flashes_and_beeps(&out);
-    // Before the first and behind the last transition each flash has its beep; inside, both are half as strong.
+    // Before the first and behind the last transition each flash has its beep; inside, both are half as
+    // strong.
     let whole = |time: &&f64| **time < length - 0.53 || **time > 2.0 * length - 0.43;
     let clear = |times: &[f64]| times.iter().filter(whole).copied().collect::<Vec<_>>();
     let (flashes, beeps) = (clear(&flashes), clear(&beeps));

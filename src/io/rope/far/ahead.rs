@@ -107,8 +107,8 @@ impl Ahead {
         flights(self.aside.iter(), |_| true).values().sum()
     }
 
-    /// Gives up what is under way aside, oldest first, until there is room for one more among so many requests.
-    /// What a batch waits for as well is none of it: it would go on.
+    /// Gives up what is under way aside, oldest first, until there is room for one more among so many
+    /// requests. What a batch waits for as well is none of it: it would go on.
     fn make_room(&mut self, most: usize) {
         let own = flights(self.batches.iter_mut().flat_map(|batch| batch.under_way()), Seat::is_under_way);
         let is_left = |seat: &Seat| seat.is_under_way() && !own.contains_key(&seat.flight());

@@ -84,15 +84,15 @@ pub struct Hints {
     pub block: usize,
     /// The most that one request asks for, in bytes. Default 4 MiB.
     pub read_ahead: usize,
-    /// Bytes that are kept for all readers of what was read while media was opened and demuxed; bytes that one
-    /// reader has asked for before they are used; and, where it demuxes, what it left behind and may come back
-    /// to. Each of the three has this much for itself; what is read now is held however little this is. Default
-    /// 16 MiB.
+    /// Bytes that are kept for all readers of what was read while media was opened and demuxed; bytes that
+    /// one reader has asked for before they are used; and, where it demuxes, what it left behind and may come
+    /// back to. Each of the three has this much for itself; what is read now is held however little this is.
+    /// Default 16 MiB.
     pub cache: usize,
     /// Requests that one reader has on their way at the same time. Default 4; a device that serves one after
-    /// the other wants 1. A demuxer that jumps elsewhere gives up the oldest that it left behind: its call ends
-    /// when it looks at its [`Control`]. Only a read ahead of its turn, among what is asked for in order, makes
-    /// a request more.
+    /// the other wants 1. A demuxer that jumps elsewhere gives up the oldest that it left behind: its call
+    /// ends when it looks at its [`Control`]. Only a read ahead of its turn, among what is asked for in
+    /// order, makes a request more.
     pub requests: usize,
     /// Ranges that lie nearer to each other than this are got by one request, in bytes. What a store sends in
     /// the time of a round trip costs nothing. Default 512 KiB.
@@ -125,8 +125,8 @@ impl Hints {
         self
     }
 
-    /// Bytes that are kept, that one reader has asked for before they are used, and that it left behind: so many
-    /// of each.
+    /// Bytes that are kept, that one reader has asked for before they are used, and that it left behind: so
+    /// many of each.
     #[must_use]
     pub fn cache(mut self, bytes: usize) -> Self {
         self.cache = bytes;

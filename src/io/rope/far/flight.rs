@@ -217,7 +217,8 @@ pub(super) fn span(ranges: &[Range<u64>]) -> u64 {
     end.saturating_sub(start)
 }
 
-/// Who brings the byte at this offset, and up to where; else where the next range begins that brings anything.
+/// Who brings the byte at this offset, and up to where; else where the next range begins that brings
+/// anything.
 pub(super) fn bringing<'a>(
     asked: impl Iterator<Item = (&'a [Range<u64>], &'a Arc<Flight>)>,
     at: u64,

@@ -38,7 +38,8 @@ pub(super) struct Far {
 struct Recent {
     /// Of a demuxer, oldest first: they are read again by the next.
     kept: VecDeque<Arc<Flight>>,
-    /// Payload on its way out, by where its request begins and ends: it is shared while somebody waits for it.
+    /// Payload on its way out, by where its request begins and ends: it is shared while somebody waits for
+    /// it.
     passing: HashMap<Range<u64>, Weak<Flight>>,
     /// So many there may be before they are looked through for what is gone.
     most_passing: usize,

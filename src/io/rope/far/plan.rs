@@ -123,8 +123,8 @@ pub(super) fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]
     let mut is_full = false;
     let mut planned = None;
     loop {
-        // Twice as many parts each time, until a batch has no room for them: a plan takes as long as its batch
-        // is, and not as the rope is.
+        // Twice as many parts each time, until a batch has no room for them: a plan takes as long as its
+        // batch is, and not as the rope is.
         let before = taken.len();
         while taken.len() < before.saturating_mul(2).max(1)
             && !is_full
@@ -271,7 +271,8 @@ mod tests {
         }
     }
 
-    /// The batches for so many parts of a source, each `step` behind the last one: how many requests they have.
+    /// The batches for so many parts of a source, each `step` behind the last one: how many requests they
+    /// have.
     fn batches(hints: Hints, count: u64, (len, step): (u64, u64)) -> Vec<usize> {
         let source = Source::from_read_at(Long(hints), "long");
         let parts: Vec<_> =
