@@ -4,7 +4,7 @@ mod begin;
 mod streams;
 mod write;
 
-pub(crate) use begin::{Comes, First};
+pub(crate) use begin::Comes;
 
 use super::{
     numbering::{self, Extent},
@@ -68,6 +68,15 @@ pub(crate) enum Layout {
     Fragments,
     /// The same, one for each frame, and each leaves at once.
     FragmentPerFrame,
+}
+
+/// What a stream's first packet tells that goes into the header.
+#[derive(Clone, Default)]
+pub(crate) struct First {
+    /// When it is on the output's clock.
+    pub at: Option<Timestamp>,
+    /// What the codec's configuration is, where it is in packets alone.
+    pub configuration: Option<Vec<u8>>,
 }
 
 pub(crate) struct Target {

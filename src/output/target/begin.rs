@@ -1,6 +1,6 @@
 //! How an output begins: what its muxer is told, its tracks, and what their streams say of themselves.
 
-use super::{Device, Layout, Target, streams};
+use super::{Device, First, Layout, Target, streams};
 use crate::{
     Error, ErrorKind, Media, Result,
     av::{
@@ -16,15 +16,6 @@ use crate::{
     },
     time::Timestamp,
 };
-
-/// What a stream's first packet tells that goes into the header.
-#[derive(Clone, Default)]
-pub(crate) struct First {
-    /// When it is on the output's clock.
-    pub at: Option<Timestamp>,
-    /// What the codec's configuration is, where it is in packets alone.
-    pub configuration: Option<Vec<u8>>,
-}
 
 /// How the packets of a track come to be.
 #[derive(Clone, Copy, Debug)]

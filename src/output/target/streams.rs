@@ -1,6 +1,6 @@
 //! Which streams a container can hold: by libav's tables where they tell, else by trial.
 
-use super::{Extent, Target, Waiting, begin::First};
+use super::{Extent, First, Target, Waiting};
 use crate::{
     Error, Media, Report, Result,
     av::{
