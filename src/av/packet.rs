@@ -301,6 +301,20 @@ impl Packet {
         (packet.pts, packet.dts, packet.duration, packet.pos) = (pts, dts, duration, -1);
     }
 
+    /// Keeps so many of its bytes, from one on; no more than there are.
+    pub(crate) fn keep(&mut self, from: usize, len: usize) {
+        let from = from.min(self.size());
+        let len = len.min(self.size().saturating_sub(from));
+        // SAFETY: a packet of our own; what is kept lies within its bytes, and its buffer holds them as before.
+        unsafe {
+            let packet = self.raw.as_mut();
+            if !packet.data.is_null() {
+                packet.data = packet.data.add(from);
+                packet.size = c_int::try_from(len).unwrap_or(0);
+            }
+        }
+    }
+
     /// Says how long it is, in ticks.
     pub(crate) fn set_duration(&mut self, duration: i64) {
         // SAFETY: live, and ours alone.

@@ -5,6 +5,7 @@ mod decoding;
 mod ends;
 mod places;
 mod primes;
+mod samples;
 mod seams;
 
 use super::lane::{Fate, LEFT_OUT, Lane, Passes, show_whole_frames};
@@ -354,6 +355,7 @@ impl Copy<'_, '_> {
     }
 
     fn take(&mut self, item: &mut Item) -> Result<()> {
+        self.cut_samples(item);
         let packet = &mut item.packet;
         let exact = self.session.target.has_edit_lists();
         let Some(index) = self.lanes.iter().position(|lane| lane.stream == packet.stream()) else {

@@ -110,6 +110,8 @@ pub(super) struct Lane {
     pub long: i64,
     /// Packets wait for what comes behind the seam: so do those that follow them.
     pub waits: bool,
+    /// PCM, which is cut at its samples.
+    pub pcm: bool,
     /// Sound of which nothing else is in the output, and no part follows.
     pub alone: bool,
     /// How much that lies inside the range was left out with a packet at its beginning, in ticks.

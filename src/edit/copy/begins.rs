@@ -1,6 +1,6 @@
 //! What a part begins with: a lane for each stream, and covers.
 
-use super::{Copy, Feed};
+use super::{Copy, Feed, samples};
 use crate::{
     Result,
     av::stream::StreamKind,
@@ -50,6 +50,7 @@ impl Copy<'_, '_> {
                 later: Timestamp::ZERO,
                 long: i64::MAX,
                 waits: false,
+                pcm: samples::is_pcm(s),
                 alone,
                 left_out_first: 0,
                 left_out_last: 0,
