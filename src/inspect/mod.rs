@@ -300,7 +300,7 @@ impl Inspection {
 }
 
 impl TrackInfo {
-    fn of(track: &mp4::MovieTrack, samples: u64, totals: mp4::Totals) -> Self {
+    fn of(track: &mp4::Track, samples: u64, totals: mp4::Totals) -> Self {
         let edit = |edit: &mp4::Edit| EditInfo { duration: edit.duration, media_time: edit.media };
         let edits = track.edits.as_ref().map(|edits| edits.iter().map(edit).collect());
         let tables = track.samples.as_ref();

@@ -32,6 +32,6 @@ pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 pub(crate) use demux::{Demux, Payloads};
 pub(crate) use item::Item;
 pub(crate) use keyframe::begins_decoding;
-pub(crate) use opened::{Media, Shown};
+pub(crate) use opened::{Media, PictureOrMedia};
 pub(crate) use pool::Loan;
 pub(crate) use timeline::{Span, Timeline};

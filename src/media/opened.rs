@@ -55,18 +55,18 @@ impl Media {
     /// here.
     ///
     /// Errors: as [`open`](Self::open) and [`Frame::from_picture`].
-    pub(crate) fn open_shown(source: Source, control: &Control) -> Result<Shown> {
+    pub(crate) fn open_shown(source: Source, control: &Control) -> Result<PictureOrMedia> {
         let name = source.name().to_owned();
         let open = || {
             control.check()?;
             let (source, found) = Found::of(source, control)?;
             if found.demuxer.is_still() {
-                return Frame::from_picture_with(source, control).map(Shown::Still);
+                return Frame::from_picture_with(source, control).map(PictureOrMedia::Still);
             }
             let demuxer =
                 if found.demuxer.is_animation() { found.demuxer } else { found.demuxer.allowed()? };
             open_as(source, Found { demuxer, ..found }, control)
-                .map(|inner| Shown::Moving(Self(Arc::new(inner))))
+                .map(|inner| PictureOrMedia::Moving(Self(Arc::new(inner))))
         };
         open().map_err(|e| e.named(&name))
     }
@@ -273,7 +273,7 @@ impl fmt::Debug for Media {
 }
 
 /// What a source shows.
-pub(crate) enum Shown {
+pub(crate) enum PictureOrMedia {
     Still(Frame),
     Moving(Media),
 }

@@ -76,7 +76,12 @@ impl Timeline {
     }
 
     /// As an edit list says (ISO/IEC 14496-12, 8.6.6).
-    pub(crate) fn from_edits(track: &mp4::Track, movie_scale: u32, fragmented: bool, base: Rational) -> Self {
+    pub(crate) fn from_edits(
+        track: &mp4::TrackTimes,
+        movie_scale: u32,
+        fragmented: bool,
+        base: Rational,
+    ) -> Self {
         let scale = i32::try_from(movie_scale).ok().filter(|scale| *scale > 0).unwrap_or(1000);
         let movie = Rational { num: 1, den: scale };
         let times = track.times.filter(|_| !fragmented);
@@ -198,7 +203,7 @@ mod tests {
             mp4::Edit { duration: 2000, media: Some(1024), plain: true },
             mp4::Edit { duration: 1000, media: Some(480_000), plain: true },
         ];
-        let track = mp4::Track {
+        let track = mp4::TrackTimes {
             id: 1,
             media_scale: 48_000,
             media_duration: 1_000_000,

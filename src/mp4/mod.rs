@@ -15,9 +15,9 @@ mod weigh;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
 pub(crate) use fragments::{SegmentIndex, TrackAccess};
-pub(crate) use movie::{Movie, Track as MovieTrack};
+pub(crate) use movie::{Movie, Track};
 pub(crate) use sample::{Sample, Totals};
 pub(crate) use scan::Fragments;
-pub(crate) use tables::{Edit, Tables, Track};
+pub(crate) use tables::{Edit, Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};

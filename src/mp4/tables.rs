@@ -15,13 +15,13 @@ const EDITS: usize = 1 << 16;
 pub(crate) struct Tables {
     /// Ticks a second of the movie header.
     pub movie_scale: u32,
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<TrackTimes>,
     /// There may be `moof` boxes: samples are not all in `moov`.
     pub fragmented: bool,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Track {
+pub(crate) struct TrackTimes {
     pub id: u32,
     /// Ticks a second of the media.
     pub media_scale: u32,
@@ -68,7 +68,7 @@ impl Tables {
     }
 
     /// The track of a stream, by the number that libav has from it.
-    pub(crate) fn track(&self, id: i32) -> Option<&Track> {
+    pub(crate) fn track(&self, id: i32) -> Option<&TrackTimes> {
         self.tracks.iter().find(|track| i32::try_from(track.id) == Ok(id))
     }
 
@@ -84,7 +84,7 @@ impl Tables {
                 b"mvhd" => tables.movie_scale = header(read, place)?.0,
                 // libav takes a trex anywhere for the sign of fragments to come.
                 b"mvex" | b"trex" => tables.fragmented = true,
-                b"trak" => tables.tracks.push(Track::read(read, place)?),
+                b"trak" => tables.tracks.push(TrackTimes::read(read, place)?),
                 // It was weighed.
                 b"cmov" => {
                     let bytes = packed::unpack(read, place, u64::MAX)?;
@@ -103,7 +103,7 @@ impl Tables {
     }
 }
 
-impl Track {
+impl TrackTimes {
     fn read(read: &mut Read<'_>, trak: Place) -> Result<Self> {
         let mut track = Self::default();
         let (mut stts, mut ctts) = (None, None);
@@ -144,7 +144,7 @@ impl Track {
     }
 }
 
-impl Track {
+impl TrackTimes {
     /// The edit list, if it shows any of the media: one of empty edits alone is none.
     pub(crate) fn shown_by_edits(&self) -> Option<&[Edit]> {
         self.edits.as_deref().filter(|edits| edits.iter().any(|edit| edit.media.is_some()))

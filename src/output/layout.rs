@@ -18,7 +18,7 @@ const BLOCK: u64 = 4096;
 const LARGE: u64 = 1 << 20;
 
 /// What libav wrote.
-struct Layout {
+struct Written {
     ftyp: mp4::Place,
     mdat: mp4::Place,
     moov: mp4::Place,
@@ -41,7 +41,7 @@ fn edits(tracks: &[Track]) -> Vec<TrackEdits<'_>> {
         .collect()
 }
 
-impl Layout {
+impl Written {
     /// `filled`: what the mdat is longer than its header says.
     fn find(read: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>, len: u64, filled: u64) -> Result<Self> {
         let (mut ftyp, mut mdat, mut moov) = (None, None, None);
@@ -78,7 +78,7 @@ struct Move {
 /// Puts the moov in front, with the tracks' edit lists.
 pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<Rope> {
     let mut reader = rope.reader();
-    let layout = Layout::find(&mut |at, into| reader.read_exact_at(at, into), rope.len(), filled)?;
+    let layout = Written::find(&mut |at, into| reader.read_exact_at(at, into), rope.len(), filled)?;
     let size = |place: mp4::Place| usize::try_from(place.end.saturating_sub(place.start)).unwrap_or(0);
     let mut bytes = vec![0; size(layout.moov)];
     reader.read_exact_at(layout.moov.start, &mut bytes)?;
@@ -97,7 +97,7 @@ pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<R
         moov.move_chunks(&|offset| offset, false)?;
     }
     let headers = ftyp_len.saturating_add(moov.len() as u64);
-    let plan = Plan::new(rope, payload.clone(), headers, &moov.chunks()?);
+    let plan = Placement::new(rope, payload.clone(), headers, &moov.chunks()?);
     moov.move_chunks(&|offset| plan.moved(offset), wide)?;
 
     let mut out = Builder::new(u64::MAX);
@@ -120,7 +120,7 @@ pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<R
     Ok(out.finish())
 }
 
-struct Plan {
+struct Placement {
     /// The size of the `free` box before the `mdat`; 0 for none.
     free: u64,
     moves: Vec<Move>,
@@ -128,7 +128,7 @@ struct Plan {
     wide_mdat: bool,
 }
 
-impl Plan {
+impl Placement {
     /// `chunks`: where chunks begin, in order.
     fn new(rope: &Rope, payload: std::ops::Range<u64>, headers: u64, chunks: &[u64]) -> Self {
         // Runs of pieces that stay together. A large slice of a file begins a new one, but never inside of a
@@ -194,7 +194,7 @@ impl Plan {
 /// make room there without a copy; false if it stays at the end.
 pub(super) fn moov_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> Result<bool> {
     let len = file.len();
-    let layout = Layout::find(
+    let layout = Written::find(
         &mut |at, into| {
             into.copy_from_slice(&file.read_at(at, into.len())?);
             Ok(())

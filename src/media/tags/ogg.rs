@@ -17,13 +17,13 @@ pub(super) struct Ogg {
     buffer: Vec<u8>,
     at: u64,
     /// The packet that is under way in each logical stream.
-    packets: BTreeMap<u32, Packet>,
+    packets: BTreeMap<u32, OggPacket>,
     /// The most comments that one packet has.
     most: u64,
 }
 
 #[derive(Default)]
-struct Packet {
+struct OggPacket {
     /// Which it is of its stream.
     index: u64,
     /// Bytes that have come.
@@ -95,7 +95,7 @@ impl Ogg {
     }
 }
 
-impl Packet {
+impl OggPacket {
     /// Takes what comes next of it, and says how many comments it has so far.
     fn see(&mut self, bytes: &[u8]) -> u64 {
         if self.len == 0 {

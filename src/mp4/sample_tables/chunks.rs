@@ -58,7 +58,7 @@ pub(crate) struct Chunks {
 
 /// Chunks that have as many samples each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
+struct ChunkRun {
     /// Counted from 0.
     first_chunk: u32,
     /// The last one, not included.
@@ -142,13 +142,13 @@ impl Chunks {
     }
 
     #[inline]
-    fn run(&self, entry: usize, first_sample: u32) -> Option<Run> {
+    fn run(&self, entry: usize, first_sample: u32) -> Option<ChunkRun> {
         let [first_chunk, samples, description] = self.entry(entry)?;
         // Out of order: the entry behind it says so.
         let next =
             self.entry(entry.saturating_add(1)).map_or(Some(u32::MAX), |[next, ..]| next.checked_sub(1));
         let (first_chunk, end_chunk) = (first_chunk.checked_sub(1)?, next?);
-        Some(Run { first_chunk, end_chunk, samples, description, first_sample })
+        Some(ChunkRun { first_chunk, end_chunk, samples, description, first_sample })
     }
 
     #[inline]
@@ -178,7 +178,7 @@ impl Chunks {
         None
     }
 
-    fn chunk(&self, entry: usize, run: &Run, number: u32) -> Option<Chunk> {
+    fn chunk(&self, entry: usize, run: &ChunkRun, number: u32) -> Option<Chunk> {
         let before = number.saturating_sub(run.first_chunk).saturating_mul(run.samples);
         Some(Chunk {
             number,

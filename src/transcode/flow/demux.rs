@@ -2,7 +2,7 @@
 //! muxer.
 
 use super::{
-    messages::{Counters, Fed, Muxed, Part},
+    messages::{Counters, Fed, Muxed, PlacedRange},
     queue::{Stop, Tx},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(crate) enum Front {
 
 /// The demux stage: part for part, packets in the order of the file.
 pub(crate) fn run(
-    parts: &[Part],
+    parts: &[PlacedRange],
     ways: &mut Vec<Option<Forward>>,
     counters: &Counters,
     stop: &Stop,
@@ -122,7 +122,7 @@ impl Route {
     }
 
     /// None if nothing of the lane is shown in this part.
-    fn new(part: &Part, lane: usize, is_decoded: bool) -> Option<Self> {
+    fn new(part: &PlacedRange, lane: usize, is_decoded: bool) -> Option<Self> {
         let (media, (origin, to)) = (&part.media, part.on_source());
         let stream = part.streams.get(lane).copied().flatten()?;
         let (source, timeline) = (media.streams().get(stream)?, media.timeline(stream)?);
@@ -222,7 +222,7 @@ impl Route {
 }
 
 impl DemuxStage<'_> {
-    fn part(&mut self, index: usize, part: &Part) -> Result<()> {
+    fn part(&mut self, index: usize, part: &PlacedRange) -> Result<()> {
         let media = &part.media;
         let (origin, to) = part.on_source();
         let mut routes = Vec::new();
@@ -265,7 +265,7 @@ impl DemuxStage<'_> {
     }
 
     /// Judges a range against a source that does not say how long it is: its end was reached.
-    fn judge_range(&self, part: &Part, routes: &[Route]) -> Result<()> {
+    fn judge_range(&self, part: &PlacedRange, routes: &[Route]) -> Result<()> {
         let ends = routes.iter().filter(|route| route.waits);
         let ends = ends.filter_map(|route| Some(route.last.shown_at(route.seen_end?, route.base)));
         let range = TimeRange { from: part.from, to: part.to };

@@ -3,7 +3,7 @@
 use super::{
     decode::{self, DecodeStage},
     demux::{self, Forward},
-    messages::{Counters, Decoded, Fed, Part},
+    messages::{Counters, Decoded, Fed, PlacedRange},
     pipeline,
     process::{self, End, GraphLink, Link},
     queue::{Stop, queue},
@@ -32,7 +32,7 @@ pub(crate) fn measure(
     report: &mut Report,
     control: &Control,
 ) -> Result<Option<Measured>> {
-    let parts = Part::in_a_row(media, ranges, &[Some(stream)]);
+    let parts = PlacedRange::in_a_row(media, ranges, &[Some(stream)]);
     let length = |(from, to): &(Timestamp, Timestamp)| {
         let end = if *to == Timestamp::MAX { media.length().unwrap_or(*from) } else { *to };
         end.minus(*from)

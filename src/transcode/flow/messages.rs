@@ -106,7 +106,7 @@ impl Counters {
 }
 
 /// A stretch of a source on the output's clock.
-pub(crate) struct Part {
+pub(crate) struct PlacedRange {
     pub media: Media,
     /// On the source's presentation clock.
     pub from: Timestamp,
@@ -118,7 +118,7 @@ pub(crate) struct Part {
     pub streams: Vec<Option<usize>>,
 }
 
-impl Part {
+impl PlacedRange {
     /// Ranges of a media, one behind the other.
     pub(crate) fn in_a_row(
         media: &Media,

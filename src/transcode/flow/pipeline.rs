@@ -9,7 +9,7 @@ use super::{
     decode::{self, DecodeStage},
     demux::{self, Forward, Front},
     encode::{EncodeStage, EncoderSpec, Ready, ToEncoder},
-    messages::{Counters, Decoded, Fed, Muxed, Part},
+    messages::{Counters, Decoded, Fed, Muxed, PlacedRange},
     mux::{Muxing, TrackState},
     process::{Steps, processor},
     queue::{Gate, Room, Stop, Tx, queue},
@@ -76,7 +76,7 @@ const LITTLE_SOUND: Timestamp = Timestamp::from_nanos(20_000_000);
 /// Runs a job. `metadata` and `chapters` are the output's.
 pub(crate) struct Pipeline<'a> {
     pub settings: &'a Transcode,
-    pub parts: Vec<Part>,
+    pub parts: Vec<PlacedRange>,
     pub lanes: Vec<Lane<'a>>,
     pub metadata: Vec<(String, String)>,
     /// The output's length, if it is known: what progress counts up to.
@@ -195,15 +195,15 @@ impl Pipeline<'_> {
 }
 
 /// Whether the source's edit list hides some of what is copied into a track.
-fn is_hidden_by_edits(parts: &[Part], track: usize) -> bool {
-    let of = |part: &Part| part.media.has_edits(part.streams.get(track).copied().flatten()?).into();
+fn is_hidden_by_edits(parts: &[PlacedRange], track: usize) -> bool {
+    let of = |part: &PlacedRange| part.media.has_edits(part.streams.get(track).copied().flatten()?).into();
     parts.first().and_then(of).unwrap_or(false)
 }
 
 /// What the stages of all lanes have in common.
 struct Stages<'a> {
     settings: &'a Transcode,
-    parts: &'a [Part],
+    parts: &'a [PlacedRange],
     options: DecodeOptions,
     /// What decodes pictures.
     device: Option<Device>,

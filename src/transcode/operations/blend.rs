@@ -19,7 +19,7 @@ use crate::{
         filters::pictures::upright,
         flow::{
             encode::EncoderSpec,
-            messages::Part,
+            messages::PlacedRange,
             pipeline::{Lane, Pipeline, Way},
             process::{GraphLink, Mix, Steps, processor::Processors},
         },
@@ -253,11 +253,11 @@ impl Blend {
     }
 
     /// Each source with its streams, on a clock of its own: the graph puts them together.
-    fn parts(&self, streams: Vec<Vec<usize>>, report: &mut Report) -> Vec<Part> {
+    fn parts(&self, streams: Vec<Vec<usize>>, report: &mut Report) -> Vec<PlacedRange> {
         let part = |(media, streams): (&Media, Vec<usize>)| {
             report.input_bytes = report.input_bytes.saturating_add(media.source().len().unwrap_or(0));
             report.bytes_read = report.bytes_read.saturating_add(media.bytes_read());
-            Part {
+            PlacedRange {
                 media: media.clone(),
                 from: Timestamp::ZERO,
                 to: Timestamp::MAX,

@@ -20,7 +20,7 @@ use crate::{
         encoders::touches,
         flow::{
             decode,
-            messages::Part,
+            messages::PlacedRange,
             pipeline::Pipeline,
             process::{layers::Layer, processor},
         },
@@ -153,7 +153,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     unused::warn((media, settings), &lanes, &plan.processors, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
-    let parts = Part::in_a_row(media, &ranges, &streams);
+    let parts = PlacedRange::in_a_row(media, &ranges, &streams);
     let speed = settings.speed.unwrap_or(1.0);
     set_chapters(media, settings, target, report);
     let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());

@@ -3,7 +3,7 @@
 use super::{
     Far, MOST,
     flight::{Seat, span},
-    plan::{Batch, Part, Request, plan, requests},
+    plan::{Batch, Request, Wanted, plan, requests},
 };
 use crate::{Control, Error, ErrorKind, Result, io::Rope};
 use bytes::Bytes;
@@ -72,7 +72,7 @@ impl Ahead {
         ranges: &[Range<u64>],
         control: &Control,
     ) -> Result<()> {
-        let part = |range: &Range<u64>| Part { place: range.start, far: far.clone(), range: range.clone() };
+        let part = |range: &Range<u64>| Wanted { place: range.start, far: far.clone(), range: range.clone() };
         for mut request in requests(ranges.iter().map(part).collect(), Some(&[])) {
             let asked = self.batches.iter().flat_map(Batch::requests);
             let under_way = flights(asked.chain(&self.aside), Seat::is_under_way).len();

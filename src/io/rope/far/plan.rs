@@ -88,27 +88,27 @@ impl Batch {
 
 /// A part of a far source that the rope needs.
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct Wanted {
     /// Where in the rope it is needed first.
     pub place: u64,
     pub far: Arc<Far>,
     pub range: Range<u64>,
 }
 
-impl Part {
+impl Wanted {
     fn len(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 }
 
 /// What a rope needs of far sources, in its order.
-fn parts(rope: &Rope, from: u64, until: u64) -> impl Iterator<Item = Part> {
+fn parts(rope: &Rope, from: u64, until: u64) -> impl Iterator<Item = Wanted> {
     rope.pieces_from(from).take_while(move |piece| piece.start < until).filter_map(move |piece| {
         let Slice::Shared { source, at } = &piece.bytes else { return None };
         let place = piece.start.max(from);
         let start = at.saturating_add(place.saturating_sub(piece.start));
         let range = start..start.saturating_add(piece.end().min(until).saturating_sub(place));
-        Some(Part { place, far: source.as_far()?.clone(), range })
+        Some(Wanted { place, far: source.as_far()?.clone(), range })
     })
 }
 
@@ -118,7 +118,7 @@ fn parts(rope: &Rope, from: u64, until: u64) -> impl Iterator<Item = Part> {
 /// With `known`, what those or other demuxers' requests bring or have brought already is not asked for again.
 pub(super) fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]>) -> Option<(Batch, u64)> {
     let mut coming = parts(rope, from, until);
-    let mut taken: Vec<Part> = Vec::new();
+    let mut taken: Vec<Wanted> = Vec::new();
     let (mut needed, mut most) = (0u64, u64::MAX);
     let mut is_full = false;
     let mut planned = None;
@@ -163,7 +163,7 @@ pub(super) fn plan(rope: &Rope, from: u64, until: u64, known: Option<&[&Request]
 }
 
 /// A batch of these parts; None where it would be too large. A single part is not.
-fn batch(from: u64, parts: &[Part], room: u64, known: Option<&[&Request]>) -> Option<Batch> {
+fn batch(from: u64, parts: &[Wanted], room: u64, known: Option<&[&Request]>) -> Option<Batch> {
     let last = parts.last()?;
     let made = requests(parts.to_vec(), known);
     // What lies between ranges is read as well, and takes memory.
@@ -195,7 +195,7 @@ fn look_up(own: &[&Request], far: &Arc<Far>, at: u64) -> (Option<(Seat, u64)>, u
 }
 
 /// As few requests as the sources' hints allow, in the order in which they are needed.
-pub(super) fn requests(mut parts: Vec<Part>, known: Option<&[&Request]>) -> Vec<Request> {
+pub(super) fn requests(mut parts: Vec<Wanted>, known: Option<&[&Request]>) -> Vec<Request> {
     parts.sort_by_key(|part| (Arc::as_ptr(&part.far).addr(), part.range.start, part.range.end));
     let mut made: Vec<(u64, Request)> = Vec::new();
     for part in parts {

@@ -10,7 +10,7 @@ use crate::{
     media::Span,
     output::numbering,
     time::{Rational, Timestamp, convert},
-    transcode::flow::messages::Part,
+    transcode::flow::messages::PlacedRange,
 };
 use std::collections::VecDeque;
 
@@ -56,7 +56,7 @@ pub(crate) struct At {
 impl At {
     /// At the beginning of a part, with a decoder for what it has for this lane; None if that is nothing.
     pub(crate) fn enter(
-        part: &Part,
+        part: &PlacedRange,
         index: usize,
         lane: usize,
         options: &DecodeOptions,

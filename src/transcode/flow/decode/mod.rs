@@ -7,7 +7,7 @@ mod sound;
 mod too_large;
 
 use super::{
-    messages::{Counters, Decoded, Fed, Part},
+    messages::{Counters, Decoded, Fed, PlacedRange},
     queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(crate) struct DecodeStage<'a> {
     pub first: Option<&'a Gate>,
     /// No frame is later than this.
     longest: Timestamp,
-    parts: &'a [Part],
+    parts: &'a [PlacedRange],
     lane: usize,
     options: DecodeOptions,
     counters: &'a Counters,
@@ -56,7 +56,7 @@ pub(crate) struct DecodeStage<'a> {
 
 impl<'a> DecodeStage<'a> {
     pub(crate) fn new(
-        parts: &'a [Part],
+        parts: &'a [PlacedRange],
         lane: usize,
         options: DecodeOptions,
         counters: &'a Counters,

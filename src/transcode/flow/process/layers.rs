@@ -9,7 +9,7 @@ use crate::{
         graph::{Graph, Input},
         stream::Turn,
     },
-    media::Shown,
+    media::PictureOrMedia,
     time::Rational,
     transcode::{
         filters::pictures::upright,
@@ -36,8 +36,8 @@ impl Layer {
     /// Opens what was given.
     pub(crate) fn open(given: Given, options: DecodeOptions, control: &Control) -> Result<Layer> {
         let shown = match given.what {
-            What::Picture(picture) => Shown::Still(picture),
-            What::Media(media) => Shown::Moving(media),
+            What::Picture(picture) => PictureOrMedia::Still(picture),
+            What::Media(media) => PictureOrMedia::Moving(media),
             What::Source(source) => Media::open_shown(source, control)?,
         };
         Ok(Layer { shows: Second::new(shown, &given.overlay, options)?, overlay: given.overlay })

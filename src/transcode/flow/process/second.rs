@@ -7,13 +7,13 @@ use crate::{
         decoder::{DecodeOptions, Decoder, Got},
         stream::{Stream, StreamKind, Turn},
     },
-    media::{Item, Payloads, Shown},
+    media::{Item, Payloads, PictureOrMedia},
     read::{Reader, Stretch},
     time::{Rational, Timestamp},
     transcode::{
         flow::{
             decode::At,
-            messages::{Counters, Part},
+            messages::{Counters, PlacedRange},
         },
         settings::{AtEnd, Overlay},
     },
@@ -35,10 +35,10 @@ pub(crate) enum Second {
 
 impl Second {
     /// Of what was opened.
-    pub(crate) fn new(shown: Shown, overlay: &Overlay, options: DecodeOptions) -> Result<Self> {
+    pub(crate) fn new(shown: PictureOrMedia, overlay: &Overlay, options: DecodeOptions) -> Result<Self> {
         match shown {
-            Shown::Still(picture) => Ok(Self::Still(picture)),
-            Shown::Moving(media) => {
+            PictureOrMedia::Still(picture) => Ok(Self::Still(picture)),
+            PictureOrMedia::Moving(media) => {
                 let name = media.source().name().to_owned();
                 Moving::new(media, overlay, options)
                     .map(|moving| Self::Moving(Box::new(moving)))
@@ -341,7 +341,7 @@ impl Run {
         let (from, to) = (Timestamp::ZERO, Timestamp::MAX);
         let stretch = Stretch { streams: &[stream], payloads: Payloads::Read, from, to, at_start: true };
         let reader = Reader::open_own(media, &stretch, work.control)?;
-        let part = Part {
+        let part = PlacedRange {
             media: media.clone(),
             from: Timestamp::ZERO,
             to: Timestamp::MAX,
