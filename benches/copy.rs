@@ -242,7 +242,7 @@ fn segments(bench: &mut Bench) -> Outcome<Vec<Row>> {
         let media = open(path)?;
         let mut most = 0;
         for asked in ranges {
-            most = most.max(cut(&media, &range(*asked)?, &bench.control)?.report.segments);
+            most = most.max(cut(&media, &range(*asked)?, &bench.control)?.report.slices);
         }
         Ok(most)
     };
@@ -528,7 +528,7 @@ fn joins(bench: &mut Bench) -> Outcome<Vec<Row>> {
         report.payload_copied,
         time(took.0),
         report.packets,
-        report.segments
+        report.slices
     );
     let work = format!("join of 100 parts ({}, H.264 and AAC)", size(report.output_bytes));
     let first = Row::new(&work, "0 payload bytes copied", measured, report.payload_copied == 0);

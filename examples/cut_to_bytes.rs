@@ -25,11 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clip = cut(&media, &settings, &Control::default())?;
     println!(
         "{} s in {:.2} ms: {} bytes, {} of them slices of the file, in {} segments",
-        clip.report.duration_s,
-        clip.report.wall_ms,
+        clip.report.duration.as_secs_f64(),
+        clip.report.wall.as_secs_f64(),
         clip.rope.len(),
         clip.report.payload_shared,
-        clip.report.segments
+        clip.report.slices
     );
 
     // Only here are the file's bytes read: for a response, an object store, a database…

@@ -58,6 +58,11 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         Some(path) => job.run_to(Sink::file(path), &Control::default())?,
         None => job.run(&Control::default())?.report,
     };
-    println!("{} pictures in {:.0} ms, {} bytes", report.frames_encoded, report.wall_ms, report.output_bytes);
+    println!(
+        "{} pictures in {:.0} ms, {} bytes",
+        report.frames_encoded,
+        report.wall.as_secs_f64(),
+        report.output_bytes
+    );
     Ok(())
 }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes += chunk.len();
     }
     let report = job.join().map_err(|_| "the job panicked")??;
-    println!("{count} chunks, {bytes} bytes, {} s of media", report.duration_s);
+    println!("{count} chunks, {bytes} bytes, {} s of media", report.duration.as_secs_f64());
     for warning in report.warnings {
         println!("note: {warning}");
     }

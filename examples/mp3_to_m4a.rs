@@ -23,9 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let m4a = clip.rope.to_bytes()?;
     println!(
         "{} s of sound: {} bytes of M4A in {:.1} ms",
-        clip.report.duration_s,
+        clip.report.duration.as_secs_f64(),
         m4a.len(),
-        clip.report.wall_ms
+        clip.report.wall.as_secs_f64()
     );
     Ok(())
 }

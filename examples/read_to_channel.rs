@@ -42,6 +42,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let report = worker.join().map_err(|_| "the worker panicked")??;
-    eprintln!("{} s, {} packets, {received} bytes of MPEG-TS", report.duration_s, report.packets);
+    eprintln!("{} s, {} packets, {received} bytes of MPEG-TS", report.duration.as_secs_f64(), report.packets);
     Ok(())
 }

@@ -283,8 +283,9 @@ pub struct Report {
     pub payload_shared: u64,
     /// Payload bytes that went through our memory to build the result.
     pub payload_copied: u64,
-    /// Segments of the result's Rope; 0 if there is none.
-    pub segments: usize,
+    /// Slices of the result's Rope (`segments` in JSON); 0 if there is none.
+    #[serde(rename = "segments")]
+    pub slices: usize,
     /// Packets in the result.
     pub packets: u64,
     /// Frames that were decoded; 0 for operations that copy.
@@ -293,10 +294,12 @@ pub struct Report {
     pub frames_encoded: u64,
     /// Packets that a decoder found damaged; 0 for operations that copy.
     pub decode_errors: u64,
-    /// Presented duration of the result in seconds.
-    pub duration_s: f64,
-    /// Wall time of the operation in milliseconds.
-    pub wall_ms: f64,
+    /// How long the result is shown; in JSON `duration_s`, in seconds.
+    #[serde(rename = "duration_s", with = "crate::time::seconds")]
+    pub duration: Duration,
+    /// How long the operation took; in JSON `wall_ms`, in milliseconds.
+    #[serde(rename = "wall_ms", with = "crate::time::millis")]
+    pub wall: Duration,
     /// Streams of the inputs that are not in the result, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropped_streams: Vec<DroppedStream>,

@@ -12,7 +12,7 @@ pub(crate) const ROUNDING: Timestamp = Timestamp::from_nanos(1_000_000);
 
 mod length;
 
-pub(crate) use length::{seconds, seconds_or_none};
+pub(crate) use length::{millis, seconds, seconds_or_none};
 
 /// A point on the presentation clock: nanoseconds, signed; 0 is the source's start time. A length of time is
 /// a [`Duration`].

@@ -305,7 +305,8 @@ impl Packet {
     pub(crate) fn keep(&mut self, from: usize, len: usize) {
         let from = from.min(self.size());
         let len = len.min(self.size().saturating_sub(from));
-        // SAFETY: a packet of our own; what is kept lies within its bytes, and its buffer holds them as before.
+        // SAFETY: a packet of our own; what is kept lies within its bytes, and its buffer holds them as
+        // before.
         unsafe {
             let packet = self.raw.as_mut();
             if !packet.data.is_null() {

@@ -216,7 +216,7 @@ impl Copying {
         let shown = |r: &ReportRange| TimeRange { from: r.actual_from, to: r.actual_to };
         let shown: Vec<TimeRange> = session.report.ranges.iter().map(shown).collect();
         session.target.chapters = chapters(&self.media, &shown);
-        session.report.duration_s = session.placed.secs();
+        session.report.duration = session.placed.length();
         Ok(())
     }
 

@@ -141,7 +141,7 @@ impl Operation for Joining {
         for track in &mut session.target.tracks {
             track.clock.merge_contiguous();
         }
-        session.report.duration_s = session.placed.secs();
+        session.report.duration = session.placed.length();
         Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl Remuxing {
         let total = self.media.length().unwrap_or(Timestamp::MAX);
         let mut session = Session::new(target, report, control, total);
         let copied = copy::part(&mut session, &self.media, &feeds, part)?;
-        session.report.duration_s = copied.len.secs();
+        session.report.duration = copied.len.length();
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ fn build(job: Box<dyn Operation>, format: &str, report: &mut Report, control: &C
     target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, report, control)?;
     let rope = target.into_rope(report)?;
-    report.segments = rope.slices().len();
+    report.slices = rope.slices().len();
     Ok(rope)
 }
 
@@ -176,7 +176,7 @@ pub(super) fn to_files(
 
 fn finish(report: &mut Report, len: u64, begun: Instant) {
     report.output_bytes = len;
-    report.wall_ms = begun.elapsed().as_secs_f64() * 1e3;
+    report.wall = begun.elapsed();
     #[cfg(feature = "tracing")]
     tracing::debug!(
         packets = report.packets,

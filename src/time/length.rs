@@ -24,6 +24,20 @@ pub(crate) mod seconds {
     }
 }
 
+/// For `#[serde(with)]`: a number of milliseconds, with their fractions.
+pub(crate) mod millis {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        (length.as_secs_f64() * 1e3).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let millis = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(millis / 1e3).map_err(D::Error::custom)
+    }
+}
+
 /// For `#[serde(with)]`: a number of seconds, or null.
 pub(crate) mod seconds_or_none {
     use super::*;

@@ -281,7 +281,11 @@ fn the_last_sound_does_not_stay_in_an_encoder_that_looks_ahead() {
     ] {
         let settings = Transcode::new().format(format).audio(AudioSettings::new().codec(encoder.into()));
         let clip = transcode(&open(&source), &settings, &Control::default()).unwrap();
-        assert!((clip.report.duration_s - 3.84).abs() < 1e-9, "{encoder}: {} s", clip.report.duration_s);
+        assert!(
+            (clip.report.duration.as_secs_f64() - 3.84).abs() < 1e-9,
+            "{encoder}: {} s",
+            clip.report.duration.as_secs_f64()
+        );
         let path = save(&clip, folder.path(), &format!("{encoder}.{format}"));
         let (seconds, late) = sound(&path, 0.0);
         let until = common::frames(&path, "0:a:0")[0].time + seconds - late;

@@ -106,8 +106,9 @@ fn edit_cuts(name: &str) {
         }
         failures.extend(check_edits(&out, list).err().map(|what| format!("{case}: {what}")));
         let asked: f64 = list.iter().map(|(a, b)| b - a).sum();
-        if (clip.report.duration_s - asked).abs() > 0.04 {
-            failures.push(format!("{case}: the report says {} s of {asked}", clip.report.duration_s));
+        if (clip.report.duration.as_secs_f64() - asked).abs() > 0.04 {
+            failures
+                .push(format!("{case}: the report says {} s of {asked}", clip.report.duration.as_secs_f64()));
         }
     }
     assert!(failures.is_empty(), "{name}: {} failures:\n{}", failures.len(), failures.join("\n"));

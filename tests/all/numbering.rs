@@ -202,7 +202,7 @@ fn adjacent_ranges_of_flac_have_each_frame_once() {
                 let clip = ranges(&source, &[(0.0, a), (a, b), (b, 10.0)], ending);
                 let out = save(&clip, folder.path(), &format!("cuts.{ending}"));
                 assert!(pcm(&out) == pcm(&source), "{ending}, frames of {size}, {a}, {b}");
-                assert_eq!(clip.report.duration_s, 10.0, "{ending}, frames of {size}, {a}, {b}");
+                assert_eq!(clip.report.duration.as_secs_f64(), 10.0, "{ending}, frames of {size}, {a}, {b}");
                 let lost = |warning: &&String| warning.contains("left out") || warning.contains("only");
                 assert_eq!(
                     clip.report.warnings.iter().find(lost),
@@ -353,10 +353,14 @@ fn an_encode_of_opus_is_exact_whatever_its_pre_skip() {
         for ending in ["opus", "mkv"] {
             for clip in [whole(&source, ending), joined(&[&source, &source], ending)] {
                 assert_eq!(clip.report.warnings, Vec::<String>::new(), "{name} -> {ending}");
-                let parts = (clip.report.duration_s / seconds).round();
+                let parts = (clip.report.duration.as_secs_f64() / seconds).round();
                 // A packet, which Matroska's readers do not find cut short at its end.
-                let off = clip.report.duration_s - parts * seconds;
-                assert!(off.abs() < 0.0211 * parts, "{name} -> {ending}: {} s", clip.report.duration_s);
+                let off = clip.report.duration.as_secs_f64() - parts * seconds;
+                assert!(
+                    off.abs() < 0.0211 * parts,
+                    "{name} -> {ending}: {} s",
+                    clip.report.duration.as_secs_f64()
+                );
             }
         }
     }
@@ -750,7 +754,7 @@ fn vorbis_says_how_far_a_seam_may_be_off() {
             "{what}: {:?}",
             clip.report.warnings
         );
-        let due = clip.report.duration_s * 48_000.0;
+        let due = clip.report.duration.as_secs_f64() * 48_000.0;
         let found = pcm(&save(&clip, folder.path(), "out.ogg")).len() as f64 / 2.0;
         assert!((found - due).abs() <= 2048.0, "{what}: {found} samples, {due} by the times");
     }

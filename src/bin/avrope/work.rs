@@ -122,12 +122,12 @@ fn summary(report: &Report, output: &Path) -> String {
     };
     let mut words = format!(
         "{name}: {}, {} ({}{}, {} packets) in {}\n",
-        text::seconds(report.duration_s),
+        text::seconds(report.duration.as_secs_f64()),
         text::bytes(report.output_bytes),
         report.operation,
         report.mode.as_ref().map(|mode| format!(", mode {mode}")).unwrap_or_default(),
         report.packets,
-        text::wall(report.wall_ms),
+        text::wall(report.wall.as_secs_f64() * 1e3),
     );
     for (i, range) in report.ranges.iter().enumerate().filter(|(_, range)| range.from != range.actual_from) {
         let (asked, shown) = (text::time(range.from), text::time(range.actual_from));
@@ -138,12 +138,12 @@ fn summary(report: &Report, output: &Path) -> String {
         );
     }
     if report.frames_encoded > 0 {
-        let seconds = report.wall_ms / 1e3;
+        let seconds = report.wall.as_secs_f64();
         words += &format!(
             "frames of picture and sound: {} decoded, {} encoded, {:.1} times as fast as it plays\n",
             report.frames_decoded,
             report.frames_encoded,
-            if seconds > 0.0 { report.duration_s / seconds } else { 0.0 },
+            if seconds > 0.0 { report.duration.as_secs_f64() / seconds } else { 0.0 },
         );
         return words;
     }

@@ -16,7 +16,8 @@ pub(super) fn is_pcm(stream: &Stream) -> bool {
 }
 
 impl Copy<'_, '_> {
-    /// Leaves out of a packet what lies outside of the range, where there is sound alone and no edit list hides it.
+    /// Leaves out of a packet what lies outside of the range, where there is sound alone and no edit list
+    /// hides it.
     pub(super) fn cut_samples(&self, item: &mut Item) {
         let packet = &mut item.packet;
         let lane = self.lanes.first().filter(|lane| lane.pcm && lane.stream == packet.stream());

@@ -299,7 +299,7 @@ impl Muxing<'_> {
             return Err(self.nothing());
         }
         self.tell_missing();
-        self.report.duration_s = end.secs();
+        self.report.duration = end.length();
         if self.target.is_fragmented() && self.sources.iter().any(|source| source.kind() == StreamKind::Audio)
         {
             self.report.warn(

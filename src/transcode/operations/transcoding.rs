@@ -173,8 +173,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         Pipeline { settings, parts, lanes, metadata: media.metadata().to_vec(), total, device, packets };
     pipeline.run(target, report, control)?;
     if let Some(due) = due
-        && let Some(warning) =
-            Timestamp::from_secs(report.duration_s).ok().and_then(|found| media.shortfall(&kept, due, found))
+        && let Some(warning) = media.shortfall(&kept, due, Timestamp::from(report.duration))
     {
         report.warn(warning);
     }

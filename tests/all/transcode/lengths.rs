@@ -109,7 +109,11 @@ fn a_cut_that_encodes_is_exact_in_every_container() {
         let report = avrope::cut_to(&media, &cut, Sink::file(&out), &Control::default()).unwrap();
         assert_eq!((report.operation.as_str(), report.mode.as_deref()), ("cut", Some("encode")));
         assert_eq!(report.frames_encoded > 40, report.payload_shared == 0);
-        assert!((report.duration_s - 1.6).abs() < 1e-6, "{container}: {}", report.duration_s);
+        assert!(
+            (report.duration.as_secs_f64() - 1.6).abs() < 1e-6,
+            "{container}: {}",
+            report.duration.as_secs_f64()
+        );
         assert_eq!(common::frames(&out, "0:v").len(), 40, "{container}");
     }
 }

@@ -189,7 +189,11 @@ fn transitions_keep_sound_with_its_picture() {
     let report =
         avrope::join_with_transition_to(&sources, &fade, &settings, Sink::file(&out), &control).unwrap();
     let length = Media::open(Source::open(&clip).unwrap()).unwrap().duration().unwrap().as_secs_f64();
-    assert!((report.duration_s - (3.0 * length - 0.96)).abs() < 1e-6, "{} of {length}", report.duration_s);
+    assert!(
+        (report.duration.as_secs_f64() - (3.0 * length - 0.96)).abs() < 1e-6,
+        "{} of {length}",
+        report.duration.as_secs_f64()
+    );
     let (flashes, beeps) = flashes_and_beeps(&out);
     // Before the first and behind the last transition each flash has its beep; inside, both are half as
     // strong.
