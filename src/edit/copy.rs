@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
     /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at
     /// all.
     pub(super) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
-        if self.target.tracks.iter().all(|track| track.packets == 0) {
+        if self.shown.is_empty() {
             let what =
                 "no packet lies in what is kept: each is copied whole, and belongs where more of it lies";
             return Err(Error::invalid(what)

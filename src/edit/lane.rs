@@ -121,9 +121,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Whether something of it is shown: its packets may all lie in front of what is.
+    /// Whether something of it is shown: its packets may all lie in front of what is. Those of a raw stream do not say
+    /// when they are.
     pub(super) fn shows(&self) -> bool {
-        self.written > 0 && self.spans.iter().any(|span| self.seen_end.is_some_and(|end| end > span.media))
+        self.written > 0 && self.spans.iter().any(|span| self.seen_end.is_none_or(|end| end > span.media))
     }
 
     /// Notes how far the stream is come. Whether a packet is shown before the keyframe that the part begins
@@ -229,14 +230,16 @@ impl Lane {
         if late || early { Fate::LeftOut } else { Fate::Written }
     }
 
-    /// Whether the middle of the range lies in a packet of which more lies outside: without it, nothing would
-    /// be left of the range.
+    /// Whether the middle of the range lies in a packet of which more lies outside: without it, nothing would be left
+    /// of the range. (What only gets a decoder going lies in front of it.)
     fn holds_middle(&self, packet: &Packet) -> bool {
-        let Some(pts) = packet.pts().or(packet.dts()).filter(|_| self.alone && self.written == 0) else {
-            return false;
-        };
-        let middle = self.keep_from.midpoint(self.until);
-        self.until < i64::MAX && pts <= middle && middle < pts.saturating_add(packet.duration())
+        let begins =
+            self.spans.first().map(|span| span.media).filter(|_| self.alone && self.until < i64::MAX);
+        let missing = begins.filter(|begins| self.seen_end.is_none_or(|end| end <= *begins));
+        missing.zip(packet.pts().or(packet.dts())).is_some_and(|(begins, pts)| {
+            let middle = begins.midpoint(self.until);
+            pts <= middle && middle < pts.saturating_add(packet.duration())
+        })
     }
 
     /// Why a packet is left out, if it can't be written.

@@ -49,6 +49,26 @@ fn a_range_behind_the_pictures_says_that_they_are_left_out() {
     }
 }
 
+/// Packets of a raw stream do not say when they are shown: all of them are kept by a range of all.
+#[test]
+fn all_of_a_raw_stream_is_shown() {
+    oracle!("all of a raw stream");
+    let folder = tempfile::tempdir().unwrap();
+    for (encoder, ending) in
+        [("libx264", "h264"), ("libx265", "hevc"), ("mpeg2video", "m2v"), ("mpeg4", "m4v")]
+    {
+        let sources = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-c:v", encoder];
+        let quiet: &[&str] = if encoder == "libx265" { &["-x265-params", "log-level=none"] } else { &[] };
+        let source = made_by_ffmpeg(&format!("ends-raw.{ending}"), &[&sources[..], quiet].concat());
+        for format in ["mp4", "mkv"] {
+            let clip = cut(&open(&source), &Cut::new().keep(TimeRange::ALL).format(format), &none()).unwrap();
+            assert_eq!(clip.report.dropped_streams, [], "{ending} into {format}");
+            let out = save(&clip, folder.path(), &format!("{ending}.{format}"));
+            assert_eq!(packets(&out).len(), 50, "{ending} into {format}");
+        }
+    }
+}
+
 #[test]
 fn a_subtitle_that_lasts_longer_is_not_the_length_of_picture_and_sound() {
     oracle!("a longer subtitle");
@@ -102,6 +122,7 @@ fn a_range_shorter_than_a_packet_of_sound_has_one() {
         for from in [1.0, 1.01, 1.013, 2.5] {
             let clip = cut_of(&source, &range(from, from + 0.002, CutMode::Keyframe, ending));
             assert!(clip.report.packets >= 1, "{ending} {from}: {:?}", clip.report);
+            assert_eq!(clip.report.dropped_streams, [], "{ending} {from}");
         }
     }
 }
