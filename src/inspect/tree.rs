@@ -2,12 +2,10 @@
 
 use crate::{
     Limits, Result,
-    mp4::{self, HOLDERS, Place, Read, name},
+    mp4::{self, DEPTH, HOLDERS, Place, Read, name},
 };
 use serde::Serialize;
 
-/// Boxes that lie deeper are not looked at (libav takes none either).
-const DEPTH: u32 = 12;
 /// Boxes that hold others behind version, flags and a count (8.5.2, 8.7.2).
 const COUNTED: [&[u8; 4]; 2] = [b"stsd", b"dref"];
 /// So much of a box is looked at to say what is in it.

@@ -20,4 +20,4 @@ pub(crate) use sample::{Sample, Totals};
 pub(crate) use scan::Fragments;
 pub(crate) use tables::{Edit, Tables, TrackTimes};
 pub(crate) use view::View;
-pub(crate) use weigh::{HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
+pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};

@@ -48,8 +48,8 @@ impl Moov {
         let movie = Rational::new(1, i32::try_from(scale).unwrap_or(1000)).ok_or_else(damaged)?;
         let mut longest: u64 = 0;
         for trak in self.0.boxes_mut().iter_mut().filter(|node| &node.kind == b"trak") {
+            let id = trak.track_number()?;
             let header = trak.child_mut(b"tkhd").ok_or_else(damaged)?;
-            let id = header.number(if header.version() == 1 { 20 } else { 12 })?;
             let duration = match tracks.iter().find(|track| track.id == id) {
                 Some(track) => {
                     let (entries, duration) = entries(track, movie);
@@ -73,11 +73,8 @@ impl Moov {
 
     /// Leaves tracks out, by their numbers.
     pub(super) fn remove_tracks(&mut self, ids: &[u32]) {
-        let number = |trak: &Node| {
-            let header = trak.child(b"tkhd")?;
-            header.number(if header.version() == 1 { 20 } else { 12 }).ok()
-        };
-        let is_out = |node: &Node| &node.kind == b"trak" && number(node).is_some_and(|id| ids.contains(&id));
+        let is_out =
+            |node: &Node| &node.kind == b"trak" && node.track_number().is_ok_and(|id| ids.contains(&id));
         if let Content::Boxes(boxes) = &mut self.0.content {
             boxes.retain(|node| !is_out(node));
         }
@@ -205,6 +202,12 @@ impl Node {
     fn sample_tables(&self) -> &[Self] {
         let table = self.child(b"mdia").and_then(|n| n.child(b"minf")).and_then(|n| n.child(b"stbl"));
         table.map_or(&[], Self::boxes)
+    }
+
+    /// A trak's own (tkhd).
+    fn track_number(&self) -> Result<u32> {
+        let header = self.child(b"tkhd").ok_or_else(damaged)?;
+        header.number(if header.version() == 1 { 20 } else { 12 })
     }
 
     fn child(&self, kind: &[u8; 4]) -> Option<&Self> {

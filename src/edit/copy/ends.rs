@@ -1,8 +1,8 @@
 //! Where a part ends, and its sound with it.
 
-use super::Copy;
+use super::{Copy, Feed, Session};
 use crate::{
-    Error, Result, TimeRange,
+    Error, Media, Result, TimeRange,
     av::stream::StreamKind,
     edit::lane::{Lane, Passes},
     time::Timestamp,
@@ -154,5 +154,29 @@ impl Copy<'_, '_> {
             None => self.saw_beyond(),
         };
         (if inside && to != Timestamp::MAX { to } else { end }).minus(from).max(Timestamp::ZERO)
+    }
+}
+
+impl Session<'_> {
+    /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at
+    /// all.
+    pub(in crate::edit) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
+        if self.shown.is_empty() {
+            let what =
+                "no packet lies in what is kept: each is copied whole, and belongs where more of it lies";
+            return Err(Error::invalid(what)
+                .with_setting("mode")
+                .advise("keep more, or use mode encode, which cuts within packets"));
+        }
+        for feed in feeds.iter().filter(|feed| !self.shown.contains(&feed.track)) {
+            let Some(stream) = media.streams().get(feed.stream) else { continue };
+            if matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture() {
+                self.report.leave_out(feed.stream, stream.codec(), "nothing of it lies in what is kept");
+                if let Some(track) = self.target.tracks.get_mut(feed.track) {
+                    track.unseen = true;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ const TRACK: u64 = 1 << 20;
 /// Samples of sound of one tick each are indexed in runs of so many (mov_build_index).
 const RUN: u64 = 1024;
 /// libav takes no boxes that lie deeper.
-const DEPTH: u32 = 12;
+pub(crate) const DEPTH: u32 = 12;
 /// Boxes that hold boxes.
 pub(crate) const HOLDERS: [&[u8; 4]; 18] = [
     b"dinf", b"edts", b"ilst", b"ipco", b"iprp", b"mdia", b"minf", b"moof", b"moov", b"mvex", b"schi",

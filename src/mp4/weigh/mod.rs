@@ -4,4 +4,4 @@ mod jumps;
 mod load;
 
 pub(crate) use jumps::lead_to_boxes;
-pub(crate) use load::{HOLDERS, REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};
+pub(crate) use load::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, part_of, weigh, weigh_samples};

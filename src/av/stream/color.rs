@@ -1,0 +1,52 @@
+//! What a stream's numbers mean in colours (ITU-T H.273).
+
+use super::{Stream, known};
+use crate::av::string;
+use ffmpeg_sys_next as ff;
+use std::ffi::{c_char, c_int};
+
+// The bindings declare these with Rust enums, which a number from a file need not be.
+#[allow(clashing_extern_declarations)]
+unsafe extern "C" {
+    fn av_color_range_name(range: c_int) -> *const c_char;
+    fn av_color_primaries_name(primaries: c_int) -> *const c_char;
+    fn av_color_transfer_name(transfer: c_int) -> *const c_char;
+    fn av_color_space_name(space: c_int) -> *const c_char;
+}
+
+impl Stream {
+    /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be
+    /// read as the bindings' Rust enums.
+    pub(crate) fn color(&self) -> [(&'static str, Option<String>); 4] {
+        let p = self.parameters.0.as_ptr();
+        // SAFETY: the parameters are live; C's enums are ints, and are read as such. Each function answers
+        // with a static string, or NULL for a number that it does not know.
+        unsafe {
+            let range = av_color_range_name((&raw const (*p).color_range).cast::<c_int>().read());
+            let primaries = av_color_primaries_name((&raw const (*p).color_primaries).cast::<c_int>().read());
+            let transfer = av_color_transfer_name((&raw const (*p).color_trc).cast::<c_int>().read());
+            let space = av_color_space_name((&raw const (*p).color_space).cast::<c_int>().read());
+            [
+                ("range", known(string(range))),
+                ("primaries", known(string(primaries))),
+                ("transfer", known(string(transfer))),
+                ("space", known(string(space))),
+            ]
+        }
+    }
+
+    /// The numbers of its primaries, transfer and matrix (ITU-T H.273), and whether all of its range is used.
+    pub(crate) fn color_numbers(&self) -> ([c_int; 3], bool) {
+        let p = self.parameters.0.as_ptr();
+        // SAFETY: as in `color`.
+        unsafe {
+            let numbers = [
+                (&raw const (*p).color_primaries).cast::<c_int>().read(),
+                (&raw const (*p).color_trc).cast::<c_int>().read(),
+                (&raw const (*p).color_space).cast::<c_int>().read(),
+            ];
+            let range = (&raw const (*p).color_range).cast::<c_int>().read();
+            (numbers, range == ff::AVColorRange::AVCOL_RANGE_JPEG as c_int)
+        }
+    }
+}
