@@ -2,7 +2,9 @@
 
 use super::{
     boxes::{Place, Read, boxes_of_file},
-    fragments::{Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, read_mfra, read_moof},
+    fragments::{
+        Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, count_runs, read_mfra, read_moof,
+    },
     movie::{Movie, Track, load},
     sample_tables::Samples,
     view::View,
@@ -59,6 +61,9 @@ impl Fragments {
                 _ => return Ok(true),
             }
             let content = load(read, place, limits)?;
+            // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
+            let runs = size_of::<FragmentRun>().saturating_mul(count_runs(&content));
+            all.hold(content.len().saturating_add(runs) as u64, limits)?;
             let tracks = &all.tracks;
             let mut expected =
                 |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
@@ -71,8 +76,6 @@ impl Fragments {
                 fragments => fragments?,
             };
             for fragment in fragments {
-                let runs = size_of::<FragmentRun>().saturating_mul(fragment.runs.len()) as u64;
-                all.held = all.held.saturating_add(runs);
                 let Some(track) = all.tracks.iter_mut().find(|track| track.id == fragment.track) else {
                     continue;
                 };
@@ -81,8 +84,6 @@ impl Fragments {
                     all.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
                 }
             }
-            // The runs' tables lie in it.
-            all.hold(content.len() as u64, limits)?;
             Ok(true)
         })?;
         Ok(all)

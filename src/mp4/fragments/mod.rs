@@ -4,4 +4,4 @@ mod index;
 mod run;
 
 pub(crate) use index::{SegmentIndex, TrackAccess, read_mfra};
-pub(crate) use run::{Defaults, Expected, FragmentRun, read_moof};
+pub(crate) use run::{Defaults, Expected, FragmentRun, count_runs, read_moof};

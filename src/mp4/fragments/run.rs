@@ -101,6 +101,12 @@ pub(crate) struct Expected {
     pub is_sound: bool,
 }
 
+/// How many runs a moof has, by its content.
+pub(crate) fn count_runs(content: &Bytes) -> usize {
+    let tracks = children(content).filter(|(kind, _)| kind == b"traf");
+    tracks.flat_map(|(_, content)| children(&content)).filter(|(kind, _)| kind == b"trun").count()
+}
+
 /// Reads a moof that lies at a place of the file; `content` is what is in it. Tracks that are not expected
 /// are left out, as libav does it.
 pub(crate) fn read_moof(

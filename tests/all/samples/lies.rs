@@ -155,6 +155,12 @@ fn stated_samples_cost_nothing() {
     // A table that states them needs room for them.
     let error = looked_at(with(&honest, "stsz", |all| all[2] = 85_000_000)).unwrap();
     assert!(error.tracks[0].problem.as_ref().unwrap().contains("it states 85000000 entries"), "{error:?}");
+    // Runs of no samples, of which each takes 16 bytes in the file and more in memory.
+    let runs = make_box(b"trun", &[0; 8]).repeat(100_000);
+    let header = make_box(b"tfhd", &[0x0002_0000_u32, 1].map(u32::to_be_bytes).concat());
+    let moof = make_box(b"moof", &make_box(b"traf", &[header, runs].concat()));
+    let error = looked_at([fragmented(), moof].concat()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
     // An index as long as the limit is refused before it is read.
     let large =
         [&honest[..find(&honest, "moov").unwrap().start], &make_box(b"moov", &vec![0; 9 << 20])].concat();
