@@ -2,9 +2,11 @@
 
 mod devices;
 mod limits;
+mod road;
 
 pub use devices::{HardwareReport, RefusedDevice};
 pub use limits::Limits;
+pub use road::Road;
 
 use crate::{Error, ErrorKind, Result, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -270,6 +272,10 @@ pub struct Report {
     /// How a cut was done: `keyframe`, `edit`, `encode`. None for other operations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// Which way the samples of an MP4 went into an MP4. None for other containers, and where what was asked for
+    /// decodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub road: Option<Road>,
     /// The ranges of a cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<ReportRange>,

@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("media", "av error io job mp4 time"),
     ("read", "av error job media time"),
     ("output", "av error io job media mp4 time"),
-    ("edit", "av error io job media output read time"),
+    ("edit", "av error io job media mp4 output read time"),
     ("hardware", "av error job words"),
     ("transcode/settings", "av error hardware io media time words"),
     ("transcode/filters", "av time transcode/settings"),

@@ -7,6 +7,7 @@ mod places;
 mod primes;
 mod samples;
 mod seams;
+mod tables;
 
 use super::lane::{Fate, LEFT_OUT, Lane, Passes, show_whole_frames};
 use crate::{
@@ -192,6 +193,9 @@ impl Copy<'_, '_> {
         let primary = self.media.primary(&showing);
         let primary = primary.ok_or_else(|| Error::invalid("nothing is shown in this range"))?;
         self.open_lanes(feeds, primary, from, to);
+        if self.session.target.takes_samples() {
+            return self.take_samples(from, to);
+        }
         let payloads = self.session.target.payloads(self.media, &moving);
         // From the first packet on, unless an edit list hides some that no edit list of the output could.
         let hides = !self.session.target.has_edit_lists() && moving.iter().any(|i| self.media.has_edits(*i));
@@ -217,7 +221,11 @@ impl Copy<'_, '_> {
         }
         let begins = reader.begin(&needs, everything)?;
         self.correct_dts(&mut reader)?;
-        let shown_from = self.begin(&reader, begins, from, everything);
+        let shown_from = self.begin(begins, from, everything);
+        if !self.session.target.has_edit_lists() {
+            self.prime(&reader, shown_from, at_start && shown_from == from);
+            self.begin_without_edits();
+        }
         self.shift = self.session.placed.minus(shown_from);
         self.tell_seam();
         self.start(&mut reader)?;
@@ -259,13 +267,7 @@ impl Copy<'_, '_> {
     }
 
     /// Settles where the part begins on the file's clock.
-    fn begin(
-        &mut self,
-        reader: &Reader,
-        begins: Option<i64>,
-        from: Timestamp,
-        everything: bool,
-    ) -> Timestamp {
+    fn begin(&mut self, begins: Option<i64>, from: Timestamp, everything: bool) -> Timestamp {
         let exact = self.session.target.has_edit_lists();
         let Some(primary) = self.lanes.first() else {
             return from;
@@ -297,17 +299,6 @@ impl Copy<'_, '_> {
                 lane.keep_from = first.media_at(shown_from.plus(late.max(Timestamp::ZERO)), lane.base);
             }
         }
-        if !exact {
-            self.prime(reader, shown_from, fresh);
-            self.open_end();
-            let meets = !self.sound_runs_on && !self.part.last;
-            for lane in &mut self.lanes {
-                lane.sort_offsets();
-                if meets && lane.kind == StreamKind::Audio {
-                    lane.long = LEFT_OUT.ticks(lane.base).saturating_mul(2);
-                }
-            }
-        }
         // At the start of a file decoders know what to leave out after an open GOP's keyframe (HEVC: RASL
         // pictures).
         let decoder_knows = |codec: &str| matches!(codec, "hevc" | "vvc");
@@ -323,6 +314,18 @@ impl Copy<'_, '_> {
             }
         }
         shown_from
+    }
+
+    /// Where the sound of a part begins and ends on tracks without edit lists.
+    fn begin_without_edits(&mut self) {
+        self.open_end();
+        let meets = !self.sound_runs_on && !self.part.last;
+        for lane in &mut self.lanes {
+            lane.sort_offsets();
+            if meets && lane.kind == StreamKind::Audio {
+                lane.long = LEFT_OUT.ticks(lane.base).saturating_mul(2);
+            }
+        }
     }
 
     fn is_done(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result, Source, StreamKind, TimeRange, Timestamp,
+    Control, Error, ErrorKind, Media, Report, Result, Road, Source, StreamKind, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
     output::{self, Job, Operation, numbering::Extent, target::Target},
@@ -65,6 +65,7 @@ pub struct Cut {
     mode: Option<CutMode>,
     format: Option<String>,
     allow_drops: bool,
+    road: Road,
 }
 
 impl Cut {
@@ -102,6 +103,13 @@ impl Cut {
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;
+        self
+    }
+
+    /// Which way samples of an MP4 or MOV go into another one, where the cut copies. Without it by tables.
+    #[must_use]
+    pub fn road(mut self, road: Road) -> Self {
+        self.road = road;
         self
     }
 
@@ -181,8 +189,10 @@ impl Copying {
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(&self.media, &ranges);
-        target.tell(&(&ranges, mode));
-        target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
+        if !target.open_tables(&self.media, self.settings.road, false, &told, report)? {
+            target.tell(&(&ranges, mode));
+            target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
+        }
         let feeds = Feed::all(target);
         if mode == CutMode::Keyframe && self.settings.mode.is_none() {
             let has_pictures = feeds.iter().any(|feed| {

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Media, Report, Result, Sink, Source, Timestamp,
+    Control, Media, Report, Result, Road, Sink, Source, Timestamp,
     av::input::RawChapter,
     output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
     time::Rational,
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Remux {
     format: Option<String>,
     allow_drops: bool,
+    road: Road,
 }
 
 impl Remux {
@@ -36,6 +37,13 @@ impl Remux {
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;
+        self
+    }
+
+    /// Which way samples of an MP4 or MOV go into another one. Without it by tables.
+    #[must_use]
+    pub fn road(mut self, road: Road) -> Self {
+        self.road = road;
         self
     }
 
@@ -104,7 +112,9 @@ impl Remuxing {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
         let chapters = all_chapters(&self.media, Timestamp::ZERO);
-        target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        if !target.open_tables(&self.media, self.settings.road, true, &chapters, report)? {
+            target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        }
         let feeds = Feed::all(target);
         let part = Part {
             from: Timestamp::ZERO,

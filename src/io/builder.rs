@@ -33,6 +33,13 @@ impl Builder {
         Self { pieces: Vec::new(), len: 0, owned: 0, memory, source: None }
     }
 
+    /// One that begins with these bytes, and has no bound.
+    pub(crate) fn with_head(head: Vec<u8>) -> Self {
+        let len = head.len() as u64;
+        let pieces = vec![Draft { start: 0, len, bytes: DraftBytes::Owned(head) }];
+        Self { pieces, len, ..Self::new(u64::MAX) }
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -20,7 +20,7 @@ use crate::{
     mp4,
     time::Timestamp,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// libav reads 5,000,000 bytes for the parameters of streams (`probesize`), and the packet that is behind
 /// them.
@@ -47,11 +47,15 @@ pub(super) struct Inner {
     pub fragmented: bool,
     /// The index points past the end of the file.
     pub cut_short: bool,
+    /// Or not all samples that it names can be found.
+    pub damaged: bool,
     /// What is wrong with it, though it opens.
     pub warnings: Vec<String>,
     pub info: MediaInfo,
     pub bytes_read: u64,
     pub pool: Arc<Pool>,
+    /// What tables say of all samples, read when it is asked for; none where they can't serve.
+    pub movie: OnceLock<Option<Arc<mp4::Movie>>>,
 }
 
 pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
@@ -103,6 +107,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     let ends = source.len().zip(demux.input.index_end().filter(|_| is_indexed));
     let missing = ends.filter(|(len, due)| len < due);
     let mut warnings = if is_indexed { index_gaps(&demux, &streams) } else { Vec::new() };
+    let damaged = missing.is_some() || !warnings.is_empty();
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     warnings.extend(missing.map(|(len, due)| {
         format!(
@@ -128,10 +133,12 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         end,
         fragmented,
         cut_short: missing.is_some(),
+        damaged,
         warnings,
         info,
         bytes_read,
         pool: Arc::default(),
+        movie: OnceLock::new(),
     };
     inner.pool.put(demux);
     Ok(inner)

@@ -1,4 +1,4 @@
-//! MP4's boxes and tables, read only (ISO/IEC 14496-12), without libav.
+//! MP4's boxes and tables, read and written (ISO/IEC 14496-12), without libav.
 
 mod boxes;
 mod fields;
@@ -12,12 +12,15 @@ mod tables;
 mod times;
 mod view;
 mod weigh;
+mod writing;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
 pub(crate) use fragments::{SegmentIndex, TrackAccess};
 pub(crate) use movie::{Movie, Track};
 pub(crate) use sample::{Sample, Totals};
+pub(crate) use sample_tables::{SampleRun, Samples};
 pub(crate) use scan::Fragments;
 pub(crate) use tables::{Edit, Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
+pub(crate) use writing::{Chapter, Draft, Moov, MoviePlan, TrackPlan, major_brand, needs_wide, put_box};

@@ -20,12 +20,20 @@ pub(crate) struct Movie {
     /// There is a mvex: fragments may follow. What their tracks have, where they do not say it.
     pub fragmented: bool,
     pub defaults: Vec<Defaults>,
+    /// What is in the moov, as it is in the file.
+    pub content: Bytes,
+    /// Of the file's ftyp; none where there is no such box.
+    pub brands: Option<Bytes>,
+    /// The file's other boxes that tables and payload are not in.
+    pub others: Vec<Place>,
 }
 
 /// A track (8.3).
 #[derive(Debug)]
 pub(crate) struct Track {
     pub id: u32,
+    /// The trak's content, as it is in the file.
+    pub content: Bytes,
     /// `vide`, `soun`, `meta` …
     pub handler: [u8; 4],
     /// Ticks a second of the media.
@@ -46,21 +54,37 @@ pub(crate) struct Track {
     pub warnings: Vec<String>,
 }
 
+/// What a file in fragments has beside its moov.
+const FRAGMENTS: [&[u8; 4]; 6] = [b"moof", b"sidx", b"ssix", b"styp", b"prft", b"mfra"];
+
+/// Other boxes of a file that are kept, at most.
+const OTHERS: usize = 256;
+
 impl Movie {
     /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
     /// limits allow, or is cut short.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
-        let mut found = None;
-        boxes_of_file(read, len, |_, place| {
-            found = Some(place).filter(|place| &place.kind == b"moov");
-            Ok(found.is_none())
+        let (mut movie, mut brands, mut others) = (None, None, Vec::new());
+        boxes_of_file(read, len, |read, place| {
+            match &place.kind {
+                b"moov" if movie.is_none() => {
+                    movie = Some(Self::of(&load(read, place, limits)?, limits)?);
+                }
+                b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
+                b"mdat" | b"free" | b"skip" | b"wide" => {}
+                // Behind the moov there may be thousands of fragments.
+                kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
+                _ if others.len() < OTHERS => others.push(place),
+                _ => {}
+            }
+            Ok(true)
         })?;
-        found.map(|place| Self::of(&load(read, place, limits)?, limits)).transpose()
+        Ok(movie.map(|movie| Self { brands, others, ..movie }))
     }
 
     /// Of a moov's content.
     fn of(bytes: &Bytes, limits: &Limits) -> Result<Self> {
-        let mut movie = Self::default();
+        let mut movie = Self { content: bytes.clone(), ..Self::default() };
         for (kind, content) in children(bytes) {
             match &kind {
                 b"mvhd" => {
@@ -137,6 +161,30 @@ fn within(content: &Bytes, path: &[&[u8; 4]]) -> Option<([u8; 4], Bytes)> {
 }
 
 impl Track {
+    /// Whether its tables say all of its samples, which lie in this file and are not encrypted.
+    pub(crate) fn is_plain(&self) -> bool {
+        const ENCRYPTED: [&[u8; 4]; 8] =
+            [b"encv", b"enca", b"enct", b"encs", b"enc3", b"drms", b"drmi", b"p608"];
+        self.samples.is_ok()
+            && self.is_whole
+            && !self.descriptions.iter().any(|own| ENCRYPTED.contains(&&own.kind))
+    }
+
+    /// By how much its ticks are to be finer in a file of which a part is shown: that may begin and end within
+    /// one, and readers round its ends to whole ones (movenc.c has 10,000 a second at the least). Sound has as
+    /// many as samples.
+    pub(crate) fn finer(&self) -> u32 {
+        const FINE: u32 = 10_000;
+        let Ok(samples) = self.samples.as_ref().map_err(drop) else { return 1 };
+        if &self.handler != b"vide" || self.scale == 0 || self.scale >= FINE {
+            return 1;
+        }
+        let times = FINE.div_ceil(self.scale).next_power_of_two();
+        // Ticks of a sample have 31 bits.
+        let most = samples.longest().saturating_mul(times.into());
+        if most > i32::MAX.cast_unsigned().into() { 1 } else { times }
+    }
+
     /// How many entries its tables have, by the names of their boxes.
     pub(crate) fn entries(&self) -> Vec<(String, u64)> {
         let mut all = self.samples.as_ref().map(Samples::entries).unwrap_or_default();
@@ -192,6 +240,7 @@ impl Track {
         let samples = read_samples(&table, &descriptions, &extras, handler == *b"soun");
         Ok(Self {
             id,
+            content: trak.clone(),
             handler,
             scale,
             duration,

@@ -24,6 +24,21 @@ impl Shown {
     }
 }
 
+/// When samples are decoded and composed, in ticks of their media.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunTimes {
+    /// The first one's.
+    pub decode: i64,
+    pub composition: i64,
+    /// When the last one's decoding ends.
+    pub decoded: i64,
+    /// The latest end of one's composition.
+    pub composed: i64,
+    /// How long the first and the last one last.
+    pub first: u32,
+    pub last: u32,
+}
+
 /// What had to be repaired in a track's timestamps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Repairs {
@@ -61,6 +76,8 @@ pub(crate) struct Clock {
     /// The last packet's duration, in ticks of `base`.
     last_length: i64,
     last_source_dts: Option<i64>,
+    /// Of samples that tables tell of: when the last one's decoding ends.
+    decoded: i64,
 }
 
 /// Packet boundaries that are kept.
@@ -97,6 +114,7 @@ impl Clock {
             last_duration: 0,
             last_length: 0,
             last_source_dts: None,
+            decoded: 0,
         }
     }
 
@@ -181,6 +199,25 @@ impl Clock {
         let to_out = |ticks: i64| convert(ticks.saturating_sub(source), from, self.base).saturating_add(out);
         let times = (to_out(pts), to_out(dts));
         self.finish(packet, times, (pts, dts, duration), from);
+    }
+
+    /// The same of samples that tables tell of. Returns how much longer the sample in front of them lasts, in
+    /// this clock's ticks.
+    pub(crate) fn run_behind(&mut self, run: RunTimes, from: Rational) -> i64 {
+        let base = self.base;
+        let reorder = convert(run.composition.saturating_sub(run.decode), from, base);
+        let is_first = self.last_dts.is_none();
+        // In front of the first one there is nothing that could last longer.
+        let begin = if is_first { 0 } else { self.next.max(self.tail.saturating_sub(reorder)) };
+        let gap = begin.saturating_sub(self.decoded);
+        self.anchor = Some((run.decode, begin));
+        let to_out = |ticks: i64| convert(ticks.saturating_sub(run.decode), from, base).saturating_add(begin);
+        self.decoded = to_out(run.decoded);
+        self.next = self.next.max(self.decoded);
+        self.tail = self.tail.max(to_out(run.composed));
+        self.last_dts = Some(self.decoded);
+        self.last_length = convert(run.last.into(), from, base);
+        gap.max(0)
     }
 
     /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the

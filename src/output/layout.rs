@@ -97,30 +97,21 @@ pub(super) fn moov_first(rope: &Rope, tracks: &[Track], filled: u64) -> Result<R
         moov.move_chunks(&|offset| offset, false)?;
     }
     let headers = ftyp_len.saturating_add(moov.len() as u64);
-    let plan = Placement::new(rope, payload.clone(), headers, &moov.chunks()?);
-    moov.move_chunks(&|offset| plan.moved(offset), wide)?;
+    let chunks = moov.chunks()?;
+    let plan = Placement::new(rope, payload, headers, |at| chunks.binary_search(&at).is_ok());
+    moov.move_chunks(&|offset| plan.mover().moved(offset), wide)?;
 
     let mut out = Builder::new(u64::MAX);
     let mut head = vec![0; size(layout.ftyp)];
     reader.read_exact_at(layout.ftyp.start, &mut head)?;
     head.extend_from_slice(&moov.write());
-    if plan.free > 0 {
-        head.extend_from_slice(&u32::try_from(plan.free).unwrap_or(8).to_be_bytes());
-        head.extend_from_slice(b"free");
-        head.resize(head.len().saturating_add(usize::try_from(plan.free).unwrap_or(8)).saturating_sub(8), 0);
-    }
-    head.extend_from_slice(&plan.mdat_header());
     out.write(0, &head)?;
-    for piece in &plan.moves {
-        // Padding, where there is some, reads as zeros; no chunk points into it.
-        let gap = usize::try_from(piece.new.saturating_sub(out.len())).unwrap_or(0);
-        out.write(out.len(), &vec![0; gap])?;
-        out.append_rope(rope, piece.old, piece.old.saturating_add(piece.len))?;
-    }
+    plan.write(&mut out, rope)?;
     Ok(out.finish())
 }
 
-struct Placement {
+/// Where the payload goes, behind the headers.
+pub(super) struct Placement {
     /// The size of the `free` box before the `mdat`; 0 for none.
     free: u64,
     moves: Vec<Move>,
@@ -129,15 +120,20 @@ struct Placement {
 }
 
 impl Placement {
-    /// `chunks`: where chunks begin, in order.
-    fn new(rope: &Rope, payload: std::ops::Range<u64>, headers: u64, chunks: &[u64]) -> Self {
+    /// `is_chunk`: whether a chunk begins at a place of the rope.
+    pub(super) fn new(
+        rope: &Rope,
+        payload: std::ops::Range<u64>,
+        headers: u64,
+        is_chunk: impl Fn(u64) -> bool,
+    ) -> Self {
         // Runs of pieces that stay together. A large slice of a file begins a new one, but never inside of a
         // chunk.
         let mut runs: Vec<(u64, u64, Option<u64>)> = Vec::new();
         rope.visit(payload.start, payload.end, |piece| {
             let start = payload.start.saturating_add(piece.start);
             let source = piece.file_offset().filter(|_| piece.len >= LARGE);
-            let source = source.filter(|_| chunks.binary_search(&start).is_ok());
+            let source = source.filter(|_| is_chunk(start));
             match runs.last_mut() {
                 Some((_, len, _)) if source.is_none() => *len = len.saturating_add(piece.len),
                 _ => runs.push((start, piece.len, source)),
@@ -168,10 +164,27 @@ impl Placement {
         Self { free, moves, mdat_len, wide_mdat }
     }
 
-    fn moved(&self, offset: u64) -> u64 {
-        let i = self.moves.partition_point(|piece| piece.old <= offset);
-        let piece = i.checked_sub(1).and_then(|i| self.moves.get(i));
-        piece.map_or(offset, |piece| offset.saturating_sub(piece.old).saturating_add(piece.new))
+    pub(super) fn mover(&self) -> Mover<'_> {
+        Mover { moves: &self.moves, last: 0 }
+    }
+
+    /// Writes it, and what is in front of it, behind the headers.
+    pub(super) fn write(&self, out: &mut Builder, rope: &Rope) -> Result<()> {
+        let mut head = Vec::new();
+        if self.free > 0 {
+            head.extend_from_slice(&u32::try_from(self.free).unwrap_or(8).to_be_bytes());
+            head.extend_from_slice(b"free");
+            head.resize(usize::try_from(self.free).unwrap_or(8), 0);
+        }
+        head.extend_from_slice(&self.mdat_header());
+        out.write(out.len(), &head)?;
+        for piece in &self.moves {
+            // Padding, where there is some, reads as zeros; no chunk points into it.
+            let gap = usize::try_from(piece.new.saturating_sub(out.len())).unwrap_or(0);
+            out.write(out.len(), &vec![0; gap])?;
+            out.append_rope(rope, piece.old, piece.old.saturating_add(piece.len))?;
+        }
+        Ok(())
     }
 
     fn mdat_header(&self) -> Bytes {
@@ -187,6 +200,25 @@ impl Placement {
             header.extend_from_slice(b"mdat");
         }
         header.into()
+    }
+}
+
+/// Where each place of the payload goes. Those that are asked for one behind the other are found at once.
+pub(super) struct Mover<'a> {
+    moves: &'a [Move],
+    last: usize,
+}
+
+impl Mover<'_> {
+    #[inline]
+    pub(super) fn moved(&mut self, offset: u64) -> u64 {
+        let is_in = |piece: &Move| offset.wrapping_sub(piece.old) < piece.len;
+        if !self.moves.get(self.last).is_some_and(is_in) {
+            let behind = self.moves.partition_point(|piece| piece.old <= offset);
+            self.last = behind.saturating_sub(1);
+        }
+        let piece = self.moves.get(self.last).filter(|piece| piece.old <= offset);
+        piece.map_or(offset, |piece| offset.saturating_sub(piece.old).saturating_add(piece.new))
     }
 }
 

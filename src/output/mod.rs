@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 mod container;
+pub(crate) mod index;
 mod job;
 mod layout;
 mod moov;

@@ -52,7 +52,7 @@ impl Moov {
             let header = trak.child_mut(b"tkhd").ok_or_else(damaged)?;
             let duration = match tracks.iter().find(|track| track.id == id) {
                 Some(track) => {
-                    let (entries, duration) = entries(track, movie);
+                    let (entries, duration) = entries(track, movie, 0);
                     trak.set_edit_list(&entries);
                     duration
                 }
@@ -369,7 +369,7 @@ impl Node {
 }
 
 /// Ticks a second in which all the tracks' own ticks are whole numbers, if such a number is small enough.
-fn movie_scale(tracks: &[TrackEdits<'_>]) -> u32 {
+pub(super) fn movie_scale(tracks: &[TrackEdits<'_>]) -> u32 {
     const MOST: u64 = 100_000_000;
     let scales = tracks
         .iter()
@@ -393,7 +393,8 @@ fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// The entries of a track, (length in movie ticks, media time or -1), and their sum.
-fn entries(track: &TrackEdits<'_>, movie: Rational) -> (Vec<(u64, i64)>, u64) {
+/// `lift`: what is added to where a stretch begins in the media.
+pub(super) fn entries(track: &TrackEdits<'_>, movie: Rational, lift: i64) -> (Vec<(u64, i64)>, u64) {
     let mut entries = Vec::new();
     // Borders are rounded, not lengths: errors do not add up.
     let mut at: i64 = 0;
@@ -408,7 +409,7 @@ fn entries(track: &TrackEdits<'_>, movie: Rational) -> (Vec<(u64, i64)>, u64) {
         let from = if i == 0 { begins.max(0) } else { at };
         let len = u64::try_from(ends.saturating_sub(from)).unwrap_or(0);
         if len > 0 {
-            entries.push((len, shown.media.max(0)));
+            entries.push((len, shown.media.saturating_add(lift).max(0)));
             sum = sum.saturating_add(len);
             at = ends;
         }

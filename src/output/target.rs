@@ -2,11 +2,13 @@
 
 mod begin;
 mod streams;
+mod tables;
 mod write;
 
 pub(crate) use begin::Comes;
 
 use super::{
+    index::Index,
     numbering::{self, Extent},
     track::Track,
 };
@@ -91,6 +93,8 @@ pub(crate) struct Target {
     /// What was written can be gone back to.
     seeks: bool,
     output: Option<Output>,
+    /// What is written in place of libav's output, where samples come from tables.
+    index: Option<Box<Index>>,
     control: Control,
     /// What the caller tells the muxer, by libav's names.
     extra: Vec<(String, String)>,
@@ -153,6 +157,7 @@ impl Target {
             device,
             seeks,
             output: None,
+            index: None,
             extra: Vec::new(),
             control: control.clone(),
             identity: 0xcbf2_9ce4_8422_2325,

@@ -251,9 +251,7 @@ impl KeyWindow {
 /// The last packet of a stream from which decoding reaches the shown part.
 fn begin_of(packets: &[Item], need: &Need) -> Option<usize> {
     packets.iter().rposition(|Item { packet, .. }| {
-        let reaches = |time: i64| {
-            time <= need.from.saturating_sub(if need.kind == StreamKind::Audio { need.preroll } else { 0 })
-        };
+        let reaches = |time: i64| time <= need.decodes_from();
         packet.stream() == need.stream
             && packet.is_key()
             && packet.pts().or(packet.dts()).is_some_and(reaches)

@@ -34,6 +34,12 @@ impl Need {
         })
     }
 
+    /// When its first key is shown at the latest, in ticks: of sound, as much sooner as decoding has to begin.
+    pub(crate) fn decodes_from(&self) -> i64 {
+        let preroll = if self.kind == StreamKind::Audio { self.preroll } else { 0 };
+        self.from.saturating_sub(preroll)
+    }
+
     /// Begins with the picture's keyframe, or not.
     pub(crate) fn with_keyframe(self, with_keyframe: bool) -> Self {
         Self { with_keyframe, ..self }

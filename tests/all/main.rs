@@ -25,6 +25,7 @@ mod long_packets;
 mod matrix;
 mod numbering;
 mod properties;
+mod roads;
 mod samples;
 mod segments;
 mod sources;

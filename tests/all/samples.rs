@@ -2,7 +2,7 @@
 //! out): each sample's place, size, times and whether decoding can begin at it.
 
 mod lies;
-mod made;
+pub mod made;
 
 use crate::common::*;
 use avrope::{

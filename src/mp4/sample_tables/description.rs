@@ -20,6 +20,18 @@ pub(crate) struct Description {
     pub content: Bytes,
 }
 
+/// How a time code counts (QuickTime's tmcd).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeCode {
+    /// Ticks a second, and how many of them a frame lasts.
+    pub scale: u32,
+    pub frame: u32,
+    /// Frames that are counted as a second.
+    pub frames: u8,
+    /// It begins anew after 24 hours.
+    pub wraps: bool,
+}
+
 /// More descriptions than this are taken for an attack.
 const MOST: u32 = 1 << 16;
 
@@ -46,6 +58,16 @@ impl Description {
         self.content.get(6..)?.first_chunk().copied().map(u16::from_be_bytes)
     }
 
+    /// Of a track of time codes.
+    pub(crate) fn time_code(&self) -> Option<TimeCode> {
+        let wide = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u32::from_be_bytes);
+        // Behind six reserved bytes, the data reference, and four more reserved ones.
+        let (flags, scale, frame) = (wide(12)?, wide(16)?, wide(20)?);
+        let frames = self.content.get(24).copied()?;
+        let is_one = &self.kind == b"tmcd" && scale > 0 && frame > 0;
+        is_one.then_some(TimeCode { scale, frame, frames, wraps: flags & 2 != 0 })
+    }
+
     /// How sound of one tick a sample lies in its chunk: sample by sample, or in the packets that a QuickTime
     /// description of version 1 tells. `stated`: the size of each sample by stsz, 1 where it says nothing.
     pub(crate) fn blocks(&self, stated: Option<u32>) -> Option<Blocks> {
@@ -65,5 +87,22 @@ impl Description {
         }
         let bytes = channels.checked_mul(bits.div_ceil(8)).filter(|bytes| *bytes > 0)?;
         (version < 2).then_some(Blocks { samples: 1, bytes })
+    }
+}
+
+impl TimeCode {
+    /// What a code is after so many ticks of a media.
+    pub(crate) fn after(self, code: u32, ticks: i64, scale: u32) -> u32 {
+        let per_second = i128::from(scale.max(1)).saturating_mul(self.frame.into());
+        let frames = i128::from(ticks).saturating_mul(self.scale.into());
+        // To the nearest frame.
+        let frames = frames
+            .saturating_mul(2)
+            .saturating_add(per_second)
+            .div_euclid(per_second.saturating_mul(2).max(1));
+        let sum = i128::from(code).saturating_add(frames);
+        let day = i128::from(self.frames).saturating_mul(24 * 60 * 60);
+        let sum = if self.wraps && day > 0 { sum.rem_euclid(day) } else { sum };
+        u32::try_from(sum).unwrap_or(code)
     }
 }

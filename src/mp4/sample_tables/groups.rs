@@ -16,6 +16,8 @@ use bytes::Bytes;
 pub(crate) struct Grouping {
     /// What the groups are about: `roll`, `rap `, `tele` …
     pub kind: [u8; 4],
+    /// What else tells it from others of its kind (grouping_type_parameter).
+    pub parameter: Option<u32>,
     /// Descriptions of this kind's groups, counted from 1; 0 is none. Those from 65,537 on are a fragment's
     /// own.
     pub runs: Runs,
@@ -26,6 +28,8 @@ pub(crate) struct Grouping {
 pub(crate) struct GroupDescriptions {
     pub kind: [u8; 4],
     pub count: u32,
+    /// The box's content, as it is in the file.
+    pub content: Bytes,
 }
 
 /// All of it that a track has.
@@ -37,6 +41,8 @@ pub(crate) struct Extras {
     pub descriptions: Vec<GroupDescriptions>,
     /// Samples that have parts (subs).
     pub parts: Option<u64>,
+    /// Those boxes' contents, as they are in the file.
+    pub subs: Vec<Bytes>,
     /// The least and the largest offset, and the first and the last composition time (cslg).
     pub composition: Option<Composition>,
 }
@@ -71,9 +77,7 @@ impl Extras {
             b"sbgp" => {
                 let (mut fields, version, _) = Fields::of_full(kind, content)?;
                 let about = fields.kind()?;
-                if version == 1 {
-                    fields.skip(4)?;
-                }
+                let parameter = if version == 1 { Some(fields.u32()?) } else { None };
                 let runs = Runs::read(kind, fields)?;
                 if runs.samples() > samples {
                     let grouped = runs.samples();
@@ -82,12 +86,13 @@ impl Extras {
                         format!("{grouped} of {samples} samples are in groups {}", name(about)),
                     ));
                 }
-                self.groupings.push(Grouping { kind: about, runs });
+                self.groupings.push(Grouping { kind: about, parameter, runs });
             }
             b"sgpd" => self.descriptions.push(GroupDescriptions::read(kind, content)?),
             b"subs" => {
-                let parts = self.parts.unwrap_or(0).saturating_add(parts(kind, content, samples)?);
-                self.parts = Some(parts);
+                let found = parts(kind, content.clone(), samples)?;
+                self.parts = Some(self.parts.unwrap_or(0).saturating_add(found));
+                self.subs.push(content);
             }
             b"cslg" => self.composition = Some(Composition::read(kind, content)?),
             _ => {}
@@ -124,7 +129,7 @@ impl Extras {
 
 impl GroupDescriptions {
     fn read(kind: [u8; 4], content: Bytes) -> Result<Self> {
-        let (mut fields, version, _) = Fields::of_full(kind, content)?;
+        let (mut fields, version, _) = Fields::of_full(kind, content.clone())?;
         let about = fields.kind()?;
         let length = if version >= 1 { fields.u32()? } else { 0 };
         if version >= 2 {
@@ -146,7 +151,7 @@ impl GroupDescriptions {
             }
             fields.skip(own)?;
         }
-        Ok(Self { kind: about, count })
+        Ok(Self { kind: about, count, content })
     }
 }
 

@@ -11,8 +11,8 @@ mod sync;
 mod table;
 
 pub(crate) use description::{Description, read_descriptions};
-pub(crate) use groups::Extras;
-pub(crate) use samples::{Samples, Walk};
+pub(crate) use groups::{Extras, GroupDescriptions};
+pub(crate) use samples::{SampleRun, Samples, Walk};
 pub(crate) use table::Table;
 
 use super::{

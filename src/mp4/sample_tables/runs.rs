@@ -130,6 +130,20 @@ impl Runs {
         Self::of(*b"sbgp", Table::of(bytes.into(), ENTRY))
     }
 
+    /// How many of the samples between two have which value, in their order.
+    pub(crate) fn between(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let mut values = self.values(from);
+        let mut left = to.saturating_sub(from);
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
+            let count = values.run()?.min(left);
+            left = left.saturating_sub(count);
+            Some((count, values.value))
+        })
+    }
+
     /// Values sample by sample, from one on.
     pub(crate) fn values(&self, from: u32) -> Values<'_> {
         let rest = |entry: usize| {
@@ -162,6 +176,16 @@ pub(crate) struct Values<'a> {
     rest: std::slice::Iter<'a, [u8; ENTRY]>,
     left: u32,
     value: u32,
+}
+
+impl Values<'_> {
+    /// How many samples have the value that is next: all of them are passed.
+    fn run(&mut self) -> Option<u32> {
+        while self.left == 0 {
+            (self.left, self.value) = parse(self.rest.next()?);
+        }
+        Some(std::mem::take(&mut self.left))
+    }
 }
 
 impl Iterator for Values<'_> {

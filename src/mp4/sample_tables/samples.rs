@@ -16,6 +16,16 @@ use crate::{
     },
 };
 
+/// Samples that lie one behind the other in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SampleRun {
+    pub place: u64,
+    pub bytes: u64,
+    pub samples: u32,
+    /// Counted from 1.
+    pub description: u32,
+}
+
 /// The tables of a track.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
@@ -141,6 +151,60 @@ impl Samples {
         }
     }
 
+    /// When a sample is decoded; behind the last one, when that ends.
+    pub(crate) fn decode_of(&self, sample: u32) -> i64 {
+        match self.durations.of_sample(sample) {
+            Some(run) => decode_of(&run, sample),
+            None => self.durations.sum(),
+        }
+    }
+
+    /// Where the samples between two lie, chunk by chunk. Where they are in blocks, both are the first ones of
+    /// one (see [`block_of`](Self::block_of)).
+    pub(crate) fn in_chunks(&self, from: u32, to: u32) -> impl Iterator<Item = SampleRun> + '_ {
+        let to = to.min(self.count);
+        let mut next = from;
+        let mut chunk: Option<Chunk> = None;
+        std::iter::from_fn(move || {
+            if next >= to {
+                return None;
+            }
+            let here = match &chunk {
+                Some(chunk) => self.chunks.behind(chunk)?,
+                None => self.chunks.of_sample(next)?,
+            };
+            chunk = Some(here);
+            let end = here.first_sample.saturating_add(here.samples).min(to);
+            let begins = if next == here.first_sample { 0 } else { self.within(&here, next) };
+            let samples = end.saturating_sub(next);
+            let bytes = match self.blocks {
+                None => self.sizes.between(next, end),
+                Some(blocks) => {
+                    u64::from(samples.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into())
+                }
+            };
+            next = end;
+            Some(SampleRun {
+                place: here.place.saturating_add(begins),
+                bytes,
+                samples,
+                description: here.description,
+            })
+        })
+    }
+
+    /// The first sample of the block that one lies in, and the first one behind it; the sample itself and the
+    /// next, where there are no blocks.
+    pub(crate) fn block_of(&self, sample: u32) -> (u32, u32) {
+        let one = (sample, sample.saturating_add(1));
+        let (Some(blocks), Some(chunk)) = (self.blocks, self.chunks.of_sample(sample)) else { return one };
+        let within = sample.saturating_sub(chunk.first_sample);
+        let Some(number) = within.checked_div(blocks.samples) else { return one };
+        let first = chunk.first_sample.saturating_add(number.saturating_mul(blocks.samples));
+        let end = chunk.first_sample.saturating_add(chunk.samples).min(self.count);
+        (first, first.saturating_add(blocks.samples).min(end))
+    }
+
     /// The last sample that is decoded at or before a time.
     pub(crate) fn decoded_at(&self, time: i64) -> Option<u32> {
         let run = self.durations.at_sum(time)?;
@@ -148,6 +212,13 @@ impl Samples {
         let within = since.checked_div(run.value.into()).unwrap_or(i64::MAX);
         let within = u32::try_from(within).unwrap_or(u32::MAX).min(run.count.saturating_sub(1));
         Some(run.first.saturating_add(within)).map(|sample| sample.min(self.count.saturating_sub(1)))
+    }
+
+    /// The longest duration, or offset from decode to composition times.
+    pub(crate) fn longest(&self) -> u64 {
+        let (least, most) = self.offsets();
+        let longest = if self.durations.entries() > 0 { self.durations.most } else { 0 };
+        [least, most, longest].into_iter().map(i32::unsigned_abs).max().unwrap_or(0).into()
     }
 
     /// The least and the largest offset from decode to composition times; 0 is between them.

@@ -5,6 +5,7 @@ use crate::{
     Result,
     mp4::fields::{Fields, wrong},
 };
+use bytes::Bytes;
 
 /// A sum is noted in front of each so many samples.
 const STEP: usize = 64;
@@ -104,6 +105,27 @@ impl Sizes {
         }
     }
 
+    /// The size that all of them have, where the table says one.
+    pub(crate) fn equal(&self) -> Option<u32> {
+        match self {
+            Self::Equal { size, .. } => Some(*size),
+            Self::Each { .. } => None,
+        }
+    }
+
+    /// As they are in the file, if each has 32 bits there.
+    pub(crate) fn wide(&self, from: u32, to: u32) -> Option<&[[u8; 4]]> {
+        let Self::Each { table, bits: 32, .. } = self else { return None };
+        table.entries().get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+    }
+
+    /// The same as bytes.
+    pub(crate) fn wide_bytes(&self, from: u32, to: u32) -> Option<Bytes> {
+        let Self::Each { table, bits: 32, .. } = self else { return None };
+        let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
+        table.part_of(from, to)
+    }
+
     /// Of all in front of a sample.
     fn before(&self, sample: u32) -> u64 {
         match self {
@@ -120,6 +142,11 @@ impl Sizes {
 
     /// Of those between two samples, the second one not included.
     pub(crate) fn between(&self, from: u32, to: u32) -> u64 {
+        if to.saturating_sub(from) < 128
+            && let Some(wide) = self.wide(from, to)
+        {
+            return wide.iter().map(|size| u64::from(u32::from_be_bytes(*size))).fold(0, u64::wrapping_add);
+        }
         if let Self::Each { .. } = self
             && to.saturating_sub(from) < 32
         {

@@ -47,6 +47,12 @@ impl Listed {
         self.table.u32(entry, 0)?.checked_sub(self.first)
     }
 
+    /// Those between two samples, the second one not included.
+    fn between(&self, from: u32, to: u32) -> impl Iterator<Item = u32> + '_ {
+        let first = from.checked_sub(1).map_or(0, |before| self.behind(before));
+        (first..self.table.len()).map_while(|entry| self.entry(entry)).take_while(move |sample| *sample < to)
+    }
+
     /// The last one at or before a sample.
     fn at_or_before(&self, sample: u32) -> Option<u32> {
         self.entry(self.behind(sample).checked_sub(1)?)
@@ -79,6 +85,16 @@ impl Sync {
     pub(crate) fn count(&self) -> Option<usize> {
         let counts = self.tables().map(|listed| listed.table.len());
         counts.reduce(usize::saturating_add)
+    }
+
+    /// Those of stss between two samples; none without that table, which then counts each sample.
+    pub(crate) fn listed(&self, from: u32, to: u32) -> Option<impl Iterator<Item = u32> + '_> {
+        self.listed.as_ref().map(|listed| listed.between(from, to))
+    }
+
+    /// Those of stps.
+    pub(crate) fn partial(&self, from: u32, to: u32) -> Option<impl Iterator<Item = u32> + '_> {
+        self.partial.as_ref().map(|partial| partial.between(from, to))
     }
 
     /// Whether each sample is one.

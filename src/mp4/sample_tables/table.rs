@@ -60,6 +60,12 @@ impl Table {
         &self.bytes
     }
 
+    /// The bytes of the entries between two.
+    pub(crate) fn part_of(&self, from: usize, to: usize) -> Option<Bytes> {
+        let (from, to) = (from.checked_mul(self.width)?, to.checked_mul(self.width)?);
+        (from <= to && to <= self.bytes.len()).then(|| self.bytes.slice(from..to))
+    }
+
     /// All entries, if they have this width.
     #[inline]
     pub(crate) fn entries<const N: usize>(&self) -> &[[u8; N]] {

@@ -250,6 +250,9 @@ impl Target {
     }
 
     pub(crate) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
+        if let Some(index) = self.index {
+            return index.into_rope(&self.tracks, &self.chapters, report);
+        }
         self.end(report)?;
         let Device::Rope(device) = &self.device else {
             return Err(Error::new(ErrorKind::Bug, "this is no rope"));

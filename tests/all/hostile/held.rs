@@ -36,9 +36,9 @@ fn small_packets_in_front_of_a_range_are_held_within_the_limit() {
     for ending in ["mp4", "mkv"] {
         let path = one_key(ending, 10.0);
         let media = open(&path).unwrap();
-        // Payloads of an mp4 that goes into another are not even read.
+        // Payloads of an mp4 that goes into another are not even read; by tables nothing is held.
         let copy = |from, memory| {
-            let cut = range(from, from + 0.1).format(ending);
+            let cut = range(from, from + 0.1).format(ending).road(Road::Libav);
             cut_to(&media, &cut, Sink::writer(std::io::sink()), &holds(memory)).map(drop)
         };
         let enough = payload(&path) + 1000 * 512 + 100_000;

@@ -107,10 +107,12 @@ fn no_streams_and_only_other_streams() {
             "unknown tracks to ts",
         );
         refused(
-            cut(&media, &range(0.0, 1.0).format("mp4"), &none()),
+            cut(&media, &range(0.0, 1.0).format("mp4").road(Road::Libav), &none()),
             &[Unsupported, InvalidArgument],
             "unknown tracks",
         );
+        // By tables nobody has to know them.
+        cut(&media, &range(0.0, 1.0).format("mp4"), &none()).unwrap();
     }
     // Subtitles alone.
     let dir = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ mod tables;
 
 use crate::common::*;
 use avrope::{
-    Control, Cut, CutMode, ErrorKind, Join, Media, Remux, Result, Sink, Source, TimeRange,
+    Control, Cut, CutMode, ErrorKind, Join, Media, Remux, Result, Road, Sink, Source, TimeRange,
     control::{CancelToken, Limits, Stage},
     cut, cut_to,
     io::SaveOptions,

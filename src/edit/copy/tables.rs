@@ -1,0 +1,269 @@
+//! A part by tables: which samples of each track it needs is looked up, and no packet is read.
+
+use super::{Copied, Copy};
+use crate::{
+    Error, ErrorKind, Result,
+    av::stream::StreamKind,
+    edit::lane::Lane,
+    job::Stage,
+    media::Span,
+    mp4::{self, Samples, Track},
+    output::{clock::RunTimes, index::Taken},
+    read::Need,
+    time::{Rational, Timestamp, convert},
+};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// Samples that are looked at one by one around a border, at most: more than any codec reorders.
+const LOOKED_AT: u32 = 1 << 16;
+
+impl Copy<'_, '_> {
+    /// Copies the part, whose lanes are open.
+    pub(super) fn take_samples(&mut self, from: Timestamp, to: Timestamp) -> Result<Copied> {
+        let control = self.session.control;
+        let movie = self.media.movie(control)?;
+        let movie = movie.ok_or_else(|| Error::new(ErrorKind::Bug, "a part by tables of no movie"))?;
+        self.media.source().check_unchanged()?;
+        let tables: Vec<Option<(&Track, &Samples)>> = self
+            .lanes
+            .iter()
+            .map(|lane| {
+                let id = self.media.streams().get(lane.stream)?.id();
+                let track = movie.track(u32::try_from(id).ok()?)?;
+                Some((track, track.samples.as_ref().ok()?))
+            })
+            .collect();
+        let at_start = self.part.from == Timestamp::ZERO;
+        let needs: Vec<Option<Need>> =
+            self.lanes.iter().map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?)).collect();
+        let (Some(Some(need)), Some(Some((_, samples)))) = (needs.first(), tables.first()) else {
+            return Err(Error::invalid("the range shows nothing of the source's main stream"));
+        };
+        let key = if at_start { None } else { key_before(samples, need.decodes_from()) };
+        let key = key.or_else(|| samples.sync_at_or_behind(0)).filter(|_| !at_start).unwrap_or(0);
+        let begins = samples.walk(key).next().map(|first| first.composition).filter(|_| !at_start);
+        let shown_from = self.begin(begins, from, at_start);
+        self.shift = self.session.placed.minus(shown_from);
+        self.begin_clocks();
+        // How much before what is shown the picture begins: so does the sound, for who shows it from there.
+        let ahead = begins.map(|begins| need.from.saturating_sub(begins).max(0));
+        let ahead = Timestamp::from_ticks(ahead.unwrap_or(0), need.base);
+        let is_video = need.kind == StreamKind::Video;
+        let mut taken = Vec::with_capacity(self.lanes.len());
+        for (i, (tables, need)) in tables.iter().zip(&needs).enumerate() {
+            let (Some((track, samples)), Some(need)) = (*tables, need) else { continue };
+            let Some(lane) = self.lanes.get_mut(i) else { continue };
+            let first = match need.kind {
+                _ if at_start => 0,
+                _ if i == 0 => key,
+                StreamKind::Audio if is_video => {
+                    let heard = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
+                    samples.decoded_at(heard).unwrap_or(0)
+                }
+                _ => key_before(samples, need.decodes_from()).unwrap_or(0),
+            };
+            let first = samples.block_of(first).0;
+            let until = lane.spans.iter().map(|span| until(span, lane.base)).max().unwrap_or(lane.until);
+            let end = end_of(samples, until).max(first);
+            if first >= end {
+                continue;
+            }
+            let Some(mut times) = times(samples, first, end) else { continue };
+            let mut ranges = kept(samples, first, end, lane.leading_before);
+            let trimmed =
+                if is_trimmed(track) { trim(lane, &mut times, end.saturating_sub(first)) } else { (0, 0) };
+            let finer = self
+                .session
+                .target
+                .tracks
+                .get(lane.track)
+                .map_or(1, |track| convert(1, lane.base, track.clock.base()).max(1));
+            if trimmed.0 > 0 {
+                ranges = vec![
+                    (0, first..first.saturating_add(1)),
+                    (trimmed.0.saturating_neg(), first.saturating_add(1)..end),
+                ];
+            }
+            ranges.iter_mut().for_each(|(longer, _)| *longer = longer.saturating_mul(finer));
+            lane.written = ranges.iter().map(|(_, range)| range.len() as u64).fold(0, u64::saturating_add);
+            lane.seen_end = Some(times.composed);
+            if let Some(ranges) = self.place_run(i, times, ranges) {
+                let own =
+                    if trimmed.0 > 0 { self.time_code(track, samples, first, trimmed.0)? } else { None };
+                let last = trimmed.1.saturating_mul(finer).saturating_neg();
+                let (track, source) = (self.track_of(i), track);
+                taken.push(Taken { track, source, samples, ranges, last, first: own });
+            }
+        }
+        self.session.target.append(self.media.source(), &taken, self.session.report)?;
+        let len = self.length(shown_from, to);
+        self.state(shown_from, len);
+        let nanos = |time: Timestamp| u64::try_from(time.nanos()).unwrap_or(0);
+        let total = if self.session.total == Timestamp::MAX { 0 } else { nanos(self.session.total) };
+        let done = nanos(self.session.placed.plus(len));
+        control.report(Stage::Copy, if total > 0 { done.min(total) } else { done }, total)?;
+        control.check()?;
+        self.media.source().check_unchanged()?;
+        Ok(Copied { from: shown_from, len }.on_clock_from(self.media.start()))
+    }
+
+    /// The code that a track of time codes begins with so many ticks behind a sample of it.
+    fn time_code(
+        &mut self,
+        track: &Track,
+        samples: &Samples,
+        sample: u32,
+        ticks: i64,
+    ) -> Result<Option<Bytes>> {
+        let Some(sample) = samples.walk(sample).next().filter(|sample| sample.size == 4) else {
+            return Ok(None);
+        };
+        let number = usize::try_from(sample.description).ok().and_then(|number| number.checked_sub(1));
+        let Some(counts) = number.and_then(|i| track.descriptions.get(i)?.time_code()) else {
+            return Ok(None);
+        };
+        let (mut reader, control) = (self.media.source().reader(), self.session.control);
+        let mut code = [0; 4];
+        mp4::exactly(|at, into| reader.read(at, into, control), sample.place, &mut code)?;
+        let read = reader.take_fetched();
+        self.session.report.bytes_read = self.session.report.bytes_read.saturating_add(read);
+        let code = counts.after(u32::from_be_bytes(code), ticks, track.scale);
+        Ok(Some(Bytes::copy_from_slice(&code.to_be_bytes())))
+    }
+
+    fn track_of(&self, lane: usize) -> usize {
+        self.lanes.get(lane).map_or(0, |lane| lane.track)
+    }
+
+    /// Puts a run of a lane's samples on its track's clock.
+    fn place_run(
+        &mut self,
+        lane: usize,
+        times: RunTimes,
+        mut ranges: Vec<(i64, Range<u32>)>,
+    ) -> Option<Vec<(i64, Range<u32>)>> {
+        let lane = self.lanes.get_mut(lane)?;
+        let track = self.session.target.tracks.get_mut(lane.track)?;
+        if let Some(span) = lane.spans.first_mut().filter(|span| times.composition > span.media) {
+            // Nothing is there to show before the first sample.
+            let begins = span.shown_at(times.composition, lane.base);
+            span.begin_at(begins, lane.base);
+            track.clock.stretch_to(begins.plus(self.shift), Timestamp::ZERO);
+        }
+        let gap = track.clock.run_behind(times, lane.base);
+        track.packets = track.packets.saturating_add(lane.written);
+        if let Some((first, _)) = ranges.first_mut() {
+            *first = gap;
+        }
+        Some(ranges)
+    }
+}
+
+/// The last sample that decoding can begin at and that is composed at or before a time.
+fn key_before(samples: &Samples, time: i64) -> Option<u32> {
+    let (least, _) = samples.offsets();
+    let mut at = samples.decoded_at(time.saturating_sub(least.into()))?;
+    for _ in 0..LOOKED_AT {
+        let key = samples.sync_at_or_before(at)?;
+        if samples.walk(key).next()?.composition <= time {
+            return Some(key);
+        }
+        at = key.checked_sub(1)?;
+    }
+    None
+}
+
+/// The first tick of a span's media that is not shown: where ticks are coarse, what is shown may end within one.
+fn until(span: &Span, base: Rational) -> i64 {
+    let tick = span.media_at(span.shown_end(), base);
+    // A time is a nanosecond off at the most.
+    let is_shown = span.shown_end().minus(span.shown_at(tick, base)).nanos() > 1;
+    if is_shown { tick.saturating_add(1) } else { tick }
+}
+
+/// The first sample behind all that are composed before a time.
+fn end_of(samples: &Samples, until: i64) -> u32 {
+    let (least, _) = samples.offsets();
+    let Some(last) = samples.decoded_at(until.saturating_sub(1).saturating_sub(least.into())) else {
+        return 0;
+    };
+    let mut end = samples.block_of(last).1;
+    // Behind the last one inside, none inside refers to any.
+    for _ in 0..LOOKED_AT {
+        let Some(last) = end.checked_sub(1).and_then(|last| samples.walk(last).next()) else { break };
+        if last.composition < until {
+            break;
+        }
+        end = end.saturating_sub(1);
+    }
+    end
+}
+
+/// What of the samples between two is kept: those that are composed before `leading_before` and follow the
+/// first one lack what they refer to, up to the next one that decoding can begin at. In front of each range,
+/// how much longer the sample before lasts.
+fn kept(samples: &Samples, first: u32, end: u32, leading_before: Option<i64>) -> Vec<(i64, Range<u32>)> {
+    let whole = || vec![(0, first..end)];
+    let Some(key) = leading_before else { return whole() };
+    let behind = samples.sync_at_or_behind(first.saturating_add(1)).unwrap_or(end).min(end);
+    let looked = behind.saturating_sub(first).min(LOOKED_AT);
+    let leads: Vec<(u32, i64)> = (first..)
+        .zip(samples.walk(first).take(usize::try_from(looked).unwrap_or(0)))
+        .filter(|(_, sample)| sample.composition < key)
+        .map(|(number, sample)| (number, sample.duration.into()))
+        .collect();
+    if leads.is_empty() {
+        return whole();
+    }
+    let mut ranges = Vec::new();
+    let (mut from, mut skipped): (u32, i64) = (first, 0);
+    for (number, lasts) in leads {
+        if number > from {
+            ranges.push((skipped, from..number));
+            skipped = 0;
+        }
+        skipped = skipped.saturating_add(lasts);
+        from = number.saturating_add(1);
+    }
+    if from < end {
+        ranges.push((skipped, from..end));
+    }
+    ranges
+}
+
+/// Whether a track's samples may be shown for a shorter time than they are in the source, and begin later: text,
+/// and time codes. Readers take them for chapters, subtitles and codes without a look at the edit list.
+fn is_trimmed(track: &Track) -> bool {
+    matches!(&track.handler, b"text" | b"sbtl" | b"subt" | b"tmcd")
+}
+
+/// How much of the first sample lies in front of what is shown of a lane, and of the last one behind it. What is
+/// shown begins with the first sample then.
+fn trim(lane: &mut Lane, times: &mut RunTimes, count: u32) -> (i64, i64) {
+    let Some(from) = lane.spans.first().map(|span| span.media) else { return (0, 0) };
+    let front = from.saturating_sub(times.composition).clamp(0, times.first.saturating_sub(1).into());
+    let last = if count == 1 { i64::from(times.last).saturating_sub(front) } else { times.last.into() };
+    let behind = times.composed.saturating_sub(lane.until).clamp(0, last.saturating_sub(1).max(0));
+    times.decode = times.decode.saturating_add(front);
+    times.composition = times.composition.saturating_add(front);
+    times.decoded = times.decoded.saturating_sub(behind);
+    times.composed = times.composed.saturating_sub(behind);
+    (front, behind)
+}
+
+/// When the samples between two are decoded and composed.
+fn times(samples: &Samples, first: u32, end: u32) -> Option<RunTimes> {
+    let begin = samples.walk(first).next()?;
+    let decoded = samples.decode_of(end);
+    let (_, most) = samples.offsets();
+    // No sample in front of this one is composed behind the last ones.
+    let reach = samples.decoded_at(decoded.saturating_sub(most.into()).saturating_sub(1)).unwrap_or(first);
+    let reach = reach.max(first).max(end.saturating_sub(LOOKED_AT));
+    let last = samples.walk(reach).take(usize::try_from(end.saturating_sub(reach)).unwrap_or(0));
+    let (composed, last) = last.fold((i64::MIN, 0), |(latest, _), sample| {
+        (latest.max(sample.composition.saturating_add(sample.duration.into())), sample.duration)
+    });
+    let (decode, composition, first) = (begin.decode, begin.composition, begin.duration);
+    Some(RunTimes { decode, composition, first, decoded, composed, last })
+}

@@ -1,0 +1,414 @@
+//! The tables of a track in the making: stretches of other tables, one behind the other, and single samples.
+
+use super::put;
+use crate::{
+    Error, ErrorKind, Result,
+    mp4::{
+        movie::Track,
+        sample_tables::{Description, GroupDescriptions, Samples},
+    },
+};
+use bytes::Bytes;
+
+/// Samples of which a table says the same, by their count.
+type Runs<T> = Vec<(u32, T)>;
+
+/// Sizes of samples.
+#[derive(Debug, Default)]
+struct Sizes {
+    /// All of them are of this one.
+    equal: Option<u32>,
+    /// Else as they will be in the file, of 32 bits each.
+    each: Vec<Bytes>,
+}
+
+/// Groups of a kind, and which of them samples are in.
+#[derive(Debug)]
+struct DraftGroups {
+    kind: [u8; 4],
+    parameter: Option<u32>,
+    runs: Runs<u32>,
+}
+
+/// The tables of a track in the making (ISO/IEC 14496-12, 8.6 and 8.7). All ticks are its own.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    descriptions: Vec<Description>,
+    /// How many of its ticks are one of its sources'.
+    times: u32,
+    count: u32,
+    decoded: u64,
+    durations: Runs<u32>,
+    /// From decode to composition times; none as long as they are the same.
+    offsets: Option<Runs<i32>>,
+    sizes: Sizes,
+    /// A table of it says what is composed when, beside the offsets (cslg).
+    tells_composition: bool,
+    /// Counted from 1; none as long as each sample is one.
+    sync: Option<Vec<u32>>,
+    partial: Option<Vec<u32>>,
+    dependencies: Option<Vec<u8>>,
+    groups: Vec<DraftGroups>,
+    group_descriptions: Vec<GroupDescriptions>,
+    /// Where each chunk lies, from where the payload begins.
+    places: Vec<u64>,
+    /// The first of some chunks that have as many samples of one description, counted from 1 as that is.
+    chunks: Vec<[u32; 3]>,
+    /// What of the sources' tables is not in it.
+    pub warnings: Vec<String>,
+}
+
+impl Draft {
+    /// Of whose ticks so many are one of its sources'.
+    pub(crate) fn new(times: u32) -> Self {
+        Self { times, ..Self::default() }
+    }
+
+    /// Samples so far.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// When the last one of them ends, in ticks from the first one's decode time.
+    pub(crate) fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
+    /// Where its chunks lie, from where the payload begins.
+    pub(crate) fn places(&self) -> &[u64] {
+        &self.places
+    }
+
+    /// Bytes that are held for it.
+    pub(crate) fn held(&self) -> usize {
+        let runs = self.durations.len().saturating_add(self.offsets.as_ref().map_or(0, Vec::len));
+        let sync = self.sync.as_ref().map_or(0, Vec::len).saturating_mul(4);
+        let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
+        let sizes = self.sizes.each.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        [sizes, runs.saturating_mul(8), sync, chunks].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// The number of a sample description among its own; one that is not there yet is added.
+    pub(crate) fn describe(&mut self, description: &Description) -> u32 {
+        let same = |own: &Description| own.kind == description.kind && own.content == description.content;
+        let place = self.descriptions.iter().position(same).unwrap_or_else(|| {
+            self.descriptions.push(description.clone());
+            self.descriptions.len().saturating_sub(1)
+        });
+        u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Puts the samples between two of a track's behind its own. Where they lie is told by
+    /// [`lie_at`](Self::lie_at).
+    pub(crate) fn append(&mut self, track: &Track, samples: &Samples, from: u32, to: u32) -> Result<()> {
+        let added = to.saturating_sub(from);
+        let count = self.count.checked_add(added).ok_or_else(too_many)?;
+        if added == 0 {
+            return Ok(());
+        }
+        for (samples, duration) in samples.durations.between(from, to) {
+            push(&mut self.durations, samples, duration.saturating_mul(self.times));
+        }
+        let lasts = samples.decode_of(to).saturating_sub(samples.decode_of(from));
+        let lasts = lasts.saturating_mul(self.times.into());
+        self.decoded = self.decoded.saturating_add(u64::try_from(lasts).unwrap_or(0));
+        self.append_offsets(samples, from, to);
+        self.append_sizes(samples, from, to);
+        self.append_sync(samples, from, to);
+        self.append_extras(track, from, to);
+        self.count = count;
+        Ok(())
+    }
+
+    fn append_offsets(&mut self, samples: &Samples, from: u32, to: u32) {
+        let added = to.saturating_sub(from);
+        let Some(theirs) = &samples.offsets else {
+            if let Some(own) = &mut self.offsets {
+                push(own, added, 0);
+            }
+            return;
+        };
+        let before = self.count;
+        let own = self.offsets.get_or_insert_with(|| backfilled(before, 0));
+        let mut told: u32 = 0;
+        for (samples, offset) in theirs.between(from, to) {
+            push(own, samples, offset.cast_signed().saturating_mul(self.times.cast_signed()));
+            told = told.saturating_add(samples);
+        }
+        push(own, added.saturating_sub(told), 0);
+    }
+
+    fn append_sizes(&mut self, samples: &Samples, from: u32, to: u32) {
+        let theirs = &samples.sizes;
+        let size = theirs.equal();
+        if size.is_some() && (self.count == 0 || self.sizes.equal == size) {
+            self.sizes.equal = size;
+            return;
+        }
+        let each = &mut self.sizes.each;
+        if let Some(size) = self.sizes.equal.take() {
+            each.push(size.to_be_bytes().repeat(usize::try_from(self.count).unwrap_or(0)).into());
+        }
+        each.push(theirs.wide_bytes(from, to).unwrap_or_else(|| {
+            let count = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+            theirs.walk(from).take(count).flat_map(u32::to_be_bytes).collect::<Vec<u8>>().into()
+        }));
+    }
+
+    fn append_sync(&mut self, samples: &Samples, from: u32, to: u32) {
+        let before = self.count;
+        let own = |sample: u32| sample.saturating_sub(from).saturating_add(before).saturating_add(1);
+        let added = own(from)..=own(to.saturating_sub(1));
+        match samples.sync.listed(from, to) {
+            Some(listed) => {
+                self.sync.get_or_insert_with(|| (1..=before).collect()).extend(listed.map(own));
+            }
+            None => {
+                if let Some(sync) = &mut self.sync {
+                    sync.extend(added);
+                }
+            }
+        }
+        if let Some(partial) = samples.sync.partial(from, to) {
+            self.partial.get_or_insert_default().extend(partial.map(own));
+        }
+    }
+
+    fn append_extras(&mut self, track: &Track, from: u32, to: u32) {
+        let (before, added) = (self.count, to.saturating_sub(from));
+        self.tells_composition |= track.extras.composition.is_some();
+        let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
+        let theirs = track.extras.dependencies.as_ref().map(|table| table.bytes());
+        match theirs.and_then(|bytes| bytes.get(range)) {
+            Some(bytes) => {
+                let unknown = || vec![0; usize::try_from(before).unwrap_or(0)];
+                self.dependencies.get_or_insert_with(unknown).extend_from_slice(bytes);
+            }
+            None => {
+                if let Some(own) = &mut self.dependencies {
+                    own.resize(own.len().saturating_add(usize::try_from(added).unwrap_or(0)), 0);
+                }
+            }
+        }
+        for theirs in &track.extras.descriptions {
+            let own = self.group_descriptions.iter().find(|own| own.kind == theirs.kind);
+            if own.is_none() {
+                self.group_descriptions.push(theirs.clone());
+            }
+        }
+        for grouping in &track.extras.groupings {
+            let described = |all: &[GroupDescriptions]| {
+                all.iter().find(|own| own.kind == grouping.kind).map(|own| own.content.clone())
+            };
+            if described(&self.group_descriptions) != described(&track.extras.descriptions) {
+                let kind = crate::mp4::name(grouping.kind);
+                self.warnings.push(format!(
+                    "sample groups {kind} are not those of the parts before: none of these samples is in one"
+                ));
+                continue;
+            }
+            let is_same =
+                |own: &DraftGroups| own.kind == grouping.kind && own.parameter == grouping.parameter;
+            let place = self.groups.iter().position(is_same).unwrap_or_else(|| {
+                let (kind, parameter) = (grouping.kind, grouping.parameter);
+                self.groups.push(DraftGroups { kind, parameter, runs: backfilled(before, 0) });
+                self.groups.len().saturating_sub(1)
+            });
+            if let Some(own) = self.groups.get_mut(place) {
+                for (samples, group) in grouping.runs.between(from, to) {
+                    push(&mut own.runs, samples, group);
+                }
+            }
+        }
+        for own in &mut self.groups {
+            fill(&mut own.runs, before.saturating_add(added), 0);
+        }
+    }
+
+    /// Lets the last sample last longer, or end sooner; it keeps a tick at least.
+    pub(crate) fn change_last(&mut self, by: i64) -> Result<()> {
+        let Some((samples, duration)) = self.durations.last_mut().filter(|_| by != 0) else { return Ok(()) };
+        let changed = i64::from(*duration).saturating_add(by).max(1);
+        let Ok(changed) = i32::try_from(changed).map(i32::cast_unsigned) else {
+            return Err(Error::unsupported(format!(
+                "between two samples of a track lie {by} ticks, and MP4 has room for 2^31"
+            )));
+        };
+        self.decoded = self.decoded.saturating_sub((*duration).into()).saturating_add(changed.into());
+        *samples = samples.saturating_sub(1);
+        if *samples == 0 {
+            self.durations.pop();
+        }
+        push(&mut self.durations, 1, changed);
+        Ok(())
+    }
+
+    /// Where so many of the samples lie that are nowhere yet: a chunk, of one of its own descriptions.
+    #[inline]
+    pub(crate) fn lie_at(&mut self, place: u64, samples: u32, description: u32) {
+        self.places.push(place);
+        if self.chunks.last().is_none_or(|[_, last @ ..]| *last != [samples, description]) {
+            let number = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+            self.chunks.push([number, samples, description]);
+        }
+    }
+
+    /// The samples' tables: all of a stbl that they replace. `lift` is added to all composition times. Returns
+    /// where the entries of the chunks' places are, as zeros: of 64 bits where `wide`.
+    pub(super) fn write(&self, to: &mut Vec<u8>, lift: u32, wide: bool) -> usize {
+        put::versioned(to, *b"stsd", 0, |to| {
+            put::count(to, self.descriptions.len());
+            self.descriptions.iter().for_each(|own| put::kept(to, own.kind, &own.content));
+        });
+        put::versioned(to, *b"stts", 0, |to| {
+            put::count(to, self.durations.len());
+            for (samples, duration) in &self.durations {
+                put::u32(to, *samples);
+                put::u32(to, *duration);
+            }
+        });
+        self.write_offsets(to, lift);
+        if self.tells_composition {
+            self.write_composition(to, lift);
+        }
+        for (kind, listed) in [(*b"stss", &self.sync), (*b"stps", &self.partial)] {
+            let Some(listed) = listed else { continue };
+            put::versioned(to, kind, 0, |to| {
+                put::count(to, listed.len());
+                listed.iter().for_each(|sample| put::u32(to, *sample));
+            });
+        }
+        if let Some(dependencies) = &self.dependencies {
+            put::versioned(to, *b"sdtp", 0, |to| to.extend_from_slice(dependencies));
+        }
+        put::versioned(to, *b"stsc", 0, |to| {
+            put::count(to, self.chunks.len());
+            self.chunks.iter().flatten().for_each(|number| put::u32(to, *number));
+        });
+        put::versioned(to, *b"stsz", 0, |to| {
+            put::u32(to, self.sizes.equal.unwrap_or(0));
+            put::u32(to, self.count);
+            self.sizes.each.iter().for_each(|bytes| to.extend_from_slice(bytes));
+        });
+        let mut places = 0;
+        put::versioned(to, if wide { *b"co64" } else { *b"stco" }, 0, |to| {
+            put::count(to, self.places.len());
+            places = to.len();
+            let entry = if wide { 8 } else { 4 };
+            to.resize(places.saturating_add(self.places.len().saturating_mul(entry)), 0);
+        });
+        for own in &self.group_descriptions {
+            put::kept(to, *b"sgpd", &own.content);
+        }
+        for own in &self.groups {
+            put::versioned(to, *b"sbgp", u8::from(own.parameter.is_some()), |to| {
+                to.extend_from_slice(&own.kind);
+                if let Some(parameter) = own.parameter {
+                    put::u32(to, parameter);
+                }
+                put::count(to, own.runs.len());
+                for (samples, group) in &own.runs {
+                    put::u32(to, *samples);
+                    put::u32(to, *group);
+                }
+            });
+        }
+        places
+    }
+
+    /// How composition lies to decoding (cslg; 8.6.1.4).
+    fn write_composition(&self, to: &mut Vec<u8>, lift: u32) {
+        let Composed { first, end, least, most } = self.composed(lift.into());
+        let all = [least.saturating_neg().max(0), least, most, first, end];
+        let is_wide = all.iter().any(|number| i32::try_from(*number).is_err());
+        put::versioned(to, *b"cslg", u8::from(is_wide), |to| {
+            for number in all {
+                match i32::try_from(number) {
+                    Ok(narrow) if !is_wide => put::u32(to, narrow.cast_unsigned()),
+                    _ => put::u64(to, number.cast_unsigned()),
+                }
+            }
+        });
+    }
+
+    fn composed(&self, lift: i64) -> Composed {
+        let none = backfilled(self.count, 0);
+        let mut offsets = self.offsets.as_ref().unwrap_or(&none).iter().copied();
+        let (mut left, mut offset) = (0, 0);
+        let mut decode: i64 = 0;
+        let mut found: Option<Composed> = None;
+        for (samples, duration) in &self.durations {
+            let mut samples = *samples;
+            while samples > 0 {
+                if left == 0 {
+                    (left, offset) = offsets.next().map_or((u32::MAX, lift), |(samples, offset)| {
+                        (samples, i64::from(offset).saturating_add(lift))
+                    });
+                }
+                let count = samples.min(left).max(1);
+                let begins = decode.saturating_add(offset);
+                decode = decode.saturating_add(i64::from(count).saturating_mul((*duration).into()));
+                let ends = decode.saturating_add(offset);
+                let so_far =
+                    found.get_or_insert(Composed { first: begins, end: ends, least: offset, most: offset });
+                so_far.first = so_far.first.min(begins);
+                so_far.end = so_far.end.max(ends);
+                (so_far.least, so_far.most) = (so_far.least.min(offset), so_far.most.max(offset));
+                (samples, left) = (samples.saturating_sub(count), left.saturating_sub(count));
+            }
+        }
+        found.unwrap_or(Composed { first: 0, end: 0, least: 0, most: 0 })
+    }
+
+    fn write_offsets(&self, to: &mut Vec<u8>, lift: u32) {
+        let lifted = |offset: i32| i64::from(offset).saturating_add(lift.into());
+        let none = || backfilled(self.count, 0);
+        let all = match &self.offsets {
+            Some(offsets) => offsets,
+            None if lift > 0 => &none(),
+            None => return,
+        };
+        let is_signed = all.iter().any(|(_, offset)| lifted(*offset) < 0);
+        put::versioned(to, *b"ctts", u8::from(is_signed), |to| {
+            put::count(to, all.len());
+            for (samples, offset) in all {
+                put::u32(to, *samples);
+                // Offsets are of 28 bits, and what lifts them is no more than one of them.
+                let offset = i32::try_from(lifted(*offset)).unwrap_or(i32::MAX);
+                put::u32(to, offset.cast_unsigned());
+            }
+        });
+    }
+}
+
+/// The first and the last composition time, and the least and the largest offset.
+struct Composed {
+    first: i64,
+    end: i64,
+    least: i64,
+    most: i64,
+}
+
+/// Samples in front that a table of their own said nothing of.
+fn backfilled<T>(count: u32, value: T) -> Runs<T> {
+    if count > 0 { vec![(count, value)] } else { Vec::new() }
+}
+
+/// Says the same of all samples behind those that are told of, up to so many.
+fn fill(runs: &mut Runs<u32>, count: u32, value: u32) {
+    let told = runs.iter().map(|(samples, _)| *samples).fold(0, u32::saturating_add);
+    push(runs, count.saturating_sub(told), value);
+}
+
+#[inline]
+fn push<T: PartialEq>(runs: &mut Runs<T>, samples: u32, value: T) {
+    match runs.last_mut() {
+        _ if samples == 0 => {}
+        Some((so_far, last)) if *last == value => *so_far = so_far.saturating_add(samples),
+        _ => runs.push((samples, value)),
+    }
+}
+
+fn too_many() -> Error {
+    Error::new(ErrorKind::LimitExceeded, "a track of MP4 has no more than 2^32 samples")
+}

@@ -1,0 +1,10 @@
+//! MP4's boxes, written (ISO/IEC 14496-12): the index of tracks whose samples come from other files' tables.
+
+mod draft;
+mod header;
+mod moov;
+mod put;
+
+pub(crate) use draft::Draft;
+pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
+pub(crate) use put::kept as put_box;

@@ -1,0 +1,249 @@
+//! A moov for tracks that were made of another's: what it does not have to change is as it was there, byte for
+//! byte.
+
+use super::{
+    draft::Draft,
+    header::{self, Own},
+    put,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    mp4::{Edit, Movie, Track, boxes::children, fields::Fields},
+};
+use bytes::Bytes;
+
+/// A track of the result.
+pub(crate) struct TrackPlan<'a> {
+    /// The one that it is made of.
+    pub source: &'a Track,
+    pub draft: &'a Draft,
+    /// Ticks a second of its media.
+    pub scale: u32,
+    /// Added to its composition times.
+    pub lift: u32,
+    /// What of it is shown when; none: all of it, from the movie's beginning on.
+    pub edits: Option<Vec<Edit>>,
+    /// How long it is shown, in ticks of the movie.
+    pub shown: u64,
+}
+
+/// A chapter (QuickTime's and Nero's `chpl`).
+pub(crate) struct Chapter {
+    /// In units of 100 ns.
+    pub start: u64,
+    pub title: String,
+}
+
+/// What a moov is made of.
+pub(crate) struct MoviePlan<'a> {
+    /// The one whose boxes it has.
+    pub source: &'a Movie,
+    /// Ticks a second of the movie.
+    pub scale: u32,
+    /// How long the movie is, in those.
+    pub shown: u64,
+    pub tracks: Vec<TrackPlan<'a>>,
+    /// What its list of chapters says, where the source has one.
+    pub chapters: Vec<Chapter>,
+}
+
+/// A moov's bytes, in which it is not said yet where chunks lie.
+pub(crate) struct Moov {
+    bytes: Vec<u8>,
+    /// Where the entries of each track begin.
+    places: Vec<usize>,
+    wide: bool,
+}
+
+impl Moov {
+    /// Behind what a file begins with. `wide`: chunks' places have 64 bits.
+    pub(crate) fn new(head: Vec<u8>, plan: &MoviePlan<'_>, wide: bool) -> Result<Self> {
+        // Some boxes more than the tables, and room for what comes behind.
+        const ROOM: usize = 16 << 10;
+        let held = plan.tracks.iter().map(|track| track.draft.held()).fold(ROOM, usize::saturating_add);
+        let mut moov = Self { bytes: Vec::new(), places: Vec::new(), wide };
+        let mut bytes = head;
+        bytes.reserve(held);
+        let mut written = Ok(());
+        put::boxed(&mut bytes, *b"moov", |to| written = moov.write(plan, to));
+        written?;
+        if u32::try_from(bytes.len()).is_err() {
+            let message = "its index would have more than 4 GiB";
+            return Err(Error::new(ErrorKind::LimitExceeded, message));
+        }
+        moov.bytes = bytes;
+        Ok(moov)
+    }
+
+    /// Its size in bytes, with what is in front.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The same, when it is known where the payload's bytes go.
+    pub(crate) fn placed(mut self, plan: &MoviePlan<'_>, mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
+        for (track, place) in plan.tracks.iter().zip(&self.places) {
+            let table = self.bytes.get_mut(*place..).unwrap_or_default();
+            let chunks = track.draft.places().iter().map(|at| to(*at));
+            if self.wide {
+                let entries = table.as_chunks_mut::<8>().0.iter_mut();
+                entries.zip(chunks).for_each(|(entry, place)| *entry = place.to_be_bytes());
+            } else {
+                let narrow = |place: u64| u32::try_from(place).unwrap_or(u32::MAX);
+                let entries = table.as_chunks_mut::<4>().0.iter_mut();
+                entries.zip(chunks).for_each(|(entry, place)| *entry = narrow(place).to_be_bytes());
+            }
+        }
+        self.bytes
+    }
+
+    fn write(&mut self, plan: &MoviePlan<'_>, to: &mut Vec<u8>) -> Result<()> {
+        let mut sources = plan.source.tracks.iter();
+        for (kind, content) in children(&plan.source.content) {
+            match &kind {
+                b"mvhd" => header::lasting(to, kind, &content, Own::Scale(Some(plan.scale)), plan.shown)?,
+                b"trak" => {
+                    let source = sources.next();
+                    let is_it = |track: &&TrackPlan<'_>| source.is_some_and(|it| it.id == track.source.id);
+                    if let Some(track) = plan.tracks.iter().find(is_it) {
+                        self.write_track(plan, track, to)?;
+                    }
+                }
+                // All samples are in tables.
+                b"mvex" => {}
+                b"udta" => put::boxed(to, kind, |to| {
+                    for (kind, content) in children(&content) {
+                        match &kind {
+                            b"chpl" => write_chapters(to, &plan.chapters),
+                            _ => put::kept(to, kind, &content),
+                        }
+                    }
+                }),
+                _ => put::kept(to, kind, &content),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_track(&mut self, plan: &MoviePlan<'_>, track: &TrackPlan<'_>, to: &mut Vec<u8>) -> Result<()> {
+        let mut failed = Ok(());
+        put::boxed(to, *b"trak", |to| {
+            for (kind, content) in children(&track.source.content) {
+                let done = match &kind {
+                    b"tkhd" => {
+                        let done = header::lasting(to, kind, &content, Own::Number, track.shown);
+                        if let Some(edits) = &track.edits {
+                            put::boxed(to, *b"edts", |to| header::edit_list(to, edits));
+                        }
+                        done
+                    }
+                    b"edts" => Ok(()),
+                    b"tref" => {
+                        write_references(plan, &content, to);
+                        Ok(())
+                    }
+                    b"mdia" => self.write_media(track, &content, to),
+                    _ => {
+                        put::kept(to, kind, &content);
+                        Ok(())
+                    }
+                };
+                if failed.is_ok() {
+                    failed = done;
+                }
+            }
+        });
+        failed
+    }
+
+    fn write_media(&mut self, track: &TrackPlan<'_>, media: &Bytes, to: &mut Vec<u8>) -> Result<()> {
+        let mut failed = Ok(());
+        put::boxed(to, *b"mdia", |to| {
+            for (kind, content) in children(media) {
+                match &kind {
+                    b"mdhd" => {
+                        let scale = Own::Scale(Some(track.scale));
+                        failed = header::lasting(to, kind, &content, scale, track.draft.decoded());
+                    }
+                    b"minf" => put::boxed(to, kind, |to| {
+                        for (kind, content) in children(&content) {
+                            match &kind {
+                                b"stbl" => self.write_tables(track, &content, to),
+                                _ => put::kept(to, kind, &content),
+                            }
+                        }
+                    }),
+                    _ => put::kept(to, kind, &content),
+                }
+            }
+        });
+        failed
+    }
+
+    fn write_tables(&mut self, track: &TrackPlan<'_>, tables: &Bytes, to: &mut Vec<u8>) {
+        put::boxed(to, *b"stbl", |to| {
+            self.places.push(track.draft.write(to, track.lift, self.wide));
+            for (kind, content) in children(tables) {
+                if !OF_SAMPLES.contains(&&kind) {
+                    put::kept(to, kind, &content);
+                }
+            }
+        });
+    }
+}
+
+/// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
+pub(crate) const OF_SAMPLES: [&[u8; 4]; 21] = [
+    b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsh", b"sdtp", b"stdp", b"padb", b"stsc",
+    b"stsz", b"stz2", b"stco", b"co64", b"sgpd", b"sbgp", b"csgp", b"subs", b"saiz", b"saio",
+];
+
+/// References to other tracks (8.3.3), without those that are not there.
+fn write_references(plan: &MoviePlan<'_>, content: &Bytes, to: &mut Vec<u8>) {
+    let is_there = |id: u32| plan.tracks.iter().any(|track| track.source.id == id);
+    let all: Vec<([u8; 4], Vec<u32>)> = children(content)
+        .map(|(kind, content)| {
+            let ids = content.as_chunks::<4>().0.iter().map(|id| u32::from_be_bytes(*id));
+            (kind, ids.filter(|id| is_there(*id)).collect())
+        })
+        .collect();
+    if all.iter().all(|(_, ids)| ids.is_empty()) {
+        return;
+    }
+    put::boxed(to, *b"tref", |to| {
+        for (kind, ids) in all.iter().filter(|(_, ids)| !ids.is_empty()) {
+            put::boxed(to, *kind, |to| ids.iter().for_each(|id| put::u32(to, *id)));
+        }
+    });
+}
+
+/// Nero's list of chapters, as libav reads and writes it (mov.c: mov_read_chpl): titles of up to 255 bytes, of up to
+/// 255 chapters.
+fn write_chapters(to: &mut Vec<u8>, chapters: &[Chapter]) {
+    let count = u8::try_from(chapters.len()).unwrap_or(u8::MAX);
+    put::versioned(to, *b"chpl", 1, |to| {
+        put::u32(to, 0);
+        to.push(count);
+        for chapter in chapters.iter().take(count.into()) {
+            put::u64(to, chapter.start);
+            let mut end = chapter.title.len().min(usize::from(u8::MAX));
+            while !chapter.title.is_char_boundary(end) {
+                end = end.saturating_sub(1);
+            }
+            to.push(u8::try_from(end).unwrap_or(0));
+            to.extend_from_slice(chapter.title.get(..end).unwrap_or_default().as_bytes());
+        }
+    });
+}
+
+/// Whether places behind so much head and payload need 64 bits.
+pub(crate) fn needs_wide(head: u64, payload: u64) -> bool {
+    // Padding, and what 64 bits take more.
+    const ROOM: u64 = 1 << 24;
+    payload.saturating_add(head).saturating_add(ROOM) > u32::MAX.into()
+}
+
+/// The brand that a ftyp says first (4.3).
+pub(crate) fn major_brand(brands: &Bytes) -> Option<[u8; 4]> {
+    Fields::of(*b"ftyp", brands.clone()).kind().ok()
+}

@@ -1,0 +1,274 @@
+//! An MP4 whose index is written here: samples come from other MP4s' tables, and their payload is slices of
+//! those.
+
+use super::{
+    layout::Placement,
+    moov::{TrackEdits, entries, movie_scale},
+    track::Track,
+};
+use crate::{
+    Control, Error, ErrorKind, Limits, Report, Result, Rope, Source,
+    av::input::RawChapter,
+    io::Builder,
+    mp4::{self, Chapter, Draft, Moov, Movie, MoviePlan, SampleRun, Samples, TrackPlan},
+    time::{Rational, convert},
+};
+use bytes::Bytes;
+use std::{ops::Range, sync::Arc};
+
+/// Chunks between two looks at the control.
+const LOOK_EVERY: usize = 4096;
+
+/// Samples of one of a source's tracks that follow each other on a track of the output.
+pub(crate) struct Taken<'a> {
+    /// The output's.
+    pub track: usize,
+    pub source: &'a mp4::Track,
+    pub samples: &'a Samples,
+    /// In the order of decoding, each with the ticks that the sample in front of it lasts longer, or shorter.
+    pub ranges: Vec<(i64, Range<u32>)>,
+    /// The same of the last sample.
+    pub last: i64,
+    /// What the first sample holds in place of what it does in the source.
+    pub first: Option<Bytes>,
+}
+
+impl Taken<'_> {
+    /// Where they lie, chunk by chunk.
+    fn runs(&self) -> impl Iterator<Item = SampleRun> + '_ {
+        self.ranges.iter().flat_map(|(_, range)| self.samples.in_chunks(range.start, range.end))
+    }
+}
+
+/// Taken samples on their way into the payload.
+struct Lane<'a, R> {
+    part: &'a Taken<'a>,
+    next: Option<SampleRun>,
+    runs: R,
+    /// The source's description that was looked for last, and the draft's number of it.
+    described: (u32, u32),
+}
+
+impl<R: Iterator<Item = SampleRun>> Lane<'_, R> {
+    fn take(&mut self) -> Option<SampleRun> {
+        std::mem::replace(&mut self.next, self.runs.next())
+    }
+
+    fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
+        if self.described.0 != description {
+            let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
+            let theirs = number.and_then(|i| self.part.source.descriptions.get(i));
+            self.described = (description, theirs.map_or(1, |theirs| draft.describe(theirs)));
+        }
+        self.described.1
+    }
+}
+
+/// An index in the making, and the payload that it is of.
+pub(crate) struct Index {
+    /// The first source's, whose boxes the result has.
+    movie: Arc<Movie>,
+    source: Source,
+    /// Of each of the output's tracks: the number of the movie's that it is made of, and its tables.
+    drafts: Vec<(usize, Draft)>,
+    payload: Builder,
+}
+
+impl Index {
+    /// With a track for each of these of a movie, whose ticks are so many times as fine. `memory`: how many bytes of payload may be held.
+    pub(crate) fn new(
+        movie: Arc<Movie>,
+        source: Source,
+        tracks: impl Iterator<Item = (usize, u32)>,
+        memory: u64,
+    ) -> Self {
+        let drafts = tracks.map(|(track, times)| (track, Draft::new(times))).collect();
+        Self { movie, source, drafts, payload: Builder::new(memory) }
+    }
+
+    /// Puts samples of a source behind what is there, in the order that they lie in it.
+    pub(crate) fn append(
+        &mut self,
+        source: &Source,
+        taken: &[Taken<'_>],
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let limits = control.get_limits();
+        for part in taken {
+            let Some((_, draft)) = self.drafts.get_mut(part.track) else { continue };
+            for (gap, range) in &part.ranges {
+                report.packets = report.packets.saturating_add(range.len() as u64);
+                let (packets, most) = (report.packets, limits.packets);
+                Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
+                draft.change_last(*gap)?;
+                draft.append(part.source, part.samples, range.start, range.end)?;
+                control.check()?;
+            }
+            draft.change_last(part.last)?;
+        }
+        let held: usize = self.drafts.iter().map(|(_, draft)| draft.held()).fold(0, usize::saturating_add);
+        let (held, most) = (held as u64, limits.memory);
+        Limits::hold(held, most, "memory", || format!("the result's tables take more than {most} bytes"))?;
+        self.place(source, taken, report, control)
+    }
+
+    /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source.
+    fn place(
+        &mut self,
+        source: &Source,
+        taken: &[Taken<'_>],
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let len = source.len().unwrap_or(0);
+        self.payload.set_source(source);
+        let begun = self.payload.len();
+        let mut lanes: Vec<Lane<'_, _>> = Vec::with_capacity(taken.len());
+        for part in taken {
+            let mut runs = part.runs();
+            let mut lane = Lane { part, next: runs.next(), runs, described: (0, 0) };
+            if let Some((own, (_, draft))) = part.first.as_ref().zip(self.drafts.get_mut(part.track)) {
+                let Some(run) = lane.take() else { continue };
+                let description = lane.describe(run.description, draft);
+                draft.lie_at(self.payload.len(), run.samples, description);
+                self.payload.write(self.payload.len(), own)?;
+                report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
+            }
+            lanes.push(lane);
+        }
+        let copied = self.payload.len().saturating_sub(begun);
+        // What lies one behind the other, and is not written yet.
+        let mut whole: Range<u64> = 0..0;
+        let mut at = self.payload.len();
+        let mut count: usize = 0;
+        loop {
+            let places = lanes.iter_mut().filter_map(|lane| Some((lane.next?.place, lane)));
+            let Some((_, lane)) = places.min_by_key(|(place, _)| *place) else { break };
+            let Some((run, (_, draft))) = lane.take().zip(self.drafts.get_mut(lane.part.track)) else {
+                break;
+            };
+            let Some(behind) = run.place.checked_add(run.bytes).filter(|behind| *behind <= len) else {
+                return Err(Error::corrupt(format!(
+                    "its index names {} bytes at {}, and the file has {len}",
+                    run.bytes, run.place
+                )));
+            };
+            if run.place != whole.end {
+                write_whole(&mut self.payload, &whole)?;
+                whole = run.place..run.place;
+            }
+            let description = lane.describe(run.description, draft);
+            draft.lie_at(at, run.samples, description);
+            whole.end = behind;
+            at = at.saturating_add(run.bytes);
+            count = count.wrapping_add(1);
+            if count.is_multiple_of(LOOK_EVERY) {
+                control.check()?;
+            }
+        }
+        write_whole(&mut self.payload, &whole)?;
+        report.payload_shared =
+            report.payload_shared.saturating_add(at.saturating_sub(begun).saturating_sub(copied));
+        Ok(())
+    }
+
+    /// The result. `chapters` are on the output's clock.
+    pub(crate) fn into_rope(
+        self,
+        tracks: &[Track],
+        chapters: &[RawChapter],
+        report: &mut Report,
+    ) -> Result<Rope> {
+        let shown: Vec<(usize, &Track)> =
+            tracks.iter().enumerate().filter(|(i, track)| !track.unseen && self.count(*i) > 0).collect();
+        if shown.is_empty() {
+            return Err(Error::corrupt("there is not a single packet in it"));
+        }
+        let edits: Vec<TrackEdits<'_>> = shown
+            .iter()
+            .map(|(i, track)| TrackEdits {
+                id: u32::try_from(*i).unwrap_or(u32::MAX),
+                base: track.clock.base(),
+                shown: track.clock.shown(),
+            })
+            .collect();
+        let scale = movie_scale(&edits);
+        let ticks = Rational::new(1, i32::try_from(scale).unwrap_or(1000));
+        let ticks = ticks.ok_or_else(|| Error::new(ErrorKind::Bug, "a movie without ticks"))?;
+        let mut plans = Vec::new();
+        for ((i, track), edits) in shown.iter().zip(&edits) {
+            let Some((number, draft)) = self.drafts.get(*i) else { continue };
+            let Some(source) = self.movie.tracks.get(*number) else { continue };
+            draft.warnings.iter().for_each(|what| report.warn(format!("track {}: {what}", source.id)));
+            // What is shown begins at or behind 0 of the media.
+            let first = edits.shown.iter().map(|shown| shown.media).min().unwrap_or(0);
+            let lift = u32::try_from(first.saturating_neg().max(0)).unwrap_or(0);
+            let (list, shown) = entries(edits, ticks, lift.into());
+            let of = |(duration, media): &(u64, i64)| mp4::Edit {
+                duration: *duration,
+                media: Some(*media).filter(|media| *media >= 0),
+                plain: true,
+            };
+            let list: Vec<mp4::Edit> = list.iter().map(of).collect();
+            plans.push(TrackPlan {
+                source,
+                draft,
+                scale: u32::try_from(track.clock.base().den).unwrap_or(source.scale),
+                lift,
+                edits: Some(list).filter(|list| !list.is_empty()),
+                shown,
+            });
+        }
+        let longest = plans.iter().map(|plan| plan.shown).max().unwrap_or(0);
+        let base = Rational { num: 1, den: 10_000_000 };
+        let chapters = chapters.iter().map(|chapter| Chapter {
+            start: u64::try_from(convert(chapter.start, chapter.base, base)).unwrap_or(0),
+            title: chapter
+                .metadata
+                .iter()
+                .find(|(key, _)| key == "title")
+                .map_or_else(String::new, |(_, title)| title.clone()),
+        });
+        let plan = MoviePlan {
+            source: &self.movie,
+            scale,
+            shown: longest,
+            tracks: plans,
+            chapters: chapters.collect(),
+        };
+        let payload = self.payload.finish();
+        let mut head = Vec::new();
+        if let Some(brands) = &self.movie.brands {
+            mp4::put_box(&mut head, *b"ftyp", brands);
+        }
+        let others = self.movie.others.iter().map(|place| place.end.saturating_sub(place.start));
+        let others = others.fold(0, u64::saturating_add);
+        let behind = payload.len().saturating_add(others);
+        let mut moov = Moov::new(head.clone(), &plan, false)?;
+        if mp4::needs_wide(moov.len() as u64, behind) {
+            moov = Moov::new(head, &plan, true)?;
+        }
+        let drafts = || plan.tracks.iter().map(|track| track.draft.places());
+        let is_chunk = |at: u64| drafts().any(|places| places.binary_search(&at).is_ok());
+        let headers = (moov.len() as u64).saturating_add(others);
+        let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
+        let mut mover = placement.mover();
+        let mut out = Builder::with_head(moov.placed(&plan, |at| mover.moved(at)));
+        out.set_source(&self.source);
+        for place in &self.movie.others {
+            out.write_shared(out.len(), place.start, place.end.saturating_sub(place.start))?;
+        }
+        placement.write(&mut out, &payload)?;
+        Ok(out.finish())
+    }
+
+    fn count(&self, track: usize) -> u32 {
+        self.drafts.get(track).map_or(0, |(_, draft)| draft.count())
+    }
+}
+
+/// Puts a stretch of the payload's current source behind it.
+fn write_whole(payload: &mut Builder, whole: &Range<u64>) -> Result<()> {
+    payload.write_shared(payload.len(), whole.start, whole.end.saturating_sub(whole.start))
+}

@@ -1,0 +1,113 @@
+//! An output that is written by MP4's own tables.
+
+use super::{Device, Layout, Target};
+use crate::{
+    Media, Report, Result, Road, Source,
+    av::{
+        input::RawChapter,
+        stream::{Stream, StreamKind},
+    },
+    mp4,
+    output::{
+        clock::Clock,
+        index::{Index, Taken},
+        track::Track,
+    },
+    time::{Rational, Timestamp},
+};
+
+impl Target {
+    /// Opens the output for a source whose samples its tables tell, with a track for each of its streams. False
+    /// where they can't serve: then nothing has happened. `whole`: all of it follows.
+    pub(crate) fn open_tables(
+        &mut self,
+        media: &Media,
+        road: Road,
+        whole: bool,
+        chapters: &[RawChapter],
+        report: &mut Report,
+    ) -> Result<bool> {
+        if self.edit_lists && media.demuxer().is_mov() {
+            report.road = Some(Road::Libav);
+        }
+        let takes = matches!(self.device, Device::Rope(_)) && self.layout == Layout::Indexed;
+        if road != Road::Tables || !takes || !self.edit_lists || !self.extra.is_empty() {
+            return Ok(false);
+        }
+        let Some(movie) = media.movie(&self.control)? else { return Ok(false) };
+        if !is_of_kind(&self.name, movie.brands.as_ref().and_then(mp4::major_brand)) {
+            return Ok(false);
+        }
+        let number = |id: i32| {
+            let id = u32::try_from(id).ok()?;
+            movie.tracks.iter().position(|track| track.id == id)
+        };
+        let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
+        let numbered: Vec<_> =
+            streams.filter_map(|(i, stream)| Some((i, stream, number(stream.id())?))).collect();
+        // All of it is shown as it is.
+        let finer = |number: usize| match movie.tracks.get(number) {
+            Some(track) if !whole => track.finer(),
+            _ => 1,
+        };
+        let base = |stream: &Stream, number: usize| {
+            let base = stream.time_base();
+            Rational { den: base.den.saturating_mul(finer(number).cast_signed()), ..base }
+        };
+        let track = |(index, (_, stream, number)): (usize, &(usize, &Stream, usize))| Track {
+            index,
+            clock: Clock::new(
+                stream.kind(),
+                base(stream, *number),
+                stream.sample_rate(),
+                stream.frame_size(),
+                self.muxer.allows_equal_dts(),
+            ),
+            packets: 0,
+            unseen: false,
+            later: Timestamp::ZERO,
+            sparse: stream.kind() == StreamKind::Subtitle,
+            numbers: None,
+            held: None,
+            head: Vec::new(),
+        };
+        self.tracks = numbered.iter().enumerate().map(track).collect();
+        self.templates = numbered.iter().map(|(i, ..)| *i).collect();
+        self.chapters = chapters.to_vec();
+        let numbers = numbered.iter().map(|(.., number)| (*number, finer(*number)));
+        report.road = Some(Road::Tables);
+        let memory = self.control.get_limits().memory;
+        let index = Index::new(movie.clone(), media.source().clone(), numbers, memory);
+        self.index = Some(Box::new(index));
+        Ok(true)
+    }
+
+    /// Whether samples come to it by tables, and not packets.
+    pub(crate) fn takes_samples(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Puts samples behind what is there.
+    pub(crate) fn append(&mut self, source: &Source, taken: &[Taken<'_>], report: &mut Report) -> Result<()> {
+        match &mut self.index {
+            Some(index) => index.append(source, taken, report, &self.control),
+            None => Err(crate::Error::new(crate::ErrorKind::Bug, "samples for an output of packets")),
+        }
+    }
+}
+
+/// Whether a file with this first brand may stay what it is in a container of this name: QuickTime's sample
+/// descriptions are others than ISO's, and what is smaller than MP4 has rules of its own.
+fn is_of_kind(name: &str, brand: Option<[u8; 4]>) -> bool {
+    let brand = brand.unwrap_or(*b"qt  ");
+    match name {
+        "mov" | "qt" => brand == *b"qt  ",
+        "mp4" => {
+            const OTHERS: [&[u8]; 7] = [b"qt", b"M4A", b"M4B", b"M4V", b"f4v", b"3g", b"avi"];
+            !OTHERS.iter().any(|other| brand.starts_with(other))
+        }
+        "m4a" | "ipod" => brand == *b"M4A ",
+        "m4v" => brand == *b"M4V ",
+        _ => false,
+    }
+}

@@ -1,0 +1,218 @@
+//! A copy of an MP4 into an MP4 by its own tables, held against the same by libav: what is shown is the same,
+//! packet by packet and picture by picture.
+
+use crate::{common::*, samples::made};
+use avrope::{
+    Clip, Control, Cut, CutMode, Error, Media, Remux, Road, Source, TimeRange, cut,
+    inspect::{SampleInfo, inspect},
+    remux,
+};
+use std::path::{Path, PathBuf};
+
+/// A sample that a file shows: its track and what that is, when it is shown in microseconds, what it holds, and
+/// whether decoding can begin at it.
+type Shown = (usize, String, i64, Vec<u8>, bool);
+
+/// What the edit lists of a file show of picture and sound, by its tables.
+fn shown(path: &Path) -> Vec<Shown> {
+    let bytes = std::fs::read(path).unwrap();
+    let movie = Movie::parse(&bytes);
+    let found = inspect(&Source::open(path).unwrap(), &Control::new()).unwrap();
+    let mut all = Vec::new();
+    let played = movie
+        .tracks
+        .iter()
+        .zip(&found.tracks)
+        .filter(|(track, _)| ["vide", "soun"].contains(&&*track.handler));
+    for (number, (track, told)) in played.enumerate() {
+        let mut at: u64 = 0;
+        let mut samples: Vec<_> = found.samples(told.id, 0..u64::MAX).collect();
+        samples.sort_by_key(|sample| sample.composition_time);
+        // A picture is shown up to the next one, whatever is decoded in between.
+        let next = samples.iter().skip(1).map(|next| Some(next.composition_time)).chain([None]);
+        let lasts = |(sample, next): (&SampleInfo, Option<i64>)| {
+            next.map_or(i64::from(sample.duration), |next| next - sample.composition_time)
+        };
+        let lengths: Vec<i64> = samples.iter().zip(next).map(lasts).collect();
+        let end = samples.iter().map(|s| s.composition_time + i64::from(s.duration)).max().unwrap_or(0);
+        let plain = [(end as u64 * u64::from(movie.scale) / u64::from(track.scale), 0)];
+        let edits = if track.edits.is_empty() { &plain[..] } else { &track.edits };
+        for (len, media) in edits {
+            // Lengths are rounded to ticks of the movie.
+            let near = 0.51 * f64::from(track.scale) / f64::from(movie.scale);
+            let seconds = |ticks: f64| ticks / f64::from(track.scale);
+            let ticks = *len as f64 * f64::from(track.scale) / f64::from(movie.scale);
+            for (sample, lasts) in samples.iter().zip(&lengths).filter(|_| *media >= 0) {
+                let within = (sample.composition_time - media) as f64;
+                if within + *lasts as f64 > near && within < ticks - near {
+                    let time = at as f64 / f64::from(movie.scale) + seconds(within);
+                    let held = &bytes[sample.offset as usize..][..sample.size as usize];
+                    let micros = (time * 1e6).round() as i64;
+                    all.push((number, track.handler.clone(), micros, held.to_vec(), sample.sync));
+                }
+            }
+            at += len;
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Holds two results against each other. What differs.
+fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool) -> Option<String> {
+    let (a, b) = (shown(tables), shown(libav));
+    let near =
+        |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= 1;
+    if a.len() != b.len() || !a.iter().zip(&b).all(|(a, b)| near(a, b)) {
+        let brief = |s: &Shown| (s.0, s.1.clone(), s.2, s.3.len(), s.4);
+        let first = a.iter().zip(&b).find(|(a, b)| !near(a, b)).map(|(a, b)| (brief(a), brief(b)));
+        return Some(format!("{} and {} samples are shown, unlike from {first:?} on", a.len(), b.len()));
+    }
+    for stream in ["0:v:0?", "0:a:0?"].into_iter().filter(|_| decodes) {
+        // FFmpeg 5.1 goes on behind the end of an edit list, as far as there are packets.
+        let inside = |path: &Path| {
+            let all = frames(path, stream);
+            let (is_sound, mut all) = (stream.contains('a'), all);
+            all.retain(|frame| frame.time < length - if is_sound { 0.1 } else { 0.000_02 });
+            if is_sound {
+                // AAC's noise is made up from where decoding began: what was decoded was compared above.
+                all.iter_mut().for_each(|frame| frame.hash.clear());
+            }
+            all
+        };
+        let (a, b) = (inside(tables), inside(libav));
+        if a != b {
+            let first = a.iter().zip(&b).position(|(a, b)| a != b);
+            return Some(format!("{stream}: {} and {} frames, unlike from {first:?} on", a.len(), b.len()));
+        }
+    }
+    None
+}
+
+fn both(
+    name: &str,
+    folder: &Path,
+    run: &dyn Fn(Road) -> Result<Clip, Error>,
+    decodes: bool,
+    wrong: &mut Vec<String>,
+) -> bool {
+    let (tables, libav) = (run(Road::Tables), run(Road::Libav));
+    let (tables, libav) = match (tables, libav) {
+        (Ok(tables), Ok(libav)) => (tables, libav),
+        // What can't be by libav may be by tables.
+        (Ok(_), Err(_)) => return true,
+        (Err(a), Err(b)) if a.to_string() == b.to_string() => return false,
+        (a, b) => {
+            wrong.push(format!("{name}: {:?} and {:?}", a.map(|_| ()), b.map(|_| ())));
+            return false;
+        }
+    };
+    assert_eq!(libav.report.road, Some(Road::Libav), "{name}");
+    if tables.report.road != Some(Road::Tables) {
+        return false;
+    }
+    let mut say = |what: String| wrong.push(format!("{name}: {what}"));
+    let tables_report = tables.report.clone();
+    let (a, b) = (&tables.report, &libav.report);
+    if (a.duration, &a.ranges, a.payload_copied) != (b.duration, &b.ranges, b.payload_copied) {
+        say(format!("{:?} {:?} and {:?} {:?}", a.duration, a.ranges, b.duration, b.ranges));
+    }
+    let (tables, libav) = (save(&tables, folder, "tables.mp4"), save(&libav, folder, "libav.mp4"));
+    let length = tables_report.duration.as_secs_f64();
+    if let Some(what) = differ(&tables, &libav, length, decodes) {
+        if let Ok(keep) = std::env::var("KEEP") {
+            let n = wrong.len();
+            std::fs::copy(&tables, format!("{keep}/{n}-tables.mp4")).unwrap();
+            std::fs::copy(&libav, format!("{keep}/{n}-libav.mp4")).unwrap();
+        }
+        wrong.push(format!("{name}: {what}"));
+    }
+    true
+}
+
+fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) -> Result<Clip, Error> {
+    let ranges = keep.iter().map(|(from, to)| TimeRange::secs(*from, *to).unwrap());
+    let settings = ranges.fold(Cut::new().mode(mode).road(road), Cut::keep);
+    cut(media, &settings, &Control::new())
+}
+
+/// All MP4s that the tests have.
+fn sources() -> Vec<(String, PathBuf)> {
+    let pool = pool().into_iter().filter(|fixture| is_mov(&fixture.path));
+    let mut all: Vec<_> = pool.map(|fixture| (fixture.name.to_owned(), fixture.path)).collect();
+    for folder in [footage(), footage().join("cases")] {
+        let Ok(found) = std::fs::read_dir(folder) else { continue };
+        for path in found.map(|entry| entry.unwrap().path()).filter(|path| is_mov(path)) {
+            all.push((path.file_name().unwrap().to_string_lossy().into_owned(), path));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn cuts_and_remuxes_are_the_same() {
+    oracle!("roads");
+    let mut wrong = Vec::new();
+    let mut by_tables = 0;
+    for (name, path) in sources() {
+        let folder = tempfile::tempdir().unwrap();
+        let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
+        let Some(length) = media.duration().map(|length| length.as_secs_f64()) else { continue };
+        let at = |share: f64| (share * length * 1000.0).round() / 1000.0;
+        let keeps: [&[(f64, f64)]; 5] = [
+            &[(0.0, at(0.4))],
+            &[(at(0.31), at(0.77))],
+            &[(at(0.5), length)],
+            &[(at(0.1), at(0.35)), (at(0.6), at(0.9))],
+            &[(at(0.6), at(0.9)), (at(0.1), at(0.35)), (at(0.1), at(0.35))],
+        ];
+        for (i, keep) in keeps.into_iter().enumerate() {
+            for mode in [CutMode::Edit, CutMode::Keyframe] {
+                let decodes = cfg!(feature = "full-tests") || (i + name.len()) % 3 == 0;
+                let run = |road| cutting(&media, road, mode, keep);
+                by_tables += usize::from(both(
+                    &format!("{name} {mode:?} {keep:?}"),
+                    folder.path(),
+                    &run,
+                    decodes,
+                    &mut wrong,
+                ));
+            }
+        }
+        let run = |road| remux(&media, &Remux::new().road(road), &Control::new());
+        by_tables += usize::from(both(&format!("{name} remux"), folder.path(), &run, true, &mut wrong));
+    }
+    assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
+    assert!(by_tables > 100, "{by_tables} by tables");
+}
+
+/// Files whose tables say the same in other ways.
+#[test]
+fn made_files_are_cut_the_same() {
+    oracle!("roads");
+    let sources = made::sources();
+    let (mut wrong, mut by_tables) = (Vec::new(), 0);
+    let count = if cfg!(feature = "full-tests") { 300 } else { 30 };
+    for number in 0..count {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, what) = made::file(number, &sources, folder.path());
+        let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
+        let mut random = XorShift(number + 7);
+        random.next();
+        let length = media.duration().map_or(0, |length| length.as_millis() as usize);
+        for mode in [CutMode::Edit, CutMode::Keyframe] {
+            let from = random.below(length.max(2) - 1);
+            let to = from + 1 + random.below(length.saturating_sub(from).max(1));
+            let keep = [(from as f64 / 1000.0, to as f64 / 1000.0)];
+            let run = |road| cutting(&media, road, mode, &keep);
+            let name = format!("file {number} ({what}) {mode:?} {keep:?}");
+            by_tables += usize::from(both(&name, folder.path(), &run, false, &mut wrong));
+        }
+        let run = |road| remux(&media, &Remux::new().road(road), &Control::new());
+        let name = format!("file {number} ({what}) remux");
+        by_tables += usize::from(both(&name, folder.path(), &run, false, &mut wrong));
+    }
+    assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
+    assert!(by_tables > count as usize, "{by_tables} by tables");
+}
