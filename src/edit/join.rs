@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Sink, Source, StreamKind, Timestamp,
+    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Timestamp,
     av::stream::Stream,
     output::{
         self, Clip, Job, Operation,
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct Join {
     format: Option<String>,
     allow_drops: bool,
+    road: Road,
 }
 
 impl Join {
@@ -39,6 +40,13 @@ impl Join {
     #[must_use]
     pub fn allow_drops(mut self, allow: bool) -> Self {
         self.allow_drops = allow;
+        self
+    }
+
+    /// Which way samples of MP4s or MOVs go into one. Without it by tables, if all of the sources can.
+    #[must_use]
+    pub fn road(mut self, road: Road) -> Self {
+        self.road = road;
         self
     }
 
@@ -103,21 +111,49 @@ impl Operation for Joining {
 
     fn run(mut self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         let first = self.first(control)?;
-        let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
+        let before = report.clone();
+        if target.open_tables(&first, self.settings.road, false, &chapters, report)? {
+            if self.parts(&first, target, report, control)? {
+                return Ok(());
+            }
+            // One of the others is no such file: all go by libav.
+            target.close_tables();
+            *report = Report { road: Some(Road::Libav), ..before };
+        }
+        let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
+        self.parts(&first, target, report, control).map(drop)
+    }
+}
+
+impl Joining {
+    /// Puts all sources into the open target. False if one of them can't be by tables, as the target is.
+    fn parts(
+        &self,
+        first: &Media,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<bool> {
         let kept = target.templates.clone();
         let mut session = Session::new(target, report, control, Timestamp::MAX);
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
             let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
+            let by_tables = session.target.takes_samples();
             let feeds = if i == 0 {
                 Feed::all(session.target)
             } else {
-                let feeds = matching(&first, &media, &kept, self.settings.allow_drops, session.report)?;
+                let settings = &self.settings;
+                let feeds = matching(first, &media, &kept, settings.allow_drops, by_tables, session.report)?;
                 if session.target.states_durations() {
-                    compare_rates(&first, &media, &kept, &feeds, session.report);
+                    compare_rates(first, &media, &kept, &feeds, session.report);
+                }
+                let pairs = feeds.iter().map(|feed| (feed.track, feed.stream));
+                if by_tables && !session.target.continues_tables(&media, pairs)? {
+                    return Ok(false);
                 }
                 feeds
             };
@@ -142,11 +178,9 @@ impl Operation for Joining {
             track.clock.merge_contiguous();
         }
         session.report.duration = session.placed.length();
-        Ok(())
+        Ok(true)
     }
-}
 
-impl Joining {
     fn first(&mut self, control: &Control) -> Result<Media> {
         if let Some(media) = &self.first {
             return Ok(media.clone());
@@ -206,11 +240,13 @@ fn compare_rates(first: &Media, other: &Media, kept: &[usize], feeds: &[Feed], r
 }
 
 /// For each kept stream of the first source, the stream of another one that continues it, if there is one.
+/// `by_tables`: each may have a configuration of its own.
 fn matching(
     first: &Media,
     other: &Media,
     kept: &[usize],
     allow_drops: bool,
+    by_tables: bool,
     report: &mut Report,
 ) -> Result<Vec<Feed>> {
     let mut feeds: Vec<Feed> = Vec::new();
@@ -222,7 +258,7 @@ fn matching(
         let candidates = || {
             other.streams().iter().enumerate().filter(|(j, s)| {
                 !is_taken(j)
-                    && !s.is_hidden()
+                    && s.is_hidden() == like.is_hidden()
                     && s.kind() == like.kind()
                     && s.is_picture() == like.is_picture()
             })
@@ -247,8 +283,18 @@ fn matching(
             ));
             continue;
         };
+        // A track of MP4 has as many sample descriptions as it needs.
+        let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || numbering::goes_on(codec, a, b);
+        if by_tables && like.extradata() != stream.extradata() && !like.is_picture() {
+            report.warn(format!(
+                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
+                 but one for a track may not show it",
+                other.source().name(),
+                stream.codec()
+            ));
+        }
         if !like.is_picture()
-            && let Some(what) = like.difference(stream, numbering::goes_on)
+            && let Some(what) = like.difference(stream, goes_on)
         {
             let message = format!("it does not match {}: {what}", first.source().name());
             return Err(Error::invalid(message)

@@ -220,6 +220,37 @@ impl Clock {
         gap.max(0)
     }
 
+    /// Makes its ticks so many times as fine.
+    pub(crate) fn refine(&mut self, times: i32) {
+        let finer = |ticks: i64| ticks.saturating_mul(times.into());
+        self.base.den = self.base.den.saturating_mul(times);
+        self.last_dts = self.last_dts.map(finer);
+        self.anchor = self.anchor.map(|(source, out)| (source, finer(out)));
+        self.shown.iter_mut().for_each(|shown| shown.media = finer(shown.media));
+        for ticks in
+            [&mut self.frame, &mut self.next, &mut self.tail, &mut self.last_length, &mut self.decoded]
+        {
+            *ticks = finer(*ticks);
+        }
+    }
+
+    /// Where the part's first samples begin and its last ones end, in source ticks, for
+    /// [`nearest_start`](Self::nearest_start) and [`nearest_end`](Self::nearest_end).
+    pub(crate) fn note_borders(
+        &mut self,
+        starts: impl Iterator<Item = i64>,
+        ends: impl Iterator<Item = i64>,
+    ) {
+        self.starts.extend(starts.take(KEPT));
+        self.ends.extend(ends.take(KEPT));
+    }
+
+    /// Whether the part's coded frames are all of one length, and a last one that is cut short is taken for
+    /// whole.
+    pub(crate) fn takes_whole(&self) -> bool {
+        self.whole
+    }
+
     /// On a track without: timestamps are when a packet is shown. `shift` goes from the source's clock to the
     /// output's.
     pub(crate) fn place_at(&mut self, packet: &mut Packet, from: Rational, shift: Timestamp) {

@@ -34,6 +34,17 @@ pub(crate) struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    /// A byte of silence, where sound is not compressed: 0 but for what has no sign, and for the logarithmic ones
+    /// (G.711).
+    fn silence(&self) -> u8 {
+        match self.source.descriptions.first().map(|own| &own.kind) {
+            Some(b"raw ") => 0x80,
+            Some(b"ulaw") => 0xff,
+            Some(b"alaw") => 0xd5,
+            _ => 0,
+        }
+    }
+
     /// Where they lie, chunk by chunk.
     fn runs(&self) -> impl Iterator<Item = SampleRun> + '_ {
         self.ranges.iter().flat_map(|(_, range)| self.samples.in_chunks(range.start, range.end))
@@ -75,15 +86,22 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// With a track for each of these of a movie, whose ticks are so many times as fine. `memory`: how many bytes of payload may be held.
+    /// With a track for each of these of a movie, with so many ticks a second. `memory`: how many bytes of payload may be held.
     pub(crate) fn new(
         movie: Arc<Movie>,
         source: Source,
         tracks: impl Iterator<Item = (usize, u32)>,
         memory: u64,
     ) -> Self {
-        let drafts = tracks.map(|(track, times)| (track, Draft::new(times))).collect();
+        let drafts = tracks.map(|(track, scale)| (track, Draft::new(scale))).collect();
         Self { movie, source, drafts, payload: Builder::new(memory) }
+    }
+
+    /// Makes a track's ticks so many times as fine.
+    pub(crate) fn refine(&mut self, track: usize, times: i32) {
+        if let Some((_, draft)) = self.drafts.get_mut(track) {
+            draft.refine(times.unsigned_abs());
+        }
     }
 
     /// Puts samples of a source behind what is there, in the order that they lie in it.
@@ -101,7 +119,23 @@ impl Index {
                 report.packets = report.packets.saturating_add(range.len() as u64);
                 let (packets, most) = (report.packets, limits.packets);
                 Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
-                draft.change_last(*gap)?;
+                match (part.samples.blocks, u32::try_from(*gap)) {
+                    // Each tick is a sample there.
+                    (Some(blocks), Ok(gap @ 1..)) => {
+                        let place = self.payload.len();
+                        let bytes =
+                            u64::from(gap.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into());
+                        let most = limits.memory;
+                        Limits::hold(bytes, most, "memory", || {
+                            format!("silence between two parts takes {bytes} bytes, and the limit is {most}")
+                        })?;
+                        let silence = vec![part.silence(); usize::try_from(bytes).unwrap_or(0)];
+                        self.payload.write(place, &silence)?;
+                        draft.append_silence(gap)?;
+                        draft.lie_at(place, gap, 1);
+                    }
+                    _ => draft.change_last(*gap)?,
+                }
                 draft.append(part.source, part.samples, range.start, range.end)?;
                 control.check()?;
             }

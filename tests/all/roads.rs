@@ -3,9 +3,9 @@
 
 use crate::{common::*, samples::made};
 use avrope::{
-    Clip, Control, Cut, CutMode, Error, Media, Remux, Road, Source, TimeRange, cut,
+    Clip, Control, Cut, CutMode, Error, Join, Media, Remux, Road, Source, TimeRange, cut,
     inspect::{SampleInfo, inspect},
-    remux,
+    join, remux,
 };
 use std::path::{Path, PathBuf};
 
@@ -58,9 +58,42 @@ fn shown(path: &Path) -> Vec<Shown> {
     all
 }
 
-/// Holds two results against each other. What differs.
-fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool) -> Option<String> {
-    let (a, b) = (shown(tables), shown(libav));
+/// Half of AAC's frame at 48 kHz, in microseconds.
+const HALF_FRAME: i64 = 10_667;
+
+/// Leaves out what both show of sound at times that are no more than half a frame apart: where parts meet, sound
+/// may begin and end at either frame. What is left is at seams alone.
+fn leave_out_sound(a: &mut Vec<Shown>, b: &mut Vec<Shown>, seams: usize) {
+    let is_sound = |shown: &Shown| shown.1 == "soun";
+    let (mine, mut theirs): (Vec<Shown>, Vec<Shown>) = (
+        a.iter().filter(|s| is_sound(s)).cloned().collect(),
+        b.iter().filter(|s| is_sound(s)).cloned().collect(),
+    );
+    let mut alone = 0;
+    for shown in mine {
+        let like = |other: &Shown| {
+            (other.0, &other.3) == (shown.0, &shown.3) && (other.2 - shown.2).abs() <= HALF_FRAME
+        };
+        match theirs.iter().position(like) {
+            Some(i) => drop(theirs.remove(i)),
+            None => alone += 1,
+        }
+    }
+    let tracks =
+        a.iter().filter(|s| is_sound(s)).map(|s| s.0).collect::<std::collections::BTreeSet<_>>().len();
+    // One may end there and one begin.
+    if alone + theirs.len() <= 2 * seams * tracks {
+        a.retain(|s| !is_sound(s));
+        b.retain(|s| !is_sound(s));
+    }
+}
+
+/// Holds two results against each other, whose parts meet at so many places. What differs.
+fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize) -> Option<String> {
+    let (mut a, mut b) = (shown(tables), shown(libav));
+    if seams > 0 {
+        leave_out_sound(&mut a, &mut b, seams);
+    }
     let near =
         |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= 1;
     if a.len() != b.len() || !a.iter().zip(&b).all(|(a, b)| near(a, b)) {
@@ -94,6 +127,7 @@ fn both(
     folder: &Path,
     run: &dyn Fn(Road) -> Result<Clip, Error>,
     decodes: bool,
+    seams: usize,
     wrong: &mut Vec<String>,
 ) -> bool {
     let (tables, libav) = (run(Road::Tables), run(Road::Libav));
@@ -119,7 +153,7 @@ fn both(
     }
     let (tables, libav) = (save(&tables, folder, "tables.mp4"), save(&libav, folder, "libav.mp4"));
     let length = tables_report.duration.as_secs_f64();
-    if let Some(what) = differ(&tables, &libav, length, decodes) {
+    if let Some(what) = differ(&tables, &libav, length, decodes, seams) {
         if let Ok(keep) = std::env::var("KEEP") {
             let n = wrong.len();
             std::fs::copy(&tables, format!("{keep}/{n}-tables.mp4")).unwrap();
@@ -169,22 +203,70 @@ fn cuts_and_remuxes_are_the_same() {
         ];
         for (i, keep) in keeps.into_iter().enumerate() {
             for mode in [CutMode::Edit, CutMode::Keyframe] {
-                let decodes = cfg!(feature = "full-tests") || (i + name.len()) % 3 == 0;
+                let decodes = cfg!(feature = "full-tests") || (i + name.len()) % 6 == 0;
                 let run = |road| cutting(&media, road, mode, keep);
                 by_tables += usize::from(both(
                     &format!("{name} {mode:?} {keep:?}"),
                     folder.path(),
                     &run,
                     decodes,
+                    0,
                     &mut wrong,
                 ));
             }
         }
         let run = |road| remux(&media, &Remux::new().road(road), &Control::new());
-        by_tables += usize::from(both(&format!("{name} remux"), folder.path(), &run, true, &mut wrong));
+        by_tables += usize::from(both(&format!("{name} remux"), folder.path(), &run, true, 0, &mut wrong));
     }
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
     assert!(by_tables > 100, "{by_tables} by tables");
+}
+
+#[test]
+fn joins_are_the_same() {
+    oracle!("roads");
+    let all: Vec<_> = sources().into_iter().filter(|(_, path)| open(path).duration().is_some()).collect();
+    let (mut wrong, mut by_tables) = (Vec::new(), 0);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, path) in &all {
+        // Sound that is not compressed stays with the picture to the sample; libav's way lets it run on by half
+        // a packet.
+        if name.starts_with("pcm") {
+            continue;
+        }
+        // With itself, with a part of itself, and with others that fit.
+        let media = open(path);
+        let length = media.duration().unwrap().as_secs_f64();
+        let Ok(part) = cutting(&media, Road::Libav, CutMode::Edit, &[(0.3 * length, 0.8 * length)]) else {
+            continue;
+        };
+        let part = save(&part, folder.path(), "part.mp4");
+        let others = all.iter().map(|(_, other)| other.clone()).filter(|other| other != path);
+        let lists = [
+            vec![path.clone(), path.clone(), path.clone()],
+            vec![path.clone(), part.clone()],
+            vec![part, path.clone()],
+        ];
+        for list in lists.into_iter().chain(others.map(|other| vec![path.clone(), other])) {
+            let list: Vec<Source> = list.iter().map(|path| Source::open(path).unwrap()).collect();
+            let run = |road| join(&list, &Join::new().road(road), &Control::new());
+            if run(Road::Libav).is_err() {
+                continue;
+            }
+            let names: Vec<_> =
+                list.iter().map(|source| source.name().rsplit('/').next().unwrap().to_owned()).collect();
+            by_tables += usize::from(both(
+                &format!("{name}: {names:?}"),
+                folder.path(),
+                &run,
+                false,
+                list.len() - 1,
+                &mut wrong,
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
+    assert!(by_tables > 20, "{by_tables} by tables");
 }
 
 /// Files whose tables say the same in other ways.
@@ -207,11 +289,11 @@ fn made_files_are_cut_the_same() {
             let keep = [(from as f64 / 1000.0, to as f64 / 1000.0)];
             let run = |road| cutting(&media, road, mode, &keep);
             let name = format!("file {number} ({what}) {mode:?} {keep:?}");
-            by_tables += usize::from(both(&name, folder.path(), &run, false, &mut wrong));
+            by_tables += usize::from(both(&name, folder.path(), &run, false, 0, &mut wrong));
         }
         let run = |road| remux(&media, &Remux::new().road(road), &Control::new());
         let name = format!("file {number} ({what}) remux");
-        by_tables += usize::from(both(&name, folder.path(), &run, false, &mut wrong));
+        by_tables += usize::from(both(&name, folder.path(), &run, false, 0, &mut wrong));
     }
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
     assert!(by_tables > count as usize, "{by_tables} by tables");

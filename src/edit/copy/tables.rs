@@ -8,7 +8,10 @@ use crate::{
     job::Stage,
     media::Span,
     mp4::{self, Samples, Track},
-    output::{clock::RunTimes, index::Taken},
+    output::{
+        clock::{Clock, RunTimes},
+        index::Taken,
+    },
     read::Need,
     time::{Rational, Timestamp, convert},
 };
@@ -70,6 +73,17 @@ impl Copy<'_, '_> {
                 continue;
             }
             let Some(mut times) = times(samples, first, end) else { continue };
+            let cut_short = self.session.target.tracks.get_mut(lane.track).map_or(0, |track| {
+                // A last frame is as long as the others.
+                let whole = track.clock.takes_whole();
+                let longer =
+                    if whole { i64::from(times.first).saturating_sub(times.last.into()).max(0) } else { 0 };
+                note_borders(&mut track.clock, lane, samples, first..end, &times, longer);
+                longer
+            });
+            times.decoded = times.decoded.saturating_add(cut_short);
+            times.composed = times.composed.saturating_add(cut_short);
+            times.last = if cut_short > 0 { times.first } else { times.last };
             let mut ranges = kept(samples, first, end, lane.leading_before);
             let trimmed =
                 if is_trimmed(track) { trim(lane, &mut times, end.saturating_sub(first)) } else { (0, 0) };
@@ -91,7 +105,7 @@ impl Copy<'_, '_> {
             if let Some(ranges) = self.place_run(i, times, ranges) {
                 let own =
                     if trimmed.0 > 0 { self.time_code(track, samples, first, trimmed.0)? } else { None };
-                let last = trimmed.1.saturating_mul(finer).saturating_neg();
+                let last = cut_short.saturating_sub(trimmed.1).saturating_mul(finer);
                 let (track, source) = (self.track_of(i), track);
                 taken.push(Taken { track, source, samples, ranges, last, first: own });
             }
@@ -230,6 +244,33 @@ fn kept(samples: &Samples, first: u32, end: u32, leading_before: Option<i64>) ->
         ranges.push((skipped, from..end));
     }
     ranges
+}
+
+/// Notes where a part's first frames of sound begin and its last ones end. `longer`: so much longer than its table
+/// says lasts the last one.
+fn note_borders(
+    clock: &mut Clock,
+    lane: &Lane,
+    samples: &Samples,
+    range: Range<u32>,
+    times: &RunTimes,
+    longer: i64,
+) {
+    if lane.kind != StreamKind::Audio {
+        return;
+    }
+    let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
+    let walk = |time: i64| {
+        let from = samples.decoded_at(time).unwrap_or(0).max(range.start);
+        samples.walk(from).take(usize::try_from(range.end.saturating_sub(from)).unwrap_or(0))
+    };
+    let begins = lane.spans.first().map_or(0, |span| span.media);
+    let starts = walk(begins.saturating_sub(near)).map(|sample| sample.composition);
+    let starts = starts.take_while(|start| *start <= begins.saturating_add(near));
+    let ends = walk(lane.until.min(times.composed).saturating_sub(near));
+    let ends = ends.map(|sample| sample.composition.saturating_add(sample.duration.into()));
+    let ends = ends.map(|end| if end == times.composed { end.saturating_add(longer) } else { end });
+    clock.note_borders(starts, ends);
 }
 
 /// Whether a track's samples may be shown for a shorter time than they are in the source, and begin later: text,

@@ -34,8 +34,8 @@ struct DraftGroups {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     descriptions: Vec<Description>,
-    /// How many of its ticks are one of its sources'.
-    times: u32,
+    /// Ticks a second.
+    scale: u32,
     count: u32,
     decoded: u64,
     durations: Runs<u32>,
@@ -59,9 +59,21 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Of whose ticks so many are one of its sources'.
-    pub(crate) fn new(times: u32) -> Self {
-        Self { times, ..Self::default() }
+    /// Of so many ticks a second.
+    pub(crate) fn new(scale: u32) -> Self {
+        Self { scale, ..Self::default() }
+    }
+
+    /// Makes them so many times as fine.
+    pub(crate) fn refine(&mut self, times: u32) {
+        self.scale = self.scale.saturating_mul(times);
+        self.decoded = self.decoded.saturating_mul(times.into());
+        for (_, duration) in &mut self.durations {
+            *duration = duration.saturating_mul(times);
+        }
+        for (_, offset) in self.offsets.iter_mut().flatten() {
+            *offset = offset.saturating_mul(times.cast_signed());
+        }
     }
 
     /// Samples so far.
@@ -106,13 +118,19 @@ impl Draft {
         if added == 0 {
             return Ok(());
         }
+        let times = self.scale.checked_div(track.scale).unwrap_or(1);
+        if samples.longest().saturating_mul(times.into()) > i32::MAX.cast_unsigned().into() {
+            return Err(Error::unsupported(
+                "a sample that lasts longer than MP4 has room for, in ticks as fine",
+            ));
+        }
         for (samples, duration) in samples.durations.between(from, to) {
-            push(&mut self.durations, samples, duration.saturating_mul(self.times));
+            push(&mut self.durations, samples, duration.saturating_mul(times));
         }
         let lasts = samples.decode_of(to).saturating_sub(samples.decode_of(from));
-        let lasts = lasts.saturating_mul(self.times.into());
+        let lasts = lasts.saturating_mul(times.into());
         self.decoded = self.decoded.saturating_add(u64::try_from(lasts).unwrap_or(0));
-        self.append_offsets(samples, from, to);
+        self.append_offsets(samples, from, to, times.cast_signed());
         self.append_sizes(samples, from, to);
         self.append_sync(samples, from, to);
         self.append_extras(track, from, to);
@@ -120,7 +138,16 @@ impl Draft {
         Ok(())
     }
 
-    fn append_offsets(&mut self, samples: &Samples, from: u32, to: u32) {
+    /// Samples of nothing behind others of one tick and one size each.
+    pub(crate) fn append_silence(&mut self, samples: u32) -> Result<()> {
+        let count = self.count.checked_add(samples).ok_or_else(too_many)?;
+        push(&mut self.durations, samples, 1);
+        self.decoded = self.decoded.saturating_add(samples.into());
+        self.count = count;
+        Ok(())
+    }
+
+    fn append_offsets(&mut self, samples: &Samples, from: u32, to: u32, times: i32) {
         let added = to.saturating_sub(from);
         let Some(theirs) = &samples.offsets else {
             if let Some(own) = &mut self.offsets {
@@ -132,7 +159,7 @@ impl Draft {
         let own = self.offsets.get_or_insert_with(|| backfilled(before, 0));
         let mut told: u32 = 0;
         for (samples, offset) in theirs.between(from, to) {
-            push(own, samples, offset.cast_signed().saturating_mul(self.times.cast_signed()));
+            push(own, samples, offset.cast_signed().saturating_mul(times));
             told = told.saturating_add(samples);
         }
         push(own, added.saturating_sub(told), 0);

@@ -46,13 +46,13 @@ impl Target {
         let numbered: Vec<_> =
             streams.filter_map(|(i, stream)| Some((i, stream, number(stream.id())?))).collect();
         // All of it is shown as it is.
-        let finer = |number: usize| match movie.tracks.get(number) {
+        let times = |number: usize| match movie.tracks.get(number) {
             Some(track) if !whole => track.finer(),
             _ => 1,
         };
         let base = |stream: &Stream, number: usize| {
             let base = stream.time_base();
-            Rational { den: base.den.saturating_mul(finer(number).cast_signed()), ..base }
+            Rational { den: base.den.saturating_mul(times(number).cast_signed()), ..base }
         };
         let track = |(index, (_, stream, number)): (usize, &(usize, &Stream, usize))| Track {
             index,
@@ -74,11 +74,51 @@ impl Target {
         self.tracks = numbered.iter().enumerate().map(track).collect();
         self.templates = numbered.iter().map(|(i, ..)| *i).collect();
         self.chapters = chapters.to_vec();
-        let numbers = numbered.iter().map(|(.., number)| (*number, finer(*number)));
+        let scale = |stream: &Stream, number: usize| base(stream, number).den.unsigned_abs();
+        let numbers = numbered.iter().map(|(_, stream, number)| (*number, scale(stream, *number)));
         report.road = Some(Road::Tables);
         let memory = self.control.get_limits().memory;
         let index = Index::new(movie.clone(), media.source().clone(), numbers, memory);
         self.index = Some(Box::new(index));
+        Ok(true)
+    }
+
+    /// Nothing is open any more.
+    pub(crate) fn close_tables(&mut self) {
+        self.index = None;
+        self.tracks.clear();
+        self.templates.clear();
+        self.chapters.clear();
+    }
+
+    /// Whether another source can follow by its tables, which streams go into which tracks: their ticks become
+    /// as fine as both sources need. False, and nothing has happened to them, if that can't be.
+    pub(crate) fn continues_tables(
+        &mut self,
+        media: &Media,
+        pairs: impl Iterator<Item = (usize, usize)>,
+    ) -> Result<bool> {
+        let (Some(index), Some(movie)) = (&mut self.index, media.movie(&self.control)?) else {
+            return Ok(false);
+        };
+        if !is_of_kind(&self.name, movie.brands.as_ref().and_then(mp4::major_brand)) {
+            return Ok(false);
+        }
+        for (track, stream) in pairs {
+            let (Some(track), Some(stream)) = (self.tracks.get_mut(track), media.streams().get(stream))
+            else {
+                continue;
+            };
+            if stream.is_picture() {
+                continue;
+            }
+            let (own, theirs) = (track.clock.base().den, stream.time_base().den);
+            let Some(times) = finer(own, theirs) else { return Ok(false) };
+            if times > 1 {
+                track.clock.refine(times);
+                index.refine(track.index, times);
+            }
+        }
         Ok(true)
     }
 
@@ -94,6 +134,17 @@ impl Target {
             None => Err(crate::Error::new(crate::ErrorKind::Bug, "samples for an output of packets")),
         }
     }
+}
+
+/// How many times as fine a clock has to be for another one's ticks to be whole numbers of its own.
+fn finer(own: i32, other: i32) -> Option<i32> {
+    const MOST: i64 = 100_000_000;
+    let (mut a, mut b) = (i64::from(own), i64::from(other));
+    while b > 0 {
+        (a, b) = (b, a.checked_rem(b)?);
+    }
+    let times = i64::from(other).checked_div(a)?;
+    i32::try_from(times).ok().filter(|_| i64::from(own).saturating_mul(times) <= MOST || times == 1)
 }
 
 /// Whether a file with this first brand may stay what it is in a container of this name: QuickTime's sample
