@@ -58,11 +58,11 @@ fn shown(path: &Path) -> Vec<Shown> {
     all
 }
 
-/// Half of AAC's frame at 48 kHz, in microseconds.
-const HALF_FRAME: i64 = 10_667;
+/// AAC's frame at 48 kHz, in microseconds.
+const FRAME: i64 = 21_334;
 
-/// Leaves out what both show of sound at times that are no more than half a frame apart: where parts meet, sound
-/// may begin and end at either frame. What is left is at seams alone.
+/// Leaves out what both show of sound at times that are no more than a frame apart: where parts meet, it is half
+/// of one off at the most, and may begin and end at either frame. What is left is at seams alone.
 fn leave_out_sound(a: &mut Vec<Shown>, b: &mut Vec<Shown>, seams: usize) {
     let is_sound = |shown: &Shown| shown.1 == "soun";
     let (mine, mut theirs): (Vec<Shown>, Vec<Shown>) = (
@@ -71,9 +71,8 @@ fn leave_out_sound(a: &mut Vec<Shown>, b: &mut Vec<Shown>, seams: usize) {
     );
     let mut alone = 0;
     for shown in mine {
-        let like = |other: &Shown| {
-            (other.0, &other.3) == (shown.0, &shown.3) && (other.2 - shown.2).abs() <= HALF_FRAME
-        };
+        let like =
+            |other: &Shown| (other.0, &other.3) == (shown.0, &shown.3) && (other.2 - shown.2).abs() <= FRAME;
         match theirs.iter().position(like) {
             Some(i) => drop(theirs.remove(i)),
             None => alone += 1,
