@@ -229,8 +229,9 @@ fn joins_are_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for (name, path) in &all {
         // Sound that is not compressed stays with the picture to the sample; libav's way lets it run on by half
-        // a packet.
-        if name.starts_with("pcm") {
+        // a packet. A first frame that lasts for eight is no reason to take a last one for as long, as libav's way
+        // does.
+        if name.starts_with("pcm") || name == "sound-shorter.mp4" {
             continue;
         }
         // With itself, with a part of itself, and with others that fit.

@@ -73,17 +73,20 @@ impl Copy<'_, '_> {
                 continue;
             }
             let Some(mut times) = times(samples, first, end) else { continue };
-            let cut_short = self.session.target.tracks.get_mut(lane.track).map_or(0, |track| {
+            // That of the frame in front of the last one: the first one may be longer by a gap.
+            let before = end.checked_sub(2).filter(|before| *before >= first);
+            let frame = before.and_then(|before| samples.walk(before).next());
+            let frame = frame.map_or(0, |sample| i64::from(sample.duration));
+            let cut_short: i64 = self.session.target.tracks.get_mut(lane.track).map_or(0, |track| {
                 // A last frame is as long as the others.
                 let whole = track.clock.takes_whole();
-                let longer =
-                    if whole { i64::from(times.first).saturating_sub(times.last.into()).max(0) } else { 0 };
+                let longer = if whole { frame.saturating_sub(times.last.into()).max(0) } else { 0 };
                 note_borders(&mut track.clock, lane, samples, first..end, &times, longer);
                 longer
             });
             times.decoded = times.decoded.saturating_add(cut_short);
             times.composed = times.composed.saturating_add(cut_short);
-            times.last = if cut_short > 0 { times.first } else { times.last };
+            times.last = u32::try_from(i64::from(times.last).saturating_add(cut_short)).unwrap_or(times.last);
             let mut ranges = kept(samples, first, end, lane.leading_before);
             let trimmed =
                 if is_trimmed(track) { trim(lane, &mut times, end.saturating_sub(first)) } else { (0, 0) };
