@@ -113,7 +113,7 @@ impl Operation for Joining {
         let first = self.first(control)?;
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         let before = report.clone();
-        if target.open_tables(&first, self.settings.road, false, &chapters, report)? {
+        if target.open_tables(&first, self.settings.road, &chapters, report)? {
             if self.parts(&first, target, report, control)? {
                 return Ok(());
             }

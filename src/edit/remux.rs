@@ -4,6 +4,7 @@ use super::copy::{self, Feed, Part, Session};
 use crate::{
     Control, Media, Report, Result, Road, Sink, Source, Timestamp,
     av::input::RawChapter,
+    job::Stage,
     output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
     time::Rational,
 };
@@ -112,9 +113,15 @@ impl Remuxing {
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
         let chapters = all_chapters(&self.media, Timestamp::ZERO);
-        if !target.open_tables(&self.media, self.settings.road, true, &chapters, report)? {
-            target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        self.media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
+        if target.take_whole(&self.media, self.settings.road, report)? {
+            let length = self.media.length().unwrap_or(Timestamp::ZERO);
+            report.duration = length.length();
+            let nanos = u64::try_from(length.nanos()).unwrap_or(0);
+            control.report(Stage::Copy, nanos, nanos)?;
+            return control.check();
         }
+        target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
         let feeds = Feed::all(target);
         let part = Part {
             from: Timestamp::ZERO,

@@ -267,7 +267,7 @@ impl Media {
         let serve = |movie: &mp4::Movie| {
             self.0.streams.iter().filter(|stream| !stream.is_picture()).all(|stream| serves(stream, movie))
         };
-        Ok(movie.filter(|movie| !movie.fragmented && serve(movie)))
+        Ok(movie.filter(|movie| !movie.fragmented && !movie.names_places && serve(movie)))
     }
 
     /// What is wrong with it, though it opens.

@@ -26,6 +26,9 @@ pub(crate) struct Movie {
     pub brands: Option<Bytes>,
     /// The file's other boxes that tables and payload are not in.
     pub others: Vec<Place>,
+    /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
+    /// have besides (saio; 8.7.9).
+    pub names_places: bool,
 }
 
 /// A track (8.3).
@@ -64,7 +67,7 @@ impl Movie {
     /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
     /// limits allow, or is cut short.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
-        let (mut movie, mut brands, mut others) = (None, None, Vec::new());
+        let (mut movie, mut brands, mut others, mut names_places) = (None, None, Vec::new(), false);
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
@@ -74,12 +77,19 @@ impl Movie {
                 b"mdat" | b"free" | b"skip" | b"wide" => {}
                 // Behind the moov there may be thousands of fragments.
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
-                _ if others.len() < OTHERS => others.push(place),
+                _ if others.len() < OTHERS => {
+                    names_places |=
+                        &place.kind == b"meta" && names_place(place.kind, &load(read, place, limits)?);
+                    others.push(place);
+                }
                 _ => {}
             }
             Ok(true)
         })?;
-        Ok(movie.map(|movie| Self { brands, others, ..movie }))
+        Ok(movie.map(|movie| {
+            let names_places = names_places || names_place(*b"moov", &movie.content);
+            Self { brands, others, names_places, ..movie }
+        }))
     }
 
     /// Of a moov's content.
@@ -133,6 +143,25 @@ impl Movie {
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
+}
+
+/// Whether a box's content has one that says where bytes lie, however deep in it.
+fn names_place(kind: [u8; 4], content: &Bytes) -> bool {
+    const HOLDERS: [&[u8; 4]; 6] = [b"trak", b"mdia", b"minf", b"stbl", b"udta", b"meta"];
+    let mut left = vec![(kind, content.clone())];
+    while let Some((kind, content)) = left.pop() {
+        // A meta has a version, but QuickTime's.
+        let first = content.get(4..8).filter(|_| &kind == b"meta");
+        let is_full = first.is_some_and(|kind| !kind.iter().all(u8::is_ascii_alphanumeric));
+        for (kind, content) in children(&if is_full { content.slice(4..) } else { content }) {
+            match &kind {
+                b"iloc" | b"saio" => return true,
+                holder if HOLDERS.contains(&holder) => left.push((kind, content)),
+                _ => {}
+            }
+        }
+    }
+    false
 }
 
 /// A box's content, if the limits allow to hold it.

@@ -10,7 +10,7 @@ use crate::{
     Control, Error, ErrorKind, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Chapter, Draft, Moov, Movie, MoviePlan, SampleRun, Samples, TrackPlan},
+    mp4::{self, Chapter, Draft, Moov, Moved, Movie, MoviePlan, SampleRun, Samples, TrackPlan},
     time::{Rational, convert},
 };
 use bytes::Bytes;
@@ -272,29 +272,18 @@ impl Index {
             chapters: chapters.collect(),
         };
         let payload = self.payload.finish();
-        let mut head = Vec::new();
-        if let Some(brands) = &self.movie.brands {
-            mp4::put_box(&mut head, *b"ftyp", brands);
-        }
-        let others = self.movie.others.iter().map(|place| place.end.saturating_sub(place.start));
-        let others = others.fold(0, u64::saturating_add);
-        let behind = payload.len().saturating_add(others);
-        let mut moov = Moov::new(head.clone(), &plan, false)?;
-        if mp4::needs_wide(moov.len() as u64, behind) {
-            moov = Moov::new(head, &plan, true)?;
+        let head = Head::new(&self.movie);
+        let mut moov = Moov::new(head.bytes.clone(), &plan, false)?;
+        if mp4::needs_wide(moov.len() as u64, payload.len().saturating_add(head.others)) {
+            moov = Moov::new(head.bytes.clone(), &plan, true)?;
         }
         let drafts = || plan.tracks.iter().map(|track| track.draft.places());
         let is_chunk = |at: u64| drafts().any(|places| places.binary_search(&at).is_ok());
-        let headers = (moov.len() as u64).saturating_add(others);
+        let headers = (moov.len() as u64).saturating_add(head.others);
         let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
         let mut mover = placement.mover();
-        let mut out = Builder::with_head(moov.placed(&plan, |at| mover.moved(at)));
-        out.set_source(&self.source);
-        for place in &self.movie.others {
-            out.write_shared(out.len(), place.start, place.end.saturating_sub(place.start))?;
-        }
-        placement.write(&mut out, &payload)?;
-        Ok(out.finish())
+        let moov = moov.placed(&plan, |at| mover.moved(at));
+        head.write(moov, &self.movie, &self.source, &placement, &payload)
     }
 
     fn count(&self, track: usize) -> u32 {
@@ -305,4 +294,86 @@ impl Index {
 /// Puts a stretch of the payload's current source behind it.
 fn write_whole(payload: &mut Builder, whole: &Range<u64>) -> Result<()> {
     payload.write_shared(payload.len(), whole.start, whole.end.saturating_sub(whole.start))
+}
+
+/// All of a movie and its payload, in a file whose moov is first: what does not say where things lie is as it
+/// was, byte for byte. None if its tables name chunks that no sample lies in.
+pub(crate) fn whole(
+    movie: &Movie,
+    source: &Source,
+    report: &mut Report,
+    control: &Control,
+) -> Result<Option<Rope>> {
+    let mut index = Index::new(Arc::default(), source.clone(), std::iter::empty(), 0);
+    let mut taken = Vec::new();
+    for (track, source) in movie.tracks.iter().enumerate() {
+        let Ok(samples) = &source.samples else { return Ok(None) };
+        index.drafts.push((track, Draft::new(source.scale)));
+        let ranges = vec![(0, 0..samples.count())];
+        report.packets = report.packets.saturating_add(samples.count().into());
+        taken.push(Taken { track, source, samples, ranges, last: 0, first: None });
+    }
+    let (packets, most) = (report.packets, control.get_limits().packets);
+    Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
+    index.place(source, &taken, report, control)?;
+    let places: Vec<&[u64]> = index.drafts.iter().map(|(_, draft)| draft.places()).collect();
+    let all = taken
+        .iter()
+        .zip(&places)
+        .all(|(part, places)| places.len() as u64 == u64::from(part.samples.chunks()));
+    if !all {
+        (report.packets, report.payload_shared) = (0, 0);
+        return Ok(None);
+    }
+    let payload = std::mem::replace(&mut index.payload, Builder::new(0)).finish();
+    let head = Head::new(movie);
+    let mut moov = Moved::new(head.bytes.clone(), movie, false);
+    if mp4::needs_wide(moov.len() as u64, payload.len().saturating_add(head.others)) {
+        moov = Moved::new(head.bytes.clone(), movie, true);
+    }
+    let is_chunk = |at: u64| places.iter().any(|places| places.binary_search(&at).is_ok());
+    let headers = (moov.len() as u64).saturating_add(head.others);
+    let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
+    let mut mover = placement.mover();
+    let Some(moov) = moov.placed(&places, |at| mover.moved(at)) else {
+        (report.packets, report.payload_shared) = (0, 0);
+        return Ok(None);
+    };
+    head.write(moov, movie, source, &placement, &payload).map(Some)
+}
+
+/// What is in front of the payload beside the moov.
+struct Head {
+    bytes: Vec<u8>,
+    /// How many bytes the file's other boxes have.
+    others: u64,
+}
+
+impl Head {
+    fn new(movie: &Movie) -> Self {
+        let mut bytes = Vec::new();
+        if let Some(brands) = &movie.brands {
+            mp4::put_box(&mut bytes, *b"ftyp", brands);
+        }
+        let others = movie.others.iter().map(|place| place.end.saturating_sub(place.start));
+        Self { bytes, others: others.fold(0, u64::saturating_add) }
+    }
+
+    /// The file: what begins with the brands and the moov, and then the source's other boxes and the payload.
+    fn write(
+        &self,
+        moov: Vec<u8>,
+        movie: &Movie,
+        source: &Source,
+        placement: &Placement,
+        payload: &Rope,
+    ) -> Result<Rope> {
+        let mut out = Builder::with_head(moov);
+        out.set_source(source);
+        for place in &movie.others {
+            out.write_shared(out.len(), place.start, place.end.saturating_sub(place.start))?;
+        }
+        placement.write(&mut out, payload)?;
+        Ok(out.finish())
+    }
 }

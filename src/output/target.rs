@@ -13,7 +13,7 @@ use super::{
     track::Track,
 };
 use crate::{
-    Control, Error, Media, Result, Source,
+    Control, Error, Media, Result, Rope, Source,
     av::{files::WriteFiles, input::RawChapter, muxer::Muxer, output::Output, stream::Stream},
     io::{
         PartialFile,
@@ -95,6 +95,8 @@ pub(crate) struct Target {
     output: Option<Output>,
     /// What is written in place of libav's output, where samples come from tables.
     index: Option<Box<Index>>,
+    /// All of the result, where it was made at once.
+    finished: Option<Rope>,
     control: Control,
     /// What the caller tells the muxer, by libav's names.
     extra: Vec<(String, String)>,
@@ -158,6 +160,7 @@ impl Target {
             seeks,
             output: None,
             index: None,
+            finished: None,
             extra: Vec::new(),
             control: control.clone(),
             identity: 0xcbf2_9ce4_8422_2325,

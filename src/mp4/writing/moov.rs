@@ -192,6 +192,84 @@ impl Moov {
     }
 }
 
+/// A moov as it was, but for where its chunks lie.
+pub(crate) struct Moved {
+    bytes: Vec<u8>,
+    /// Where the entries of each track begin, and whether they have 64 bits.
+    tables: Vec<(usize, bool)>,
+}
+
+impl Moved {
+    /// Behind what a file begins with. `wide`: chunks' places have 64 bits, also where they had 32.
+    pub(crate) fn new(head: Vec<u8>, movie: &Movie, wide: bool) -> Self {
+        let mut moved = Self { bytes: head, tables: Vec::new() };
+        let mut bytes = std::mem::take(&mut moved.bytes);
+        bytes.reserve(movie.content.len().saturating_add(16 << 10));
+        put::boxed(&mut bytes, *b"moov", |to| moved.copy(to, &movie.content, &[b"trak"], wide));
+        Self { bytes, ..moved }
+    }
+
+    /// Its size in bytes, with what is in front.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What leads to the tables is gone through, and all else is as it was.
+    fn copy(&mut self, to: &mut Vec<u8>, content: &Bytes, path: &[&[u8; 4]], wide: bool) {
+        for (kind, content) in children(content) {
+            match &kind {
+                b"stco" | b"co64" if path.is_empty() => {
+                    let was = if kind == *b"co64" { 8 } else { 4 };
+                    let is_wide = wide || was == 8;
+                    let entries = content.len().saturating_sub(8).checked_div(was).unwrap_or(0);
+                    let stated = content
+                        .get(4..)
+                        .and_then(<[u8]>::first_chunk)
+                        .map(|count| u32::from_be_bytes(*count));
+                    let count = entries.min(usize::try_from(stated.unwrap_or(0)).unwrap_or(0));
+                    put::versioned(to, if is_wide { *b"co64" } else { *b"stco" }, 0, |to| {
+                        put::count(to, count);
+                        self.tables.push((to.len(), is_wide));
+                        let size = count.saturating_mul(if is_wide { 8 } else { 4 });
+                        to.resize(to.len().saturating_add(size), 0);
+                    });
+                }
+                _ if path.first() == Some(&&kind) => {
+                    let rest: &[&[u8; 4]] = match &kind {
+                        b"trak" => &[b"mdia"],
+                        b"mdia" => &[b"minf"],
+                        b"minf" => &[b"stbl"],
+                        _ => &[],
+                    };
+                    put::boxed(to, kind, |to| self.copy(to, &content, rest, wide));
+                }
+                _ => put::kept(to, kind, &content),
+            }
+        }
+    }
+
+    /// The same, when it is known where each track's chunks go. None if a track has another number of tables than
+    /// one.
+    pub(crate) fn placed(
+        mut self,
+        tracks: &[impl AsRef<[u64]>],
+        mut to: impl FnMut(u64) -> u64,
+    ) -> Option<Vec<u8>> {
+        if tracks.len() != self.tables.len() {
+            return None;
+        }
+        for (places, (at, is_wide)) in tracks.iter().zip(&self.tables) {
+            let entry = if *is_wide { 8 } else { 4 };
+            let table = self.bytes.get_mut(*at..)?;
+            for (entry, place) in table.chunks_exact_mut(entry).zip(places.as_ref()) {
+                let place = to(*place).to_be_bytes();
+                entry.copy_from_slice(place.get(place.len().saturating_sub(entry.len())..)?);
+            }
+        }
+        Some(self.bytes)
+    }
+}
+
 /// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
 pub(crate) const OF_SAMPLES: [&[u8; 4]; 21] = [
     b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsh", b"sdtp", b"stdp", b"padb", b"stsc",

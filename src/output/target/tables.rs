@@ -7,37 +7,27 @@ use crate::{
         input::RawChapter,
         stream::{Stream, StreamKind},
     },
-    mp4,
+    mp4::{self, Movie},
     output::{
         clock::Clock,
-        index::{Index, Taken},
+        index::{Index, Taken, whole},
         track::Track,
     },
     time::{Rational, Timestamp},
 };
+use std::sync::Arc;
 
 impl Target {
     /// Opens the output for a source whose samples its tables tell, with a track for each of its streams. False
-    /// where they can't serve: then nothing has happened. `whole`: all of it follows.
+    /// where they can't serve: then nothing has happened.
     pub(crate) fn open_tables(
         &mut self,
         media: &Media,
         road: Road,
-        whole: bool,
         chapters: &[RawChapter],
         report: &mut Report,
     ) -> Result<bool> {
-        if self.edit_lists && media.demuxer().is_mov() {
-            report.road = Some(Road::Libav);
-        }
-        let takes = matches!(self.device, Device::Rope(_)) && self.layout == Layout::Indexed;
-        if road != Road::Tables || !takes || !self.edit_lists || !self.extra.is_empty() {
-            return Ok(false);
-        }
-        let Some(movie) = media.movie(&self.control)? else { return Ok(false) };
-        if !is_of_kind(&self.name, movie.brands.as_ref().and_then(mp4::major_brand)) {
-            return Ok(false);
-        }
+        let Some(movie) = self.tables_of(media, road, report)? else { return Ok(false) };
         let number = |id: i32| {
             let id = u32::try_from(id).ok()?;
             movie.tracks.iter().position(|track| track.id == id)
@@ -45,11 +35,7 @@ impl Target {
         let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
         let numbered: Vec<_> =
             streams.filter_map(|(i, stream)| Some((i, stream, number(stream.id())?))).collect();
-        // All of it is shown as it is.
-        let times = |number: usize| match movie.tracks.get(number) {
-            Some(track) if !whole => track.finer(),
-            _ => 1,
-        };
+        let times = |number: usize| movie.tracks.get(number).map_or(1, mp4::Track::finer);
         let base = |stream: &Stream, number: usize| {
             let base = stream.time_base();
             Rational { den: base.den.saturating_mul(times(number).cast_signed()), ..base }
@@ -76,11 +62,39 @@ impl Target {
         self.chapters = chapters.to_vec();
         let scale = |stream: &Stream, number: usize| base(stream, number).den.unsigned_abs();
         let numbers = numbered.iter().map(|(_, stream, number)| (*number, scale(stream, *number)));
-        report.road = Some(Road::Tables);
         let memory = self.control.get_limits().memory;
         let index = Index::new(movie.clone(), media.source().clone(), numbers, memory);
         self.index = Some(Box::new(index));
         Ok(true)
+    }
+
+    /// Takes all of a source whose samples its tables tell: what it is made of stays as it is, but for where
+    /// chunks lie. False where its tables can't serve.
+    pub(crate) fn take_whole(&mut self, media: &Media, road: Road, report: &mut Report) -> Result<bool> {
+        let Some(movie) = self.tables_of(media, road, report)? else { return Ok(false) };
+        self.finished = whole(&movie, media.source(), report, &self.control)?;
+        if self.finished.is_none() {
+            report.road = Some(Road::Libav);
+        }
+        Ok(self.finished.is_some())
+    }
+
+    /// What a source's tables say, if they can serve here.
+    fn tables_of(&self, media: &Media, road: Road, report: &mut Report) -> Result<Option<Arc<Movie>>> {
+        if self.edit_lists && media.demuxer().is_mov() {
+            report.road = Some(Road::Libav);
+        }
+        let takes = matches!(self.device, Device::Rope(_)) && self.layout == Layout::Indexed;
+        if road != Road::Tables || !takes || !self.edit_lists || !self.extra.is_empty() {
+            return Ok(None);
+        }
+        let movie = media.movie(&self.control)?;
+        let brand = |movie: &Movie| movie.brands.as_ref().and_then(mp4::major_brand);
+        let movie = movie.filter(|movie| is_of_kind(&self.name, brand(movie)));
+        if movie.is_some() {
+            report.road = Some(Road::Tables);
+        }
+        Ok(movie)
     }
 
     /// Nothing is open any more.

@@ -250,6 +250,9 @@ impl Target {
     }
 
     pub(crate) fn into_rope(mut self, report: &mut Report) -> Result<Rope> {
+        if let Some(finished) = self.finished {
+            return Ok(finished);
+        }
         if let Some(index) = self.index {
             return index.into_rope(&self.tracks, &self.chapters, report);
         }
