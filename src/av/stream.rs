@@ -5,9 +5,11 @@ mod attached;
 mod color;
 mod difference;
 mod encoded;
+mod indexed;
 mod turn;
 mod write;
 
+pub(crate) use indexed::Indexed;
 pub(crate) use turn::Turn;
 
 use super::{

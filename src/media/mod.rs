@@ -12,6 +12,7 @@ pub(crate) mod flac;
 mod found;
 mod fragments;
 mod info;
+mod init;
 mod item;
 pub(crate) mod keyframe;
 mod lengths;

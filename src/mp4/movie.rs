@@ -20,8 +20,9 @@ pub(crate) struct Movie {
     /// There is a mvex: fragments may follow. What their tracks have, where they do not say it.
     pub fragmented: bool,
     pub defaults: Vec<Defaults>,
-    /// What is in the moov, as it is in the file.
+    /// What is in the moov, as it is in the file, and where it begins there; 0 for one that was packed.
     pub content: Bytes,
+    pub at: u64,
     /// Of the file's ftyp; none where there is no such box.
     pub brands: Option<Bytes>,
     /// The file's other boxes that tables and payload are not in.
@@ -50,6 +51,8 @@ pub(crate) struct Track {
     pub samples: Result<Samples>,
     /// Its samples lie in this file.
     pub is_whole: bool,
+    /// No second table lies beside the one that is read.
+    pub has_one_table: bool,
     /// Other tracks that it refers to, by what they are to it (tref; 8.3.3): `chap`, `tmcd`, `sync` …
     pub references: Vec<([u8; 4], Vec<u32>)>,
     /// What else is said of its samples, and what of that can't be meant.
@@ -71,10 +74,16 @@ impl Movie {
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
-                    movie = Some(Self::of(&load(read, place, limits)?, limits)?);
+                    let content = load(read, place, limits)?;
+                    let found = Self::of(&content, limits)?;
+                    // A packed one is elsewhere.
+                    let at = if found.content == content { place.content } else { 0 };
+                    movie = Some(Self { at, ..found });
                 }
                 b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
-                b"mdat" | b"free" | b"skip" | b"wide" => {}
+                b"moov" | b"ftyp" | b"mdat" | b"free" | b"skip" | b"wide" => {}
+                // What somebody wrote behind the boxes is none.
+                _ if place.cut_short => {}
                 // Behind the moov there may be thousands of fragments.
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
                 _ if others.len() < OTHERS => {
@@ -140,6 +149,28 @@ impl Movie {
         Ok(movie)
     }
 
+    /// Bytes that are held for it.
+    pub(crate) fn held(&self) -> usize {
+        let tracks = self.tracks.iter().map(Track::held).fold(0, usize::saturating_add);
+        self.content.len().max(tracks)
+    }
+
+    /// Reads a file, but for the moov, which is here.
+    pub(crate) fn in_front_of<'a>(
+        &'a self,
+        read: &'a mut Read<'_>,
+    ) -> impl FnMut(u64, &mut [u8]) -> Result<()> + 'a {
+        move |at, into| {
+            let from = at.checked_sub(self.at).filter(|_| self.at > 0);
+            let from = from.and_then(|from| usize::try_from(from).ok());
+            match from.and_then(|from| self.content.get(from..from.checked_add(into.len())?)) {
+                Some(here) => into.copy_from_slice(here),
+                None => read(at, into)?,
+            }
+            Ok(())
+        }
+    }
+
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
@@ -196,6 +227,7 @@ impl Track {
             [b"encv", b"enca", b"enct", b"encs", b"enc3", b"drms", b"drmi", b"p608"];
         self.samples.is_ok()
             && self.is_whole
+            && self.has_one_table
             && !self.descriptions.iter().any(|own| ENCRYPTED.contains(&&own.kind))
     }
 
@@ -260,6 +292,13 @@ impl Track {
             // Writers that leave the table out mean this file.
             own.as_ref().is_none_or(|own| entry.and_then(|entry| own.get(entry).copied()).unwrap_or(true))
         });
+        let mut holder = trak.clone();
+        let has_one_table = [b"mdia", b"minf", b"stbl"].into_iter().all(|wanted| {
+            let mut found = children(&holder).filter(|(kind, _)| kind == wanted);
+            let (first, second) = (found.next(), found.next());
+            holder = first.map(|(_, content)| content).unwrap_or_default();
+            second.is_none()
+        });
         let references =
             within(trak, &[b"tref"]).map(|(_, content)| references(&content)).unwrap_or_default();
         // Runs of groups are counted against samples, which groups may tell to be sync.
@@ -277,6 +316,7 @@ impl Track {
             descriptions,
             samples,
             is_whole,
+            has_one_table,
             references,
             extras,
             warnings,

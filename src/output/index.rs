@@ -34,6 +34,14 @@ pub(crate) struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    /// How many packets they are: of samples of sound in blocks, a chunk is one.
+    fn packets(&self, range: &Range<u32>) -> u64 {
+        match self.samples.blocks {
+            Some(_) => self.samples.in_chunks(range.start, range.end).count() as u64,
+            None => range.len() as u64,
+        }
+    }
+
     /// A byte of silence, where sound is not compressed: 0 but for what has no sign, and for the logarithmic ones
     /// (G.711).
     fn silence(&self) -> u8 {
@@ -116,7 +124,7 @@ impl Index {
         for part in taken {
             let Some((_, draft)) = self.drafts.get_mut(part.track) else { continue };
             for (gap, range) in &part.ranges {
-                report.packets = report.packets.saturating_add(range.len() as u64);
+                report.packets = report.packets.saturating_add(part.packets(range));
                 let (packets, most) = (report.packets, limits.packets);
                 Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
                 match (part.samples.blocks, u32::try_from(*gap)) {
@@ -310,8 +318,9 @@ pub(crate) fn whole(
         let Ok(samples) = &source.samples else { return Ok(None) };
         index.drafts.push((track, Draft::new(source.scale)));
         let ranges = vec![(0, 0..samples.count())];
-        report.packets = report.packets.saturating_add(samples.count().into());
-        taken.push(Taken { track, source, samples, ranges, last: 0, first: None });
+        let part = Taken { track, source, samples, ranges, last: 0, first: None };
+        report.packets = report.packets.saturating_add(part.packets(&(0..samples.count())));
+        taken.push(part);
     }
     let (packets, most) = (report.packets, control.get_limits().packets);
     Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
@@ -355,7 +364,9 @@ impl Head {
         if let Some(brands) = &movie.brands {
             mp4::put_box(&mut bytes, *b"ftyp", brands);
         }
-        let others = movie.others.iter().map(|place| place.end.saturating_sub(place.start));
+        let others = movie.others.iter().map(|place| {
+            (header(place).len() as u64).saturating_add(place.end.saturating_sub(place.content))
+        });
         Self { bytes, others: others.fold(0, u64::saturating_add) }
     }
 
@@ -371,9 +382,22 @@ impl Head {
         let mut out = Builder::with_head(moov);
         out.set_source(source);
         for place in &movie.others {
-            out.write_shared(out.len(), place.start, place.end.saturating_sub(place.start))?;
+            out.write(out.len(), &header(place))?;
+            out.write_shared(out.len(), place.content, place.end.saturating_sub(place.content))?;
         }
         placement.write(&mut out, payload)?;
         Ok(out.finish())
+    }
+}
+
+/// The header of one of a source's boxes: one that goes on to the file's end says how long it is here.
+fn header(place: &mp4::Place) -> Vec<u8> {
+    let content = place.end.saturating_sub(place.content);
+    let small = u32::try_from(content.saturating_add(8))
+        .ok()
+        .filter(|_| place.content.saturating_sub(place.start) == 8);
+    match small {
+        Some(size) => [&size.to_be_bytes(), &place.kind[..]].concat(),
+        None => [&1_u32.to_be_bytes(), &place.kind[..], &content.saturating_add(16).to_be_bytes()].concat(),
     }
 }

@@ -29,5 +29,6 @@ mod roads;
 mod samples;
 mod segments;
 mod sources;
+mod tables;
 mod timeline;
 mod transcode;

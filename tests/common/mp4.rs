@@ -127,11 +127,13 @@ impl Movie {
         let traks = find_all(moov, "trak").into_iter().map(|b| &moov[b.content()..b.end()]);
         let tracks = traks
             .map(|trak| Track {
-                handler: text(&content(trak, "mdia/hdlr").unwrap()[8..12]),
-                tag: text(&content(trak, "mdia/minf/stbl/stsd").unwrap()[12..16]),
+                handler: content(trak, "mdia/hdlr").map_or(String::new(), |hdlr| text(&hdlr[8..12])),
+                tag: content(trak, "mdia/minf/stbl/stsd")
+                    .and_then(|stsd| stsd.get(12..16))
+                    .map_or(String::new(), text),
                 scale: header(content(trak, "mdia/mdhd").unwrap()).0,
                 edits: content(trak, "edts/elst").map(edits).unwrap_or_default(),
-                samples: u32_at(content(trak, "mdia/minf/stbl/stsz").unwrap(), 8),
+                samples: content(trak, "mdia/minf/stbl/stsz").map_or(0, |stsz| u32_at(stsz, 8)),
             })
             .collect();
         Self { order, scale, duration, tracks }

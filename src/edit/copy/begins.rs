@@ -67,7 +67,10 @@ impl Copy<'_, '_> {
                 // Sound ends between two of its frames; what that is off is made up for at this seam.
                 let sound = self.part.whole_frames && lane.kind == StreamKind::Audio;
                 let slack = if sound { track.clock.half_frame() } else { Timestamp::ZERO };
-                track.clock.stretch_to(self.session.placed, slack);
+                // What begins later than the part does is shown then.
+                let begins =
+                    lane.spans.first().map_or(self.session.placed, |span| span.shown.plus(self.shift));
+                track.clock.stretch_to(begins.max(self.session.placed), slack);
                 let framed = self.media.streams().get(lane.stream).is_some_and(|s| s.has_equal_frames());
                 let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
                 let first = lane.spans.first().map_or(i64::MIN, |span| span.media.saturating_sub(near));

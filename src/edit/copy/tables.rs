@@ -87,7 +87,7 @@ impl Copy<'_, '_> {
             times.decoded = times.decoded.saturating_add(cut_short);
             times.composed = times.composed.saturating_add(cut_short);
             times.last = u32::try_from(i64::from(times.last).saturating_add(cut_short)).unwrap_or(times.last);
-            let mut ranges = kept(samples, first, end, lane.leading_before);
+            let (mut ranges, skipped) = kept(samples, first, end, lane.leading_before);
             let trimmed =
                 if is_trimmed(track) { trim(lane, &mut times, end.saturating_sub(first)) } else { (0, 0) };
             let finer = self
@@ -108,7 +108,7 @@ impl Copy<'_, '_> {
             if let Some(ranges) = self.place_run(i, times, ranges) {
                 let own =
                     if trimmed.0 > 0 { self.time_code(track, samples, first, trimmed.0)? } else { None };
-                let last = cut_short.saturating_sub(trimmed.1).saturating_mul(finer);
+                let last = cut_short.saturating_sub(trimmed.1).saturating_add(skipped).saturating_mul(finer);
                 let (track, source) = (self.track_of(i), track);
                 taken.push(Taken { track, source, samples, ranges, last, first: own });
             }
@@ -206,6 +206,9 @@ fn end_of(samples: &Samples, until: i64) -> u32 {
         return 0;
     };
     let mut end = samples.block_of(last).1;
+    if samples.blocks.is_some() {
+        return end;
+    }
     // Behind the last one inside, none inside refers to any.
     for _ in 0..LOOKED_AT {
         let Some(last) = end.checked_sub(1).and_then(|last| samples.walk(last).next()) else { break };
@@ -219,9 +222,14 @@ fn end_of(samples: &Samples, until: i64) -> u32 {
 
 /// What of the samples between two is kept: those that are composed before `leading_before` and follow the
 /// first one lack what they refer to, up to the next one that decoding can begin at. In front of each range,
-/// how much longer the sample before lasts.
-fn kept(samples: &Samples, first: u32, end: u32, leading_before: Option<i64>) -> Vec<(i64, Range<u32>)> {
-    let whole = || vec![(0, first..end)];
+/// how much longer the sample before lasts; and so the last one of all.
+fn kept(
+    samples: &Samples,
+    first: u32,
+    end: u32,
+    leading_before: Option<i64>,
+) -> (Vec<(i64, Range<u32>)>, i64) {
+    let whole = || (vec![(0, first..end)], 0);
     let Some(key) = leading_before else { return whole() };
     let behind = samples.sync_at_or_behind(first.saturating_add(1)).unwrap_or(end).min(end);
     let looked = behind.saturating_sub(first).min(LOOKED_AT);
@@ -245,8 +253,9 @@ fn kept(samples: &Samples, first: u32, end: u32, leading_before: Option<i64>) ->
     }
     if from < end {
         ranges.push((skipped, from..end));
+        skipped = 0;
     }
-    ranges
+    (ranges, skipped)
 }
 
 /// Notes where a part's first frames of sound begin and its last ones end. `longer`: so much longer than its table

@@ -68,25 +68,38 @@ impl Description {
         is_one.then_some(TimeCode { scale, frame, frames, wraps: flags & 2 != 0 })
     }
 
-    /// How sound of one tick a sample lies in its chunk: sample by sample, or in the packets that a QuickTime
-    /// description of version 1 tells. `stated`: the size of each sample by stsz, 1 where it says nothing.
+    /// How sound of one tick a sample lies in its chunk: sample by sample, or in the packets that its codec or a
+    /// QuickTime description of version 1 tells (mov.c: mov_parse_stsd_audio). `stated`: the size of each sample
+    /// by stsz, 1 where it says nothing. None where nobody knows.
     pub(crate) fn blocks(&self, stated: Option<u32>) -> Option<Blocks> {
         let number = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u16::from_be_bytes);
         let wide = |at: usize| self.content.get(at..)?.first_chunk().copied().map(u32::from_be_bytes);
         // Behind six reserved bytes and the data reference.
         let version = number(8)?;
         let (channels, bits) = (u32::from(number(16)?), u32::from(number(18)?));
+        // What a channel has, and of how many samples. Compressed sound calls itself one of 16 bits.
+        let (samples, bytes) = match &self.kind {
+            b"ulaw" | b"alaw" => (1, 1),
+            b"raw " | b"NONE" | b"twos" | b"sowt" if version < 2 => (1, bits.div_ceil(8)),
+            b"in24" => (1, 3),
+            b"in32" | b"fl32" => (1, 4),
+            b"fl64" => (1, 8),
+            b"ima4" => (64, 34),
+            b"MAC3" => (6, 2),
+            b"MAC6" => (6, 1),
+            _ => (0, 0),
+        };
+        let by_codec = Some(Blocks { samples, bytes: channels.checked_mul(bytes)? });
+        if let Some(blocks) = by_codec.filter(|blocks| blocks.samples > 0 && blocks.bytes > 0) {
+            return Some(blocks);
+        }
         if version == 1 {
             let (samples, bytes) = (wide(28)?, wide(36)?);
             if samples > 0 && bytes > 0 {
                 return Some(Blocks { samples, bytes });
             }
         }
-        if let Some(bytes) = stated.filter(|bytes| *bytes > 1) {
-            return Some(Blocks { samples: 1, bytes });
-        }
-        let bytes = channels.checked_mul(bits.div_ceil(8)).filter(|bytes| *bytes > 0)?;
-        (version < 2).then_some(Blocks { samples: 1, bytes })
+        stated.filter(|bytes| *bytes > 1).map(|bytes| Blocks { samples: 1, bytes })
     }
 }
 
@@ -94,12 +107,9 @@ impl TimeCode {
     /// What a code is after so many ticks of a media.
     pub(crate) fn after(self, code: u32, ticks: i64, scale: u32) -> u32 {
         let per_second = i128::from(scale.max(1)).saturating_mul(self.frame.into());
-        let frames = i128::from(ticks).saturating_mul(self.scale.into());
-        // To the nearest frame.
-        let frames = frames
-            .saturating_mul(2)
-            .saturating_add(per_second)
-            .div_euclid(per_second.saturating_mul(2).max(1));
+        // That of the picture which is shown then: a time is half a tick off at the most.
+        let twice = i128::from(ticks).saturating_mul(2).saturating_add(1).saturating_mul(self.scale.into());
+        let frames = twice.div_euclid(per_second.saturating_mul(2).max(1));
         let sum = i128::from(code).saturating_add(frames);
         let day = i128::from(self.frames).saturating_mul(24 * 60 * 60);
         let sum = if self.wraps && day > 0 { sum.rem_euclid(day) } else { sum };

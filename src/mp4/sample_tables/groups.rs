@@ -28,6 +28,8 @@ pub(crate) struct Grouping {
 pub(crate) struct GroupDescriptions {
     pub kind: [u8; 4],
     pub count: u32,
+    /// What samples are in that no sbgp tells of; 0 is none.
+    pub default: u32,
     /// The box's content, as it is in the file.
     pub content: Bytes,
 }
@@ -43,6 +45,8 @@ pub(crate) struct Extras {
     pub parts: Option<u64>,
     /// Those boxes' contents, as they are in the file.
     pub subs: Vec<Bytes>,
+    /// Boxes that say something else of samples, each by its number.
+    pub others: Vec<[u8; 4]>,
     /// The least and the largest offset, and the first and the last composition time (cslg).
     pub composition: Option<Composition>,
 }
@@ -94,6 +98,7 @@ impl Extras {
                 self.parts = Some(self.parts.unwrap_or(0).saturating_add(found));
                 self.subs.push(content);
             }
+            b"stdp" | b"stsh" | b"padb" | b"csgp" | b"saiz" | b"saio" => self.others.push(kind),
             b"cslg" => self.composition = Some(Composition::read(kind, content)?),
             _ => {}
         }
@@ -132,9 +137,7 @@ impl GroupDescriptions {
         let (mut fields, version, _) = Fields::of_full(kind, content.clone())?;
         let about = fields.kind()?;
         let length = if version >= 1 { fields.u32()? } else { 0 };
-        if version >= 2 {
-            fields.skip(4)?;
-        }
+        let default = if version >= 2 { fields.u32()? } else { 0 };
         let count = fields.u32()?;
         // In version 0 a reader has to know how long they are: all of one kind are as long as each other.
         let all = fields.left();
@@ -151,7 +154,7 @@ impl GroupDescriptions {
             }
             fields.skip(own)?;
         }
-        Ok(Self { kind: about, count, content })
+        Ok(Self { kind: about, count, default, content })
     }
 }
 

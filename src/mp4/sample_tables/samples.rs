@@ -151,6 +151,36 @@ impl Samples {
         }
     }
 
+    /// How many samples stts tells of, and what they last together.
+    pub(crate) fn stated(&self) -> u64 {
+        self.durations.samples().into()
+    }
+
+    pub(crate) fn stated_ticks(&self) -> i64 {
+        self.durations.sum()
+    }
+
+    /// How long each sample lasts, where all last as long; or all behind the first.
+    pub(crate) fn step(&self) -> Option<u32> {
+        let mut runs = self.durations.between(0, u32::MAX);
+        let (first, value) = runs.next()?;
+        match (first, runs.next(), runs.next()) {
+            (_, None, _) => Some(value),
+            (_, Some((1, _)), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Of all samples.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sizes.between(0, self.count)
+    }
+
+    /// The size of the largest one.
+    pub(crate) fn largest(&self) -> u32 {
+        self.sizes.largest()
+    }
+
     /// When a sample is decoded; behind the last one, when that ends.
     pub(crate) fn decode_of(&self, sample: u32) -> i64 {
         match self.durations.of_sample(sample) {

@@ -49,6 +49,10 @@ impl Sizes {
             let rest = walk.by_ref().take(STEP.saturating_sub(1)).map(u64::from);
             sum = rest.fold(sum.saturating_add(first.into()), u64::saturating_add);
         }
+        // And one behind the last of them, for what ends there.
+        if usize::try_from(count).is_ok_and(|count| count.is_multiple_of(STEP)) {
+            all.push(sum);
+        }
         if let Self::Each { marks, .. } = &mut sizes {
             *marks = all;
         }
@@ -110,6 +114,18 @@ impl Sizes {
         match self {
             Self::Equal { size, .. } => Some(*size),
             Self::Each { .. } => None,
+        }
+    }
+
+    /// The largest of all.
+    pub(crate) fn largest(&self) -> u32 {
+        match self {
+            Self::Equal { size, .. } => *size,
+            Self::Each { table, bits: 32, .. } => {
+                table.entries().iter().map(|size| u32::from_be_bytes(*size)).max().unwrap_or(0)
+            }
+            // Of 16 bits at the most.
+            Self::Each { .. } => u32::from(u16::MAX),
         }
     }
 
@@ -179,6 +195,32 @@ impl Iterator for SizeWalk<'_> {
                 let sample = Some(*next).filter(|sample| *sample < sizes.count())?;
                 *next = sample.saturating_add(1);
                 Some(sizes.of(sample))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_the_sizes() {
+        for bits in [4_u32, 8, 16, 32] {
+            for count in (0..260).step_by(if bits == 32 { 1 } else { 16 }) {
+                let bytes: Vec<u8> = (0..count * bits.div_ceil(8)).map(|i| (i * 7 + 3) as u8).collect();
+                let head = if bits == 32 { 0 } else { bits };
+                let content = [head.to_be_bytes().as_slice(), &count.to_be_bytes(), &bytes].concat();
+                let fields = Fields::of(*b"stsz", content.into());
+                let read = if bits == 32 { Sizes::read_stsz } else { Sizes::read_stz2 };
+                let sizes = read(*b"stsz", fields).unwrap();
+                let each: Vec<u64> = (0..count).map(|i| sizes.of(i).into()).collect();
+                for from in (0..=count).step_by(13).chain([count]) {
+                    for to in (from..=count).step_by(7).chain([count]) {
+                        let sum: u64 = each[from as usize..to as usize].iter().sum();
+                        assert_eq!(sizes.between(from, to), sum, "{bits} bits, {from}..{to} of {count}");
+                    }
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use std::ops::Range;
 
 /// Samples of which a table says the same, by their count.
 type Runs<T> = Vec<(u32, T)>;
@@ -27,7 +28,20 @@ struct Sizes {
 struct DraftGroups {
     kind: [u8; 4],
     parameter: Option<u32>,
+    /// What a sample is in that a source says nothing of.
+    default: u32,
     runs: Runs<u32>,
+}
+
+/// Samples that have parts (subs; 8.7.7).
+#[derive(Debug)]
+struct DraftParts {
+    /// Version and flags.
+    head: [u8; 4],
+    entries: u32,
+    /// The last sample that is told of, counted from 1.
+    last: u32,
+    bytes: Vec<u8>,
 }
 
 /// The tables of a track in the making (ISO/IEC 14496-12, 8.6 and 8.7). All ticks are its own.
@@ -54,6 +68,8 @@ pub(crate) struct Draft {
     places: Vec<u64>,
     /// The first of some chunks that have as many samples of one description, counted from 1 as that is.
     chunks: Vec<[u32; 3]>,
+    /// Which samples have parts: a box for each version and flags.
+    parts: Vec<DraftParts>,
     /// What of the sources' tables is not in it.
     pub warnings: Vec<String>,
 }
@@ -94,10 +110,16 @@ impl Draft {
     /// Bytes that are held for it.
     pub(crate) fn held(&self) -> usize {
         let runs = self.durations.len().saturating_add(self.offsets.as_ref().map_or(0, Vec::len));
-        let sync = self.sync.as_ref().map_or(0, Vec::len).saturating_mul(4);
+        let sync =
+            [&self.sync, &self.partial].into_iter().flatten().map(Vec::len).fold(0, usize::saturating_add);
+        let sync = sync.saturating_mul(4);
+        let groups = self.groups.iter().map(|own| own.runs.len()).fold(0, usize::saturating_add);
+        let runs = runs.saturating_add(groups);
+        let extras = self.parts.iter().map(|own| own.bytes.len()).fold(0, usize::saturating_add);
+        let extras = extras.saturating_add(self.dependencies.as_ref().map_or(0, Vec::len));
         let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
         let sizes = self.sizes.each.iter().map(Bytes::len).fold(0, usize::saturating_add);
-        [sizes, runs.saturating_mul(8), sync, chunks].into_iter().fold(0, usize::saturating_add)
+        [sizes, runs.saturating_mul(8), sync, chunks, extras].into_iter().fold(0, usize::saturating_add)
     }
 
     /// The number of a sample description among its own; one that is not there yet is added.
@@ -217,6 +239,14 @@ impl Draft {
                 }
             }
         }
+        for kind in &track.extras.others {
+            let what =
+                format!("box {} is left out: it tells of samples by their numbers", crate::mp4::name(*kind));
+            if !self.warnings.contains(&what) {
+                self.warnings.push(what);
+            }
+        }
+        track.extras.subs.iter().for_each(|subs| append_parts(&mut self.parts, subs, from..to, before));
         for theirs in &track.extras.descriptions {
             let own = self.group_descriptions.iter().find(|own| own.kind == theirs.kind);
             if own.is_none() {
@@ -224,6 +254,8 @@ impl Draft {
             }
         }
         for grouping in &track.extras.groupings {
+            let described_by = track.extras.descriptions.iter().find(|own| own.kind == grouping.kind);
+            let default = described_by.map_or(0, |own| own.default);
             let described = |all: &[GroupDescriptions]| {
                 all.iter().find(|own| own.kind == grouping.kind).map(|own| own.content.clone())
             };
@@ -238,7 +270,7 @@ impl Draft {
                 |own: &DraftGroups| own.kind == grouping.kind && own.parameter == grouping.parameter;
             let place = self.groups.iter().position(is_same).unwrap_or_else(|| {
                 let (kind, parameter) = (grouping.kind, grouping.parameter);
-                self.groups.push(DraftGroups { kind, parameter, runs: backfilled(before, 0) });
+                self.groups.push(DraftGroups { kind, parameter, default, runs: backfilled(before, default) });
                 self.groups.len().saturating_sub(1)
             });
             if let Some(own) = self.groups.get_mut(place) {
@@ -248,7 +280,7 @@ impl Draft {
             }
         }
         for own in &mut self.groups {
-            fill(&mut own.runs, before.saturating_add(added), 0);
+            fill(&mut own.runs, before.saturating_add(added), own.default);
         }
     }
 
@@ -326,6 +358,13 @@ impl Draft {
         });
         for own in &self.group_descriptions {
             put::kept(to, *b"sgpd", &own.content);
+        }
+        for own in &self.parts {
+            put::boxed(to, *b"subs", |to| {
+                to.extend_from_slice(&own.head);
+                put::u32(to, own.entries);
+                to.extend_from_slice(&own.bytes);
+            });
         }
         for own in &self.groups {
             put::versioned(to, *b"sbgp", u8::from(own.parameter.is_some()), |to| {
@@ -414,6 +453,36 @@ struct Composed {
     end: i64,
     least: i64,
     most: i64,
+}
+
+/// Takes the entries of a subs for the samples between two, which `before` others are in front of. It was read
+/// before: one that ends too soon has none behind that.
+fn append_parts(own: &mut Vec<DraftParts>, subs: &Bytes, range: Range<u32>, before: u32) {
+    let Some((head, rest)) = subs.split_first_chunk::<4>() else { return };
+    let Some((count, mut rest)) = rest.split_first_chunk::<4>() else { return };
+    let each: usize = if head.first() == Some(&1) { 10 } else { 8 };
+    let place = own.iter().position(|own| own.head == *head).unwrap_or_else(|| {
+        own.push(DraftParts { head: *head, entries: 0, last: 0, bytes: Vec::new() });
+        own.len().saturating_sub(1)
+    });
+    let Some(own) = own.get_mut(place) else { return };
+    let mut sample: u32 = 0;
+    for _ in 0..u32::from_be_bytes(*count) {
+        let Some(([a, b, c, d, parts @ ..], behind)) = rest.split_first_chunk::<6>() else { return };
+        let size = each.saturating_mul(u16::from_be_bytes(*parts).into());
+        let Some((told, behind)) = behind.split_at_checked(size) else { return };
+        rest = behind;
+        sample = sample.saturating_add(u32::from_be_bytes([*a, *b, *c, *d]));
+        // Counted from 1.
+        if sample <= range.start || sample > range.end {
+            continue;
+        }
+        let number = sample.saturating_sub(range.start).saturating_add(before);
+        put::u32(&mut own.bytes, number.saturating_sub(own.last));
+        own.bytes.extend_from_slice(parts);
+        own.bytes.extend_from_slice(told);
+        (own.last, own.entries) = (number, own.entries.saturating_add(1));
+    }
 }
 
 /// Samples in front that a table of their own said nothing of.

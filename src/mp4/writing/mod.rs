@@ -6,5 +6,5 @@ mod moov;
 mod put;
 
 pub(crate) use draft::Draft;
-pub(crate) use moov::{Chapter, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide};
+pub(crate) use moov::{Chapter, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide, without_samples};
 pub(crate) use put::kept as put_box;

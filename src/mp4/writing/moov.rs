@@ -270,6 +270,36 @@ impl Moved {
     }
 }
 
+/// A file of a movie's brands and its moov, in which tracks have no samples.
+pub(crate) fn without_samples(movie: &Movie) -> Vec<u8> {
+    fn copy(to: &mut Vec<u8>, content: &Bytes, holders: &[&[u8; 4]]) {
+        for (kind, content) in children(content) {
+            match (holders.split_first(), &kind) {
+                (Some((holder, rest)), kind) if *holder == kind => {
+                    put::boxed(to, *kind, |to| copy(to, &content, rest));
+                }
+                (None, b"stsd") => put::kept(to, kind, &content),
+                (None, kind) if OF_SAMPLES.contains(&kind) => {}
+                _ => put::kept(to, kind, &content),
+            }
+        }
+        if holders.is_empty() {
+            for kind in [b"stts", b"stsc", b"stco"] {
+                put::versioned(to, *kind, 0, |to| put::u32(to, 0));
+            }
+            put::versioned(to, *b"stsz", 0, |to| put::u64(to, 0));
+        }
+    }
+    let mut bytes = Vec::new();
+    if let Some(brands) = &movie.brands {
+        put::kept(&mut bytes, *b"ftyp", brands);
+    }
+    put::boxed(&mut bytes, *b"moov", |to| {
+        copy(to, &movie.content, &[b"trak", b"mdia", b"minf", b"stbl"]);
+    });
+    bytes
+}
+
 /// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
 pub(crate) const OF_SAMPLES: [&[u8; 4]; 21] = [
     b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsh", b"sdtp", b"stdp", b"padb", b"stsc",

@@ -1,0 +1,71 @@
+//! What a demuxer tells of a stream by its index, where libav was not shown that.
+
+use super::Stream;
+use crate::time::Rational;
+use ffmpeg_sys_next as ff;
+
+/// What the sample tables of an MP4 say of a track.
+pub(crate) struct Indexed {
+    /// Samples, and what they last together, in ticks.
+    pub samples: u64,
+    pub ticks: i64,
+    /// When the first one is composed.
+    pub first: Option<i64>,
+    /// How long each lasts, where all but a last one last as long.
+    pub step: Option<u32>,
+    /// Bytes of all of them; none where they are samples of sound in blocks.
+    pub bytes: Option<u64>,
+    /// How many pictures are kept back to be shown in order, where the tables tell.
+    pub delay: Option<u8>,
+}
+
+impl Stream {
+    /// Notes it, as libav does (mov.c: mov_read_stts, mov_build_index, mov_read_trak, mov_read_header).
+    pub(crate) fn set_indexed(&mut self, told: &Indexed) {
+        let scale = self.time_base.den;
+        self.frames = told.samples;
+        let ticks = Some(told.ticks).filter(|ticks| *ticks > 0);
+        self.duration = match (self.duration, ticks) {
+            (Some(stated), Some(ticks)) => Some(stated.min(ticks)),
+            (stated, _) => stated,
+        };
+        let is_video = self.kind() == super::StreamKind::Video;
+        if is_video {
+            self.start = self.start.or(told.first);
+            let pictures = i64::try_from(told.samples).ok().and_then(|count| count.checked_mul(scale.into()));
+            if let Some(mean) = pictures.zip(ticks).and_then(|(pictures, ticks)| ratio(pictures, ticks)) {
+                self.frame_rate = mean;
+            }
+            if let Some(real) = told.step.and_then(|step| ratio(scale.into(), step.into())) {
+                self.real_frame_rate = real;
+            }
+        }
+        // SAFETY: self owns the parameters, and nobody else has them.
+        let parameters = unsafe { self.parameters.0.as_mut() };
+        if let (Some(bytes), Some(lasts)) = (told.bytes, self.duration.filter(|lasts| *lasts > 0)) {
+            let bits = i128::from(bytes).saturating_mul(8).saturating_mul(scale.into());
+            let rate = bits.checked_div(lasts.into()).and_then(|rate| i64::try_from(rate).ok());
+            parameters.bit_rate = rate.unwrap_or(parameters.bit_rate);
+        }
+        if let Some(delay) = told.delay.filter(|_| parameters.video_delay <= 0) {
+            parameters.video_delay = delay.into();
+        }
+    }
+}
+
+/// A fraction as libav has it: in lowest terms.
+fn ratio(num: i64, den: i64) -> Option<ff::AVRational> {
+    let (mut a, mut b) = (num, den);
+    while b > 0 {
+        (a, b) = (b, a.checked_rem(b)?);
+    }
+    let (num, den) = (num.checked_div(a)?, den.checked_div(a)?);
+    let exact = i32::try_from(num).ok().zip(i32::try_from(den).ok());
+    let Some((num, den)) = exact else {
+        let mut reduced = ff::AVRational { num: 0, den: 1 };
+        // SAFETY: writes two numbers that are ours.
+        unsafe { ff::av_reduce(&raw mut reduced.num, &raw mut reduced.den, num, den, i32::MAX.into()) };
+        return Some(reduced);
+    };
+    Rational::new(num, den).map(|Rational { num, den }| ff::AVRational { num, den })
+}
