@@ -42,14 +42,21 @@ pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> R
 }
 
 /// How often an edit list shows the media that there is.
-pub(super) fn repeats(index: usize, timeline: &Timeline, input: &Input, control: &Control) -> Result<()> {
+/// `last`: when the last of so many samples is decoded.
+pub(super) fn repeats(
+    index: usize,
+    timeline: &Timeline,
+    last: Option<i64>,
+    samples: u64,
+    control: &Control,
+) -> Result<()> {
     let most = control.get_limits().repeats;
     // No entry shows more than all of the media.
     if timeline.spans.len() as u64 <= most {
         return Ok(());
     }
     // The samples' own times: what a header says of their length is not asked.
-    let (Some(last), samples) = (input.last_indexed(index), input.index_len(index)) else { return Ok(()) };
+    let Some(last) = last else { return Ok(()) };
     let Some(steps) = i64::try_from(samples).ok().and_then(|samples| samples.checked_sub(1)) else {
         return Ok(());
     };

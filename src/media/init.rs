@@ -2,7 +2,7 @@
 //! of its own.
 
 use crate::{
-    Source,
+    Result, Source,
     av::stream::{Indexed, Stream, StreamKind},
     mp4::{self, Movie, Samples, Track},
 };
@@ -25,31 +25,45 @@ pub(super) fn serves(movie: &Movie) -> bool {
     !movie.fragmented && !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
 }
 
-/// What libav is given in place of the file.
-pub(super) fn source(movie: &Movie) -> Source {
-    Source::from_bytes(mp4::without_samples(movie))
+/// libav guesses a rate by so many of the first pictures, where they do not last equally long
+/// (mov.c: mov_build_index).
+const GUESSED_BY: u32 = 100;
+
+/// What libav is given in place of the file. An error for tables that can't be written anew.
+pub(super) fn source(movie: &Movie) -> Result<Source> {
+    let begins = |track: &Track| match &track.samples {
+        Ok(samples) if &track.handler == b"vide" && samples.step().is_none() => GUESSED_BY,
+        _ => 0,
+    };
+    Ok(Source::from_bytes(mp4::with_first_samples(movie, begins)?))
 }
 
 /// The tables of a stream's track.
 pub(super) fn samples_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<&'a Samples> {
-    let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id))?;
-    track.samples.as_ref().ok()
+    track_of(movie, stream).map(|(_, samples)| samples)
 }
 
-/// Tells streams what libav would by its index.
-pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) {
+fn track_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<(&'a Track, &'a Samples)> {
+    let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id))?;
+    Some((track, track.samples.as_ref().ok()?))
+}
+
+/// Tells streams what libav would by its index. False if one of them is of no track.
+pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
     for stream in streams.iter_mut().filter(|stream| !stream.is_picture()) {
-        let Some(samples) = samples_of(movie, stream) else { continue };
+        let Some((track, samples)) = track_of(movie, stream) else { return false };
         let is_avc = stream.kind() == StreamKind::Video && stream.codec() == "h264";
         stream.set_indexed(&Indexed {
             samples: samples.stated(),
             ticks: samples.stated_ticks(),
+            stated: track.duration.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
             first: samples.walk(0).next().map(|first| first.composition),
             step: samples.step(),
             bytes: samples.blocks.is_none().then(|| samples.bytes()),
             delay: is_avc.then(|| delay(samples)).flatten(),
         });
     }
+    true
 }
 
 /// How many pictures are kept back, by how far composition times are out of order (mov.c:
@@ -73,4 +87,59 @@ fn delay(samples: &Samples) -> Option<u8> {
         most = most.max(behind);
     }
     u8::try_from(most).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Control, Source,
+        av::{demuxer::Demuxer, input::OpenOptions},
+        media::open,
+        mp4::{self, Movie},
+    };
+    use std::{fs, path::Path};
+
+    /// What libav says of a file whose tables it reads, and what is told it of them.
+    #[test]
+    fn streams_are_as_libav_has_them() {
+        let footage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media");
+        let mut count = 0;
+        for folder in [footage.clone(), footage.join("cases")] {
+            let Ok(found) = fs::read_dir(&folder) else {
+                eprintln!("SKIPPED: {} is not there", folder.display());
+                continue;
+            };
+            for path in found.map(|entry| entry.unwrap().path()) {
+                let Ok(source) = Source::open(&path) else { continue };
+                let (control, len) = (Control::default(), source.len().unwrap());
+                let mut reader = source.reader();
+                let mut read = |at: u64, into: &mut [u8]| {
+                    mp4::exactly(|at, into| reader.read(at, into, &control), at, into)
+                };
+                let name = path.extension().unwrap_or_default();
+                let Ok(Some(movie)) = Movie::read(&mut read, len, control.get_limits()) else { continue };
+                if !["mp4", "m4a", "mov"].iter().any(|known| *known == name) || !super::serves(&movie) {
+                    continue;
+                }
+                let options =
+                    OpenOptions { ignore_edit_lists: true, raw: true, weighed: false, max_streams: 100 };
+                let demuxer = Demuxer::probe("clip.mp4", |into| {
+                    let filled = into.len().min(usize::try_from(len).unwrap());
+                    read(0, &mut into[..filled]).map(|()| filled)
+                });
+                let demuxer = demuxer.unwrap();
+                let facts = |source: &Source, movie: Option<&Movie>| {
+                    let demux = open::context(source, demuxer, options, &control).unwrap();
+                    let streams = (0..demux.input.stream_count()).map(|i| demux.input.stream(i).unwrap());
+                    let mut streams: Vec<_> = streams.collect();
+                    assert!(movie.is_none_or(|movie| super::tell(movie, &mut streams)));
+                    streams.iter().map(crate::av::stream::Stream::facts).collect::<Vec<_>>()
+                };
+                let told = facts(&super::source(&movie).unwrap(), Some(&movie));
+                assert_eq!(told, facts(&source, None), "{}", path.display());
+                count += 1;
+            }
+        }
+        assert!(count > 5 || !footage.exists(), "{count} files");
+    }
 }

@@ -5,11 +5,12 @@ use super::{
     extent::{Extent, describe, extent},
     found::Found,
     fragments::Weighed,
+    init,
     pool::Pool,
     tags::Tagged,
 };
 use crate::{
-    Control, Limits, Result, Source,
+    Control, ErrorKind, Limits, Result, Source,
     av::{
         avio::ReadDevice,
         demuxer::Demuxer,
@@ -71,7 +72,7 @@ pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
 
 pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let Found { demuxer, promise, bytes_read: probed } = found;
-    let Index { tables, weighed, bytes_read: of_index } = Index::of(&source, demuxer, control)?;
+    let Index { tables, weighed, movie, bytes_read: of_index } = Index::of(&source, demuxer, control)?;
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
@@ -79,20 +80,18 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         // One more than allowed, so that a source with more is seen to have them.
         max_streams: control.get_limits().streams.saturating_add(1),
     };
-    let mut demux = context(&source, demuxer, options, control)?;
+    let Begun { mut demux, mut streams, movie, bytes_read: of_codecs } =
+        Begun::of(&source, demuxer, options, movie, control)?;
     demux.expect(promise);
-    let mut streams =
-        (0..demux.input.stream_count()).map(|i| demux.input.stream(i)).collect::<Result<Vec<_>>>()?;
-    admit::streams(&streams, &demux.input, control)?;
-    let refined = if options.raw { refine(&source, demuxer, options, &mut streams, control)? } else { 0 };
+    let indexed = Indexed::of(&demux, &streams, movie.as_ref());
     corrected::streams(&mut demux, demuxer, &mut streams, control)?;
     let told = corrected::miscounted(&mut demux, demuxer, &streams, control)?;
     let miscounted: Vec<usize> = told.iter().filter(|told| told.counts).map(|told| told.stream).collect();
     demux.count_blocks(miscounted.iter().copied());
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
-    let mut timelines = timelines(&demux, &streams, tables.as_ref());
+    let mut timelines = timelines(&indexed, &streams, tables.as_ref());
     for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
-        admit::repeats(i, timeline, &demux.input, control)?;
+        admit::repeats(i, timeline, indexed.last(i), indexed.samples(i), control)?;
     }
     let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
     let Extent { start, end, .. } = extent;
@@ -104,9 +103,9 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     }
     let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, &extent);
     let is_indexed = options.raw && !fragmented;
-    let ends = source.len().zip(demux.input.index_end().filter(|_| is_indexed));
+    let ends = source.len().zip(indexed.end.filter(|_| is_indexed));
     let missing = ends.filter(|(len, due)| len < due);
-    let mut warnings = if is_indexed { index_gaps(&demux, &streams) } else { Vec::new() };
+    let mut warnings = if is_indexed { index_gaps(&indexed, &streams) } else { Vec::new() };
     let damaged = missing.is_some() || !warnings.is_empty();
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     warnings.extend(missing.map(|(len, due)| {
@@ -117,7 +116,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     warnings.extend(tables.as_ref().and_then(other_speeds));
     warnings.extend(told.into_iter().map(|told| told.warning));
     info.warnings.clone_from(&warnings);
-    let read_before = probed.saturating_add(of_index).saturating_add(refined);
+    let read_before = probed.saturating_add(of_index).saturating_add(of_codecs);
     let bytes_read = demux.take_bytes_read().saturating_add(read_before);
     demux.reader.rest();
     let inner = Inner {
@@ -140,12 +139,100 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         pool: Arc::default(),
         movie: OnceLock::new(),
     };
-    inner.pool.put(demux);
+    match movie {
+        // Contexts are opened when packets are asked for.
+        Some(movie) => inner.set_movie(movie),
+        None => inner.pool.put(demux),
+    }
     Ok(inner)
+}
+
+impl Inner {
+    /// Keeps what tables say, if they can serve for copies as well.
+    fn set_movie(&self, movie: Arc<mp4::Movie>) {
+        let serves = !self.damaged && !movie.names_places;
+        self.movie.get_or_init(|| Some(movie).filter(|_| serves));
+    }
+}
+
+/// A source whose codecs are known.
+struct Begun {
+    demux: Demux,
+    streams: Vec<Stream>,
+    /// Tables in whose place libav was given none: it knows nothing of samples.
+    movie: Option<Arc<mp4::Movie>>,
+    bytes_read: u64,
+}
+
+impl Begun {
+    fn of(
+        source: &Source,
+        demuxer: Demuxer,
+        options: OpenOptions,
+        movie: Option<Arc<mp4::Movie>>,
+        control: &Control,
+    ) -> Result<Self> {
+        let streams = |demux: &Demux| -> Result<Vec<Stream>> {
+            let all = (0..demux.input.stream_count()).map(|i| demux.input.stream(i));
+            let all = all.collect::<Result<Vec<_>>>()?;
+            admit::streams(&all, &demux.input, control)?;
+            Ok(all)
+        };
+        if let Some(movie) = movie.filter(|movie| init::serves(movie)) {
+            let demux = context(&init::source(&movie)?, demuxer, options, control)?;
+            let mut streams = streams(&demux)?;
+            // What its header does not tell of a codec, its samples do.
+            if !streams.iter().any(lacks) && init::tell(&movie, &mut streams) {
+                return Ok(Self { demux, streams, movie: Some(movie), bytes_read: 0 });
+            }
+        }
+        let demux = context(source, demuxer, options, control)?;
+        let mut streams = streams(&demux)?;
+        let raw = options.raw;
+        let bytes_read = if raw { refine(source, demuxer, options, &mut streams, control)? } else { 0 };
+        Ok(Self { demux, streams, movie: None, bytes_read })
+    }
+}
+
+/// What an index has of each stream: by libav's, or by tables that it was not given.
+struct Indexed {
+    /// Samples, and when the last one is decoded.
+    streams: Vec<(u64, Option<i64>)>,
+    /// Where the last one of all ends in the file.
+    end: Option<u64>,
+}
+
+impl Indexed {
+    fn of(demux: &Demux, streams: &[Stream], movie: Option<&Arc<mp4::Movie>>) -> Self {
+        let Some(movie) = movie else {
+            let input = &demux.input;
+            let of = |i| (input.index_len(i), input.last_indexed(i));
+            return Self { streams: (0..streams.len()).map(of).collect(), end: input.index_end() };
+        };
+        let last = |stream: &Stream| {
+            let samples = init::samples_of(movie, stream)?;
+            Some((samples, samples.walk(samples.count().checked_sub(1)?).next()?))
+        };
+        let ends = streams.iter().filter_map(last);
+        let ends = ends.map(|(_, last)| last.place.saturating_add(last.size.into()));
+        let of = |stream: &Stream| {
+            last(stream).map_or((0, None), |(samples, last)| (samples.count().into(), Some(last.decode)))
+        };
+        Self { end: ends.max(), streams: streams.iter().map(of).collect() }
+    }
+
+    fn samples(&self, stream: usize) -> u64 {
+        self.streams.get(stream).map_or(0, |(samples, _)| *samples)
+    }
+
+    fn last(&self, stream: usize) -> Option<i64> {
+        self.streams.get(stream).and_then(|(_, last)| *last)
+    }
 }
 
 /// What an MP4's own tables say, before libav reads them.
 struct Index {
+    movie: Option<Arc<mp4::Movie>>,
     tables: Option<mp4::Tables>,
     /// Its fragments are weighed as they are read.
     weighed: bool,
@@ -157,7 +244,8 @@ impl Index {
     fn of(source: &Source, demuxer: Demuxer, control: &Control) -> Result<Self> {
         let is_far = !source.is_near();
         if !demuxer.is_mov() || !source.is_seekable() {
-            return Ok(Self { tables: None, weighed: demuxer.is_mov() && is_far, bytes_read: 0 });
+            let weighed = demuxer.is_mov() && is_far;
+            return Ok(Self { movie: None, tables: None, weighed, bytes_read: 0 });
         }
         let mut reader = source.reader();
         let mut read = |at: u64, into: &mut [u8]| {
@@ -165,25 +253,35 @@ impl Index {
             mp4::exactly(|at, into| reader.read(at, into, control), at, into)
         };
         let len = source.len().unwrap_or(0);
+        // One that can't be meant, libav may make something of.
+        let movie = match mp4::Movie::read(&mut read, len, control.get_limits()) {
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            movie => movie.ok().flatten(),
+        };
+        let none = mp4::Movie::default();
+        let mut read = movie.as_ref().unwrap_or(&none).in_front_of(&mut read);
         // Of a source that is far away each fragment costs a request.
         let using = mp4::Use { fragments: !is_far, expands: false };
         let segments = mp4::weigh(&mut read, len, control.get_limits(), using)?;
         // An index may be out of date, or lead libav to fragments that no box holds.
         let weighed = is_far || !mp4::lead_to_boxes(&mut read, len, &segments, control.get_limits())?;
         let tables = mp4::Tables::read(&mut read, len)?;
-        Ok(Self { tables, weighed, bytes_read: reader.take_fetched() })
+        drop(read);
+        let is_whole = tables.as_ref().is_some_and(|tables| !tables.fragmented);
+        let movie = movie.filter(|_| is_whole && (is_far || !weighed)).map(Arc::new);
+        Ok(Self { movie, tables, weighed, bytes_read: reader.take_fetched() })
     }
 }
 
 /// How each stream lies on the presentation clock.
-fn timelines(demux: &Demux, streams: &[Stream], tables: Option<&mp4::Tables>) -> Vec<Timeline> {
+fn timelines(indexed: &Indexed, streams: &[Stream], tables: Option<&mp4::Tables>) -> Vec<Timeline> {
     let timeline = |(i, stream): (usize, &Stream)| {
         let plain = Timeline::plain(stream.time_base());
         let edited = tables.filter(|_| !stream.is_picture()).and_then(|t| t.track(stream.id()).zip(Some(t)));
         let Some((track, tables)) = edited else { return plain };
         let stated = i64::try_from(track.media_duration).unwrap_or(i64::MAX);
         let is_plain = track.shown_by_edits().is_none() && track.times.is_none();
-        if is_plain && demux.input.last_indexed(i) >= Some(stated) {
+        if is_plain && indexed.last(i) >= Some(stated) {
             // The header's duration is too short for the samples that there are.
             return plain;
         }
@@ -201,9 +299,9 @@ fn other_speeds(tables: &mp4::Tables) -> Option<String> {
 }
 
 /// libav leaves samples with absurd sizes or times out of its index, and goes on.
-fn index_gaps(demux: &Demux, streams: &[Stream]) -> Vec<String> {
+fn index_gaps(indexed: &Indexed, streams: &[Stream]) -> Vec<String> {
     let gap = |(i, stream): (usize, &Stream)| {
-        let (indexed, counted) = (demux.input.index_len(i), stream.frames());
+        let (indexed, counted) = (indexed.samples(i), stream.frames());
         // Runs of uncompressed samples are one entry of the index.
         let comparable = stream.is_blind() && !stream.codec().starts_with("pcm_");
         (comparable && indexed < counted)
@@ -223,10 +321,6 @@ fn refine(
     streams: &mut [Stream],
     control: &Control,
 ) -> Result<u64> {
-    let lacks = |s: &Stream| {
-        let played = matches!(s.kind(), StreamKind::Video | StreamKind::Audio) && !s.is_hidden();
-        played && (s.lacks_shape() || !(s.is_picture() || s.is_blind()))
-    };
     if !streams.iter().any(lacks) {
         return Ok(0);
     }
@@ -235,6 +329,12 @@ fn refine(
         *stream = probed.input.stream(i)?;
     }
     Ok(probed.take_bytes_read())
+}
+
+/// Whether a look into its packets tells more of a stream than its header.
+fn lacks(stream: &Stream) -> bool {
+    let played = matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_hidden();
+    played && (stream.lacks_shape() || !(stream.is_picture() || stream.is_blind()))
 }
 
 /// Opens one demuxer context.

@@ -89,10 +89,13 @@ impl Media {
         self.0.pool.bound(count);
     }
 
-    /// Bytes that its demuxer contexts hold now, by estimate: some 60 for each entry of their indices. After
-    /// a burst of operations idle ones that hold more than 32 MiB together are given up, but for the last.
+    /// Bytes that it holds now. Of an MP4 that is not in fragments: its tables, as they are in the file; and of
+    /// demuxer contexts, which are opened when an operation reads packets, some 60 for each entry of their
+    /// indices, by estimate. After a burst of operations idle ones that hold more than 32 MiB together are
+    /// given up, but for the last.
     pub fn memory(&self) -> u64 {
-        self.0.pool.memory()
+        let tables = self.0.movie.get().and_then(Option::as_ref).map_or(0, |movie| movie.held());
+        self.0.pool.memory().saturating_add(tables as u64)
     }
 
     /// Gives up the contexts that no operation uses. The next operation opens one again, which reads the

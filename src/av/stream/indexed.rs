@@ -6,9 +6,10 @@ use ffmpeg_sys_next as ff;
 
 /// What the sample tables of an MP4 say of a track.
 pub(crate) struct Indexed {
-    /// Samples, and what they last together, in ticks.
+    /// Samples, and what they last together, in ticks; and what its header says that they do.
     pub samples: u64,
     pub ticks: i64,
+    pub stated: Option<i64>,
     /// When the first one is composed.
     pub first: Option<i64>,
     /// How long each lasts, where all but a last one last as long.
@@ -25,9 +26,10 @@ impl Stream {
         let scale = self.time_base.den;
         self.frames = told.samples;
         let ticks = Some(told.ticks).filter(|ticks| *ticks > 0);
-        self.duration = match (self.duration, ticks) {
-            (Some(stated), Some(ticks)) => Some(stated.min(ticks)),
-            (stated, _) => stated,
+        self.duration = match (told.stated, ticks) {
+            (Some(stated), Some(ticks)) => Some(stated.min(ticks)).filter(|lasts| *lasts > 0),
+            (None, ticks) => ticks,
+            (stated, None) => stated,
         };
         let is_video = self.kind() == super::StreamKind::Video;
         if is_video {
@@ -68,4 +70,31 @@ fn ratio(num: i64, den: i64) -> Option<ff::AVRational> {
         return Some(reduced);
     };
     Rational::new(num, den).map(|Rational { num, den }| ff::AVRational { num, den })
+}
+
+#[cfg(test)]
+impl Stream {
+    /// All that libav may say of a stream by its index or its description.
+    pub(crate) fn facts(&self) -> String {
+        let p = self.get();
+        let coded = [p.bits_per_coded_sample, p.bits_per_raw_sample, p.profile, p.level, p.width, p.height];
+        let sound = [p.sample_rate, p.block_align, p.frame_size, p.initial_padding, p.ch_layout.nb_channels];
+        let rates = [self.aspect, self.frame_rate, self.real_frame_rate].map(|rate| (rate.num, rate.den));
+        format!(
+            "{:?} {:?} {:?} {} {} {coded:?} {sound:?} delay {} {rates:?} {:?} of {:?} start {:?}, {} frames, {} {} {:?}",
+            p.codec_id,
+            self.tag(),
+            self.extradata(),
+            p.format,
+            p.bit_rate,
+            p.video_delay,
+            self.duration,
+            self.time_base,
+            self.start,
+            self.frames,
+            self.hidden,
+            self.disposition,
+            self.metadata
+        )
+    }
 }

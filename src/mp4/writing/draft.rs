@@ -132,6 +132,11 @@ impl Draft {
         u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
     }
 
+    /// Adds a sample description, though it may have it.
+    pub(crate) fn add_description(&mut self, description: &Description) {
+        self.descriptions.push(description.clone());
+    }
+
     /// Puts the samples between two of a track's behind its own. Where they lie is told by
     /// [`lie_at`](Self::lie_at).
     pub(crate) fn append(&mut self, track: &Track, samples: &Samples, from: u32, to: u32) -> Result<()> {

@@ -6,5 +6,7 @@ mod moov;
 mod put;
 
 pub(crate) use draft::Draft;
-pub(crate) use moov::{Chapter, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide, without_samples};
+pub(crate) use moov::{
+    Chapter, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide, with_first_samples,
+};
 pub(crate) use put::kept as put_box;

@@ -270,34 +270,54 @@ impl Moved {
     }
 }
 
-/// A file of a movie's brands and its moov, in which tracks have no samples.
-pub(crate) fn without_samples(movie: &Movie) -> Vec<u8> {
-    fn copy(to: &mut Vec<u8>, content: &Bytes, holders: &[&[u8; 4]]) {
+/// A file of a movie's brands and its moov, in which tracks have so many of their first samples alone.
+pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -> Result<Vec<u8>> {
+    fn copy(to: &mut Vec<u8>, content: &Bytes, way: &[&[u8; 4]], tables: &mut dyn FnMut(&mut Vec<u8>)) {
+        if way.is_empty() {
+            tables(to);
+        }
         for (kind, content) in children(content) {
-            match (holders.split_first(), &kind) {
+            match (way.split_first(), &kind) {
                 (Some((holder, rest)), kind) if *holder == kind => {
-                    put::boxed(to, *kind, |to| copy(to, &content, rest));
+                    put::boxed(to, *kind, |to| copy(to, &content, rest, tables));
                 }
-                (None, b"stsd") => put::kept(to, kind, &content),
                 (None, kind) if OF_SAMPLES.contains(&kind) => {}
                 _ => put::kept(to, kind, &content),
             }
         }
-        if holders.is_empty() {
-            for kind in [b"stts", b"stsc", b"stco"] {
-                put::versioned(to, *kind, 0, |to| put::u32(to, 0));
-            }
-            put::versioned(to, *b"stsz", 0, |to| put::u64(to, 0));
-        }
     }
+    let mut drafts = movie.tracks.iter().map(|track| first_samples(track, count(track)));
+    let mut failed = Ok(());
+    let mut tables = |to: &mut Vec<u8>| match drafts.next() {
+        Some(Ok(draft)) => {
+            let at = draft.write(to, 0, true);
+            let table = to.get_mut(at..).unwrap_or_default().as_chunks_mut::<8>().0;
+            table.iter_mut().zip(draft.places()).for_each(|(entry, place)| *entry = place.to_be_bytes());
+        }
+        Some(Err(error)) => failed = Err(error),
+        None => {}
+    };
     let mut bytes = Vec::new();
     if let Some(brands) = &movie.brands {
         put::kept(&mut bytes, *b"ftyp", brands);
     }
     put::boxed(&mut bytes, *b"moov", |to| {
-        copy(to, &movie.content, &[b"trak", b"mdia", b"minf", b"stbl"]);
+        copy(to, &movie.content, &[b"trak", b"mdia", b"minf", b"stbl"], &mut tables);
     });
-    bytes
+    failed.map(|()| bytes)
+}
+
+fn first_samples(track: &Track, count: u32) -> Result<Draft> {
+    let mut draft = Draft::new(track.scale);
+    track.descriptions.iter().for_each(|own| {
+        draft.add_description(own);
+    });
+    if let Ok(samples) = &track.samples {
+        let count = count.min(samples.count());
+        draft.append(track, samples, 0, count)?;
+        samples.in_chunks(0, count).for_each(|run| draft.lie_at(run.place, run.samples, run.description));
+    }
+    Ok(draft)
 }
 
 /// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
