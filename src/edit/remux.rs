@@ -121,7 +121,9 @@ impl Remuxing {
             control.report(Stage::Copy, nanos, nanos)?;
             return control.check();
         }
-        target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        if !target.open_tables(&self.media, self.settings.road, &chapters, report)? {
+            target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
+        }
         let feeds = Feed::all(target);
         let part = Part {
             from: Timestamp::ZERO,

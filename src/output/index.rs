@@ -305,7 +305,8 @@ fn write_whole(payload: &mut Builder, whole: &Range<u64>) -> Result<()> {
 }
 
 /// All of a movie and its payload, in a file whose moov is first: what does not say where things lie is as it
-/// was, byte for byte. None if its tables name chunks that no sample lies in.
+/// was, byte for byte. None if its tables name chunks that no sample lies in, or an edit list
+/// that shows nothing.
 pub(crate) fn whole(
     movie: &Movie,
     source: &Source,
@@ -316,6 +317,11 @@ pub(crate) fn whole(
     let mut taken = Vec::new();
     for (track, source) in movie.tracks.iter().enumerate() {
         let Ok(samples) = &source.samples else { return Ok(None) };
+        // One without a length is for fragments; readers show nothing of it.
+        let is_open = |edit: &mp4::Edit| edit.media.is_some() && edit.duration == 0;
+        if !source.is_plain() || source.edits.iter().flatten().any(is_open) {
+            return Ok(None);
+        }
         index.drafts.push((track, Draft::new(source.scale)));
         let ranges = vec![(0, 0..samples.count())];
         let part = Taken { track, source, samples, ranges, last: 0, first: None };

@@ -249,8 +249,9 @@ fn sound_that_is_copied_lies_where_a_remux_puts_it() {
     for name in ["cases/mpeg4-ac3.avi", "cases/sound-shorter.mp4"] {
         let Some(source) = common::shared(name) else { continue };
         let folder = tempfile::tempdir().unwrap();
-        let remuxed =
-            avrope::remux(&open(&source), &avrope::Remux::new().format("mp4"), &Control::default()).unwrap();
+        // By tables it keeps its headers, which say another length.
+        let settings = avrope::Remux::new().format("mp4").road(avrope::Road::Libav);
+        let remuxed = avrope::remux(&open(&source), &settings, &Control::default()).unwrap();
         let copied = transcode(&open(&source), &Transcode::new().format("mp4"), &Control::default()).unwrap();
         assert_eq!(copied.report.frames_decoded, 0, "{name}: it is copied");
         let whole = |report: &avrope::Report| report.warnings.iter().any(|w| w.contains("no whole frame"));
