@@ -39,6 +39,15 @@ pub(crate) struct RunTimes {
     pub last: u32,
 }
 
+impl RunTimes {
+    /// Lets the last sample last longer.
+    pub(crate) fn lengthen(&mut self, by: i64) {
+        self.decoded = self.decoded.saturating_add(by);
+        self.composed = self.composed.saturating_add(by);
+        self.last = u32::try_from(i64::from(self.last).saturating_add(by)).unwrap_or(self.last);
+    }
+}
+
 /// What had to be repaired in a track's timestamps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Repairs {

@@ -56,7 +56,6 @@ impl Copy<'_, '_> {
         let mut taken = Vec::with_capacity(self.lanes.len());
         for (i, (tables, need)) in tables.iter().zip(&needs).enumerate() {
             let (Some((track, samples)), Some(need)) = (*tables, need) else { continue };
-            let Some(lane) = self.lanes.get_mut(i) else { continue };
             let first = match need.kind {
                 _ if at_start => 0,
                 _ if i == 0 => key,
@@ -67,50 +66,16 @@ impl Copy<'_, '_> {
                 _ => key_before(samples, need.decodes_from()).unwrap_or(0),
             };
             let first = samples.block_of(first).0;
-            let until = lane.spans.iter().map(|span| until(span, lane.base)).max().unwrap_or(lane.until);
-            let end = end_of(samples, until).max(first);
-            if first >= end {
-                continue;
-            }
-            let Some(mut times) = times(samples, first, end) else { continue };
-            // That of the frame in front of the last one: the first one may be longer by a gap.
-            let before = end.checked_sub(2).filter(|before| *before >= first);
-            let frame = before.and_then(|before| samples.walk(before).next());
-            let frame = frame.map_or(0, |sample| i64::from(sample.duration));
-            let cut_short: i64 = self.session.target.tracks.get_mut(lane.track).map_or(0, |track| {
-                // A last frame is as long as the others.
-                let whole = track.clock.takes_whole();
-                let longer = if whole { frame.saturating_sub(times.last.into()).max(0) } else { 0 };
-                note_borders(&mut track.clock, lane, samples, first..end, &times, longer);
-                longer
-            });
-            times.decoded = times.decoded.saturating_add(cut_short);
-            times.composed = times.composed.saturating_add(cut_short);
-            times.last = u32::try_from(i64::from(times.last).saturating_add(cut_short)).unwrap_or(times.last);
-            let (mut ranges, skipped) = kept(samples, first, end, lane.leading_before);
-            let trimmed =
-                if is_trimmed(track) { trim(lane, &mut times, end.saturating_sub(first)) } else { (0, 0) };
-            let finer = self
-                .session
-                .target
-                .tracks
-                .get(lane.track)
-                .map_or(1, |track| convert(1, lane.base, track.clock.base()).max(1));
-            if trimmed.0 > 0 {
-                ranges = vec![
-                    (0, first..first.saturating_add(1)),
-                    (trimmed.0.saturating_neg(), first.saturating_add(1)..end),
-                ];
-            }
-            ranges.iter_mut().for_each(|(longer, _)| *longer = longer.saturating_mul(finer));
-            lane.written = ranges.iter().map(|(_, range)| range.len() as u64).fold(0, u64::saturating_add);
-            lane.seen_end = Some(times.composed);
-            if let Some(ranges) = self.place_run(i, times, ranges) {
-                let own =
-                    if trimmed.0 > 0 { self.time_code(track, samples, first, trimmed.0)? } else { None };
-                let last = cut_short.saturating_sub(trimmed.1).saturating_add(skipped).saturating_mul(finer);
-                let (track, source) = (self.track_of(i), track);
-                taken.push(Taken { track, source, samples, ranges, last, first: own });
+            if let Some(run) = self.choose(i, track, samples, first)
+                && let Some(placed) = self.place(i, run)
+            {
+                let own = match placed.trimmed {
+                    0 => None,
+                    ticks => self.time_code(track, samples, first, ticks)?,
+                };
+                let Some(lane) = self.lanes.get(i) else { continue };
+                let (ranges, last) = (placed.ranges, placed.last);
+                taken.push(Taken { track: lane.track, source: track, samples, ranges, last, first: own });
             }
         }
         self.session.target.append(self.media.source(), &taken, self.session.report)?;
@@ -149,32 +114,72 @@ impl Copy<'_, '_> {
         Ok(Some(Bytes::copy_from_slice(&code.to_be_bytes())))
     }
 
-    fn track_of(&self, lane: usize) -> usize {
-        self.lanes.get(lane).map_or(0, |lane| lane.track)
+    /// Which samples a lane takes, from one on.
+    fn choose(&mut self, lane: usize, track: &Track, samples: &Samples, first: u32) -> Option<Run> {
+        let lane = self.lanes.get_mut(lane)?;
+        let clock = &mut self.session.target.tracks.get_mut(lane.track)?.clock;
+        let until = lane.spans.iter().map(|span| until(span, lane.base)).max().unwrap_or(lane.until);
+        let end = end_of(samples, until);
+        let mut times = times(samples, first, end.max(first))?;
+        let longer = if clock.takes_whole() { cut_short(samples, first..end, &times) } else { 0 };
+        note_borders(clock, lane, samples, first..end, &times, longer);
+        times.lengthen(longer);
+        let (mut ranges, skipped) = kept(samples, first, end, lane.leading_before);
+        let mut last = longer.saturating_add(skipped);
+        let mut trimmed = 0;
+        if is_trimmed(track) {
+            let (front, behind) = trim(lane, &mut times, end.saturating_sub(first));
+            let second = first.saturating_add(1);
+            if front > 0 {
+                ranges = vec![(0, first..second), (front.saturating_neg(), second..end)];
+            }
+            (last, trimmed) = (last.saturating_sub(behind), front);
+        }
+        let written = |(_, range): &(i64, Range<u32>)| range.len() as u64;
+        lane.written = ranges.iter().map(written).fold(0, u64::saturating_add);
+        lane.seen_end = Some(times.composed);
+        Some(Run { times, ranges, last, trimmed })
     }
 
-    /// Puts a run of a lane's samples on its track's clock.
-    fn place_run(
-        &mut self,
-        lane: usize,
-        times: RunTimes,
-        mut ranges: Vec<(i64, Range<u32>)>,
-    ) -> Option<Vec<(i64, Range<u32>)>> {
+    /// Puts a run of a lane's samples on its track's clock: what changes of their durations is in the track's
+    /// ticks then.
+    fn place(&mut self, lane: usize, mut run: Run) -> Option<Run> {
         let lane = self.lanes.get_mut(lane)?;
         let track = self.session.target.tracks.get_mut(lane.track)?;
-        if let Some(span) = lane.spans.first_mut().filter(|span| times.composition > span.media) {
+        if let Some(span) = lane.spans.first_mut().filter(|span| run.times.composition > span.media) {
             // Nothing is there to show before the first sample.
-            let begins = span.shown_at(times.composition, lane.base);
+            let begins = span.shown_at(run.times.composition, lane.base);
             span.begin_at(begins, lane.base);
             track.clock.stretch_to(begins.plus(self.shift), Timestamp::ZERO);
         }
-        let gap = track.clock.run_behind(times, lane.base);
-        track.packets = track.packets.saturating_add(lane.written);
-        if let Some((first, _)) = ranges.first_mut() {
+        let finer = convert(1, lane.base, track.clock.base()).max(1);
+        run.ranges.iter_mut().for_each(|(longer, _)| *longer = longer.saturating_mul(finer));
+        run.last = run.last.saturating_mul(finer);
+        let gap = track.clock.run_behind(run.times, lane.base);
+        if let Some((first, _)) = run.ranges.first_mut() {
             *first = gap;
         }
-        Some(ranges)
+        track.packets = track.packets.saturating_add(lane.written);
+        Some(run)
     }
+}
+
+/// Samples that a lane takes.
+struct Run {
+    times: RunTimes,
+    /// In front of each range, how much longer the sample before lasts.
+    ranges: Vec<(i64, Range<u32>)>,
+    /// How much longer the last one lasts.
+    last: i64,
+    /// How much of the first one lies in front of what is shown, and is left out of its duration.
+    trimmed: i64,
+}
+
+/// How much shorter a last frame of sound is than the one in front of it. (The first one may be longer, by a gap.)
+fn cut_short(samples: &Samples, range: Range<u32>, times: &RunTimes) -> i64 {
+    let before = range.end.checked_sub(2).filter(|before| *before >= range.start);
+    let frame = before.and_then(|before| samples.walk(before).next());
+    frame.map_or(0, |frame| i64::from(frame.duration).saturating_sub(times.last.into()).max(0))
 }
 
 /// The last sample that decoding can begin at and that is composed at or before a time.
@@ -307,7 +312,7 @@ fn trim(lane: &mut Lane, times: &mut RunTimes, count: u32) -> (i64, i64) {
 
 /// When the samples between two are decoded and composed.
 fn times(samples: &Samples, first: u32, end: u32) -> Option<RunTimes> {
-    let begin = samples.walk(first).next()?;
+    let begin = samples.walk(first).next().filter(|_| first < end)?;
     let decoded = samples.decode_of(end);
     let (_, most) = samples.offsets();
     // No sample in front of this one is composed behind the last ones.

@@ -1,6 +1,9 @@
 //! The tables of a track in the making: stretches of other tables, one behind the other, and single samples.
 
-use super::put;
+use super::{
+    parts::{DraftParts, append_parts},
+    put,
+};
 use crate::{
     Error, ErrorKind, Result,
     mp4::{
@@ -9,7 +12,6 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::ops::Range;
 
 /// Samples of which a table says the same, by their count.
 type Runs<T> = Vec<(u32, T)>;
@@ -31,17 +33,6 @@ struct DraftGroups {
     /// What a sample is in that a source says nothing of.
     default: u32,
     runs: Runs<u32>,
-}
-
-/// Samples that have parts (subs; 8.7.7).
-#[derive(Debug)]
-struct DraftParts {
-    /// Version and flags.
-    head: [u8; 4],
-    entries: u32,
-    /// The last sample that is told of, counted from 1.
-    last: u32,
-    bytes: Vec<u8>,
 }
 
 /// The tables of a track in the making (ISO/IEC 14496-12, 8.6 and 8.7). All ticks are its own.
@@ -115,7 +106,7 @@ impl Draft {
         let sync = sync.saturating_mul(4);
         let groups = self.groups.iter().map(|own| own.runs.len()).fold(0, usize::saturating_add);
         let runs = runs.saturating_add(groups);
-        let extras = self.parts.iter().map(|own| own.bytes.len()).fold(0, usize::saturating_add);
+        let extras = self.parts.iter().map(DraftParts::held).fold(0, usize::saturating_add);
         let extras = extras.saturating_add(self.dependencies.as_ref().map_or(0, Vec::len));
         let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
         let sizes = self.sizes.each.iter().map(Bytes::len).fold(0, usize::saturating_add);
@@ -364,13 +355,7 @@ impl Draft {
         for own in &self.group_descriptions {
             put::kept(to, *b"sgpd", &own.content);
         }
-        for own in &self.parts {
-            put::boxed(to, *b"subs", |to| {
-                to.extend_from_slice(&own.head);
-                put::u32(to, own.entries);
-                to.extend_from_slice(&own.bytes);
-            });
-        }
+        self.parts.iter().for_each(|own| own.write(to));
         for own in &self.groups {
             put::versioned(to, *b"sbgp", u8::from(own.parameter.is_some()), |to| {
                 to.extend_from_slice(&own.kind);
@@ -458,36 +443,6 @@ struct Composed {
     end: i64,
     least: i64,
     most: i64,
-}
-
-/// Takes the entries of a subs for the samples between two, which `before` others are in front of. It was read
-/// before: one that ends too soon has none behind that.
-fn append_parts(own: &mut Vec<DraftParts>, subs: &Bytes, range: Range<u32>, before: u32) {
-    let Some((head, rest)) = subs.split_first_chunk::<4>() else { return };
-    let Some((count, mut rest)) = rest.split_first_chunk::<4>() else { return };
-    let each: usize = if head.first() == Some(&1) { 10 } else { 8 };
-    let place = own.iter().position(|own| own.head == *head).unwrap_or_else(|| {
-        own.push(DraftParts { head: *head, entries: 0, last: 0, bytes: Vec::new() });
-        own.len().saturating_sub(1)
-    });
-    let Some(own) = own.get_mut(place) else { return };
-    let mut sample: u32 = 0;
-    for _ in 0..u32::from_be_bytes(*count) {
-        let Some(([a, b, c, d, parts @ ..], behind)) = rest.split_first_chunk::<6>() else { return };
-        let size = each.saturating_mul(u16::from_be_bytes(*parts).into());
-        let Some((told, behind)) = behind.split_at_checked(size) else { return };
-        rest = behind;
-        sample = sample.saturating_add(u32::from_be_bytes([*a, *b, *c, *d]));
-        // Counted from 1.
-        if sample <= range.start || sample > range.end {
-            continue;
-        }
-        let number = sample.saturating_sub(range.start).saturating_add(before);
-        put::u32(&mut own.bytes, number.saturating_sub(own.last));
-        own.bytes.extend_from_slice(parts);
-        own.bytes.extend_from_slice(told);
-        (own.last, own.entries) = (number, own.entries.saturating_add(1));
-    }
 }
 
 /// Samples in front that a table of their own said nothing of.

@@ -2,11 +2,12 @@
 
 mod draft;
 mod header;
+mod kept;
 mod moov;
+mod parts;
 mod put;
 
 pub(crate) use draft::Draft;
-pub(crate) use moov::{
-    Chapter, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide, with_first_samples,
-};
+pub(crate) use kept::{Moved, with_first_samples};
+pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
 pub(crate) use put::kept as put_box;
