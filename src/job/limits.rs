@@ -131,6 +131,12 @@ impl Limits {
         if used <= most { Ok(()) } else { Err(Self::reached(name, what())) }
     }
 
+    /// An error for a result of so many bytes, where that is too much.
+    pub(crate) fn hold_output(&self, bytes: u64) -> Result<()> {
+        let most = self.output_bytes;
+        Self::hold(bytes, most, "output_bytes", || format!("the result has more than {most} bytes"))
+    }
+
     /// An error for more than so many packets may have; `what` gets the bound.
     pub(crate) fn hold_packets(&self, used: u64, count: u64, what: impl FnOnce(u64) -> String) -> Result<()> {
         let most = self.packet_bytes.saturating_mul(count);

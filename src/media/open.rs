@@ -117,7 +117,9 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     warnings.extend(told.into_iter().map(|told| told.warning));
     info.warnings.clone_from(&warnings);
     let read_before = probed.saturating_add(of_index).saturating_add(of_codecs);
-    let bytes_read = demux.take_bytes_read().saturating_add(read_before);
+    // Of a moov in memory nothing was read.
+    let of_context = if movie.is_some() { 0 } else { demux.take_bytes_read() };
+    let bytes_read = of_context.saturating_add(read_before);
     demux.reader.rest();
     let inner = Inner {
         chapters: demux.input.chapters(),

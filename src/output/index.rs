@@ -95,18 +95,19 @@ pub(crate) struct Index {
     /// Of each of the output's tracks: the number of the movie's that it is made of, and its tables.
     drafts: Vec<(usize, Draft)>,
     payload: Builder,
+    limits: Limits,
 }
 
 impl Index {
-    /// With a track for each of these of a movie, with so many ticks a second. `memory`: how many bytes of payload may be held.
+    /// With a track for each of these of a movie, with so many ticks a second.
     pub(crate) fn new(
         movie: Arc<Movie>,
         source: Source,
         tracks: impl Iterator<Item = (usize, u32)>,
-        memory: u64,
+        limits: Limits,
     ) -> Self {
         let drafts = tracks.map(|(track, scale)| (track, Draft::new(scale))).collect();
-        Self { movie, source, drafts, payload: Builder::new(memory) }
+        Self { movie, source, drafts, payload: Builder::new(limits.memory), limits }
     }
 
     /// Makes a track's ticks so many times as fine.
@@ -124,7 +125,7 @@ impl Index {
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        let limits = control.get_limits();
+        let limits = self.limits;
         for part in taken {
             let Some((_, draft)) = self.drafts.get_mut(part.track) else { continue };
             for (gap, range) in &part.ranges {
@@ -289,13 +290,14 @@ impl Index {
         if mp4::needs_wide(moov.len() as u64, payload.len().saturating_add(head.others)) {
             moov = Moov::new(head.bytes.clone(), &plan, true)?;
         }
+        Head::hold(moov.len(), self.limits.memory)?;
         let drafts = || plan.tracks.iter().map(|track| track.draft.places());
         let is_chunk = |at: u64| drafts().any(|places| places.binary_search(&at).is_ok());
         let headers = (moov.len() as u64).saturating_add(head.others);
         let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
         let mut mover = placement.mover();
         let moov = moov.placed(&plan, |at| mover.moved(at));
-        head.write(moov, &self.movie, &self.source, &placement, &payload)
+        head.write(moov, &self.movie, &self.source, &placement, &payload, &self.limits)
     }
 
     fn count(&self, track: usize) -> u32 {
@@ -327,6 +329,13 @@ impl Head {
         Self { bytes, others: others.fold(0, u64::saturating_add) }
     }
 
+    /// An error if a moov takes more memory than a result may.
+    fn hold(moov: usize, most: u64) -> Result<()> {
+        Limits::hold(moov as u64, most, "memory", || {
+            format!("the result's index has {moov} bytes, and the limit is {most}")
+        })
+    }
+
     /// The file: what begins with the brands and the moov, and then the source's other boxes and the payload.
     fn write(
         &self,
@@ -335,6 +344,7 @@ impl Head {
         source: &Source,
         placement: &Placement,
         payload: &Rope,
+        limits: &Limits,
     ) -> Result<Rope> {
         let mut out = Builder::with_head(moov);
         out.set_source(source);
@@ -343,6 +353,7 @@ impl Head {
             out.write_shared(out.len(), place.content, place.end.saturating_sub(place.content))?;
         }
         placement.write(&mut out, payload)?;
+        limits.hold_output(out.len())?;
         Ok(out.finish())
     }
 }

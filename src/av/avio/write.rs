@@ -1,7 +1,7 @@
 //! AVIOContext that writes to a device.
 
 use super::{Common, Context, Out, SeekFn, finish_seek, seek_to};
-use crate::{Control, Error, Limits, Result, av::umid::Umid};
+use crate::{Control, Error, Result, av::umid::Umid};
 use ffmpeg_sys_next as ff;
 use std::ffi::{c_int, c_void};
 
@@ -107,10 +107,7 @@ pub(super) unsafe extern "C" fn write(opaque: *mut c_void, data: Out, size: c_in
             Some(umid) => umid.apply(common.pos, bytes),
             None => bytes.into(),
         };
-        let most = common.control.get_limits().output_bytes;
-        Limits::hold(common.pos.saturating_add(len as u64), most, "output_bytes", || {
-            format!("the result has more than {most} bytes")
-        })?;
+        common.control.get_limits().hold_output(common.pos.saturating_add(len as u64))?;
         device.write(common.pos, Chunk { data: &bytes, origin })
     });
     match outcome {

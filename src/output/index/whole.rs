@@ -18,7 +18,7 @@ pub(crate) fn whole(
     report: &mut Report,
     control: &Control,
 ) -> Result<Option<Rope>> {
-    let mut index = Index::new(Arc::default(), source.clone(), std::iter::empty(), 0);
+    let mut index = Index::new(Arc::default(), source.clone(), std::iter::empty(), *control.get_limits());
     let mut taken = Vec::new();
     for (track, source) in movie.tracks.iter().enumerate() {
         let Ok(samples) = &source.samples else { return Ok(None) };
@@ -51,6 +51,7 @@ pub(crate) fn whole(
     if mp4::needs_wide(moov.len() as u64, payload.len().saturating_add(head.others)) {
         moov = Moved::new(head.bytes.clone(), movie, true);
     }
+    Head::hold(moov.len(), control.get_limits().memory)?;
     let is_chunk = |at: u64| places.iter().any(|places| places.binary_search(&at).is_ok());
     let headers = (moov.len() as u64).saturating_add(head.others);
     let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
@@ -59,5 +60,5 @@ pub(crate) fn whole(
         (report.packets, report.payload_shared) = (0, 0);
         return Ok(None);
     };
-    head.write(moov, movie, source, &placement, &payload).map(Some)
+    head.write(moov, movie, source, &placement, &payload, control.get_limits()).map(Some)
 }

@@ -62,8 +62,8 @@ impl Target {
         self.chapters = chapters.to_vec();
         let scale = |stream: &Stream, number: usize| base(stream, number).den.unsigned_abs();
         let numbers = numbered.iter().map(|(_, stream, number)| (*number, scale(stream, *number)));
-        let memory = self.control.get_limits().memory;
-        let index = Index::new(movie.clone(), media.source().clone(), numbers, memory);
+        let limits = *self.control.get_limits();
+        let index = Index::new(movie.clone(), media.source().clone(), numbers, limits);
         self.index = Some(Box::new(index));
         Ok(true)
     }
