@@ -3,15 +3,15 @@
 //!
 //! Criterion times what is short; the rest (growth, memory, what was read, shared blocks) is measured here.
 //! Media is made once and kept in `target/bench-media` (2.5 GB). `cargo bench -- join` does the rows of that
-//! name alone: cut, growth, segments, save, memory, payload, read, join, samples.
+//! name alone: cut, roads, growth, segments, save, memory, payload, read, join, samples.
 
 #![forbid(unsafe_code)]
 
 mod support;
 
 use avrope::{
-    Clip, Control, Cut, Join, Media, Remux, Source, TimeRange, cut, inspect::inspect, io::SaveOptions, join,
-    libav_version, remux,
+    Clip, Control, Cut, Join, Media, Remux, Road, Source, TimeRange, cut, inspect::inspect, io::SaveOptions,
+    join, libav_version, remux,
 };
 use criterion::Criterion;
 use std::{
@@ -51,8 +51,9 @@ struct Bench {
 
 /// A group of rows: what the command line calls it, the work, and what it prints.
 type Rows = fn(&mut Bench) -> Outcome<Vec<Row>>;
-const ROWS: [(&str, Rows); 9] = [
+const ROWS: [(&str, Rows); 10] = [
     ("cut", cuts),
+    ("roads", roads),
     ("growth", growth),
     ("segments", segments),
     ("save", saves),
@@ -556,6 +557,89 @@ fn joins(bench: &mut Bench) -> Outcome<Vec<Row>> {
     Ok(vec![first, second])
 }
 
+/// MP4 into MP4 by tables, against the same by libav in the same run.
+fn roads(bench: &mut Bench) -> Outcome<Vec<Row>> {
+    let (clip, long) = (bench.shelf.clip()?, bench.shelf.long()?);
+    let hours = bench.shelf.ten_hours()?;
+    let control = bench.control.clone();
+    [&clip, &long, &hours].into_iter().try_for_each(|path| system::warm(path))?;
+    let mut rows = Vec::new();
+    let run = |media: &Media, settings: &Cut, often: u32| {
+        let work =
+            || (0..often).try_for_each(|_| cut(media, settings, &control).map(|clip| drop(black_box(clip))));
+        Ok(timed(|| Ok(work()?))?.1 / often)
+    };
+    let by = |settings: Cut, road: Road| settings.road(road);
+    let (short, most) = (range(SHORT)?, range(LONG)?);
+
+    let media = open(&clip)?;
+    let (ours, theirs) = (by(short.clone(), Road::Tables), by(short.clone(), Road::Libav));
+    let [a, b] = in_turn(20, [&mut || run(&media, &ours, 20), &mut || run(&media, &theirs, 5)])?;
+    let faster = |a: f64, b: f64| format!("{:.1}x", b / a);
+    let note = "10 s cut on an open Media, to a rope";
+    rows.push(
+        Row::new(note, "60 us, 10x libav's", time(a), a <= 60e-6 && a * 10.0 <= b)
+            .against(time(b), faster(a, b)),
+    );
+    let opened = |settings: &Cut| timed(|| Ok(black_box(cut(&open(&clip)?, settings, &control)?)));
+    let [c, d] = in_turn(20, [&mut || Ok(opened(&ours)?.1), &mut || Ok(opened(&theirs)?.1)])?;
+    rows.push(
+        Row::new("the same, open included", "4x libav's", time(c), c * 4.0 <= d)
+            .against(time(d), faster(c, d)),
+    );
+
+    for (path, work, settings) in
+        [(&long, "900 s cut of 1.95 GB", most), (&hours, "nearly all of 10 h", range((1.0, 35_999.0))?)]
+    {
+        let media = open(path)?;
+        let packets = cut(&media, &settings, &control)?.report.packets as f64;
+        let (ours, theirs) = (by(settings.clone(), Road::Tables), by(settings, Road::Libav));
+        let [a, b] = in_turn(5, [&mut || run(&media, &ours, 1), &mut || run(&media, &theirs, 1)])?;
+        let each = |took: f64| format!("{:.0} ns a packet", took / packets * 1e9);
+        let work = format!("{work} ({packets} packets) on an open Media");
+        rows.push(
+            Row::new(&work, "40 ns a packet", each(a), a / packets <= 40e-9).against(each(b), faster(a, b)),
+        );
+    }
+
+    // Libav's index is made for the first packet that is read.
+    let tiny = range((0.0, 0.1))?.road(Road::Libav);
+    let [a, b] = in_turn(
+        10,
+        [&mut || Ok(timed(|| Ok(black_box(open(&long)?)))?.1), &mut || {
+            let media = open(&long)?;
+            Ok(timed(|| Ok(black_box(cut(&media, &tiny, &control)?)))?.1)
+        }],
+    )?;
+    let work = "open of 1.95 GB, against libav's index of it";
+    rows.push(Row::new(work, "5x", time(a), a * 5.0 <= b).against(time(b), faster(a, b)));
+
+    let seconds = |i: u64| (i.wrapping_mul(0x9e37_79b9) % 109_000) as f64 / 1000.0;
+    let begun = std::time::Instant::now();
+    let mut count: u64 = 0;
+    while begun.elapsed() < Duration::from_secs(2) {
+        let from = seconds(count);
+        black_box(cut(&media, &range((from, from + 10.0))?, &control)?);
+        count += 1;
+    }
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    let work = "cuts a second from one Media on one core, random ranges of 10 s";
+    rows.push(Row::new(work, "15,000", format!("{rate:.0}"), rate >= 15_000.0));
+
+    let (media, tables) = (open(&hours)?, tables(&hours)?);
+    let settings = range((10.0, 20.0))?;
+    std::thread::scope(|scope| {
+        let cuts: Vec<_> =
+            (0..16).map(|_| scope.spawn(|| cut(&media, &settings, &control).is_ok())).collect();
+        cuts.into_iter().all(|cut| cut.join().unwrap_or(false))
+    });
+    let held = media.memory();
+    let aim = "1.15 x the tables";
+    let work = format!("memory of an open Media of 10 h after a burst of 16 cuts (tables {})", size(tables));
+    rows.push(Row::new(&work, aim, size(held), held as f64 <= tables as f64 * 1.15));
+    Ok(rows)
+}
+
 /// An MP4's own tables, read without libav, against libav's index of the same file.
 fn samples(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let path = bench.shelf.long()?;
@@ -574,25 +658,11 @@ fn samples(bench: &mut Bench) -> Outcome<Vec<Row>> {
             })
             .fold(0, u64::wrapping_add)
     };
-    let [ours, theirs, walked] = in_turn(
-        10,
-        [
-            &mut || timed(|| Ok(black_box(inspect(&source, &bench.control)?))).map(|(_, took)| took),
-            &mut || timed(|| Ok(black_box(Media::open(source.clone())?))).map(|(_, took)| took),
-            &mut || timed(|| Ok(black_box(walk()))).map(|(_, took)| took),
-        ],
-    )?;
+    let [walked] = in_turn(10, [&mut || timed(|| Ok(black_box(walk()))).map(|(_, took)| took)])?;
     let each = walked * 1e9 / count as f64;
     let (held, tables): (u64, u64) =
         (found.tracks.iter().map(|track| track.index_bytes).sum(), tables(&path)?);
-    let faster = format!("{} against {}: {:.1}x", time(ours), time(theirs), theirs / ours);
     Ok(vec![
-        Row::new(
-            &format!("boxes and tables of {count} samples, against libav's index"),
-            "5x",
-            faster,
-            ours * 5.0 <= theirs,
-        ),
         Row::new(
             "a walk over all samples, each in a chunk of its own",
             "20 ns each",
