@@ -72,16 +72,15 @@ fn delay(samples: &Samples) -> Option<u8> {
     samples.offsets.as_ref()?;
     let mut last = [i64::MIN; MOST_DELAYED + 1];
     let mut most = 0;
-    for sample in samples.walk(0) {
+    for composition in samples.compositions() {
         // The times so far, in order; the earliest makes room.
         last.copy_within(1.., 0);
-        let behind =
-            last.iter().take(MOST_DELAYED).rev().take_while(|time| **time > sample.composition).count();
+        let behind = last.iter().take(MOST_DELAYED).rev().take_while(|time| **time > composition).count();
         let at = MOST_DELAYED.saturating_sub(behind);
         if let Some(later) = last.get_mut(at..) {
             later.rotate_right(1);
             if let Some(place) = later.first_mut() {
-                *place = sample.composition;
+                *place = composition;
             }
         }
         most = most.max(behind);

@@ -235,6 +235,19 @@ impl Samples {
         (first, first.saturating_add(blocks.samples).min(end))
     }
 
+    /// When each is composed, in the order of decoding.
+    pub(crate) fn compositions(&self) -> impl Iterator<Item = i64> + '_ {
+        let mut offsets = self.offsets.as_ref().map(|offsets| offsets.values(0));
+        let mut decode: i64 = 0;
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        self.durations.values(0).take(count).map(move |duration| {
+            let offset = offsets.as_mut().and_then(Iterator::next).unwrap_or(0).cast_signed();
+            let composed = decode.saturating_add(offset.into());
+            decode = decode.saturating_add(duration.into());
+            composed
+        })
+    }
+
     /// The last sample that is decoded at or before a time.
     pub(crate) fn decoded_at(&self, time: i64) -> Option<u32> {
         let run = self.durations.at_sum(time)?;
