@@ -10,6 +10,9 @@ use crate::{
 /// Samples that a decoder keeps back to show them in order, at most (libavcodec's MAX_DELAY).
 const MOST_DELAYED: usize = 16;
 
+/// Pictures whose order is looked at: those of a fortnight. A number states billions.
+const MOST_LOOKED_AT: u32 = 1 << 26;
+
 /// Larger ones are damage to libav, which leaves them out (mov.c: mov_build_index).
 const LARGEST: u32 = 0x3fff_ffff;
 
@@ -69,7 +72,7 @@ pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
 /// How many pictures are kept back, by how far composition times are out of order (mov.c:
 /// mov_estimate_video_delay).
 fn delay(samples: &Samples) -> Option<u8> {
-    samples.offsets.as_ref()?;
+    samples.offsets.as_ref().filter(|_| samples.count() <= MOST_LOOKED_AT)?;
     let mut last = [i64::MIN; MOST_DELAYED + 1];
     let mut most = 0;
     for composition in samples.compositions() {

