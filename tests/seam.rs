@@ -488,7 +488,8 @@ fn an_allocation_that_fails_is_an_error_and_no_other_file() {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let want = want.unwrap();
         let all: usize = std::fs::read_to_string(&count).unwrap().parse().unwrap();
-        assert!(all > 100, "{all} allocations of libav were seen");
+        // By tables there are few.
+        assert!(all > 50, "{all} allocations of libav were seen");
         // Of the many that the packets take, some.
         for n in (1..200.min(all)).chain((200..all).step_by(17)).chain(all.saturating_sub(60)..=all) {
             let (out, got) = run(n);

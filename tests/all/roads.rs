@@ -28,10 +28,14 @@ pub fn shown(path: &Path) -> Vec<Shown> {
         let mut at: u64 = 0;
         let mut samples: Vec<_> = found.samples(told.id, 0..u64::MAX).collect();
         samples.sort_by_key(|sample| sample.composition_time);
-        // A picture is shown up to the next one, whatever is decoded in between.
+        // A picture is shown up to the next one, whatever is decoded in between; and the last one to the end.
+        let last = |sample: &SampleInfo| match &*track.handler {
+            "vide" => i64::from(u32::MAX),
+            _ => sample.duration.into(),
+        };
         let next = samples.iter().skip(1).map(|next| Some(next.composition_time)).chain([None]);
         let lasts = |(sample, next): (&SampleInfo, Option<i64>)| {
-            next.map_or(i64::from(sample.duration), |next| next - sample.composition_time)
+            next.map_or_else(|| last(sample), |next| next - sample.composition_time)
         };
         let lengths: Vec<i64> = samples.iter().zip(next).map(lasts).collect();
         let end = samples.iter().map(|s| s.composition_time + i64::from(s.duration)).max().unwrap_or(0);
@@ -104,7 +108,9 @@ fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize)
         let first = a.iter().zip(&b).find(|(a, b)| !near(a, b)).map(|(a, b)| (brief(a), brief(b)));
         return Some(format!("{} and {} samples are shown, unlike from {first:?} on", a.len(), b.len()));
     }
-    for stream in ["0:v:0?", "0:a:0?"].into_iter().filter(|_| decodes) {
+    let has = |kind: &str| a.iter().any(|sample| sample.1 == kind);
+    let streams = [("vide", "0:v:0"), ("soun", "0:a:0")];
+    for (_, stream) in streams.into_iter().filter(|(kind, _)| decodes && has(kind)) {
         // FFmpeg 5.1 goes on behind the end of an edit list, as far as there are packets.
         let inside = |path: &Path| {
             let all = frames(path, stream);
@@ -201,7 +207,10 @@ fn cuts_and_remuxes_are_the_same() {
         ];
         for (i, keep) in keeps.into_iter().enumerate() {
             for mode in [CutMode::Edit, CutMode::Keyframe] {
-                let decodes = cfg!(feature = "full-tests") || (i + name.len()) % 6 == 0;
+                // Where several ranges meet, FFmpeg 5.1 shows pictures that edit lists hide, of which libav's way
+                // has more.
+                let is_due = cfg!(feature = "full-tests") || (i + name.len()) % 6 == 0;
+                let decodes = is_due && keep.len() == 1;
                 let run = |road| cutting(&media, road, mode, keep);
                 by_tables += usize::from(both(
                     &format!("{name} {mode:?} {keep:?}"),
