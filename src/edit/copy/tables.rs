@@ -137,7 +137,9 @@ impl Copy<'_, '_> {
         }
         let written = |(_, range): &(i64, Range<u32>)| range.len() as u64;
         lane.written = ranges.iter().map(written).fold(0, u64::saturating_add);
-        lane.seen_end = Some(times.composed);
+        // A picture is shown until the next one is, however long its own sample lasts.
+        let is_picture = lane.kind == StreamKind::Video;
+        lane.seen_end = Some(if is_picture { times.composed.max(until) } else { times.composed });
         Some(Run { times, ranges, last, trimmed })
     }
 
