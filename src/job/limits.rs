@@ -137,6 +137,11 @@ impl Limits {
         Self::hold(bytes, most, "output_bytes", || format!("the result has more than {most} bytes"))
     }
 
+    /// An error for a result of so many packets, where they are too many.
+    pub(crate) fn hold_written(&self, packets: u64) -> Result<()> {
+        Self::hold(packets, self.packets, "packets", || format!("more than {} packets", self.packets))
+    }
+
     /// An error for more than so many packets may have; `what` gets the bound.
     pub(crate) fn hold_packets(&self, used: u64, count: u64, what: impl FnOnce(u64) -> String) -> Result<()> {
         let most = self.packet_bytes.saturating_mul(count);

@@ -23,7 +23,7 @@ pub(super) fn serves(movie: &Movie) -> bool {
         let Ok(samples) = &track.samples else { return false };
         let is_read = &track.handler == b"tmcd" || track.references.iter().any(|(kind, _)| kind == b"chap");
         let timed = samples.count() == 0 || samples.decoded() > 0;
-        track.is_plain() && !is_read && timed && track.scale > 0 && samples.largest() <= LARGEST
+        track.is_plain() && !is_read && timed && track.scale > 0 && samples.sizes.largest() <= LARGEST
     };
     !movie.fragmented && !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
 }
@@ -57,12 +57,12 @@ pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
         let Some((track, samples)) = track_of(movie, stream) else { return false };
         let is_avc = stream.kind() == StreamKind::Video && stream.codec() == "h264";
         stream.set_indexed(&Indexed {
-            samples: samples.stated(),
-            ticks: samples.stated_ticks(),
+            samples: samples.durations.samples().into(),
+            ticks: samples.durations.sum(),
             stated: track.duration.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
             first: samples.walk(0).next().map(|first| first.composition),
             step: samples.step(),
-            bytes: samples.blocks.is_none().then(|| samples.bytes()),
+            bytes: samples.blocks.is_none().then(|| samples.sizes.between(0, samples.count())),
             delay: is_avc.then(|| delay(samples)).flatten(),
         });
     }

@@ -83,15 +83,15 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     let Begun { mut demux, mut streams, movie, bytes_read: of_codecs } =
         Begun::of(&source, demuxer, options, movie, control)?;
     demux.expect(promise);
-    let indexed = Indexed::of(&demux, &streams, movie.as_ref());
+    let entries = Entries::of(&demux, &streams, movie.as_ref());
     corrected::streams(&mut demux, demuxer, &mut streams, control)?;
     let told = corrected::miscounted(&mut demux, demuxer, &streams, control)?;
     let miscounted: Vec<usize> = told.iter().filter(|told| told.counts).map(|told| told.stream).collect();
     demux.count_blocks(miscounted.iter().copied());
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
-    let mut timelines = timelines(&indexed, &streams, tables.as_ref());
+    let mut timelines = timelines(&entries, &streams, tables.as_ref());
     for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
-        admit::repeats(i, timeline, indexed.last(i), indexed.samples(i), control)?;
+        admit::repeats(i, timeline, entries.last(i), entries.samples(i), control)?;
     }
     let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
     let Extent { start, end, .. } = extent;
@@ -103,9 +103,9 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     }
     let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, &extent);
     let is_indexed = options.raw && !fragmented;
-    let ends = source.len().zip(indexed.end.filter(|_| is_indexed));
+    let ends = source.len().zip(entries.end.filter(|_| is_indexed));
     let missing = ends.filter(|(len, due)| len < due);
-    let mut warnings = if is_indexed { index_gaps(&indexed, &streams) } else { Vec::new() };
+    let mut warnings = if is_indexed { index_gaps(&entries, &streams) } else { Vec::new() };
     let damaged = missing.is_some() || !warnings.is_empty();
     warnings.extend(source.len().zip(promise).and_then(|(len, promise)| promise.broken_by(len)));
     warnings.extend(missing.map(|(len, due)| {
@@ -197,14 +197,14 @@ impl Begun {
 }
 
 /// What an index has of each stream: by libav's, or by tables that it was not given.
-struct Indexed {
+struct Entries {
     /// Samples, and when the last one is decoded.
     streams: Vec<(u64, Option<i64>)>,
     /// Where the last one of all ends in the file.
     end: Option<u64>,
 }
 
-impl Indexed {
+impl Entries {
     fn of(demux: &Demux, streams: &[Stream], movie: Option<&Arc<mp4::Movie>>) -> Self {
         let Some(movie) = movie else {
             let input = &demux.input;
@@ -276,14 +276,14 @@ impl Index {
 }
 
 /// How each stream lies on the presentation clock.
-fn timelines(indexed: &Indexed, streams: &[Stream], tables: Option<&mp4::Tables>) -> Vec<Timeline> {
+fn timelines(entries: &Entries, streams: &[Stream], tables: Option<&mp4::Tables>) -> Vec<Timeline> {
     let timeline = |(i, stream): (usize, &Stream)| {
         let plain = Timeline::plain(stream.time_base());
         let edited = tables.filter(|_| !stream.is_picture()).and_then(|t| t.track(stream.id()).zip(Some(t)));
         let Some((track, tables)) = edited else { return plain };
         let stated = i64::try_from(track.media_duration).unwrap_or(i64::MAX);
         let is_plain = track.shown_by_edits().is_none() && track.times.is_none();
-        if is_plain && indexed.last(i) >= Some(stated) {
+        if is_plain && entries.last(i) >= Some(stated) {
             // The header's duration is too short for the samples that there are.
             return plain;
         }
@@ -301,9 +301,9 @@ fn other_speeds(tables: &mp4::Tables) -> Option<String> {
 }
 
 /// libav leaves samples with absurd sizes or times out of its index, and goes on.
-fn index_gaps(indexed: &Indexed, streams: &[Stream]) -> Vec<String> {
+fn index_gaps(entries: &Entries, streams: &[Stream]) -> Vec<String> {
     let gap = |(i, stream): (usize, &Stream)| {
-        let (indexed, counted) = (indexed.samples(i), stream.frames());
+        let (indexed, counted) = (entries.samples(i), stream.frames());
         // Runs of uncompressed samples are one entry of the index.
         let comparable = stream.is_blind() && !stream.codec().starts_with("pcm_");
         (comparable && indexed < counted)

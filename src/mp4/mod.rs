@@ -24,5 +24,5 @@ pub(crate) use tables::{Edit, Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
 pub(crate) use writing::{
-    Chapter, Draft, Moov, Moved, MoviePlan, TrackPlan, major_brand, needs_wide, put_box, with_first_samples,
+    Chapter, Draft, Moov, MoviePlan, TrackPlan, major_brand, needs_wide, put_box, with_first_samples,
 };

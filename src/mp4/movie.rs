@@ -299,6 +299,8 @@ impl Track {
             holder = first.map(|(_, content)| content).unwrap_or_default();
             second.is_none()
         });
+        let places = children(&table).filter(|(kind, _)| matches!(kind, b"stco" | b"co64"));
+        let has_one_table = has_one_table && places.count() <= 1;
         let references =
             within(trak, &[b"tref"]).map(|(_, content)| references(&content)).unwrap_or_default();
         // Runs of groups are counted against samples, which groups may tell to be sync.

@@ -1,8 +1,10 @@
 //! An MP4 whose index is written here: samples come from other MP4s' tables, and their payload is slices of
 //! those.
 
+mod payload;
 mod whole;
 
+pub(crate) use payload::Taken;
 pub(crate) use whole::whole;
 
 use super::{
@@ -14,87 +16,22 @@ use crate::{
     Control, Error, ErrorKind, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Chapter, Draft, Moov, Movie, MoviePlan, SampleRun, Samples, TrackPlan},
+    mp4::{self, Chapter, Draft, Moov, Movie, MoviePlan, TrackPlan},
     time::{Rational, convert},
 };
-use bytes::Bytes;
-use std::{ops::Range, sync::Arc};
-
-/// Chunks between two looks at the control.
-const LOOK_EVERY: usize = 4096;
-
-/// Samples of one of a source's tracks that follow each other on a track of the output.
-pub(crate) struct Taken<'a> {
-    /// The output's.
-    pub track: usize,
-    pub source: &'a mp4::Track,
-    pub samples: &'a Samples,
-    /// In the order of decoding, each with the ticks that the sample in front of it lasts longer, or shorter.
-    pub ranges: Vec<(i64, Range<u32>)>,
-    /// The same of the last sample.
-    pub last: i64,
-    /// What the first sample holds in place of what it does in the source.
-    pub first: Option<Bytes>,
-}
-
-impl Taken<'_> {
-    /// How many packets they are: of samples of sound in blocks, a chunk is one.
-    fn packets(&self, range: &Range<u32>) -> u64 {
-        match self.samples.blocks {
-            Some(_) => self.samples.in_chunks(range.start, range.end).count() as u64,
-            None => range.len() as u64,
-        }
-    }
-
-    /// A byte of silence, where sound is not compressed: 0 but for what has no sign, and for the logarithmic ones
-    /// (G.711).
-    fn silence(&self) -> u8 {
-        match self.source.descriptions.first().map(|own| &own.kind) {
-            Some(b"raw ") => 0x80,
-            Some(b"ulaw") => 0xff,
-            Some(b"alaw") => 0xd5,
-            _ => 0,
-        }
-    }
-
-    /// Where they lie, chunk by chunk.
-    fn runs(&self) -> impl Iterator<Item = SampleRun> + '_ {
-        self.ranges.iter().flat_map(|(_, range)| self.samples.in_chunks(range.start, range.end))
-    }
-}
-
-/// Taken samples on their way into the payload.
-struct Lane<'a, R> {
-    part: &'a Taken<'a>,
-    next: Option<SampleRun>,
-    runs: R,
-    /// The source's description that was looked for last, and the draft's number of it.
-    described: (u32, u32),
-}
-
-impl<R: Iterator<Item = SampleRun>> Lane<'_, R> {
-    fn take(&mut self) -> Option<SampleRun> {
-        std::mem::replace(&mut self.next, self.runs.next())
-    }
-
-    fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
-        if self.described.0 != description {
-            let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
-            let theirs = number.and_then(|i| self.part.source.descriptions.get(i));
-            self.described = (description, theirs.map_or(1, |theirs| draft.describe(theirs)));
-        }
-        self.described.1
-    }
-}
+use payload::Payload;
+use std::sync::Arc;
 
 /// An index in the making, and the payload that it is of.
 pub(crate) struct Index {
     /// The first source's, whose boxes the result has.
     movie: Arc<Movie>,
     source: Source,
-    /// Of each of the output's tracks: the number of the movie's that it is made of, and its tables.
-    drafts: Vec<(usize, Draft)>,
-    payload: Builder,
+    /// Of each of the output's tracks, the number of the movie's that it is made of.
+    numbers: Vec<usize>,
+    /// And its tables.
+    drafts: Vec<Draft>,
+    payload: Payload,
     limits: Limits,
 }
 
@@ -106,15 +43,13 @@ impl Index {
         tracks: impl Iterator<Item = (usize, u32)>,
         limits: Limits,
     ) -> Self {
-        let drafts = tracks.map(|(track, scale)| (track, Draft::new(scale))).collect();
-        Self { movie, source, drafts, payload: Builder::new(limits.memory), limits }
+        let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
+        Self { movie, source, numbers, drafts, payload: Payload::new(limits.memory), limits }
     }
 
-    /// Makes a track's ticks so many times as fine.
-    pub(crate) fn refine(&mut self, track: usize, times: i32) {
-        if let Some((_, draft)) = self.drafts.get_mut(track) {
-            draft.refine(times.unsigned_abs());
-        }
+    /// Makes a track's ticks so many times as fine. False if that can't be.
+    pub(crate) fn refine(&mut self, track: usize, times: i32) -> bool {
+        self.drafts.get_mut(track).is_some_and(|draft| draft.refine(times.unsigned_abs()))
     }
 
     /// Puts samples of a source behind what is there, in the order that they lie in it.
@@ -127,15 +62,13 @@ impl Index {
     ) -> Result<()> {
         let limits = self.limits;
         for part in taken {
-            let Some((_, draft)) = self.drafts.get_mut(part.track) else { continue };
+            let Some(draft) = self.drafts.get_mut(part.track) else { continue };
             for (gap, range) in &part.ranges {
                 report.packets = report.packets.saturating_add(part.packets(range));
-                let (packets, most) = (report.packets, limits.packets);
-                Limits::hold(packets, most, "packets", || format!("more than {most} packets"))?;
+                limits.hold_written(report.packets)?;
                 match (part.samples.blocks, u32::try_from(*gap)) {
                     // Each tick is a sample there.
                     (Some(blocks), Ok(gap @ 1..)) => {
-                        let place = self.payload.len();
                         let bytes =
                             u64::from(gap.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into());
                         let most = limits.memory;
@@ -143,7 +76,7 @@ impl Index {
                             format!("silence between two parts takes {bytes} bytes, and the limit is {most}")
                         })?;
                         let silence = vec![part.silence(); usize::try_from(bytes).unwrap_or(0)];
-                        self.payload.write(place, &silence)?;
+                        let place = self.payload.write(&silence)?;
                         draft.append_silence(gap)?;
                         draft.lie_at(place, gap, 1);
                     }
@@ -154,70 +87,10 @@ impl Index {
             }
             draft.change_last(part.last)?;
         }
-        let held: usize = self.drafts.iter().map(|(_, draft)| draft.held()).fold(0, usize::saturating_add);
+        let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
         let (held, most) = (held as u64, limits.memory);
         Limits::hold(held, most, "memory", || format!("the result's tables take more than {most} bytes"))?;
-        self.place(source, taken, report, control)
-    }
-
-    /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source.
-    fn place(
-        &mut self,
-        source: &Source,
-        taken: &[Taken<'_>],
-        report: &mut Report,
-        control: &Control,
-    ) -> Result<()> {
-        let len = source.len().unwrap_or(0);
-        self.payload.set_source(source);
-        let begun = self.payload.len();
-        let mut lanes: Vec<Lane<'_, _>> = Vec::with_capacity(taken.len());
-        for part in taken {
-            let mut runs = part.runs();
-            let mut lane = Lane { part, next: runs.next(), runs, described: (0, 0) };
-            if let Some((own, (_, draft))) = part.first.as_ref().zip(self.drafts.get_mut(part.track)) {
-                let Some(run) = lane.take() else { continue };
-                let description = lane.describe(run.description, draft);
-                draft.lie_at(self.payload.len(), run.samples, description);
-                self.payload.write(self.payload.len(), own)?;
-                report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
-            }
-            lanes.push(lane);
-        }
-        let copied = self.payload.len().saturating_sub(begun);
-        // What lies one behind the other, and is not written yet.
-        let mut whole: Range<u64> = 0..0;
-        let mut at = self.payload.len();
-        let mut count: usize = 0;
-        loop {
-            let places = lanes.iter_mut().filter_map(|lane| Some((lane.next?.place, lane)));
-            let Some((_, lane)) = places.min_by_key(|(place, _)| *place) else { break };
-            let Some((run, (_, draft))) = lane.take().zip(self.drafts.get_mut(lane.part.track)) else {
-                break;
-            };
-            let Some(behind) = run.place.checked_add(run.bytes).filter(|behind| *behind <= len) else {
-                return Err(Error::corrupt(format!(
-                    "its index names {} bytes at {}, and the file has {len}",
-                    run.bytes, run.place
-                )));
-            };
-            if run.place != whole.end {
-                write_whole(&mut self.payload, &whole)?;
-                whole = run.place..run.place;
-            }
-            let description = lane.describe(run.description, draft);
-            draft.lie_at(at, run.samples, description);
-            whole.end = behind;
-            at = at.saturating_add(run.bytes);
-            count = count.wrapping_add(1);
-            if count.is_multiple_of(LOOK_EVERY) {
-                control.check()?;
-            }
-        }
-        write_whole(&mut self.payload, &whole)?;
-        report.payload_shared =
-            report.payload_shared.saturating_add(at.saturating_sub(begun).saturating_sub(copied));
-        Ok(())
+        self.payload.place((source, taken), &mut self.drafts, report, control)
     }
 
     /// The result. `chapters` are on the output's clock.
@@ -245,7 +118,7 @@ impl Index {
         let ticks = ticks.ok_or_else(|| Error::new(ErrorKind::Bug, "a movie without ticks"))?;
         let mut plans = Vec::new();
         for ((i, track), edits) in shown.iter().zip(&edits) {
-            let Some((number, draft)) = self.drafts.get(*i) else { continue };
+            let Some((number, draft)) = self.numbers.get(*i).zip(self.drafts.get(*i)) else { continue };
             let Some(source) = self.movie.tracks.get(*number) else { continue };
             draft.warnings.iter().for_each(|what| report.warn(format!("track {}: {what}", source.id)));
             // What is shown begins at or behind 0 of the media.
@@ -284,76 +157,62 @@ impl Index {
             tracks: plans,
             chapters: chapters.collect(),
         };
-        let payload = self.payload.finish();
-        let head = Head::new(&self.movie);
-        let mut moov = Moov::new(head.bytes.clone(), &plan, false)?;
-        if mp4::needs_wide(moov.len() as u64, payload.len().saturating_add(head.others)) {
-            moov = Moov::new(head.bytes.clone(), &plan, true)?;
-        }
-        Head::hold(moov.len(), self.limits.memory)?;
-        let drafts = || plan.tracks.iter().map(|track| track.draft.places());
-        let is_chunk = |at: u64| drafts().any(|places| places.binary_search(&at).is_ok());
-        let headers = (moov.len() as u64).saturating_add(head.others);
-        let placement = Placement::new(&payload, 0..payload.len(), headers, is_chunk);
-        let mut mover = placement.mover();
-        let moov = moov.placed(&plan, |at| mover.moved(at));
-        head.write(moov, &self.movie, &self.source, &placement, &payload, &self.limits)
+        let places: Vec<&[u64]> = plan.tracks.iter().map(|track| track.draft.places()).collect();
+        let file = File { movie: &self.movie, source: &self.source, limits: &self.limits };
+        file.lay_out(&self.payload.finish(), &places, |head, wide| Moov::new(head, &plan, wide))
     }
 
     fn count(&self, track: usize) -> u32 {
-        self.drafts.get(track).map_or(0, |(_, draft)| draft.count())
+        self.drafts.get(track).map_or(0, Draft::count)
     }
 }
 
-/// Puts a stretch of the payload's current source behind it.
-fn write_whole(payload: &mut Builder, whole: &Range<u64>) -> Result<()> {
-    payload.write_shared(payload.len(), whole.start, whole.end.saturating_sub(whole.start))
+/// What a result is made of beside its moov and its payload.
+struct File<'a> {
+    movie: &'a Movie,
+    source: &'a Source,
+    limits: &'a Limits,
 }
 
-/// What is in front of the payload beside the moov.
-struct Head {
-    bytes: Vec<u8>,
-    /// How many bytes the file's other boxes have.
-    others: u64,
-}
-
-impl Head {
-    fn new(movie: &Movie) -> Self {
-        let mut bytes = Vec::new();
-        if let Some(brands) = &movie.brands {
-            mp4::put_box(&mut bytes, *b"ftyp", brands);
-        }
-        let others = movie.others.iter().map(|place| {
-            (header(place).len() as u64).saturating_add(place.end.saturating_sub(place.content))
-        });
-        Self { bytes, others: others.fold(0, u64::saturating_add) }
-    }
-
-    /// An error if a moov takes more memory than a result may.
-    fn hold(moov: usize, most: u64) -> Result<()> {
-        Limits::hold(moov as u64, most, "memory", || {
-            format!("the result's index has {moov} bytes, and the limit is {most}")
-        })
-    }
-
-    /// The file: what begins with the brands and the moov, and then the source's other boxes and the payload.
-    fn write(
+impl File<'_> {
+    /// The brands and the moov, the source's other boxes, and the payload. `places`: where the chunks of each of
+    /// the moov's tracks lie in the payload. `moov` makes it behind the brands, with places of 64 bits or of 32.
+    fn lay_out(
         &self,
-        moov: Vec<u8>,
-        movie: &Movie,
-        source: &Source,
-        placement: &Placement,
         payload: &Rope,
-        limits: &Limits,
+        places: &[&[u64]],
+        moov: impl Fn(&[u8], bool) -> Result<Moov>,
     ) -> Result<Rope> {
-        let mut out = Builder::with_head(moov);
-        out.set_source(source);
-        for place in &movie.others {
-            out.write(out.len(), &header(place))?;
-            out.write_shared(out.len(), place.content, place.end.saturating_sub(place.content))?;
+        let mut head = Vec::new();
+        if let Some(brands) = &self.movie.brands {
+            mp4::put_box(&mut head, *b"ftyp", brands);
+        }
+        let others: Vec<(Vec<u8>, &mp4::Place)> =
+            self.movie.others.iter().map(|place| (header(place), place)).collect();
+        let content = |place: &mp4::Place| place.end.saturating_sub(place.content);
+        let len =
+            |(header, place): &(Vec<u8>, &mp4::Place)| content(place).saturating_add(header.len() as u64);
+        let others_len = others.iter().map(len).fold(0, u64::saturating_add);
+        let mut made = moov(&head, false)?;
+        if mp4::needs_wide(made.len() as u64, payload.len().saturating_add(others_len)) {
+            made = moov(&head, true)?;
+        }
+        let (moov_len, most) = (made.len() as u64, self.limits.memory);
+        Limits::hold(moov_len, most, "memory", || {
+            format!("the result's index has {moov_len} bytes, and the limit is {most}")
+        })?;
+        let is_chunk = |at: u64| places.iter().any(|places| places.binary_search(&at).is_ok());
+        let headers = moov_len.saturating_add(others_len);
+        let placement = Placement::new(payload, 0..payload.len(), headers, is_chunk);
+        let mut mover = placement.mover();
+        let mut out = Builder::with_head(made.placed(places, |at| mover.moved(at)));
+        out.set_source(self.source);
+        for (header, place) in &others {
+            out.write(out.len(), header)?;
+            out.write_shared(out.len(), place.content, content(place))?;
         }
         placement.write(&mut out, payload)?;
-        limits.hold_output(out.len())?;
+        self.limits.hold_output(out.len())?;
         Ok(out.finish())
     }
 }

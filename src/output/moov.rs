@@ -368,9 +368,11 @@ impl Node {
     }
 }
 
+/// Ticks a second, at the most, that are taken to tell several clocks' ticks in whole numbers.
+pub(super) const FINEST: u64 = 100_000_000;
+
 /// Ticks a second in which all the tracks' own ticks are whole numbers, if such a number is small enough.
 pub(super) fn movie_scale(tracks: &[TrackEdits<'_>]) -> u32 {
-    const MOST: u64 = 100_000_000;
     let scales = tracks
         .iter()
         .filter(|track| !track.shown.is_empty() && track.base.num == 1)
@@ -380,12 +382,12 @@ pub(super) fn movie_scale(tracks: &[TrackEdits<'_>]) -> u32 {
     for scale in scales.filter(|scale| *scale > 0) {
         finest = finest.max(scale);
         let multiple = common.checked_div(gcd(common, scale)).and_then(|n| n.checked_mul(scale));
-        common = multiple.filter(|n| *n <= MOST).unwrap_or(common);
+        common = multiple.filter(|n| *n <= FINEST).unwrap_or(common);
     }
     u32::try_from(common.max(finest)).unwrap_or(1000)
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
+pub(super) fn gcd(a: u64, b: u64) -> u64 {
     match a.checked_rem(b) {
         None => a,
         Some(rest) => gcd(b, rest),

@@ -1,7 +1,6 @@
 //! What a demuxer tells of a stream by its index, where libav was not shown that.
 
 use super::Stream;
-use crate::time::Rational;
 use ffmpeg_sys_next as ff;
 
 /// What the sample tables of an MP4 say of a track.
@@ -35,11 +34,11 @@ impl Stream {
         if is_video {
             self.start = self.start.or(told.first);
             let pictures = i64::try_from(told.samples).ok().and_then(|count| count.checked_mul(scale.into()));
-            if let Some(mean) = pictures.zip(ticks).and_then(|(pictures, ticks)| ratio(pictures, ticks)) {
-                self.frame_rate = mean;
+            if let Some((pictures, ticks)) = pictures.zip(ticks) {
+                self.frame_rate = ratio(pictures, ticks);
             }
-            if let Some(real) = told.step.and_then(|step| ratio(scale.into(), step.into())) {
-                self.real_frame_rate = real;
+            if let Some(step) = told.step.filter(|step| *step > 0) {
+                self.real_frame_rate = ratio(scale.into(), step.into());
             }
         }
         // SAFETY: self owns the parameters, and nobody else has them.
@@ -55,21 +54,12 @@ impl Stream {
     }
 }
 
-/// A fraction as libav has it: in lowest terms.
-fn ratio(num: i64, den: i64) -> Option<ff::AVRational> {
-    let (mut a, mut b) = (num, den);
-    while b > 0 {
-        (a, b) = (b, a.checked_rem(b)?);
-    }
-    let (num, den) = (num.checked_div(a)?, den.checked_div(a)?);
-    let exact = i32::try_from(num).ok().zip(i32::try_from(den).ok());
-    let Some((num, den)) = exact else {
-        let mut reduced = ff::AVRational { num: 0, den: 1 };
-        // SAFETY: writes two numbers that are ours.
-        unsafe { ff::av_reduce(&raw mut reduced.num, &raw mut reduced.den, num, den, i32::MAX.into()) };
-        return Some(reduced);
-    };
-    Rational::new(num, den).map(|Rational { num, den }| ff::AVRational { num, den })
+/// A fraction as libav has it: in lowest terms, or as near to it as 32 bits are.
+fn ratio(num: i64, den: i64) -> ff::AVRational {
+    let mut reduced = ff::AVRational { num: 0, den: 1 };
+    // SAFETY: writes two numbers that are ours.
+    unsafe { ff::av_reduce(&raw mut reduced.num, &raw mut reduced.den, num, den, i32::MAX.into()) };
+    reduced
 }
 
 #[cfg(test)]

@@ -94,10 +94,7 @@ impl Samples {
 
     /// The end of the last one's decoding: all durations together.
     pub(crate) fn decoded(&self) -> i64 {
-        match self.durations.of_sample(self.count) {
-            Some(run) => decode_of(&run, self.count),
-            None => self.durations.sum(),
-        }
+        self.decode_of(self.count)
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -151,16 +148,7 @@ impl Samples {
         }
     }
 
-    /// How many samples stts tells of, and what they last together.
-    pub(crate) fn stated(&self) -> u64 {
-        self.durations.samples().into()
-    }
-
-    pub(crate) fn stated_ticks(&self) -> i64 {
-        self.durations.sum()
-    }
-
-    /// How long each sample lasts, where all last as long; or all behind the first.
+    /// How long each sample lasts, where all last as long, but for one behind the others.
     pub(crate) fn step(&self) -> Option<u32> {
         let mut runs = self.durations.between(0, u32::MAX);
         let (first, value) = runs.next()?;
@@ -169,16 +157,6 @@ impl Samples {
             (_, Some((1, _)), None) => Some(value),
             _ => None,
         }
-    }
-
-    /// Of all samples.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.sizes.between(0, self.count)
-    }
-
-    /// The size of the largest one.
-    pub(crate) fn largest(&self) -> u32 {
-        self.sizes.largest()
     }
 
     /// When a sample is decoded; behind the last one, when that ends.

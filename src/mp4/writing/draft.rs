@@ -1,6 +1,7 @@
-//! The tables of a track in the making: stretches of other tables, one behind the other, and single samples.
+//! The tables of a track in the making: stretches of other tables, one behind the other.
 
 use super::{
+    composed::Composed,
     parts::{DraftParts, append_parts},
     put,
 };
@@ -13,8 +14,11 @@ use crate::{
 };
 use bytes::Bytes;
 
+/// A sample lasts no longer, and is composed no further away: readers take both for numbers with a sign.
+const LONGEST: u64 = i32::MAX.cast_unsigned() as u64;
+
 /// Samples of which a table says the same, by their count.
-type Runs<T> = Vec<(u32, T)>;
+pub(super) type Runs<T> = Vec<(u32, T)>;
 
 /// Sizes of samples.
 #[derive(Debug, Default)]
@@ -80,8 +84,14 @@ impl Draft {
         Self { scale, ..Self::default() }
     }
 
-    /// Makes them so many times as fine.
-    pub(crate) fn refine(&mut self, times: u32) {
+    /// Makes them so many times as fine. False, and they stay as they are, if a sample would last too long.
+    pub(crate) fn refine(&mut self, times: u32) -> bool {
+        let durations = self.durations.iter().map(|(_, duration)| *duration);
+        let offsets = self.offsets.iter().flatten().map(|(_, offset)| offset.unsigned_abs());
+        let most = durations.chain(offsets).max().unwrap_or(0);
+        if u64::from(most).saturating_mul(times.into()) > LONGEST {
+            return false;
+        }
         self.scale = self.scale.saturating_mul(times);
         self.decoded = self.decoded.saturating_mul(times.into());
         for (_, duration) in &mut self.durations {
@@ -90,6 +100,7 @@ impl Draft {
         for (_, offset) in self.offsets.iter_mut().flatten() {
             *offset = offset.saturating_mul(times.cast_signed());
         }
+        true
     }
 
     /// Samples so far.
@@ -148,7 +159,7 @@ impl Draft {
         }
         self.check_lists(samples, track, count)?;
         let times = self.scale.checked_div(track.scale).unwrap_or(1);
-        if samples.longest().saturating_mul(times.into()) > i32::MAX.cast_unsigned().into() {
+        if samples.longest().saturating_mul(times.into()) > LONGEST {
             return Err(Error::unsupported(
                 "a sample that lasts longer than MP4 has room for, in ticks as fine",
             ));
@@ -260,11 +271,8 @@ impl Draft {
             }
         }
         for kind in &track.extras.others {
-            let what =
-                format!("box {} is left out: it tells of samples by their numbers", crate::mp4::name(*kind));
-            if !self.warnings.contains(&what) {
-                self.warnings.push(what);
-            }
+            let kind = crate::mp4::name(*kind);
+            self.warn(format!("box {kind} is left out: it tells of samples by their numbers"));
         }
         track.extras.subs.iter().for_each(|subs| append_parts(&mut self.parts, subs, from..to, before));
         for theirs in &track.extras.descriptions {
@@ -281,7 +289,7 @@ impl Draft {
             };
             if described(&self.group_descriptions) != described(&track.extras.descriptions) {
                 let kind = crate::mp4::name(grouping.kind);
-                self.warnings.push(format!(
+                self.warn(format!(
                     "sample groups {kind} are not those of the parts before: none of these samples is in one"
                 ));
                 continue;
@@ -301,6 +309,12 @@ impl Draft {
         }
         for own in &mut self.groups {
             fill(&mut own.runs, before.saturating_add(added), own.default);
+        }
+    }
+
+    fn warn(&mut self, what: String) {
+        if !self.warnings.contains(&what) {
+            self.warnings.push(what);
         }
     }
 
@@ -348,7 +362,8 @@ impl Draft {
         });
         self.write_offsets(to, lift);
         if self.tells_composition {
-            self.write_composition(to, lift);
+            let none = backfilled(self.count, 0);
+            Composed::of(&self.durations, self.offsets.as_ref().unwrap_or(&none), lift).write(to);
         }
         for (kind, listed) in [(*b"stss", &self.sync), (*b"stps", &self.partial)] {
             let Some(listed) = listed else { continue };
@@ -369,13 +384,7 @@ impl Draft {
             put::u32(to, self.count);
             self.sizes.each.iter().for_each(|bytes| to.extend_from_slice(bytes));
         });
-        let mut places = 0;
-        put::versioned(to, if wide { *b"co64" } else { *b"stco" }, 0, |to| {
-            put::count(to, self.places.len());
-            places = to.len();
-            let entry = if wide { 8 } else { 4 };
-            to.resize(places.saturating_add(self.places.len().saturating_mul(entry)), 0);
-        });
+        let places = put::places(to, self.places.len(), wide);
         for own in &self.group_descriptions {
             put::kept(to, *b"sgpd", &own.content);
         }
@@ -394,50 +403,6 @@ impl Draft {
             });
         }
         places
-    }
-
-    /// How composition lies to decoding (cslg; 8.6.1.4).
-    fn write_composition(&self, to: &mut Vec<u8>, lift: u32) {
-        let Composed { first, end, least, most } = self.composed(lift.into());
-        let all = [least.saturating_neg().max(0), least, most, first, end];
-        let is_wide = all.iter().any(|number| i32::try_from(*number).is_err());
-        put::versioned(to, *b"cslg", u8::from(is_wide), |to| {
-            for number in all {
-                match i32::try_from(number) {
-                    Ok(narrow) if !is_wide => put::u32(to, narrow.cast_unsigned()),
-                    _ => put::u64(to, number.cast_unsigned()),
-                }
-            }
-        });
-    }
-
-    fn composed(&self, lift: i64) -> Composed {
-        let none = backfilled(self.count, 0);
-        let mut offsets = self.offsets.as_ref().unwrap_or(&none).iter().copied();
-        let (mut left, mut offset) = (0, 0);
-        let mut decode: i64 = 0;
-        let mut found: Option<Composed> = None;
-        for (samples, duration) in &self.durations {
-            let mut samples = *samples;
-            while samples > 0 {
-                if left == 0 {
-                    (left, offset) = offsets.next().map_or((u32::MAX, lift), |(samples, offset)| {
-                        (samples, i64::from(offset).saturating_add(lift))
-                    });
-                }
-                let count = samples.min(left).max(1);
-                let begins = decode.saturating_add(offset);
-                decode = decode.saturating_add(i64::from(count).saturating_mul((*duration).into()));
-                let ends = decode.saturating_add(offset);
-                let so_far =
-                    found.get_or_insert(Composed { first: begins, end: ends, least: offset, most: offset });
-                so_far.first = so_far.first.min(begins);
-                so_far.end = so_far.end.max(ends);
-                (so_far.least, so_far.most) = (so_far.least.min(offset), so_far.most.max(offset));
-                (samples, left) = (samples.saturating_sub(count), left.saturating_sub(count));
-            }
-        }
-        found.unwrap_or(Composed { first: 0, end: 0, least: 0, most: 0 })
     }
 
     fn write_offsets(&self, to: &mut Vec<u8>, lift: u32) {
@@ -459,14 +424,6 @@ impl Draft {
             }
         });
     }
-}
-
-/// The first and the last composition time, and the least and the largest offset.
-struct Composed {
-    first: i64,
-    end: i64,
-    least: i64,
-    most: i64,
 }
 
 /// Samples in front that a table of their own said nothing of.

@@ -9,8 +9,7 @@ use bytes::Bytes;
 /// bytes follow.
 #[derive(Clone, Copy)]
 pub(super) enum Own {
-    /// None: as it was.
-    Scale(Option<u32>),
+    Scale(u32),
     Number,
 }
 
@@ -26,7 +25,7 @@ pub(super) fn lasting(
     let (created, changed) = (fields.wide(version)?, fields.wide(version)?);
     let was = fields.u32()?;
     let (told, reserved) = match own {
-        Own::Scale(scale) => (scale.unwrap_or(was), None),
+        Own::Scale(scale) => (scale, None),
         Own::Number => (was, Some(fields.u32()?)),
     };
     fields.wide(version)?;

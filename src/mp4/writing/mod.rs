@@ -1,5 +1,6 @@
 //! MP4's boxes, written (ISO/IEC 14496-12): the index of tracks whose samples come from other files' tables.
 
+mod composed;
 mod draft;
 mod header;
 mod kept;
@@ -8,6 +9,6 @@ mod parts;
 mod put;
 
 pub(crate) use draft::Draft;
-pub(crate) use kept::{Moved, with_first_samples};
+pub(crate) use kept::with_first_samples;
 pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
 pub(crate) use put::kept as put_box;

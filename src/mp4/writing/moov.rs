@@ -47,32 +47,38 @@ pub(crate) struct MoviePlan<'a> {
     pub chapters: Vec<Chapter>,
 }
 
-/// A moov's bytes, in which it is not said yet where chunks lie.
+/// A moov's bytes behind what a file begins with, in which it is not said yet where chunks lie.
 pub(crate) struct Moov {
     bytes: Vec<u8>,
-    /// Where the entries of each track begin.
-    places: Vec<usize>,
-    wide: bool,
+    /// Where the entries of each track's chunks begin, and whether they have 64 bits.
+    tables: Vec<(usize, bool)>,
 }
 
 impl Moov {
-    /// Behind what a file begins with. `wide`: chunks' places have 64 bits.
-    pub(crate) fn new(head: Vec<u8>, plan: &MoviePlan<'_>, wide: bool) -> Result<Self> {
+    /// `wide`: chunks' places have 64 bits.
+    pub(crate) fn new(head: &[u8], plan: &MoviePlan<'_>, wide: bool) -> Result<Self> {
+        let held = plan.tracks.iter().map(|track| track.draft.held()).fold(0, usize::saturating_add);
+        Self::of(head, held, |to, tables| Writer { plan, tables, wide }.write(to))
+    }
+
+    /// One that `write` writes, about as long as this.
+    pub(super) fn of(
+        head: &[u8],
+        len: usize,
+        write: impl FnOnce(&mut Vec<u8>, &mut Vec<(usize, bool)>) -> Result<()>,
+    ) -> Result<Self> {
         // Some boxes more than the tables, and room for what comes behind.
         const ROOM: usize = 16 << 10;
-        let held = plan.tracks.iter().map(|track| track.draft.held()).fold(ROOM, usize::saturating_add);
-        let mut moov = Self { bytes: Vec::new(), places: Vec::new(), wide };
-        let mut bytes = head;
-        bytes.reserve(held);
-        let mut written = Ok(());
-        put::boxed(&mut bytes, *b"moov", |to| written = moov.write(plan, to));
+        let mut bytes = Vec::with_capacity(head.len().saturating_add(len).saturating_add(ROOM));
+        bytes.extend_from_slice(head);
+        let (mut tables, mut written) = (Vec::new(), Ok(()));
+        put::boxed(&mut bytes, *b"moov", |to| written = write(to, &mut tables));
         written?;
         if u32::try_from(bytes.len()).is_err() {
             let message = "its index would have more than 4 GiB";
             return Err(Error::new(ErrorKind::LimitExceeded, message));
         }
-        moov.bytes = bytes;
-        Ok(moov)
+        Ok(Self { bytes, tables })
     }
 
     /// Its size in bytes, with what is in front.
@@ -80,33 +86,43 @@ impl Moov {
         self.bytes.len()
     }
 
-    /// The same, when it is known where the payload's bytes go.
-    pub(crate) fn placed(mut self, plan: &MoviePlan<'_>, mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
-        for (track, place) in plan.tracks.iter().zip(&self.places) {
-            let table = self.bytes.get_mut(*place..).unwrap_or_default();
-            let chunks = track.draft.places().iter().map(|at| to(*at));
-            if self.wide {
+    /// The same, with the places of each track's chunks, which `to` makes those of the file.
+    pub(crate) fn placed(mut self, tracks: &[&[u64]], mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
+        for (places, (at, wide)) in tracks.iter().zip(&self.tables) {
+            let table = self.bytes.get_mut(*at..).unwrap_or_default();
+            let places = places.iter().map(|place| to(*place));
+            if *wide {
                 let entries = table.as_chunks_mut::<8>().0.iter_mut();
-                entries.zip(chunks).for_each(|(entry, place)| *entry = place.to_be_bytes());
+                entries.zip(places).for_each(|(entry, place)| *entry = place.to_be_bytes());
             } else {
                 let narrow = |place: u64| u32::try_from(place).unwrap_or(u32::MAX);
                 let entries = table.as_chunks_mut::<4>().0.iter_mut();
-                entries.zip(chunks).for_each(|(entry, place)| *entry = narrow(place).to_be_bytes());
+                entries.zip(places).for_each(|(entry, place)| *entry = narrow(place).to_be_bytes());
             }
         }
         self.bytes
     }
+}
 
-    fn write(&mut self, plan: &MoviePlan<'_>, to: &mut Vec<u8>) -> Result<()> {
+/// Writes a moov by its plan.
+struct Writer<'a> {
+    plan: &'a MoviePlan<'a>,
+    tables: &'a mut Vec<(usize, bool)>,
+    wide: bool,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, to: &mut Vec<u8>) -> Result<()> {
+        let plan = self.plan;
         let mut sources = plan.source.tracks.iter();
         for (kind, content) in children(&plan.source.content) {
             match &kind {
-                b"mvhd" => header::lasting(to, kind, &content, Own::Scale(Some(plan.scale)), plan.shown)?,
+                b"mvhd" => header::lasting(to, kind, &content, Own::Scale(plan.scale), plan.shown)?,
                 b"trak" => {
                     let source = sources.next();
                     let is_it = |track: &&TrackPlan<'_>| source.is_some_and(|it| it.id == track.source.id);
                     if let Some(track) = plan.tracks.iter().find(is_it) {
-                        self.write_track(plan, track, to)?;
+                        self.write_track(track, to)?;
                     }
                 }
                 // All samples are in tables.
@@ -125,7 +141,7 @@ impl Moov {
         Ok(())
     }
 
-    fn write_track(&mut self, plan: &MoviePlan<'_>, track: &TrackPlan<'_>, to: &mut Vec<u8>) -> Result<()> {
+    fn write_track(&mut self, track: &TrackPlan<'_>, to: &mut Vec<u8>) -> Result<()> {
         let mut failed = Ok(());
         put::boxed(to, *b"trak", |to| {
             for (kind, content) in children(&track.source.content) {
@@ -139,7 +155,7 @@ impl Moov {
                     }
                     b"edts" => Ok(()),
                     b"tref" => {
-                        write_references(plan, &content, to);
+                        write_references(self.plan, &content, to);
                         Ok(())
                     }
                     b"mdia" => self.write_media(track, &content, to),
@@ -162,7 +178,7 @@ impl Moov {
             for (kind, content) in children(media) {
                 match &kind {
                     b"mdhd" => {
-                        let scale = Own::Scale(Some(track.scale));
+                        let scale = Own::Scale(track.scale);
                         failed = header::lasting(to, kind, &content, scale, track.draft.decoded());
                     }
                     b"minf" => put::boxed(to, kind, |to| {
@@ -182,7 +198,7 @@ impl Moov {
 
     fn write_tables(&mut self, track: &TrackPlan<'_>, tables: &Bytes, to: &mut Vec<u8>) {
         put::boxed(to, *b"stbl", |to| {
-            self.places.push(track.draft.write(to, track.lift, self.wide));
+            self.tables.push((track.draft.write(to, track.lift, self.wide), self.wide));
             for (kind, content) in children(tables) {
                 if !OF_SAMPLES.contains(&&kind) {
                     put::kept(to, kind, &content);

@@ -38,3 +38,14 @@ pub(super) fn u64(to: &mut Vec<u8>, number: u64) {
 pub(super) fn count(to: &mut Vec<u8>, count: usize) {
     u32(to, u32::try_from(count).unwrap_or(u32::MAX));
 }
+
+/// Where so many chunks lie (stco, or co64 where `wide`; 8.7.5), as zeros. Returns where the entries begin.
+pub(super) fn places(to: &mut Vec<u8>, chunks: usize, wide: bool) -> usize {
+    let mut at = 0;
+    versioned(to, if wide { *b"co64" } else { *b"stco" }, 0, |to| {
+        count(to, chunks);
+        at = to.len();
+        to.resize(at.saturating_add(chunks.saturating_mul(if wide { 8 } else { 4 })), 0);
+    });
+    at
+}

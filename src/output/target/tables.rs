@@ -11,6 +11,7 @@ use crate::{
     output::{
         clock::Clock,
         index::{Index, Taken, whole},
+        moov::{FINEST, gcd},
         track::Track,
     },
     time::{Rational, Timestamp},
@@ -106,7 +107,7 @@ impl Target {
     }
 
     /// Whether another source can follow by its tables, which streams go into which tracks: their ticks become
-    /// as fine as both sources need. False, and nothing has happened to them, if that can't be.
+    /// as fine as both sources need. False if that can't be.
     pub(crate) fn continues_tables(
         &mut self,
         media: &Media,
@@ -129,8 +130,10 @@ impl Target {
             let (own, theirs) = (track.clock.base().den, stream.time_base().den);
             let Some(times) = finer(own, theirs) else { return Ok(false) };
             if times > 1 {
+                if !index.refine(track.index, times) {
+                    return Ok(false);
+                }
                 track.clock.refine(times);
-                index.refine(track.index, times);
             }
         }
         Ok(true)
@@ -152,13 +155,10 @@ impl Target {
 
 /// How many times as fine a clock has to be for another one's ticks to be whole numbers of its own.
 fn finer(own: i32, other: i32) -> Option<i32> {
-    const MOST: i64 = 100_000_000;
-    let (mut a, mut b) = (i64::from(own), i64::from(other));
-    while b > 0 {
-        (a, b) = (b, a.checked_rem(b)?);
-    }
-    let times = i64::from(other).checked_div(a)?;
-    i32::try_from(times).ok().filter(|_| i64::from(own).saturating_mul(times) <= MOST || times == 1)
+    let common = i32::try_from(gcd(own.unsigned_abs().into(), other.unsigned_abs().into())).ok()?;
+    let times = other.checked_div(common)?;
+    let fits = own.checked_mul(times).and_then(|scale| u64::try_from(scale).ok());
+    Some(times).filter(|times| *times == 1 || fits.is_some_and(|scale| scale <= FINEST))
 }
 
 /// Whether a file with this first brand may stay what it is in a container of this name: QuickTime's sample

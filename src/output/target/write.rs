@@ -2,7 +2,7 @@
 
 use super::{Device, FILL, Layout, Origin, Target, streams};
 use crate::{
-    Error, ErrorKind, Limits, Report, Result, Rope,
+    Error, ErrorKind, Report, Result, Rope,
     av::{input::RawChapter, packet::Packet},
     io::PartialFile,
     media::Span,
@@ -198,11 +198,7 @@ impl Target {
         report.packets = report.packets.saturating_add(1);
         report.payload_shared = report.payload_shared.saturating_add(shared.min(size));
         report.payload_copied = report.payload_copied.saturating_add(size.saturating_sub(shared));
-        if report.packets > self.control.get_limits().packets {
-            let message = format!("more than {} packets", self.control.get_limits().packets);
-            return Err(Limits::reached("packets", message));
-        }
-        Ok(())
+        self.control.get_limits().hold_written(report.packets)
     }
 
     /// Ends the muxer's work.
