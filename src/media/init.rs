@@ -28,6 +28,18 @@ pub(super) fn serves(movie: &Movie) -> bool {
     !movie.fragmented && !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
 }
 
+/// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
+/// this file, and nothing else says where bytes lie in it.
+pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
+    let serves = |stream: &Stream| {
+        let (base, track) = (stream.time_base(), track_of(movie, stream).map(|(track, _)| track));
+        base.num == 1
+            && track.is_some_and(|track| u32::try_from(base.den) == Ok(track.scale) && track.is_plain())
+    };
+    let mut played = streams.iter().filter(|stream| !stream.is_picture());
+    !movie.fragmented && !movie.names_places && played.all(serves)
+}
+
 /// libav guesses a rate by so many of the first pictures, where they do not last equally long
 /// (mov.c: mov_build_index).
 const GUESSED_BY: u32 = 100;

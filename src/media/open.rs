@@ -152,7 +152,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
 impl Inner {
     /// Keeps what tables say, if they can serve for copies as well.
     fn set_movie(&self, movie: Arc<mp4::Movie>) {
-        let serves = !self.damaged && !movie.names_places;
+        let serves = !self.damaged && init::serves_copies(&movie, &self.streams);
         self.movie.get_or_init(|| Some(movie).filter(|_| serves));
     }
 }

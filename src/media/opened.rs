@@ -4,6 +4,7 @@ use super::{
     Demux, DurationFrom, MediaInfo, Timeline,
     demux::Payloads,
     found::Found,
+    init,
     open::{Inner, context, open, open_as},
     pool::Loan,
 };
@@ -260,17 +261,7 @@ impl Media {
             mp4::exactly(|at, into| reader.read(at, into, control), at, into)
         };
         let movie = mp4::Movie::read(&mut read, self.0.source.len().unwrap_or(0), control.get_limits())?;
-        let serves = |stream: &Stream, movie: &mp4::Movie| {
-            let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id));
-            track.is_some_and(|track| {
-                let base = stream.time_base();
-                base.num == 1 && u32::try_from(base.den) == Ok(track.scale) && track.is_plain()
-            })
-        };
-        let serve = |movie: &mp4::Movie| {
-            self.0.streams.iter().filter(|stream| !stream.is_picture()).all(|stream| serves(stream, movie))
-        };
-        Ok(movie.filter(|movie| !movie.fragmented && !movie.names_places && serve(movie)))
+        Ok(movie.filter(|movie| init::serves_copies(movie, &self.0.streams)))
     }
 
     /// What is wrong with it, though it opens.

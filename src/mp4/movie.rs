@@ -27,6 +27,8 @@ pub(crate) struct Movie {
     pub brands: Option<Bytes>,
     /// The file's other boxes that tables and payload are not in.
     pub others: Vec<Place>,
+    /// How many more there are: those behind the 256th, and what ends behind the file.
+    pub left_out: usize,
     /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
     /// have besides (saio; 8.7.9).
     pub names_places: bool,
@@ -70,7 +72,8 @@ impl Movie {
     /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
     /// limits allow, or is cut short.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
-        let (mut movie, mut brands, mut others, mut names_places) = (None, None, Vec::new(), false);
+        let (mut movie, mut brands, mut others) = (None, None, Vec::new());
+        let (mut left_out, mut names_places) = (0_usize, false);
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
@@ -82,22 +85,21 @@ impl Movie {
                 }
                 b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
                 b"moov" | b"ftyp" | b"mdat" | b"free" | b"skip" | b"wide" => {}
-                // What somebody wrote behind the boxes is none.
-                _ if place.cut_short => {}
                 // Behind the moov there may be thousands of fragments.
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
-                _ if others.len() < OTHERS => {
+                // What somebody wrote behind the boxes is none.
+                _ if !place.cut_short && others.len() < OTHERS => {
                     names_places |=
                         &place.kind == b"meta" && names_place(place.kind, &load(read, place, limits)?);
                     others.push(place);
                 }
-                _ => {}
+                _ => left_out = left_out.saturating_add(1),
             }
             Ok(true)
         })?;
         Ok(movie.map(|movie| {
             let names_places = names_places || names_place(*b"moov", &movie.content);
-            Self { brands, others, names_places, ..movie }
+            Self { brands, others, left_out, names_places, ..movie }
         }))
     }
 

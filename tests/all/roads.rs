@@ -292,7 +292,8 @@ fn made_files_are_cut_the_same() {
     let sources = made::sources();
     let (mut wrong, mut by_tables) = (Vec::new(), 0);
     let count = if cfg!(feature = "full-tests") { 300 } else { 30 };
-    for number in 0..count {
+    // In that one a picture lasts longer than its own sample does.
+    for number in (0..count).chain([213]) {
         let folder = tempfile::tempdir().unwrap();
         let (path, what) = made::file(number, &sources, folder.path());
         let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };

@@ -36,6 +36,12 @@ impl Target {
         let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
         let numbered: Vec<_> =
             streams.filter_map(|(i, stream)| Some((i, stream, number(stream.id())?))).collect();
+        for (number, track) in movie.tracks.iter().enumerate() {
+            let has_samples = track.samples.as_ref().is_ok_and(|samples| samples.count() > 0);
+            if has_samples && !numbered.iter().any(|(.., of)| *of == number) {
+                report.warn(format!("track {} is left out: libav has no stream for it", track.id));
+            }
+        }
         let times = |number: usize| movie.tracks.get(number).map_or(1, mp4::Track::finer);
         let base = |stream: &Stream, number: usize| {
             let base = stream.time_base();
@@ -92,8 +98,16 @@ impl Target {
         let movie = media.movie(&self.control)?;
         let brand = |movie: &Movie| movie.brands.as_ref().and_then(mp4::major_brand);
         let movie = movie.filter(|movie| is_of_kind(&self.name, brand(movie)));
-        if movie.is_some() {
+        if let Some(movie) = &movie {
             report.road = Some(Road::Tables);
+            if movie.left_out > 0 {
+                report.warn(format!(
+                    "{} of the file's own boxes are left out: those behind the first {}, and what ends beyond the file",
+                    movie.left_out,
+                    movie.others.len()
+                ));
+            }
+            media.source().check_unchanged()?;
         }
         Ok(movie)
     }
