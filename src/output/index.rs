@@ -1,25 +1,26 @@
 //! An MP4 whose index is written here: samples come from other MP4s' tables, and their payload is slices of
 //! those.
 
+mod muxed;
 mod payload;
+mod plan;
 mod whole;
 
+#[cfg(fuzzing)]
+pub(crate) use muxed::rewritten;
+pub(crate) use muxed::{index_first, index_first_in_file};
 pub(crate) use payload::Taken;
 pub(crate) use whole::whole;
 
-use super::{
-    layout::Placement,
-    moov::{TrackEdits, entries, movie_scale},
-    track::Track,
-};
+use super::{edits::TrackEdits, layout::Placement, track::Track};
 use crate::{
-    Control, Error, ErrorKind, Limits, Report, Result, Rope, Source,
+    Control, Error, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Chapter, Draft, Moov, Movie, MoviePlan, TrackPlan},
-    time::{Rational, convert},
+    mp4::{self, Draft, Moov, Movie},
 };
 use payload::Payload;
+use plan::{Made, plan};
 use std::sync::Arc;
 
 /// An index in the making, and the payload that it is of.
@@ -105,61 +106,18 @@ impl Index {
         if shown.is_empty() {
             return Err(Error::corrupt("there is not a single packet in it"));
         }
-        let edits: Vec<TrackEdits<'_>> = shown
-            .iter()
-            .map(|(i, track)| TrackEdits {
-                id: u32::try_from(*i).unwrap_or(u32::MAX),
-                base: track.clock.base(),
-                shown: track.clock.shown(),
-            })
-            .collect();
-        let scale = movie_scale(&edits);
-        let ticks = Rational::new(1, i32::try_from(scale).unwrap_or(1000));
-        let ticks = ticks.ok_or_else(|| Error::new(ErrorKind::Bug, "a movie without ticks"))?;
-        let mut plans = Vec::new();
-        for ((i, track), edits) in shown.iter().zip(&edits) {
+        let mut made = Vec::new();
+        for (i, track) in &shown {
             let Some((number, draft)) = self.numbers.get(*i).zip(self.drafts.get(*i)) else { continue };
             let Some(source) = self.movie.tracks.get(*number) else { continue };
             draft.warnings.iter().for_each(|what| report.warn(format!("track {}: {what}", source.id)));
-            // What is shown begins at or behind 0 of the media.
-            let first = edits.shown.iter().map(|shown| shown.media).min().unwrap_or(0);
-            let lift = u32::try_from(first.saturating_neg().max(0)).unwrap_or(0);
-            let (list, shown) = entries(edits, ticks, lift.into());
-            let of = |(duration, media): &(u64, i64)| mp4::Edit {
-                duration: *duration,
-                media: Some(*media).filter(|media| *media >= 0),
-                plain: true,
-            };
-            let list: Vec<mp4::Edit> = list.iter().map(of).collect();
-            plans.push(TrackPlan {
-                source,
-                draft,
-                scale: u32::try_from(track.clock.base().den).unwrap_or(source.scale),
-                lift,
-                edits: Some(list).filter(|list| !list.is_empty()),
-                shown,
-            });
+            made.push(Made { source, draft, edits: Some(TrackEdits::of(&track.clock)) });
         }
-        let longest = plans.iter().map(|plan| plan.shown).max().unwrap_or(0);
-        let base = Rational { num: 1, den: 10_000_000 };
-        let chapters = chapters.iter().map(|chapter| Chapter {
-            start: u64::try_from(convert(chapter.start, chapter.base, base)).unwrap_or(0),
-            title: chapter
-                .metadata
-                .iter()
-                .find(|(key, _)| key == "title")
-                .map_or_else(String::new, |(_, title)| title.clone()),
-        });
-        let plan = MoviePlan {
-            source: &self.movie,
-            scale,
-            shown: longest,
-            tracks: plans,
-            chapters: chapters.collect(),
-        };
-        let places: Vec<&[u64]> = plan.tracks.iter().map(|track| track.draft.places()).collect();
-        let file = File { movie: &self.movie, source: &self.source, limits: &self.limits };
-        file.lay_out(&self.payload.finish(), &places, |head, wide| Moov::new(head, &plan, wide))
+        let plan = plan(&self.movie, &made, Some(chapters))?;
+        let places: Vec<&[u64]> = made.iter().map(|made| made.draft.places()).collect();
+        let parts = Parts::of(&self.movie, &self.source);
+        parts
+            .lay_out(&self.payload.finish(), &places, &self.limits, |head, wide| Moov::new(head, &plan, wide))
     }
 
     fn count(&self, track: usize) -> u32 {
@@ -168,51 +126,60 @@ impl Index {
 }
 
 /// What a result is made of beside its moov and its payload.
-struct File<'a> {
-    movie: &'a Movie,
-    source: &'a Source,
-    limits: &'a Limits,
+struct Parts<'a> {
+    /// What is in front of all: the brands.
+    head: Vec<u8>,
+    /// Boxes of a source that are kept.
+    others: &'a [mp4::Place],
+    source: Option<&'a Source>,
 }
 
-impl File<'_> {
+impl<'a> Parts<'a> {
+    fn of(movie: &'a Movie, source: &'a Source) -> Self {
+        let mut head = Vec::new();
+        if let Some(brands) = &movie.brands {
+            mp4::put_box(&mut head, *b"ftyp", brands);
+        }
+        Self { head, others: &movie.others, source: Some(source) }
+    }
+
     /// The brands and the moov, the source's other boxes, and the payload. `places`: where the chunks of each of
     /// the moov's tracks lie in the payload. `moov` makes it behind the brands, with places of 64 bits or of 32.
     fn lay_out(
         &self,
         payload: &Rope,
         places: &[&[u64]],
+        limits: &Limits,
         moov: impl Fn(&[u8], bool) -> Result<Moov>,
     ) -> Result<Rope> {
-        let mut head = Vec::new();
-        if let Some(brands) = &self.movie.brands {
-            mp4::put_box(&mut head, *b"ftyp", brands);
-        }
         let others: Vec<(Vec<u8>, &mp4::Place)> =
-            self.movie.others.iter().map(|place| (header(place), place)).collect();
+            self.others.iter().map(|place| (header(place), place)).collect();
         let content = |place: &mp4::Place| place.end.saturating_sub(place.content);
         let len =
             |(header, place): &(Vec<u8>, &mp4::Place)| content(place).saturating_add(header.len() as u64);
         let others_len = others.iter().map(len).fold(0, u64::saturating_add);
-        let mut made = moov(&head, false)?;
+        let mut made = moov(&self.head, false)?;
         if mp4::needs_wide(made.len() as u64, payload.len().saturating_add(others_len)) {
-            made = moov(&head, true)?;
+            made = moov(&self.head, true)?;
         }
-        let (moov_len, most) = (made.len() as u64, self.limits.memory);
+        let (moov_len, most) = (made.len() as u64, limits.memory);
         Limits::hold(moov_len, most, "memory", || {
             format!("the result's index has {moov_len} bytes, and the limit is {most}")
         })?;
         let is_chunk = |at: u64| places.iter().any(|places| places.binary_search(&at).is_ok());
         let headers = moov_len.saturating_add(others_len);
-        let placement = Placement::new(payload, 0..payload.len(), headers, is_chunk);
+        let placement = Placement::new(payload, headers, is_chunk);
         let mut mover = placement.mover();
         let mut out = Builder::with_head(made.placed(places, |at| mover.moved(at)));
-        out.set_source(self.source);
+        if let Some(source) = self.source {
+            out.set_source(source);
+        }
         for (header, place) in &others {
             out.write(out.len(), header)?;
             out.write_shared(out.len(), place.content, content(place))?;
         }
         placement.write(&mut out, payload)?;
-        self.limits.hold_output(out.len())?;
+        limits.hold_output(out.len())?;
         Ok(out.finish())
     }
 }

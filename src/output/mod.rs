@@ -3,10 +3,10 @@
 
 pub(crate) mod clock;
 mod container;
+mod edits;
 pub(crate) mod index;
 mod job;
 mod layout;
-mod moov;
 pub(crate) mod numbering;
 mod operation;
 mod runner;
@@ -16,7 +16,7 @@ pub(crate) mod track;
 pub(crate) use container::{are_kin, format_like};
 pub use job::Job;
 #[cfg(fuzzing)]
-pub(crate) use moov::rewritten;
+pub(crate) use index::rewritten;
 pub(crate) use operation::Operation;
 pub use runner::Clip;
 

@@ -43,8 +43,8 @@ pub(crate) struct MoviePlan<'a> {
     /// How long the movie is, in those.
     pub shown: u64,
     pub tracks: Vec<TrackPlan<'a>>,
-    /// What its list of chapters says, where the source has one.
-    pub chapters: Vec<Chapter>,
+    /// What its list of chapters says, where the source has one; none: what that says.
+    pub chapters: Option<Vec<Chapter>>,
 }
 
 /// A moov's bytes behind what a file begins with, in which it is not said yet where chunks lie.
@@ -129,9 +129,9 @@ impl Writer<'_> {
                 b"mvex" => {}
                 b"udta" => put::boxed(to, kind, |to| {
                     for (kind, content) in children(&content) {
-                        match &kind {
-                            b"chpl" => write_chapters(to, &plan.chapters),
-                            _ => put::kept(to, kind, &content),
+                        match plan.chapters.as_ref().filter(|_| &kind == b"chpl") {
+                            Some(chapters) => write_chapters(to, chapters),
+                            None => put::kept(to, kind, &content),
                         }
                     }
                 }),

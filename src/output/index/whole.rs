@@ -1,6 +1,6 @@
 //! All of a source, by its tables: a remux.
 
-use super::{File, Taken, payload::Payload};
+use super::{Parts, Taken, payload::Payload};
 use crate::{
     Control, Report, Result, Rope, Source,
     mp4::{self, Draft, Moov, Movie},
@@ -40,8 +40,9 @@ pub(crate) fn whole(
     if !taken.iter().zip(&places).all(has_all) {
         return Ok(None);
     }
-    let file = File { movie, source, limits };
-    let rope = file.lay_out(&payload.finish(), &places, |head, wide| Moov::as_it_was(head, movie, wide))?;
+    let parts = Parts::of(movie, source);
+    let moov = |head: &[u8], wide| Moov::as_it_was(head, movie, wide);
+    let rope = parts.lay_out(&payload.finish(), &places, limits, moov)?;
     *report = made;
     Ok(Some(rope))
 }

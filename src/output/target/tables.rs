@@ -10,8 +10,8 @@ use crate::{
     mp4::{self, Movie},
     output::{
         clock::Clock,
+        edits::{FINEST, gcd},
         index::{Index, Taken, whole},
-        moov::{FINEST, gcd},
         track::Track,
     },
     time::{Rational, Timestamp},

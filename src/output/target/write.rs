@@ -6,7 +6,7 @@ use crate::{
     av::{input::RawChapter, packet::Packet},
     io::PartialFile,
     media::Span,
-    output::{layout, track::Held},
+    output::{index, track::Held},
     time::{Rational, Timestamp},
 };
 use std::sync::PoisonError;
@@ -257,7 +257,10 @@ impl Target {
             return Err(Error::new(ErrorKind::Bug, "this is no rope"));
         };
         let rope = device.take().finish();
-        if self.edit_lists { layout::moov_first(&rope, &self.tracks, self.filled) } else { Ok(rope) }
+        if !self.edit_lists {
+            return Ok(rope);
+        }
+        index::index_first(&rope, &self.tracks, self.filled, self.control.get_limits())
     }
 
     pub(crate) fn into_file(mut self, report: &mut Report) -> Result<PartialFile> {
@@ -266,7 +269,7 @@ impl Target {
             return Err(Error::new(ErrorKind::Bug, "this is no file"));
         };
         let mut file = device.take()?;
-        if self.edit_lists && !layout::moov_first_in_file(&mut file, &self.tracks)? {
+        if self.edit_lists && !index::index_first_in_file(&mut file, &self.tracks)? {
             report.warn(
                 "the index (moov) is at the end of the file: this file system can't insert it at the front \
                  without a copy",
