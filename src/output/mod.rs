@@ -5,6 +5,7 @@ pub(crate) mod clock;
 mod container;
 mod edits;
 pub(crate) mod index;
+mod interleave;
 mod job;
 mod layout;
 pub(crate) mod numbering;
@@ -14,9 +15,9 @@ pub(crate) mod target;
 pub(crate) mod track;
 
 pub(crate) use container::{are_kin, format_like};
-pub use job::Job;
 #[cfg(fuzzing)]
 pub(crate) use index::rewritten;
+pub use job::Job;
 pub(crate) use operation::Operation;
 pub use runner::Clip;
 

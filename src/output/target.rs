@@ -5,10 +5,12 @@ mod streams;
 mod tables;
 mod write;
 
+pub(crate) use super::track::Origin;
 pub(crate) use begin::Comes;
 
 use super::{
     index::Index,
+    interleave::Interleaver,
     numbering::{self, Extent},
     track::Track,
 };
@@ -31,13 +33,6 @@ pub(crate) enum Destination {
     Stream(Arc<Mutex<StreamDevice>>),
     /// Many files, in fragments.
     Files(Box<dyn WriteFiles>, FilesPlan),
-}
-
-/// Where a packet's payload lies.
-#[derive(Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    pub source: &'a Source,
-    pub at: u64,
 }
 
 /// How a muxer is to write many files.
@@ -97,6 +92,8 @@ pub(crate) struct Target {
     index: Option<Box<Index>>,
     /// All of the result, where it was made at once.
     finished: Option<Rope>,
+    /// Packets of an MP4 that wait for those of other tracks.
+    interleaver: Interleaver,
     control: Control,
     /// What the caller tells the muxer, by libav's names.
     extra: Vec<(String, String)>,
@@ -161,6 +158,7 @@ impl Target {
             output: None,
             index: None,
             finished: None,
+            interleaver: Interleaver::default(),
             extra: Vec::new(),
             control: control.clone(),
             identity: 0xcbf2_9ce4_8422_2325,

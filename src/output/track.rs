@@ -3,11 +3,27 @@
 use super::{clock::Clock, numbering::Numbers};
 use crate::{Source, av::packet::Packet, time::Timestamp};
 
+/// Where a packet's payload lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub source: &'a Source,
+    pub at: u64,
+}
+
 /// A packet that waits, and where its payload lies, if it may be referred to there.
 pub(super) struct Held {
     pub packet: Packet,
-    pub source: Option<Source>,
-    pub at: u64,
+    origin: Option<(Source, u64)>,
+}
+
+impl Held {
+    pub(super) fn of(packet: Packet, origin: Option<Origin<'_>>) -> Self {
+        Self { packet, origin: origin.map(|origin| (origin.source.clone(), origin.at)) }
+    }
+
+    pub(super) fn parts(&mut self) -> (&mut Packet, Option<Origin<'_>>) {
+        (&mut self.packet, self.origin.as_ref().map(|(source, at)| Origin { source, at: *at }))
+    }
 }
 
 /// One track of the output.

@@ -176,8 +176,9 @@ impl Target {
         };
         self.bound = streams.iter().filter_map(bound).min();
         let chapters = if self.has_late_chapters() { Vec::new() } else { self.chapters.clone() };
-        // Fragments of single frames go out as they come.
-        self.begin_tracks(&described, false, metadata, &chapters, self.layout != Layout::FragmentPerFrame)?;
+        // Fragments of single frames go out as they come, and where an index is ours, so is the order.
+        let interleave = self.layout != Layout::FragmentPerFrame && !self.edit_lists;
+        self.begin_tracks(&described, false, metadata, &chapters, interleave)?;
         for (track, (stream, comes)) in self.tracks.iter_mut().zip(streams) {
             match comes {
                 Comes::Encoded => track.later = muxer.states_delay(stream).unwrap_or(Timestamp::ZERO),

@@ -18,6 +18,7 @@ impl Target {
         track: usize,
         packet: &mut Packet,
         base: Rational,
+        origin: Option<Origin<'_>>,
         report: &mut Report,
     ) -> Result<()> {
         if packet.size() == 0 && packet.new_extradata().is_some() && !self.muxer.takes_late_configuration() {
@@ -31,15 +32,28 @@ impl Target {
         };
         if exact {
             clock.place_behind(packet, base);
-        } else {
-            clock.place_at(packet, base, later);
-            let base = clock.base();
-            if let Some(bound) = self.bound {
-                self.bind(packet, bound.ticks(base), report);
-            }
+            let at = Timestamp::from_ticks(packet.dts().unwrap_or(0), clock.base());
+            self.interleaver.put(track, self.tracks.len(), at, Held::of(packet.take()?, origin));
+            return self.write_next(false, report);
         }
-        self.write(track, packet, None, report)?;
+        clock.place_at(packet, base, later);
+        let base = clock.base();
+        if let Some(bound) = self.bound {
+            self.bind(packet, bound.ticks(base), report);
+        }
+        self.write(track, packet, origin, report)?;
         if self.layout == Layout::FragmentPerFrame { self.end_fragment() } else { Ok(()) }
+    }
+
+    /// Writes the packets whose turn has come. `ended`: no more will come.
+    fn write_next(&mut self, ended: bool, report: &mut Report) -> Result<()> {
+        loop {
+            let tracks = &self.tracks;
+            let waits = |track: usize| !ended && tracks.get(track).is_some_and(|track| !track.sparse);
+            let Some((track, mut held)) = self.interleaver.next(waits) else { return Ok(()) };
+            let (packet, origin) = held.parts();
+            self.write(track, packet, origin, report)?;
+        }
     }
 
     /// Lets a packet end where the file has to.
@@ -107,12 +121,11 @@ impl Target {
 
     /// Writes what is held: nothing follows.
     fn release(&mut self, report: &mut Report) -> Result<()> {
+        self.write_next(true, report)?;
         for track in 0..self.tracks.len() {
-            if let Some(Held { mut packet, source, at }) =
-                self.tracks.get_mut(track).and_then(|track| track.held.take())
-            {
-                let origin = source.as_ref().map(|source| Origin { source, at });
-                self.write_now(track, &mut packet, origin, true, report)?;
+            if let Some(mut held) = self.tracks.get_mut(track).and_then(|track| track.held.take()) {
+                let (packet, origin) = held.parts();
+                self.write_now(track, packet, origin, true, report)?;
             }
         }
         Ok(())
@@ -146,12 +159,10 @@ impl Target {
         if it.numbers.is_none() {
             return self.write_now(track, packet, origin, false, report);
         }
-        let packet = std::mem::replace(packet, Packet::new()?);
-        let source = origin.map(|origin| origin.source.clone());
-        match it.held.replace(Held { packet, source, at: origin.map_or(0, |origin| origin.at) }) {
-            Some(Held { mut packet, source, at }) => {
-                let origin = source.as_ref().map(|source| Origin { source, at });
-                self.write_now(track, &mut packet, origin, false, report)
+        match it.held.replace(Held::of(packet.take()?, origin)) {
+            Some(mut held) => {
+                let (packet, origin) = held.parts();
+                self.write_now(track, packet, origin, false, report)
             }
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 //! muxer.
 
 use super::{
-    messages::{Counters, Fed, Muxed, PlacedRange},
+    messages::{Coded, Counters, Fed, Muxed, PlacedRange},
     queue::{Stop, Tx},
 };
 use crate::{
@@ -47,10 +47,11 @@ pub(crate) enum Front {
 pub(crate) fn run(
     parts: &[PlacedRange],
     ways: &mut Vec<Option<Forward>>,
+    payloads: Payloads,
     counters: &Counters,
     stop: &Stop,
 ) -> Result<()> {
-    let mut stage = DemuxStage { ways, shown: Vec::new(), counters, stop };
+    let mut stage = DemuxStage { ways, payloads, shown: Vec::new(), counters, stop };
     stage.shown.resize(stage.ways.len(), None);
     for (i, part) in parts.iter().enumerate() {
         stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
@@ -67,6 +68,8 @@ pub(crate) fn run(
 struct DemuxStage<'a> {
     /// None once nobody wants more.
     ways: &'a mut Vec<Option<Forward>>,
+    /// How those that are copied want their payload.
+    payloads: Payloads,
     shown: Vec<LaneShown>,
     counters: &'a Counters,
     stop: &'a Stop,
@@ -242,7 +245,7 @@ impl DemuxStage<'_> {
             return Err(Error::invalid("nothing is shown in this range"));
         };
         let at_start = part.from == Timestamp::ZERO;
-        let stretch = Stretch { streams: &streams, payloads: Payloads::Read, from: origin, to, at_start };
+        let stretch = Stretch { streams: &streams, payloads: self.payloads, from: origin, to, at_start };
         let mut reader = Reader::open(media, &stretch, self.stop.control())?;
         for route in routes.iter_mut().filter(|_| part.to != Timestamp::MAX) {
             route.last_packet = reader.last_indexed(route.stream);
@@ -257,7 +260,7 @@ impl DemuxStage<'_> {
                 self.judge_range(part, &routes)?;
                 break;
             }
-            self.route(media, &mut routes, item.packet)?;
+            self.route(media, &mut routes, item)?;
             self.stop.check()?;
         }
         self.counters.note(reader.finish(false)?);
@@ -272,7 +275,8 @@ impl DemuxStage<'_> {
         part.media.judge(range, ends.max(), |warning| self.counters.warn(warning))
     }
 
-    fn route(&mut self, media: &Media, routes: &mut [Route], packet: Packet) -> Result<()> {
+    fn route(&mut self, media: &Media, routes: &mut [Route], item: Item) -> Result<()> {
+        let (packet, at) = (item.packet, item.at);
         let Some(route) = routes.iter_mut().find(|route| route.stream == packet.stream()) else {
             return Ok(());
         };
@@ -299,7 +303,9 @@ impl DemuxStage<'_> {
             Some(Forward::Copy { to, in_ac3_frames, front }) => {
                 (*in_ac3_frames, *front) = (false, Front::Kept);
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
-                to.send(Muxed::Packet { track: route.lane, packet, base: route.base }, bytes, self.stop)?
+                let origin = at.map(|at| (media.source().clone(), at));
+                let packet = Coded { packet, base: route.base, origin };
+                to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
             }
             Some(Forward::Strip(reader, to)) => {
                 let Some(mut packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
@@ -309,11 +315,8 @@ impl DemuxStage<'_> {
                             let stream = Box::new(Stream::configured(source, configuration)?);
                             to.send(Muxed::Open { track: route.lane, stream }, 0, self.stop)?;
                         }
-                        to.send(
-                            Muxed::Packet { track: route.lane, packet, base: route.base },
-                            bytes,
-                            self.stop,
-                        )?
+                        let packet = Coded::new(packet, route.base);
+                        to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
                     }
                     Err(error) => leave_out(error, self.counters, route.stream)?,
                 }
@@ -323,8 +326,8 @@ impl DemuxStage<'_> {
                 match converter.convert(&packet, route.base) {
                     Ok(None) => true,
                     Ok(Some(packet)) => {
-                        let base = converter.base();
-                        to.send(Muxed::Packet { track: route.lane, packet, base }, bytes, self.stop)?
+                        let packet = Coded::new(packet, converter.base());
+                        to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
                     }
                     Err(error) => leave_out(error, self.counters, route.stream)?,
                 }

@@ -12,6 +12,7 @@ use crate::{
     Control, Frame, Media, Report, Result, Timestamp,
     av::graph::Format,
     job::Stage,
+    media::Payloads,
     transcode::{filters::loudness::Measured, settings::Transcode},
 };
 use std::{sync::atomic::Ordering, time::Instant};
@@ -56,7 +57,7 @@ pub(crate) fn measure(
         });
         stop.spawn(scope, "demux", move || {
             let mut ways = vec![Some(Forward::Decode(fed))];
-            stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
+            stop.guard("demux", || demux::run(parts, &mut ways, Payloads::Read, counters, stop));
         });
         stop.guard("measure", || {
             while let Some((decoded, _held)) = raw.recv_watching(stop)? {

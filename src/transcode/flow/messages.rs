@@ -1,7 +1,7 @@
 //! What the stages of a job say to each other, and what they count together.
 
 use crate::{
-    Error, Frame, Media, Result,
+    Error, Frame, Media, Result, Source,
     av::{packet::Packet, stream::Stream},
     read::Noted,
     time::{Rational, Timestamp},
@@ -25,14 +25,38 @@ pub(crate) struct Decoded {
     pub part: usize,
 }
 
+/// A packet on its way to the muxer.
+pub(crate) struct Coded {
+    pub packet: Packet,
+    /// Of its times, which are on the output's clock.
+    pub base: Rational,
+    /// Where its payload lies in a source, if it may be referred to there.
+    pub origin: Option<(Source, u64)>,
+}
+
+impl Coded {
+    /// One whose bytes are its own.
+    pub(crate) fn new(packet: Packet, base: Rational) -> Self {
+        Self { packet, base, origin: None }
+    }
+}
+
 /// What comes to the muxer.
 pub(crate) enum Muxed {
     /// It is known what a track is: its encoder is open.
-    Open { track: usize, stream: Box<Stream> },
-    /// With times on the output's clock, in `base`.
-    Packet { track: usize, packet: Packet, base: Rational },
+    Open {
+        track: usize,
+        stream: Box<Stream>,
+    },
+    Packet {
+        track: usize,
+        packet: Coded,
+    },
     /// A track is complete: from when to when there is something to show in it.
-    End { track: usize, shown: Option<(Timestamp, Timestamp)> },
+    End {
+        track: usize,
+        shown: Option<(Timestamp, Timestamp)>,
+    },
 }
 
 /// What a job counts while its stages run.

@@ -2,7 +2,7 @@
 //! track.
 
 use super::{
-    messages::{Counters, Muxed},
+    messages::{Coded, Counters, Muxed},
     process::processor,
     queue::{Rx, Stop},
 };
@@ -15,7 +15,7 @@ use crate::{
     job::Stage,
     output::{
         numbering::Extent,
-        target::{Comes, Target},
+        target::{Comes, Origin, Target},
     },
     time::{Rational, Timestamp},
 };
@@ -79,7 +79,7 @@ pub(crate) struct Muxing<'a> {
     pub(crate) metadata: &'a [(String, String)],
     pub(crate) tracks: Vec<TrackState>,
     /// Packets that came before the header could be written.
-    pub(crate) waiting: Vec<(usize, Packet, Rational)>,
+    pub(crate) waiting: Vec<(usize, Coded)>,
     pub(crate) held: u64,
     pub(crate) counters: &'a Counters,
     pub(crate) begun: Instant,
@@ -94,10 +94,10 @@ pub(crate) struct Muxing<'a> {
 const LOOK: (Timestamp, u64) = (Timestamp::from_nanos(1_000_000_000), 16 << 20);
 
 /// When the first of the packets that wait for a track is shown.
-fn first_of(waiting: &[(usize, Packet, Rational)], track: usize) -> Option<Timestamp> {
-    let own = waiting.iter().filter(|(of, ..)| *of == track);
-    let times = own
-        .filter_map(|(_, packet, base)| Some(Timestamp::from_ticks(packet.pts().or(packet.dts())?, *base)));
+fn first_of(waiting: &[(usize, Coded)], track: usize) -> Option<Timestamp> {
+    let own = waiting.iter().filter(|(of, _)| *of == track);
+    let time = |coded: &Coded| coded.packet.pts().or(coded.packet.dts());
+    let times = own.filter_map(|(_, coded)| Some(Timestamp::from_ticks(time(coded)?, coded.base)));
     times.min()
 }
 
@@ -120,14 +120,12 @@ impl Muxing<'_> {
                     }
                     self.begin_if_ready()?;
                 }
-                Muxed::Packet { track, packet, base } if chain.is_empty() => {
-                    self.take(track, packet, base)?
-                }
-                Muxed::Packet { track, packet, base } => {
+                Muxed::Packet { track, packet } if chain.is_empty() => self.take(track, packet)?,
+                Muxed::Packet { track, packet: Coded { packet, base, .. } } => {
                     let kind = self.sources.get(track).map_or(StreamKind::Unknown, |source| source.kind());
                     let packet = processor::Packet { raw: packet, base, track, kind };
                     processor::pass(chain, packet, &mut |packet| {
-                        self.take(packet.track, packet.raw, packet.base)
+                        self.take(packet.track, Coded::new(packet.raw, packet.base))
                     })?;
                 }
                 Muxed::End { track, shown } => {
@@ -139,20 +137,21 @@ impl Muxing<'_> {
             }
         }
         stop.check()?;
-        processor::end(chain, &mut |packet| self.take(packet.track, packet.raw, packet.base))?;
+        processor::end(chain, &mut |packet| self.take(packet.track, Coded::new(packet.raw, packet.base)))?;
         self.end()
     }
 
     /// Writes a packet, or keeps it until the header is written.
-    fn take(&mut self, track: usize, packet: Packet, base: Rational) -> Result<()> {
+    fn take(&mut self, track: usize, coded: Coded) -> Result<()> {
         if self.target.is_open() {
-            return self.write(track, packet, base);
+            return self.write(track, coded);
         }
+        let packet = &coded.packet;
         self.held = self.held.saturating_add(packet.memory());
         let memory = self.control.get_limits().memory;
-        let time = packet.dts().or(packet.pts()).map(|time| Timestamp::from_ticks(time, base));
+        let time = packet.dts().or(packet.pts()).map(|time| Timestamp::from_ticks(time, coded.base));
         let far = time.is_some_and(|time| time > LOOK.0) || self.held > LOOK.1.min(memory);
-        self.waiting.push((track, packet, base));
+        self.waiting.push((track, coded));
         for (number, state) in self.tracks.iter_mut().enumerate() {
             // One that is not found begins as its source says.
             state.ready |= state.copied.is_some() && (number == track || far);
@@ -197,13 +196,13 @@ impl Muxing<'_> {
                 self.target.write_cover(i, picture, self.report)?;
             }
         }
-        for (track, packet, base) in std::mem::take(&mut self.waiting) {
-            self.write(track, packet, base)?;
+        for (track, packet) in std::mem::take(&mut self.waiting) {
+            self.write(track, packet)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, track: usize, mut packet: Packet, base: Rational) -> Result<()> {
+    fn write(&mut self, track: usize, Coded { mut packet, base, origin }: Coded) -> Result<()> {
         let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
         state.origin = Some(base);
         let Some(index) = state.index else { return Ok(()) };
@@ -212,11 +211,12 @@ impl Muxing<'_> {
         {
             let mut nothing = Packet::with(&[0, 0])?;
             nothing.set_times(0, 0, pts);
-            self.target.write_placed(index, &mut nothing, base, self.report)?;
+            self.target.write_placed(index, &mut nothing, base, None, self.report)?;
             state.silent = true;
         }
         let time = packet.dts().or(packet.pts());
-        self.target.write_placed(index, &mut packet, base, self.report)?;
+        let origin = origin.as_ref().map(|(source, at)| Origin { source, at: *at });
+        self.target.write_placed(index, &mut packet, base, origin, self.report)?;
         self.told = self.told.saturating_add(1);
         if self.told % REPORT_EVERY == 1
             && let Some(time) = time

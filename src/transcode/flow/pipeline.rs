@@ -24,6 +24,7 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
+    media::Payloads,
     output::{
         numbering::{self, Extent},
         target::Target,
@@ -149,6 +150,7 @@ impl Pipeline<'_> {
             counters,
             stop,
         };
+        let payloads = payloads(target, &parts, &lanes, &packets);
         let (mux, coded) = queue::<Muxed>(CODED, stop);
         let sources: Vec<&Stream> = lanes.iter().map(|lane| lane.source).collect();
         let gates: Vec<Gate> = lanes.iter().map(|_| Gate::new()).collect();
@@ -164,7 +166,7 @@ impl Pipeline<'_> {
             let parts = stages.parts;
             stop.spawn(scope, "demux", move || {
                 let mut ways = ways;
-                stop.guard("demux", || demux::run(parts, &mut ways, counters, stop));
+                stop.guard("demux", || demux::run(parts, &mut ways, payloads, counters, stop));
             });
             // A panic on this thread (a writer's, a callback's) must not leave the others waiting.
             stop.guard("mux", || {
@@ -191,6 +193,25 @@ impl Pipeline<'_> {
         // The caller's own cancel and deadline go before what they led to.
         control.check()?;
         stop.take().map_or(Ok(()), Err)
+    }
+}
+
+/// How a target takes what is copied: as a place in its source, where that can be and no processor looks at it.
+fn payloads(
+    target: &Target,
+    parts: &[PlacedRange],
+    lanes: &[Lane<'_>],
+    packets: &processor::PacketProcessors,
+) -> Payloads {
+    let is_copied = |lane: &Lane<'_>| matches!(lane.way, Way::Copy);
+    let first = parts.first().filter(|_| packets.is_empty() && lanes.iter().any(is_copied));
+    let Some(part) = first else { return Payloads::Read };
+    let copied = part.streams.iter().zip(lanes).filter(|(_, lane)| is_copied(lane));
+    let copied: Vec<usize> = copied.filter_map(|(stream, _)| *stream).collect();
+    match target.payloads(&part.media, &copied) {
+        // The others' bytes are needed, and which stream a read is for only libav knows.
+        Payloads::Named if !lanes.iter().all(is_copied) => Payloads::Shared,
+        payloads => payloads,
     }
 }
 

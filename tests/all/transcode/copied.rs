@@ -225,3 +225,61 @@ fn the_last_frame_of_tta_is_found_in_matroska_or_refused() {
     let cut = save(&clip, folder.path(), "cut.mkv");
     assert!(samples(&cut) == samples(&source)[from..to], "an encode cut");
 }
+
+#[test]
+fn what_is_copied_beside_what_is_encoded_is_shared_with_its_source() {
+    oracle!("payload of a transcode");
+    let folder = tempfile::tempdir().unwrap();
+    let plain = both("shared.mp4", "libx264", "aac");
+    let remade = |name: &str, options: &[&str]| {
+        let input = plain.to_str().unwrap();
+        made_by_ffmpeg(name, &[&["-i", input, "-c", "copy"][..], options].concat())
+    };
+    let fragmented = remade("shared-fragmented.mp4", &["-movflags", "frag_keyframe+empty_moov"]);
+    let mov = remade("shared.mov", &[]);
+    let sizes = |path: &Path, stream: usize| -> u64 {
+        let own = common::packets(path).into_iter().filter(|packet| packet.stream == stream);
+        own.map(|packet| packet.size as u64).sum()
+    };
+    for source in [&plain, &fragmented, &mov] {
+        for to in ["mp4", "mov"] {
+            let what = format!("{} -> {to}", source.display());
+            let settings = [
+                Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Aac)),
+                Transcode::new().video(quick()).audio(audio(AudioCodec::Copy)),
+            ];
+            for (stream, settings) in settings.into_iter().enumerate() {
+                let clip = run(source, &settings.format(to));
+                assert_eq!(clip.report.payload_shared, sizes(source, stream), "{what}: stream {stream}");
+                let out = save(&clip, folder.path(), &format!("shared-{stream}.{to}"));
+                let name = ["v0", "a0"][stream];
+                assert_eq!(
+                    common::payload(&out)[name],
+                    common::payload(source)[name],
+                    "{what}: stream {stream}"
+                );
+                assert!(furthest_back(&out) < FRAMES, "{what}: packets are out of order");
+            }
+            let all = Transcode::new().video(video(VideoCodec::Copy)).audio(audio(AudioCodec::Copy));
+            let report = run(source, &all.format(to)).report;
+            assert_eq!(
+                (report.payload_copied, report.payload_shared),
+                (0, sizes(source, 0) + sizes(source, 1)),
+                "{what}"
+            );
+        }
+    }
+}
+
+/// What edit lists move one track against the other: a picture of ten a second, and AAC's priming.
+const FRAMES: f64 = 0.15;
+
+/// How much earlier a packet is decoded than the one that lies in front of it, at most.
+fn furthest_back(path: &Path) -> f64 {
+    let json = common::ffprobe(path, &["-show_entries", "packet=pos,dts_time"]);
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let packets = json["packets"].as_array().unwrap().iter();
+    let mut packets: Vec<_> = packets.map(|p| (number(&p["pos"]), number(&p["dts_time"]))).collect();
+    packets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    packets.windows(2).map(|two| two[0].1 - two[1].1).fold(0.0, f64::max)
+}

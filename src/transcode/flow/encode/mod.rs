@@ -5,7 +5,7 @@ mod grid;
 mod started;
 
 use super::{
-    messages::{Counters, Muxed},
+    messages::{Coded, Counters, Muxed},
     process::{End, second::Work},
     queue::{Gate, Rx, Stop, Tx},
 };
@@ -357,7 +357,7 @@ impl EncodeStage<'_> {
                 let mut packet = state.packet.take()?;
                 state.complete(&mut packet);
                 let bytes = packet.size();
-                let message = Muxed::Packet { track: self.track, packet, base: state.base };
+                let message = Muxed::Packet { track: self.track, packet: Coded::new(packet, state.base) };
                 if !self.to.send(message, bytes, self.stop)? {
                     return Ok(());
                 }
