@@ -101,6 +101,11 @@ fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize)
     if seams > 0 {
         leave_out_sound(&mut a, &mut b, seams);
     }
+    // Behind the last picture's own end it is shown on, as far as the edit list says; libav's way has no pictures then.
+    let is_picture = |shown: &Shown| shown.1 == "vide";
+    if !b.iter().any(is_picture) && a.iter().filter(|shown| is_picture(shown)).count() == 1 {
+        a.retain(|shown| !is_picture(shown));
+    }
     let near =
         |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= 1;
     if a.len() != b.len() || !a.iter().zip(&b).all(|(a, b)| near(a, b)) {
@@ -292,8 +297,8 @@ fn made_files_are_cut_the_same() {
     let sources = made::sources();
     let (mut wrong, mut by_tables) = (Vec::new(), 0);
     let count = if cfg!(feature = "full-tests") { 300 } else { 30 };
-    // In that one a picture lasts longer than its own sample does.
-    for number in (0..count).chain([213]) {
+    // In these a picture lasts longer than its own sample does, in the last one behind all others.
+    for number in (0..count).chain([213, 269]) {
         let folder = tempfile::tempdir().unwrap();
         let (path, what) = made::file(number, &sources, folder.path());
         let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
