@@ -1,6 +1,7 @@
 //! One part of an output: packets from a source's stretch of time to the muxer.
 
 mod begins;
+mod beside;
 mod decoding;
 mod ends;
 mod places;

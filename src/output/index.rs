@@ -18,8 +18,9 @@ use crate::{
     av::input::RawChapter,
     io::Builder,
     mp4::{self, Draft, Moov, Movie},
+    time::Timestamp,
 };
-use payload::Payload;
+use payload::{Part, Payload, packets, silence};
 use plan::{Made, plan};
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub(crate) struct Index {
     /// And its tables.
     drafts: Vec<Draft>,
     payload: Payload,
+    /// What will lie side by side.
+    beside: Option<Vec<Part>>,
     limits: Limits,
 }
 
@@ -45,7 +48,8 @@ impl Index {
         limits: Limits,
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
-        Self { movie, source, numbers, drafts, payload: Payload::new(limits.memory), limits }
+        let payload = Payload::new(limits.memory);
+        Self { movie, source, numbers, drafts, payload, beside: None, limits }
     }
 
     /// Makes a track's ticks so many times as fine. False if that can't be.
@@ -53,45 +57,74 @@ impl Index {
         self.drafts.get_mut(track).is_some_and(|draft| draft.refine(times.unsigned_abs()))
     }
 
-    /// Puts samples of a source behind what is there, in the order that they lie in it.
+    /// What is appended from here on lies side by side in the payload, though it is of several sources, until
+    /// [`end_beside`](Self::end_beside): what one track has of them may be decoded while another's is.
+    pub(crate) fn begin_beside(&mut self) {
+        self.beside.get_or_insert_default();
+    }
+
+    pub(crate) fn end_beside(&mut self, report: &mut Report, control: &Control) -> Result<()> {
+        match self.beside.take() {
+            Some(parts) => self.payload.place(&parts, &mut self.drafts, report, control),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts samples of a source behind what is there.
     pub(crate) fn append(
         &mut self,
         source: &Source,
-        taken: &[Taken<'_>],
+        taken: Vec<Taken>,
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        let limits = self.limits;
-        for part in taken {
-            let Some(draft) = self.drafts.get_mut(part.track) else { continue };
-            for (gap, range) in &part.ranges {
-                report.packets = report.packets.saturating_add(part.packets(range));
-                limits.hold_written(report.packets)?;
-                match (part.samples.blocks, u32::try_from(*gap)) {
-                    // Each tick is a sample there.
-                    (Some(blocks), Ok(gap @ 1..)) => {
-                        let bytes =
-                            u64::from(gap.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into());
-                        let most = limits.memory;
-                        Limits::hold(bytes, most, "memory", || {
-                            format!("silence between two parts takes {bytes} bytes, and the limit is {most}")
-                        })?;
-                        let silence = vec![part.silence(); usize::try_from(bytes).unwrap_or(0)];
-                        let place = self.payload.write(&silence)?;
-                        draft.append_silence(gap)?;
-                        draft.lie_at(place, gap, 1);
-                    }
-                    _ => draft.change_last(*gap)?,
-                }
-                draft.append(part.source, part.samples, range.start, range.end)?;
-                control.check()?;
-            }
-            draft.change_last(part.last)?;
+        let mut placed = Vec::with_capacity(taken.len());
+        for taken in taken {
+            let begins = self.append_tables(&taken, report, control)?;
+            placed.push((taken, begins));
         }
         let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
-        let (held, most) = (held as u64, limits.memory);
+        let (held, most) = (held as u64, self.limits.memory);
         Limits::hold(held, most, "memory", || format!("the result's tables take more than {most} bytes"))?;
-        self.payload.place((source, taken), &mut self.drafts, report, control)
+        let part = Part { source: source.clone(), taken: placed };
+        match &mut self.beside {
+            Some(parts) => {
+                parts.push(part);
+                Ok(())
+            }
+            None => self.payload.place(&[part], &mut self.drafts, report, control),
+        }
+    }
+
+    /// When the first sample of each range is decoded.
+    fn append_tables(
+        &mut self,
+        taken: &Taken,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<Vec<Timestamp>> {
+        let (draft, tables) = (self.drafts.get_mut(taken.track), taken.tables());
+        let Some((draft, (track, samples))) = draft.zip(tables) else { return Ok(Vec::new()) };
+        let mut begins = Vec::with_capacity(taken.ranges.len());
+        for (gap, range) in &taken.ranges {
+            report.packets = report.packets.saturating_add(packets(samples, range));
+            self.limits.hold_written(report.packets)?;
+            begins.push(draft.decoded_time());
+            match silence(samples, *gap) {
+                Some((gap, bytes)) => {
+                    let most = self.limits.memory;
+                    Limits::hold(bytes, most, "memory", || {
+                        format!("silence between two parts takes {bytes} bytes, and the limit is {most}")
+                    })?;
+                    draft.append_silence(gap)?;
+                }
+                None => draft.change_last(*gap)?,
+            }
+            draft.append(track, samples, range.start, range.end)?;
+            control.check()?;
+        }
+        draft.change_last(taken.last)?;
+        Ok(begins)
     }
 
     /// The result. `chapters` are on the output's clock.

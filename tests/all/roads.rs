@@ -105,6 +105,8 @@ fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize)
     let is_picture = |shown: &Shown| shown.1 == "vide";
     if !b.iter().any(is_picture) && a.iter().filter(|shown| is_picture(shown)).count() == 1 {
         a.retain(|shown| !is_picture(shown));
+        // Its track is the first.
+        a.iter_mut().for_each(|shown| shown.0 -= 1);
     }
     let near =
         |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= 1;

@@ -75,10 +75,12 @@ impl Copy<'_, '_> {
                 };
                 let Some(lane) = self.lanes.get(i) else { continue };
                 let (ranges, last) = (placed.ranges, placed.last);
-                taken.push(Taken { track: lane.track, source: track, samples, ranges, last, first: own });
+                let number = movie.tracks.iter().position(|other| std::ptr::eq(other, track));
+                let (track, number, movie) = (lane.track, number.unwrap_or(usize::MAX), movie.clone());
+                taken.push(Taken { track, movie, number, ranges, last, first: own });
             }
         }
-        self.session.target.append(self.media.source(), &taken, self.session.report)?;
+        self.session.target.append(self.media.source(), taken, self.session.report)?;
         let len = self.length(shown_from, to);
         self.state(shown_from, len);
         let nanos = |time: Timestamp| u64::try_from(time.nanos()).unwrap_or(0);

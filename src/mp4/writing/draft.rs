@@ -11,6 +11,7 @@ use crate::{
         movie::Track,
         sample_tables::{Description, GroupDescriptions, Samples},
     },
+    time::{Rational, Timestamp},
 };
 use bytes::Bytes;
 
@@ -111,6 +112,13 @@ impl Draft {
     /// When the last one of them ends, in ticks from the first one's decode time.
     pub(crate) fn decoded(&self) -> u64 {
         self.decoded
+    }
+
+    /// The same as a time.
+    pub(crate) fn decoded_time(&self) -> Timestamp {
+        let base = i32::try_from(self.scale).ok().and_then(|scale| Rational::new(1, scale));
+        let ticks = i64::try_from(self.decoded).unwrap_or(i64::MAX);
+        base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(ticks, base))
     }
 
     /// Where its chunks lie, from where the payload begins.

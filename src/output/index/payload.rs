@@ -3,76 +3,146 @@
 use crate::{
     Control, Error, Report, Result, Rope, Source,
     io::Builder,
-    mp4::{self, Draft, SampleRun, Samples},
+    mp4::{self, Draft, Movie, SampleRun, Samples},
+    time::{Rational, Timestamp},
 };
 use bytes::Bytes;
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// Chunks between two looks at the control.
 const LOOK_EVERY: usize = 4096;
 
 /// Samples of one of a source's tracks that follow each other on a track of the output.
-pub(crate) struct Taken<'a> {
+pub(crate) struct Taken {
     /// The output's.
     pub track: usize,
-    pub source: &'a mp4::Track,
-    pub samples: &'a Samples,
+    /// Which of a movie's tracks it is that has them.
+    pub movie: Arc<Movie>,
+    pub number: usize,
     /// In the order of decoding, each with the ticks that the sample in front of it lasts longer, or shorter.
     pub ranges: Vec<(i64, Range<u32>)>,
     /// The same of the last sample.
     pub last: i64,
-    /// What the first sample holds in place of what it does in the source.
+    /// What the first sample, a chunk of its own, holds in place of what it does in the source.
     pub first: Option<Bytes>,
 }
 
-impl Taken<'_> {
-    /// How many packets they are: of samples of sound in blocks, a chunk is one.
-    pub(super) fn packets(&self, range: &Range<u32>) -> u64 {
-        match self.samples.blocks {
-            Some(_) => self.samples.in_chunks(range.start, range.end).count() as u64,
-            None => range.len() as u64,
-        }
-    }
-
-    /// A byte of silence, where sound is not compressed: 0 but for what has no sign, and for the logarithmic ones
-    /// (G.711).
-    pub(super) fn silence(&self) -> u8 {
-        match self.source.descriptions.first().map(|own| &own.kind) {
-            Some(b"raw ") => 0x80,
-            Some(b"ulaw") => 0xff,
-            Some(b"alaw") => 0xd5,
-            _ => 0,
-        }
-    }
-
-    /// Where they lie, chunk by chunk.
-    fn runs(&self) -> impl Iterator<Item = SampleRun> + '_ {
-        self.ranges.iter().flat_map(|(_, range)| self.samples.in_chunks(range.start, range.end))
+impl Taken {
+    /// Its track in the source. None for one whose tables can't be meant.
+    pub(super) fn tables(&self) -> Option<(&mp4::Track, &Samples)> {
+        let track = self.movie.tracks.get(self.number)?;
+        Some((track, track.samples.as_ref().ok()?))
     }
 }
 
+/// How many packets samples are: of sound in blocks, a chunk is one.
+pub(super) fn packets(samples: &Samples, range: &Range<u32>) -> u64 {
+    match samples.blocks {
+        Some(_) => samples.in_chunks(range.start, range.end).count() as u64,
+        None => range.len() as u64,
+    }
+}
+
+/// A gap in front of samples, where each tick is a sample: so many, and so many bytes.
+pub(super) fn silence(samples: &Samples, gap: i64) -> Option<(u32, u64)> {
+    let (blocks, gap) = samples.blocks.zip(u32::try_from(gap).ok().filter(|gap| *gap > 0))?;
+    Some((gap, u64::from(gap.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into())))
+}
+
+/// A byte of silence, where sound is not compressed: 0 but for what has no sign, and for the logarithmic ones
+/// (G.711).
+fn silent(track: &mp4::Track) -> u8 {
+    match track.descriptions.first().map(|own| &own.kind) {
+        Some(b"raw ") => 0x80,
+        Some(b"ulaw") => 0xff,
+        Some(b"alaw") => 0xd5,
+        _ => 0,
+    }
+}
+
+/// What is taken of a source at once.
+pub(super) struct Part {
+    pub source: Source,
+    /// And when the first sample of each range is decoded, on the output's clock.
+    pub taken: Vec<(Taken, Vec<Timestamp>)>,
+}
+
+/// What goes into the payload at once: a chunk, or what stands for some of the source's.
+enum Item<'a> {
+    Chunk(SampleRun),
+    Own(SampleRun, &'a Bytes),
+    Silence { samples: u32, bytes: u64 },
+}
+
 /// Taken samples on their way into the payload.
-struct Lane<'a, R> {
-    part: &'a Taken<'a>,
-    next: Option<SampleRun>,
-    runs: R,
+struct Lane<'a> {
+    track: &'a mp4::Track,
+    /// The output's.
+    to: usize,
+    /// Of which part they are.
+    part: usize,
+    /// The lane whose samples go in front of these on the same track.
+    behind: Option<usize>,
+    next: Option<(Timestamp, Item<'a>)>,
+    items: Box<dyn Iterator<Item = (Timestamp, Item<'a>)> + 'a>,
     /// The source's description that was looked for last, and the draft's number of it.
     described: (u32, u32),
 }
 
-impl<R: Iterator<Item = SampleRun>> Lane<'_, R> {
-    fn take(&mut self) -> Option<SampleRun> {
-        std::mem::replace(&mut self.next, self.runs.next())
+impl<'a> Lane<'a> {
+    /// `timed`: when its chunks are decoded is asked.
+    fn new((taken, begins): &'a (Taken, Vec<Timestamp>), timed: bool) -> Option<Self> {
+        let (track, samples) = taken.tables()?;
+        let base = i32::try_from(track.scale).ok().and_then(|scale| Rational::new(1, scale));
+        let base = base.unwrap_or(Rational { num: 1, den: 1 });
+        let ranges = taken.ranges.iter().zip(begins).enumerate();
+        let items = ranges.flat_map(move |(number, ((gap, range), begins))| {
+            let gap = silence(samples, *gap).map(|(samples, bytes)| Item::Silence { samples, bytes });
+            let mut own = taken.first.as_ref().filter(|_| number == 0);
+            let (begun, mut sample) = (samples.decode_of(range.start), range.start);
+            let chunks = samples.in_chunks(range.start, range.end).map(move |run| {
+                let at = match timed {
+                    true => {
+                        let since = samples.decode_of(sample).saturating_sub(begun);
+                        begins.plus(Timestamp::from_ticks(since, base))
+                    }
+                    false => *begins,
+                };
+                sample = sample.saturating_add(run.samples);
+                (at, own.take().map_or(Item::Chunk(run), |own| Item::Own(run, own)))
+            });
+            gap.map(|gap| (*begins, gap)).into_iter().chain(chunks)
+        });
+        let mut items: Box<dyn Iterator<Item = _>> = Box::new(items);
+        let next = items.next();
+        Some(Self { track, to: taken.track, part: 0, behind: None, next, items, described: (0, 0) })
     }
 
     fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
         if self.described.0 != description {
             let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
-            let theirs = number.and_then(|i| self.part.source.descriptions.get(i));
+            let theirs = number.and_then(|i| self.track.descriptions.get(i));
             self.described = (description, theirs.map_or(1, |theirs| draft.describe(theirs)));
         }
         self.described.1
     }
+}
+
+/// The lane whose item is next: in the order that items lie in their source; of several sources, in that of decoding.
+fn next_of(lanes: &[Lane<'_>], timed: bool) -> Option<usize> {
+    let is_done = |lane: Option<usize>| {
+        lane.and_then(|lane| lanes.get(lane)).is_none_or(|lane: &Lane<'_>| lane.next.is_none())
+    };
+    let key = |(number, lane): (usize, &Lane<'_>)| {
+        let (at, item) = lane.next.as_ref()?;
+        let place = match item {
+            Item::Chunk(run) => run.place,
+            Item::Own(..) | Item::Silence { .. } => 0,
+        };
+        let at = if timed { *at } else { Timestamp::ZERO };
+        is_done(lane.behind).then_some((at, lane.part, place, number))
+    };
+    lanes.iter().enumerate().filter_map(key).min().map(|(.., number)| number)
 }
 
 /// The payload of an index in the making.
@@ -90,75 +160,98 @@ impl Payload {
         self.bytes.finish()
     }
 
-    /// Puts bytes of its own behind what is there. Returns where they lie.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<u64> {
-        let place = self.bytes.len();
-        self.bytes.write(place, bytes).map(|()| place)
-    }
-
-    /// Puts a stretch of the current source behind what is there.
-    fn write_shared(&mut self, stretch: &Range<u64>) -> Result<()> {
-        let len = stretch.end.saturating_sub(stretch.start);
-        self.bytes.write_shared(self.bytes.len(), stretch.start, len)
-    }
-
-    /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source.
+    /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source, and
+    /// those of several sources as they are decoded.
     pub(super) fn place(
         &mut self,
-        (source, taken): (&Source, &[Taken<'_>]),
+        parts: &[Part],
         drafts: &mut [Draft],
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        let len = source.len().unwrap_or(0);
-        self.bytes.set_source(source);
-        let begun = self.bytes.len();
-        let mut lanes: Vec<Lane<'_, _>> = Vec::with_capacity(taken.len());
-        for part in taken {
-            let mut runs = part.runs();
-            let mut lane = Lane { part, next: runs.next(), runs, described: (0, 0) };
-            if let Some((own, draft)) = part.first.as_ref().zip(drafts.get_mut(part.track)) {
-                let Some(run) = lane.take() else { continue };
-                let description = lane.describe(run.description, draft);
-                draft.lie_at(self.bytes.len(), run.samples, description);
-                self.bytes.write(self.bytes.len(), own)?;
-                report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
+        let timed = parts.len() > 1;
+        let mut lanes: Vec<Lane<'_>> = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            for lane in part.taken.iter().filter_map(|taken| Lane::new(taken, timed)) {
+                let behind = lanes.iter().rposition(|before| before.to == lane.to);
+                lanes.push(Lane { part: number, behind, ..lane });
             }
-            lanes.push(lane);
         }
-        let copied = self.bytes.len().saturating_sub(begun);
-        // What lies one behind the other, and is not written yet.
-        let mut whole: Range<u64> = 0..0;
-        let mut at = self.bytes.len();
+        let mut shared = Shared::default();
         let mut count: usize = 0;
-        loop {
-            let places = lanes.iter_mut().filter_map(|lane| Some((lane.next?.place, lane)));
-            let Some((_, lane)) = places.min_by_key(|(place, _)| *place) else { break };
-            let Some((run, draft)) = lane.take().zip(drafts.get_mut(lane.part.track)) else {
-                break;
-            };
-            let Some(behind) = run.place.checked_add(run.bytes).filter(|behind| *behind <= len) else {
-                return Err(Error::corrupt(format!(
-                    "its index names {} bytes at {}, and the file has {len}",
-                    run.bytes, run.place
-                )));
-            };
-            if run.place != whole.end {
-                self.write_shared(&whole)?;
-                whole = run.place..run.place;
+        while let Some(lane) = next_of(&lanes, timed).and_then(|number| lanes.get_mut(number)) {
+            let next = lane.items.next();
+            let Some((_, item)) = std::mem::replace(&mut lane.next, next) else { break };
+            let Some(draft) = drafts.get_mut(lane.to) else { continue };
+            match item {
+                Item::Chunk(run) => {
+                    let Some(part) = parts.get(lane.part) else { continue };
+                    let description = lane.describe(run.description, draft);
+                    let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
+                    draft.lie_at(at, run.samples, description);
+                    report.payload_shared = report.payload_shared.saturating_add(run.bytes);
+                }
+                Item::Own(run, own) => {
+                    shared.write(&mut self.bytes)?;
+                    let description = lane.describe(run.description, draft);
+                    draft.lie_at(self.bytes.len(), run.samples, description);
+                    self.bytes.write(self.bytes.len(), own)?;
+                    report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
+                }
+                Item::Silence { samples, bytes } => {
+                    shared.write(&mut self.bytes)?;
+                    draft.lie_at(self.bytes.len(), samples, 1);
+                    let silence = vec![silent(lane.track); usize::try_from(bytes).unwrap_or(0)];
+                    self.bytes.write(self.bytes.len(), &silence)?;
+                }
             }
-            let description = lane.describe(run.description, draft);
-            draft.lie_at(at, run.samples, description);
-            whole.end = behind;
-            at = at.saturating_add(run.bytes);
             count = count.wrapping_add(1);
             if count.is_multiple_of(LOOK_EVERY) {
                 control.check()?;
             }
         }
-        self.write_shared(&whole)?;
-        report.payload_shared =
-            report.payload_shared.saturating_add(at.saturating_sub(begun).saturating_sub(copied));
+        shared.write(&mut self.bytes)
+    }
+}
+
+/// What lies in one source one behind the other, and is not written yet.
+#[derive(Default)]
+struct Shared {
+    /// The part that is of it.
+    of: Option<usize>,
+    len: u64,
+    stretch: Range<u64>,
+}
+
+impl Shared {
+    /// Takes a chunk of a part's source. Returns where it will lie.
+    #[inline]
+    fn take(&mut self, to: &mut Builder, (of, source): (usize, &Source), run: &SampleRun) -> Result<u64> {
+        if self.of != Some(of) || run.place != self.stretch.end {
+            self.write(to)?;
+            if self.of != Some(of) {
+                to.set_source(source);
+                (self.of, self.len) = (Some(of), source.len().unwrap_or(0));
+            }
+            self.stretch = run.place..run.place;
+        }
+        let Some(end) = run.place.checked_add(run.bytes).filter(|end| *end <= self.len) else {
+            return Err(Error::corrupt(format!(
+                "its index names {} bytes at {}, and the file has {}",
+                run.bytes, run.place, self.len
+            )));
+        };
+        let at = to.len().saturating_add(self.stretch.end.saturating_sub(self.stretch.start));
+        self.stretch.end = end;
+        Ok(at)
+    }
+
+    fn write(&mut self, to: &mut Builder) -> Result<()> {
+        let len = self.stretch.end.saturating_sub(self.stretch.start);
+        if len > 0 {
+            to.write_shared(to.len(), self.stretch.start, len)?;
+        }
+        self.stretch.start = self.stretch.end;
         Ok(())
     }
 }

@@ -158,8 +158,20 @@ impl Target {
         self.index.is_some()
     }
 
+    /// What is appended from here on is of several sources and lies side by side, until
+    /// [`end_beside`](Self::end_beside).
+    pub(crate) fn begin_beside(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.begin_beside();
+        }
+    }
+
+    pub(crate) fn end_beside(&mut self, report: &mut Report) -> Result<()> {
+        self.index.as_mut().map_or(Ok(()), |index| index.end_beside(report, &self.control))
+    }
+
     /// Puts samples behind what is there.
-    pub(crate) fn append(&mut self, source: &Source, taken: &[Taken<'_>], report: &mut Report) -> Result<()> {
+    pub(crate) fn append(&mut self, source: &Source, taken: Vec<Taken>, report: &mut Report) -> Result<()> {
         match &mut self.index {
             Some(index) => index.append(source, taken, report, &self.control),
             None => Err(crate::Error::new(crate::ErrorKind::Bug, "samples for an output of packets")),
