@@ -3,10 +3,13 @@
 mod devices;
 mod limits;
 mod road;
+mod strip;
 
 pub use devices::{HardwareReport, RefusedDevice};
 pub use limits::Limits;
 pub use road::Road;
+pub use strip::Strip;
+pub(crate) use strip::tells_place;
 
 use crate::{Error, ErrorKind, Result, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};

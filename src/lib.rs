@@ -94,7 +94,7 @@ pub use io::{
     rope::{Rope, source::Source},
     sink::Sink,
 };
-pub use job::{Control, Report, Road};
+pub use job::{Control, Report, Road, Strip};
 pub use media::opened::Media;
 pub use output::{Clip, Job};
 pub use time::{Rational, TimeRange, Timestamp};

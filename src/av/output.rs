@@ -15,7 +15,7 @@ use super::{
     packet::Packet,
     stream::Stream,
 };
-use crate::{Control, Error, ErrorKind, Result, time::Rational};
+use crate::{Control, Error, ErrorKind, Result, job::Strip, time::Rational};
 use ffmpeg_sys_next as ff;
 use std::{ffi::c_int, ptr};
 
@@ -98,8 +98,13 @@ impl Output {
         self.context.as_ptr()
     }
 
-    /// Adds a stream like `template`; `tag` overrides the codec tag.
-    pub(crate) fn add_stream(&mut self, template: &Stream, tag: Option<[u8; 4]>) -> Result<usize> {
+    /// Adds a stream like `template`, but for what is not to be told of it; `tag` overrides the codec tag.
+    pub(crate) fn add_stream(
+        &mut self,
+        template: &Stream,
+        tag: Option<[u8; 4]>,
+        strip: Strip,
+    ) -> Result<usize> {
         // SAFETY: the context is live and its header not written; the template's fields are deep-copied.
         unsafe {
             let stream = ff::avformat_new_stream(self.as_ptr(), ptr::null());
@@ -110,7 +115,7 @@ impl Output {
             self.attached = self.attached.saturating_add(u32::from(attached.is_some()));
             let template = attached.as_ref().unwrap_or(template);
             let tag = tag.map_or_else(|| template.tag_for(self.muxer.as_ptr()), u32::from_le_bytes);
-            template.write_to(stream, tag, self.muxer.name() == "mov")?;
+            template.write_to(stream, tag, self.muxer.name() == "mov", strip)?;
             sizes::settle((*stream).codecpar, self.muxer.name() == "avi");
             if let Some(rate) = template.frame_rate().filter(|_| self.muxer.name().starts_with("mxf")) {
                 // mxfenc.c takes it for the length of a frame, and counts by it (mxf_write_header).

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, ErrorKind, Media, Report, Result, Road, Source, StreamKind, TimeRange, Timestamp,
+    Control, Error, ErrorKind, Media, Report, Result, Road, Source, StreamKind, Strip, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
     output::{self, Job, Operation, numbering::Extent, target::Target},
@@ -66,6 +66,7 @@ pub struct Cut {
     format: Option<String>,
     allow_drops: bool,
     road: Road,
+    strip: Strip,
 }
 
 impl Cut {
@@ -113,6 +114,14 @@ impl Cut {
         self
     }
 
+    /// What the result is not to tell of its source: see [`Strip`]. Without it all goes over, the place of a recording
+    /// too.
+    #[must_use]
+    pub fn strip(mut self, strip: Strip) -> Self {
+        self.strip = strip;
+        self
+    }
+
     pub(crate) fn ranges(&self) -> &[TimeRange] {
         &self.keep
     }
@@ -123,6 +132,10 @@ impl Cut {
 
     pub(crate) fn allows_drops(&self) -> bool {
         self.allow_drops
+    }
+
+    pub(crate) fn stripping(&self) -> Strip {
+        self.strip
     }
 
     pub(crate) fn asked_format(&self) -> Option<&str> {
@@ -170,6 +183,7 @@ impl Operation for Copying {
 
 impl Copying {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        target.set_strip(self.settings.strip);
         let mode = self.mode(target)?;
         report.mode = Some(mode.name().into());
         report.input_bytes = self.media.source().len().unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Timestamp,
+    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Strip, Timestamp,
     av::stream::Stream,
     output::{
         self, Clip, Job, Operation,
@@ -19,6 +19,7 @@ pub struct Join {
     format: Option<String>,
     allow_drops: bool,
     road: Road,
+    strip: Strip,
 }
 
 impl Join {
@@ -47,6 +48,14 @@ impl Join {
     #[must_use]
     pub fn road(mut self, road: Road) -> Self {
         self.road = road;
+        self
+    }
+
+    /// What the result is not to tell of its source: see [`Strip`]. Without it all goes over, the place of a recording
+    /// too.
+    #[must_use]
+    pub fn strip(mut self, strip: Strip) -> Self {
+        self.strip = strip;
         self
     }
 
@@ -110,6 +119,7 @@ impl Operation for Joining {
     }
 
     fn run(mut self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        target.set_strip(self.settings.strip);
         let first = self.first(control)?;
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         let before = report.clone();

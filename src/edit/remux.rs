@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Media, Report, Result, Road, Sink, Source, Timestamp,
+    Control, Media, Report, Result, Road, Sink, Source, Strip, Timestamp,
     av::input::RawChapter,
     job::Stage,
     output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
@@ -17,6 +17,7 @@ pub struct Remux {
     format: Option<String>,
     allow_drops: bool,
     road: Road,
+    strip: Strip,
 }
 
 impl Remux {
@@ -45,6 +46,14 @@ impl Remux {
     #[must_use]
     pub fn road(mut self, road: Road) -> Self {
         self.road = road;
+        self
+    }
+
+    /// What the result is not to tell of its source: see [`Strip`]. Without it all goes over, the place of a recording
+    /// too.
+    #[must_use]
+    pub fn strip(mut self, strip: Strip) -> Self {
+        self.strip = strip;
         self
     }
 
@@ -110,6 +119,7 @@ impl Operation for Remuxing {
 
 impl Remuxing {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        target.set_strip(self.settings.strip);
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
         let chapters = all_chapters(&self.media, Timestamp::ZERO);

@@ -8,6 +8,7 @@ mod packed;
 mod sample;
 mod sample_tables;
 mod scan;
+mod strip;
 mod tables;
 mod times;
 mod view;

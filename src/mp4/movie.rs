@@ -248,6 +248,26 @@ impl Track {
         if most > i32::MAX.cast_unsigned().into() { 1 } else { times }
     }
 
+    /// The same, of a trak with other boxes around its tables. None where these can't be meant.
+    pub(super) fn with_content(&self, content: Bytes) -> Option<Self> {
+        let samples = self.samples.as_ref().ok()?.clone();
+        Some(Self {
+            id: self.id,
+            content,
+            handler: self.handler,
+            scale: self.scale,
+            duration: self.duration,
+            edits: self.edits.clone(),
+            descriptions: self.descriptions.clone(),
+            samples: Ok(samples),
+            is_whole: self.is_whole,
+            has_one_table: self.has_one_table,
+            references: self.references.clone(),
+            extras: self.extras.clone(),
+            warnings: self.warnings.clone(),
+        })
+    }
+
     /// How many entries its tables have, by the names of their boxes.
     pub(crate) fn entries(&self) -> Vec<(String, u64)> {
         let mut all = self.samples.as_ref().map(Samples::entries).unwrap_or_default();

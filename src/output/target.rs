@@ -15,7 +15,7 @@ use super::{
     track::Track,
 };
 use crate::{
-    Control, Error, Media, Result, Rope, Source,
+    Control, Error, Media, Result, Rope, Source, Strip,
     av::{files::WriteFiles, input::RawChapter, muxer::Muxer, output::Output, stream::Stream},
     io::{
         PartialFile,
@@ -83,6 +83,8 @@ pub(crate) struct Target {
     name: String,
     layout: Layout,
     edit_lists: bool,
+    /// What of a source is not told.
+    strip: Strip,
     pub tracks: Vec<Track>,
     device: Device,
     /// What was written can be gone back to.
@@ -152,6 +154,7 @@ impl Target {
             name: format.to_owned(),
             layout,
             edit_lists: muxer.is_mov() && layout == Layout::Indexed,
+            strip: Strip::Nothing,
             tracks: Vec::new(),
             device,
             seeks,
@@ -169,6 +172,11 @@ impl Target {
             chapters: Vec::new(),
             templates: Vec::new(),
         })
+    }
+
+    /// What the result is not to tell of its sources.
+    pub(crate) fn set_strip(&mut self, strip: Strip) {
+        self.strip = strip;
     }
 
     /// Counts in what an operation is made of.
@@ -284,6 +292,9 @@ impl Target {
 
     /// Why it can't hold a cover, if so. (In front of fragments libav has an empty track for one.)
     pub(crate) fn refuses_cover(&self, cover: &Stream) -> Option<&'static str> {
+        if self.strip == Strip::Metadata {
+            return Some("cover art is metadata, which is to be left out");
+        }
         if !self.muxer.holds_covers() || self.is_fragmented() || self.is_segmented() {
             return Some("it can't hold cover art");
         }

@@ -29,6 +29,7 @@ mod roads;
 mod samples;
 mod segments;
 mod sources;
+mod strip;
 mod tables;
 mod timeline;
 mod transcode;

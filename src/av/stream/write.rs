@@ -4,6 +4,7 @@ use super::Stream;
 use crate::{
     Result,
     av::{check, dict::Dict, format::guess_layout},
+    job::Strip,
 };
 use ffmpeg_sys_next as ff;
 
@@ -17,9 +18,11 @@ impl Stream {
         to: *mut ff::AVStream,
         tag: u32,
         quicktime: bool,
+        strip: Strip,
     ) -> Result<()> {
-        let metadata =
+        let mut metadata =
             if quicktime { with_quicktime_language(&self.metadata) } else { self.metadata.clone() };
+        metadata.retain(|(tag, _)| strip.keeps(tag));
         // SAFETY: the caller's promise; the parameters are deep-copied.
         unsafe {
             check(

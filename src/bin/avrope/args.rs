@@ -4,7 +4,7 @@ use crate::{
     encoding::{Coding, Encoding},
     values::{self, limit, numbers, range, seconds},
 };
-use avrope::{CutMode, TimeRange, Timestamp, control::Limits};
+use avrope::{CutMode, Strip, TimeRange, Timestamp, control::Limits};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},
@@ -90,6 +90,22 @@ pub struct Output {
     /// Go on where all video or all sound would be lost, because the container can't hold it
     #[arg(long)]
     pub allow_drops: bool,
+    /// Leave out all that describes the source: titles, dates, makers, places, cover art, telemetry
+    #[arg(long, conflicts_with = "strip_location")]
+    pub strip_metadata: bool,
+    /// Leave out where the source was recorded (it goes over otherwise), and what may tell it
+    #[arg(long)]
+    pub strip_location: bool,
+}
+
+impl Output {
+    pub fn strip(&self) -> Strip {
+        match (self.strip_metadata, self.strip_location) {
+            (true, _) => Strip::Metadata,
+            (_, true) => Strip::Location,
+            _ => Strip::Nothing,
+        }
+    }
 }
 
 #[derive(Args)]

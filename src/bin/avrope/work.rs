@@ -16,7 +16,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
     let to = Destination::new(&args.output, inputs)?;
     let mut settings = args.ranges().into_iter().fold(Cut::new(), Cut::keep);
-    settings = settings.allow_drops(args.output.allow_drops);
+    settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
     if let Some(mode) = args.mode.and_then(args::Mode::known) {
         settings = settings.mode(mode);
     }
@@ -34,7 +34,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
 
 pub fn join(args: &args::Join, control: &Control) -> Outcome {
     let to = Destination::new(&args.output, &args.inputs)?;
-    let mut settings = Join::new().allow_drops(args.output.allow_drops);
+    let mut settings = Join::new().allow_drops(args.output.allow_drops).strip(args.output.strip());
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }
@@ -47,7 +47,8 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
         Some(name) => {
             let transition = Transition::new(name, args.transition_duration);
             let format = args.output.format.iter();
-            let settings = args.coding.settings().allow_drops(args.output.allow_drops);
+            let settings =
+                args.coding.settings().allow_drops(args.output.allow_drops).strip(args.output.strip());
             let settings = format.fold(settings, |settings, format| settings.format(format));
             avrope::join_with_transition_to(&sources, &transition, &settings, sink, &control)
         }
@@ -59,7 +60,7 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
 pub fn remux(args: &args::Remux, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
     let to = Destination::new(&args.output, inputs)?;
-    let mut settings = Remux::new().allow_drops(args.output.allow_drops);
+    let mut settings = Remux::new().allow_drops(args.output.allow_drops).strip(args.output.strip());
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }
@@ -79,7 +80,11 @@ pub fn transcode(args: &args::Transcode, control: &Control) -> Outcome {
     let source = inout::source(&args.input, Needs::Order, &bar, control)?;
     let control = bar.watch(control, "transcoding");
     let media = Media::open_with(source, &control)?;
-    let mut settings = args.encoding.settings(media.duration())?.allow_drops(args.output.allow_drops);
+    let mut settings = args
+        .encoding
+        .settings(media.duration())?
+        .allow_drops(args.output.allow_drops)
+        .strip(args.output.strip());
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }

@@ -11,4 +11,5 @@ mod put;
 pub(crate) use draft::Draft;
 pub(crate) use kept::with_first_samples;
 pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
+pub(super) use put::boxed as put_boxed;
 pub(crate) use put::kept as put_box;

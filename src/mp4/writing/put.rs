@@ -1,7 +1,7 @@
 //! Boxes as bytes (ISO/IEC 14496-12, 4.2).
 
 /// A box: its size, which is known behind it, its type and what is in it.
-pub(super) fn boxed(to: &mut Vec<u8>, kind: [u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
+pub(in crate::mp4) fn boxed(to: &mut Vec<u8>, kind: [u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     let at = to.len();
     to.extend_from_slice(&[0; 4]);
     to.extend_from_slice(&kind);

@@ -238,12 +238,16 @@ impl Target {
     ) -> Result<()> {
         let mut indexes = Vec::new();
         for stream in streams {
-            indexes.push((output.add_stream(stream, self.tag(from_mov, stream))?, stream));
+            let tag = self.tag(from_mov, stream);
+            indexes.push((output.add_stream(stream, tag, self.strip)?, stream));
         }
         // These describe the source's container.
         let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
-        let metadata: Vec<_> =
-            metadata.iter().filter(|(key, _)| !own.contains(&key.as_str())).cloned().collect();
+        let metadata: Vec<_> = metadata
+            .iter()
+            .filter(|(key, _)| !own.contains(&key.as_str()) && self.strip.keeps(key))
+            .cloned()
+            .collect();
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {
             output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;

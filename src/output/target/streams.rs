@@ -2,7 +2,7 @@
 
 use super::{Extent, First, Target, Waiting};
 use crate::{
-    Error, Media, Report, Result,
+    Error, Media, Report, Result, Strip,
     av::{
         input::RawChapter,
         muxer::Muxer,
@@ -176,6 +176,9 @@ impl Target {
         if stream.kind() == StreamKind::Unknown {
             return Some("it can't hold this codec");
         }
+        if self.strip != Strip::Nothing && stream.kind() == StreamKind::Data {
+            return Some("it may tell where the source was recorded, which is not to be told");
+        }
         // ttadec.c: the length of the last frame follows from the container's, and every other frame is a
         // full one.
         if stream.codec() == "tta" && extent != Extent::Whole {
@@ -312,7 +315,7 @@ impl Target {
             Output::new(self.muxer, Box::new(NullDevice(0)), self.control.clone(), false, false)?;
         for i in streams {
             if let Some(stream) = media.streams().get(*i) {
-                output.add_stream(stream, self.tag(media.demuxer().is_mov(), stream))?;
+                output.add_stream(stream, self.tag(media.demuxer().is_mov(), stream), Strip::Nothing)?;
             }
         }
         output.write_header(&self.options(true))

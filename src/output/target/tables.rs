@@ -2,7 +2,7 @@
 
 use super::{Device, Layout, Target};
 use crate::{
-    Media, Report, Result, Road, Source,
+    Media, Report, Result, Road, Source, Strip,
     av::{
         input::RawChapter,
         stream::{Stream, StreamKind},
@@ -98,6 +98,10 @@ impl Target {
         let movie = media.movie(&self.control)?;
         let brand = |movie: &Movie| movie.brands.as_ref().and_then(mp4::major_brand);
         let movie = movie.filter(|movie| is_of_kind(&self.name, brand(movie)));
+        let movie = match movie {
+            Some(movie) if self.strip != Strip::Nothing => self.stripped(&movie, report),
+            movie => movie,
+        };
         if let Some(movie) = &movie {
             report.road = Some(Road::Tables);
             if movie.left_out > 0 {
@@ -110,6 +114,15 @@ impl Target {
             media.source().check_unchanged()?;
         }
         Ok(movie)
+    }
+
+    /// A movie without what is not to be told. None where its tables can't be meant.
+    fn stripped(&self, movie: &Movie, report: &mut Report) -> Option<Arc<Movie>> {
+        let (movie, left_out) = movie.stripped(self.strip)?;
+        for what in left_out.iter().filter(|_| self.strip == Strip::Location) {
+            report.warn(format!("{what} is left out: it may tell where the source was recorded"));
+        }
+        Some(Arc::new(movie))
     }
 
     /// Nothing is open any more.

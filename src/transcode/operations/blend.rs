@@ -164,6 +164,7 @@ impl Blend {
     fn run(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         report.mode = Some("encode".into());
         self.check()?;
+        target.set_strip(self.settings.strip);
         target.set_options(&self.settings.muxer_options)?;
         touches::check_muxer(&self.settings, target.muxer)?;
         let first = self.first()?;

@@ -53,7 +53,7 @@ fn asked(settings: &Cut) -> Result<Transcode> {
             .advise("say what to keep"));
     }
     let mut transcode = settings.ranges().iter().copied().fold(Transcode::new(), Transcode::keep);
-    transcode = transcode.allow_drops(settings.allows_drops());
+    transcode = transcode.allow_drops(settings.allows_drops()).strip(settings.stripping());
     if let Some(format) = settings.asked_format() {
         transcode = transcode.format(format);
     }

@@ -121,6 +121,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         target.tell(&settings);
     }
     let settings = &settings.within(control.get_limits())?;
+    target.set_strip(settings.strip);
     target.set_options(&settings.muxer_options)?;
     touches::check_muxer(settings, target.muxer)?;
     report.input_bytes = media.source().len().unwrap_or(0);

@@ -5,7 +5,7 @@ use super::{
     filters::{AudioFilter, VideoFilter},
     preset::Preset,
 };
-use crate::{HardwareChoice, Rational, StreamKind, TimeRange};
+use crate::{HardwareChoice, Rational, StreamKind, Strip, TimeRange};
 use serde::{Deserialize, Serialize};
 
 /// What to make of a media: containers, codecs, sizes, filters. The default re-encodes nothing that already
@@ -44,6 +44,7 @@ pub struct Transcode {
     pub(crate) muxer_options: Vec<(String, String)>,
     pub(crate) allow_drops: bool,
     pub(crate) allow_options_that_touch_files: bool,
+    pub(crate) strip: Strip,
 }
 
 /// Where a fragmented MP4 begins a new fragment.
@@ -131,6 +132,9 @@ impl Transcode {
         /// Lets all video or all sound of the source be left out with a warning, where the container has no
         /// place for it. Without it that is an error, unless the kind was left out by its codec, `None`.
         allow_drops: bool => allow_drops;
+        /// What the result is not to tell of its source: see [`Strip`]. Without it all goes over, the place of a
+        /// recording too.
+        strip: Strip => strip;
         /// Lets options of encoders and containers name files. Without it only those are taken that touch
         /// none: numbers, switches, words, and a list of texts (`preset`, `tune`, `x264-params` with a list
         /// of parameters of its own…); what else there is (`x264-params` with `stats=PATH`, `flags=+pass1`)
