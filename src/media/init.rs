@@ -37,7 +37,7 @@ pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
             && track.is_some_and(|track| u32::try_from(base.den) == Ok(track.scale) && track.is_plain())
     };
     let mut played = streams.iter().filter(|stream| !stream.is_picture());
-    !movie.fragmented && !movie.names_places && played.all(serves)
+    !movie.names_places && played.all(serves)
 }
 
 /// libav guesses a rate by so many of the first pictures, where they do not last equally long

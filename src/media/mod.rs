@@ -16,6 +16,7 @@ mod init;
 mod item;
 pub(crate) mod keyframe;
 mod lengths;
+mod movie;
 mod open;
 pub(crate) mod opened;
 mod order;

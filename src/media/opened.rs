@@ -4,7 +4,6 @@ use super::{
     Demux, DurationFrom, MediaInfo, Timeline,
     demux::Payloads,
     found::Found,
-    init,
     open::{Inner, context, open, open_as},
     pool::Loan,
 };
@@ -16,7 +15,6 @@ use crate::{
         log,
         stream::{Stream, StreamKind},
     },
-    mp4,
     time::{ROUNDING, Timestamp},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -235,33 +233,7 @@ impl Media {
 
     /// A non-fragmented MP4 or MOV that can be read anywhere: its index has every packet.
     pub(crate) fn is_indexed(&self) -> bool {
-        self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented
-    }
-
-    /// What an MP4's own tables say of all its samples. None where they can't serve for all streams: in
-    /// fragments, where samples lie in other files or are encrypted, or where something is damaged.
-    pub(crate) fn movie(&self, control: &Control) -> Result<Option<Arc<mp4::Movie>>> {
-        if !self.is_indexed() || self.0.damaged {
-            return Ok(None);
-        }
-        if let Some(movie) = self.0.movie.get() {
-            return Ok(movie.clone());
-        }
-        let movie = match self.read_movie(control) {
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            movie => movie.ok().flatten().map(Arc::new),
-        };
-        Ok(self.0.movie.get_or_init(|| movie).clone())
-    }
-
-    fn read_movie(&self, control: &Control) -> Result<Option<mp4::Movie>> {
-        let mut reader = self.0.source.reader();
-        let mut read = |at: u64, into: &mut [u8]| {
-            control.check()?;
-            mp4::exactly(|at, into| reader.read(at, into, control), at, into)
-        };
-        let movie = mp4::Movie::read(&mut read, self.0.source.len().unwrap_or(0), control.get_limits())?;
-        Ok(movie.filter(|movie| init::serves_copies(movie, &self.0.streams)))
+        self.is_edited() && !self.0.fragmented
     }
 
     /// What is wrong with it, though it opens.

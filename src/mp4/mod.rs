@@ -2,6 +2,7 @@
 
 mod boxes;
 mod fields;
+mod flat;
 mod fragments;
 mod movie;
 mod packed;

@@ -63,10 +63,13 @@ pub(crate) struct Track {
 }
 
 /// What a file in fragments has beside its moov.
-const FRAGMENTS: [&[u8; 4]; 6] = [b"moof", b"sidx", b"ssix", b"styp", b"prft", b"mfra"];
+pub(super) const FRAGMENTS: [&[u8; 4]; 6] = [b"moof", b"sidx", b"ssix", b"styp", b"prft", b"mfra"];
+
+/// Boxes of a file that say nothing for themselves, or what else is read.
+pub(super) const KNOWN: [&[u8; 4]; 6] = [b"moov", b"ftyp", b"mdat", b"free", b"skip", b"wide"];
 
 /// Other boxes of a file that are kept, at most.
-const OTHERS: usize = 256;
+pub(super) const OTHERS: usize = 256;
 
 impl Movie {
     /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
@@ -84,7 +87,7 @@ impl Movie {
                     movie = Some(Self { at, ..found });
                 }
                 b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
-                b"moov" | b"ftyp" | b"mdat" | b"free" | b"skip" | b"wide" => {}
+                kind if KNOWN.contains(&kind) => {}
                 // Behind the moov there may be thousands of fragments.
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
                 // What somebody wrote behind the boxes is none.

@@ -5,12 +5,12 @@ use super::{
     fragments::{
         Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, count_runs, read_mfra, read_moof,
     },
-    movie::{Movie, Track, load},
+    movie::{FRAGMENTS, KNOWN, Movie, OTHERS, Track, load},
     sample_tables::Samples,
     view::View,
 };
 use crate::{ErrorKind, Limits, Result};
-use std::ops::BitAnd;
+use std::{collections::BTreeSet, ops::BitAnd};
 
 /// So many warnings are kept.
 const WARNINGS: usize = 100;
@@ -28,6 +28,9 @@ pub(crate) struct FragmentedTrack {
     offsets: (i32, i32),
     /// Their times go upwards.
     in_order: bool,
+    /// What its fragments have beside runs; and each says when it begins.
+    pub others: BTreeSet<[u8; 4]>,
+    pub is_timed: bool,
 }
 
 /// The samples of a file's fragments, by track.
@@ -39,6 +42,11 @@ pub(crate) struct Fragments {
     pub access: Vec<TrackAccess>,
     /// What of these indices can't be meant.
     pub warnings: Vec<String>,
+    /// Other boxes of the file behind the first fragment that have a meaning without any, and how many there are
+    /// that have none, or are too many. Whether one of them may say where bytes lie in the file.
+    pub others: Vec<Place>,
+    pub left_out: usize,
+    pub names_places: bool,
     /// Bytes that are held for all.
     pub held: u64,
 }
@@ -54,11 +62,18 @@ impl Fragments {
         if !movie.fragmented {
             return Ok(all);
         }
+        let mut begun = false;
         boxes_of_file(read, len, |read, place| {
+            begun |= FRAGMENTS.contains(&&place.kind);
             match &place.kind {
                 b"sidx" | b"mfra" => return all.add_index(read, place, limits).map(|()| true),
                 b"moof" => {}
-                _ => return Ok(true),
+                kind => {
+                    if begun && !FRAGMENTS.contains(&kind) && !KNOWN.contains(&kind) {
+                        all.keep(place);
+                    }
+                    return Ok(true);
+                }
             }
             let content = load(read, place, limits)?;
             // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
@@ -79,6 +94,9 @@ impl Fragments {
                 let Some(track) = all.tracks.iter_mut().find(|track| track.id == fragment.track) else {
                     continue;
                 };
+                track.is_timed &= fragment.is_timed;
+                let kept = OTHERS.saturating_sub(track.others.len());
+                track.others.extend(fragment.others.into_iter().take(kept));
                 if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
                     let id = track.id;
                     all.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
@@ -87,6 +105,16 @@ impl Fragments {
             Ok(true)
         })?;
         Ok(all)
+    }
+
+    /// Keeps another box of the file: events are of a fragment (emsg; ISO/IEC 23009-1, 5.10.3.3).
+    fn keep(&mut self, place: Place) {
+        self.names_places |= &place.kind == b"meta";
+        if place.cut_short || &place.kind == b"emsg" || self.others.len() >= OTHERS {
+            self.left_out = self.left_out.saturating_add(1);
+        } else {
+            self.others.push(place);
+        }
     }
 
     fn hold(&mut self, more: u64, limits: &Limits) -> Result<()> {
@@ -155,6 +183,8 @@ impl FragmentedTrack {
             sync: sync.map(u64::from),
             offsets: (0, 0),
             in_order: true,
+            others: BTreeSet::new(),
+            is_timed: true,
         }
     }
 

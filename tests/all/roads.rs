@@ -131,7 +131,8 @@ fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize)
     None
 }
 
-fn both(
+/// Runs something both ways; what differs is put to `wrong`. Whether it went by tables.
+pub fn both(
     name: &str,
     folder: &Path,
     run: &dyn Fn(Road) -> Result<Clip, Error>,
@@ -168,7 +169,7 @@ fn both(
     true
 }
 
-fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) -> Result<Clip, Error> {
+pub fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) -> Result<Clip, Error> {
     let ranges = keep.iter().map(|(from, to)| TimeRange::secs(*from, *to).unwrap());
     let settings = ranges.fold(Cut::new().mode(mode).road(road), Cut::keep);
     cut(media, &settings, &Control::new())

@@ -2,7 +2,7 @@
 
 use super::{Copied, Copy};
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, TimeRange,
     av::stream::StreamKind,
     edit::lane::Lane,
     job::Stage,
@@ -25,7 +25,8 @@ impl Copy<'_, '_> {
     /// Copies the part, whose lanes are open.
     pub(super) fn take_samples(&mut self, from: Timestamp, to: Timestamp) -> Result<Copied> {
         let control = self.session.control;
-        let movie = self.media.movie(control)?;
+        let range = TimeRange { from: self.part.from, to: self.part.to };
+        let movie = self.media.movie(range, self.session.report, control)?;
         let movie = movie.ok_or_else(|| Error::new(ErrorKind::Bug, "a part by tables of no movie"))?;
         self.media.source().check_unchanged()?;
         let tables: Vec<Option<(&Track, &Samples)>> = self
@@ -79,6 +80,10 @@ impl Copy<'_, '_> {
             }
         }
         self.session.target.append(self.media.source(), &taken, self.session.report)?;
+        if !self.media.is_indexed() {
+            self.judge_range()?;
+            self.tell_shortfall(from, to);
+        }
         let len = self.length(shown_from, to);
         self.state(shown_from, len);
         let nanos = |time: Timestamp| u64::try_from(time.nanos()).unwrap_or(0);
@@ -116,6 +121,7 @@ impl Copy<'_, '_> {
 
     /// Which samples a lane takes, from one on.
     fn choose(&mut self, lane: usize, track: &Track, samples: &Samples, first: u32) -> Option<Run> {
+        let is_told = self.media.is_indexed();
         let lane = self.lanes.get_mut(lane)?;
         let clock = &mut self.session.target.tracks.get_mut(lane.track)?.clock;
         let until = lane.spans.iter().map(|span| until(span, lane.base)).max().unwrap_or(lane.until);
@@ -137,9 +143,11 @@ impl Copy<'_, '_> {
         }
         let written = |(_, range): &(i64, Range<u32>)| range.len() as u64;
         lane.written = ranges.iter().map(written).fold(0, u64::saturating_add);
-        // A picture is shown until the next one is, however long its own sample lasts.
-        let is_picture = lane.kind == StreamKind::Video;
-        lane.seen_end = Some(if is_picture { times.composed.max(until) } else { times.composed });
+        // A picture is shown until the next one is, however long its own sample lasts; and the last one of all as
+        // long as an edit list says.
+        lane.done = end < samples.count();
+        let is_held = lane.kind == StreamKind::Video && (lane.done || is_told);
+        lane.seen_end = Some(if is_held { times.composed.max(until) } else { times.composed });
         Some(Run { times, ranges, last, trimmed })
     }
 

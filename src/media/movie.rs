@@ -1,0 +1,55 @@
+//! What an MP4's own tables say of its samples, for copies: of one in fragments, as if it were in none.
+
+use super::{init, opened::Media};
+use crate::{
+    Control, ErrorKind, Report, Result, TimeRange,
+    mp4::{self, Fragments, Movie},
+};
+use std::sync::Arc;
+
+impl Media {
+    /// What an MP4's own tables say of all samples that a range needs, by the presentation clock. None where they
+    /// can't serve for all streams: where samples lie in other files or are encrypted, or where something is damaged.
+    pub(crate) fn movie(
+        &self,
+        _range: TimeRange,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<Option<Arc<Movie>>> {
+        let inner = self.inner();
+        if !self.is_edited() || inner.damaged {
+            return Ok(None);
+        }
+        if let Some(movie) = inner.movie.get() {
+            return Ok(movie.clone());
+        }
+        let movie = match self.read_movie(report, control) {
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            movie => movie.ok().flatten().map(Arc::new),
+        };
+        Ok(inner.movie.get_or_init(|| movie).clone())
+    }
+
+    fn read_movie(&self, report: &mut Report, control: &Control) -> Result<Option<Movie>> {
+        let inner = self.inner();
+        let (mut reader, len) = (inner.source.reader(), inner.source.len().unwrap_or(0));
+        let mut read = |at: u64, into: &mut [u8]| {
+            control.check()?;
+            mp4::exactly(|at, into| reader.read(at, into, control), at, into)
+        };
+        let limits = control.get_limits();
+        let mut movie = mp4::Movie::read(&mut read, len, limits)?;
+        if let Some(found) = movie.take() {
+            movie = if inner.fragmented {
+                let fragments = Fragments::read(&mut found.in_front_of(&mut read), len, &found, limits)?;
+                found.with_fragments(&fragments, len, limits)?
+            } else {
+                Some(found)
+            };
+        }
+        if inner.fragmented {
+            report.bytes_read = report.bytes_read.saturating_add(reader.take_fetched());
+        }
+        Ok(movie.filter(|movie| init::serves_copies(movie, &inner.streams)))
+    }
+}
