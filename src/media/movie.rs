@@ -2,7 +2,7 @@
 
 use super::{init, opened::Media};
 use crate::{
-    Control, ErrorKind, Report, Result, TimeRange,
+    Control, ErrorKind, Report, Result, TimeRange, Timestamp,
     mp4::{self, Fragments, Movie},
 };
 use std::sync::Arc;
@@ -30,6 +30,17 @@ impl Media {
         Ok(inner.movie.get_or_init(|| movie).clone())
     }
 
+    /// Whether it begins where libav's times do. Without an edit list that shows pictures in fragments later than they
+    /// say, where some are composed before they are decoded (mov.c: mov_read_trun; sc->dts_shift).
+    fn begins_like(&self, movie: &Movie) -> bool {
+        let is_later = |track: &mp4::Track| {
+            let is_shown = track.edits.iter().flatten().any(|edit| edit.media.is_some());
+            !is_shown && track.samples.as_ref().is_ok_and(|samples| samples.offsets().0 < 0)
+        };
+        let starts_later = self.start() > Timestamp::ZERO;
+        !(self.inner().fragmented && starts_later && movie.tracks.iter().any(is_later))
+    }
+
     fn read_movie(&self, report: &mut Report, control: &Control) -> Result<Option<Movie>> {
         let inner = self.inner();
         let (mut reader, len) = (inner.source.reader(), inner.source.len().unwrap_or(0));
@@ -50,6 +61,6 @@ impl Media {
         if inner.fragmented {
             report.bytes_read = report.bytes_read.saturating_add(reader.take_fetched());
         }
-        Ok(movie.filter(|movie| init::serves_copies(movie, &inner.streams)))
+        Ok(movie.filter(|movie| init::serves_copies(movie, &inner.streams) && self.begins_like(movie)))
     }
 }

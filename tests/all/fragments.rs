@@ -2,7 +2,7 @@
 
 use crate::{
     common::*,
-    roads::{both, cutting, shown},
+    roads::{Shown, both, cutting, differ, shown},
 };
 use avrope::{Control, CutMode, Join, Media, Remux, Road, Source, join, remux};
 use std::path::PathBuf;
@@ -31,7 +31,9 @@ fn files() -> Vec<(String, PathBuf)> {
     let made = |(name, coding, flags): &(&str, String, &str)| {
         let args = [&PICTURE[..], &SOUND].concat();
         let args: Vec<&str> = args.into_iter().chain(coding.split(' ')).chain(flags.split(' ')).collect();
-        let name = format!("fragments-{name}.mp4");
+        // Sound alone is taken for M4A.
+        let ending = if *name == "sound" { "m4a" } else { "mp4" };
+        let name = format!("fragments-{name}.{ending}");
         (name.clone(), made_by_ffmpeg(&name, &args))
     };
     all.iter().map(made).collect()
@@ -42,6 +44,10 @@ fn cuts_joins_and_remuxes_of_fragments_are_the_same() {
     oracle!("fragments");
     let (mut wrong, mut not_by_tables) = (Vec::new(), Vec::new());
     for (name, path) in files() {
+        // FFmpeg 5.1 composes pictures later by the largest offset below 0 (mov.c: mov_read_trun).
+        if name.contains("cmaf") || name.contains("shifted") {
+            continue;
+        }
         let folder = tempfile::tempdir().unwrap();
         let media = Media::open(Source::open(&path).unwrap()).unwrap();
         for keep in [
@@ -62,10 +68,13 @@ fn cuts_joins_and_remuxes_of_fragments_are_the_same() {
             }
         }
         let run = |road| remux(&media, &Remux::new().road(road), &Control::new());
-        if !both(&format!("{name} remux"), folder.path(), &run, true, 0, &mut wrong) {
-            not_by_tables.push(format!("{name} remux"));
-        }
-        let whole = save(&run(Road::Tables).unwrap(), folder.path(), "whole.mp4");
+        let (whole, libav) = (run(Road::Tables).unwrap(), run(Road::Libav).unwrap());
+        let length = whole.report.duration.as_secs_f64();
+        // The last frame of sound lasts as long as its run says, and not longer.
+        assert!(whole.report.duration <= libav.report.duration, "{name}");
+        let (whole, libav) =
+            (save(&whole, folder.path(), "whole.mp4"), save(&libav, folder.path(), "libav.mp4"));
+        wrong.extend(differ(&whole, &libav, length, true, 0).map(|what| format!("{name} remux: {what}")));
         let bytes = std::fs::read(&whole).unwrap();
         assert!(find(&bytes, "moof").is_none() && find(&bytes, "moov/mvex").is_none(), "{name}");
         let list = [Source::open(&path).unwrap(), Source::open(&whole).unwrap(), Source::open(&path).unwrap()];
@@ -78,16 +87,42 @@ fn cuts_joins_and_remuxes_of_fragments_are_the_same() {
     assert!(not_by_tables.is_empty(), "{not_by_tables:#?}");
 }
 
-/// A remux shows what its source does.
+/// A remux has all that its source does.
 #[test]
-fn a_remux_of_fragments_shows_all_of_them() {
+fn a_remux_of_fragments_has_all_of_them() {
     oracle!("fragments");
     for (name, path) in files() {
         let folder = tempfile::tempdir().unwrap();
         let clip = remux(&open(&path), &Remux::new(), &Control::new()).unwrap();
         assert_eq!((clip.report.road, clip.report.payload_copied), (Some(Road::Tables), 0), "{name}");
-        let (out, source) = (save(&clip, folder.path(), "out.mp4"), packets(&path));
-        assert_eq!(shown(&out).len(), source.len(), "{name}");
+        let out = save(&clip, folder.path(), "out.mp4");
         assert_eq!(payload(&out), payload(&path), "{name}");
+    }
+}
+
+/// Offsets below 0, and no edit list: what is shown is by the standard.
+#[test]
+fn fragments_without_an_edit_list_are_cut_by_their_own_times() {
+    oracle!("fragments");
+    let is_one = |name: &str| name.contains("cmaf") || name.contains("shifted");
+    let files: Vec<_> = files().into_iter().filter(|(name, _)| is_one(name)).collect();
+    assert_eq!(files.len(), 2);
+    let keeps = [(0.0, 2.4), (1.86, 4.62), (2.0, 3.0), (3.0, 6.0)];
+    for ((name, path), (from, to)) in files.iter().flat_map(|file| keeps.map(|keep| (file, keep))) {
+        let (source, folder) = (shown(path), tempfile::tempdir().unwrap());
+        let clip = cutting(&open(path), Road::Tables, CutMode::Edit, &[(from, to)]).unwrap();
+        assert_eq!(clip.report.road, Some(Road::Tables), "{name}");
+        let out = shown(&save(&clip, folder.path(), "out.mp4"));
+        let (from, to) = ((from * 1e6) as i64, (to * 1e6) as i64);
+        let lasts = |sample: &Shown| if sample.1 == "vide" { 40_000 } else { 21_333 };
+        let is_shown = |sample: &&Shown| sample.2 + lasts(sample) > from + 1 && sample.2 < to - 1;
+        let due: Vec<Shown> = source
+            .iter()
+            .filter(is_shown)
+            .map(|(track, kind, at, held, sync)| (*track, kind.clone(), at - from, held.clone(), *sync))
+            .collect();
+        let near = |a: &Shown, b: &Shown| (a.0, &a.3, a.4) == (b.0, &b.3, b.4) && (a.2 - b.2).abs() <= 1;
+        let differs = out.iter().zip(&due).position(|(a, b)| !near(a, b));
+        assert_eq!((out.len(), differs), (due.len(), None), "{name} {from}..{to}");
     }
 }

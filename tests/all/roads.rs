@@ -96,7 +96,7 @@ fn leave_out_sound(a: &mut Vec<Shown>, b: &mut Vec<Shown>, seams: usize) {
 }
 
 /// Holds two results against each other, whose parts meet at so many places. What differs.
-fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize) -> Option<String> {
+pub fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize) -> Option<String> {
     let (mut a, mut b) = (shown(tables), shown(libav));
     if seams > 0 {
         leave_out_sound(&mut a, &mut b, seams);
