@@ -25,7 +25,7 @@ pub(super) fn serves(movie: &Movie) -> bool {
         let timed = samples.count() == 0 || samples.decoded() > 0;
         track.is_plain() && !is_read && timed && track.scale > 0 && samples.sizes.largest() <= LARGEST
     };
-    !movie.fragmented && !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
+    !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
 }
 
 /// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
@@ -58,6 +58,11 @@ pub(super) fn samples_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<&'a Sa
     track_of(movie, stream).map(|(_, samples)| samples)
 }
 
+/// When the first sample of a stream's track is composed, of those that a demuxer would look at.
+pub(super) fn first_shown(movie: &Movie, stream: &Stream) -> Option<i64> {
+    samples_of(movie, stream)?.walk(0).take(512).map(|sample| sample.composition).min()
+}
+
 fn track_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<(&'a Track, &'a Samples)> {
     let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id))?;
     Some((track, track.samples.as_ref().ok()?))
@@ -74,9 +79,14 @@ pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
             stated: track.duration.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
             first: samples.walk(0).next().map(|first| first.composition),
             step: samples.step(),
-            bytes: samples.blocks.is_none().then(|| samples.sizes.between(0, samples.count())),
+            bytes: (samples.blocks.is_none() && !movie.fragmented)
+                .then(|| samples.sizes.between(0, samples.count())),
             delay: is_avc.then(|| delay(samples)).flatten(),
         });
+        if movie.fragmented {
+            // These are those of its beginning.
+            stream.set_extent(track.duration.and_then(|ticks| i64::try_from(ticks).ok()));
+        }
     }
     true
 }

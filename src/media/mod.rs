@@ -25,6 +25,7 @@ mod pool;
 mod probe;
 mod promise;
 mod search;
+mod stretches;
 mod tags;
 mod timeline;
 

@@ -6,6 +6,7 @@ use super::{
     found::Found,
     open::{Inner, context, open, open_as},
     pool::Loan,
+    stretches::Stretches,
 };
 use crate::{
     Control, Error, ErrorKind, Frame, Result, Source, TimeRange,
@@ -94,7 +95,8 @@ impl Media {
     /// given up, but for the last.
     pub fn memory(&self) -> u64 {
         let tables = self.0.movie.get().and_then(Option::as_ref).map_or(0, |movie| movie.held());
-        self.0.pool.memory().saturating_add(tables as u64)
+        let stretches = self.0.stretches.as_ref().map_or(0, Stretches::memory);
+        self.0.pool.memory().saturating_add(tables as u64).saturating_add(stretches)
     }
 
     /// Gives up the contexts that no operation uses. The next operation opens one again, which reads the
@@ -102,6 +104,9 @@ impl Media {
     pub fn trim(&self) {
         if self.0.source.is_seekable() {
             self.0.pool.trim();
+        }
+        if let Some(stretches) = &self.0.stretches {
+            stretches.trim();
         }
     }
 

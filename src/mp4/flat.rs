@@ -60,7 +60,7 @@ impl Movie {
             samples.blocks.is_none() && samples.sync.is_plain() && track.extras.subs.is_empty()
         });
         // Where a fragment does not say when it begins, its index may (mov.c: mov_read_trun).
-        let is_timed = behind.is_timed || fragments.segments.is_empty();
+        let is_timed = behind.is_timed || (fragments.segments.is_empty() && !fragments.begins_later);
         let is_clear = !behind.others.iter().any(|kind| ENCRYPTION.contains(&kind));
         has_defaults && in_moov && is_timed && is_clear
     }

@@ -29,6 +29,8 @@ pub(crate) struct Movie {
     pub others: Vec<Place>,
     /// How many more there are: those behind the 256th, and what ends behind the file.
     pub left_out: usize,
+    /// They are not all that there are: fragments come behind.
+    pub goes_on: bool,
     /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
     /// have besides (saio; 8.7.9).
     pub names_places: bool,
@@ -152,6 +154,13 @@ impl Movie {
             }
         }
         Ok(movie)
+    }
+
+    /// The same once more, as it was read.
+    pub(crate) fn again(&self, limits: &Limits) -> Result<Self> {
+        let (brands, others) = (self.brands.clone(), self.others.clone());
+        let Self { at, left_out, names_places, .. } = *self;
+        Ok(Self { at, brands, others, left_out, names_places, ..Self::of(&self.content, limits)? })
     }
 
     /// Bytes that are held for it.

@@ -10,6 +10,7 @@ use super::{
     view::View,
 };
 use crate::{ErrorKind, Limits, Result};
+use bytes::Bytes;
 use std::{collections::BTreeSet, ops::BitAnd};
 
 /// So many warnings are kept.
@@ -47,6 +48,8 @@ pub(crate) struct Fragments {
     pub others: Vec<Place>,
     pub left_out: usize,
     pub names_places: bool,
+    /// They are not all of the file from the first one on: each has to say when it begins.
+    pub begins_later: bool,
     /// Bytes that are held for all.
     pub held: u64,
 }
@@ -55,10 +58,7 @@ impl Fragments {
     /// Reads all of a file of `len` bytes: of payload nothing is read. An error if they take more than the
     /// limits allow, by what is held for each run.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, movie: &Movie, limits: &Limits) -> Result<Self> {
-        let mut all = Self {
-            tracks: movie.tracks.iter().map(|track| FragmentedTrack::of(movie, track)).collect(),
-            ..Self::default()
-        };
+        let mut all = Self::behind(movie);
         if !movie.fragmented {
             return Ok(all);
         }
@@ -76,35 +76,45 @@ impl Fragments {
                 }
             }
             let content = load(read, place, limits)?;
-            // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
-            let runs = size_of::<FragmentRun>().saturating_mul(count_runs(&content));
-            all.hold(content.len().saturating_add(runs) as u64, limits)?;
-            let tracks = &all.tracks;
-            let mut expected =
-                |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
-            let fragments = match read_moof(place, &content, &mut expected) {
-                // The others may be sound.
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    all.warn(error.message());
-                    return Ok(true);
-                }
-                fragments => fragments?,
-            };
-            for fragment in fragments {
-                let Some(track) = all.tracks.iter_mut().find(|track| track.id == fragment.track) else {
-                    continue;
-                };
-                track.is_timed &= fragment.is_timed;
-                let kept = OTHERS.saturating_sub(track.others.len());
-                track.others.extend(fragment.others.into_iter().take(kept));
-                if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
-                    let id = track.id;
-                    all.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
-                }
-            }
-            Ok(true)
+            all.add(place, &content, limits).map(|()| true)
         })?;
         Ok(all)
+    }
+
+    /// None yet, behind the samples of a moov.
+    pub(crate) fn behind(movie: &Movie) -> Self {
+        let tracks = movie.tracks.iter().map(|track| FragmentedTrack::of(movie, track)).collect();
+        Self { tracks, ..Self::default() }
+    }
+
+    /// Reads the next one, whose moof has this content.
+    pub(crate) fn add(&mut self, place: Place, content: &Bytes, limits: &Limits) -> Result<()> {
+        // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
+        let runs = size_of::<FragmentRun>().saturating_mul(count_runs(content));
+        self.hold(content.len().saturating_add(runs) as u64, limits)?;
+        let tracks = &self.tracks;
+        let mut expected = |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
+        let fragments = match read_moof(place, content, &mut expected) {
+            // The others may be sound.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.warn(error.message());
+                return Ok(());
+            }
+            fragments => fragments?,
+        };
+        for fragment in fragments {
+            let Some(track) = self.tracks.iter_mut().find(|track| track.id == fragment.track) else {
+                continue;
+            };
+            track.is_timed &= fragment.is_timed;
+            let kept = OTHERS.saturating_sub(track.others.len());
+            track.others.extend(fragment.others.into_iter().take(kept));
+            if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
+                let id = track.id;
+                self.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
+            }
+        }
+        Ok(())
     }
 
     /// Keeps another box of the file: events are of a fragment (emsg; ISO/IEC 23009-1, 5.10.3.3).

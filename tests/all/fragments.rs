@@ -126,3 +126,78 @@ fn fragments_without_an_edit_list_are_cut_by_their_own_times() {
         assert_eq!((out.len(), differs), (due.len(), None), "{name} {from}..{to}");
     }
 }
+
+mod far {
+    use super::*;
+    use avrope::{Clip, Cut, TimeRange, cut, io::ReadAt};
+    use bytes::Bytes;
+    use std::sync::{Arc, Mutex};
+
+    /// What was asked for, by place and length.
+    type Log = Arc<Mutex<Vec<(u64, usize)>>>;
+
+    struct Far {
+        bytes: Bytes,
+        log: Log,
+    }
+
+    impl ReadAt for Far {
+        fn len(&self) -> u64 {
+            self.bytes.len() as u64
+        }
+
+        fn read_at(&self, at: u64, into: &mut [u8], _: &Control) -> std::io::Result<usize> {
+            self.log.lock().unwrap().push((at, into.len()));
+            let there = &self.bytes[at as usize..];
+            let len = there.len().min(into.len());
+            into[..len].copy_from_slice(&there[..len]);
+            Ok(len)
+        }
+    }
+
+    fn far(bytes: &Bytes) -> (Source, Log) {
+        let log = Log::default();
+        (Source::from_read_at(Far { bytes: bytes.clone(), log: log.clone() }, "far.mp4"), log)
+    }
+
+    /// 120 s of 30 MB, a keyframe every two.
+    fn long(name: &str, flags: &str) -> Bytes {
+        let input = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=120", "-f", "lavfi", "-i"];
+        let coding = "sine=440:r=48000:d=120 -vf noise=alls=40:allf=t -c:v libx264 -preset ultrafast -g 50 -b:v 2M \
+                      -minrate 2M -maxrate 2M -bufsize 1M -c:a aac -map 0 -map 1";
+        let args: Vec<&str> = input.into_iter().chain(coding.split_ascii_whitespace()).collect();
+        let clip = made_by_ffmpeg("fragments-long.mp4", &args);
+        let args = format!("-i {} -c copy -map 0 {flags}", clip.display());
+        let args: Vec<&str> = args.split(' ').collect();
+        std::fs::read(made_by_ffmpeg(&format!("fragments-long-{name}.mp4"), &args)).unwrap().into()
+    }
+
+    fn cut_of(source: Source, road: Road, (from, to): (f64, f64)) -> Clip {
+        let keep = TimeRange::secs(from, to).unwrap();
+        cut(&Media::open(source).unwrap(), &Cut::new().keep(keep).road(road), &Control::new()).unwrap()
+    }
+
+    #[test]
+    fn a_cut_of_a_far_file_reads_what_its_range_needs() {
+        oracle!("fragments");
+        for (name, flags) in [
+            ("sidx", "-movflags frag_keyframe+empty_moov+default_base_moof+global_sidx"),
+            ("mfra", "-movflags frag_keyframe+empty_moov+default_base_moof"),
+        ] {
+            let bytes = long(name, flags);
+            let (source, log) = far(&bytes);
+            let media = Media::open(source).unwrap();
+            let opened = log.lock().unwrap().clone();
+            println!("{name}: {} bytes, {:?}, opening {opened:?}", bytes.len(), media.info().duration);
+            let keep = TimeRange::secs(55.3, 65.3).unwrap();
+            let clip = cut(&media, &Cut::new().keep(keep), &Control::new()).unwrap();
+            let after = log.lock().unwrap().clone();
+            println!("cut by {:?}: {:?}", clip.report.road, &after[opened.len()..]);
+            let out = clip.rope.to_bytes().unwrap();
+            let log = log.lock().unwrap().clone();
+            println!("to_bytes: {:?}", &log[after.len()..]);
+            let read: usize = log.iter().map(|(_, len)| len).sum();
+            println!("{} requests, {read} bytes for {}", log.len(), out.len());
+        }
+    }
+}

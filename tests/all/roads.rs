@@ -300,7 +300,8 @@ fn made_files_are_cut_the_same() {
         let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
         let mut random = XorShift(number + 7);
         random.next();
-        let length = media.duration().map_or(0, |length| length.as_millis() as usize);
+        let probed = || media.probe(&Control::new()).ok()?.duration;
+        let length = media.duration().or_else(probed).map_or(0, |length| length.as_millis() as usize);
         for mode in [CutMode::Edit, CutMode::Keyframe] {
             let from = random.below(length.max(2) - 1);
             let to = from + 1 + random.below(length.saturating_sub(from).max(1));
@@ -344,7 +345,9 @@ fn a_remux_keeps_every_box() {
     let mut count = 0;
     for (name, path) in sources() {
         let Ok(clip) = remux(&open(&path), &Remux::new(), &Control::new()) else { continue };
-        if clip.report.road != Some(Road::Tables) {
+        // What was in fragments has other tables.
+        let in_fragments = find(&std::fs::read(&path).unwrap(), "moof").is_some();
+        if clip.report.road != Some(Road::Tables) || in_fragments {
             continue;
         }
         // The moov goes in front of the file's other boxes.

@@ -67,7 +67,7 @@ impl Copy<'_, '_> {
                 _ => key_before(samples, need.decodes_from()).unwrap_or(0),
             };
             let first = samples.block_of(first).0;
-            if let Some(run) = self.choose(i, track, samples, first)
+            if let Some(run) = self.choose(i, track, samples, first, movie.goes_on)
                 && let Some(placed) = self.place(i, run)
             {
                 let own = match placed.trimmed {
@@ -119,8 +119,15 @@ impl Copy<'_, '_> {
         Ok(Some(Bytes::copy_from_slice(&code.to_be_bytes())))
     }
 
-    /// Which samples a lane takes, from one on.
-    fn choose(&mut self, lane: usize, track: &Track, samples: &Samples, first: u32) -> Option<Run> {
+    /// Which samples a lane takes, from one on. `goes_on`: there are more than these tables have.
+    fn choose(
+        &mut self,
+        lane: usize,
+        track: &Track,
+        samples: &Samples,
+        first: u32,
+        goes_on: bool,
+    ) -> Option<Run> {
         let is_told = self.media.is_indexed();
         let lane = self.lanes.get_mut(lane)?;
         let clock = &mut self.session.target.tracks.get_mut(lane.track)?.clock;
@@ -145,7 +152,7 @@ impl Copy<'_, '_> {
         lane.written = ranges.iter().map(written).fold(0, u64::saturating_add);
         // A picture is shown until the next one is, however long its own sample lasts; and the last one of all as
         // long as an edit list says.
-        lane.done = end < samples.count();
+        lane.done = end < samples.count() || goes_on;
         let is_held = lane.kind == StreamKind::Video && (lane.done || is_told);
         lane.seen_end = Some(if is_held { times.composed.max(until) } else { times.composed });
         Some(Run { times, ranges, last, trimmed })
