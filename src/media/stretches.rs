@@ -16,12 +16,16 @@ use std::{
 
 /// A fragment's moof is seldom longer.
 const HEAD: u64 = 16 << 10;
+/// A box's header has no more.
+const LARGE: u64 = 16;
 /// An index at the file's end is seldom longer.
 const TAIL: u64 = 64 << 10;
 /// From so many fragments on what lies between their heads is read as well, if that is fewer requests.
 const HEADS: usize = 7;
 /// Boxes of one segment at most: there may be two for each frame.
 const BOXES: usize = 1 << 16;
+/// Heads that are asked for before their turn.
+const AT_ONCE: usize = 16;
 /// Movies that are kept.
 const MOVIES: usize = 8;
 
@@ -54,9 +58,9 @@ struct Known {
     /// None as long as nobody has asked for them; empty where there is no index.
     segments: Option<Arc<Vec<Segment>>>,
     /// What was read, by the place of the segment; and without an index, from the first fragment on, with the place
-    /// that the next box begins at.
+    /// that the next box begins at and up to where was read.
     moofs: BTreeMap<u64, Arc<Vec<Moof>>>,
-    walked: Option<(Arc<Vec<Moof>>, u64)>,
+    walked: Option<(Arc<Vec<Moof>>, u64, u64)>,
     held: u64,
     /// Which of the segments each has.
     movies: VecDeque<(Range<usize>, Arc<Movie>)>,
@@ -187,10 +191,11 @@ impl Stretches {
         };
         let ahead = heads(&missing, reader);
         for (i, segment) in missing.iter().enumerate() {
-            // As many as may be on their way at once.
-            let coming = ahead.get(i.min(ahead.len().saturating_sub(1))..).unwrap_or_default();
-            reader.prefetch(coming, control)?;
-            let (moofs, end) = walk(segment.place, segment.end, reader, control, |_| true)?;
+            // As many as may be on their way at once; what lies between them is not read.
+            for head in ahead.iter().skip(i.min(ahead.len().saturating_sub(1))).take(AT_ONCE) {
+                reader.prefetch(std::slice::from_ref(head), control)?;
+            }
+            let (moofs, end) = walk((segment.place, segment.end), &mut 0, reader, control, |_| true)?;
             if moofs.is_empty() || end != segment.end {
                 // It leads elsewhere.
                 return Ok(None);
@@ -223,7 +228,8 @@ impl Stretches {
         is_enough: impl Fn(&Movie) -> bool,
     ) -> Result<Option<Arc<Movie>>> {
         let len = reader.len().unwrap_or(0);
-        let (known, mut next) = self.lock().walked.clone().unwrap_or_else(|| (Arc::default(), self.begins));
+        let begun = || (Arc::default(), self.begins, 0);
+        let (known, mut next, mut looked) = self.lock().walked.clone().unwrap_or_else(begun);
         let mut all = known.as_ref().clone();
         // Twice as many each time: to look whether it is enough takes as long as they are many.
         let mut more = 1_usize;
@@ -231,12 +237,13 @@ impl Stretches {
             let movie = self.made_of(all.iter(), (false, next < len), reader, control)?;
             let done = movie.as_deref().is_none_or(&is_enough);
             if done || next >= len {
-                self.lock().walked = Some((Arc::new(all), next));
+                self.lock().walked = Some((Arc::new(all), next, looked));
                 return Ok(movie);
             }
             let goal = all.len().saturating_add(more);
             let had = all.len();
-            let (found, end) = walk(next, len, reader, control, |count| had.saturating_add(count) < goal)?;
+            let goes_on = |count| had.saturating_add(count) < goal;
+            let (found, end) = walk((next, len), &mut looked, reader, control, goes_on)?;
             let size = found.iter().map(|(_, content)| content.len() as u64).fold(0, u64::saturating_add);
             let mut known = self.lock();
             known.held = known.held.saturating_add(size);
@@ -327,10 +334,11 @@ fn heads(segments: &[&Segment], reader: &SourceReader) -> Vec<Range<u64>> {
     if segments.len() > HEADS && is_kept { vec![whole] } else { segments.iter().map(head).collect() }
 }
 
-/// The moofs between two places, as long as it goes on with so many; and where the next box begins.
+/// The moofs between two places, as long as it goes on with so many; and where the next box begins. `looked`: up to where
+/// was read.
 fn walk(
-    from: u64,
-    to: u64,
+    (from, to): (u64, u64),
+    looked: &mut u64,
     reader: &mut SourceReader,
     control: &Control,
     goes_on: impl Fn(usize) -> bool,
@@ -342,7 +350,11 @@ fn walk(
         if at >= to || !goes_on(all.len()) {
             break;
         }
-        reader.look(HEAD.min(len.saturating_sub(at)));
+        // A box that begins in the last head has its own header there.
+        if at.saturating_add(LARGE) > *looked {
+            reader.look(HEAD.min(len.saturating_sub(at)));
+            *looked = at.saturating_add(HEAD);
+        }
         let mut next = to;
         mp4::boxes(&mut reading(reader, control), at, len, |read, place| {
             if &place.kind == b"moof" {

@@ -172,32 +172,201 @@ mod far {
         std::fs::read(made_by_ffmpeg(&format!("fragments-long-{name}.mp4"), &args)).unwrap().into()
     }
 
-    fn cut_of(source: Source, road: Road, (from, to): (f64, f64)) -> Clip {
-        let keep = TimeRange::secs(from, to).unwrap();
-        cut(&Media::open(source).unwrap(), &Cut::new().keep(keep).road(road), &Control::new()).unwrap()
+    const INDEXED: [(&str, &str); 3] = [
+        ("sidx", "-movflags frag_keyframe+empty_moov+default_base_moof+global_sidx"),
+        ("mfra", "-movflags frag_keyframe+empty_moov+default_base_moof"),
+        ("moov", "-movflags frag_keyframe"),
+    ];
+    const WALKED: (&str, &str) = ("none", "-movflags frag_keyframe+empty_moov+default_base_moof+skip_trailer");
+
+    fn cut_of(media: &Media, road: Road, keep: (f64, f64)) -> Clip {
+        let keep = TimeRange::secs(keep.0, keep.1).unwrap();
+        cut(media, &Cut::new().keep(keep).road(road), &Control::new()).unwrap()
     }
 
     #[test]
     fn a_cut_of_a_far_file_reads_what_its_range_needs() {
         oracle!("fragments");
-        for (name, flags) in [
-            ("sidx", "-movflags frag_keyframe+empty_moov+default_base_moof+global_sidx"),
-            ("mfra", "-movflags frag_keyframe+empty_moov+default_base_moof"),
-        ] {
+        for (name, flags) in INDEXED {
             let bytes = long(name, flags);
+            for keep in [(55.3, 65.3), (0.0, 10.0), (109.9, 119.9)] {
+                let (source, log) = far(&bytes);
+                let media = Media::open(source).unwrap();
+                let clip = cut_of(&media, Road::Tables, keep);
+                let cutting: Vec<usize> = log.lock().unwrap().iter().map(|(_, len)| *len).collect();
+                let out = clip.rope.to_bytes().unwrap();
+                let log = log.lock().unwrap();
+                let read: usize = log.iter().map(|(_, len)| len).sum();
+                println!("{name} {keep:?}: {} requests, {read} bytes for {}", log.len(), out.len());
+                assert_eq!(clip.report.road, Some(Road::Tables), "{name}");
+                assert!(log.len() <= 12, "{name} {keep:?}: {log:?}");
+                // That one has its moov behind its first fragment, which is one look more.
+                let most = if name == "moov" { bytes.len() / 40 } else { bytes.len() / 50 };
+                assert!(cutting.iter().sum::<usize>() <= most, "{name} {keep:?}: {log:?}");
+                assert!(read - out.len() <= bytes.len() / 25, "{name} {keep:?}: {read} bytes: {log:?}");
+                // And the same as from a near one.
+                let near = cut_of(&Media::open(Source::from(bytes.to_vec())).unwrap(), Road::Tables, keep);
+                assert_eq!(near.report.road, Some(Road::Tables));
+                assert!(near.rope.to_bytes().unwrap() == out, "{name} {keep:?}");
+            }
+        }
+    }
+
+    /// Each fragment's place is known from the one before: nothing is read behind the range.
+    #[test]
+    fn without_an_index_fragments_are_found_one_by_one() {
+        oracle!("fragments");
+        let bytes = long(WALKED.0, WALKED.1);
+        for (keep, most) in [((20.3, 30.3), 24), ((0.0, 10.0), 12)] {
             let (source, log) = far(&bytes);
             let media = Media::open(source).unwrap();
-            let opened = log.lock().unwrap().clone();
-            println!("{name}: {} bytes, {:?}, opening {opened:?}", bytes.len(), media.info().duration);
-            let keep = TimeRange::secs(55.3, 65.3).unwrap();
-            let clip = cut(&media, &Cut::new().keep(keep), &Control::new()).unwrap();
-            let after = log.lock().unwrap().clone();
-            println!("cut by {:?}: {:?}", clip.report.road, &after[opened.len()..]);
-            let out = clip.rope.to_bytes().unwrap();
-            let log = log.lock().unwrap().clone();
-            println!("to_bytes: {:?}", &log[after.len()..]);
-            let read: usize = log.iter().map(|(_, len)| len).sum();
-            println!("{} requests, {read} bytes for {}", log.len(), out.len());
+            let clip = cut_of(&media, Road::Tables, keep);
+            assert_eq!(clip.report.road, Some(Road::Tables));
+            let requests = log.lock().unwrap().clone();
+            println!("{keep:?}: {requests:?}");
+            assert!(requests.len() <= most, "{keep:?}: {requests:?}");
+            let near = cut_of(&Media::open(Source::from(bytes.to_vec())).unwrap(), Road::Tables, keep);
+            assert!(near.rope.to_bytes().unwrap() == clip.rope.to_bytes().unwrap(), "{keep:?}");
+            // A second cut reads what it has not yet.
+            let before = log.lock().unwrap().len();
+            cut_of(&media, Road::Tables, (1.0, 9.0));
+            assert!(log.lock().unwrap().len() <= before + 1);
         }
+    }
+
+    #[test]
+    fn several_ranges_of_a_far_file_are_cut_as_of_a_near_one() {
+        oracle!("fragments");
+        let control = Control::new();
+        for (name, flags) in INDEXED.into_iter().chain([WALKED]) {
+            let bytes = long(name, flags);
+            let media = Media::open(far(&bytes).0).unwrap();
+            let near = Media::open(Source::from(bytes.to_vec())).unwrap();
+            for mode in [CutMode::Edit, CutMode::Keyframe] {
+                let ranges = [(30.7, 34.2), (3.0, 5.0), (80.0, 84.5)].map(|(a, b)| TimeRange::secs(a, b).unwrap());
+                let settings = ranges.into_iter().fold(Cut::new().mode(mode), Cut::keep);
+                let (a, b) = (cut(&media, &settings, &control).unwrap(), cut(&near, &settings, &control).unwrap());
+                assert_eq!((a.report.road, b.report.road), (Some(Road::Tables), Some(Road::Tables)), "{name}");
+                assert_eq!(a.report.ranges, b.report.ranges, "{name}");
+                // Samples between two ranges may be told to last longer.
+                let folder = tempfile::tempdir().unwrap();
+                let (a, b) = (save(&a, folder.path(), "far.mp4"), save(&b, folder.path(), "near.mp4"));
+                assert_eq!(differ(&a, &b, 10.0, false, 0), None, "{name}");
+            }
+            // All of it needs each fragment.
+            let (a, b) = (remux(&media, &Remux::new(), &control), remux(&near, &Remux::new(), &control));
+            let (a, b) = (a.unwrap(), b.unwrap());
+            assert_eq!((a.report.road, b.report.road), (Some(Road::Tables), Some(Road::Tables)), "{name}");
+            assert!(a.rope.to_bytes().unwrap() == b.rope.to_bytes().unwrap(), "{name}");
+        }
+    }
+
+    /// An index that leads elsewhere is no index; what is cut is the same.
+    #[test]
+    fn an_index_that_lies_leads_nowhere() {
+        oracle!("fragments");
+        let bytes = long(INDEXED[0].0, INDEXED[0].1);
+        let near = Media::open(Source::from(bytes.to_vec())).unwrap();
+        let due = cut_of(&near, Road::Tables, (55.3, 58.3));
+        let folder = tempfile::tempdir().unwrap();
+        let due = save(&due, folder.path(), "due.mp4");
+        let sidx = &find_all(&bytes, "sidx")[0];
+        let entry = |i: usize| sidx.content() + 4 + 8 + 16 + 4 + 12 * i;
+        type Lie<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+        let put = |bytes: &mut Vec<u8>, at: usize, value: u32| {
+            bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        };
+        let lies: [Lie<'_>; 5] = [
+            ("sizes", &|bytes| (0..60).for_each(|i| put(bytes, entry(i), 500_000))),
+            ("one size", &|bytes| {
+                let size = u32::from_be_bytes(bytes[entry(20)..][..4].try_into().unwrap());
+                put(bytes, entry(20), size - 1000);
+                put(bytes, entry(21), 1000 + u32::from_be_bytes(bytes[entry(21)..][..4].try_into().unwrap()));
+            }),
+            ("times", &|bytes| (0..60).for_each(|i| put(bytes, entry(i) + 4, 1000 * (i as u32 + 1)))),
+            ("endless", &|bytes| (0..60).for_each(|i| put(bytes, entry(i) + 4, u32::MAX))),
+            ("indices", &|bytes| (0..60).for_each(|i| put(bytes, entry(i), 1 << 31))),
+        ];
+        for (what, lie) in lies {
+            let mut other = bytes.to_vec();
+            // Both tracks have one.
+            let second = find_all(&bytes, "sidx")[1].content() - sidx.content();
+            lie(&mut other);
+            let changed = other[sidx.start..sidx.end()].to_vec();
+            other[sidx.start + second..sidx.end() + second].copy_from_slice(&changed);
+            let media = Media::open(far(&other.into()).0).unwrap();
+            let clip = cut_of(&media, Road::Tables, (55.3, 58.3));
+            println!("{what}: {:?}", clip.report.road);
+            let out = save(&clip, folder.path(), "out.mp4");
+            assert_eq!(differ(&out, &due, 3.0, false, 0), None, "{what}");
+        }
+    }
+
+    /// Files that were changed anywhere in their boxes: an error or a result, in time and memory that are bounded.
+    #[test]
+    fn damaged_fragments_are_an_error_or_a_result() {
+        oracle!("fragments");
+        let (_, path) = files().into_iter().find(|(name, _)| name.contains("dash.mp4")).unwrap();
+        let honest = std::fs::read(path).unwrap();
+        let boxes: Vec<_> = ["moov", "sidx", "moof"].iter().flat_map(|kind| find_all(&honest, kind)).collect();
+        let count = if cfg!(feature = "full-tests") { 2000 } else { 150 };
+        for number in 0..count {
+            let mut random = XorShift(number + 99);
+            let mut bytes = honest.clone();
+            for _ in 0..1 + random.below(3) {
+                let within = &boxes[random.below(boxes.len())];
+                let at = within.start + 8 + random.below(within.end() - within.start - 8);
+                let value = [0, 0x7f, 0x80, 0xff, random.below(256) as u8][random.below(5)];
+                let len = [1, 1, 4, 8][random.below(4)];
+                bytes[at..(at + len).min(within.end())].fill(value);
+            }
+            let work = move || {
+                let bytes = Bytes::from(bytes);
+                for source in [far(&bytes).0, Source::from(bytes.to_vec())] {
+                    let Ok(media) = Media::open(source) else { continue };
+                    let keep = TimeRange::secs(2.3, 4.1).unwrap();
+                    for road in [Road::Tables, Road::Libav] {
+                        let settings = Cut::new().keep(keep).road(road);
+                        let _ = cut(&media, &settings, &Control::new()).and_then(|clip| clip.rope.to_bytes());
+                    }
+                }
+            };
+            bounded(&format!("mutant {number}"), work);
+        }
+    }
+}
+
+/// Runs that state what is not there.
+#[test]
+fn runs_that_lie_are_no_tables() {
+    oracle!("fragments");
+    let (_, path) = files().into_iter().find(|(name, _)| name.contains("plain")).unwrap();
+    let honest = std::fs::read(path).unwrap();
+    let put = |bytes: &mut Vec<u8>, at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    let tfdt = |i: usize| find_all(&honest, "moof/traf/tfdt")[i].content() + 4;
+    let trun = |i: usize| find_all(&honest, "moof/traf/trun")[i].content();
+    type Lie<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+    let lies: [Lie<'_>; 5] = [
+        ("late", &|bytes| put(bytes, tfdt(3), &(i64::MAX as u64).to_be_bytes())),
+        ("later", &|bytes| put(bytes, tfdt(3), &u64::MAX.to_be_bytes())),
+        ("back", &|bytes| put(bytes, tfdt(3), &[0; 8])),
+        // Neither sizes nor durations of their own.
+        ("many", &|bytes| put(bytes, trun(3), &[0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff])),
+        ("nowhere", &|bytes| put(bytes, trun(3) + 8, &i32::MAX.to_be_bytes())),
+    ];
+    for (what, lie) in lies {
+        let mut bytes = honest.clone();
+        lie(&mut bytes);
+        let media = match Media::open(Source::from(bytes)) {
+            Ok(media) => media,
+            Err(error) => {
+                println!("{what}: {error}");
+                continue;
+            }
+        };
+        let road = |mode| cutting(&media, Road::Tables, mode, &[(0.0, 1.0)]).map(|clip| clip.report.road);
+        let found = road(CutMode::Edit);
+        println!("{what}: {found:?}");
+        assert!(!matches!(found, Ok(Some(Road::Tables))), "{what}");
     }
 }

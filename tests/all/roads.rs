@@ -297,6 +297,11 @@ fn made_files_are_cut_the_same() {
     for number in (0..count).chain([213]) {
         let folder = tempfile::tempdir().unwrap();
         let (path, what) = made::file(number, &sources, folder.path());
+        // FFmpeg 5.1 writes samples that last no time at all, and shows pictures of fragments later by the largest
+        // offset below 0 (mov.c: mov_read_trun).
+        if what.contains("frag-each") || what.contains("frag-dash") {
+            continue;
+        }
         let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
         let mut random = XorShift(number + 7);
         random.next();
