@@ -96,7 +96,12 @@ impl Media {
         let to = if range.to == Timestamp::MAX { range.to } else { range.to.plus(start) };
         let all = stretches.segments(reader, control)?;
         if all.is_empty() {
-            let movie = stretches.walked(reader, control, |movie| self.reaches(movie, from, to))?;
+            let ends = |fragments: &Fragments, stream: &Stream| {
+                let track = u32::try_from(stream.id()).ok()?;
+                fragments.tracks.iter().find(|own| own.id == track)?.ends()
+            };
+            let is_enough = |fragments: &Fragments| self.reaches(from, to, |stream| ends(fragments, stream));
+            let movie = stretches.walked(reader, control, is_enough)?;
             return Ok(movie.filter(|movie| self.serves(movie)));
         }
         let at = |time: Timestamp| all.partition_point(|segment| segment.time <= time).saturating_sub(1);
@@ -115,7 +120,11 @@ impl Media {
                 first = first.saturating_sub(1);
                 continue;
             }
-            if !self.reaches(&movie, from, to) && end < all.len() {
+            let ends = |stream: &Stream| {
+                let samples = init::samples_of(&movie, stream).filter(|samples| samples.count() > 0)?;
+                Some((samples.decoded(), samples.offsets().0))
+            };
+            if !self.reaches(from, to, ends) && end < all.len() {
                 if time(end) < to.plus(APART) {
                     end = end.saturating_add(1);
                     continue;
@@ -129,10 +138,7 @@ impl Media {
 
     /// The streams of pictures and sound, with their tables.
     fn played<'a>(&'a self, movie: &'a Movie) -> impl Iterator<Item = (usize, &'a Stream, &'a Samples)> {
-        let streams = self.streams().iter().enumerate();
-        let played = streams.filter(|(_, stream)| {
-            matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
-        });
+        let played = self.streams().iter().enumerate().filter(|(_, stream)| is_played(stream));
         played.filter_map(|(i, stream)| Some((i, stream, init::samples_of(movie, stream)?)))
     }
 
@@ -156,18 +162,22 @@ impl Media {
         )
     }
 
-    /// Whether they have all that is shown up to a time.
-    fn reaches(&self, movie: &Movie, from: Timestamp, to: Timestamp) -> bool {
-        self.played(movie).all(|(i, stream, samples)| {
+    /// Whether tables have all that is shown between two times. `ends`: when a stream's last sample ends by decode times,
+    /// and the least offset from those to composition times.
+    fn reaches(&self, from: Timestamp, to: Timestamp, ends: impl Fn(&Stream) -> Option<(i64, i32)>) -> bool {
+        self.streams().iter().enumerate().filter(|(_, stream)| is_played(stream)).all(|(i, stream)| {
             let spans = self.timeline(i).map(|timeline| timeline.clip(from, to)).unwrap_or_default();
-            let until =
-                spans.iter().map(|span| span.media_at(span.shown_end(), stream.time_base())).max();
-            let (least, _) = samples.offsets();
+            let until = spans.iter().map(|span| span.media_at(span.shown_end(), stream.time_base())).max();
             until.is_none_or(|until| {
-                samples.count() > 0 && samples.decoded() >= until.saturating_sub(least.into())
+                let decoded_in = |(end, least): (i64, i32)| end >= until.saturating_sub(least.into());
+                ends(stream).is_some_and(decoded_in)
             })
         })
     }
+}
+
+fn is_played(stream: &Stream) -> bool {
+    matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
 }
 
 fn none_if_damaged<T>(found: Result<Option<T>>) -> Result<Option<T>> {

@@ -89,7 +89,8 @@ impl Media {
         self.0.pool.bound(count);
     }
 
-    /// Bytes that it holds now. Of an MP4 that is not in fragments: its tables, as they are in the file; and of
+    /// Bytes that it holds now. Of an MP4: its tables, as they are in the file, or of fragments as a file without any
+    /// would have them, once a copy has read them; and of
     /// demuxer contexts, which are opened when an operation reads packets, some 60 for each entry of their
     /// indices, by estimate. After a burst of operations idle ones that hold more than 32 MiB together are
     /// given up, but for the last.

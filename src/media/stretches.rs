@@ -24,8 +24,8 @@ const TAIL: u64 = 64 << 10;
 const HEADS: usize = 7;
 /// Boxes of one segment at most: there may be two for each frame.
 const BOXES: usize = 1 << 16;
-/// Heads that are asked for before their turn.
-const AT_ONCE: usize = 16;
+/// So many heads are held before they are let go.
+const AT_MOST: usize = 256;
 /// Movies that are kept.
 const MOVIES: usize = 8;
 
@@ -57,13 +57,30 @@ pub(super) struct Stretches {
 struct Known {
     /// None as long as nobody has asked for them; empty where there is no index.
     segments: Option<Arc<Vec<Segment>>>,
-    /// What was read, by the place of the segment; and without an index, from the first fragment on, with the place
-    /// that the next box begins at and up to where was read.
+    /// What was read, by the place of the segment; and without an index, from the first fragment on.
     moofs: BTreeMap<u64, Arc<Vec<Moof>>>,
-    walked: Option<(Arc<Vec<Moof>>, u64, u64)>,
+    walked: Option<Walked>,
     held: u64,
     /// Which of the segments each has.
     movies: VecDeque<(Range<usize>, Arc<Movie>)>,
+}
+
+impl Known {
+    /// Lets go of what was read of all but these segments.
+    fn keep_only(&mut self, wanted: &[Segment]) {
+        let is_wanted = |place: u64| wanted.binary_search_by_key(&place, |segment| segment.place).is_ok();
+        self.moofs.retain(|place, _| is_wanted(*place));
+        let moofs = self.moofs.values().flat_map(|moofs| moofs.iter());
+        self.held = moofs.map(|(_, content)| content.len() as u64).fold(0, u64::saturating_add);
+    }
+}
+
+/// Fragments that follow each other.
+struct Walked {
+    moofs: Vec<Moof>,
+    /// Where the next box begins, and up to where was read.
+    next: u64,
+    looked: u64,
 }
 
 impl Stretches {
@@ -104,6 +121,9 @@ impl Stretches {
     pub(super) fn memory(&self) -> u64 {
         let known = self.lock();
         let movies = known.movies.iter().map(|(_, movie)| movie.held()).fold(0, usize::saturating_add);
+        let walked = known.walked.iter().flat_map(|walked| &walked.moofs);
+        let walked = walked.map(|(_, content)| content.len()).fold(0, usize::saturating_add);
+        let movies = movies.saturating_add(walked);
         known.held.saturating_add(movies.saturating_add(self.movie.held()) as u64)
     }
 
@@ -186,14 +206,24 @@ impl Stretches {
         }
         let wanted = segments.get(range.clone()).unwrap_or_default();
         let missing: Vec<&Segment> = {
-            let known = self.lock();
+            let mut known = self.lock();
+            if known.held > control.get_limits().demuxer_memory / 2 {
+                known.keep_only(wanted);
+            }
             wanted.iter().filter(|segment| !known.moofs.contains_key(&segment.place)).collect()
         };
         let ahead = heads(&missing, reader);
+        let at_once = reader.hints().map_or(1, |hints| hints.requests);
+        let mut asked = 0;
         for (i, segment) in missing.iter().enumerate() {
+            if i.is_multiple_of(AT_MOST) {
+                // What was asked for before is read.
+                reader.rest();
+            }
             // As many as may be on their way at once; what lies between them is not read.
-            for head in ahead.iter().skip(i.min(ahead.len().saturating_sub(1))).take(AT_ONCE) {
+            for head in ahead.iter().skip(asked).take(i.saturating_add(at_once).saturating_sub(asked)) {
                 reader.prefetch(std::slice::from_ref(head), control)?;
+                asked = asked.saturating_add(1);
             }
             let (moofs, end) = walk((segment.place, segment.end), &mut 0, reader, control, |_| true)?;
             if moofs.is_empty() || end != segment.end {
@@ -219,40 +249,43 @@ impl Stretches {
         Ok(movie)
     }
 
-    /// The movie with the samples of all fragments from the first one on, up to one with which it is enough. Each one's
-    /// place is known only from the one before.
+    /// The movie with the samples of all fragments from the first one on, up to those that are enough. Each one's place is
+    /// known only from the one before.
     pub(super) fn walked(
         &self,
         reader: &mut SourceReader,
         control: &Control,
-        is_enough: impl Fn(&Movie) -> bool,
+        is_enough: impl Fn(&Fragments) -> bool,
     ) -> Result<Option<Arc<Movie>>> {
-        let len = reader.len().unwrap_or(0);
-        let begun = || (Arc::default(), self.begins, 0);
-        let (known, mut next, mut looked) = self.lock().walked.clone().unwrap_or_else(begun);
-        let mut all = known.as_ref().clone();
-        // Twice as many each time: to look whether it is enough takes as long as they are many.
-        let mut more = 1_usize;
-        loop {
-            let movie = self.made_of(all.iter(), (false, next < len), reader, control)?;
-            let done = movie.as_deref().is_none_or(&is_enough);
-            if done || next >= len {
-                self.lock().walked = Some((Arc::new(all), next, looked));
-                return Ok(movie);
+        let (len, limits) = (reader.len().unwrap_or(0), control.get_limits());
+        let begun = || Walked { moofs: Vec::new(), next: self.begins, looked: 0 };
+        let mut walked = self.lock().walked.take().unwrap_or_else(begun);
+        let mut fragments = Fragments::behind(&self.movie);
+        let mut used = 0_usize;
+        let outcome = loop {
+            if is_enough(&fragments) {
+                break Ok(true);
             }
-            let goal = all.len().saturating_add(more);
-            let had = all.len();
-            let goes_on = |count| had.saturating_add(count) < goal;
-            let (found, end) = walk((next, len), &mut looked, reader, control, goes_on)?;
-            let size = found.iter().map(|(_, content)| content.len() as u64).fold(0, u64::saturating_add);
-            let mut known = self.lock();
-            known.held = known.held.saturating_add(size);
-            hold(known.held, control.get_limits())?;
-            drop(known);
-            all.extend(found);
-            next = end;
-            more = all.len().div_ceil(4);
-        }
+            if let Some((place, content)) = walked.moofs.get(used) {
+                fragments.add(*place, content, limits)?;
+                used = used.saturating_add(1);
+                continue;
+            }
+            if walked.next >= len {
+                break Ok(false);
+            }
+            match walk((walked.next, len), &mut walked.looked, reader, control, |count| count < 1) {
+                Ok((found, next)) => {
+                    walked.moofs.extend(found);
+                    walked.next = next;
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        let goes_on = used < walked.moofs.len() || outcome.as_ref().is_ok_and(|is_enough| *is_enough);
+        self.lock().walked = Some(walked);
+        outcome?;
+        self.of(&fragments, goes_on, reader, control)
     }
 
     fn made_of<'a>(
@@ -267,8 +300,18 @@ impl Stretches {
         for (place, content) in moofs {
             fragments.add(*place, content, limits)?;
         }
-        let len = reader.len().unwrap_or(0);
-        let movie = self.movie.again(limits)?.with_fragments(&fragments, len, limits)?;
+        self.of(&fragments, goes_on, reader, control)
+    }
+
+    fn of(
+        &self,
+        fragments: &Fragments,
+        goes_on: bool,
+        reader: &SourceReader,
+        control: &Control,
+    ) -> Result<Option<Arc<Movie>>> {
+        let (len, limits) = (reader.len().unwrap_or(0), control.get_limits());
+        let movie = self.movie.again(limits)?.with_fragments(fragments, len, limits)?;
         Ok(movie.map(|movie| Arc::new(Movie { goes_on, ..movie })))
     }
 

@@ -198,6 +198,12 @@ impl FragmentedTrack {
         }
     }
 
+    /// When its last sample ends by decode times, and the least offset from those to composition times; none as long as
+    /// it has no samples.
+    pub(crate) fn ends(&self) -> Option<(i64, i32)> {
+        (self.samples > 0).then_some((self.expected.decode, self.offsets.0))
+    }
+
     /// Whether it begins where the last one ends, or behind that.
     fn push(&mut self, mut run: FragmentRun) -> bool {
         let in_order = self.runs.last().is_none_or(|last| run.decode >= last.decoded());

@@ -44,6 +44,12 @@ impl Copy<'_, '_> {
         let (Some(Some(need)), Some(Some((_, samples)))) = (needs.first(), tables.first()) else {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         };
+        let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
+        if subtitled && !at_start && !self.media.is_indexed() && !self.media.source().is_near() {
+            self.session
+                .report
+                .warn("a subtitle that began before the keyframe of a range may be missing in it");
+        }
         let key = if at_start { None } else { key_before(samples, need.decodes_from()) };
         let key = key.or_else(|| samples.sync_at_or_behind(0)).filter(|_| !at_start).unwrap_or(0);
         let begins = samples.walk(key).next().map(|first| first.composition).filter(|_| !at_start);
