@@ -73,9 +73,13 @@ pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
     for stream in streams.iter_mut().filter(|stream| !stream.is_picture()) {
         let Some((track, samples)) = track_of(movie, stream) else { return false };
         let is_avc = stream.kind() == StreamKind::Video && stream.codec() == "h264";
+        // The last sample of a fragment may last up to the next one.
+        let count = samples.durations.samples();
+        let count = if movie.fragmented { count.saturating_sub(1).max(count.min(1)) } else { count };
+        let lasts = samples.decode_of(count).saturating_sub(samples.decode_of(0));
         stream.set_indexed(&Indexed {
-            samples: samples.durations.samples().into(),
-            ticks: samples.durations.sum(),
+            samples: count.into(),
+            ticks: if movie.fragmented { lasts } else { samples.durations.sum() },
             stated: track.duration.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
             first: samples.walk(0).next().map(|first| first.composition),
             step: samples.step(),
@@ -142,7 +146,8 @@ mod tests {
                 };
                 let name = path.extension().unwrap_or_default();
                 let Ok(Some(movie)) = Movie::read(&mut read, len, control.get_limits()) else { continue };
-                if !["mp4", "m4a", "mov"].iter().any(|known| *known == name) || !super::serves(&movie) {
+                let is_one = ["mp4", "m4a", "mov"].iter().any(|known| *known == name);
+                if !is_one || movie.fragmented || !super::serves(&movie) {
                     continue;
                 }
                 let options =
