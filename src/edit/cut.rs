@@ -203,7 +203,7 @@ impl Copying {
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(&self.media, &ranges);
-        if !target.open_tables(&self.media, self.settings.road, &told, report)? {
+        if !target.open_tables(&self.media, self.settings.road, &ranges, &told, report)? {
             target.tell(&(&ranges, mode));
             target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         }

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Strip, Timestamp,
+    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Strip, TimeRange, Timestamp,
     av::stream::Stream,
     output::{
         self, Clip, Job, Operation,
@@ -123,7 +123,7 @@ impl Operation for Joining {
         let first = self.first(control)?;
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         let before = report.clone();
-        if target.open_tables(&first, self.settings.road, &chapters, report)? {
+        if target.open_tables(&first, self.settings.road, &[TimeRange::ALL], &chapters, report)? {
             if self.parts(&first, target, report, control)? {
                 return Ok(());
             }
@@ -162,7 +162,7 @@ impl Joining {
                     compare_rates(first, &media, &kept, &feeds, session.report);
                 }
                 let pairs = feeds.iter().map(|feed| (feed.track, feed.stream));
-                if by_tables && !session.target.continues_tables(&media, pairs)? {
+                if by_tables && !session.target.continues_tables(&media, pairs, session.report)? {
                     return Ok(false);
                 }
                 feeds

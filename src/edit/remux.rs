@@ -2,7 +2,7 @@
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Media, Report, Result, Road, Sink, Source, Strip, Timestamp,
+    Control, Media, Report, Result, Road, Sink, Source, Strip, TimeRange, Timestamp,
     av::input::RawChapter,
     job::Stage,
     output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
@@ -131,7 +131,7 @@ impl Remuxing {
             control.report(Stage::Copy, nanos, nanos)?;
             return control.check();
         }
-        if !target.open_tables(&self.media, self.settings.road, &chapters, report)? {
+        if !target.open_tables(&self.media, self.settings.road, &[TimeRange::ALL], &chapters, report)? {
             target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
         }
         let feeds = Feed::all(target);

@@ -30,12 +30,13 @@ pub(super) struct Extent {
 /// What a codec needs to get going is seldom longer, where its stream does not say how long it is.
 const PRIMING: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
+/// `known`: when each stream is first shown by its own ticks, where the demuxer has no packets to tell.
 pub(super) fn extent(
     demux: &mut Demux,
     demuxer: Demuxer,
-    streams: &[Stream],
-    timelines: &[Timeline],
+    (streams, timelines): (&[Stream], &[Timeline]),
     tables: Option<&mp4::Tables>,
+    known: Option<&[Option<i64>]>,
     control: &Control,
 ) -> Result<Extent> {
     let micros = Rational { num: 1, den: 1_000_000 };
@@ -82,10 +83,13 @@ pub(super) fn extent(
     let mut first: Vec<Option<i64>> = vec![None; streams.len()];
     let edited = |i: usize| streams.get(i).is_some_and(|stream| tables.is_edited(stream.id()));
     let told = |i: usize| {
+        if let Some(known) = known {
+            return known.get(i).copied().flatten();
+        }
         let track = streams.get(i).and_then(|stream| tables.track(stream.id()));
         track.and_then(|track| track.times).filter(|_| !tables.fragmented).map(|times| times.first)
     };
-    if counted.iter().any(|i| !edited(*i) && told(*i).is_none()) {
+    if known.is_none() && counted.iter().any(|i| !edited(*i) && told(*i).is_none()) {
         let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
         first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
     }

@@ -25,7 +25,7 @@ pub(super) fn serves(movie: &Movie) -> bool {
         let timed = samples.count() == 0 || samples.decoded() > 0;
         track.is_plain() && !is_read && timed && track.scale > 0 && samples.sizes.largest() <= LARGEST
     };
-    !movie.fragmented && !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
+    !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
 }
 
 /// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
@@ -37,7 +37,7 @@ pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
             && track.is_some_and(|track| u32::try_from(base.den) == Ok(track.scale) && track.is_plain())
     };
     let mut played = streams.iter().filter(|stream| !stream.is_picture());
-    !movie.fragmented && !movie.names_places && played.all(serves)
+    !movie.names_places && played.all(serves)
 }
 
 /// libav guesses a rate by so many of the first pictures, where they do not last equally long
@@ -58,6 +58,11 @@ pub(super) fn samples_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<&'a Sa
     track_of(movie, stream).map(|(_, samples)| samples)
 }
 
+/// When the first sample of a stream's track is composed, of those that a demuxer would look at.
+pub(super) fn first_shown(movie: &Movie, stream: &Stream) -> Option<i64> {
+    samples_of(movie, stream)?.walk(0).take(512).map(|sample| sample.composition).min()
+}
+
 fn track_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<(&'a Track, &'a Samples)> {
     let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id))?;
     Some((track, track.samples.as_ref().ok()?))
@@ -68,15 +73,24 @@ pub(super) fn tell(movie: &Movie, streams: &mut [Stream]) -> bool {
     for stream in streams.iter_mut().filter(|stream| !stream.is_picture()) {
         let Some((track, samples)) = track_of(movie, stream) else { return false };
         let is_avc = stream.kind() == StreamKind::Video && stream.codec() == "h264";
+        // The last sample of a fragment may last up to the next one.
+        let count = samples.durations.samples();
+        let count = if movie.fragmented { count.saturating_sub(1).max(count.min(1)) } else { count };
+        let lasts = samples.decode_of(count).saturating_sub(samples.decode_of(0));
         stream.set_indexed(&Indexed {
-            samples: samples.durations.samples().into(),
-            ticks: samples.durations.sum(),
+            samples: count.into(),
+            ticks: if movie.fragmented { lasts } else { samples.durations.sum() },
             stated: track.duration.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
             first: samples.walk(0).next().map(|first| first.composition),
             step: samples.step(),
-            bytes: samples.blocks.is_none().then(|| samples.sizes.between(0, samples.count())),
+            bytes: (samples.blocks.is_none() && !movie.fragmented)
+                .then(|| samples.sizes.between(0, samples.count())),
             delay: is_avc.then(|| delay(samples)).flatten(),
         });
+        if movie.fragmented {
+            // These are those of its beginning.
+            stream.set_extent(track.duration.and_then(|ticks| i64::try_from(ticks).ok()));
+        }
     }
     true
 }
@@ -132,7 +146,8 @@ mod tests {
                 };
                 let name = path.extension().unwrap_or_default();
                 let Ok(Some(movie)) = Movie::read(&mut read, len, control.get_limits()) else { continue };
-                if !["mp4", "m4a", "mov"].iter().any(|known| *known == name) || !super::serves(&movie) {
+                let is_one = ["mp4", "m4a", "mov"].iter().any(|known| *known == name);
+                if !is_one || movie.fragmented || !super::serves(&movie) {
                     continue;
                 }
                 let options =

@@ -16,6 +16,7 @@ mod init;
 mod item;
 pub(crate) mod keyframe;
 mod lengths;
+mod movie;
 mod open;
 pub(crate) mod opened;
 mod order;
@@ -24,6 +25,7 @@ mod pool;
 mod probe;
 mod promise;
 mod search;
+mod stretches;
 mod tags;
 mod timeline;
 

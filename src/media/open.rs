@@ -7,6 +7,7 @@ use super::{
     fragments::Weighed,
     init,
     pool::Pool,
+    stretches::Stretches,
     tags::Tagged,
 };
 use crate::{
@@ -57,6 +58,8 @@ pub(super) struct Inner {
     pub pool: Arc<Pool>,
     /// What tables say of all samples, read when it is asked for; none where they can't serve.
     pub movie: OnceLock<Option<Arc<mp4::Movie>>>,
+    /// Of a far one in fragments: which of them a range needs is found when it is asked for.
+    pub stretches: Option<Stretches>,
 }
 
 pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
@@ -72,7 +75,8 @@ pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
 
 pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
     let Found { demuxer, promise, bytes_read: probed } = found;
-    let Index { tables, weighed, movie, bytes_read: of_index } = Index::of(&source, demuxer, control)?;
+    let Index { tables, weighed, movie, stretches, bytes_read: of_index } =
+        Index::of(&source, demuxer, control)?;
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
@@ -93,7 +97,11 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
         admit::repeats(i, timeline, entries.last(i), entries.samples(i), control)?;
     }
-    let extent = extent(&mut demux, demuxer, &streams, &timelines, tables.as_ref(), control)?;
+    let first = |i: usize| streams.get(i).and_then(|stream| init::first_shown(movie.as_ref()?, stream));
+    let known: Option<Vec<_>> =
+        movie.as_ref().filter(|_| fragmented).map(|_| (0..streams.len()).map(first).collect());
+    let extent =
+        extent(&mut demux, demuxer, (&streams, &timelines), tables.as_ref(), known.as_deref(), control)?;
     let Extent { start, end, .. } = extent;
     if start < Timestamp::ZERO {
         // Composition that begins before 0 is shown, where no edit list says otherwise.
@@ -140,10 +148,12 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         bytes_read,
         pool: Arc::default(),
         movie: OnceLock::new(),
+        stretches: stretches.filter(|_| movie.is_some()),
     };
     match movie {
         // Contexts are opened when packets are asked for.
-        Some(movie) => inner.set_movie(movie),
+        Some(movie) if !fragmented => inner.set_movie(movie),
+        Some(_) => {}
         None => inner.pool.put(demux),
     }
     Ok(inner)
@@ -235,6 +245,7 @@ impl Entries {
 /// What an MP4's own tables say, before libav reads them.
 struct Index {
     movie: Option<Arc<mp4::Movie>>,
+    stretches: Option<Stretches>,
     tables: Option<mp4::Tables>,
     /// Its fragments are weighed as they are read.
     weighed: bool,
@@ -247,7 +258,7 @@ impl Index {
         let is_far = !source.is_near();
         if !demuxer.is_mov() || !source.is_seekable() {
             let weighed = demuxer.is_mov() && is_far;
-            return Ok(Self { movie: None, tables: None, weighed, bytes_read: 0 });
+            return Ok(Self { movie: None, stretches: None, tables: None, weighed, bytes_read: 0 });
         }
         let mut reader = source.reader();
         let mut read = |at: u64, into: &mut [u8]| {
@@ -270,8 +281,21 @@ impl Index {
         let tables = mp4::Tables::read(&mut read, len)?;
         drop(read);
         let is_whole = tables.as_ref().is_some_and(|tables| !tables.fragmented);
-        let movie = movie.filter(|_| is_whole && (is_far || !weighed)).map(Arc::new);
-        Ok(Self { movie, tables, weighed, bytes_read: reader.take_fetched() })
+        let (movie, stretches) = match movie {
+            Some(movie) if is_whole && !movie.fragmented && (is_far || !weighed) => {
+                (Some(Arc::new(movie)), None)
+            }
+            // libav would go through all of it.
+            Some(movie) if is_far && movie.fragmented => {
+                let begun = match Stretches::begin(&mut reader, movie, control) {
+                    Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+                    begun => begun.ok().flatten(),
+                };
+                (begun.as_ref().map(|begun| begun.first().clone()), begun)
+            }
+            _ => (None, None),
+        };
+        Ok(Self { movie, stretches, tables, weighed, bytes_read: reader.take_fetched() })
     }
 }
 

@@ -4,9 +4,9 @@ use super::{
     Demux, DurationFrom, MediaInfo, Timeline,
     demux::Payloads,
     found::Found,
-    init,
     open::{Inner, context, open, open_as},
     pool::Loan,
+    stretches::Stretches,
 };
 use crate::{
     Control, Error, ErrorKind, Frame, Result, Source, TimeRange,
@@ -16,7 +16,6 @@ use crate::{
         log,
         stream::{Stream, StreamKind},
     },
-    mp4,
     time::{ROUNDING, Timestamp},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -90,13 +89,15 @@ impl Media {
         self.0.pool.bound(count);
     }
 
-    /// Bytes that it holds now. Of an MP4 that is not in fragments: its tables, as they are in the file; and of
+    /// Bytes that it holds now. Of an MP4: its tables, as they are in the file, or of fragments as a file without any
+    /// would have them, once a copy has read them; and of
     /// demuxer contexts, which are opened when an operation reads packets, some 60 for each entry of their
     /// indices, by estimate. After a burst of operations idle ones that hold more than 32 MiB together are
     /// given up, but for the last.
     pub fn memory(&self) -> u64 {
         let tables = self.0.movie.get().and_then(Option::as_ref).map_or(0, |movie| movie.held());
-        self.0.pool.memory().saturating_add(tables as u64)
+        let stretches = self.0.stretches.as_ref().map_or(0, Stretches::memory);
+        self.0.pool.memory().saturating_add(tables as u64).saturating_add(stretches)
     }
 
     /// Gives up the contexts that no operation uses. The next operation opens one again, which reads the
@@ -104,6 +105,9 @@ impl Media {
     pub fn trim(&self) {
         if self.0.source.is_seekable() {
             self.0.pool.trim();
+        }
+        if let Some(stretches) = &self.0.stretches {
+            stretches.trim();
         }
     }
 
@@ -235,33 +239,7 @@ impl Media {
 
     /// A non-fragmented MP4 or MOV that can be read anywhere: its index has every packet.
     pub(crate) fn is_indexed(&self) -> bool {
-        self.0.demuxer.is_mov() && self.0.options.raw && !self.0.fragmented
-    }
-
-    /// What an MP4's own tables say of all its samples. None where they can't serve for all streams: in
-    /// fragments, where samples lie in other files or are encrypted, or where something is damaged.
-    pub(crate) fn movie(&self, control: &Control) -> Result<Option<Arc<mp4::Movie>>> {
-        if !self.is_indexed() || self.0.damaged {
-            return Ok(None);
-        }
-        if let Some(movie) = self.0.movie.get() {
-            return Ok(movie.clone());
-        }
-        let movie = match self.read_movie(control) {
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            movie => movie.ok().flatten().map(Arc::new),
-        };
-        Ok(self.0.movie.get_or_init(|| movie).clone())
-    }
-
-    fn read_movie(&self, control: &Control) -> Result<Option<mp4::Movie>> {
-        let mut reader = self.0.source.reader();
-        let mut read = |at: u64, into: &mut [u8]| {
-            control.check()?;
-            mp4::exactly(|at, into| reader.read(at, into, control), at, into)
-        };
-        let movie = mp4::Movie::read(&mut read, self.0.source.len().unwrap_or(0), control.get_limits())?;
-        Ok(movie.filter(|movie| init::serves_copies(movie, &self.0.streams)))
+        self.is_edited() && !self.0.fragmented
     }
 
     /// What is wrong with it, though it opens.

@@ -2,6 +2,7 @@
 
 mod boxes;
 mod fields;
+mod flat;
 mod fragments;
 mod movie;
 mod packed;
@@ -16,8 +17,8 @@ mod weigh;
 mod writing;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
-pub(crate) use fragments::{SegmentIndex, TrackAccess};
-pub(crate) use movie::{Movie, Track};
+pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
+pub(crate) use movie::{Movie, Track, load};
 pub(crate) use sample::{Sample, Totals};
 pub(crate) use sample_tables::{SampleRun, Samples};
 pub(crate) use scan::Fragments;

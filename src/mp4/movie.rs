@@ -29,6 +29,8 @@ pub(crate) struct Movie {
     pub others: Vec<Place>,
     /// How many more there are: those behind the 256th, and what ends behind the file.
     pub left_out: usize,
+    /// They are not all that there are: fragments come behind.
+    pub goes_on: bool,
     /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
     /// have besides (saio; 8.7.9).
     pub names_places: bool,
@@ -63,10 +65,13 @@ pub(crate) struct Track {
 }
 
 /// What a file in fragments has beside its moov.
-const FRAGMENTS: [&[u8; 4]; 6] = [b"moof", b"sidx", b"ssix", b"styp", b"prft", b"mfra"];
+pub(super) const FRAGMENTS: [&[u8; 4]; 6] = [b"moof", b"sidx", b"ssix", b"styp", b"prft", b"mfra"];
+
+/// Boxes of a file that say nothing for themselves, or what else is read.
+pub(super) const KNOWN: [&[u8; 4]; 6] = [b"moov", b"ftyp", b"mdat", b"free", b"skip", b"wide"];
 
 /// Other boxes of a file that are kept, at most.
-const OTHERS: usize = 256;
+pub(super) const OTHERS: usize = 256;
 
 impl Movie {
     /// Reads the moov of a file of `len` bytes; None if there is none. An error if it takes more than the
@@ -84,7 +89,7 @@ impl Movie {
                     movie = Some(Self { at, ..found });
                 }
                 b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
-                b"moov" | b"ftyp" | b"mdat" | b"free" | b"skip" | b"wide" => {}
+                kind if KNOWN.contains(&kind) => {}
                 // Behind the moov there may be thousands of fragments.
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
                 // What somebody wrote behind the boxes is none.
@@ -149,6 +154,13 @@ impl Movie {
             }
         }
         Ok(movie)
+    }
+
+    /// The same once more, as it was read.
+    pub(crate) fn again(&self, limits: &Limits) -> Result<Self> {
+        let (brands, others) = (self.brands.clone(), self.others.clone());
+        let Self { at, left_out, names_places, .. } = *self;
+        Ok(Self { at, brands, others, left_out, names_places, ..Self::of(&self.content, limits)? })
     }
 
     /// Bytes that are held for it.

@@ -5,12 +5,13 @@ use super::{
     fragments::{
         Defaults, Expected, FragmentRun, SegmentIndex, TrackAccess, count_runs, read_mfra, read_moof,
     },
-    movie::{Movie, Track, load},
+    movie::{FRAGMENTS, KNOWN, Movie, OTHERS, Track, load},
     sample_tables::Samples,
     view::View,
 };
 use crate::{ErrorKind, Limits, Result};
-use std::ops::BitAnd;
+use bytes::Bytes;
+use std::{collections::BTreeSet, ops::BitAnd};
 
 /// So many warnings are kept.
 const WARNINGS: usize = 100;
@@ -28,6 +29,9 @@ pub(crate) struct FragmentedTrack {
     offsets: (i32, i32),
     /// Their times go upwards.
     in_order: bool,
+    /// What its fragments have beside runs; and each says when it begins.
+    pub others: BTreeSet<[u8; 4]>,
+    pub is_timed: bool,
 }
 
 /// The samples of a file's fragments, by track.
@@ -39,6 +43,13 @@ pub(crate) struct Fragments {
     pub access: Vec<TrackAccess>,
     /// What of these indices can't be meant.
     pub warnings: Vec<String>,
+    /// Other boxes of the file behind the first fragment that have a meaning without any, and how many there are
+    /// that have none, or are too many. Whether one of them may say where bytes lie in the file.
+    pub others: Vec<Place>,
+    pub left_out: usize,
+    pub names_places: bool,
+    /// They are not all of the file from the first one on: each has to say when it begins.
+    pub begins_later: bool,
     /// Bytes that are held for all.
     pub held: u64,
 }
@@ -47,46 +58,73 @@ impl Fragments {
     /// Reads all of a file of `len` bytes: of payload nothing is read. An error if they take more than the
     /// limits allow, by what is held for each run.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, movie: &Movie, limits: &Limits) -> Result<Self> {
-        let mut all = Self {
-            tracks: movie.tracks.iter().map(|track| FragmentedTrack::of(movie, track)).collect(),
-            ..Self::default()
-        };
+        let mut all = Self::behind(movie);
         if !movie.fragmented {
             return Ok(all);
         }
+        let mut begun = false;
         boxes_of_file(read, len, |read, place| {
+            begun |= FRAGMENTS.contains(&&place.kind);
             match &place.kind {
                 b"sidx" | b"mfra" => return all.add_index(read, place, limits).map(|()| true),
                 b"moof" => {}
-                _ => return Ok(true),
-            }
-            let content = load(read, place, limits)?;
-            // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
-            let runs = size_of::<FragmentRun>().saturating_mul(count_runs(&content));
-            all.hold(content.len().saturating_add(runs) as u64, limits)?;
-            let tracks = &all.tracks;
-            let mut expected =
-                |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
-            let fragments = match read_moof(place, &content, &mut expected) {
-                // The others may be sound.
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    all.warn(error.message());
+                kind => {
+                    if begun && !FRAGMENTS.contains(&kind) && !KNOWN.contains(&kind) {
+                        all.keep(place);
+                    }
                     return Ok(true);
                 }
-                fragments => fragments?,
-            };
-            for fragment in fragments {
-                let Some(track) = all.tracks.iter_mut().find(|track| track.id == fragment.track) else {
-                    continue;
-                };
-                if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
-                    let id = track.id;
-                    all.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
-                }
             }
-            Ok(true)
+            let content = load(read, place, limits)?;
+            all.add(place, &content, limits).map(|()| true)
         })?;
         Ok(all)
+    }
+
+    /// None yet, behind the samples of a moov.
+    pub(crate) fn behind(movie: &Movie) -> Self {
+        let tracks = movie.tracks.iter().map(|track| FragmentedTrack::of(movie, track)).collect();
+        Self { tracks, ..Self::default() }
+    }
+
+    /// Reads the next one, whose moof has this content.
+    pub(crate) fn add(&mut self, place: Place, content: &Bytes, limits: &Limits) -> Result<()> {
+        // The runs' tables lie in it; and of a run that has none, more is held than it takes in the file.
+        let runs = size_of::<FragmentRun>().saturating_mul(count_runs(content));
+        self.hold(content.len().saturating_add(runs) as u64, limits)?;
+        let tracks = &self.tracks;
+        let mut expected = |id: u32| tracks.iter().find(|track| track.id == id).map(|track| track.expected);
+        let fragments = match read_moof(place, content, &mut expected) {
+            // The others may be sound.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.warn(error.message());
+                return Ok(());
+            }
+            fragments => fragments?,
+        };
+        for fragment in fragments {
+            let Some(track) = self.tracks.iter_mut().find(|track| track.id == fragment.track) else {
+                continue;
+            };
+            track.is_timed &= fragment.is_timed;
+            let kept = OTHERS.saturating_sub(track.others.len());
+            track.others.extend(fragment.others.into_iter().take(kept));
+            if !fragment.runs.into_iter().map(|run| track.push(run)).fold(true, bool::bitand) {
+                let id = track.id;
+                self.warn(&format!("box tfdt: a fragment of track {id} begins before the last one ends"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps another box of the file: events are of a fragment (emsg; ISO/IEC 23009-1, 5.10.3.3).
+    fn keep(&mut self, place: Place) {
+        self.names_places |= &place.kind == b"meta";
+        if place.cut_short || &place.kind == b"emsg" || self.others.len() >= OTHERS {
+            self.left_out = self.left_out.saturating_add(1);
+        } else {
+            self.others.push(place);
+        }
     }
 
     fn hold(&mut self, more: u64, limits: &Limits) -> Result<()> {
@@ -155,7 +193,15 @@ impl FragmentedTrack {
             sync: sync.map(u64::from),
             offsets: (0, 0),
             in_order: true,
+            others: BTreeSet::new(),
+            is_timed: true,
         }
+    }
+
+    /// When its last sample ends by decode times, and the least offset from those to composition times; none as long as
+    /// it has no samples.
+    pub(crate) fn ends(&self) -> Option<(i64, i32)> {
+        (self.samples > 0).then_some((self.expected.decode, self.offsets.0))
     }
 
     /// Whether it begins where the last one ends, or behind that.

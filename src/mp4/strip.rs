@@ -63,6 +63,7 @@ impl Movie {
             scale: self.scale,
             tracks,
             fragmented: self.fragmented,
+            goes_on: self.goes_on,
             defaults: self.defaults.clone(),
             content,
             at: 0,

@@ -18,6 +18,7 @@ mod ends;
 mod errors;
 mod fidelity;
 mod filters;
+mod fragments;
 mod hostile;
 mod jobs;
 mod join;

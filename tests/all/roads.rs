@@ -96,7 +96,7 @@ fn leave_out_sound(a: &mut Vec<Shown>, b: &mut Vec<Shown>, seams: usize) {
 }
 
 /// Holds two results against each other, whose parts meet at so many places. What differs.
-fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize) -> Option<String> {
+pub fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize) -> Option<String> {
     let (mut a, mut b) = (shown(tables), shown(libav));
     if seams > 0 {
         leave_out_sound(&mut a, &mut b, seams);
@@ -138,7 +138,8 @@ fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: usize)
     None
 }
 
-fn both(
+/// Runs something both ways; what differs is put to `wrong`. Whether it went by tables.
+pub fn both(
     name: &str,
     folder: &Path,
     run: &dyn Fn(Road) -> Result<Clip, Error>,
@@ -175,7 +176,7 @@ fn both(
     true
 }
 
-fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) -> Result<Clip, Error> {
+pub fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) -> Result<Clip, Error> {
     let ranges = keep.iter().map(|(from, to)| TimeRange::secs(*from, *to).unwrap());
     let settings = ranges.fold(Cut::new().mode(mode).road(road), Cut::keep);
     cut(media, &settings, &Control::new())
@@ -303,10 +304,16 @@ fn made_files_are_cut_the_same() {
     for number in (0..count).chain([213, 269]) {
         let folder = tempfile::tempdir().unwrap();
         let (path, what) = made::file(number, &sources, folder.path());
+        // FFmpeg 5.1 writes samples that last no time at all, and shows pictures of fragments later by the largest
+        // offset below 0 (mov.c: mov_read_trun).
+        if what.contains("frag-each") || what.contains("frag-dash") {
+            continue;
+        }
         let Ok(media) = Media::open(Source::open(&path).unwrap()) else { continue };
         let mut random = XorShift(number + 7);
         random.next();
-        let length = media.duration().map_or(0, |length| length.as_millis() as usize);
+        let probed = || media.probe(&Control::new()).ok()?.duration;
+        let length = media.duration().or_else(probed).map_or(0, |length| length.as_millis() as usize);
         for mode in [CutMode::Edit, CutMode::Keyframe] {
             let from = random.below(length.max(2) - 1);
             let to = from + 1 + random.below(length.saturating_sub(from).max(1));
@@ -350,7 +357,9 @@ fn a_remux_keeps_every_box() {
     let mut count = 0;
     for (name, path) in sources() {
         let Ok(clip) = remux(&open(&path), &Remux::new(), &Control::new()) else { continue };
-        if clip.report.road != Some(Road::Tables) {
+        // What was in fragments has other tables.
+        let in_fragments = find(&std::fs::read(&path).unwrap(), "moof").is_some();
+        if clip.report.road != Some(Road::Tables) || in_fragments {
             continue;
         }
         // The moov goes in front of the file's other boxes.

@@ -52,6 +52,11 @@ impl Stream {
             parameters.video_delay = delay.into();
         }
     }
+
+    /// It is as long as this, as far as its header says, and of so many packets that nobody knows it.
+    pub(crate) fn set_extent(&mut self, lasts: Option<i64>) {
+        (self.frames, self.duration) = (0, lasts.filter(|ticks| *ticks > 0));
+    }
 }
 
 /// A fraction as libav has it: in lowest terms, or as near to it as 32 bits are.

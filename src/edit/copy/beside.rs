@@ -21,7 +21,7 @@ pub(super) struct Beside<'a> {
 pub(super) fn beside(session: &mut Session<'_>, parts: &[Beside<'_>]) -> Result<()> {
     for of in parts {
         let pairs = of.feeds.iter().map(|feed| (feed.track, feed.stream));
-        if !session.target.continues_tables(of.media, pairs)? {
+        if !session.target.continues_tables(of.media, pairs, session.report)? {
             return Err(Error::new(ErrorKind::Bug, "a part beside others that tables can't tell"));
         }
     }
@@ -77,7 +77,7 @@ mod tests {
             Ok(true)
         }
         fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-            assert!(target.open_tables(&self.source, Road::Tables, &[], report)?);
+            assert!(target.open_tables(&self.source, Road::Tables, &[TimeRange::ALL], &[], report)?);
             let kind = |track: &&Feed| self.source.streams()[track.stream].kind();
             let feeds = Feed::all(target);
             let of = |wanted| feeds.iter().find(|feed| kind(feed) == wanted).copied().unwrap();

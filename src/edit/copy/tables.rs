@@ -2,7 +2,7 @@
 
 use super::{Copied, Copy};
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, TimeRange,
     av::stream::StreamKind,
     edit::lane::Lane,
     job::Stage,
@@ -25,24 +25,32 @@ impl Copy<'_, '_> {
     /// Copies the part, whose lanes are open.
     pub(super) fn take_samples(&mut self, from: Timestamp, to: Timestamp) -> Result<Copied> {
         let control = self.session.control;
-        let movie = self.media.movie(control)?;
+        let range = TimeRange { from: self.part.from, to: self.part.to };
+        let movie = self.media.movie(range, self.session.report, control)?;
         let movie = movie.ok_or_else(|| Error::new(ErrorKind::Bug, "a part by tables of no movie"))?;
         self.media.source().check_unchanged()?;
-        let tables: Vec<Option<(&Track, &Samples)>> = self
+        let tables: Vec<Option<(usize, &Track, &Samples)>> = self
             .lanes
             .iter()
             .map(|lane| {
-                let id = self.media.streams().get(lane.stream)?.id();
-                let track = movie.track(u32::try_from(id).ok()?)?;
-                Some((track, track.samples.as_ref().ok()?))
+                let id = u32::try_from(self.media.streams().get(lane.stream)?.id()).ok()?;
+                let number = movie.tracks.iter().position(|track| track.id == id)?;
+                let track = movie.tracks.get(number)?;
+                Some((number, track, track.samples.as_ref().ok()?))
             })
             .collect();
         let at_start = self.part.from == Timestamp::ZERO;
         let needs: Vec<Option<Need>> =
             self.lanes.iter().map(|lane| Need::new(self.media, lane.stream, lane.spans.first()?)).collect();
-        let (Some(Some(need)), Some(Some((_, samples)))) = (needs.first(), tables.first()) else {
+        let (Some(Some(need)), Some(Some((.., samples)))) = (needs.first(), tables.first()) else {
             return Err(Error::invalid("the range shows nothing of the source's main stream"));
         };
+        let subtitled = self.lanes.iter().any(|lane| lane.kind == StreamKind::Subtitle);
+        if subtitled && !at_start && !self.media.is_indexed() && !self.media.source().is_near() {
+            self.session
+                .report
+                .warn("a subtitle that began before the keyframe of a range may be missing in it");
+        }
         let key = if at_start { None } else { key_before(samples, need.decodes_from()) };
         let key = key.or_else(|| samples.sync_at_or_behind(0)).filter(|_| !at_start).unwrap_or(0);
         let begins = samples.walk(key).next().map(|first| first.composition).filter(|_| !at_start);
@@ -55,7 +63,7 @@ impl Copy<'_, '_> {
         let is_video = need.kind == StreamKind::Video;
         let mut taken = Vec::with_capacity(self.lanes.len());
         for (i, (tables, need)) in tables.iter().zip(&needs).enumerate() {
-            let (Some((track, samples)), Some(need)) = (*tables, need) else { continue };
+            let (Some((number, track, samples)), Some(need)) = (*tables, need) else { continue };
             let first = match need.kind {
                 _ if at_start => 0,
                 _ if i == 0 => key,
@@ -66,7 +74,7 @@ impl Copy<'_, '_> {
                 _ => key_before(samples, need.decodes_from()).unwrap_or(0),
             };
             let first = samples.block_of(first).0;
-            if let Some(run) = self.choose(i, track, samples, first)
+            if let Some(run) = self.choose(i, track, samples, first, movie.goes_on)
                 && let Some(placed) = self.place(i, run)
             {
                 let own = match placed.trimmed {
@@ -75,12 +83,15 @@ impl Copy<'_, '_> {
                 };
                 let Some(lane) = self.lanes.get(i) else { continue };
                 let (ranges, last) = (placed.ranges, placed.last);
-                let number = movie.tracks.iter().position(|other| std::ptr::eq(other, track));
-                let (track, number, movie) = (lane.track, number.unwrap_or(usize::MAX), movie.clone());
+                let (track, movie) = (lane.track, movie.clone());
                 taken.push(Taken { track, movie, number, ranges, last, first: own });
             }
         }
         self.session.target.append(self.media.source(), taken, self.session.report)?;
+        if !self.media.is_indexed() {
+            self.judge_range()?;
+            self.tell_shortfall(from, to);
+        }
         let len = self.length(shown_from, to);
         self.state(shown_from, len);
         let nanos = |time: Timestamp| u64::try_from(time.nanos()).unwrap_or(0);
@@ -116,8 +127,16 @@ impl Copy<'_, '_> {
         Ok(Some(Bytes::copy_from_slice(&code.to_be_bytes())))
     }
 
-    /// Which samples a lane takes, from one on.
-    fn choose(&mut self, lane: usize, track: &Track, samples: &Samples, first: u32) -> Option<Run> {
+    /// Which samples a lane takes, from one on. `goes_on`: there are more than these tables have.
+    fn choose(
+        &mut self,
+        lane: usize,
+        track: &Track,
+        samples: &Samples,
+        first: u32,
+        goes_on: bool,
+    ) -> Option<Run> {
+        let is_told = self.media.is_indexed();
         let lane = self.lanes.get_mut(lane)?;
         let clock = &mut self.session.target.tracks.get_mut(lane.track)?.clock;
         let until = lane.spans.iter().map(|span| until(span, lane.base)).max().unwrap_or(lane.until);
@@ -139,9 +158,11 @@ impl Copy<'_, '_> {
         }
         let written = |(_, range): &(i64, Range<u32>)| range.len() as u64;
         lane.written = ranges.iter().map(written).fold(0, u64::saturating_add);
-        // A picture is shown until the next one is, however long its own sample lasts.
-        let is_picture = lane.kind == StreamKind::Video;
-        lane.seen_end = Some(if is_picture { times.composed.max(until) } else { times.composed });
+        // A picture is shown until the next one is, however long its own sample lasts; and the last one of all as
+        // long as an edit list says.
+        lane.done = end < samples.count() || goes_on;
+        let is_held = lane.kind == StreamKind::Video && (lane.done || is_told);
+        lane.seen_end = Some(if is_held { times.composed.max(until) } else { times.composed });
         Some(Run { times, ranges, last, trimmed })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Rope, RopeReader, Source,
-    far::{Ahead, Far, Keep},
+    far::{Ahead, Far, Hints, Keep},
     reader::copy,
     source::Kind,
 };
@@ -113,6 +113,11 @@ impl SourceReader {
             reader.ahead.prefetch(far, ranges, control)?;
         }
         Ok(())
+    }
+
+    /// How a far source is asked.
+    pub(crate) fn hints(&self) -> Option<Hints> {
+        self.source.as_far().map(|far| *far.hints())
     }
 
     /// Up to `into.len()` bytes at `at`; 0 at the end.

@@ -37,6 +37,11 @@ pub(crate) struct Segment {
 }
 
 impl SegmentIndex {
+    /// How many segments it has.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Of a box that ends at this place of the file.
     pub(crate) fn read(kind: [u8; 4], content: Bytes, end: u64) -> Result<Self> {
         let (mut fields, version, _) = Fields::of_full(kind, content)?;

@@ -3,5 +3,5 @@
 mod index;
 mod run;
 
-pub(crate) use index::{SegmentIndex, TrackAccess, read_mfra};
+pub(crate) use index::{Segment, SegmentIndex, TrackAccess, read_mfra};
 pub(crate) use run::{Defaults, Expected, FragmentRun, count_runs, read_moof};

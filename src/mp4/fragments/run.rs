@@ -35,6 +35,9 @@ mod flags {
     pub(crate) const NOT_SYNC: u32 = 0x101_0000;
 }
 
+/// Other boxes of a fragment that are told of, at most.
+const OTHERS: usize = 64;
+
 /// What a track's samples have, where a fragment does not say it (trex, tfhd).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Defaults {
@@ -90,6 +93,10 @@ pub(crate) struct FragmentRun {
 pub(crate) struct TrackFragment {
     pub track: u32,
     pub runs: Vec<FragmentRun>,
+    /// It says when it begins to be decoded.
+    pub is_timed: bool,
+    /// What else it has.
+    pub others: Vec<[u8; 4]>,
 }
 
 /// What is known of a track in front of a fragment.
@@ -169,7 +176,10 @@ fn read_traf(
         Some(time) => i64::try_from(time).map_err(|_| wrong(*b"tfdt", "a time of more than 2^63 ticks"))?,
         None => known.decode,
     };
-    let mut fragment = TrackFragment { track, runs: Vec::new() };
+    const READ: [&[u8; 4]; 5] = [b"tfhd", b"tfdt", b"trun", b"free", b"skip"];
+    let others = children(content).map(|(kind, _)| kind).filter(|kind| !READ.contains(&kind));
+    let others = others.take(OTHERS).collect();
+    let mut fragment = TrackFragment { track, runs: Vec::new(), is_timed: stated.is_some(), others };
     let (mut decode, mut place) = (begins, base);
     for (kind, content) in children(content).filter(|(kind, _)| kind == b"trun") {
         let run = FragmentRun::read(kind, content, (base, place), decode, defaults, known.is_sound)?;

@@ -4,6 +4,7 @@
 mod chunks;
 mod description;
 mod groups;
+mod listing;
 mod runs;
 mod samples;
 mod sizes;
@@ -12,6 +13,7 @@ mod table;
 
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::{Extras, GroupDescriptions};
+pub(crate) use listing::Listing;
 pub(crate) use samples::{SampleRun, Samples, Walk};
 pub(crate) use table::Table;
 

@@ -4,7 +4,7 @@
 
 use super::{
     chunks::{Chunk, Chunks},
-    runs::{Runs, Values},
+    runs::{Run, Runs, Values},
     sizes::{SizeWalk, Sizes},
     sync::Sync,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Samples {
     pub(crate) chunks: Chunks,
     pub(crate) sync: Sync,
     pub(crate) blocks: Option<Blocks>,
+    /// When the first one is decoded: later than 0 where they are those of some fragments.
+    begins: i64,
     count: u32,
 }
 
@@ -66,7 +68,12 @@ impl Samples {
             return Err(wrong(*b"ctts", format!("a sample is composed more than {MOST_OFFSET} ticks away")));
         }
         let offsets = offsets.filter(|offsets| offsets.entries() > 0);
-        Ok(Self { durations, offsets, sizes, chunks, sync, blocks, count })
+        Ok(Self { durations, offsets, sizes, chunks, sync, blocks, begins: 0, count })
+    }
+
+    /// The same, decoded from a time on.
+    pub(crate) fn beginning_at(self, begins: i64) -> Self {
+        Self { begins, ..self }
     }
 
     /// How many samples there are, of which it is known where they lie.
@@ -92,7 +99,7 @@ impl Samples {
         .collect()
     }
 
-    /// The end of the last one's decoding: all durations together.
+    /// The end of the last one's decoding.
     pub(crate) fn decoded(&self) -> i64 {
         self.decode_of(self.count)
     }
@@ -100,7 +107,7 @@ impl Samples {
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals {
             sync: self.sync.among(self.count),
-            ticks: u64::try_from(self.decoded()).unwrap_or(0),
+            ticks: u64::try_from(self.decoded().saturating_sub(self.begins)).unwrap_or(0),
             ..Totals::default()
         };
         let mut next = self.chunks.of_sample(0);
@@ -135,7 +142,7 @@ impl Samples {
         Walk {
             samples: self,
             next: from,
-            decode: run.map_or(0, |run| decode_of(&run, from)),
+            decode: run.map_or(0, |run| self.decode_in(&run, from)),
             durations: self.durations.values(from),
             offsets: self.offsets.as_ref().map(|offsets| offsets.values(from)),
             sizes: self.sizes.walk(from),
@@ -162,9 +169,14 @@ impl Samples {
     /// When a sample is decoded; behind the last one, when that ends.
     pub(crate) fn decode_of(&self, sample: u32) -> i64 {
         match self.durations.of_sample(sample) {
-            Some(run) => decode_of(&run, sample),
-            None => self.durations.sum(),
+            Some(run) => self.decode_in(&run, sample),
+            None => self.begins.saturating_add(self.durations.sum()),
         }
+    }
+
+    fn decode_in(&self, run: &Run, sample: u32) -> i64 {
+        let within = i64::from(sample.saturating_sub(run.first)).saturating_mul(run.value.into());
+        self.begins.saturating_add(run.sum).saturating_add(within)
     }
 
     /// Where the samples between two lie, chunk by chunk. Where they are in blocks, both are the first ones of
@@ -216,7 +228,7 @@ impl Samples {
     /// When each is composed, in the order of decoding.
     pub(crate) fn compositions(&self) -> impl Iterator<Item = i64> + '_ {
         let mut offsets = self.offsets.as_ref().map(|offsets| offsets.values(0));
-        let mut decode: i64 = 0;
+        let mut decode = self.begins;
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
         self.durations.values(0).take(count).map(move |duration| {
             let offset = offsets.as_mut().and_then(Iterator::next).unwrap_or(0).cast_signed();
@@ -228,6 +240,7 @@ impl Samples {
 
     /// The last sample that is decoded at or before a time.
     pub(crate) fn decoded_at(&self, time: i64) -> Option<u32> {
+        let time = time.saturating_sub(self.begins);
         let run = self.durations.at_sum(time)?;
         let since = time.saturating_sub(run.sum);
         let within = since.checked_div(run.value.into()).unwrap_or(i64::MAX);
@@ -267,11 +280,6 @@ impl Samples {
             }
         }
     }
-}
-
-fn decode_of(run: &super::runs::Run, sample: u32) -> i64 {
-    let within = i64::from(sample.saturating_sub(run.first)).saturating_mul(run.value.into());
-    run.sum.saturating_add(within)
 }
 
 /// Samples one behind the other.

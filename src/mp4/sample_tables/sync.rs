@@ -97,6 +97,11 @@ impl Sync {
         self.partial.as_ref().map(|partial| partial.between(from, to))
     }
 
+    /// Whether no more is said than which samples are such: stss, or nothing.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.partial.is_none() && self.random.is_none()
+    }
+
     /// Whether each sample is one.
     pub(crate) fn is_all(&self) -> bool {
         self.count().is_none() && self.random.is_none()

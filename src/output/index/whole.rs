@@ -13,13 +13,17 @@ use std::sync::Arc;
 
 /// All of a movie and its payload, in a file whose moov is first: what does not say where things lie is as it
 /// was, byte for byte. None, and nothing is reported, if its tables name chunks that no sample lies in, or an edit
-/// list shows nothing.
+/// list shows nothing; or if it is in fragments.
 pub(crate) fn whole(
     movie: &Arc<Movie>,
     source: &Source,
     report: &mut Report,
     control: &Control,
 ) -> Result<Option<Rope>> {
+    // Samples of fragments are in no table of the moov.
+    if movie.fragmented {
+        return Ok(None);
+    }
     let limits = control.get_limits();
     let mut made = report.clone();
     let mut taken = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{Device, Layout, Target};
 use crate::{
-    Media, Report, Result, Road, Source, Strip,
+    Media, Report, Result, Road, Source, Strip, TimeRange,
     av::{
         input::RawChapter,
         stream::{Stream, StreamKind},
@@ -19,16 +19,17 @@ use crate::{
 use std::sync::Arc;
 
 impl Target {
-    /// Opens the output for a source whose samples its tables tell, with a track for each of its streams. False
-    /// where they can't serve: then nothing has happened.
+    /// Opens the output for a source of whose samples in these ranges its tables tell, with a track for each of its
+    /// streams. False where they can't serve: then nothing has happened.
     pub(crate) fn open_tables(
         &mut self,
         media: &Media,
         road: Road,
+        ranges: &[TimeRange],
         chapters: &[RawChapter],
         report: &mut Report,
     ) -> Result<bool> {
-        let Some(movie) = self.tables_of(media, road, report)? else { return Ok(false) };
+        let Some(movie) = self.tables_of(media, road, ranges, report)? else { return Ok(false) };
         let number = |id: i32| {
             let id = u32::try_from(id).ok()?;
             movie.tracks.iter().position(|track| track.id == id)
@@ -78,7 +79,7 @@ impl Target {
     /// Takes all of a source whose samples its tables tell: what it is made of stays as it is, but for where
     /// chunks lie. False where its tables can't serve.
     pub(crate) fn take_whole(&mut self, media: &Media, road: Road, report: &mut Report) -> Result<bool> {
-        let Some(movie) = self.tables_of(media, road, report)? else { return Ok(false) };
+        let Some(movie) = self.tables_of(media, road, &[TimeRange::ALL], report)? else { return Ok(false) };
         self.finished = whole(&movie, media.source(), report, &self.control)?;
         if self.finished.is_none() {
             report.road = Some(Road::Libav);
@@ -86,8 +87,14 @@ impl Target {
         Ok(self.finished.is_some())
     }
 
-    /// What a source's tables say, if they can serve here.
-    fn tables_of(&self, media: &Media, road: Road, report: &mut Report) -> Result<Option<Arc<Movie>>> {
+    /// What a source's tables say, if they can serve here for all of these ranges; of the first of them.
+    fn tables_of(
+        &self,
+        media: &Media,
+        road: Road,
+        ranges: &[TimeRange],
+        report: &mut Report,
+    ) -> Result<Option<Arc<Movie>>> {
         if self.edit_lists && media.demuxer().is_mov() {
             report.road = Some(Road::Libav);
         }
@@ -95,7 +102,11 @@ impl Target {
         if road != Road::Tables || !takes || !self.edit_lists || !self.extra.is_empty() {
             return Ok(None);
         }
-        let movie = media.movie(&self.control)?;
+        let mut movie = None;
+        for range in ranges {
+            let Some(found) = media.movie(*range, report, &self.control)? else { return Ok(None) };
+            movie.get_or_insert(found);
+        }
         let brand = |movie: &Movie| movie.brands.as_ref().and_then(mp4::major_brand);
         let movie = movie.filter(|movie| is_of_kind(&self.name, brand(movie)));
         let movie = match movie {
@@ -106,7 +117,8 @@ impl Target {
             report.road = Some(Road::Tables);
             if movie.left_out > 0 {
                 report.warn(format!(
-                    "{} of the file's own boxes are left out: those behind the first {}, and what ends beyond the file",
+                    "{} of the file's own boxes are left out: those behind the first {}, what ends beyond the file, and \
+                     what is said of one fragment (emsg)",
                     movie.left_out,
                     movie.others.len()
                 ));
@@ -139,8 +151,10 @@ impl Target {
         &mut self,
         media: &Media,
         pairs: impl Iterator<Item = (usize, usize)>,
+        report: &mut Report,
     ) -> Result<bool> {
-        let (Some(index), Some(movie)) = (&mut self.index, media.movie(&self.control)?) else {
+        let movie = media.movie(TimeRange::ALL, report, &self.control)?;
+        let (Some(index), Some(movie)) = (&mut self.index, movie) else {
             return Ok(false);
         };
         if !is_of_kind(&self.name, movie.brands.as_ref().and_then(mp4::major_brand)) {
