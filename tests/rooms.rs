@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("output", "av error io job media mp4 time"),
     ("edit", "av error io job media mp4 output read time"),
     ("hardware", "av error job words"),
-    ("transcode/settings", "av error hardware io media time words"),
+    ("transcode/settings", "av error hardware io job media time words"),
     ("transcode/filters", "av time transcode/settings"),
     ("transcode/encoders", "av error job media output transcode/settings"),
     (

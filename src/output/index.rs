@@ -18,7 +18,7 @@ use crate::{
     av::input::RawChapter,
     io::Builder,
     mp4::{self, Draft, Moov, Movie},
-    time::Timestamp,
+    time::{Rational, Timestamp},
 };
 use payload::{Part, Payload, packets, silence};
 use plan::{Made, plan};
@@ -109,7 +109,7 @@ impl Index {
         for (gap, range) in &taken.ranges {
             report.packets = report.packets.saturating_add(packets(samples, range));
             self.limits.hold_written(report.packets)?;
-            begins.push(draft.decoded_time());
+            begins.push(decoded(draft));
             match silence(samples, *gap) {
                 Some((gap, bytes)) => {
                     let most = self.limits.memory;
@@ -215,6 +215,13 @@ impl<'a> Parts<'a> {
         limits.hold_output(out.len())?;
         Ok(out.finish())
     }
+}
+
+/// When the samples of a track so far end by decoding.
+fn decoded(draft: &Draft) -> Timestamp {
+    let base = i32::try_from(draft.scale()).ok().and_then(|scale| Rational::new(1, scale));
+    let ticks = i64::try_from(draft.decoded()).unwrap_or(i64::MAX);
+    base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(ticks, base))
 }
 
 /// The header of one of a source's boxes: one that goes on to the file's end says how long it is here.

@@ -5,7 +5,7 @@ mod streams;
 mod tables;
 mod write;
 
-pub(crate) use super::track::Origin;
+pub(crate) use super::track::{KeptOrigin, Origin};
 pub(crate) use begin::Comes;
 
 use super::{

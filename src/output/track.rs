@@ -10,19 +10,37 @@ pub(crate) struct Origin<'a> {
     pub at: u64,
 }
 
+/// The same, for who keeps it.
+pub(crate) struct KeptOrigin {
+    source: Source,
+    at: u64,
+}
+
+impl Origin<'_> {
+    pub(crate) fn keep(self) -> KeptOrigin {
+        KeptOrigin { source: self.source.clone(), at: self.at }
+    }
+}
+
+impl KeptOrigin {
+    pub(crate) fn get(&self) -> Origin<'_> {
+        Origin { source: &self.source, at: self.at }
+    }
+}
+
 /// A packet that waits, and where its payload lies, if it may be referred to there.
 pub(super) struct Held {
     pub packet: Packet,
-    origin: Option<(Source, u64)>,
+    origin: Option<KeptOrigin>,
 }
 
 impl Held {
     pub(super) fn of(packet: Packet, origin: Option<Origin<'_>>) -> Self {
-        Self { packet, origin: origin.map(|origin| (origin.source.clone(), origin.at)) }
+        Self { packet, origin: origin.map(Origin::keep) }
     }
 
     pub(super) fn parts(&mut self) -> (&mut Packet, Option<Origin<'_>>) {
-        (&mut self.packet, self.origin.as_ref().map(|(source, at)| Origin { source, at: *at }))
+        (&mut self.packet, self.origin.as_ref().map(KeptOrigin::get))
     }
 }
 

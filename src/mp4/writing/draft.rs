@@ -11,7 +11,6 @@ use crate::{
         movie::Track,
         sample_tables::{Description, GroupDescriptions, Samples},
     },
-    time::{Rational, Timestamp},
 };
 use bytes::Bytes;
 
@@ -114,11 +113,9 @@ impl Draft {
         self.decoded
     }
 
-    /// The same as a time.
-    pub(crate) fn decoded_time(&self) -> Timestamp {
-        let base = i32::try_from(self.scale).ok().and_then(|scale| Rational::new(1, scale));
-        let ticks = i64::try_from(self.decoded).unwrap_or(i64::MAX);
-        base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(ticks, base))
+    /// Ticks a second.
+    pub(crate) fn scale(&self) -> u32 {
+        self.scale
     }
 
     /// Where its chunks lie, from where the payload begins.

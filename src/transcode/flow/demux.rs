@@ -14,7 +14,7 @@ use crate::{
         subtitle::SubtitleConverter,
     },
     media::{Item, Payloads, Span},
-    output,
+    output::{self, target::Origin},
     read::{Need, Reader, Stretch, preroll_of},
     time::{Rational, Timestamp, convert},
 };
@@ -303,7 +303,7 @@ impl DemuxStage<'_> {
             Some(Forward::Copy { to, in_ac3_frames, front }) => {
                 (*in_ac3_frames, *front) = (false, Front::Kept);
                 let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
-                let origin = at.map(|at| (media.source().clone(), at));
+                let origin = at.map(|at| Origin { source: media.source(), at }.keep());
                 let packet = Coded { packet, base: route.base, origin };
                 to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
             }

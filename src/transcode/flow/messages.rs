@@ -1,8 +1,9 @@
 //! What the stages of a job say to each other, and what they count together.
 
 use crate::{
-    Error, Frame, Media, Result, Source,
+    Error, Frame, Media, Result,
     av::{packet::Packet, stream::Stream},
+    output::target::KeptOrigin,
     read::Noted,
     time::{Rational, Timestamp},
     transcode::settings::Transcode,
@@ -31,7 +32,7 @@ pub(crate) struct Coded {
     /// Of its times, which are on the output's clock.
     pub base: Rational,
     /// Where its payload lies in a source, if it may be referred to there.
-    pub origin: Option<(Source, u64)>,
+    pub origin: Option<KeptOrigin>,
 }
 
 impl Coded {

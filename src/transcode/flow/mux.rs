@@ -15,7 +15,7 @@ use crate::{
     job::Stage,
     output::{
         numbering::Extent,
-        target::{Comes, Origin, Target},
+        target::{Comes, KeptOrigin, Target},
     },
     time::{Rational, Timestamp},
 };
@@ -215,8 +215,13 @@ impl Muxing<'_> {
             state.silent = true;
         }
         let time = packet.dts().or(packet.pts());
-        let origin = origin.as_ref().map(|(source, at)| Origin { source, at: *at });
-        self.target.write_placed(index, &mut packet, base, origin, self.report)?;
+        self.target.write_placed(
+            index,
+            &mut packet,
+            base,
+            origin.as_ref().map(KeptOrigin::get),
+            self.report,
+        )?;
         self.told = self.told.saturating_add(1);
         if self.told % REPORT_EVERY == 1
             && let Some(time) = time
