@@ -26,6 +26,7 @@ mod long_packets;
 mod matrix;
 mod numbering;
 mod properties;
+mod readers;
 mod roads;
 mod samples;
 mod segments;

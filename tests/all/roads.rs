@@ -183,7 +183,7 @@ pub fn cutting(media: &Media, road: Road, mode: CutMode, keep: &[(f64, f64)]) ->
 }
 
 /// All MP4s that the tests have.
-fn sources() -> Vec<(String, PathBuf)> {
+pub fn sources() -> Vec<(String, PathBuf)> {
     let pool = pool().into_iter().filter(|fixture| is_mov(&fixture.path));
     let mut all: Vec<_> = pool.map(|fixture| (fixture.name.to_owned(), fixture.path)).collect();
     for folder in [footage(), footage().join("cases")] {
