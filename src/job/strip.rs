@@ -34,8 +34,8 @@ impl Strip {
     }
 }
 
-/// Whether a tag's name, in lower case, is one of those for places.
+/// Whether a tag's name, in lower case, is one of those for places, or for what may hold all (XMP).
 pub(crate) fn tells_place(tag: &[u8]) -> bool {
-    const WORDS: [&[u8]; 5] = [b"location", b"gps", b"geo", b"latitude", b"longitude"];
+    const WORDS: [&[u8]; 6] = [b"location", b"gps", b"geo", b"latitude", b"longitude", b"xmp"];
     WORDS.iter().any(|word| tag.windows(word.len()).any(|part| part == *word))
 }

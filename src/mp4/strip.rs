@@ -3,11 +3,15 @@
 use super::{
     boxes::{children, name},
     movie::{Movie, Track},
-    writing::{put_box, put_boxed},
+    writing::{OF_SAMPLES, put_box, put_boxed},
 };
 use crate::job::{Strip, tells_place};
 use bytes::Bytes;
 use std::ops::Range;
+
+/// Handlers of tracks that are played, or shown beside those that are. What others hold is a maker's own.
+const PLAYED: [&[u8; 4]; 11] =
+    [b"vide", b"auxv", b"pict", b"soun", b"text", b"sbtl", b"subt", b"subp", b"clcp", b"tmcd", b"hint"];
 
 /// Sample entries of tracks that tell where and how a camera was: GoPro's, Android's, Apple's, Sony's, and what may be
 /// anything.
@@ -24,6 +28,23 @@ const KNOWN: [&[u8; 4]; 30] = [
     b"desc", b"ldes", b"tvsh", b"hdvd", b"kind", b"hnti", b"ludt", b"strk",
 ];
 
+/// Google's box of how pictures lie on a sphere ("Spherical Video" 1): without it they are shown flat.
+const SPHERICAL: [u8; 16] =
+    [0xff, 0xcc, 0x82, 0x63, 0xf8, 0x55, 0x4a, 0x93, 0x88, 0x14, 0x58, 0x7a, 0x02, 0x52, 0x1f, 0xdd];
+
+/// What a box holds that is needed to play it, but for what is looked into. All others are makers' own.
+fn needed(within: [u8; 4]) -> &'static [&'static [u8; 4]] {
+    match &within {
+        b"moov" => &[b"mvhd", b"mvex", b"iods", b"pssh", b"clip", b"ctab", b"prfl"],
+        b"trak" => &[b"tkhd", b"edts", b"tapt", b"clip", b"matt", b"load", b"imap", b"trgr"],
+        b"mdia" => &[b"mdhd", b"elng"],
+        b"minf" => &[b"vmhd", b"smhd", b"hmhd", b"nmhd", b"sthd", b"gmhd", b"dinf"],
+        b"stbl" => &OF_SAMPLES,
+        b"meta" => &[b"hdlr", b"keys", b"mhdr", b"ctry", b"lang"],
+        _ => &[],
+    }
+}
+
 impl Movie {
     /// The same without what the result is not to tell, and what was left out that may have told something else. None
     /// where a track's tables can't be meant.
@@ -35,30 +56,24 @@ impl Movie {
         let mut tracks = self.tracks.iter();
         for (kind, content) in children(&self.content) {
             if &kind != b"trak" {
-                stripping.copy(&mut to, kind, &content);
+                stripping.copy(&mut to, *b"moov", kind, &content);
                 continue;
             }
             let track = tracks.next()?;
             if !stripping.gone.contains(&track.id) {
                 let begins = to.len().saturating_add(8);
-                stripping.copy(&mut to, kind, &content);
+                stripping.copy(&mut to, *b"moov", kind, &content);
                 kept.push((track, begins..to.len()));
             } else {
-                stripping.left_out.push(format!("track {} ({})", track.id, what_it_is(track)));
+                stripping.leave_out(format!("track {} ({})", track.id, what_it_is(track)));
             }
         }
         let content = Bytes::from(to);
         let track =
             |(track, range): &(&Track, Range<usize>)| track.with_content(content.slice(range.clone()));
         let tracks = kept.iter().map(track).collect::<Option<Vec<_>>>()?;
-        let mut others = self.others.clone();
-        others.retain(|place| {
-            let is_kept = !matches!(&place.kind, b"meta" | b"uuid" | b"udta");
-            if !is_kept && strip == Strip::Location {
-                stripping.left_out.push(format!("box {}", name(place.kind)));
-            }
-            is_kept
-        });
+        // Of a file's own boxes none is needed beside its index and its payload.
+        self.others.iter().for_each(|place| stripping.leave_out(format!("box {}", name(place.kind))));
         let movie = Self {
             scale: self.scale,
             tracks,
@@ -68,7 +83,7 @@ impl Movie {
             content,
             at: 0,
             brands: self.brands.clone(),
-            others,
+            others: Vec::new(),
             left_out: self.left_out,
             names_places: self.names_places,
         };
@@ -78,7 +93,17 @@ impl Movie {
 
 fn tells_telemetry(track: &Track) -> bool {
     let is_one = |kind: [u8; 4]| TELEMETRY.contains(&&kind);
-    matches!(&track.handler, b"meta" | b"camm") || track.descriptions.iter().any(|own| is_one(own.kind))
+    !PLAYED.contains(&&track.handler) || track.descriptions.iter().any(|own| is_one(own.kind))
+}
+
+/// Whether a tag of this type names a place.
+fn names_place(kind: [u8; 4]) -> bool {
+    PLACES.contains(&&kind) || tells_place(&kind.to_ascii_lowercase())
+}
+
+/// Whether a uuid is Google's of a sphere, and tells no place besides.
+fn is_spherical(content: &Bytes) -> bool {
+    content.starts_with(&SPHERICAL) && !tells_place(&content.to_ascii_lowercase())
 }
 
 fn what_it_is(track: &Track) -> String {
@@ -98,21 +123,34 @@ impl Stripping {
         self.strip == Strip::Metadata
     }
 
-    /// Copies a box of a moov, a trak or a mdia, but for what is not to be told.
-    fn copy(&mut self, to: &mut Vec<u8>, kind: [u8; 4], content: &Bytes) {
-        match &kind {
-            b"trak" | b"mdia" => put_boxed(to, kind, |to| {
-                children(content).for_each(|(kind, content)| self.copy(to, kind, &content));
-            }),
-            b"tref" => self.copy_references(to, content),
-            b"udta" => self.copy_tags(to, content),
-            b"meta" if self.is_all() => {}
-            b"meta" => self.copy_keys(to, content),
-            b"uuid" if self.is_all() => {}
-            b"uuid" => self.left_out.push("box uuid".into()),
-            b"mvhd" | b"tkhd" | b"mdhd" if self.is_all() => put_box(to, kind, &undated(content)),
-            b"hdlr" if self.is_all() => put_box(to, kind, &unnamed(content)),
-            _ => put_box(to, kind, content),
+    /// Each is told once, and not more than a person reads.
+    fn leave_out(&mut self, what: String) {
+        const MOST: usize = 64;
+        if self.left_out.len() < MOST && !self.left_out.contains(&what) {
+            self.left_out.push(what);
+        }
+    }
+
+    /// Copies a box, but for what is not to be told. Each is looked into at its own place alone, which bounds how deep
+    /// they lie in each other.
+    fn copy(&mut self, to: &mut Vec<u8>, within: [u8; 4], kind: [u8; 4], content: &Bytes) {
+        match (&within, &kind) {
+            (b"moov", b"trak") | (b"trak", b"mdia") | (b"mdia", b"minf") | (b"minf", b"stbl") => {
+                put_boxed(to, kind, |to| {
+                    children(content).for_each(|(inner, content)| self.copy(to, kind, inner, &content));
+                });
+            }
+            (b"trak", b"tref") => self.copy_references(to, content),
+            (_, b"udta") => self.copy_tags(to, content),
+            (_, b"meta" | b"uuid") if self.is_all() => {}
+            (_, b"meta") => self.copy_keys(to, content),
+            (b"trak", b"uuid") if is_spherical(content) => put_box(to, kind, content),
+            (_, b"mvhd" | b"tkhd" | b"mdhd") if self.is_all() => put_box(to, kind, &undated(content)),
+            (b"mdia" | b"minf", b"hdlr") if self.is_all() => put_box(to, kind, &unnamed(content)),
+            (b"mdia" | b"minf", b"hdlr") => put_box(to, kind, content),
+            (_, known) if needed(within).contains(&known) => put_box(to, kind, content),
+            (_, b"free" | b"skip" | b"wide") => {}
+            _ => self.leave_out(format!("box {} of {}", name(kind), name(within))),
         }
     }
 
@@ -138,11 +176,12 @@ impl Stripping {
         for (kind, content) in children(content) {
             match &kind {
                 b"chpl" => put_box(&mut kept, kind, &content),
-                _ if self.is_all() || PLACES.contains(&&kind) => {}
+                _ if self.is_all() || names_place(kind) => {}
                 b"meta" => self.copy_keys(&mut kept, &content),
+                b"free" | b"skip" => {}
                 [0xa9, ..] => put_box(&mut kept, kind, &content),
                 known if KNOWN.contains(&known) => put_box(&mut kept, kind, &content),
-                _ => self.left_out.push(format!("box {} of user data", name(kind))),
+                _ => self.leave_out(format!("box {} of user data", name(kind))),
             }
         }
         // QuickTime's may end with four zeros, which are no box.
@@ -165,14 +204,16 @@ impl Stripping {
             .unwrap_or_default();
         let is_list = children(&boxes).any(|(kind, _)| &kind == b"ilst");
         if !is_list {
-            self.left_out.push("box meta".into());
+            self.leave_out("box meta".into());
             return;
         }
         put_boxed(to, *b"meta", |to| {
             to.extend_from_slice(head.unwrap_or_default());
             for (kind, content) in children(&boxes) {
                 if &kind != b"ilst" {
-                    put_box(to, kind, &content);
+                    if needed(*b"meta").contains(&&kind) {
+                        put_box(to, kind, &content);
+                    }
                     continue;
                 }
                 put_boxed(to, kind, |to| {
@@ -180,13 +221,12 @@ impl Stripping {
                         let number =
                             usize::try_from(u32::from_be_bytes(kind)).ok().and_then(|n| n.checked_sub(1));
                         let key = number.and_then(|number| keys.get(number));
-                        let named: &[u8] = match key {
-                            Some(key) => key,
-                            // A tag with a name of its own has that in it.
-                            None if &kind == b"----" => &content,
-                            None => &[],
-                        };
-                        if !PLACES.contains(&&kind) && !tells_place(&named.to_ascii_lowercase()) {
+                        // A tag with a name of its own has that in it, in front of what it says.
+                        let is_own = &kind == b"----";
+                        let own = children(&content).filter(|(kind, _)| is_own && kind != b"data");
+                        let names = own.map(|(_, name)| name).chain(key.cloned());
+                        let tells = |name: Bytes| tells_place(&name.to_ascii_lowercase());
+                        if !names_place(kind) && !names.into_iter().any(tells) {
                             put_box(to, kind, &content);
                         }
                     }

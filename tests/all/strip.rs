@@ -157,3 +157,101 @@ fn chapters_stay_and_covers_go_with_what_describes_it() {
         }
     }
 }
+
+/// A clip whose boxes have these behind what they hold.
+fn with_boxes(folder: &Path, paths: &[&str], boxes: &[u8]) -> PathBuf {
+    let path = folder.join("more.mp4");
+    ffmpeg(&[
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=64x48:r=25:d=2",
+        "-g",
+        "25",
+        "-c:v",
+        "libx264",
+        path.to_str().unwrap(),
+    ]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    for path in paths {
+        let found = find(&bytes, path).unwrap();
+        let kind = path.rsplit('/').next().unwrap().as_bytes().first_chunk::<4>().unwrap();
+        let content = [&bytes[found.content()..found.end()], boxes].concat();
+        bytes = replace_box(&bytes, path, 0, &make_box(kind, &content));
+    }
+    bytes.extend(boxes);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn tags(all: &[u8]) -> Vec<u8> {
+    let hdlr = make_box(b"hdlr", &[&[0; 8][..], b"mdir", &[0; 13]].concat());
+    make_box(b"meta", &[&[0; 4][..], &hdlr, all].concat())
+}
+
+fn own_tag(name: &str, value: &str) -> Vec<u8> {
+    let mean = make_box(b"mean", b"\0\0\0\0com.apple.iTunes");
+    let name = make_box(b"name", &[&[0; 4], name.as_bytes()].concat());
+    let data = make_box(b"data", &[&[0, 0, 0, 1, 0, 0, 0, 0], value.as_bytes()].concat());
+    make_box(b"----", &[mean, name, data].concat())
+}
+
+#[test]
+fn what_nobody_knows_tells_no_place_wherever_it_lies() {
+    oracle!("stripping");
+    let folder = tempfile::tempdir().unwrap();
+    let place = PLACE.as_bytes();
+    let list = make_box(b"ilst", &own_tag("XMP", PLACE));
+    let boxes = [
+        make_box(b"gps ", place),
+        make_box(b"SEFT", place),
+        make_box(b"free", place),
+        make_box(b"uuid", &[&[7; 16], place].concat()),
+        make_box(b"udta", &[make_box(b"XMP_", place), make_box(b"skip", place)].concat()),
+        tags(&[list, make_box(b"xml ", &[&[0; 4], place].concat()), make_box(b"uuid", place)].concat()),
+    ];
+    let paths = ["moov", "moov/trak", "moov/trak/mdia", "moov/trak/mdia/minf", "moov/trak/mdia/minf/stbl"];
+    let path = with_boxes(folder.path(), &paths, &boxes.concat());
+    let before = frames(&path, "0:v:0");
+    for strip in [Strip::Location, Strip::Metadata] {
+        for (name, clip) in [
+            ("remux", remux(&open(&path), &Remux::new().strip(strip), &Control::new()).unwrap()),
+            (
+                "cut",
+                cut(&open(&path), &Cut::new().keep(TimeRange::ALL).strip(strip), &Control::new()).unwrap(),
+            ),
+        ] {
+            assert_eq!(clip.report.road, Some(Road::Tables), "{name} {strip:?}");
+            assert!(!has(&clip.rope.to_bytes().unwrap(), place), "{name} {strip:?}: it tells the place");
+            assert_eq!(frames(&save(&clip, folder.path(), "out.mp4"), "0:v:0"), before, "{name} {strip:?}");
+        }
+    }
+}
+
+#[test]
+fn what_tells_no_place_stays_where_places_go() {
+    oracle!("stripping");
+    let folder = tempfile::tempdir().unwrap();
+    let sphere = b"\xff\xcc\x82\x63\xf8\x55\x4a\x93\x88\x14\x58\x7a\x02\x52\x1f\xdd<rdf:SphericalVideo/>";
+    // What a tag of a name of its own says is not its name.
+    let list = make_box(b"ilst", &own_tag("PRODUCER", "George Martin"));
+    let boxes = [make_box(b"uuid", sphere), tags(&list)].concat();
+    let path = with_boxes(folder.path(), &["moov/trak"], &boxes);
+    let clip = remux(&open(&path), &Remux::new().strip(Strip::Location), &Control::new()).unwrap();
+    let bytes = clip.rope.to_bytes().unwrap();
+    assert!(has(&bytes, sphere) && has(&bytes, b"George Martin"));
+}
+
+#[test]
+fn boxes_within_each_other_however_deep_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    const DEEP: u32 = 200_000;
+    let chain: Vec<u8> =
+        (1..=DEEP).rev().flat_map(|left| [(8 * left).to_be_bytes(), *b"trak"]).flatten().collect();
+    let path = with_boxes(folder.path(), &["moov/trak"], &chain);
+    for strip in [Strip::Location, Strip::Metadata] {
+        let clip = remux(&open(&path), &Remux::new().strip(strip), &Control::new()).unwrap();
+        assert_eq!(clip.report.road, Some(Road::Tables));
+        assert!(clip.rope.len() < u64::from(DEEP), "{strip:?}");
+    }
+}

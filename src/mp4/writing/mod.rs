@@ -10,6 +10,7 @@ mod put;
 
 pub(crate) use draft::Draft;
 pub(crate) use kept::with_first_samples;
+pub(super) use moov::OF_SAMPLES;
 pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
 pub(super) use put::boxed as put_boxed;
 pub(crate) use put::kept as put_box;
