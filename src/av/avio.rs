@@ -74,18 +74,19 @@ struct Context<S> {
 }
 
 impl<S> Context<S> {
-    fn new(state: S, writes: bool, read: ReadFn, write: WriteFn, seek: SeekFn) -> Result<Self> {
+    /// With a buffer of so many bytes.
+    fn new(state: S, room: c_int, read: ReadFn, write: WriteFn, seek: SeekFn) -> Result<Self> {
+        let (writes, size) = (write.is_some(), usize::try_from(room).unwrap_or(0));
         let state = NonNull::from(Box::leak(Box::new(state)));
         // SAFETY: the buffer comes from av_malloc, as AVIO demands (NULL is refused below), and the opaque
         // pointer stays valid until `drop`.
         unsafe {
-            let buffer = ff::av_malloc(BUFFER as usize).cast::<u8>();
+            let buffer = ff::av_malloc(size).cast::<u8>();
             if !buffer.is_null() {
                 // Whatever libav does, nobody ever reads bytes without a value.
-                std::ptr::write_bytes(buffer, 0, BUFFER as usize);
+                std::ptr::write_bytes(buffer, 0, size);
                 let opaque = state.as_ptr().cast();
-                let pb =
-                    ff::avio_alloc_context(buffer, BUFFER, c_int::from(writes), opaque, read, write, seek);
+                let pb = ff::avio_alloc_context(buffer, room, c_int::from(writes), opaque, read, write, seek);
                 if let Some(pb) = NonNull::new(pb) {
                     return Ok(Self { pb, state });
                 }

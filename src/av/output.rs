@@ -58,7 +58,10 @@ impl Output {
         direct: bool,
         interleave: bool,
     ) -> Result<Self> {
-        let io = WriteIo::new(device, control, direct)?;
+        let io = match muxer.is_mov() && device.len().is_none() {
+            true => WriteIo::of_fragments(device, control)?,
+            false => WriteIo::new(device, control, direct)?,
+        };
         // Nothing is opened by this name, but movenc.c warns about other endings.
         let name = if muxer.name() == "ipod" { c"output.m4a" } else { c"" };
         let mut context = muxer.context(name)?;

@@ -1,6 +1,6 @@
 //! AVIOContext that reads from a device.
 
-use super::{Common, Context, SeekFn, finish_seek, seek_to};
+use super::{BUFFER, Common, Context, SeekFn, finish_seek, seek_to};
 use crate::{Control, Error, ErrorKind, Limits, Result, av::gathered::Gathered};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -96,7 +96,7 @@ impl ReadIo {
             beside: None,
             scratch: Vec::new(),
         };
-        let mut context = Context::new(state, false, Some(read), None, seek)?;
+        let mut context = Context::new(state, BUFFER, Some(read), None, seek)?;
         context.state().pb = context.pb.as_ptr();
         Ok(Self(context))
     }

@@ -1,6 +1,6 @@
 //! AVIOContext that writes to a device.
 
-use super::{Common, Context, Out, SeekFn, finish_seek, seek_to};
+use super::{BUFFER, Common, Context, Out, SeekFn, finish_seek, seek_to};
 use crate::{Control, Error, Result, av::umid::Umid};
 use ffmpeg_sys_next as ff;
 use std::ffi::{c_int, c_void};
@@ -41,15 +41,34 @@ unsafe impl Send for WriteIo {}
 impl WriteIo {
     /// With `direct`, payload comes to the device by the packet's own pointer.
     pub(crate) fn new(device: Box<dyn WriteDevice>, control: Control, direct: bool) -> Result<Self> {
+        Self::with_room(device, control, direct, BUFFER, 256 * 1024)
+    }
+
+    /// For an MP4 in fragments. movenc.c writes what lies in an index (moof, mfra), and goes back to say how long it is
+    /// (update_size). Where the device can't go back, AVIO's buffer has to hold all of it, and nothing in front.
+    pub(in crate::av) fn of_fragments(device: Box<dyn WriteDevice>, control: Control) -> Result<Self> {
+        // Indices of 60 000 samples, or as many fragments.
+        const ROOM: c_int = 1 << 20;
+        Self::with_room(device, control, false, ROOM, 0)
+    }
+
+    /// `held`: what is not written out behind a packet.
+    fn with_room(
+        device: Box<dyn WriteDevice>,
+        control: Control,
+        direct: bool,
+        room: c_int,
+        held: c_int,
+    ) -> Result<Self> {
         let seek: SeekFn = if device.len().is_some() { Some(write_seek) } else { None };
         let common = Common::new(control);
         let state = WriteState { common, device, current: None, payload: 0, umid: None };
-        let context = Context::new(state, true, None, Some(write), seek)?;
+        let context = Context::new(state, room, None, Some(write), seek)?;
         // SAFETY: the context is live. min_packet_size is 0 for custom I/O, which flushes after each packet;
         // 256 KiB is what libav's own file protocol has.
         unsafe {
             (*context.pb.as_ptr()).direct = c_int::from(direct);
-            (*context.pb.as_ptr()).min_packet_size = 256 * 1024;
+            (*context.pb.as_ptr()).min_packet_size = held;
         }
         Ok(Self(context))
     }

@@ -73,6 +73,29 @@ fn into_sinks(fragments: &[Option<Fragment>]) {
 }
 
 #[test]
+fn every_fragment_says_how_long_it_is_where_nothing_goes_back() {
+    oracle!("sinks");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.mp4");
+    let inputs = ["-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=200", "-f", "lavfi", "-i", "sine=d=200"];
+    let coded =
+        ["-c:v", "libx264", "-g", "25", "-preset", "ultrafast", "-c:a", "aac", path.to_str().unwrap()];
+    ffmpeg(&[&inputs[..], &coded].concat());
+    let copied = VideoSettings::new().codec(VideoCodec::Copy);
+    let settings = Transcode::new().format("mp4").video(copied).audio(audio(AudioCodec::Copy));
+    let (to, from) = avrope::io::channel(4);
+    let reader = std::thread::spawn(move || from.map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>());
+    let settings = settings.fragment(Fragment::Keyframe);
+    transcode_to(&open(&path), &settings, Sink::channel(to), &Control::default()).unwrap();
+    let bytes = reader.join().unwrap().concat();
+    // Each of their indices lies somewhere else in the buffers on its way.
+    let boxes = common::boxes(&bytes, 0, bytes.len());
+    let fragments = boxes.iter().filter(|own| &own.kind == b"moof").count();
+    assert!(fragments >= 200 && boxes.iter().all(|own| own.end() > own.start), "{fragments} fragments");
+    assert_eq!(boxes.last().unwrap().end(), bytes.len());
+}
+
+#[test]
 fn speech_goes_from_mp3_bytes_to_m4a_bytes() {
     let speech = std::fs::read(common::fixture("mp3").unwrap()).unwrap();
     let media = Media::open(Source::from_bytes(speech).named("speech.mp3")).unwrap();
