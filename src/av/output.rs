@@ -146,8 +146,11 @@ impl Output {
         Ok(())
     }
 
-    pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter) -> Result<()> {
-        let metadata = Dict::from_pairs(&chapter.metadata)?;
+    /// Adds a chapter, but for what is not to be told of it.
+    pub(crate) fn add_chapter(&mut self, id: i64, chapter: &RawChapter, strip: Strip) -> Result<()> {
+        let mut metadata = chapter.metadata.clone();
+        metadata.retain(|(tag, _)| strip.keeps_of_chapter(tag));
+        let metadata = Dict::from_pairs(&metadata)?;
         // SAFETY: chapters are made as ffmpeg itself makes them: av_mallocz'ed, and the array grown by
         // av_dynarray_add_nofree, which leaves it alone where there is no memory. So avformat_free_context
         // frees both. The struct's size is part of the ABI that the bindings were made from.

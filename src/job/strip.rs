@@ -32,6 +32,11 @@ impl Strip {
             Self::Metadata => matches!(tag.as_str(), "language" | "timecode" | "filename" | "mimetype"),
         }
     }
+
+    /// The same of a chapter, which stays with its title.
+    pub(crate) fn keeps_of_chapter(self, tag: &str) -> bool {
+        tag.eq_ignore_ascii_case("title") || self.keeps(tag)
+    }
 }
 
 /// Whether a tag's name, in lower case, is one of those for places, or for what may hold all (XMP).

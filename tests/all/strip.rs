@@ -255,3 +255,22 @@ fn boxes_within_each_other_however_deep_are_left_out() {
         assert!(clip.rope.len() < u64::from(DEEP), "{strip:?}");
     }
 }
+
+#[test]
+fn chapters_keep_their_titles_and_not_their_places() {
+    oracle!("stripping");
+    let folder = tempfile::tempdir().unwrap();
+    let (told, path) = (folder.path().join("told.txt"), folder.path().join("told.mkv"));
+    let chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\ncomment=A remark\n";
+    std::fs::write(&told, format!(";FFMETADATA1\n{chapter}location={PLACE}\nGPSPosition={PLACE}\n")).unwrap();
+    let inputs = ["-f", "lavfi", "-i", "sine=d=2", "-i", told.to_str().unwrap(), "-map_chapters", "1"];
+    ffmpeg(&[&inputs[..], &["-map", "0", "-c:a", "aac", path.to_str().unwrap()]].concat());
+    for strip in [Strip::Nothing, Strip::Location, Strip::Metadata] {
+        let clip = remux(&open(&path), &Remux::new().strip(strip).format("mkv"), &Control::new()).unwrap();
+        let bytes = clip.rope.to_bytes().unwrap();
+        assert_eq!(has(&bytes, PLACE.as_bytes()), strip == Strip::Nothing, "{strip:?}");
+        assert_eq!(has(&bytes, b"A remark"), strip != Strip::Metadata, "{strip:?}");
+        let found = ffprobe(&save(&clip, folder.path(), "out.mkv"), &["-show_chapters"]);
+        assert_eq!(found["chapters"][0]["tags"]["title"], "One", "{strip:?}");
+    }
+}

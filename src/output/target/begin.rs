@@ -250,7 +250,7 @@ impl Target {
             .collect();
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {
-            output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+            output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter, self.strip)?;
         }
         for stream in streams {
             self.tell(&(stream.codec(), stream.extradata(), stream.time_base(), stream.size()));

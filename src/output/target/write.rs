@@ -236,7 +236,7 @@ impl Target {
         let mut output = output.ok_or_else(|| Error::new(ErrorKind::Bug, "the output was ended twice"))?;
         if self.has_late_chapters() {
             for (id, chapter) in self.chapters.iter().enumerate() {
-                output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter)?;
+                output.add_chapter(i64::try_from(id).unwrap_or(i64::MAX), chapter, self.strip)?;
             }
         }
         for track in &self.tracks {
