@@ -38,6 +38,19 @@ fn begin_copied(track: &mut Track, stream: &Stream, muxer: Muxer, extent: Extent
     }
 }
 
+/// What of libav's muxer of MP4 makes an index that ours can't take the place of: fragments, room in front, tracks
+/// without numbers, and encryption, which says in the index where in the file its own tables lie (saio).
+const OF_ANOTHER_INDEX: [&str; 8] = [
+    "frag_duration",
+    "frag_size",
+    "frag_interleave",
+    "min_frag_duration",
+    "moov_size",
+    "use_stream_ids_as_track_ids",
+    "encryption_scheme",
+    "encryption_key",
+];
+
 impl Target {
     pub(super) fn options(&self, has_video: bool) -> Vec<(String, String)> {
         // What libav's muxers call experimental (FLAC and Opus in MP4, before FFmpeg 6) is in the standards
@@ -71,6 +84,12 @@ impl Target {
                 return Err(Error::invalid(message)
                     .with_setting("fragment")
                     .advise("ask for fragments by their own setting; else the index goes first"));
+            }
+            if self.edit_lists && OF_ANOTHER_INDEX.contains(&key.as_str()) {
+                let message = format!("the option '{key}' is not for an MP4 whose index avrope writes");
+                return Err(Error::unsupported(message)
+                    .with_setting("fragment")
+                    .advise("leave it out, or ask for fragments"));
             }
             self.muxer.check_option(key, value)?;
         }
