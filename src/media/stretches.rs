@@ -151,9 +151,20 @@ impl Stretches {
     fn read_segments(&self, reader: &mut SourceReader, control: &Control) -> Result<Vec<Segment>> {
         let len = reader.len().unwrap_or(0);
         let largest = self.indices.iter().max_by_key(|index| index.len());
+        // What lies in front of its first segment it does not tell.
+        let largest = largest.filter(|index| index.place <= self.begins);
         let told = largest.map(|index| of_index(index, len)).unwrap_or_default();
-        if !told.is_empty() {
-            return Ok(told);
+        if let Some(last) = told.last() {
+            // Segments that were put one behind the other each have an index of their own.
+            let mut is_all = true;
+            reader.prefetch(std::slice::from_ref(&(last.end..len)), control)?;
+            mp4::boxes(&mut reading(reader, control), last.end, len, |_, place| {
+                is_all &= &place.kind != b"moof";
+                Ok(is_all)
+            })?;
+            if is_all {
+                return Ok(told);
+            }
         }
         let tail = len.saturating_sub(TAIL)..len;
         reader.prefetch(std::slice::from_ref(&tail), control)?;

@@ -296,6 +296,47 @@ mod far {
         }
     }
 
+    /// Segments of DASH and HLS that were put one behind the other: the index in front of the first tells of that
+    /// alone. And one that leaves the first ones out.
+    #[test]
+    fn an_index_of_some_segments_is_none_of_all() {
+        oracle!("fragments");
+        let coding = ["-c:v", "libx264", "-g", "25", "-frag_duration", "1000000", "-movflags"];
+        let made = |name: &str, flags: &str| {
+            let args = [&PICTURE[..], &coding, &[flags]].concat();
+            std::fs::read(made_by_ffmpeg(&format!("fragments-{name}.mp4"), &args)).unwrap()
+        };
+        let each = made("each", "dash+frag_keyframe");
+        let indices = find_all(&each, "sidx");
+        assert!(indices.len() > 4 && each.len() - indices[1].start < 64 << 10);
+        let mut later = made("all", "dash+frag_keyframe+global_sidx");
+        let sidx = find_all(&later, "sidx").remove(0);
+        // Its content: version, track, scale, first time and offset of 8 bytes, count, and entries of 12.
+        let (begins, entries) = (sidx.content() + 12, sidx.content() + 32);
+        let number = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        for _ in 0..2 {
+            let (size, lasts) = (number(&later, entries), number(&later, entries + 4));
+            for (at, more) in [(begins + 4, lasts), (begins + 12, size)] {
+                let sum = number(&later, at) + more;
+                later[at..at + 4].copy_from_slice(&sum.to_be_bytes());
+            }
+            // What is left behind the last one is not read.
+            later.copy_within(entries + 12..sidx.end(), entries);
+            later[entries - 1] -= 1;
+        }
+        for (name, bytes) in [("each", each), ("later", later)] {
+            let (far, near) = (far(&bytes.clone().into()).0, Source::from(bytes));
+            for keep in [(0.0, 2.4), (1.3, 4.7), (3.0, 5.0)] {
+                let of = |source: &Source| {
+                    let clip = cut_of(&Media::open(source.clone()).unwrap(), Road::Tables, keep);
+                    let bytes = clip.rope.to_bytes().unwrap();
+                    (clip.report.road, clip.report.ranges, clip.report.warnings, bytes)
+                };
+                assert!(of(&far) == of(&near), "{name} {keep:?}");
+            }
+        }
+    }
+
     /// An index that leads elsewhere is no index; what is cut is the same.
     #[test]
     fn an_index_that_lies_leads_nowhere() {
