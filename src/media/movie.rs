@@ -110,6 +110,8 @@ impl Media {
         let begins = if kinds(StreamKind::Video) { time(at(from)).min(from) } else { from };
         let mut first = at(if kinds(StreamKind::Audio) { begins.minus(PREROLL) } else { begins });
         let mut end = all.partition_point(|segment| segment.time < to).max(at(from).saturating_add(1));
+        // Each look makes all tables anew: where fragments are short, many at once.
+        let mut more = 1_usize;
         loop {
             let Some(movie) = stretches.of_segments(&all, first..end, reader, control)? else {
                 return Ok(None);
@@ -117,7 +119,8 @@ impl Media {
             // What an index says of times is about so.
             let is_before = self.begins_before(&movie, from);
             if !is_before && first > 0 && time(first) > begins.minus(APART) {
-                first = first.saturating_sub(1);
+                first = first.saturating_sub(more);
+                more = more.saturating_mul(2);
                 continue;
             }
             let ends = |stream: &Stream| {
@@ -126,7 +129,8 @@ impl Media {
             };
             if !self.reaches(from, to, ends) && end < all.len() {
                 if time(end) < to.plus(APART) {
-                    end = end.saturating_add(1);
+                    end = end.saturating_add(more).min(all.len());
+                    more = more.saturating_mul(2);
                     continue;
                 }
                 return Ok(None);

@@ -337,6 +337,21 @@ mod far {
         }
     }
 
+    /// A fragment for each frame: sound's index tells where the picture's are only about.
+    #[test]
+    fn many_short_fragments_are_cut_as_of_a_near_file() {
+        oracle!("fragments");
+        let input = "-f lavfi -i testsrc2=s=32x32:r=30:d=60 -f lavfi -i sine=440:r=48000:d=60 -map 0 -map 1";
+        let coding = "-c:v libx264 -preset ultrafast -g 60 -c:a aac -b:a 16k -movflags \
+                      frag_every_frame+empty_moov+default_base_moof+global_sidx";
+        let args: Vec<&str> = [input, coding].iter().flat_map(|args| args.split_ascii_whitespace()).collect();
+        let bytes = Bytes::from(std::fs::read(made_by_ffmpeg("fragments-frames.mp4", &args)).unwrap());
+        let clip = cut_of(&Media::open(far(&bytes).0).unwrap(), Road::Tables, (20.0, 50.0));
+        assert_eq!(clip.report.road, Some(Road::Tables));
+        let near = cut_of(&Media::open(Source::from(bytes.to_vec())).unwrap(), Road::Tables, (20.0, 50.0));
+        assert!(near.rope.to_bytes().unwrap() == clip.rope.to_bytes().unwrap());
+    }
+
     /// An index that leads elsewhere is no index; what is cut is the same.
     #[test]
     fn an_index_that_lies_leads_nowhere() {
