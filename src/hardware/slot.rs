@@ -117,7 +117,10 @@ impl Slot {
 }
 
 fn late(limit: Duration) -> Refusal {
-    Refusal::new(format!("it did not open within {} s: its driver is slow or hangs", limit.as_secs_f64()))
+    Refusal::new(format!(
+        "it did not open within {} s: its driver is slow or hangs, or others of its kind were opened first",
+        limit.as_secs_f64()
+    ))
 }
 
 /// A panic while such a lock is held leaves nothing half done.
