@@ -1,7 +1,7 @@
 //! A sample, and what many of them are together.
 
 /// Larger offsets are damage: libav ignores the whole table then (mov.c: mov_read_ctts).
-pub(super) const MOST_OFFSET: u32 = 1 << 28;
+pub(crate) const MOST_OFFSET: u32 = 1 << 28;
 
 /// One sample (ISO/IEC 14496-12, 8.6 and 8.7). Times are in ticks of the media, before edit lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

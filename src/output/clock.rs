@@ -4,6 +4,7 @@
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::Span,
+    mp4::MOST_OFFSET,
     time::{Rational, Timestamp, convert},
 };
 use std::collections::VecDeque;
@@ -55,6 +56,7 @@ pub(crate) struct Repairs {
     pub missing_dts: u64,
     pub backward_dts: u64,
     pub late_dts: u64,
+    pub far_pts: u64,
 }
 
 pub(crate) struct Clock {
@@ -199,7 +201,12 @@ impl Clock {
     /// On a track with an edit list: dts run on from what was written, whatever the source's are. Sets the
     /// packet's times.
     pub(crate) fn place_behind(&mut self, packet: &mut Packet, from: Rational) {
-        let (pts, dts, duration) = self.complete(packet);
+        let (mut pts, dts, duration) = self.complete(packet);
+        if convert(pts.saturating_sub(dts), from, self.base).unsigned_abs() > u64::from(MOST_OFFSET) {
+            // For one of these readers ignore the order of all.
+            self.repairs.far_pts = self.repairs.far_pts.saturating_add(1);
+            pts = dts;
+        }
         // No two packets are to be shown at one time: a frame that was kept for others to refer to may be
         // shown later than the next part's first.
         let reorder = convert(pts.saturating_sub(dts), from, self.base);
@@ -391,5 +398,24 @@ impl Clock {
             }
         }
         self.shown = merged;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_is_shown_too_far_away_does_not_cost_the_others_their_order() {
+        let base = Rational { num: 1, den: 90_000 };
+        let mut clock = Clock::new(StreamKind::Video, base, None, 0, false);
+        let mut placed = Vec::new();
+        for (dts, pts) in [(0, 7200), (3600, 14_400), (7200, 7200 + (1 << 29)), (10_800, 10_800)] {
+            let mut packet = Packet::with(&[1]).unwrap();
+            packet.set_times(pts, dts, 3600);
+            clock.place_behind(&mut packet, base);
+            placed.push(packet.pts().zip(packet.dts()).map(|(pts, dts)| pts - dts).unwrap());
+        }
+        assert_eq!((placed, clock.repairs.far_pts), (vec![7200, 10_800, 0, 0], 1));
     }
 }

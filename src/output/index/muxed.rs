@@ -89,7 +89,10 @@ fn with_plan<T>(
 
 /// All samples of a track, whose chunks lie behind `begins`.
 fn tables(track: &mp4::Track, begins: u64) -> Result<Draft> {
-    let samples = track.samples.as_ref().map_err(|_| unexpected())?;
+    let samples = track.samples.as_ref().map_err(|error| {
+        let message = format!("the muxer's tables of track {} are not what was expected: {error}", track.id);
+        Error::new(ErrorKind::Bug, message)
+    })?;
     let mut draft = Draft::new(track.scale);
     track.descriptions.iter().for_each(|own| draft.add_description(own));
     draft.append(track, samples, 0, samples.count())?;

@@ -222,6 +222,7 @@ impl Target {
                 (repairs.missing_pts, "packets had no pts; it was made from the dts"),
                 (repairs.missing_dts, "packets had no dts; it was estimated"),
                 (repairs.late_dts, "packets had a dts behind their pts; it was moved back"),
+                (repairs.far_pts, "packets had a pts too far from their dts; it was made from the dts"),
                 (repairs.backward_dts, "packets had a dts that repeats or goes back; it was moved forward"),
             ] {
                 if count > 0 {
