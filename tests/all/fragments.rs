@@ -5,7 +5,7 @@ use crate::{
     roads::{Shown, both, cutting, differ, shown},
 };
 use avrope::{Control, CutMode, Join, Media, Remux, Road, Source, join, remux};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 const PICTURE: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=6"];
 const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=440:r=48000:d=6"];
@@ -38,6 +38,9 @@ fn files() -> Vec<(String, PathBuf)> {
     };
     all.iter().map(made).collect()
 }
+
+/// By libav of FFmpeg 5.1 the last frame of sound of a file lasts as long as others: one of AAC at 44.1 kHz or more.
+const FRAME: Duration = Duration::from_millis(24);
 
 #[test]
 fn cuts_joins_and_remuxes_of_fragments_are_the_same() {
@@ -79,10 +82,18 @@ fn cuts_joins_and_remuxes_of_fragments_are_the_same() {
         assert!(find(&bytes, "moof").is_none() && find(&bytes, "moov/mvex").is_none(), "{name}");
         let list =
             [Source::open(&path).unwrap(), Source::open(&whole).unwrap(), Source::open(&path).unwrap()];
-        let run = |road| join(&list, &Join::new().road(road), &Control::new());
-        if !both(&format!("{name} join"), folder.path(), &run, false, 2, &mut wrong) {
+        let run = |road| join(&list, &Join::new().road(road), &Control::new()).unwrap();
+        let (tables, libav) = (run(Road::Tables), run(Road::Libav));
+        if tables.report.road != Some(Road::Tables) {
             not_by_tables.push(format!("{name} join"));
         }
+        // Two of its parts are in fragments.
+        let (length, most) = (tables.report.duration, libav.report.duration);
+        assert!(length <= most && most - length < 2 * FRAME, "{name} join: {length:?} and {most:?}");
+        let (tables, libav) =
+            (save(&tables, folder.path(), "tables.mp4"), save(&libav, folder.path(), "libav.mp4"));
+        let found = differ(&tables, &libav, length.as_secs_f64(), false, 2);
+        wrong.extend(found.map(|what| format!("{name} join: {what}")));
     }
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(24)]);
     assert!(not_by_tables.is_empty(), "{not_by_tables:#?}");

@@ -162,7 +162,9 @@ impl Copy<'_, '_> {
         // long as an edit list says.
         lane.done = end < samples.count() || goes_on;
         let is_held = lane.kind == StreamKind::Video && (lane.done || is_told);
-        lane.seen_end = Some(if is_held { times.composed.max(until) } else { times.composed });
+        // Where nothing else says how long it is, what makes a last frame of sound whole counts for nothing.
+        let composed = times.composed.saturating_sub(if is_told { 0 } else { longer });
+        lane.seen_end = Some(if is_held { composed.max(until) } else { composed });
         Some(Run { times, ranges, last, trimmed })
     }
 
