@@ -142,7 +142,6 @@ fn errors_name_the_setting_that_would_help() {
         (Transcode::new().video(video().codec(VideoCodec::H264).option("b:v", "1")), "video.bit_rate"),
         (Transcode::new().muxer_option("movflags", "faststart"), "fragment"),
         (Transcode::new().muxer_option("frag_duration", "1000"), "fragment"),
-        (Transcode::new().muxer_option("encryption_scheme", "cenc-aes-ctr"), "fragment"),
     ] {
         assert_eq!(setting(&settings).as_deref(), Some(name));
     }

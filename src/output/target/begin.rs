@@ -39,16 +39,14 @@ fn begin_copied(track: &mut Track, stream: &Stream, muxer: Muxer, extent: Extent
 }
 
 /// What of libav's muxer of MP4 makes an index that ours can't take the place of: fragments, room in front, tracks
-/// without numbers, and encryption, which says in the index where in the file its own tables lie (saio).
-const OF_ANOTHER_INDEX: [&str; 8] = [
+/// without numbers.
+const OF_ANOTHER_INDEX: [&str; 6] = [
     "frag_duration",
     "frag_size",
     "frag_interleave",
     "min_frag_duration",
     "moov_size",
     "use_stream_ids_as_track_ids",
-    "encryption_scheme",
-    "encryption_key",
 ];
 
 impl Target {
