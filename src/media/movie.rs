@@ -15,8 +15,6 @@ use std::sync::Arc;
 const PREROLL: Timestamp = Timestamp::from_nanos(300_000_000);
 /// So far from a range fragments are looked for that a stream may lie in: sound and picture are seldom further apart.
 const APART: Timestamp = Timestamp::from_nanos(10_000_000_000);
-/// Keyframes that are looked at.
-const KEYS: usize = 16;
 
 impl Media {
     /// What an MP4's own tables say of all samples that a range needs, by the presentation clock. None where they
@@ -152,10 +150,9 @@ impl Media {
         let mut begins = from;
         for (i, stream, samples) in self.played(movie).filter(|(_, s, _)| s.kind() == StreamKind::Video) {
             let Some(span) = span(i) else { continue };
-            match key_before(samples, span.media) {
-                Some(key) => begins = begins.min(span.shown_at(key, stream.time_base())),
-                None => return false,
-            }
+            let key = samples.key_composed_by(span.media).and_then(|key| samples.walk(key).next());
+            let Some(key) = key else { return false };
+            begins = begins.min(span.shown_at(key.composition, stream.time_base()));
         }
         self.played(movie).filter(|(_, stream, _)| stream.kind() == StreamKind::Audio).all(
             |(i, stream, samples)| {
@@ -189,19 +186,4 @@ fn none_if_damaged<T>(found: Result<Option<T>>) -> Result<Option<T>> {
         Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
         found => Ok(found.ok().flatten()),
     }
-}
-
-/// When the last sample is composed that decoding can begin at, at or before a time.
-fn key_before(samples: &Samples, time: i64) -> Option<i64> {
-    let (least, _) = samples.offsets();
-    let mut at = samples.decoded_at(time.saturating_sub(least.into()))?;
-    for _ in 0..KEYS {
-        let key = samples.sync_at_or_before(at)?;
-        let composition = samples.walk(key).next()?.composition;
-        if composition <= time {
-            return Some(composition);
-        }
-        at = key.checked_sub(1)?;
-    }
-    None
 }

@@ -51,7 +51,7 @@ impl Copy<'_, '_> {
                 .report
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
-        let key = if at_start { None } else { key_before(samples, need.decodes_from()) };
+        let key = if at_start { None } else { samples.key_composed_by(need.decodes_from()) };
         let key = key.or_else(|| samples.sync_at_or_behind(0)).filter(|_| !at_start).unwrap_or(0);
         let begins = samples.walk(key).next().map(|first| first.composition).filter(|_| !at_start);
         let shown_from = self.begin(begins, from, at_start);
@@ -71,7 +71,7 @@ impl Copy<'_, '_> {
                     let heard = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
                     samples.decoded_at(heard).unwrap_or(0)
                 }
-                _ => key_before(samples, need.decodes_from()).unwrap_or(0),
+                _ => samples.key_composed_by(need.decodes_from()).unwrap_or(0),
             };
             let first = samples.block_of(first).0;
             if let Some(run) = self.choose(i, track, samples, first, movie.goes_on)
@@ -207,20 +207,6 @@ fn cut_short(samples: &Samples, range: Range<u32>, times: &RunTimes) -> i64 {
     let before = range.end.checked_sub(2).filter(|before| *before >= range.start);
     let frame = before.and_then(|before| samples.walk(before).next());
     frame.map_or(0, |frame| i64::from(frame.duration).saturating_sub(times.last.into()).max(0))
-}
-
-/// The last sample that decoding can begin at and that is composed at or before a time.
-fn key_before(samples: &Samples, time: i64) -> Option<u32> {
-    let (least, _) = samples.offsets();
-    let mut at = samples.decoded_at(time.saturating_sub(least.into()))?;
-    for _ in 0..LOOKED_AT {
-        let key = samples.sync_at_or_before(at)?;
-        if samples.walk(key).next()?.composition <= time {
-            return Some(key);
-        }
-        at = key.checked_sub(1)?;
-    }
-    None
 }
 
 /// The first tick of a span's media that is not shown: where ticks are coarse, what is shown may end within one.

@@ -179,6 +179,22 @@ impl Samples {
         self.begins.saturating_add(run.sum).saturating_add(within)
     }
 
+    /// The last sample that decoding can begin at and that is composed at or before a time.
+    pub(crate) fn key_composed_by(&self, time: i64) -> Option<u32> {
+        // More than any codec reorders.
+        const LOOKED_AT: u32 = 1 << 16;
+        let (least, _) = self.offsets();
+        let mut at = self.decoded_at(time.saturating_sub(least.into()))?;
+        for _ in 0..LOOKED_AT {
+            let key = self.sync_at_or_before(at)?;
+            if self.walk(key).next()?.composition <= time {
+                return Some(key);
+            }
+            at = key.checked_sub(1)?;
+        }
+        None
+    }
+
     /// Where the samples between two lie, chunk by chunk. Where they are in blocks, both are the first ones of
     /// one (see [`block_of`](Self::block_of)).
     pub(crate) fn in_chunks(&self, from: u32, to: u32) -> impl Iterator<Item = SampleRun> + '_ {
