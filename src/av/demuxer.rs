@@ -4,7 +4,7 @@ use super::{c_string, string};
 use crate::{Error, Result};
 use ffmpeg_sys_next as ff;
 use std::{
-    ffi::c_int,
+    ffi::{CStr, c_int},
     ptr::{self, NonNull},
 };
 
@@ -106,6 +106,37 @@ const PADDING: usize = 32;
 const FIRST_PROBE: usize = 2048;
 const LAST_PROBE: usize = 1 << 20;
 
+/// A score of less is not believed while there may be more bytes (AVPROBE_SCORE_RETRY).
+const GOOD: c_int = ff::AVPROBE_SCORE_MAX / 4;
+
+/// What libav's demuxers make of these first bytes of a file of this name, if one is surer of it than this. Behind them
+/// are [`PADDING`] zeros.
+fn by_libav(name: &CStr, bytes: &mut [u8], filled: usize, over: c_int) -> Option<NonNull<ff::AVInputFormat>> {
+    let size = filled.min(bytes.len().saturating_sub(PADDING));
+    let data = ff::AVProbeData {
+        filename: name.as_ptr(),
+        buf: bytes.as_mut_ptr(),
+        buf_size: c_int::try_from(size).unwrap_or(0),
+        mime_type: ptr::null(),
+    };
+    let mut score = 0;
+    // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live during the call.
+    let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
+    NonNull::new(found.cast_mut()).filter(|_| score > over)
+}
+
+/// Whether these are the first bytes of an MP4 that libav takes for nothing else, once it has asked its 300 demuxers
+/// (mov.c: mov_probe): it begins with its brands, which are not those of a still picture, and no track is seen of
+/// QuickTime's that holds a program stream.
+fn is_mp4(head: &[u8]) -> bool {
+    let [a, b, c, d, b'f', b't', b'y', b'p', brand @ ..] = head else { return false };
+    let size = u32::from_be_bytes([*a, *b, *c, *d]);
+    let is_whole = size >= 16 && usize::try_from(size).is_ok_and(|size| size <= head.len());
+    is_whole
+        && !(brand.starts_with(b"jp") || brand.starts_with(b"jxl"))
+        && !head.windows(8).any(|kinds| kinds == b"mhlrMPEG")
+}
+
 /// A demuxer that the list allows.
 #[derive(Clone, Copy)]
 pub(crate) struct Demuxer {
@@ -140,23 +171,13 @@ impl Demuxer {
             if filled == 0 {
                 return Err(Error::corrupt("the source is empty"));
             }
+            if is_mp4(bytes.get(..filled).unwrap_or_default()) {
+                return Self::named(c"mov");
+            }
             let last = filled < size || size >= LAST_PROBE;
-            let mut data = ff::AVProbeData {
-                filename: name.as_ptr(),
-                buf: bytes.as_mut_ptr(),
-                buf_size: c_int::try_from(filled).unwrap_or(0),
-                mime_type: ptr::null(),
-            };
-            let mut score = 0;
-            // SAFETY: the name is a C string and the buffer has PADDING zeros behind its size; both live
-            // during the call.
-            let found = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-            let good = score > if last { 0 } else { ff::AVPROBE_SCORE_MAX / 4 };
-            if let Some(found) = NonNull::new(found.cast_mut()).filter(|_| good) {
-                data.filename = c"".as_ptr();
-                // SAFETY: as above.
-                let bare = unsafe { ff::av_probe_input_format3(&raw const data, 1, &raw mut score) };
-                return Ok(Self::of(found, bare.is_null()));
+            if let Some(found) = by_libav(&name, &mut bytes, filled, if last { 0 } else { GOOD }) {
+                let bare = by_libav(c"", &mut bytes, filled, -1);
+                return Ok(Self::of(found, bare.is_none()));
             }
             if last {
                 return Err(Error::corrupt("this is not media that libav knows")
@@ -179,6 +200,10 @@ impl Demuxer {
                     .advise("make a PNG, JPEG, WebP or BMP of it"));
             }
         };
+        Self::named(name)
+    }
+
+    fn named(name: &CStr) -> Result<Self> {
         // SAFETY: a C string; the result is static or NULL.
         let found = unsafe { ff::av_find_input_format(name.as_ptr()) };
         NonNull::new(found.cast_mut()).map(|format| Self::of(format, false)).ok_or_else(|| {
@@ -274,5 +299,45 @@ impl Demuxer {
     /// Whether this is libav's `mov` demuxer: MP4, MOV and their kin.
     pub(crate) fn is_mov(self) -> bool {
         self.is_mov
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_for_an_mp4_is_one_to_libav() {
+        let head = |brand: &[u8; 4], rest: &[u8]| {
+            let brands = [&24_u32.to_be_bytes()[..], b"ftyp", brand, &[0; 4], b"isomiso2"].concat();
+            [brands, rest.to_vec()].concat()
+        };
+        let by_libav = |bytes: &[u8]| {
+            let mut padded = [bytes, &[0; PADDING]].concat();
+            super::by_libav(c"", &mut padded, bytes.len(), GOOD).map(|found| Demuxer::of(found, false).name())
+        };
+        let track =
+            [&60_u32.to_be_bytes()[..], b"moov", &52_u32.to_be_bytes(), b"hdlr", &[0; 4], b"mhlrMPEG"];
+        let program_stream = [track.concat(), vec![0; 32]].concat();
+        for (brand, rest) in [
+            (b"isom", &[][..]),
+            (b"qt  ", &[]),
+            (b"M4A ", &[]),
+            (b"avif", &[]),
+            (b"\xff\xfb\x90\x44", &[0xff, 0xfb, 0x90, 0x44].repeat(400)),
+            (b"mp42", &[0x47; 1900]),
+            (b"mp42", &[0, 0, 1, 0xba].repeat(100)),
+        ] {
+            let bytes = head(brand, rest);
+            assert!(is_mp4(&bytes), "{brand:?}");
+            assert_eq!(by_libav(&bytes).unwrap_or_default(), "mov,mp4,m4a,3gp,3g2,mj2", "{brand:?}");
+        }
+        for (brand, rest) in [(b"jp2 ", &[][..]), (b"jpx ", &[]), (b"qt  ", &program_stream)] {
+            let bytes = head(brand, rest);
+            assert!(!is_mp4(&bytes) && by_libav(&bytes).is_none(), "{brand:?}: {:?}", by_libav(&bytes));
+        }
+        for bytes in [&b"\0\0\0\x0cftypisom"[..], b"\0\0\x10\0ftypisom\0\0\0\0isom", b"\0\0\0\x18moovisom"] {
+            assert!(!is_mp4(bytes));
+        }
     }
 }
