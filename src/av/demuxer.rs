@@ -6,6 +6,7 @@ use ffmpeg_sys_next as ff;
 use std::{
     ffi::{CStr, c_int},
     ptr::{self, NonNull},
+    sync::OnceLock,
 };
 
 /// The demuxers that avrope opens, by libav's names. Not among them: what names other files or hosts (concat,
@@ -172,7 +173,7 @@ impl Demuxer {
                 return Err(Error::corrupt("the source is empty"));
             }
             if is_mp4(bytes.get(..filled).unwrap_or_default()) {
-                return Self::named(c"mov");
+                return Self::mov();
             }
             let last = filled < size || size >= LAST_PROBE;
             if let Some(found) = by_libav(&name, &mut bytes, filled, if last { 0 } else { GOOD }) {
@@ -201,6 +202,14 @@ impl Demuxer {
             }
         };
         Self::named(name)
+    }
+
+    fn mov() -> Result<Self> {
+        static MOV: OnceLock<Demuxer> = OnceLock::new();
+        match MOV.get() {
+            Some(mov) => Ok(*mov),
+            None => Self::named(c"mov").map(|mov| *MOV.get_or_init(|| mov)),
+        }
     }
 
     fn named(name: &CStr) -> Result<Self> {

@@ -24,6 +24,7 @@ use std::{ffi::c_int, ptr};
 const MOST_AGAIN: u32 = 1000;
 
 /// What libav takes for a file's length (AVDurationEstimationMethod).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Estimate {
     Header,
     Timestamps,

@@ -4,6 +4,7 @@ use super::copy::{self, Feed, Part, Session};
 use crate::{
     Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Strip, TimeRange, Timestamp,
     av::stream::Stream,
+    media::Known,
     output::{
         self, Clip, Job, Operation,
         numbering::{self, Extent},
@@ -61,7 +62,12 @@ impl Join {
 
     /// The job that joins these sources, which it opens when it runs.
     pub fn job(&self, sources: &[Source]) -> Job {
-        Job::new(Joining { sources: sources.to_vec(), settings: self.clone(), first: None })
+        Job::new(Joining {
+            sources: sources.to_vec(),
+            settings: self.clone(),
+            first: None,
+            known: Known::default(),
+        })
     }
 }
 
@@ -94,6 +100,7 @@ struct Joining {
     settings: Join,
     /// The first of them, once it is open.
     first: Option<Media>,
+    known: Known,
 }
 
 impl Operation for Joining {
@@ -140,7 +147,7 @@ impl Operation for Joining {
 impl Joining {
     /// Puts all sources into the open target. False if one of them can't be by tables, as the target is.
     fn parts(
-        &self,
+        &mut self,
         first: &Media,
         target: &mut Target,
         report: &mut Report,
@@ -151,7 +158,11 @@ impl Joining {
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
-            let media = if i == 0 { first.clone() } else { Media::open_with(source.clone(), control)? };
+            let media = if i == 0 {
+                first.clone()
+            } else {
+                Media::open_among(source.clone(), &mut self.known, control)?
+            };
             let by_tables = session.target.takes_samples();
             let feeds = if i == 0 {
                 Feed::all(session.target)
@@ -199,7 +210,7 @@ impl Joining {
             .sources
             .first()
             .ok_or_else(|| Error::invalid("there is nothing to join").advise("name at least one input"))?;
-        let media = Media::open_with(source.clone(), control)?;
+        let media = Media::open_among(source.clone(), &mut self.known, control)?;
         Ok(self.first.insert(media).clone())
     }
 }

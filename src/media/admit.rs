@@ -1,13 +1,9 @@
 //! What of a source is let in: its streams, its metadata, its edit lists, and the index of an MP4 that comes
 //! as a stream.
 
-use super::Timeline;
+use super::{Timeline, header::Header};
 use crate::{
-    Control, Error, ErrorKind, Limits, Result,
-    av::{input::Input, stream::Stream},
-    io::SourceReader,
-    mp4,
-    time::Timestamp,
+    Control, Error, ErrorKind, Limits, Result, av::stream::Stream, io::SourceReader, mp4, time::Timestamp,
 };
 
 /// Before its index a stream of MP4 may have this part of what a demuxer may hold: empty space, brands, what
@@ -15,7 +11,7 @@ use crate::{
 const BEFORE_INDEX: u64 = 16;
 
 /// The streams and the metadata of what is open.
-pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> Result<()> {
+pub(super) fn streams(streams: &[Stream], header: &Header, control: &Control) -> Result<()> {
     let limits = control.get_limits();
     let most = limits.streams;
     Limits::hold(streams.len() as u64, most as u64, "streams", || {
@@ -29,9 +25,9 @@ pub(super) fn streams(streams: &[Stream], input: &Input, control: &Control) -> R
         }
     }
     let chapters: usize =
-        input.chapters().iter().map(|chapter| chapter.metadata.len().saturating_add(1)).sum();
+        header.chapters.iter().map(|chapter| chapter.metadata.len().saturating_add(1)).sum();
     let of_streams: usize = streams.iter().map(|stream| stream.metadata.len()).sum();
-    let named = input.metadata().len().saturating_add(of_streams).saturating_add(chapters) as u64;
+    let named = header.metadata.len().saturating_add(of_streams).saturating_add(chapters) as u64;
     Limits::hold(named, limits.metadata, "metadata", || {
         format!("{named} entries of metadata and chapters, and the limit is {}", limits.metadata)
     })?;

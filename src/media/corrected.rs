@@ -21,7 +21,7 @@ const EAC3: u8 = 11;
 
 /// Puts right what is known of the streams of a source.
 pub(super) fn streams(
-    demux: &mut Demux,
+    demux: Option<&mut Demux>,
     demuxer: Demuxer,
     streams: &mut [Stream],
     control: &Control,
@@ -32,7 +32,9 @@ pub(super) fn streams(
         }
     }
     // Where packets go through a parser, it has seen it.
-    if demuxer.name() == "nut" && demux.is_seekable() && streams.iter().any(|s| s.codec() == "ac3") {
+    if let Some(demux) = demux.filter(|demux| demuxer.name() == "nut" && demux.is_seekable())
+        && streams.iter().any(|s| s.codec() == "ac3")
+    {
         name_eac3(demux, streams, control)?;
     }
     Ok(())
@@ -97,17 +99,20 @@ impl Seen {
 /// Sound whose header is to be doubted, by its first packets. Rate and scale in AVI's header stand for
 /// nothing but their times.
 pub(super) fn miscounted(
-    demux: &mut Demux,
+    demux: Option<&mut Demux>,
     demuxer: Demuxer,
     streams: &[Stream],
     control: &Control,
 ) -> Result<Vec<Miscounted>> {
+    let Some(demux) = demux.filter(|demux| demuxer.name() == "avi" && demux.is_seekable()) else {
+        return Ok(Vec::new());
+    };
     let of_blocks = |(i, stream): (usize, &Stream)| {
         let counted = stream.codec().starts_with("adpcm_").then(|| Counted::of_blocks(i, stream));
         Some((counted.flatten()?, Seen::default()))
     };
     let mut all: Vec<(Counted, Seen)> = streams.iter().enumerate().filter_map(of_blocks).collect();
-    if demuxer.name() != "avi" || !demux.is_seekable() || all.is_empty() {
+    if all.is_empty() {
         return Ok(Vec::new());
     }
     let keep: Vec<usize> = all.iter().map(|(counted, _)| counted.stream).collect();

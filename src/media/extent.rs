@@ -3,6 +3,7 @@
 use super::{
     Demux, MediaInfo, StreamInfo, Timeline,
     demux::Payloads,
+    header::Header,
     info::{Chapter, DurationFrom},
     item::Item,
 };
@@ -10,7 +11,7 @@ use crate::{
     Control, Result, Source,
     av::{
         demuxer::Demuxer,
-        input::{Estimate, Input, RawChapter},
+        input::{Estimate, RawChapter},
         stream::{Stream, StreamKind},
     },
     mp4,
@@ -32,7 +33,8 @@ const PRIMING: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
 /// `known`: when each stream is first shown by its own ticks, where the demuxer has no packets to tell.
 pub(super) fn extent(
-    demux: &mut Demux,
+    mut demux: Option<&mut Demux>,
+    header: &Header,
     demuxer: Demuxer,
     (streams, timelines): (&[Stream], &[Timeline]),
     tables: Option<&mp4::Tables>,
@@ -44,7 +46,7 @@ pub(super) fn extent(
         matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture()
     };
     let Some(tables) = tables else {
-        let start = demux.input.start().map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
+        let start = header.start.map_or(Timestamp::ZERO, |t| Timestamp::from_ticks(t, micros));
         // A little before 0 lies what a codec needs to get going (Matroska's CodecDelay); it is not shown.
         // Where clocks jump, they also turn over. Ogg's begins anew for each stream that follows another, and
         // does not turn over.
@@ -53,7 +55,7 @@ pub(super) fn extent(
         let longest = delays().max().unwrap_or(Timestamp::ZERO).plus(PRIMING);
         let priming = start < Timestamp::ZERO && Timestamp::ZERO.minus(start) < longest && !turns_over;
         let start = if priming { Timestamp::ZERO } else { start };
-        let start = if demuxer.name() == "asf" && demux.is_seekable() {
+        let start = if let Some(demux) = demux.filter(|it| demuxer.name() == "asf" && it.is_seekable()) {
             // It has one time a packet, which libav takes for the dts; the pts of reordered pictures are made
             // up for. The start that it says is that of the sound alone then.
             let counted: Vec<_> =
@@ -67,7 +69,7 @@ pub(super) fn extent(
         } else {
             start
         };
-        let (end, from) = stated(demux, demuxer);
+        let (end, from) = stated(header, demuxer);
         // In these containers what is stated counts it.
         let counted = matches!(demuxer.name().as_str(), "ogg" | "matroska,webm");
         let shortest = delays().min().filter(|_| counted && from == Some(DurationFrom::Header));
@@ -89,7 +91,10 @@ pub(super) fn extent(
         let track = streams.get(i).and_then(|stream| tables.track(stream.id()));
         track.and_then(|track| track.times).filter(|_| !tables.fragmented).map(|times| times.first)
     };
-    if known.is_none() && counted.iter().any(|i| !edited(*i) && told(*i).is_none()) {
+    if let Some(demux) = demux.take()
+        && known.is_none()
+        && counted.iter().any(|i| !edited(*i) && told(*i).is_none())
+    {
         let blind = counted.iter().all(|i| streams.get(*i).is_some_and(Stream::is_blind));
         first_times(demux, &counted, &mut first, blind && !tables.fragmented, control)?;
     }
@@ -104,7 +109,7 @@ pub(super) fn extent(
     let end = ends.max().filter(|end| *end != Timestamp::MAX).map(|end| end.minus(start));
     let (end, from) = match end {
         Some(end) => (Some(end), Some(DurationFrom::Index)),
-        None => stated(demux, demuxer),
+        None => stated(header, demuxer),
     };
     Ok(Extent { start, end, from })
 }
@@ -133,10 +138,10 @@ fn delay(stream: &Stream) -> Timestamp {
 
 /// What libav takes for the length, and what from. The bit rate that a raw video states is the most that it
 /// has anywhere, and in MPEG-1 often no number at all (ISO/IEC 11172-2, 2.4.3.2: 0x3FFFF is a variable one).
-fn stated(demux: &Demux, demuxer: Demuxer) -> (Option<Timestamp>, Option<DurationFrom>) {
+fn stated(header: &Header, demuxer: Demuxer) -> (Option<Timestamp>, Option<DurationFrom>) {
     let micros = Rational { num: 1, den: 1_000_000 };
-    let length = demux.input.duration().map(|t| Timestamp::from_ticks(t, micros));
-    let from = match demux.input.duration_from() {
+    let length = header.duration.map(|t| Timestamp::from_ticks(t, micros));
+    let from = match header.duration_from {
         Estimate::Header => DurationFrom::Header,
         Estimate::Timestamps => DurationFrom::Timestamps,
         Estimate::BitRate if !demuxer.has_times() => return (None, None),
@@ -185,7 +190,7 @@ fn first_times(
 pub(super) fn describe(
     source: &Source,
     demuxer: Demuxer,
-    input: &Input,
+    header: &Header,
     streams: &[Stream],
     timelines: &[Timeline],
     &Extent { start, end, from }: &Extent,
@@ -220,11 +225,11 @@ pub(super) fn describe(
         duration: end.map(Timestamp::length),
         duration_from: from,
         start_time: start,
-        bit_rate: input.bit_rate().or_else(|| average_rate(size, end.map(Timestamp::length))),
-        metadata: input.metadata().into_iter().collect(),
+        bit_rate: header.bit_rate.or_else(|| average_rate(size, end.map(Timestamp::length))),
+        metadata: header.metadata.iter().cloned().collect(),
         streams: stream_info.collect(),
         warnings: Vec::new(),
-        chapters: input.chapters().iter().map(|chapter| chapter_info(chapter, start)).collect(),
+        chapters: header.chapters.iter().map(|chapter| chapter_info(chapter, start)).collect(),
     }
 }
 

@@ -7,7 +7,8 @@ use crate::{Control, Result, Source, av::demuxer::Demuxer, io::Resumed};
 pub(super) struct Found {
     pub demuxer: Demuxer,
     pub promise: Option<Promise>,
-    /// Bytes that were read for it, and that will be read again.
+    pub head: Vec<u8>,
+    /// Bytes that were read for it.
     pub bytes_read: u64,
 }
 
@@ -35,7 +36,7 @@ impl Found {
             probe_stream(source, &mut head, control)?
         };
         let promise = Promise::of(demuxer, &head);
-        Ok((source, Self { demuxer, promise, bytes_read }))
+        Ok((source, Self { demuxer, promise, head, bytes_read }))
     }
 }
 

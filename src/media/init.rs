@@ -2,9 +2,10 @@
 //! of its own.
 
 use crate::{
-    Result, Source,
+    Result,
     av::stream::{Indexed, Stream, StreamKind},
     mp4::{self, Movie, Samples, Track},
+    time::{Rational, convert},
 };
 
 /// Samples that a decoder keeps back to show them in order, at most (libavcodec's MAX_DELAY).
@@ -44,13 +45,22 @@ pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
 /// (mov.c: mov_build_index).
 const GUESSED_BY: u32 = 100;
 
-/// What libav is given in place of the file. An error for tables that can't be written anew.
-pub(super) fn source(movie: &Movie) -> Result<Source> {
+/// What libav is given in place of the file: it says nothing of how long anything is. An error for tables that can't be
+/// written anew.
+pub(super) fn of(movie: &Movie) -> Result<Vec<u8>> {
     let begins = |track: &Track| match &track.samples {
         Ok(samples) if &track.handler == b"vide" && samples.step().is_none() => GUESSED_BY,
         _ => 0,
     };
-    Ok(Source::from_bytes(mp4::with_first_samples(movie, begins)?))
+    mp4::with_first_samples(movie, begins)
+}
+
+/// How long the movie is by its header, in microseconds: where there are fragments that counts for nothing
+/// (mov.c: mov_read_mvhd, mov_read_trex).
+pub(super) fn stated(movie: &Movie) -> Option<i64> {
+    let scale = i32::try_from(movie.scale).ok()?;
+    let ticks = i64::try_from(movie.duration.filter(|_| !movie.fragmented)?).ok()?;
+    Some(convert(ticks, Rational::new(1, scale)?, Rational::new(1, 1_000_000)?)).filter(|lasts| *lasts > 0)
 }
 
 /// The tables of a stream's track.
@@ -164,7 +174,14 @@ mod tests {
                     assert!(movie.is_none_or(|movie| super::tell(movie, &mut streams)));
                     streams.iter().map(crate::av::stream::Stream::facts).collect::<Vec<_>>()
                 };
-                let told = facts(&super::source(&movie).unwrap(), Some(&movie));
+                let tables = mp4::Tables::read(&mut read, len).unwrap().unwrap();
+                assert_eq!(
+                    format!("{tables:?}"),
+                    format!("{:?}", mp4::Tables::of(&movie).unwrap()),
+                    "{}",
+                    path.display()
+                );
+                let told = facts(&Source::from_bytes(super::of(&movie).unwrap()), Some(&movie));
                 assert_eq!(told, facts(&source, None), "{}", path.display());
                 count += 1;
             }

@@ -11,6 +11,7 @@ mod extent;
 pub(crate) mod flac;
 mod found;
 mod fragments;
+mod header;
 mod info;
 mod init;
 mod item;
@@ -33,6 +34,7 @@ pub use crate::av::stream::StreamKind;
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 
 pub(crate) use demux::{Demux, Payloads};
+pub(crate) use header::Known;
 pub(crate) use item::Item;
 pub(crate) use keyframe::begins_decoding;
 pub(crate) use opened::{Media, PictureOrMedia};

@@ -5,6 +5,7 @@ use super::{
     extent::{Extent, describe, extent},
     found::Found,
     fragments::Weighed,
+    header::{Header, Known},
     init,
     pool::Pool,
     stretches::Stretches,
@@ -22,6 +23,7 @@ use crate::{
     mp4,
     time::Timestamp,
 };
+use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
 /// libav reads 5,000,000 bytes for the parameters of streams (`probesize`), and the packet that is behind
@@ -62,7 +64,8 @@ pub(super) struct Inner {
     pub stretches: Option<Stretches>,
 }
 
-pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
+/// `known`: others like it that were opened before.
+pub(super) fn open(source: Source, known: Option<&mut Known>, control: &Control) -> Result<Inner> {
     control.check()?;
     let most = control.get_limits().input_bytes;
     Limits::hold(source.len().unwrap_or(0), most, "input_bytes", || {
@@ -70,13 +73,18 @@ pub(super) fn open(source: Source, control: &Control) -> Result<Inner> {
     })?;
     let (source, found) = Found::of(source, control)?;
     let demuxer = found.demuxer.allowed()?;
-    open_as(source, Found { demuxer, ..found }, control)
+    open_as(source, Found { demuxer, ..found }, known, control)
 }
 
-pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result<Inner> {
-    let Found { demuxer, promise, bytes_read: probed } = found;
+pub(super) fn open_as(
+    source: Source,
+    found: Found,
+    known: Option<&mut Known>,
+    control: &Control,
+) -> Result<Inner> {
+    let Found { demuxer, promise, head, bytes_read: probed } = found;
     let Index { tables, weighed, movie, stretches, bytes_read: of_index } =
-        Index::of(&source, demuxer, control)?;
+        Index::of(&source, &head, demuxer, control)?;
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
         raw: tables.is_some(),
@@ -84,24 +92,31 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         // One more than allowed, so that a source with more is seen to have them.
         max_streams: control.get_limits().streams.saturating_add(1),
     };
-    let Begun { mut demux, mut streams, movie, bytes_read: of_codecs } =
-        Begun::of(&source, demuxer, options, movie, control)?;
-    demux.expect(promise);
-    let entries = Entries::of(&demux, &streams, movie.as_ref());
-    corrected::streams(&mut demux, demuxer, &mut streams, control)?;
-    let told = corrected::miscounted(&mut demux, demuxer, &streams, control)?;
+    let Begun { mut context, header, mut streams, movie, bytes_read: of_codecs } =
+        Begun::of(&source, demuxer, options, movie, known, control)?;
+    if let Some(demux) = &mut context {
+        demux.expect(promise);
+    }
+    let entries = Entries::of(context.as_ref(), &streams, movie.as_ref());
+    corrected::streams(context.as_mut(), demuxer, &mut streams, control)?;
+    let told = corrected::miscounted(context.as_mut(), demuxer, &streams, control)?;
     let miscounted: Vec<usize> = told.iter().filter(|told| told.counts).map(|told| told.stream).collect();
-    demux.count_blocks(miscounted.iter().copied());
+    if let Some(demux) = &mut context {
+        demux.count_blocks(miscounted.iter().copied());
+    }
     let fragmented = tables.as_ref().is_some_and(|tables| tables.fragmented);
     let mut timelines = timelines(&entries, &streams, tables.as_ref());
     for (i, timeline) in timelines.iter().enumerate().filter(|_| options.raw && !fragmented) {
         admit::repeats(i, timeline, entries.last(i), entries.samples(i), control)?;
     }
     let first = |i: usize| streams.get(i).and_then(|stream| init::first_shown(movie.as_ref()?, stream));
-    let known: Option<Vec<_>> =
+    let first: Option<Vec<_>> =
         movie.as_ref().filter(|_| fragmented).map(|_| (0..streams.len()).map(first).collect());
-    let extent =
-        extent(&mut demux, demuxer, (&streams, &timelines), tables.as_ref(), known.as_deref(), control)?;
+    let of_streams = (&*streams, &*timelines);
+    let (of_tables, first) = (tables.as_ref(), first.as_deref());
+    let extent = extent(context.as_mut(), &header, demuxer, of_streams, of_tables, first, control)?;
+    // It may have read on.
+    let header = context.as_ref().map_or(header, Header::of);
     let Extent { start, end, .. } = extent;
     if start < Timestamp::ZERO {
         // Composition that begins before 0 is shown, where no edit list says otherwise.
@@ -109,7 +124,7 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         let plain = timelines.iter_mut().zip(&streams).filter(|(_, stream)| !edited(stream));
         plain.for_each(|(timeline, _)| timeline.begin_at(start));
     }
-    let mut info = describe(&source, demuxer, &demux.input, &streams, &timelines, &extent);
+    let mut info = describe(&source, demuxer, &header, &streams, &timelines, &extent);
     let is_indexed = options.raw && !fragmented;
     let ends = source.len().zip(entries.end.filter(|_| is_indexed));
     let missing = ends.filter(|(len, due)| len < due);
@@ -125,13 +140,14 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
     warnings.extend(told.into_iter().map(|told| told.warning));
     info.warnings.clone_from(&warnings);
     let read_before = probed.saturating_add(of_index).saturating_add(of_codecs);
-    // Of a moov in memory nothing was read.
-    let of_context = if movie.is_some() { 0 } else { demux.take_bytes_read() };
+    let of_context = context.as_mut().map_or(0, |demux| {
+        demux.reader.rest();
+        demux.take_bytes_read()
+    });
     let bytes_read = of_context.saturating_add(read_before);
-    demux.reader.rest();
     let inner = Inner {
-        chapters: demux.input.chapters(),
-        metadata: demux.input.metadata(),
+        chapters: header.chapters,
+        metadata: header.metadata,
         source,
         demuxer,
         options,
@@ -150,11 +166,11 @@ pub(super) fn open_as(source: Source, found: Found, control: &Control) -> Result
         movie: OnceLock::new(),
         stretches: stretches.filter(|_| movie.is_some()),
     };
-    match movie {
-        // Contexts are opened when packets are asked for.
-        Some(movie) if !fragmented => inner.set_movie(movie),
-        Some(_) => {}
-        None => inner.pool.put(demux),
+    if let Some(movie) = movie.filter(|_| !fragmented) {
+        inner.set_movie(movie);
+    }
+    if let Some(demux) = context {
+        inner.pool.put(demux);
     }
     Ok(inner)
 }
@@ -169,9 +185,11 @@ impl Inner {
 
 /// A source whose codecs are known.
 struct Begun {
-    demux: Demux,
+    /// None where tables say all else: it is opened when packets are asked for.
+    context: Option<Demux>,
+    header: Header,
     streams: Vec<Stream>,
-    /// Tables in whose place libav was given none: it knows nothing of samples.
+    /// Those tables: libav knows nothing of samples.
     movie: Option<Arc<mp4::Movie>>,
     bytes_read: u64,
 }
@@ -182,27 +200,41 @@ impl Begun {
         demuxer: Demuxer,
         options: OpenOptions,
         movie: Option<Arc<mp4::Movie>>,
+        known: Option<&mut Known>,
         control: &Control,
     ) -> Result<Self> {
-        let streams = |demux: &Demux| -> Result<Vec<Stream>> {
+        let read = |demux: &Demux| -> Result<(Vec<Stream>, Header)> {
             let all = (0..demux.input.stream_count()).map(|i| demux.input.stream(i));
-            let all = all.collect::<Result<Vec<_>>>()?;
-            admit::streams(&all, &demux.input, control)?;
-            Ok(all)
+            let (all, header) = (all.collect::<Result<Vec<_>>>()?, Header::of(demux));
+            admit::streams(&all, &header, control)?;
+            Ok((all, header))
         };
         if let Some(movie) = movie.filter(|movie| init::serves(movie)) {
-            let demux = context(&init::source(&movie)?, demuxer, options, control)?;
-            let mut streams = streams(&demux)?;
+            let init = init::of(&movie)?;
+            let of_known = known.as_ref().map_or(Ok(None), |known| known.again(&init))?;
+            let (mut streams, header) = match of_known {
+                Some(of_known) => of_known,
+                None => {
+                    let init = Bytes::from(init);
+                    let demux = context(&Source::from_bytes(init.clone()), demuxer, options, control)?;
+                    let (streams, header) = read(&demux)?;
+                    if let Some(known) = known {
+                        known.note(init, &streams, &header)?;
+                    }
+                    (streams, header)
+                }
+            };
+            let header = Header { duration: init::stated(&movie), ..header };
             // What its header does not tell of a codec, its samples do.
             if !streams.iter().any(lacks) && init::tell(&movie, &mut streams) {
-                return Ok(Self { demux, streams, movie: Some(movie), bytes_read: 0 });
+                return Ok(Self { context: None, header, streams, movie: Some(movie), bytes_read: 0 });
             }
         }
         let demux = context(source, demuxer, options, control)?;
-        let mut streams = streams(&demux)?;
+        let (mut streams, header) = read(&demux)?;
         let raw = options.raw;
         let bytes_read = if raw { refine(source, demuxer, options, &mut streams, control)? } else { 0 };
-        Ok(Self { demux, streams, movie: None, bytes_read })
+        Ok(Self { context: Some(demux), header, streams, movie: None, bytes_read })
     }
 }
 
@@ -215,11 +247,12 @@ struct Entries {
 }
 
 impl Entries {
-    fn of(demux: &Demux, streams: &[Stream], movie: Option<&Arc<mp4::Movie>>) -> Self {
+    fn of(context: Option<&Demux>, streams: &[Stream], movie: Option<&Arc<mp4::Movie>>) -> Self {
         let Some(movie) = movie else {
-            let input = &demux.input;
-            let of = |i| (input.index_len(i), input.last_indexed(i));
-            return Self { streams: (0..streams.len()).map(of).collect(), end: input.index_end() };
+            let input = context.map(|demux| &demux.input);
+            let of = |i| input.map_or((0, None), |input| (input.index_len(i), input.last_indexed(i)));
+            let end = input.and_then(Input::index_end);
+            return Self { streams: (0..streams.len()).map(of).collect(), end };
         };
         let last = |stream: &Stream| {
             let samples = init::samples_of(movie, stream)?;
@@ -254,7 +287,8 @@ struct Index {
 
 impl Index {
     /// Weighs and reads them. Of other containers there is nothing.
-    fn of(source: &Source, demuxer: Demuxer, control: &Control) -> Result<Self> {
+    /// `head`: the source's first bytes.
+    fn of(source: &Source, head: &[u8], demuxer: Demuxer, control: &Control) -> Result<Self> {
         let is_far = !source.is_near();
         if !demuxer.is_mov() || !source.is_seekable() {
             let weighed = demuxer.is_mov() && is_far;
@@ -263,6 +297,11 @@ impl Index {
         let mut reader = source.reader();
         let mut read = |at: u64, into: &mut [u8]| {
             control.check()?;
+            let from = usize::try_from(at).ok();
+            if let Some(here) = from.and_then(|from| head.get(from..from.checked_add(into.len())?)) {
+                into.copy_from_slice(here);
+                return Ok(());
+            }
             mp4::exactly(|at, into| reader.read(at, into, control), at, into)
         };
         let len = source.len().unwrap_or(0);
@@ -278,7 +317,10 @@ impl Index {
         let segments = mp4::weigh(&mut read, len, control.get_limits(), using)?;
         // An index may be out of date, or lead libav to fragments that no box holds.
         let weighed = is_far || !mp4::lead_to_boxes(&mut read, len, &segments, control.get_limits())?;
-        let tables = mp4::Tables::read(&mut read, len)?;
+        let tables = match movie.as_ref().and_then(mp4::Tables::of) {
+            None => mp4::Tables::read(&mut read, len)?,
+            tables => tables,
+        };
         drop(read);
         let is_whole = tables.as_ref().is_some_and(|tables| !tables.fragmented);
         let (movie, stretches) = match movie {

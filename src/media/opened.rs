@@ -4,6 +4,7 @@ use super::{
     Demux, DurationFrom, MediaInfo, Timeline,
     demux::Payloads,
     found::Found,
+    header::Known,
     open::{Inner, context, open, open_as},
     pool::Loan,
     stretches::Stretches,
@@ -49,7 +50,16 @@ impl Media {
     /// The same, with cancel, deadline and limits.
     pub fn open_with(source: Source, control: &Control) -> Result<Self> {
         let name = source.name().to_owned();
-        log::ours(|| open(source, control)).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
+        log::ours(|| open(source, None, control))
+            .map(|inner| Self(Arc::new(inner)))
+            .map_err(|e| e.named(&name))
+    }
+
+    /// The same for one of many that are likely to begin alike.
+    pub(crate) fn open_among(source: Source, known: &mut Known, control: &Control) -> Result<Self> {
+        let name = source.name().to_owned();
+        let open = || open(source, Some(known), control);
+        log::ours(open).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
     }
 
     /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong
@@ -66,7 +76,7 @@ impl Media {
             }
             let demuxer =
                 if found.demuxer.is_animation() { found.demuxer } else { found.demuxer.allowed()? };
-            open_as(source, Found { demuxer, ..found }, control)
+            open_as(source, Found { demuxer, ..found }, None, control)
                 .map(|inner| PictureOrMedia::Moving(Self(Arc::new(inner))))
         };
         open().map_err(|e| e.named(&name))

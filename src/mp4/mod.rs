@@ -1,6 +1,7 @@
 //! MP4's boxes and tables, read and written (ISO/IEC 14496-12), without libav.
 
 mod boxes;
+mod edits;
 mod fields;
 mod flat;
 mod fragments;
@@ -17,12 +18,13 @@ mod weigh;
 mod writing;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
+pub(crate) use edits::Edit;
 pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
 pub(crate) use movie::{Movie, Track, load};
 pub(crate) use sample::{MOST_OFFSET, Sample, Totals};
 pub(crate) use sample_tables::{SampleRun, Samples};
 pub(crate) use scan::Fragments;
-pub(crate) use tables::{Edit, Tables, TrackTimes};
+pub(crate) use tables::{Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
 pub(crate) use writing::{

@@ -2,11 +2,11 @@
 
 use super::{
     boxes::{Place, Read, boxes_of_file, children, in_memory, name},
+    edits::{Edit, edit_list},
     fields::{Fields, wrong},
     fragments::Defaults,
     packed,
     sample_tables::{Description, Extras, Samples, read_descriptions, read_samples},
-    tables::{Edit, edit_list},
 };
 use crate::{Error, Limits, Result};
 use bytes::Bytes;
@@ -16,9 +16,13 @@ use bytes::Bytes;
 pub(crate) struct Movie {
     /// Ticks a second of edit lists.
     pub scale: u32,
+    /// In those, by the header; none where that says that it does not know.
+    pub duration: Option<u64>,
     pub tracks: Vec<Track>,
     /// There is a mvex: fragments may follow. What their tracks have, where they do not say it.
     pub fragmented: bool,
+    /// And there are some, or an index of segments; or a trex says so outside of a mvex, as libav takes it.
+    pub has_fragments: bool,
     pub defaults: Vec<Defaults>,
     /// What is in the moov, as it is in the file, and where it begins there; 0 for one that was packed.
     pub content: Bytes,
@@ -78,7 +82,7 @@ impl Movie {
     /// limits allow, or is cut short.
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
         let (mut movie, mut brands, mut others) = (None, None, Vec::new());
-        let (mut left_out, mut names_places) = (0_usize, false);
+        let (mut left_out, mut names_places, mut has_fragments) = (0_usize, false, false);
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
@@ -91,7 +95,11 @@ impl Movie {
                 b"ftyp" if brands.is_none() => brands = Some(load(read, place, limits)?),
                 kind if KNOWN.contains(&kind) => {}
                 // Behind the moov there may be thousands of fragments.
-                kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
+                b"moof" | b"sidx" => {
+                    has_fragments = true;
+                    return Ok(movie.is_none());
+                }
+                kind if FRAGMENTS.contains(&kind) => {}
                 // What somebody wrote behind the boxes is none.
                 _ if !place.cut_short && others.len() < OTHERS => {
                     names_places |=
@@ -104,7 +112,8 @@ impl Movie {
         })?;
         Ok(movie.map(|movie| {
             let names_places = names_places || names_place(*b"moov", &movie.content);
-            Self { brands, others, left_out, names_places, ..movie }
+            let has_fragments = has_fragments || movie.has_fragments;
+            Self { brands, others, left_out, names_places, has_fragments, ..movie }
         }))
     }
 
@@ -117,6 +126,7 @@ impl Movie {
                     let (mut fields, version, _) = Fields::of_full(kind, content)?;
                     fields.skip(if version == 1 { 16 } else { 8 })?;
                     movie.scale = fields.u32()?;
+                    movie.duration = known(version, fields.wide(version)?);
                 }
                 b"trak" => {
                     let mut track = Track::of(&content)?;
@@ -138,6 +148,7 @@ impl Movie {
                         .map(|(kind, content)| Defaults::read(kind, content))
                         .collect::<Result<_>>()?;
                 }
+                b"trex" => movie.has_fragments = true,
                 b"cmov" => {
                     let place = Place::in_front(kind, content.len() as u64);
                     let mut read = in_memory(&content, 0);
@@ -159,8 +170,16 @@ impl Movie {
     /// The same once more, as it was read.
     pub(crate) fn again(&self, limits: &Limits) -> Result<Self> {
         let (brands, others) = (self.brands.clone(), self.others.clone());
-        let Self { at, left_out, names_places, .. } = *self;
-        Ok(Self { at, brands, others, left_out, names_places, ..Self::of(&self.content, limits)? })
+        let Self { at, left_out, names_places, has_fragments, .. } = *self;
+        Ok(Self {
+            at,
+            brands,
+            others,
+            left_out,
+            names_places,
+            has_fragments,
+            ..Self::of(&self.content, limits)?
+        })
     }
 
     /// Bytes that are held for it.
@@ -223,6 +242,12 @@ pub(crate) fn load(read: &mut Read<'_>, place: Place, limits: &Limits) -> Result
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
     read(place.content, &mut bytes)?;
     Ok(bytes.into())
+}
+
+/// A duration of a header: all ones, where that does not know it.
+fn known(version: u8, duration: u64) -> Option<u64> {
+    let unknown = if version == 0 { u32::MAX.into() } else { u64::MAX };
+    Some(duration).filter(|duration| *duration != unknown)
 }
 
 /// The content of the first box on a path of types.
@@ -302,8 +327,7 @@ impl Track {
         let (mut fields, version, _) = Fields::of_full(kind, header)?;
         fields.skip(if version == 1 { 16 } else { 8 })?;
         let scale = fields.u32()?;
-        let unknown = if version == 0 { u32::MAX.into() } else { u64::MAX };
-        let duration = Some(fields.wide(version)?).filter(|duration| *duration != unknown);
+        let duration = known(version, fields.wide(version)?);
         let handler = match within(trak, &[b"mdia", b"hdlr"]) {
             Some((kind, content)) => {
                 let (mut fields, ..) = Fields::of_full(kind, content)?;

@@ -76,8 +76,10 @@ impl Movie {
         self.others.iter().for_each(|place| stripping.leave_out(format!("box {}", name(place.kind))));
         let movie = Self {
             scale: self.scale,
+            duration: self.duration,
             tracks,
             fragmented: self.fragmented,
+            has_fragments: self.has_fragments,
             goes_on: self.goes_on,
             defaults: self.defaults.clone(),
             content,

@@ -2,13 +2,12 @@
 
 use super::{
     boxes::{Place, Read, boxes, in_memory, number},
+    edits::{Edit, edit_list},
+    movie::{Movie, Track},
     packed,
     times::Times,
 };
-use crate::{Error, ErrorKind, Result};
-
-/// Larger edit lists than this are taken for an attack.
-const EDITS: usize = 1 << 16;
+use crate::{Error, Result};
 
 /// What a file's `moov` says, apart from where its samples lie.
 #[derive(Debug, Default)]
@@ -33,18 +32,13 @@ pub(crate) struct TrackTimes {
     pub times: Option<Times>,
 }
 
-/// One entry of an edit list (8.6.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Edit {
-    /// In ticks of the movie; 0 in a fragmented file for all that follows.
-    pub duration: u64,
-    /// Composition time in ticks of the media; None for an empty edit.
-    pub media: Option<i64>,
-    /// Played at its own speed: media_rate is 1.
-    pub plain: bool,
-}
-
 impl Tables {
+    /// Of what was read already. None where not all of it could be meant.
+    pub(crate) fn of(movie: &Movie) -> Option<Self> {
+        let tracks = movie.tracks.iter().map(TrackTimes::of).collect::<Option<_>>()?;
+        Some(Self { movie_scale: movie.scale, tracks, fragmented: movie.fragmented || movie.has_fragments })
+    }
+
     /// Reads them from a file of `len` bytes; None if there is no `moov`.
     pub(crate) fn read(read: &mut Read<'_>, len: u64) -> Result<Option<Self>> {
         let mut found = None;
@@ -104,6 +98,21 @@ impl Tables {
 }
 
 impl TrackTimes {
+    fn of(track: &Track) -> Option<Self> {
+        let samples = track.samples.as_ref().ok()?;
+        let mut own = Self {
+            id: track.id,
+            media_scale: track.scale,
+            media_duration: track.duration.unwrap_or(0),
+            edits: track.edits.clone(),
+            times: None,
+        };
+        if !own.says_when_it_ends() {
+            own.times = Times::of(samples);
+        }
+        Some(own)
+    }
+
     fn read(read: &mut Read<'_>, trak: Place) -> Result<Self> {
         let mut track = Self::default();
         let (mut stts, mut ctts) = (None, None);
@@ -136,8 +145,7 @@ impl TrackTimes {
             }
             Ok(true)
         })?;
-        let ends = |edits: &[Edit]| edits.last().is_some_and(|edit| edit.duration > 0);
-        if let Some(stts) = stts.filter(|_| !track.shown_by_edits().is_some_and(ends)) {
+        if let Some(stts) = stts.filter(|_| !track.says_when_it_ends()) {
             track.times = Times::read(read, stts, ctts)?;
         }
         Ok(track)
@@ -148,6 +156,11 @@ impl TrackTimes {
     /// The edit list, if it shows any of the media: one of empty edits alone is none.
     pub(crate) fn shown_by_edits(&self) -> Option<&[Edit]> {
         self.edits.as_deref().filter(|edits| edits.iter().any(|edit| edit.media.is_some()))
+    }
+
+    fn says_when_it_ends(&self) -> bool {
+        let ends = |edits: &[Edit]| edits.last().is_some_and(|edit| edit.duration > 0);
+        self.shown_by_edits().is_some_and(ends)
     }
 }
 
@@ -179,43 +192,4 @@ fn header(read: &mut Read<'_>, place: Place) -> Result<(u32, u64)> {
         let duration = number(read, after(16))?;
         Ok((number(read, after(12))?, if duration == u32::MAX { 0 } else { duration.into() }))
     }
-}
-
-pub(super) fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
-    let size = place.end.saturating_sub(place.content);
-    if size > (EDITS as u64).saturating_mul(20).saturating_add(8) {
-        return Err(Error::new(
-            ErrorKind::LimitExceeded,
-            format!("an edit list of more than {EDITS} entries"),
-        ));
-    }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    read(place.content, &mut bytes)?;
-    let Some((head, entries)) = bytes.split_first_chunk::<8>() else {
-        return Ok(Vec::new());
-    };
-    let [version, _, _, _, count @ ..] = *head;
-    let count = usize::try_from(u32::from_be_bytes(count)).unwrap_or(usize::MAX);
-    let edits = if version == 1 {
-        let parse = |entry: &[u8; 20]| {
-            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, rate @ ..] = *entry;
-            Edit {
-                duration: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-                media: Some(i64::from_be_bytes([i, j, k, l, m, n, o, p])).filter(|media| *media >= 0),
-                plain: rate == [0, 1, 0, 0],
-            }
-        };
-        entries.as_chunks::<20>().0.iter().take(count).map(parse).collect()
-    } else {
-        let parse = |entry: &[u8; 12]| {
-            let [a, b, c, d, e, f, g, h, rate @ ..] = *entry;
-            Edit {
-                duration: u32::from_be_bytes([a, b, c, d]).into(),
-                media: Some(i64::from(i32::from_be_bytes([e, f, g, h]))).filter(|media| *media >= 0),
-                plain: rate == [0, 1, 0, 0],
-            }
-        };
-        entries.as_chunks::<12>().0.iter().take(count).map(parse).collect()
-    };
-    Ok(edits)
 }

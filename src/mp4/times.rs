@@ -2,7 +2,11 @@
 //! composed, and when the last one ends. Headers state durations by decode times, or whatever their writer
 //! took them for.
 
-use super::boxes::{Place, Read, number};
+use super::{
+    boxes::{Place, Read, number},
+    sample::MOST_OFFSET,
+    sample_tables::Samples,
+};
 use crate::Result;
 
 /// In ticks of the media.
@@ -16,26 +20,45 @@ pub(crate) struct Times {
     pub decoded: i64,
 }
 
-/// Offsets beyond this are damage: libav ignores their table then (mov.c: mov_read_ctts).
-const MOST_OFFSET: u32 = 1 << 28;
-
 impl Times {
+    /// None if there are no samples.
+    pub(super) fn of(samples: &Samples) -> Option<Self> {
+        let durations = samples.durations.between(0, u32::MAX);
+        let mut offsets = samples.offsets.as_ref().map(|offsets| offsets.between(0, u32::MAX));
+        let next = || Ok(offsets.as_mut().and_then(Iterator::next));
+        Self::merge(durations.map(Ok), next).ok().flatten()
+    }
+
     /// Walks over both tables. None if there are no samples, or no times that could be meant.
     pub(super) fn read(read: &mut Read<'_>, stts: Place, ctts: Option<Place>) -> Result<Option<Self>> {
         let mut durations = Runs::of(read, stts)?;
         let mut offsets = ctts.map(|ctts| Runs::of(read, ctts)).transpose()?;
+        // Both are read piece by piece.
+        let read = std::cell::RefCell::new(read);
+        let durations = std::iter::from_fn(|| durations.next(&mut **read.borrow_mut()).transpose());
+        Self::merge(durations, || match &mut offsets {
+            Some(offsets) => offsets.next(&mut **read.borrow_mut()),
+            None => Ok(None),
+        })
+    }
+
+    /// Of runs of durations, and those of offsets.
+    fn merge(
+        durations: impl Iterator<Item = Result<(u32, u32)>>,
+        mut next_offsets: impl FnMut() -> Result<Option<(u32, u32)>>,
+    ) -> Result<Option<Self>> {
         let mut times: Option<Self> = None;
         let (mut samples, mut offset): (u32, i64) = (0, 0);
         let mut decoded: i64 = 0;
-        while let Some((mut count, duration)) = durations.next(read)? {
+        for run in durations {
+            let (mut count, duration) = run?;
             if duration > i32::MAX.cast_unsigned() {
                 return Ok(None);
             }
             while count > 0 {
                 if samples == 0 {
-                    let run = offsets.as_mut().map(|runs| runs.next(read)).transpose()?.flatten();
                     // Samples behind the end of the table have no offset.
-                    let (samples_of_run, raw) = run.unwrap_or((u32::MAX, 0));
+                    let (samples_of_run, raw) = next_offsets()?.unwrap_or((u32::MAX, 0));
                     if raw.cast_signed().unsigned_abs() > MOST_OFFSET {
                         return Ok(None);
                     }

@@ -1,7 +1,11 @@
 //! A stream that an encoder makes out of another.
 
 use super::{Parameters, SideDataType, Stream};
-use crate::{Result, av::check, time::Rational};
+use crate::{
+    Result,
+    av::{check, packet::Packet},
+    time::Rational,
+};
 use ffmpeg_sys_next as ff;
 
 impl Stream {
@@ -25,6 +29,18 @@ impl Stream {
     #[cfg(libav_6_1)]
     fn add_side_data(&mut self, kind: SideDataType, bytes: &[u8]) -> Result<()> {
         self.parameters.add_side_data(kind, bytes)
+    }
+
+    /// The same once more.
+    pub(crate) fn again(&self) -> Result<Self> {
+        Ok(Self {
+            parameters: Parameters::copy_of(self.parameters.0.as_ptr())?,
+            #[cfg(not(libav_6_1))]
+            side_data: self.side_data.clone(),
+            metadata: self.metadata.clone(),
+            picture: self.picture.as_ref().map(Packet::share).transpose()?,
+            ..*self
+        })
     }
 
     /// What a muxer is told of a stream that is copied with its codec's configuration in front of it.

@@ -48,6 +48,29 @@ pub(super) fn lasting(
     Ok(())
 }
 
+/// A header whose length is 0. False where this is none.
+pub(super) fn without_length(to: &mut Vec<u8>, kind: [u8; 4], content: &Bytes) -> bool {
+    let is_wide = content.first() == Some(&1);
+    // Behind version and flags, two times, and what stands between.
+    let at: usize = match (&kind, is_wide) {
+        (b"mvhd" | b"mdhd", false) => 16,
+        (b"mvhd" | b"mdhd", true) => 24,
+        (b"tkhd", false) => 20,
+        (b"tkhd", true) => 28,
+        _ => return false,
+    };
+    put::boxed(to, kind, |to| {
+        let begins = to.len();
+        to.extend_from_slice(content);
+        let from = begins.saturating_add(at);
+        let behind = from.saturating_add(if is_wide { 8 } else { 4 });
+        if let Some(length) = to.get_mut(from..behind) {
+            length.fill(0);
+        }
+    });
+    true
+}
+
 /// An edit list (elst; 8.6.6): lengths in ticks of the movie, and where each begins in the media.
 pub(super) fn edit_list(to: &mut Vec<u8>, edits: &[crate::mp4::Edit]) {
     let is_wide = edits.iter().any(|edit| {

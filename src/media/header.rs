@@ -1,0 +1,63 @@
+//! What libav says of a source beside its streams.
+
+use super::demux::Demux;
+use crate::{
+    Result,
+    av::{
+        input::{Estimate, RawChapter},
+        stream::Stream,
+    },
+};
+use bytes::Bytes;
+
+/// A source's own words.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub chapters: Vec<RawChapter>,
+    pub metadata: Vec<(String, String)>,
+    pub bit_rate: Option<u64>,
+    /// In microseconds; and what the duration was taken from.
+    pub start: Option<i64>,
+    pub duration: Option<i64>,
+    pub duration_from: Estimate,
+}
+
+impl Header {
+    pub(super) fn of(demux: &Demux) -> Self {
+        let input = &demux.input;
+        Self {
+            chapters: input.chapters(),
+            metadata: input.metadata(),
+            bit_rate: input.bit_rate(),
+            start: input.start(),
+            duration: input.duration(),
+            duration_from: input.duration_from(),
+        }
+    }
+}
+
+/// What libav made of an MP4's header, for others that begin with the same: parts of one recording differ in how long
+/// they are, which it is not told.
+#[derive(Default)]
+pub(crate) struct Known(Option<Box<One>>);
+
+struct One {
+    init: Bytes,
+    streams: Vec<Stream>,
+    header: Header,
+}
+
+impl Known {
+    /// The same once more, if this was seen last.
+    pub(super) fn again(&self, init: &[u8]) -> Result<Option<(Vec<Stream>, Header)>> {
+        let Some(one) = self.0.as_ref().filter(|one| one.init == init) else { return Ok(None) };
+        let streams = one.streams.iter().map(Stream::again).collect::<Result<_>>()?;
+        Ok(Some((streams, one.header.clone())))
+    }
+
+    pub(super) fn note(&mut self, init: Bytes, streams: &[Stream], header: &Header) -> Result<()> {
+        let streams = streams.iter().map(Stream::again).collect::<Result<_>>()?;
+        self.0 = Some(Box::new(One { init, streams, header: header.clone() }));
+        Ok(())
+    }
+}
