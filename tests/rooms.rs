@@ -21,10 +21,10 @@ const ROOMS: &[(&str, &str)] = &[
     ("words", "time"),
     ("job", "error time"),
     ("av", "error job time"),
-    ("mp4", "error job"),
+    ("mp4", "error job time"),
     // They meet in traits: av says what it reads from and writes to, io has it.
     ("io", "av error job"),
-    ("inspect", "error io job mp4"),
+    ("inspect", "error io job mp4 time"),
     ("media", "av error io job mp4 time"),
     ("read", "av error job media time"),
     ("output", "av error io job media mp4 time"),

@@ -21,8 +21,9 @@ mod tree;
 pub use tree::BoxInfo;
 
 use crate::{
-    Control, Error, Result, Source,
+    Control, Error, Result, Source, Timestamp,
     mp4::{self, Fragments, Movie, Sample},
+    time::Rational,
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, ops::Range};
@@ -282,6 +283,26 @@ impl Inspection {
     /// the track (ctts, trun), and where the times of fragments go back.
     pub fn composed_at(&self, track: u32, tick: i64) -> Result<Option<u64>> {
         self.view(track).map_or(Ok(None), |view| view.composed_at(tick))
+    }
+
+    /// The number of the sample of a track that is shown at a time of the movie, to a tick of the track: by its
+    /// edit list, and its composition times. None where nothing of the track is shown then; behind the last sample,
+    /// where no edit list says that it is over, that one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`composed_at`](Self::composed_at).
+    pub fn shown_at(&self, track: u32, time: Timestamp) -> Result<Option<u64>> {
+        let ticks = |scale: u32| i32::try_from(scale).ok().and_then(|scale| Rational::new(1, scale));
+        let own = self.movie.track(track).and_then(|track| Some((track, ticks(track.scale)?)));
+        let Some((own, base)) = own else { return Ok(None) };
+        let tick = match (&own.edits, ticks(self.movie.scale)) {
+            (Some(edits), Some(movie)) if edits.iter().any(|edit| edit.media.is_some()) => {
+                mp4::media_at(edits, movie, base, time)
+            }
+            _ => Some(time.ticks(base)),
+        };
+        tick.map_or(Ok(None), |tick| self.composed_at(track, tick))
     }
 
     /// The number of the last sample of a track at or before one at which decoding can begin.

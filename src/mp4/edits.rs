@@ -1,7 +1,7 @@
 //! Edit lists (ISO/IEC 14496-12, 8.6.6): which stretches of a track's media are shown, one behind the other.
 
 use super::boxes::{Place, Read};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Timestamp, time::Rational};
 
 /// Larger edit lists than this are taken for an attack.
 const EDITS: usize = 1 << 16;
@@ -15,6 +15,22 @@ pub(crate) struct Edit {
     pub media: Option<i64>,
     /// Played at its own speed: media_rate is 1.
     pub plain: bool,
+}
+
+/// The time of the media, in its ticks, that an edit list shows at a time of the movie, in whose ticks it counts; None
+/// where it shows nothing then. Behind an entry that says no length comes the rest of the media.
+pub(crate) fn media_at(edits: &[Edit], movie: Rational, media: Rational, time: Timestamp) -> Option<i64> {
+    let mut begins: u64 = 0;
+    for (i, edit) in edits.iter().enumerate() {
+        let ends = begins.saturating_add(edit.duration);
+        let at = |ticks: u64| Timestamp::from_ticks(i64::try_from(ticks).unwrap_or(i64::MAX), movie);
+        let is_open = edit.duration == 0 && i.saturating_add(1) == edits.len();
+        if time >= at(begins) && (is_open || time < at(ends)) {
+            return edit.media.map(|from| from.saturating_add(time.minus(at(begins)).ticks(media)));
+        }
+        begins = ends;
+    }
+    None
 }
 
 pub(super) fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {

@@ -6,8 +6,8 @@ pub mod made;
 
 use crate::common::*;
 use avrope::{
-    Control, Source,
-    inspect::{Inspection, SampleInfo, inspect},
+    Control, Source, Timestamp,
+    inspect::{EditInfo, Inspection, SampleInfo, TrackInfo, inspect},
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,21 +20,14 @@ struct Seen {
     offset: u64,
     size: u64,
     key: bool,
+    /// It is not decoded for what follows it alone.
+    shown: bool,
 }
 
 /// By the tracks' numbers.
-fn by_libav(path: &Path) -> BTreeMap<u32, Vec<Seen>> {
-    let json = ffprobe(
-        path,
-        &[
-            "-fflags",
-            "+noparse+nofillin",
-            "-ignore_editlist",
-            "1",
-            "-show_entries",
-            "stream=index,id:packet=stream_index,pts,dts,duration,pos,size,flags",
-        ],
-    );
+fn by_libav(path: &Path, options: &[&str]) -> BTreeMap<u32, Vec<Seen>> {
+    let shown = "stream=index,id:packet=stream_index,pts,dts,duration,pos,size,flags";
+    let json = ffprobe(path, &[options, &["-fflags", "+noparse+nofillin", "-show_entries", shown]].concat());
     let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
     let number = |value: &serde_json::Value| {
         value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
@@ -55,6 +48,7 @@ fn by_libav(path: &Path) -> BTreeMap<u32, Vec<Seen>> {
             offset: number(&packet["pos"]) as u64,
             size: number(&packet["size"]) as u64,
             key: packet["flags"].as_str().unwrap().starts_with('K'),
+            shown: !packet["flags"].as_str().unwrap().contains('D'),
         };
         all.get_mut(&ids[&number(&packet["stream_index"])]).unwrap().push(seen);
     }
@@ -70,7 +64,7 @@ fn looked_at(path: &Path) -> Inspection {
 fn agree(path: &Path, what: &str) -> usize {
     let found = looked_at(path);
     let mut count = 0;
-    for (id, seen) in by_libav(path) {
+    for (id, seen) in by_libav(path, &[]) {
         let track = found.tracks.iter().find(|track| track.id == id);
         let track = track.unwrap_or_else(|| panic!("{what}: track {id} is not there"));
         assert_eq!(track.problem, None, "{what}, track {id}");
@@ -121,6 +115,7 @@ fn each(samples: &[SampleInfo], seen: &[Seen], fragmented: bool, what: &str, id:
             offset: sample.offset,
             size: sample.size.into(),
             key: sample.sync,
+            shown: packet.shown,
         };
         assert_eq!(&same, packet, "{what}, track {id}, sample {i}");
     }
@@ -182,6 +177,47 @@ fn lookups_agree(found: &Inspection, what: &str) {
             );
         }
     }
+}
+
+/// Which sample is shown when, edit lists applied, against the packets that libav's demuxer gives with them.
+#[test]
+fn samples_are_found_by_when_they_are_shown() {
+    oracle!("when samples are shown");
+    let clip = clip();
+    let late = made_by_ffmpeg(
+        "shown-late.mp4",
+        &["-itsoffset", "1.5", "-i", clip.to_str().unwrap(), "-c", "copy", "-map", "0:v", "-map", "0:a?"],
+    );
+    let cases = ["", "cases/"].iter().filter_map(|folder| shared(folder)).flat_map(|all| {
+        let is_one = |name: &String| [".mp4", ".m4a", ".mov"].iter().any(|ending| name.ends_with(ending));
+        entries(&all).into_iter().filter(is_one).map(move |name| all.join(name))
+    });
+    let mut count = 0;
+    for path in cases.chain([clip, late]) {
+        let found = looked_at(&path);
+        // libav gives packets twice that two stretches show, and ends of fragments are not in their lists.
+        let is_simple =
+            |edits: &Vec<EditInfo>| edits.iter().filter(|edit| edit.media_time.is_some()).count() == 1;
+        let simple = |track: &&TrackInfo| track.edits.as_ref().is_none_or(is_simple) && track.samples > 0;
+        let packets = by_libav(&path, &["-ignore_editlist", "0"]);
+        for track in found.tracks.iter().filter(simple).filter(|_| found.fragments == 0) {
+            let scale = i64::from(track.time_scale);
+            // Sound of a tick a sample is in packets of many.
+            let single = packets[&track.id].len() as u64 == track.samples;
+            for packet in packets[&track.id].iter().filter(|packet| packet.pts >= 0 && packet.shown && single)
+            {
+                let time = Timestamp::from_nanos((packet.pts * 1_000_000_000 + scale / 2) / scale);
+                let number = found.shown_at(track.id, time).unwrap();
+                let sample = number.and_then(|number| found.samples(track.id, number..u64::MAX).next());
+                let at = sample.map(|sample| sample.offset);
+                assert_eq!(at, Some(packet.offset), "{}, track {}, {time}", path.display(), track.id);
+                count += 1;
+            }
+            let before = Timestamp::from_nanos(-1_000_000_000);
+            assert_eq!(found.shown_at(track.id, before).unwrap(), None, "{}", path.display());
+        }
+    }
+    assert!(count > 500, "{count} packets");
 }
 
 #[test]
