@@ -245,6 +245,49 @@ fn cuts_and_remuxes_are_the_same() {
     assert!(by_tables > 40, "{by_tables} by tables");
 }
 
+/// A second video has its keyframes elsewhere: it is shown from the beginning all the same.
+#[test]
+fn a_second_video_begins_with_the_first() {
+    oracle!("two videos");
+    let source = made_by_ffmpeg(
+        "two-videos.mp4",
+        &[
+            &[
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=64x48:r=25:d=6",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc=s=64x48:r=25:d=6",
+            ][..],
+            &["-map", "0", "-map", "1", "-c:v", "libx264", "-bf", "0", "-g:v:0", "25", "-g:v:1", "40"],
+            &["-sc_threshold", "0"],
+        ]
+        .concat(),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [(2.3, 4.0), (1.7, 3.0), (3.5, 5.5)] {
+        let settings = Cut::new().mode(CutMode::Keyframe).keep(TimeRange::secs(from, to).unwrap());
+        let clip = cut(&open(&source), &settings, &none()).unwrap();
+        assert_eq!(clip.report.road, Some(Road::Tables));
+        let path = save(&clip, folder.path(), "two.mp4");
+        let all = shown(&path);
+        for track in [0, 1] {
+            let first = all.iter().filter(|shown| shown.0 == track).map(|shown| shown.2).min();
+            assert!(first.is_some_and(|first| first <= 0), "{from}..{to}: track {track} begins at {first:?}");
+            let stream = format!("0:v:{track}");
+            let pictures = frames(&path, &stream).len() as f64;
+            let due = 25.0 * clip.report.duration.as_secs_f64();
+            assert!(
+                (pictures - due).abs() <= 1.0,
+                "{from}..{to}: track {track} has {pictures} of {due} pictures"
+            );
+        }
+    }
+}
+
 #[test]
 fn joins_are_the_same() {
     oracle!("roads");

@@ -71,6 +71,11 @@ impl Copy<'_, '_> {
                     let heard = need.from.saturating_sub(ahead.ticks(need.base)).saturating_sub(need.preroll);
                     samples.decoded_at(heard).unwrap_or(0)
                 }
+                // Where the part begins with its keyframe, another picture is seen from there, too.
+                StreamKind::Video if is_video && self.part.from_keyframe => {
+                    let seen = need.from.saturating_sub(ahead.ticks(need.base));
+                    samples.key_composed_by(seen).unwrap_or(0)
+                }
                 _ => samples.key_composed_by(need.decodes_from()).unwrap_or(0),
             };
             let first = samples.block_of(first).0;
