@@ -1,6 +1,7 @@
 //! MP4's boxes and tables, read and written (ISO/IEC 14496-12), without libav.
 
 mod boxes;
+mod brands;
 mod edits;
 mod fields;
 mod flat;

@@ -109,6 +109,10 @@ fn a_remux_of_fragments_has_all_of_them() {
         assert_eq!((clip.report.road, clip.report.payload_copied), (Some(Road::Tables), 0), "{name}");
         let out = save(&clip, folder.path(), "out.mp4");
         assert_eq!(payload(&out), payload(&path), "{name}");
+        // It does not call itself a file of segments any more.
+        let bytes = std::fs::read(&out).unwrap();
+        let brands = String::from_utf8_lossy(content(&bytes, "ftyp").unwrap()).into_owned();
+        assert!(["dash", "cmfc", "msdh", "msix"].iter().all(|own| !brands.contains(own)), "{name}: {brands}");
     }
 }
 
