@@ -1,6 +1,7 @@
 //! An MP4 whose index is written here: samples come from other MP4s' tables, and their payload is slices of
 //! those.
 
+mod besides;
 mod muxed;
 mod payload;
 mod plan;
@@ -20,6 +21,7 @@ use crate::{
     mp4::{self, Draft, Moov, Movie},
     time::{Rational, Timestamp},
 };
+use besides::Besides;
 use payload::{Part, Payload, packets, silence};
 use plan::{Made, plan};
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(crate) struct Index {
     /// And its tables.
     drafts: Vec<Draft>,
     payload: Payload,
+    besides: Besides,
     /// What will lie side by side.
     beside: Option<Vec<Part>>,
     limits: Limits,
@@ -49,7 +52,7 @@ impl Index {
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
         let payload = Payload::new(limits.memory);
-        Self { movie, source, numbers, drafts, payload, beside: None, limits }
+        Self { movie, source, numbers, drafts, payload, besides: Besides::default(), beside: None, limits }
     }
 
     /// Makes a track's ticks so many times as fine. False if that can't be.
@@ -81,6 +84,9 @@ impl Index {
         let mut placed = Vec::with_capacity(taken.len());
         for taken in taken {
             let begins = self.append_tables(&taken, report, control)?;
+            if let Some(draft) = self.drafts.get_mut(taken.track) {
+                self.besides.append(source, &taken, draft, &self.limits)?;
+            }
             placed.push((taken, begins));
         }
         let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
@@ -129,11 +135,12 @@ impl Index {
 
     /// The result. `chapters` are on the output's clock.
     pub(crate) fn into_rope(
-        self,
+        mut self,
         tracks: &[Track],
         chapters: &[RawChapter],
         report: &mut Report,
     ) -> Result<Rope> {
+        std::mem::take(&mut self.besides).finish(&mut self.payload, &mut self.drafts, report)?;
         let shown: Vec<(usize, &Track)> =
             tracks.iter().enumerate().filter(|(i, track)| !track.unseen && self.count(*i) > 0).collect();
         if shown.is_empty() {
@@ -147,10 +154,23 @@ impl Index {
             made.push(Made { source, draft, edits: Some(TrackEdits::of(&track.clock)) });
         }
         let plan = plan(&self.movie, &made, Some(chapters))?;
-        let places: Vec<&[u64]> = made.iter().map(|made| made.draft.places()).collect();
+        let places: Vec<&[u64]> = made.iter().flat_map(|made| made.draft.all_places()).collect();
         let parts = Parts::of(&self.movie, &self.source);
         parts
             .lay_out(&self.payload.finish(), &places, &self.limits, |head, wide| Moov::new(head, &plan, wide))
+    }
+
+    /// Whether a track of another source can follow on one of its own: readers take what it says of encryption for all
+    /// of a track. Groups that change its keys (seig) are not told apart.
+    pub(crate) fn can_go_on(&self, track: usize, theirs: &mp4::Track) -> bool {
+        let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));
+        let changes_keys =
+            |track: &mp4::Track| track.extras.descriptions.iter().any(|own| &own.kind == b"seig");
+        own.is_none_or(|own| match (own.is_encrypted(), theirs.is_encrypted()) {
+            (false, false) => true,
+            (true, true) => !changes_keys(own) && !changes_keys(theirs),
+            _ => false,
+        })
     }
 
     fn count(&self, track: usize) -> u32 {
@@ -176,8 +196,8 @@ impl<'a> Parts<'a> {
         Self { head, others: &movie.others, source: Some(source) }
     }
 
-    /// The brands and the moov, the source's other boxes, and the payload. `places`: where the chunks of each of
-    /// the moov's tracks lie in the payload. `moov` makes it behind the brands, with places of 64 bits or of 32.
+    /// The brands and the moov, the source's other boxes, and the payload. `places`: what each of the moov's tables
+    /// of places names of the payload, first of each track its chunks. `moov` makes it behind the brands, with places of 64 bits or of 32.
     fn lay_out(
         &self,
         payload: &Rope,

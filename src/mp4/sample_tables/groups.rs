@@ -1,7 +1,11 @@
 //! What else a track says of its samples: what depends on them, groups that they are in, their parts, and how
 //! far composition is from decoding (ISO/IEC 14496-12, 8.6.4, 8.9, 8.7.7, 8.6.1.4).
 
-use super::{runs::Runs, table::Table};
+use super::{
+    auxiliary::{Auxiliary, Told},
+    runs::Runs,
+    table::Table,
+};
 use crate::{
     Result,
     mp4::{
@@ -49,6 +53,13 @@ pub(crate) struct Extras {
     pub others: Vec<[u8; 4]>,
     /// The least and the largest offset, and the first and the last composition time (cslg).
     pub composition: Option<Composition>,
+    /// What samples have besides, elsewhere in the file; and there is more, of which it is not known where it lies.
+    pub auxiliary: Vec<Auxiliary>,
+    pub has_lost: bool,
+    /// Bytes of what it takes to decrypt samples, where that lies in the table itself (senc; ISO/IEC 23001-7, 7.2).
+    pub encryption: Option<u64>,
+    /// Some box of a maker's own is among the tables.
+    pub has_own: bool,
 }
 
 /// How composition lies to decoding, as the file states it.
@@ -63,12 +74,22 @@ pub(crate) struct Composition {
 impl Extras {
     /// Of a stbl. What can't be meant is left out, and said.
     pub(crate) fn read(table: &Bytes, samples: u32) -> (Self, Vec<String>) {
-        let (mut all, mut warnings) = (Self::default(), Vec::new());
+        let (mut all, mut warnings, mut told) = (Self::default(), Vec::new(), Vec::new());
         for (kind, content) in children(table) {
-            if let Err(error) = all.add(kind, content, samples) {
+            let done = match &kind {
+                b"saiz" => Told::sizes(kind, content, samples).map(|own| told.push(own)),
+                b"saio" => Told::places(kind, content).map(|own| told.push(own)),
+                _ => all.add(kind, content, samples),
+            };
+            if let Err(error) = done {
+                all.has_lost |= matches!(&kind, b"saiz" | b"saio");
                 warnings.push(error.message().to_owned());
             }
         }
+        let (auxiliary, left) = Auxiliary::pair(told);
+        all.auxiliary = auxiliary;
+        all.has_lost |= left.contains(b"saio");
+        all.others.extend(left.into_iter().filter(|kind| kind == b"saiz"));
         (all, warnings)
     }
 
@@ -98,7 +119,13 @@ impl Extras {
                 self.parts = Some(self.parts.unwrap_or(0).saturating_add(found));
                 self.subs.push(content);
             }
-            b"stdp" | b"stsh" | b"padb" | b"csgp" | b"saiz" | b"saio" => self.others.push(kind),
+            b"stdp" | b"stsh" | b"padb" | b"csgp" => self.others.push(kind),
+            b"senc" => {
+                let bytes = (content.len() as u64).saturating_sub(8);
+                // Of two, it is not known which counts.
+                self.encryption = Some(self.encryption.map_or(bytes, |_| u64::MAX));
+            }
+            b"uuid" => self.has_own = true,
             b"cslg" => self.composition = Some(Composition::read(kind, content)?),
             _ => {}
         }
@@ -122,13 +149,18 @@ impl Extras {
             .iter()
             .map(|descriptions| (format!("sgpd {}", name(descriptions.kind)), descriptions.count.into()));
         let parts = self.parts.map(|samples| ("subs".to_owned(), samples));
-        dependencies.into_iter().chain(groupings).chain(descriptions).chain(parts).collect()
+        let auxiliary = self.auxiliary.iter().flat_map(|own| {
+            let (samples, places) = own.counts();
+            [(format!("saiz{}", own.name()), samples.into()), (format!("saio{}", own.name()), places.into())]
+        });
+        dependencies.into_iter().chain(groupings).chain(descriptions).chain(parts).chain(auxiliary).collect()
     }
 
     pub(crate) fn held(&self) -> usize {
         let groupings = self.groupings.iter().map(|grouping| grouping.runs.held());
         let dependencies = self.dependencies.iter().map(Table::size);
-        groupings.chain(dependencies).fold(0, usize::saturating_add)
+        let auxiliary = self.auxiliary.iter().map(Auxiliary::held);
+        groupings.chain(dependencies).chain(auxiliary).fold(0, usize::saturating_add)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tables of a stbl (ISO/IEC 14496-12, 8.5 to 8.7): where samples lie, how large they are, and when they
 //! are decoded and composed. Their entries stay as they are in the file.
 
+mod auxiliary;
 mod chunks;
 mod description;
 mod groups;
@@ -11,6 +12,7 @@ mod sizes;
 mod sync;
 mod table;
 
+pub(crate) use auxiliary::{About, Auxiliary};
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::{Extras, GroupDescriptions};
 pub(crate) use listing::Listing;

@@ -1,6 +1,7 @@
 //! The tables of a track in the making: stretches of other tables, one behind the other.
 
 use super::{
+    auxiliary::DraftAuxiliary,
     composed::Composed,
     parts::{DraftParts, append_parts},
     put,
@@ -9,7 +10,7 @@ use crate::{
     Error, ErrorKind, Result,
     mp4::{
         movie::Track,
-        sample_tables::{Description, GroupDescriptions, Samples},
+        sample_tables::{About, Description, GroupDescriptions, Samples},
     },
 };
 use bytes::Bytes;
@@ -74,6 +75,10 @@ pub(crate) struct Draft {
     chunks: Vec<[u32; 3]>,
     /// Which samples have parts: a box for each version and flags.
     parts: Vec<DraftParts>,
+    /// What samples have besides, by what it is.
+    auxiliary: Vec<DraftAuxiliary>,
+    /// The source's own box of what it takes to decrypt them is right for it.
+    has_encryption: bool,
     /// What of the sources' tables is not in it.
     pub warnings: Vec<String>,
 }
@@ -123,6 +128,17 @@ impl Draft {
         &self.places
     }
 
+    /// The same, and behind it where what its samples have besides lies, by its kinds.
+    pub(crate) fn with_besides(&self) -> impl Iterator<Item = &[u64]> {
+        std::iter::once(self.places()).chain(self.auxiliary.iter().map(|own| &own.place[..]))
+    }
+
+    /// Of those what is in the tables of places that it writes.
+    pub(crate) fn all_places(&self) -> impl Iterator<Item = &[u64]> {
+        let auxiliary = self.auxiliary.iter().filter(|own| own.is_any());
+        std::iter::once(self.places()).chain(auxiliary.map(|own| &own.place[..]))
+    }
+
     /// Bytes that are held for it.
     pub(crate) fn held(&self) -> usize {
         let runs = self.durations.len().saturating_add(self.offsets.as_ref().map_or(0, Vec::len));
@@ -132,6 +148,8 @@ impl Draft {
         let groups = self.groups.iter().map(|own| own.runs.len()).fold(0, usize::saturating_add);
         let runs = runs.saturating_add(groups);
         let extras = self.parts.iter().map(DraftParts::held).fold(0, usize::saturating_add);
+        let auxiliary = self.auxiliary.iter().map(DraftAuxiliary::held).fold(0, usize::saturating_add);
+        let extras = extras.saturating_add(auxiliary);
         let extras = extras.saturating_add(self.dependencies.as_ref().map_or(0, Vec::len));
         let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
         [self.sizes.len, runs.saturating_mul(8), sync, chunks, extras]
@@ -189,7 +207,10 @@ impl Draft {
         let sync = self.sync.is_some() || samples.sync.count().is_some();
         let sizes = samples.sizes.equal().is_none()
             || self.sizes.equal.is_some_and(|own| Some(own) != samples.sizes.equal());
-        let others = self.dependencies.is_some() || track.extras.dependencies.is_some();
+        let others = self.dependencies.is_some()
+            || track.extras.dependencies.is_some()
+            || !self.auxiliary.is_empty()
+            || !track.extras.auxiliary.is_empty();
         if count > MOST && (sync || sizes || others) {
             let message = format!("a track of {count} samples, of which each is listed: {MOST} are the most");
             return Err(Error::new(ErrorKind::LimitExceeded, message));
@@ -279,6 +300,13 @@ impl Draft {
             let kind = crate::mp4::name(*kind);
             self.warn(format!("box {kind} is left out: it tells of samples by their numbers"));
         }
+        for theirs in &track.extras.auxiliary {
+            let place = self.auxiliary_of(theirs.about);
+            if let Some(own) = self.auxiliary.get_mut(place) {
+                own.append(theirs, from..to, before);
+            }
+        }
+        self.auxiliary.iter_mut().for_each(|own| own.fill(before.saturating_add(added)));
         track.extras.subs.iter().for_each(|subs| append_parts(&mut self.parts, subs, from..to, before));
         for theirs in &track.extras.descriptions {
             let own = self.group_descriptions.iter().find(|own| own.kind == theirs.kind);
@@ -317,6 +345,32 @@ impl Draft {
         }
     }
 
+    /// Which of its own it is that samples have besides; it is added where it is not there yet.
+    pub(crate) fn auxiliary_of(&mut self, about: About) -> usize {
+        self.auxiliary.iter().position(|own| own.about == about).unwrap_or_else(|| {
+            self.auxiliary.push(DraftAuxiliary::new(about));
+            self.auxiliary.len().saturating_sub(1)
+        })
+    }
+
+    /// The same, of all samples of a track whose tables themselves have what it takes to decrypt them (senc), and
+    /// which does not say where else that lies.
+    pub(crate) fn without_auxiliary(self) -> Self {
+        Self { auxiliary: Vec::new(), has_encryption: true, ..self }
+    }
+
+    /// Whether what it takes to decrypt the samples is in the tables of its source.
+    pub(super) fn has_encryption(&self) -> bool {
+        self.has_encryption
+    }
+
+    /// Tells where what samples have besides lies in the payload, in the order of [`auxiliary_of`](Self::auxiliary_of).
+    pub(crate) fn besides_at(&mut self, number: usize, place: u64) {
+        if let Some(own) = self.auxiliary.get_mut(number) {
+            own.place = [place];
+        }
+    }
+
     fn warn(&mut self, what: String) {
         if !self.warnings.contains(&what) {
             self.warnings.push(what);
@@ -352,8 +406,8 @@ impl Draft {
     }
 
     /// The samples' tables: all of a stbl that they replace. `lift` is added to all composition times. Returns
-    /// where the entries of the chunks' places are, as zeros: of 64 bits where `wide`.
-    pub(super) fn write(&self, to: &mut Vec<u8>, lift: u32, wide: bool) -> usize {
+    /// where the entries of [`all_places`](Self::all_places) are, as zeros: of 64 bits where `wide`.
+    pub(super) fn write(&self, to: &mut Vec<u8>, lift: u32, wide: bool) -> Vec<usize> {
         put::versioned(to, *b"stsd", 0, |to| {
             put::count(to, self.descriptions.len());
             self.descriptions.iter().for_each(|own| put::kept(to, own.kind, &own.content));
@@ -389,7 +443,9 @@ impl Draft {
             put::u32(to, self.count);
             self.sizes.each.iter().for_each(|bytes| to.extend_from_slice(bytes));
         });
-        let places = put::places(to, self.places.len(), wide);
+        let mut places = vec![put::places(to, self.places.len(), wide)];
+        let auxiliary = self.auxiliary.iter().filter(|own| own.is_any());
+        places.extend(auxiliary.map(|own| own.write(to, wide)));
         for own in &self.group_descriptions {
             put::kept(to, *b"sgpd", &own.content);
         }

@@ -1,13 +1,14 @@
 //! A moov as it was, but for its chunks' places, or for its samples.
 
 use super::{
+    auxiliary::write_places,
     draft::Draft,
     moov::{Moov, OF_SAMPLES},
     put,
 };
 use crate::{
     Result,
-    mp4::{Movie, Track, boxes::children},
+    mp4::{Movie, Track, boxes::children, sample_tables::Auxiliary},
 };
 use bytes::Bytes;
 
@@ -35,22 +36,39 @@ fn copy(to: &mut Vec<u8>, content: &Bytes, way: &[&[u8; 4]], table: &mut Replace
 }
 
 impl Moov {
-    /// One as it was, but for where its chunks lie. `wide`: places have 64 bits, also where they had 32.
+    /// One as it was, but for where its chunks lie, and what samples have besides: of each track's first the chunks
+    /// are placed, and then that in its order. `wide`: places have 64 bits, also where they had 32.
     pub(crate) fn as_it_was(head: &[u8], movie: &Movie, wide: bool) -> Result<Self> {
         Self::of(head, movie.content.len(), |to, tables| {
+            let (mut tracks, mut found) = (0_usize, Vec::new());
             copy(to, &movie.content, &WAY, &mut |to, table| {
-                let Some((kind, content)) = table.filter(|(kind, _)| matches!(kind, b"stco" | b"co64"))
-                else {
+                let Some((kind, content)) = table else {
+                    tracks = tracks.saturating_add(1);
                     return false;
                 };
+                let track = tracks.saturating_sub(1);
+                if &kind == b"saio" {
+                    let Some((about, own)) = Auxiliary::about(content) else { return false };
+                    let extras = movie.tracks.get(track).map(|track| &track.extras.auxiliary);
+                    let place = extras.and_then(|all| all.iter().position(|own| own.about == about));
+                    let Some(place) = place else { return false };
+                    let wide = wide || own;
+                    found.push((track, place.saturating_add(1), write_places(to, about, wide), wide));
+                    return true;
+                }
+                if !matches!(&kind, b"stco" | b"co64") {
+                    return false;
+                }
                 let was: usize = if kind == *b"co64" { 8 } else { 4 };
                 let wide = wide || was == 8;
                 let stated = content.get(4..).and_then(<[u8]>::first_chunk).copied().map(u32::from_be_bytes);
                 let room = content.len().saturating_sub(8).checked_div(was).unwrap_or(0);
                 let count = room.min(usize::try_from(stated.unwrap_or(0)).unwrap_or(0));
-                tables.push((put::places(to, count, wide), wide));
+                found.push((track, 0, put::places(to, count, wide), wide));
                 true
             });
+            found.sort_unstable();
+            tables.extend(found.into_iter().map(|(.., at, wide)| (at, wide)));
             Ok(())
         })
     }
@@ -69,13 +87,14 @@ pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -
         copy(to, &movie.content, &WAY, &mut |to, table| match table {
             Some((kind, _)) => OF_SAMPLES.contains(&&kind),
             None => {
-                tables.extend(drafts.next().map(|draft| (draft.write(to, 0, true), true)));
+                let places = drafts.next().map(|draft| draft.write(to, 0, true)).unwrap_or_default();
+                tables.extend(places.into_iter().map(|at| (at, true)));
                 true
             }
         });
         Ok(())
     })?;
-    let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
+    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
     Ok(moov.placed(&places, |place| place))
 }
 
@@ -89,5 +108,5 @@ fn first_samples(track: &Track, count: u32) -> Result<Draft> {
         draft.append(track, samples, 0, count)?;
         samples.in_chunks(0, count).for_each(|run| draft.lie_at(run.place, run.samples, run.description));
     }
-    Ok(draft)
+    Ok(draft.without_auxiliary())
 }

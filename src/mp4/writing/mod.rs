@@ -1,5 +1,6 @@
 //! MP4's boxes, written (ISO/IEC 14496-12): the index of tracks whose samples come from other files' tables.
 
+mod auxiliary;
 mod composed;
 mod draft;
 mod header;

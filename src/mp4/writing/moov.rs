@@ -50,7 +50,8 @@ pub(crate) struct MoviePlan<'a> {
 /// A moov's bytes behind what a file begins with, in which it is not said yet where chunks lie.
 pub(crate) struct Moov {
     bytes: Vec<u8>,
-    /// Where the entries of each track's chunks begin, and whether they have 64 bits.
+    /// Where the entries of each table of places begin, and whether they have 64 bits: of each track first the one
+    /// of its chunks.
     tables: Vec<(usize, bool)>,
 }
 
@@ -86,9 +87,9 @@ impl Moov {
         self.bytes.len()
     }
 
-    /// The same, with the places of each track's chunks, which `to` makes those of the file.
-    pub(crate) fn placed(mut self, tracks: &[&[u64]], mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
-        for (places, (at, wide)) in tracks.iter().zip(&self.tables) {
+    /// The same, with the places of all tables, which `to` makes those of the file.
+    pub(crate) fn placed(mut self, tables: &[&[u64]], mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
+        for (places, (at, wide)) in tables.iter().zip(&self.tables) {
             let table = self.bytes.get_mut(*at..).unwrap_or_default();
             let places = places.iter().map(|place| to(*place));
             if *wide {
@@ -198,9 +199,11 @@ impl Writer<'_> {
 
     fn write_tables(&mut self, track: &TrackPlan<'_>, tables: &Bytes, to: &mut Vec<u8>) {
         put::boxed(to, *b"stbl", |to| {
-            self.tables.push((track.draft.write(to, track.lift, self.wide), self.wide));
+            let places = track.draft.write(to, track.lift, self.wide);
+            self.tables.extend(places.into_iter().map(|at| (at, self.wide)));
             for (kind, content) in children(tables) {
-                if !OF_SAMPLES.contains(&&kind) {
+                let is_kept = &kind == b"senc" && track.draft.has_encryption();
+                if is_kept || !OF_SAMPLES.contains(&&kind) {
                     put::kept(to, kind, &content);
                 }
             }
@@ -209,9 +212,9 @@ impl Writer<'_> {
 }
 
 /// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
-pub(crate) const OF_SAMPLES: [&[u8; 4]; 21] = [
+pub(crate) const OF_SAMPLES: [&[u8; 4]; 22] = [
     b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsh", b"sdtp", b"stdp", b"padb", b"stsc",
-    b"stsz", b"stz2", b"stco", b"co64", b"sgpd", b"sbgp", b"csgp", b"subs", b"saiz", b"saio",
+    b"stsz", b"stz2", b"stco", b"co64", b"sgpd", b"sbgp", b"csgp", b"subs", b"saiz", b"saio", b"senc",
 ];
 
 /// References to other tracks (8.3.3), without those that are not there.

@@ -83,7 +83,7 @@ fn with_plan<T>(
         draft,
         edits: own.map(|own| TrackEdits::of(&own.clock)),
     });
-    let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
+    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
     then(&plan(&muxed.movie, &made.collect::<Vec<_>>(), None)?, &places)
 }
 
@@ -100,7 +100,7 @@ fn tables(track: &mp4::Track, begins: u64) -> Result<Draft> {
         let place = run.place.checked_sub(begins).ok_or_else(unexpected)?;
         draft.lie_at(place, run.samples, run.description);
     }
-    Ok(draft)
+    Ok(draft.without_auxiliary())
 }
 
 /// Puts the moov in front, with the tracks' edit lists. `filled`: bytes of the payload that libav does not know of.

@@ -160,6 +160,14 @@ impl Payload {
         self.bytes.finish()
     }
 
+    /// Puts a part of sources behind what is there, and returns where it begins.
+    pub(super) fn append(&mut self, part: &Rope, report: &mut Report) -> Result<u64> {
+        let place = self.bytes.len();
+        self.bytes.append_rope(part, 0, part.len())?;
+        report.payload_shared = report.payload_shared.saturating_add(part.len());
+        Ok(place)
+    }
+
     /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source, and
     /// those of several sources as they are decoded.
     pub(super) fn place(
