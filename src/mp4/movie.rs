@@ -113,6 +113,8 @@ impl Movie {
     /// Of a moov's content.
     fn of(bytes: &Bytes, limits: &Limits) -> Result<Self> {
         let mut movie = Self { content: bytes.clone(), ..Self::default() };
+        // What groups may take that are stated by patterns.
+        let mut room = limits.demuxer_memory / 8;
         for (kind, content) in children(bytes) {
             match &kind {
                 b"mvhd" => {
@@ -121,7 +123,7 @@ impl Movie {
                     movie.scale = fields.u32()?;
                 }
                 b"trak" => {
-                    let mut track = Track::of(&content)?;
+                    let mut track = Track::of(&content, &mut room)?;
                     if movie.track(track.id).is_some() {
                         let twice = format!("another track is numbered {} as well", track.id);
                         track.samples = Err(wrong(*b"tkhd", twice));
@@ -322,7 +324,7 @@ impl Track {
         self.samples.as_ref().map_or(0, Samples::held).saturating_add(self.extras.held())
     }
 
-    fn of(trak: &Bytes) -> Result<Self> {
+    fn of(trak: &Bytes, room: &mut u64) -> Result<Self> {
         let missing = |kind: &[u8; 4]| wrong(*b"trak", format!("it has no {}", name(*kind)));
         let (kind, header) = within(trak, &[b"tkhd"]).ok_or_else(|| missing(b"tkhd"))?;
         let (mut fields, version, _) = Fields::of_full(kind, header)?;
@@ -370,7 +372,7 @@ impl Track {
         // Runs of groups are counted against samples, which groups may tell to be sync.
         let counted = children(&table).filter(|(kind, _)| kind == b"stsz" || kind == b"stz2");
         let count = counted.filter_map(|(_, content)| content.get(8..)?.first_chunk().copied()).next();
-        let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes));
+        let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes), room);
         let samples = read_samples(&table, &descriptions, &extras, handler == *b"soun");
         Ok(Self {
             id,

@@ -25,6 +25,7 @@ mod join;
 mod long_packets;
 mod matrix;
 mod numbering;
+mod of_samples;
 mod places;
 mod properties;
 mod readers;

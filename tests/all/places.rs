@@ -11,35 +11,35 @@ use std::{
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-fn ranges(keep: &[(f64, f64)]) -> Cut {
+pub fn ranges(keep: &[(f64, f64)]) -> Cut {
     let ranges = keep.iter().map(|(from, to)| TimeRange::secs(*from, *to).unwrap());
     ranges.fold(Cut::new().format("mp4"), Cut::keep)
 }
 
-fn cutting(path: &Path, keep: &[(f64, f64)]) -> Clip {
+pub fn cutting(path: &Path, keep: &[(f64, f64)]) -> Clip {
     cut(&open(path), &ranges(keep), &Control::new()).unwrap()
 }
 
-fn from(path: &Path) -> Source {
+pub fn from(path: &Path) -> Source {
     Source::open(path).unwrap()
 }
 
-fn by_tables(clip: &Clip) {
+pub fn by_tables(clip: &Clip) {
     assert_eq!(clip.report.road, Some(Road::Tables));
     assert!(clip.report.warnings.is_empty(), "{:?}", clip.report.warnings);
 }
 
-fn number(bytes: &[u8], at: usize, len: usize) -> u64 {
+pub fn number(bytes: &[u8], at: usize, len: usize) -> u64 {
     bytes[at..at + len].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// The boxes of the first track's tables.
-fn tables(kind: &str) -> String {
+pub fn tables(kind: &str) -> String {
     format!("moov/trak/mdia/minf/stbl/{kind}")
 }
 
 /// The samples of the first track: where each lies.
-fn samples(bytes: &[u8]) -> Vec<(usize, usize)> {
+pub fn samples(bytes: &[u8]) -> Vec<(usize, usize)> {
     let found = inspect(&Source::from_bytes(bytes.to_vec()), &Control::new()).unwrap();
     let track = &found.tracks[0];
     let all = found.samples(track.id, 0..track.samples);
@@ -81,7 +81,7 @@ fn besides(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 /// The clip, with other boxes in front of its moov, and behind the first track's description of its samples: a moov
 /// that is behind the payload moves nothing.
-fn with(folder: &Path, in_front: &[u8], in_tables: &[u8]) -> PathBuf {
+pub fn with(folder: &Path, in_front: &[u8], in_tables: &[u8]) -> PathBuf {
     let bytes = fs::read(clip()).unwrap();
     let moov = find(&bytes, "moov").unwrap();
     let bytes = [&bytes[..moov.start], in_front, &bytes[moov.start..]].concat();

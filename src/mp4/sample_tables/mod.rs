@@ -3,6 +3,7 @@
 
 mod auxiliary;
 mod chunks;
+mod compact;
 mod description;
 mod groups;
 mod listing;
@@ -77,7 +78,8 @@ pub(super) fn read_samples(
     let listed = |kind: &[u8; 4]| {
         find(kind).map(full).transpose()?.map(|(kind, fields)| Listed::read(kind, fields)).transpose()
     };
-    let random = extras.grouping(*b"rap ").map(|grouping| &grouping.runs);
+    let random =
+        extras.grouping(*b"rap ").filter(|grouping| !grouping.is_compact).map(|grouping| &grouping.runs);
     let sync = Sync::new(listed(b"stss")?, listed(b"stps")?, random)?;
     // In QuickTime the tables of sound count what is decoded, not what is stored (mov_build_index).
     let ticks = durations.entries() == 1 && durations.least == 1;

@@ -3,11 +3,14 @@
 mod auxiliary;
 mod composed;
 mod draft;
+mod extras;
 mod header;
 mod kept;
 mod moov;
 mod parts;
 mod put;
+mod runs;
+mod shadows;
 
 pub(crate) use draft::Draft;
 pub(crate) use kept::with_first_samples;
