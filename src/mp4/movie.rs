@@ -4,6 +4,7 @@ use super::{
     boxes::{Place, Read, boxes_of_file, children, in_memory, name},
     fields::{Fields, wrong},
     fragments::Defaults,
+    items::{Extent, named_places},
     packed,
     sample_tables::{Auxiliary, Description, Extras, Samples, read_descriptions, read_samples},
     tables::{Edit, edit_list},
@@ -31,8 +32,11 @@ pub(crate) struct Movie {
     pub left_out: usize,
     /// They are not all that there are: fragments come behind.
     pub goes_on: bool,
-    /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
-    /// have besides (saio; 8.7.9).
+    /// The bytes of items (iloc; 8.11.3) that the moov or another box of the file names, in the order that they lie in.
+    pub items: Vec<Extent>,
+    /// What is in those boxes of the file that name some, by where they begin in it.
+    pub metas: Vec<(u64, Bytes)>,
+    /// Some box says where bytes lie in the file, in a way that can't be said anew.
     pub names_places: bool,
 }
 
@@ -79,6 +83,8 @@ impl Movie {
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
         let (mut movie, mut brands, mut others) = (None, None, Vec::new());
         let (mut left_out, mut names_places) = (0_usize, false);
+        let (mut items, mut metas): (Vec<Extent>, Vec<(u64, Bytes)>) = (Vec::new(), Vec::new());
+        let mut room = limits.demuxer_memory / 8;
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
@@ -94,8 +100,19 @@ impl Movie {
                 kind if FRAGMENTS.contains(&kind) => return Ok(movie.is_none()),
                 // What somebody wrote behind the boxes is none.
                 _ if !place.cut_short && others.len() < OTHERS => {
-                    names_places |=
-                        &place.kind == b"meta" && names_place(place.kind, &load(read, place, limits)?);
+                    if &place.kind == b"meta" {
+                        let content = load(read, place, limits)?;
+                        match named_places(place.kind, &content, len) {
+                            Some(found) if found.is_empty() => {}
+                            // Those that name some are held.
+                            Some(found) if room >= content.len() as u64 => {
+                                room = room.saturating_sub(content.len() as u64);
+                                items.extend(found);
+                                metas.push((place.start, content));
+                            }
+                            _ => names_places = true,
+                        }
+                    }
                     others.push(place);
                 }
                 _ => left_out = left_out.saturating_add(1),
@@ -103,10 +120,13 @@ impl Movie {
             Ok(true)
         })?;
         Ok(movie.map(|movie| {
-            let names_places = names_places
-                || names_place(*b"moov", &movie.content)
-                || !movie.tracks.iter().all(|track| track.has_auxiliary(len));
-            Self { brands, others, left_out, names_places, ..movie }
+            let named = named_places(*b"moov", &movie.content, len);
+            let names_places =
+                names_places || named.is_none() || !movie.tracks.iter().all(|track| track.has_auxiliary(len));
+            items.extend(named.unwrap_or_default());
+            items.sort_unstable();
+            items.dedup();
+            Self { brands, others, left_out, names_places, items, metas, ..movie }
         }))
     }
 
@@ -163,14 +183,18 @@ impl Movie {
     /// The same once more, as it was read.
     pub(crate) fn again(&self, limits: &Limits) -> Result<Self> {
         let (brands, others) = (self.brands.clone(), self.others.clone());
+        let (items, metas) = (self.items.clone(), self.metas.clone());
         let Self { at, left_out, names_places, .. } = *self;
-        Ok(Self { at, brands, others, left_out, names_places, ..Self::of(&self.content, limits)? })
+        let own = Self::of(&self.content, limits)?;
+        Ok(Self { at, brands, others, left_out, names_places, items, metas, ..own })
     }
 
     /// Bytes that are held for it.
     pub(crate) fn held(&self) -> usize {
         let tracks = self.tracks.iter().map(Track::held).fold(0, usize::saturating_add);
-        self.content.len().max(tracks)
+        let metas = self.metas.iter().map(|(_, content)| content.len());
+        let items = self.items.len().saturating_mul(size_of::<Extent>());
+        metas.fold(self.content.len().max(tracks), usize::saturating_add).saturating_add(items)
     }
 
     /// Reads a file, but for the moov, which is here.
@@ -192,27 +216,6 @@ impl Movie {
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
-}
-
-/// Whether a box's content has one that says where bytes lie, however deep in it.
-fn names_place(kind: [u8; 4], content: &Bytes) -> bool {
-    const HOLDERS: [&[u8; 4]; 6] = [b"trak", b"mdia", b"minf", b"stbl", b"udta", b"meta"];
-    let mut left = vec![(kind, content.clone())];
-    while let Some((within, content)) = left.pop() {
-        // A meta has a version, but QuickTime's.
-        let first = content.get(4..8).filter(|_| &within == b"meta");
-        let is_full = first.is_some_and(|kind| !kind.iter().all(u8::is_ascii_alphanumeric));
-        for (kind, content) in children(&if is_full { content.slice(4..) } else { content }) {
-            match &kind {
-                // What a track's tables have of them is read with these.
-                b"saio" if within == *b"stbl" => {}
-                b"iloc" | b"saio" => return true,
-                holder if HOLDERS.contains(&holder) => left.push((kind, content)),
-                _ => {}
-            }
-        }
-    }
-    false
 }
 
 /// A box's content, if the limits allow to hold it.

@@ -20,6 +20,7 @@ mod fidelity;
 mod filters;
 mod fragments;
 mod hostile;
+mod items;
 mod jobs;
 mod join;
 mod long_packets;

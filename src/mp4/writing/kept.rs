@@ -3,7 +3,8 @@
 use super::{
     auxiliary::write_places,
     draft::Draft,
-    moov::{Moov, OF_SAMPLES},
+    items::{self, ItemSpot, MovedItems},
+    moov::{Moov, OF_SAMPLES, Spots},
     put,
 };
 use crate::{
@@ -18,19 +19,25 @@ const WAY: [&[u8; 4]; 4] = [b"trak", b"mdia", b"minf", b"stbl"];
 /// Writes what takes the place of a box, if something does; None: in front of the others.
 type Replace<'a> = dyn FnMut(&mut Vec<u8>, Option<([u8; 4], &Bytes)>) -> bool + 'a;
 
-/// Copies boxes. Of those at the end of the way each is handed to `table`, which says whether it wrote another in
+/// Copies boxes, but for where items of a meta lie, in numbers of 64 bits where `wide`. Of those at the end of the way each is handed to `table`, which says whether it wrote another in
 /// its place; in front of them it is called without one.
-fn copy(to: &mut Vec<u8>, content: &Bytes, way: &[&[u8; 4]], table: &mut Replace<'_>) {
+fn copy(
+    to: &mut Vec<u8>,
+    content: &Bytes,
+    way: &[&[u8; 4]],
+    (wide, spots): (bool, &mut Vec<ItemSpot>),
+    table: &mut Replace<'_>,
+) {
     if way.is_empty() {
         table(to, None);
     }
     for (kind, content) in children(content) {
         match way.split_first() {
             Some((holder, rest)) if **holder == kind => {
-                put::boxed(to, kind, |to| copy(to, &content, rest, table));
+                put::boxed(to, kind, |to| copy(to, &content, rest, (wide, spots), table));
             }
             None if table(to, Some((kind, &content))) => {}
-            _ => put::kept(to, kind, &content),
+            _ => items::kept(to, kind, &content, wide, spots),
         }
     }
 }
@@ -39,9 +46,9 @@ impl Moov {
     /// One as it was, but for where its chunks lie, and what samples have besides: of each track's first the chunks
     /// are placed, and then that in its order. `wide`: places have 64 bits, also where they had 32.
     pub(crate) fn as_it_was(head: &[u8], movie: &Movie, wide: bool) -> Result<Self> {
-        Self::of(head, movie.content.len(), |to, tables| {
+        Self::of(head, movie.content.len(), |to, spots| {
             let (mut tracks, mut found) = (0_usize, Vec::new());
-            copy(to, &movie.content, &WAY, &mut |to, table| {
+            copy(to, &movie.content, &WAY, (wide, &mut spots.items), &mut |to, table| {
                 let Some((kind, content)) = table else {
                     tracks = tracks.saturating_add(1);
                     return false;
@@ -68,7 +75,7 @@ impl Moov {
                 true
             });
             found.sort_unstable();
-            tables.extend(found.into_iter().map(|(.., at, wide)| (at, wide)));
+            spots.tables.extend(found.into_iter().map(|(.., at, wide)| (at, wide)));
             Ok(())
         })
     }
@@ -82,9 +89,10 @@ pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -
     if let Some(brands) = &movie.brands {
         put::kept(&mut head, *b"ftyp", brands);
     }
-    let moov = Moov::of(&head, 0, |to, tables| {
+    let moov = Moov::of(&head, 0, |to, spots| {
+        let Spots { tables, items } = spots;
         let mut drafts = drafts.iter();
-        copy(to, &movie.content, &WAY, &mut |to, table| match table {
+        copy(to, &movie.content, &WAY, (false, items), &mut |to, table| match table {
             Some((kind, _)) => OF_SAMPLES.contains(&&kind),
             None => {
                 let places = drafts.next().map(|draft| draft.write(to, 0, true)).unwrap_or_default();
@@ -95,7 +103,7 @@ pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -
         Ok(())
     })?;
     let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
-    Ok(moov.placed(&places, |place| place))
+    Ok(moov.placed(&places, &MovedItems::default(), |place| place))
 }
 
 fn first_samples(track: &Track, count: u32) -> Result<Draft> {

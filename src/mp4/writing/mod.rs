@@ -5,6 +5,7 @@ mod composed;
 mod draft;
 mod extras;
 mod header;
+mod items;
 mod kept;
 mod moov;
 mod parts;
@@ -13,6 +14,7 @@ mod runs;
 mod shadows;
 
 pub(crate) use draft::Draft;
+pub(crate) use items::{Meta, MovedItems};
 pub(crate) use kept::with_first_samples;
 pub(super) use moov::OF_SAMPLES;
 pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};

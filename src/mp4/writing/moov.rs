@@ -4,6 +4,7 @@
 use super::{
     draft::Draft,
     header::{self, Own},
+    items::{self, ItemSpot, MovedItems},
     put,
 };
 use crate::{
@@ -53,33 +54,42 @@ pub(crate) struct Moov {
     /// Where the entries of each table of places begin, and whether they have 64 bits: of each track first the one
     /// of its chunks.
     tables: Vec<(usize, bool)>,
+    items: Vec<ItemSpot>,
+}
+
+/// Where places are to be written that are told later.
+#[derive(Default)]
+pub(super) struct Spots {
+    pub tables: Vec<(usize, bool)>,
+    pub items: Vec<ItemSpot>,
 }
 
 impl Moov {
     /// `wide`: chunks' places have 64 bits.
     pub(crate) fn new(head: &[u8], plan: &MoviePlan<'_>, wide: bool) -> Result<Self> {
         let held = plan.tracks.iter().map(|track| track.draft.held()).fold(0, usize::saturating_add);
-        Self::of(head, held, |to, tables| Writer { plan, tables, wide }.write(to))
+        Self::of(head, held, |to, spots| Writer { plan, spots, wide }.write(to))
     }
 
     /// One that `write` writes, about as long as this.
     pub(super) fn of(
         head: &[u8],
         len: usize,
-        write: impl FnOnce(&mut Vec<u8>, &mut Vec<(usize, bool)>) -> Result<()>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Spots) -> Result<()>,
     ) -> Result<Self> {
         // Some boxes more than the tables, and room for what comes behind.
         const ROOM: usize = 16 << 10;
         let mut bytes = Vec::with_capacity(head.len().saturating_add(len).saturating_add(ROOM));
         bytes.extend_from_slice(head);
-        let (mut tables, mut written) = (Vec::new(), Ok(()));
-        put::boxed(&mut bytes, *b"moov", |to| written = write(to, &mut tables));
+        let (mut spots, mut written) = (Spots::default(), Ok(()));
+        put::boxed(&mut bytes, *b"moov", |to| written = write(to, &mut spots));
         written?;
         if u32::try_from(bytes.len()).is_err() {
             let message = "its index would have more than 4 GiB";
             return Err(Error::new(ErrorKind::LimitExceeded, message));
         }
-        Ok(Self { bytes, tables })
+        let Spots { tables, items } = spots;
+        Ok(Self { bytes, tables, items })
     }
 
     /// Its size in bytes, with what is in front.
@@ -87,8 +97,14 @@ impl Moov {
         self.bytes.len()
     }
 
-    /// The same, with the places of all tables, which `to` makes those of the file.
-    pub(crate) fn placed(mut self, tables: &[&[u64]], mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
+    /// The same, with the places of all tables and of items, which `to` makes those of the file.
+    pub(crate) fn placed(
+        mut self,
+        tables: &[&[u64]],
+        items: &MovedItems,
+        mut to: impl FnMut(u64) -> u64,
+    ) -> Vec<u8> {
+        items.place(&mut self.bytes, &self.items, &mut to);
         for (places, (at, wide)) in tables.iter().zip(&self.tables) {
             let table = self.bytes.get_mut(*at..).unwrap_or_default();
             let places = places.iter().map(|place| to(*place));
@@ -108,7 +124,7 @@ impl Moov {
 /// Writes a moov by its plan.
 struct Writer<'a> {
     plan: &'a MoviePlan<'a>,
-    tables: &'a mut Vec<(usize, bool)>,
+    spots: &'a mut Spots,
     wide: bool,
 }
 
@@ -132,14 +148,18 @@ impl Writer<'_> {
                     for (kind, content) in children(&content) {
                         match plan.chapters.as_ref().filter(|_| &kind == b"chpl") {
                             Some(chapters) => write_chapters(to, chapters),
-                            None => put::kept(to, kind, &content),
+                            None => self.keep(to, kind, &content),
                         }
                     }
                 }),
-                _ => put::kept(to, kind, &content),
+                _ => self.keep(to, kind, &content),
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, to: &mut Vec<u8>, kind: [u8; 4], content: &Bytes) {
+        items::kept(to, kind, content, self.wide, &mut self.spots.items);
     }
 
     fn write_track(&mut self, track: &TrackPlan<'_>, to: &mut Vec<u8>) -> Result<()> {
@@ -161,7 +181,7 @@ impl Writer<'_> {
                     }
                     b"mdia" => self.write_media(track, &content, to),
                     _ => {
-                        put::kept(to, kind, &content);
+                        self.keep(to, kind, &content);
                         Ok(())
                     }
                 };
@@ -200,7 +220,7 @@ impl Writer<'_> {
     fn write_tables(&mut self, track: &TrackPlan<'_>, tables: &Bytes, to: &mut Vec<u8>) {
         put::boxed(to, *b"stbl", |to| {
             let places = track.draft.write(to, track.lift, self.wide);
-            self.tables.extend(places.into_iter().map(|at| (at, self.wide)));
+            self.spots.tables.extend(places.into_iter().map(|at| (at, self.wide)));
             for (kind, content) in children(tables) {
                 let is_kept = &kind == b"senc" && track.draft.has_encryption();
                 if is_kept || !OF_SAMPLES.contains(&&kind) {

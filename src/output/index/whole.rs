@@ -3,6 +3,7 @@
 use super::{
     Parts, Taken,
     besides::Besides,
+    items::Items,
     payload::{Part, Payload, packets},
 };
 use crate::{
@@ -43,7 +44,7 @@ pub(crate) fn whole(
     }
     limits.hold_written(made.packets)?;
     let mut drafts: Vec<Draft> = movie.tracks.iter().map(|track| Draft::new(track.scale)).collect();
-    let mut payload = Payload::new(limits.memory);
+    let mut payload = Payload::new(limits.memory, Items::of(movie, source));
     let mut besides = Besides::default();
     for ((part, _), draft) in taken.iter().zip(&mut drafts) {
         besides.append(source, part, draft, limits)?;
@@ -60,7 +61,8 @@ pub(crate) fn whole(
     let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::with_besides).collect();
     let parts = Parts::of(movie, source);
     let moov = |head: &[u8], wide| Moov::as_it_was(head, movie, wide);
-    let rope = parts.lay_out(&payload.finish(), &places, limits, moov)?;
+    let (payload, items) = payload.finish(&mut made)?;
+    let rope = parts.lay_out(&payload, (&places, &items), limits, moov)?;
     *report = made;
     Ok(Some(rope))
 }
