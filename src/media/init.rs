@@ -29,7 +29,7 @@ pub(super) fn serves(movie: &Movie) -> bool {
 }
 
 /// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
-/// this file, and nothing else says where bytes lie in it.
+/// this file, and what else says where bytes lie in it can be said anew.
 pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
     let serves = |stream: &Stream| {
         let (base, track) = (stream.time_base(), track_of(movie, stream).map(|(track, _)| track));

@@ -7,6 +7,7 @@ mod fragments;
 mod items;
 mod movie;
 mod packed;
+mod protected;
 mod sample;
 mod sample_tables;
 mod scan;

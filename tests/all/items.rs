@@ -5,6 +5,7 @@ use avrope::{Clip, Control, Join, Remux, Road, inspect::inspect, join, remux};
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -104,7 +105,7 @@ const ONE: Widths = Widths { offset: 0, length: 8, base: 4, index: 0 };
 
 /// A clip with bytes that are no sample's in front of its moov, and where these begin.
 fn clip_with_bytes(folder: &Path) -> (PathBuf, u64) {
-    let own: Vec<u8> = (0..50_000_u32).map(|i| (i * i >> 7) as u8).collect();
+    let own: Vec<u8> = (0..50_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
     let begins = find(&fs::read(clip()).unwrap(), "moov").unwrap().start as u64 + 8;
     (with(folder, &make_box(b"mdat", &own), &[]), begins)
 }
@@ -259,4 +260,45 @@ fn items_that_lie_are_no_tables() {
     // Where no reader looks for one.
     check("in minf", &behind(&bytes, "moov/trak/mdia/minf/dinf", &meta(&plain())));
     check("in moov", &behind(&bytes, "moov/mvhd", &make_box(b"iloc", &plain())));
+}
+
+/// In a file of more than 4 GiB the numbers of the result have 64 bits where those of the source had 32.
+#[test]
+fn items_of_large_files_lie_where_it_is_said() {
+    oracle!("iloc");
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fs::read(clip()).unwrap();
+    let moov = find(&bytes, "moov").unwrap();
+    // What lies in front of the moov; of the large box no more than the first bytes are anything.
+    let large: u64 = (4 << 30) + 100;
+    let head = [&1_u32.to_be_bytes()[..], b"mdat", &(large + 16).to_be_bytes(), b"marks"].concat();
+    let begins = moov.start as u64 + 16;
+    for version in [0, 2] {
+        let widths = Widths { offset: 4, length: 8, base: 0, index: 0 };
+        let meta = meta(&iloc(version, widths, &[(1, 0, 0, vec![(begins, large)])]));
+        let with_meta = behind(&bytes, "moov/mvhd", &meta);
+        let path = folder.path().join("large.mp4");
+        let mut file = fs::File::create(&path).unwrap();
+        file.write_all(&bytes[..moov.start]).unwrap();
+        file.write_all(&head).unwrap();
+        file.seek(SeekFrom::Start(begins + large)).unwrap();
+        file.write_all(&with_meta[moov.start..]).unwrap();
+        drop(file);
+        // Not all of it is looked at: the result's moov is in front.
+        for (_, clip) in copies(&path) {
+            by_tables(&clip);
+            let written = clip.rope.slice(..1_000_000).unwrap().to_bytes().unwrap();
+            let meta = find(&written, "moov/meta").unwrap();
+            let iloc =
+                boxes(&written, meta.content() + 4, meta.end()).into_iter().find(|own| &own.kind == b"iloc");
+            let iloc = &written[iloc.unwrap().content()..];
+            assert_eq!(iloc[4], 0x88);
+            // Behind how many items, its number, how it lies, in which file, how many parts.
+            let at = if version == 0 { 8 + 2 + 2 + 2 } else { 10 + 4 + 2 + 2 + 2 };
+            let (place, len) = (number(iloc, at, 8), number(iloc, at + 8, 8));
+            assert_eq!(len, large);
+            assert!(clip.rope.slice(place..place + 5).unwrap().to_bytes().unwrap() == b"marks"[..]);
+            assert!(place + len <= clip.rope.len());
+        }
+    }
 }
