@@ -23,8 +23,13 @@ impl Track {
             own.about.is_none_or(|(kind, _)| SCHEMES.contains(&&kind))
                 && extras.encryption.is_none_or(|bytes| bytes == own.bytes())
         };
+        // Groups may have keys of their own (seig).
+        let is_of_groups = |kind: &[u8; 4]| matches!(kind, b"sbgp" | b"csgp" | b"sgpd");
         let is_clear = || {
-            self.descriptions.iter().all(is_known) && !extras.has_own && extras.auxiliary.iter().any(tells)
+            self.descriptions.iter().all(is_known)
+                && !extras.has_own
+                && !extras.others.iter().any(is_of_groups)
+                && extras.auxiliary.iter().any(tells)
         };
         self.is_told() && (!self.is_encrypted() || is_clear())
     }

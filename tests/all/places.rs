@@ -1,7 +1,7 @@
 //! Boxes that say where bytes lie in the file, or something of samples by their numbers: in copies by tables they say
 //! it of the result.
 
-use crate::common::*;
+use crate::{common::*, readers::wrong};
 use avrope::{Clip, Control, Cut, Join, Remux, Road, Source, TimeRange, cut, inspect::inspect, join, remux};
 use std::{
     collections::BTreeSet,
@@ -27,6 +27,8 @@ pub fn from(path: &Path) -> Source {
 pub fn by_tables(clip: &Clip) {
     assert_eq!(clip.report.road, Some(Road::Tables));
     assert!(clip.report.warnings.is_empty(), "{:?}", clip.report.warnings);
+    // Firefox's parser reads it as ours does.
+    assert_eq!(wrong(clip), None);
 }
 
 pub fn number(bytes: &[u8], at: usize, len: usize) -> u64 {

@@ -144,6 +144,9 @@ impl Extras {
         }
         let (auxiliary, left) = Auxiliary::pair(told);
         all.auxiliary = auxiliary;
+        if all.encryption.is_some() && all.auxiliary.is_empty() {
+            all.leave_out(*b"senc");
+        }
         all.has_lost |= left.contains(b"saio");
         all.others.extend(left.into_iter().filter(|kind| kind == b"saiz"));
         (all, warnings)
@@ -177,10 +180,15 @@ impl Extras {
             }
             b"stdp" => {
                 let (fields, ..) = Fields::of_full(kind, content)?;
-                self.priorities = Some(Table::read(kind, fields, samples, 2)?);
+                self.priorities =
+                    Some(Table::read(kind, fields, samples, 2)?).filter(|table| table.len() > 0);
             }
-            b"padb" => self.padding = Some(Padding::read(kind, content, samples)?),
-            b"stsh" => self.shadows = Some(read_shadows(kind, content, samples)?),
+            b"padb" => {
+                self.padding = Some(Padding::read(kind, content, samples)?).filter(|own| own.count > 0);
+            }
+            b"stsh" => {
+                self.shadows = Some(read_shadows(kind, content, samples)?).filter(|table| table.len() > 0);
+            }
             b"senc" => {
                 let bytes = (content.len() as u64).saturating_sub(8);
                 // Of two, it is not known which counts.
