@@ -114,13 +114,27 @@ fn summary(kind: [u8; 4], head: &[u8], content: u64) -> Option<String> {
         b"stsz" if at(4)? > 0 => Some(format!("{} samples of {} bytes", at(8)?, at(4)?)),
         b"stsz" | b"stz2" => at(8).map(|count| format!("{count} samples")),
         b"stts" | b"ctts" | b"stss" | b"stps" | b"stsc" | b"stco" | b"co64" | b"elst" | b"stsd" | b"dref"
-        | b"subs" => entries(4),
+        | b"subs" | b"stsh" => entries(4),
         b"sbgp" | b"sgpd" => Some(format!("{}, {}", text(4)?, entries(if version == 1 { 12 } else { 8 })?)),
         b"sidx" => {
             let count = at(if version == 0 { 20 } else { 28 })? & 0xffff;
             Some(format!("{count} segments"))
         }
         b"sdtp" => Some(format!("{} samples", content.saturating_sub(4))),
+        b"stdp" => Some(format!("{} samples", content.saturating_sub(4) / 2)),
+        b"padb" | b"senc" => at(4).map(|count| format!("{count} samples")),
+        b"csgp" => {
+            let has_parameter = head.get(3)? & 0x40 > 0;
+            Some(format!("{}, {} patterns", text(4)?, at(if has_parameter { 12 } else { 8 })?))
+        }
+        b"saiz" => {
+            let begins: usize = if head.get(3)? & 1 == 1 { 12 } else { 4 };
+            at(begins.saturating_add(1)).map(|count| format!("{count} samples"))
+        }
+        b"saio" => {
+            let begins = if head.get(3)? & 1 == 1 { 12 } else { 4 };
+            at(begins).map(|count| format!("{count} places"))
+        }
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Road {
     /// By the tables of both: a copy is arithmetic on them, and every track and box is kept that the copy does
     /// not change, those that libav has no name for among them. Where tables can't serve (fragments, damage,
-    /// encryption, another kind of container), by libav.
+    /// encryption that they do not tell all of, another kind of container), by libav.
     #[default]
     Tables,
     /// By libav's demuxer and muxer, as all other containers are copied.

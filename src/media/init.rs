@@ -30,12 +30,12 @@ pub(super) fn serves(movie: &Movie) -> bool {
 }
 
 /// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
-/// this file, and nothing else says where bytes lie in it.
+/// this file, and what else says where bytes lie in it can be said anew.
 pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
     let serves = |stream: &Stream| {
         let (base, track) = (stream.time_base(), track_of(movie, stream).map(|(track, _)| track));
         base.num == 1
-            && track.is_some_and(|track| u32::try_from(base.den) == Ok(track.scale) && track.is_plain())
+            && track.is_some_and(|track| u32::try_from(base.den) == Ok(track.scale) && track.can_be_copied())
     };
     let mut played = streams.iter().filter(|stream| !stream.is_picture());
     !movie.names_places && played.all(serves)

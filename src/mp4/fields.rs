@@ -23,6 +23,10 @@ impl Fields {
         Ok((fields, version, head & 0xff_ffff))
     }
 
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        self.told(Bytes::try_get_u8)
+    }
+
     pub(crate) fn u16(&mut self) -> Result<u16> {
         self.told(Bytes::try_get_u16)
     }

@@ -59,7 +59,10 @@ impl Movie {
     fn tells(&self, track: &Track, behind: &FragmentedTrack, fragments: &Fragments) -> bool {
         let has_defaults = self.defaults.iter().any(|defaults| defaults.track == track.id);
         let in_moov = track.samples.as_ref().is_ok_and(|samples| {
-            samples.blocks.is_none() && samples.sync.is_plain() && track.extras.subs.is_empty()
+            samples.blocks.is_none()
+                && samples.sync.is_plain()
+                && track.extras.subs.is_empty()
+                && track.extras.auxiliary.is_empty()
         });
         // Where a fragment does not say when it begins, its index may (mov.c: mov_read_trun).
         let is_timed = behind.is_timed || (fragments.segments.is_empty() && !fragments.begins_later);

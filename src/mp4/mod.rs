@@ -6,8 +6,10 @@ mod edits;
 mod fields;
 mod flat;
 mod fragments;
+mod items;
 mod movie;
 mod packed;
+mod protected;
 mod sample;
 mod sample_tables;
 mod scan;
@@ -29,5 +31,6 @@ pub(crate) use tables::{Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
 pub(crate) use writing::{
-    Chapter, Draft, Moov, MoviePlan, TrackPlan, major_brand, needs_wide, put_box, with_first_samples,
+    Chapter, Draft, Meta, Moov, MovedItems, MoviePlan, TrackPlan, major_brand, needs_wide, put_box,
+    with_first_samples,
 };

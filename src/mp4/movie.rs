@@ -5,6 +5,7 @@ use super::{
     edits::{Edit, edit_list},
     fields::{Fields, wrong},
     fragments::Defaults,
+    items::{Extent, named_places},
     packed,
     sample_tables::{Description, Extras, Samples, read_descriptions, read_samples},
 };
@@ -35,8 +36,11 @@ pub(crate) struct Movie {
     pub left_out: usize,
     /// They are not all that there are: fragments come behind.
     pub goes_on: bool,
-    /// Beside its tables, some box says where bytes lie in the file: of items (iloc; 8.11.3), or of what samples
-    /// have besides (saio; 8.7.9).
+    /// The bytes of items (iloc; 8.11.3) that the moov or another box of the file names, in the order that they lie in.
+    pub items: Vec<Extent>,
+    /// What is in those boxes of the file that name some, by where they begin in it.
+    pub metas: Vec<(u64, Bytes)>,
+    /// Some box says where bytes lie in the file, in a way that can't be said anew.
     pub names_places: bool,
 }
 
@@ -83,6 +87,8 @@ impl Movie {
     pub(crate) fn read(read: &mut Read<'_>, len: u64, limits: &Limits) -> Result<Option<Self>> {
         let (mut movie, mut brands, mut others) = (None, None, Vec::new());
         let (mut left_out, mut names_places, mut has_fragments) = (0_usize, false, false);
+        let (mut items, mut metas): (Vec<Extent>, Vec<(u64, Bytes)>) = (Vec::new(), Vec::new());
+        let mut room = limits.demuxer_memory / 8;
         boxes_of_file(read, len, |read, place| {
             match &place.kind {
                 b"moov" if movie.is_none() => {
@@ -102,8 +108,19 @@ impl Movie {
                 kind if FRAGMENTS.contains(&kind) => {}
                 // What somebody wrote behind the boxes is none.
                 _ if !place.cut_short && others.len() < OTHERS => {
-                    names_places |=
-                        &place.kind == b"meta" && names_place(place.kind, &load(read, place, limits)?);
+                    if &place.kind == b"meta" {
+                        let content = load(read, place, limits)?;
+                        match named_places(place.kind, &content, len) {
+                            Some(found) if found.is_empty() => {}
+                            // Those that name some are held.
+                            Some(found) if room >= content.len() as u64 => {
+                                room = room.saturating_sub(content.len() as u64);
+                                items.extend(found);
+                                metas.push((place.start, content));
+                            }
+                            _ => names_places = true,
+                        }
+                    }
                     others.push(place);
                 }
                 _ => left_out = left_out.saturating_add(1),
@@ -111,15 +128,22 @@ impl Movie {
             Ok(true)
         })?;
         Ok(movie.map(|movie| {
-            let names_places = names_places || names_place(*b"moov", &movie.content);
+            let named = named_places(*b"moov", &movie.content, len);
+            let names_places =
+                names_places || named.is_none() || !movie.tracks.iter().all(|track| track.has_auxiliary(len));
+            items.extend(named.unwrap_or_default());
+            items.sort_unstable();
+            items.dedup();
             let has_fragments = has_fragments || movie.has_fragments;
-            Self { brands, others, left_out, names_places, has_fragments, ..movie }
+            Self { brands, others, left_out, names_places, has_fragments, items, metas, ..movie }
         }))
     }
 
     /// Of a moov's content.
     fn of(bytes: &Bytes, limits: &Limits) -> Result<Self> {
         let mut movie = Self { content: bytes.clone(), ..Self::default() };
+        // What groups may take that are stated by patterns.
+        let mut room = limits.demuxer_memory / 8;
         for (kind, content) in children(bytes) {
             match &kind {
                 b"mvhd" => {
@@ -129,7 +153,7 @@ impl Movie {
                     movie.duration = known(version, fields.wide(version)?);
                 }
                 b"trak" => {
-                    let mut track = Track::of(&content)?;
+                    let mut track = Track::of(&content, &mut room)?;
                     if movie.track(track.id).is_some() {
                         let twice = format!("another track is numbered {} as well", track.id);
                         track.samples = Err(wrong(*b"tkhd", twice));
@@ -170,22 +194,18 @@ impl Movie {
     /// The same once more, as it was read.
     pub(crate) fn again(&self, limits: &Limits) -> Result<Self> {
         let (brands, others) = (self.brands.clone(), self.others.clone());
+        let (items, metas) = (self.items.clone(), self.metas.clone());
         let Self { at, left_out, names_places, has_fragments, .. } = *self;
-        Ok(Self {
-            at,
-            brands,
-            others,
-            left_out,
-            names_places,
-            has_fragments,
-            ..Self::of(&self.content, limits)?
-        })
+        let own = Self::of(&self.content, limits)?;
+        Ok(Self { at, brands, others, left_out, names_places, has_fragments, items, metas, ..own })
     }
 
     /// Bytes that are held for it.
     pub(crate) fn held(&self) -> usize {
         let tracks = self.tracks.iter().map(Track::held).fold(0, usize::saturating_add);
-        self.content.len().max(tracks)
+        let metas = self.metas.iter().map(|(_, content)| content.len());
+        let items = self.items.len().saturating_mul(size_of::<Extent>());
+        metas.fold(self.content.len().max(tracks), usize::saturating_add).saturating_add(items)
     }
 
     /// Reads a file, but for the moov, which is here.
@@ -207,25 +227,6 @@ impl Movie {
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }
-}
-
-/// Whether a box's content has one that says where bytes lie, however deep in it.
-fn names_place(kind: [u8; 4], content: &Bytes) -> bool {
-    const HOLDERS: [&[u8; 4]; 6] = [b"trak", b"mdia", b"minf", b"stbl", b"udta", b"meta"];
-    let mut left = vec![(kind, content.clone())];
-    while let Some((kind, content)) = left.pop() {
-        // A meta has a version, but QuickTime's.
-        let first = content.get(4..8).filter(|_| &kind == b"meta");
-        let is_full = first.is_some_and(|kind| !kind.iter().all(u8::is_ascii_alphanumeric));
-        for (kind, content) in children(&if is_full { content.slice(4..) } else { content }) {
-            match &kind {
-                b"iloc" | b"saio" => return true,
-                holder if HOLDERS.contains(&holder) => left.push((kind, content)),
-                _ => {}
-            }
-        }
-    }
-    false
 }
 
 /// A box's content, if the limits allow to hold it.
@@ -260,16 +261,6 @@ fn within(content: &Bytes, path: &[&[u8; 4]]) -> Option<([u8; 4], Bytes)> {
 }
 
 impl Track {
-    /// Whether its tables say all of its samples, which lie in this file and are not encrypted.
-    pub(crate) fn is_plain(&self) -> bool {
-        const ENCRYPTED: [&[u8; 4]; 8] =
-            [b"encv", b"enca", b"enct", b"encs", b"enc3", b"drms", b"drmi", b"p608"];
-        self.samples.is_ok()
-            && self.is_whole
-            && self.has_one_table
-            && !self.descriptions.iter().any(|own| ENCRYPTED.contains(&&own.kind))
-    }
-
     /// By how much its ticks are to be finer in a file of which a part is shown: that may begin and end within
     /// one, and readers round its ends to whole ones (movenc.c has 10,000 a second at the least). Sound has as
     /// many as samples.
@@ -317,7 +308,7 @@ impl Track {
         self.samples.as_ref().map_or(0, Samples::held).saturating_add(self.extras.held())
     }
 
-    fn of(trak: &Bytes) -> Result<Self> {
+    fn of(trak: &Bytes, room: &mut u64) -> Result<Self> {
         let missing = |kind: &[u8; 4]| wrong(*b"trak", format!("it has no {}", name(*kind)));
         let (kind, header) = within(trak, &[b"tkhd"]).ok_or_else(|| missing(b"tkhd"))?;
         let (mut fields, version, _) = Fields::of_full(kind, header)?;
@@ -364,7 +355,7 @@ impl Track {
         // Runs of groups are counted against samples, which groups may tell to be sync.
         let counted = children(&table).filter(|(kind, _)| kind == b"stsz" || kind == b"stz2");
         let count = counted.filter_map(|(_, content)| content.get(8..)?.first_chunk().copied()).next();
-        let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes));
+        let (extras, warnings) = Extras::read(&table, count.map_or(0, u32::from_be_bytes), room);
         let samples = read_samples(&table, &descriptions, &extras, handler == *b"soun");
         Ok(Self {
             id,

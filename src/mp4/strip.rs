@@ -86,6 +86,9 @@ impl Movie {
             at: 0,
             brands: self.brands.clone(),
             others: Vec::new(),
+            // Of metas no more than tags are left.
+            items: Vec::new(),
+            metas: Vec::new(),
             left_out: self.left_out,
             names_places: self.names_places,
         };

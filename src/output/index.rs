@@ -1,6 +1,8 @@
 //! An MP4 whose index is written here: samples come from other MP4s' tables, and their payload is slices of
 //! those.
 
+mod besides;
+mod items;
 mod muxed;
 mod payload;
 mod plan;
@@ -17,9 +19,12 @@ use crate::{
     Control, Error, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Draft, Moov, Movie},
+    mp4::{self, Draft, Moov, MovedItems, Movie},
     time::{Rational, Timestamp},
 };
+use besides::Besides;
+use bytes::Bytes;
+use items::Items;
 use payload::{Part, Payload, packets, silence};
 use plan::{Made, plan};
 use std::sync::Arc;
@@ -34,6 +39,7 @@ pub(crate) struct Index {
     /// And its tables.
     drafts: Vec<Draft>,
     payload: Payload,
+    besides: Besides,
     /// What will lie side by side.
     beside: Option<Vec<Part>>,
     limits: Limits,
@@ -48,8 +54,8 @@ impl Index {
         limits: Limits,
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
-        let payload = Payload::new(limits.memory);
-        Self { movie, source, numbers, drafts, payload, beside: None, limits }
+        let payload = Payload::new(limits.memory, Items::of(&movie, &source));
+        Self { movie, source, numbers, drafts, payload, besides: Besides::default(), beside: None, limits }
     }
 
     /// Makes a track's ticks so many times as fine. False if that can't be.
@@ -81,6 +87,9 @@ impl Index {
         let mut placed = Vec::with_capacity(taken.len());
         for taken in taken {
             let begins = self.append_tables(&taken, report, control)?;
+            if let Some(draft) = self.drafts.get_mut(taken.track) {
+                self.besides.append(source, &taken, draft, &self.limits)?;
+            }
             placed.push((taken, begins));
         }
         let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
@@ -129,11 +138,12 @@ impl Index {
 
     /// The result. `chapters` are on the output's clock.
     pub(crate) fn into_rope(
-        self,
+        mut self,
         tracks: &[Track],
         chapters: &[RawChapter],
         report: &mut Report,
     ) -> Result<Rope> {
+        std::mem::take(&mut self.besides).finish(&mut self.payload, &mut self.drafts, report)?;
         let shown: Vec<(usize, &Track)> =
             tracks.iter().enumerate().filter(|(i, track)| !track.unseen && self.count(*i) > 0).collect();
         if shown.is_empty() {
@@ -147,10 +157,23 @@ impl Index {
             made.push(Made { source, draft, edits: Some(TrackEdits::of(&track.clock)) });
         }
         let plan = plan(&self.movie, &made, Some(chapters))?;
-        let places: Vec<&[u64]> = made.iter().map(|made| made.draft.places()).collect();
+        let places: Vec<&[u64]> = made.iter().flat_map(|made| made.draft.all_places()).collect();
         let parts = Parts::of(&self.movie, &self.source);
-        parts
-            .lay_out(&self.payload.finish(), &places, &self.limits, |head, wide| Moov::new(head, &plan, wide))
+        let (payload, items) = self.payload.finish(report)?;
+        parts.lay_out(&payload, (&places, &items), &self.limits, |head, wide| Moov::new(head, &plan, wide))
+    }
+
+    /// Whether a track of another source can follow on one of its own: readers take what it says of encryption for all
+    /// of a track. Groups that change its keys (seig) are not told apart.
+    pub(crate) fn can_go_on(&self, track: usize, theirs: &mp4::Track) -> bool {
+        let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));
+        let changes_keys =
+            |track: &mp4::Track| track.extras.descriptions.iter().any(|own| &own.kind == b"seig");
+        own.is_none_or(|own| match (own.is_encrypted(), theirs.is_encrypted()) {
+            (false, false) => true,
+            (true, true) => !changes_keys(own) && !changes_keys(theirs),
+            _ => false,
+        })
     }
 
     fn count(&self, track: usize) -> u32 {
@@ -164,6 +187,8 @@ struct Parts<'a> {
     head: Vec<u8>,
     /// Boxes of a source that are kept.
     others: &'a [mp4::Place],
+    /// What is in those of them that name places in the file, by where they begin in it.
+    metas: &'a [(u64, Bytes)],
     source: Option<&'a Source>,
 }
 
@@ -173,28 +198,36 @@ impl<'a> Parts<'a> {
         if let Some(brands) = &movie.brands {
             mp4::put_box(&mut head, *b"ftyp", brands);
         }
-        Self { head, others: &movie.others, source: Some(source) }
+        Self { head, others: &movie.others, metas: &movie.metas, source: Some(source) }
     }
 
-    /// The brands and the moov, the source's other boxes, and the payload. `places`: where the chunks of each of
-    /// the moov's tracks lie in the payload. `moov` makes it behind the brands, with places of 64 bits or of 32.
+    /// The source's other boxes. `wide`: places have 64 bits.
+    fn others(&self, wide: bool) -> Vec<Other<'a>> {
+        let of = |place: &'a mp4::Place| {
+            let meta = self.metas.iter().find(|(start, _)| *start == place.start);
+            match meta {
+                Some((_, content)) => Other::Meta(mp4::Meta::new(content, wide)),
+                None => Other::Kept(header(place), place),
+            }
+        };
+        self.others.iter().map(of).collect()
+    }
+
+    /// The brands and the moov, the source's other boxes, and the payload. `places`: what each of the moov's tables
+    /// of places names of the payload, first of each track its chunks. `items`: where items lie in it. `moov` makes it behind the brands, with places of 64 bits or of 32.
     fn lay_out(
         &self,
         payload: &Rope,
-        places: &[&[u64]],
+        (places, items): (&[&[u64]], &MovedItems),
         limits: &Limits,
         moov: impl Fn(&[u8], bool) -> Result<Moov>,
     ) -> Result<Rope> {
-        let others: Vec<(Vec<u8>, &mp4::Place)> =
-            self.others.iter().map(|place| (header(place), place)).collect();
-        let content = |place: &mp4::Place| place.end.saturating_sub(place.content);
-        let len =
-            |(header, place): &(Vec<u8>, &mp4::Place)| content(place).saturating_add(header.len() as u64);
-        let others_len = others.iter().map(len).fold(0, u64::saturating_add);
-        let mut made = moov(&self.head, false)?;
-        if mp4::needs_wide(made.len() as u64, payload.len().saturating_add(others_len)) {
-            made = moov(&self.head, true)?;
+        let len = |others: &[Other<'_>]| others.iter().map(Other::len).fold(0, u64::saturating_add);
+        let (mut made, mut others) = (moov(&self.head, false)?, self.others(false));
+        if mp4::needs_wide(made.len() as u64, payload.len().saturating_add(len(&others))) {
+            (made, others) = (moov(&self.head, true)?, self.others(true));
         }
+        let others_len = len(&others);
         let (moov_len, most) = (made.len() as u64, limits.memory);
         Limits::hold(moov_len, most, "memory", || {
             format!("the result's index has {moov_len} bytes, and the limit is {most}")
@@ -203,17 +236,44 @@ impl<'a> Parts<'a> {
         let headers = moov_len.saturating_add(others_len);
         let placement = Placement::new(payload, headers, is_chunk);
         let mut mover = placement.mover();
-        let mut out = Builder::with_head(made.placed(places, |at| mover.moved(at)));
+        let mut out = Builder::with_head(made.placed(places, items, |at| mover.moved(at)));
         if let Some(source) = self.source {
             out.set_source(source);
         }
-        for (header, place) in &others {
-            out.write(out.len(), header)?;
-            out.write_shared(out.len(), place.content, content(place))?;
+        for other in others {
+            match other {
+                Other::Kept(header, place) => {
+                    out.write(out.len(), &header)?;
+                    out.write_shared(out.len(), place.content, place.end.saturating_sub(place.content))?;
+                }
+                Other::Meta(meta) => {
+                    let mut mover = placement.mover();
+                    out.write(out.len(), &meta.placed(items, |at| mover.moved(at)))?;
+                }
+            }
         }
         placement.write(&mut out, payload)?;
         limits.hold_output(out.len())?;
         Ok(out.finish())
+    }
+}
+
+/// A box of a source beside its moov and its payload.
+enum Other<'a> {
+    /// As it is there, behind a header.
+    Kept(Vec<u8>, &'a mp4::Place),
+    /// One that names places in the file.
+    Meta(mp4::Meta),
+}
+
+impl Other<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Kept(header, place) => {
+                place.end.saturating_sub(place.content).saturating_add(header.len() as u64)
+            }
+            Self::Meta(meta) => meta.len() as u64,
+        }
     }
 }
 

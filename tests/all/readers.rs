@@ -15,7 +15,7 @@ fn parsed(bytes: &[u8]) -> Result<MediaContext, String> {
 }
 
 /// What is wrong with a result, if the parser reads its source.
-fn wrong(clip: &Clip) -> Option<String> {
+pub fn wrong(clip: &Clip) -> Option<String> {
     let bytes = clip.rope.to_bytes().unwrap();
     let movie = match parsed(&bytes) {
         Ok(movie) => movie,

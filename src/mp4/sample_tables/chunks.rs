@@ -22,7 +22,11 @@ pub(crate) struct Places {
 impl Places {
     /// A stco, or a co64.
     pub(crate) fn read(kind: [u8; 4], fields: Fields) -> Result<Self> {
-        let is_wide = kind == *b"co64";
+        Self::read_wide(kind, fields, kind == *b"co64")
+    }
+
+    /// Of 64 bits each where `is_wide`, of 32 else.
+    pub(crate) fn read_wide(kind: [u8; 4], fields: Fields, is_wide: bool) -> Result<Self> {
         Ok(Self { table: Table::counted(kind, fields, if is_wide { 8 } else { 4 })?, is_wide })
     }
 

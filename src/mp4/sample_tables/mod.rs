@@ -1,7 +1,9 @@
 //! The tables of a stbl (ISO/IEC 14496-12, 8.5 to 8.7): where samples lie, how large they are, and when they
 //! are decoded and composed. Their entries stay as they are in the file.
 
+mod auxiliary;
 mod chunks;
+mod compact;
 mod description;
 mod groups;
 mod listing;
@@ -11,6 +13,7 @@ mod sizes;
 mod sync;
 mod table;
 
+pub(crate) use auxiliary::{About, Auxiliary};
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::{Extras, GroupDescriptions};
 pub(crate) use listing::Listing;
@@ -75,7 +78,8 @@ pub(super) fn read_samples(
     let listed = |kind: &[u8; 4]| {
         find(kind).map(full).transpose()?.map(|(kind, fields)| Listed::read(kind, fields)).transpose()
     };
-    let random = extras.grouping(*b"rap ").map(|grouping| &grouping.runs);
+    let random =
+        extras.grouping(*b"rap ").filter(|grouping| !grouping.is_compact).map(|grouping| &grouping.runs);
     let sync = Sync::new(listed(b"stss")?, listed(b"stps")?, random)?;
     // In QuickTime the tables of sound count what is decoded, not what is stored (mov_build_index).
     let ticks = durations.entries() == 1 && durations.least == 1;

@@ -51,7 +51,7 @@ impl Runs {
         Self::of(kind, Table::counted(kind, fields, ENTRY)?)
     }
 
-    fn of(kind: [u8; 4], table: Table) -> Result<Self> {
+    pub(super) fn of(kind: [u8; 4], table: Table) -> Result<Self> {
         // A run of no samples says nothing.
         let table = table.without(|entry| entry.starts_with(&[0; 4]));
         let mut marks = Vec::with_capacity(table.len().div_ceil(STEP));

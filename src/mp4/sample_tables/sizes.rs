@@ -39,6 +39,11 @@ impl Sizes {
         Ok(Self::each(table, bits, count))
     }
 
+    /// Of a byte each.
+    pub(crate) fn of_bytes(kind: [u8; 4], fields: Fields, count: u32) -> Result<Self> {
+        Ok(Self::each(Table::read(kind, fields, count, 1)?, 8, count))
+    }
+
     fn each(table: Table, bits: u32, count: u32) -> Self {
         let mut sizes = Self::Each { table, bits, count, marks: Vec::new() };
         let (mut all, mut sum) = (Vec::with_capacity(sizes.len().div_ceil(STEP)), 0_u64);

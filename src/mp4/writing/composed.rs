@@ -1,6 +1,6 @@
 //! How composition lies to decoding (cslg; ISO/IEC 14496-12, 8.6.1.4), by the tables that are written.
 
-use super::{draft::Runs, put};
+use super::{put, runs::Runs};
 
 /// The first and the last composition time, and the least and the largest offset.
 #[derive(Default)]

@@ -2,23 +2,21 @@
 
 use super::{
     composed::Composed,
-    parts::{DraftParts, append_parts},
+    extras::DraftExtras,
     put,
+    runs::{Runs, backfilled, push},
 };
 use crate::{
     Error, ErrorKind, Result,
     mp4::{
         movie::Track,
-        sample_tables::{Description, GroupDescriptions, Samples},
+        sample_tables::{About, Description, Samples},
     },
 };
 use bytes::Bytes;
 
 /// A sample lasts no longer, and is composed no further away: readers take both for numbers with a sign.
 const LONGEST: u64 = i32::MAX.cast_unsigned() as u64;
-
-/// Samples of which a table says the same, by their count.
-pub(super) type Runs<T> = Vec<(u32, T)>;
 
 /// Sizes of samples.
 #[derive(Debug, Default)]
@@ -38,16 +36,6 @@ impl Sizes {
     }
 }
 
-/// Groups of a kind, and which of them samples are in.
-#[derive(Debug)]
-struct DraftGroups {
-    kind: [u8; 4],
-    parameter: Option<u32>,
-    /// What a sample is in that a source says nothing of.
-    default: u32,
-    runs: Runs<u32>,
-}
-
 /// The tables of a track in the making (ISO/IEC 14496-12, 8.6 and 8.7). All ticks are its own.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
@@ -65,15 +53,14 @@ pub(crate) struct Draft {
     /// Counted from 1; none as long as each sample is one.
     sync: Option<Vec<u32>>,
     partial: Option<Vec<u32>>,
-    dependencies: Option<Vec<u8>>,
-    groups: Vec<DraftGroups>,
-    group_descriptions: Vec<GroupDescriptions>,
     /// Where each chunk lies, from where the payload begins.
     places: Vec<u64>,
     /// The first of some chunks that have as many samples of one description, counted from 1 as that is.
     chunks: Vec<[u32; 3]>,
-    /// Which samples have parts: a box for each version and flags.
-    parts: Vec<DraftParts>,
+    /// What else is said of its samples.
+    extras: DraftExtras,
+    /// The source's own box of what it takes to decrypt them is right for it.
+    has_encryption: bool,
     /// What of the sources' tables is not in it.
     pub warnings: Vec<String>,
 }
@@ -123,18 +110,25 @@ impl Draft {
         &self.places
     }
 
+    /// The same, and behind it where what its samples have besides lies, by its kinds.
+    pub(crate) fn with_besides(&self) -> impl Iterator<Item = &[u64]> {
+        std::iter::once(self.places()).chain(self.extras.auxiliary.iter().map(|own| &own.place[..]))
+    }
+
+    /// Of those what is in the tables of places that it writes.
+    pub(crate) fn all_places(&self) -> impl Iterator<Item = &[u64]> {
+        let auxiliary = self.extras.auxiliary.iter().filter(|own| own.is_any());
+        std::iter::once(self.places()).chain(auxiliary.map(|own| &own.place[..]))
+    }
+
     /// Bytes that are held for it.
     pub(crate) fn held(&self) -> usize {
         let runs = self.durations.len().saturating_add(self.offsets.as_ref().map_or(0, Vec::len));
         let sync =
             [&self.sync, &self.partial].into_iter().flatten().map(Vec::len).fold(0, usize::saturating_add);
         let sync = sync.saturating_mul(4);
-        let groups = self.groups.iter().map(|own| own.runs.len()).fold(0, usize::saturating_add);
-        let runs = runs.saturating_add(groups);
-        let extras = self.parts.iter().map(DraftParts::held).fold(0, usize::saturating_add);
-        let extras = extras.saturating_add(self.dependencies.as_ref().map_or(0, Vec::len));
         let chunks = self.chunks.len().saturating_mul(12).saturating_add(self.places.len().saturating_mul(8));
-        [self.sizes.len, runs.saturating_mul(8), sync, chunks, extras]
+        [self.sizes.len, runs.saturating_mul(8), sync, chunks, self.extras.held()]
             .into_iter()
             .fold(0, usize::saturating_add)
     }
@@ -178,7 +172,9 @@ impl Draft {
         self.append_offsets(samples, from, to, times.cast_signed());
         self.append_sizes(samples, from, to);
         self.append_sync(samples, from, to);
-        self.append_extras(track, from, to);
+        self.tells_composition |= track.extras.composition.is_some();
+        let before = self.count;
+        self.extras.append(track, from..to, before).into_iter().for_each(|what| self.warn(what));
         self.count = count;
         Ok(())
     }
@@ -189,7 +185,7 @@ impl Draft {
         let sync = self.sync.is_some() || samples.sync.count().is_some();
         let sizes = samples.sizes.equal().is_none()
             || self.sizes.equal.is_some_and(|own| Some(own) != samples.sizes.equal());
-        let others = self.dependencies.is_some() || track.extras.dependencies.is_some();
+        let others = self.extras.lists() || DraftExtras::would_list(&track.extras);
         if count > MOST && (sync || sizes || others) {
             let message = format!("a track of {count} samples, of which each is listed: {MOST} are the most");
             return Err(Error::new(ErrorKind::LimitExceeded, message));
@@ -259,61 +255,26 @@ impl Draft {
         }
     }
 
-    fn append_extras(&mut self, track: &Track, from: u32, to: u32) {
-        let (before, added) = (self.count, to.saturating_sub(from));
-        self.tells_composition |= track.extras.composition.is_some();
-        let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
-        let theirs = track.extras.dependencies.as_ref().map(|table| table.bytes());
-        match theirs.and_then(|bytes| bytes.get(range)) {
-            Some(bytes) => {
-                let unknown = || vec![0; usize::try_from(before).unwrap_or(0)];
-                self.dependencies.get_or_insert_with(unknown).extend_from_slice(bytes);
-            }
-            None => {
-                if let Some(own) = &mut self.dependencies {
-                    own.resize(own.len().saturating_add(usize::try_from(added).unwrap_or(0)), 0);
-                }
-            }
-        }
-        for kind in &track.extras.others {
-            let kind = crate::mp4::name(*kind);
-            self.warn(format!("box {kind} is left out: it tells of samples by their numbers"));
-        }
-        track.extras.subs.iter().for_each(|subs| append_parts(&mut self.parts, subs, from..to, before));
-        for theirs in &track.extras.descriptions {
-            let own = self.group_descriptions.iter().find(|own| own.kind == theirs.kind);
-            if own.is_none() {
-                self.group_descriptions.push(theirs.clone());
-            }
-        }
-        for grouping in &track.extras.groupings {
-            let described_by = track.extras.descriptions.iter().find(|own| own.kind == grouping.kind);
-            let default = described_by.map_or(0, |own| own.default);
-            let described = |all: &[GroupDescriptions]| {
-                all.iter().find(|own| own.kind == grouping.kind).map(|own| own.content.clone())
-            };
-            if described(&self.group_descriptions) != described(&track.extras.descriptions) {
-                let kind = crate::mp4::name(grouping.kind);
-                self.warn(format!(
-                    "sample groups {kind} are not those of the parts before: none of these samples is in one"
-                ));
-                continue;
-            }
-            let is_same =
-                |own: &DraftGroups| own.kind == grouping.kind && own.parameter == grouping.parameter;
-            let place = self.groups.iter().position(is_same).unwrap_or_else(|| {
-                let (kind, parameter) = (grouping.kind, grouping.parameter);
-                self.groups.push(DraftGroups { kind, parameter, default, runs: backfilled(before, default) });
-                self.groups.len().saturating_sub(1)
-            });
-            if let Some(own) = self.groups.get_mut(place) {
-                for (samples, group) in grouping.runs.between(from, to) {
-                    push(&mut own.runs, samples, group);
-                }
-            }
-        }
-        for own in &mut self.groups {
-            fill(&mut own.runs, before.saturating_add(added), own.default);
+    /// Which of its own it is that samples have besides; it is added where it is not there yet.
+    pub(crate) fn auxiliary_of(&mut self, about: About) -> usize {
+        self.extras.auxiliary_of(about)
+    }
+
+    /// The same, of all samples of a track whose tables themselves have what it takes to decrypt them (senc), and
+    /// which does not say where else that lies.
+    pub(crate) fn without_auxiliary(self) -> Self {
+        Self { extras: self.extras.without_auxiliary(), has_encryption: true, ..self }
+    }
+
+    /// Whether what it takes to decrypt the samples is in the tables of its source.
+    pub(super) fn has_encryption(&self) -> bool {
+        self.has_encryption
+    }
+
+    /// Tells where what samples have besides lies in the payload, in the order of [`auxiliary_of`](Self::auxiliary_of).
+    pub(crate) fn besides_at(&mut self, number: usize, place: u64) {
+        if let Some(own) = self.extras.auxiliary.get_mut(number) {
+            own.place = [place];
         }
     }
 
@@ -352,8 +313,8 @@ impl Draft {
     }
 
     /// The samples' tables: all of a stbl that they replace. `lift` is added to all composition times. Returns
-    /// where the entries of the chunks' places are, as zeros: of 64 bits where `wide`.
-    pub(super) fn write(&self, to: &mut Vec<u8>, lift: u32, wide: bool) -> usize {
+    /// where the entries of [`all_places`](Self::all_places) are, as zeros: of 64 bits where `wide`.
+    pub(super) fn write(&self, to: &mut Vec<u8>, lift: u32, wide: bool) -> Vec<usize> {
         put::versioned(to, *b"stsd", 0, |to| {
             put::count(to, self.descriptions.len());
             self.descriptions.iter().for_each(|own| put::kept(to, own.kind, &own.content));
@@ -377,9 +338,7 @@ impl Draft {
                 listed.iter().for_each(|sample| put::u32(to, *sample));
             });
         }
-        if let Some(dependencies) = &self.dependencies {
-            put::versioned(to, *b"sdtp", 0, |to| to.extend_from_slice(dependencies));
-        }
+        self.extras.write_each(to);
         put::versioned(to, *b"stsc", 0, |to| {
             put::count(to, self.chunks.len());
             self.chunks.iter().flatten().for_each(|number| put::u32(to, *number));
@@ -389,24 +348,10 @@ impl Draft {
             put::u32(to, self.count);
             self.sizes.each.iter().for_each(|bytes| to.extend_from_slice(bytes));
         });
-        let places = put::places(to, self.places.len(), wide);
-        for own in &self.group_descriptions {
-            put::kept(to, *b"sgpd", &own.content);
-        }
-        self.parts.iter().for_each(|own| own.write(to));
-        for own in &self.groups {
-            put::versioned(to, *b"sbgp", u8::from(own.parameter.is_some()), |to| {
-                to.extend_from_slice(&own.kind);
-                if let Some(parameter) = own.parameter {
-                    put::u32(to, parameter);
-                }
-                put::count(to, own.runs.len());
-                for (samples, group) in &own.runs {
-                    put::u32(to, *samples);
-                    put::u32(to, *group);
-                }
-            });
-        }
+        let mut places = vec![put::places(to, self.places.len(), wide)];
+        let auxiliary = self.extras.auxiliary.iter().filter(|own| own.is_any());
+        places.extend(auxiliary.map(|own| own.write(to, wide)));
+        self.extras.write_groups(to);
         places
     }
 
@@ -428,26 +373,6 @@ impl Draft {
                 put::u32(to, offset.cast_unsigned());
             }
         });
-    }
-}
-
-/// Samples in front that a table of their own said nothing of.
-fn backfilled<T>(count: u32, value: T) -> Runs<T> {
-    if count > 0 { vec![(count, value)] } else { Vec::new() }
-}
-
-/// Says the same of all samples behind those that are told of, up to so many.
-fn fill(runs: &mut Runs<u32>, count: u32, value: u32) {
-    let told = runs.iter().map(|(samples, _)| *samples).fold(0, u32::saturating_add);
-    push(runs, count.saturating_sub(told), value);
-}
-
-#[inline]
-fn push<T: PartialEq>(runs: &mut Runs<T>, samples: u32, value: T) {
-    match runs.last_mut() {
-        _ if samples == 0 => {}
-        Some((so_far, last)) if *last == value => *so_far = so_far.saturating_add(samples),
-        _ => runs.push((samples, value)),
     }
 }
 

@@ -1,14 +1,16 @@
 //! A moov as it was, but for its chunks' places, or for its samples.
 
 use super::{
+    auxiliary::write_places,
     draft::Draft,
     header,
-    moov::{Moov, OF_SAMPLES},
+    items::{self, ItemSpot, MovedItems},
+    moov::{Moov, OF_SAMPLES, Spots},
     put,
 };
 use crate::{
     Result,
-    mp4::{Movie, Track, boxes::children},
+    mp4::{Movie, Track, boxes::children, sample_tables::Auxiliary},
 };
 use bytes::Bytes;
 
@@ -28,29 +30,55 @@ enum Met<'a> {
 /// Writes what takes the place of a box, if something does.
 type Replace<'a> = dyn FnMut(&mut Vec<u8>, Met<'_>) -> bool + 'a;
 
-/// Copies boxes, but for those that `replace` says it wrote others for.
-fn copy(to: &mut Vec<u8>, content: &Bytes, way: &[&[u8; 4]], replace: &mut Replace<'_>) {
+/// Copies boxes, but for those that `replace` says it wrote others for, and for where items of a meta lie, in numbers of
+/// 64 bits where `wide`.
+fn copy(
+    to: &mut Vec<u8>,
+    content: &Bytes,
+    way: &[&[u8; 4]],
+    (wide, spots): (bool, &mut Vec<ItemSpot>),
+    replace: &mut Replace<'_>,
+) {
     if way.is_empty() {
         replace(to, Met::End);
     }
     for (kind, content) in children(content) {
         match way.split_first() {
             Some((holder, rest)) if **holder == kind => {
-                put::boxed(to, kind, |to| copy(to, &content, rest, replace));
+                put::boxed(to, kind, |to| copy(to, &content, rest, (wide, spots), replace));
             }
             Some(_) if replace(to, Met::Beside(kind, &content)) => {}
             None if replace(to, Met::Table(kind, &content)) => {}
-            _ => put::kept(to, kind, &content),
+            _ => items::kept(to, kind, &content, wide, spots),
         }
     }
 }
 
 impl Moov {
-    /// One as it was, but for where its chunks lie. `wide`: places have 64 bits, also where they had 32.
+    /// One as it was, but for where its chunks lie, and what samples have besides: of each track's first the chunks
+    /// are placed, and then that in its order. `wide`: places have 64 bits, also where they had 32.
     pub(crate) fn as_it_was(head: &[u8], movie: &Movie, wide: bool) -> Result<Self> {
-        Self::of(head, movie.content.len(), |to, tables| {
-            copy(to, &movie.content, &WAY, &mut |to, met| {
-                let Met::Table(kind, content) = met else { return false };
+        Self::of(head, movie.content.len(), |to, spots| {
+            let (mut tracks, mut found) = (0_usize, Vec::new());
+            copy(to, &movie.content, &WAY, (wide, &mut spots.items), &mut |to, met| {
+                let (kind, content) = match met {
+                    Met::Table(kind, content) => (kind, content),
+                    Met::End => {
+                        tracks = tracks.saturating_add(1);
+                        return false;
+                    }
+                    Met::Beside(..) => return false,
+                };
+                let track = tracks.saturating_sub(1);
+                if &kind == b"saio" {
+                    let Some((about, own)) = Auxiliary::about(content) else { return false };
+                    let extras = movie.tracks.get(track).map(|track| &track.extras.auxiliary);
+                    let place = extras.and_then(|all| all.iter().position(|own| own.about == about));
+                    let Some(place) = place else { return false };
+                    let wide = wide || own;
+                    found.push((track, place.saturating_add(1), write_places(to, about, wide), wide));
+                    return true;
+                }
                 if !matches!(&kind, b"stco" | b"co64") {
                     return false;
                 }
@@ -59,9 +87,11 @@ impl Moov {
                 let stated = content.get(4..).and_then(<[u8]>::first_chunk).copied().map(u32::from_be_bytes);
                 let room = content.len().saturating_sub(8).checked_div(was).unwrap_or(0);
                 let count = room.min(usize::try_from(stated.unwrap_or(0)).unwrap_or(0));
-                tables.push((put::places(to, count, wide), wide));
+                found.push((track, 0, put::places(to, count, wide), wide));
                 true
             });
+            found.sort_unstable();
+            spots.tables.extend(found.into_iter().map(|(.., at, wide)| (at, wide)));
             Ok(())
         })
     }
@@ -76,20 +106,22 @@ pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -
     if let Some(brands) = &movie.brands {
         put::kept(&mut head, *b"ftyp", brands);
     }
-    let moov = Moov::of(&head, 0, |to, tables| {
+    let moov = Moov::of(&head, 0, |to, spots| {
+        let Spots { tables, items } = spots;
         let mut drafts = drafts.iter();
-        copy(to, &movie.content, &WAY, &mut |to, met| match met {
+        copy(to, &movie.content, &WAY, (false, items), &mut |to, met| match met {
             Met::Table(kind, _) => OF_SAMPLES.contains(&&kind),
             Met::Beside(kind, content) => &kind == b"edts" || header::without_length(to, kind, content),
             Met::End => {
-                tables.extend(drafts.next().map(|draft| (draft.write(to, 0, true), true)));
+                let places = drafts.next().map(|draft| draft.write(to, 0, true)).unwrap_or_default();
+                tables.extend(places.into_iter().map(|at| (at, true)));
                 true
             }
         });
         Ok(())
     })?;
-    let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
-    Ok(moov.placed(&places, |place| place))
+    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
+    Ok(moov.placed(&places, &MovedItems::default(), |place| place))
 }
 
 fn first_samples(track: &Track, count: u32) -> Result<Draft> {
@@ -102,5 +134,5 @@ fn first_samples(track: &Track, count: u32) -> Result<Draft> {
         draft.append(track, samples, 0, count)?;
         samples.in_chunks(0, count).for_each(|run| draft.lie_at(run.place, run.samples, run.description));
     }
-    Ok(draft)
+    Ok(draft.without_auxiliary())
 }

@@ -4,6 +4,7 @@
 use super::{
     draft::Draft,
     header::{self, Own},
+    items::{self, ItemSpot, MovedItems},
     put,
 };
 use crate::{
@@ -50,35 +51,45 @@ pub(crate) struct MoviePlan<'a> {
 /// A moov's bytes behind what a file begins with, in which it is not said yet where chunks lie.
 pub(crate) struct Moov {
     bytes: Vec<u8>,
-    /// Where the entries of each track's chunks begin, and whether they have 64 bits.
+    /// Where the entries of each table of places begin, and whether they have 64 bits: of each track first the one
+    /// of its chunks.
     tables: Vec<(usize, bool)>,
+    items: Vec<ItemSpot>,
+}
+
+/// Where places are to be written that are told later.
+#[derive(Default)]
+pub(super) struct Spots {
+    pub tables: Vec<(usize, bool)>,
+    pub items: Vec<ItemSpot>,
 }
 
 impl Moov {
     /// `wide`: chunks' places have 64 bits.
     pub(crate) fn new(head: &[u8], plan: &MoviePlan<'_>, wide: bool) -> Result<Self> {
         let held = plan.tracks.iter().map(|track| track.draft.held()).fold(0, usize::saturating_add);
-        Self::of(head, held, |to, tables| Writer { plan, tables, wide }.write(to))
+        Self::of(head, held, |to, spots| Writer { plan, spots, wide }.write(to))
     }
 
     /// One that `write` writes, about as long as this.
     pub(super) fn of(
         head: &[u8],
         len: usize,
-        write: impl FnOnce(&mut Vec<u8>, &mut Vec<(usize, bool)>) -> Result<()>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Spots) -> Result<()>,
     ) -> Result<Self> {
         // Some boxes more than the tables, and room for what comes behind.
         const ROOM: usize = 16 << 10;
         let mut bytes = Vec::with_capacity(head.len().saturating_add(len).saturating_add(ROOM));
         bytes.extend_from_slice(head);
-        let (mut tables, mut written) = (Vec::new(), Ok(()));
-        put::boxed(&mut bytes, *b"moov", |to| written = write(to, &mut tables));
+        let (mut spots, mut written) = (Spots::default(), Ok(()));
+        put::boxed(&mut bytes, *b"moov", |to| written = write(to, &mut spots));
         written?;
         if u32::try_from(bytes.len()).is_err() {
             let message = "its index would have more than 4 GiB";
             return Err(Error::new(ErrorKind::LimitExceeded, message));
         }
-        Ok(Self { bytes, tables })
+        let Spots { tables, items } = spots;
+        Ok(Self { bytes, tables, items })
     }
 
     /// Its size in bytes, with what is in front.
@@ -86,9 +97,15 @@ impl Moov {
         self.bytes.len()
     }
 
-    /// The same, with the places of each track's chunks, which `to` makes those of the file.
-    pub(crate) fn placed(mut self, tracks: &[&[u64]], mut to: impl FnMut(u64) -> u64) -> Vec<u8> {
-        for (places, (at, wide)) in tracks.iter().zip(&self.tables) {
+    /// The same, with the places of all tables and of items, which `to` makes those of the file.
+    pub(crate) fn placed(
+        mut self,
+        tables: &[&[u64]],
+        items: &MovedItems,
+        mut to: impl FnMut(u64) -> u64,
+    ) -> Vec<u8> {
+        items.place(&mut self.bytes, &self.items, &mut to);
+        for (places, (at, wide)) in tables.iter().zip(&self.tables) {
             let table = self.bytes.get_mut(*at..).unwrap_or_default();
             let places = places.iter().map(|place| to(*place));
             if *wide {
@@ -107,7 +124,7 @@ impl Moov {
 /// Writes a moov by its plan.
 struct Writer<'a> {
     plan: &'a MoviePlan<'a>,
-    tables: &'a mut Vec<(usize, bool)>,
+    spots: &'a mut Spots,
     wide: bool,
 }
 
@@ -131,14 +148,18 @@ impl Writer<'_> {
                     for (kind, content) in children(&content) {
                         match plan.chapters.as_ref().filter(|_| &kind == b"chpl") {
                             Some(chapters) => write_chapters(to, chapters),
-                            None => put::kept(to, kind, &content),
+                            None => self.keep(to, kind, &content),
                         }
                     }
                 }),
-                _ => put::kept(to, kind, &content),
+                _ => self.keep(to, kind, &content),
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, to: &mut Vec<u8>, kind: [u8; 4], content: &Bytes) {
+        items::kept(to, kind, content, self.wide, &mut self.spots.items);
     }
 
     fn write_track(&mut self, track: &TrackPlan<'_>, to: &mut Vec<u8>) -> Result<()> {
@@ -160,7 +181,7 @@ impl Writer<'_> {
                     }
                     b"mdia" => self.write_media(track, &content, to),
                     _ => {
-                        put::kept(to, kind, &content);
+                        self.keep(to, kind, &content);
                         Ok(())
                     }
                 };
@@ -198,9 +219,11 @@ impl Writer<'_> {
 
     fn write_tables(&mut self, track: &TrackPlan<'_>, tables: &Bytes, to: &mut Vec<u8>) {
         put::boxed(to, *b"stbl", |to| {
-            self.tables.push((track.draft.write(to, track.lift, self.wide), self.wide));
+            let places = track.draft.write(to, track.lift, self.wide);
+            self.spots.tables.extend(places.into_iter().map(|at| (at, self.wide)));
             for (kind, content) in children(tables) {
-                if !OF_SAMPLES.contains(&&kind) {
+                let is_kept = &kind == b"senc" && track.draft.has_encryption();
+                if is_kept || !OF_SAMPLES.contains(&&kind) {
                     put::kept(to, kind, &content);
                 }
             }
@@ -209,9 +232,9 @@ impl Writer<'_> {
 }
 
 /// Boxes of a stbl that say something of each sample, or of some by their numbers or places.
-pub(crate) const OF_SAMPLES: [&[u8; 4]; 21] = [
+pub(crate) const OF_SAMPLES: [&[u8; 4]; 22] = [
     b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsh", b"sdtp", b"stdp", b"padb", b"stsc",
-    b"stsz", b"stz2", b"stco", b"co64", b"sgpd", b"sbgp", b"csgp", b"subs", b"saiz", b"saio",
+    b"stsz", b"stz2", b"stco", b"co64", b"sgpd", b"sbgp", b"csgp", b"subs", b"saiz", b"saio", b"senc",
 ];
 
 /// References to other tracks (8.3.3), without those that are not there.

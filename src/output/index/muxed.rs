@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Limits, Result, Rope,
     io::PartialFile,
-    mp4::{self, Draft, Moov, Movie, Place},
+    mp4::{self, Draft, Moov, MovedItems, Movie, Place},
     output::{edits::TrackEdits, track::Track},
 };
 
@@ -83,7 +83,7 @@ fn with_plan<T>(
         draft,
         edits: own.map(|own| TrackEdits::of(&own.clock)),
     });
-    let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
+    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
     then(&plan(&muxed.movie, &made.collect::<Vec<_>>(), None)?, &places)
 }
 
@@ -100,7 +100,7 @@ fn tables(track: &mp4::Track, begins: u64) -> Result<Draft> {
         let place = run.place.checked_sub(begins).ok_or_else(unexpected)?;
         draft.lie_at(place, run.samples, run.description);
     }
-    Ok(draft)
+    Ok(draft.without_auxiliary())
 }
 
 /// Puts the moov in front, with the tracks' edit lists. `filled`: bytes of the payload that libav does not know of.
@@ -109,8 +109,10 @@ pub(crate) fn index_first(rope: &Rope, tracks: &[Track], filled: u64, limits: &L
     let muxed = Muxed::read(&mut |at, into| reader.read_exact_at(at, into), rope.len(), filled)?;
     let payload = rope.slice(muxed.payload.content..muxed.payload.end)?;
     with_plan(&muxed, tracks, |plan, places| {
-        let parts = Parts { head: muxed.brands.clone(), others: &[], source: None };
-        parts.lay_out(&payload, places, limits, |head, wide| Moov::new(head, plan, wide))
+        let parts = Parts { head: muxed.brands.clone(), others: &[], metas: &[], source: None };
+        parts.lay_out(&payload, (places, &MovedItems::default()), limits, |head, wide| {
+            Moov::new(head, plan, wide)
+        })
     })
 }
 
@@ -133,7 +135,8 @@ pub(crate) fn index_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> R
         let room = head.saturating_add(8).next_multiple_of(block);
         if muxed.index.end == len && muxed.index.start > 0 && file.insert_front(room) {
             let behind = begins.saturating_add(room);
-            let mut front = front.placed(places, |place| place.saturating_add(behind));
+            let mut front =
+                front.placed(places, &MovedItems::default(), |place| place.saturating_add(behind));
             front.extend_from_slice(&u32::try_from(room.saturating_sub(head)).unwrap_or(8).to_be_bytes());
             front.extend_from_slice(b"free");
             file.write_at(0, &front)?;
@@ -142,7 +145,8 @@ pub(crate) fn index_first_in_file(file: &mut PartialFile, tracks: &[Track]) -> R
             file.truncate(room.saturating_add(muxed.index.start))?;
             return Ok(true);
         }
-        let last = Moov::new(&[], plan, wide)?.placed(places, |place| place.saturating_add(begins));
+        let none = MovedItems::default();
+        let last = Moov::new(&[], plan, wide)?.placed(places, &none, |place| place.saturating_add(begins));
         file.write_at(muxed.index.start, &last)?;
         file.truncate(muxed.index.start.saturating_add(last.len() as u64))?;
         Ok(false)
@@ -169,5 +173,6 @@ pub(crate) fn rewritten(bytes: &[u8]) -> Result<Vec<u8>> {
     let made: Vec<_> =
         tracks.map(|(number, (source, draft))| Made { source, draft, edits: edits(number) }).collect();
     let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
-    Ok(Moov::new(&[], &plan(&movie, &made, None)?, true)?.placed(&places, |place| place))
+    Ok(Moov::new(&[], &plan(&movie, &made, None)?, true)?
+        .placed(&places, &MovedItems::default(), |place| place))
 }

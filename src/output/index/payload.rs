@@ -1,9 +1,10 @@
 //! The payload of an index: slices of sources, in the order that they lie in them.
 
+use super::items::Items;
 use crate::{
     Control, Error, Report, Result, Rope, Source,
     io::Builder,
-    mp4::{self, Draft, Movie, SampleRun, Samples},
+    mp4::{self, Draft, MovedItems, Movie, SampleRun, Samples},
     time::{Rational, Timestamp},
 };
 use bytes::Bytes;
@@ -148,16 +149,27 @@ fn next_of(lanes: &[Lane<'_>], timed: bool) -> Option<usize> {
 /// The payload of an index in the making.
 pub(super) struct Payload {
     bytes: Builder,
+    items: Items,
 }
 
 impl Payload {
     /// `memory`: how many bytes of it may be its own.
-    pub(super) fn new(memory: u64) -> Self {
-        Self { bytes: Builder::new(memory) }
+    pub(super) fn new(memory: u64, items: Items) -> Self {
+        Self { bytes: Builder::new(memory), items }
     }
 
-    pub(super) fn finish(self) -> Rope {
-        self.bytes.finish()
+    /// All of it, and where in it items lie.
+    pub(super) fn finish(mut self, report: &mut Report) -> Result<(Rope, MovedItems)> {
+        let items = self.items.finish(&mut self.bytes, report)?;
+        Ok((self.bytes.finish(), items))
+    }
+
+    /// Puts a part of sources behind what is there, and returns where it begins.
+    pub(super) fn append(&mut self, part: &Rope, report: &mut Report) -> Result<u64> {
+        let place = self.bytes.len();
+        self.bytes.append_rope(part, 0, part.len())?;
+        report.payload_shared = report.payload_shared.saturating_add(part.len());
+        Ok(place)
     }
 
     /// Puts the samples' payload behind what is there. Tracks lie between each other as they do in the source, and
@@ -188,6 +200,7 @@ impl Payload {
                     let Some(part) = parts.get(lane.part) else { continue };
                     let description = lane.describe(run.description, draft);
                     let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
+                    self.items.note(&part.source, &run, at);
                     draft.lie_at(at, run.samples, description);
                     report.payload_shared = report.payload_shared.saturating_add(run.bytes);
                 }

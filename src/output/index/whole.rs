@@ -2,6 +2,8 @@
 
 use super::{
     Parts, Taken,
+    besides::Besides,
+    items::Items,
     payload::{Part, Payload, packets},
 };
 use crate::{
@@ -31,7 +33,7 @@ pub(crate) fn whole(
         let Ok(samples) = &track.samples else { return Ok(None) };
         // One without a length is for fragments; readers show nothing of it.
         let is_open = |edit: &mp4::Edit| edit.media.is_some() && edit.duration == 0;
-        if !track.is_plain() || track.edits.iter().flatten().any(is_open) {
+        if !track.can_be_copied() || track.edits.iter().flatten().any(is_open) {
             return Ok(None);
         }
         let all = 0..samples.count();
@@ -42,18 +44,25 @@ pub(crate) fn whole(
     }
     limits.hold_written(made.packets)?;
     let mut drafts: Vec<Draft> = movie.tracks.iter().map(|track| Draft::new(track.scale)).collect();
-    let mut payload = Payload::new(limits.memory);
+    let mut payload = Payload::new(limits.memory, Items::of(movie, source));
+    let mut besides = Besides::default();
+    for ((part, _), draft) in taken.iter().zip(&mut drafts) {
+        besides.append(source, part, draft, limits)?;
+    }
     payload.place(&[Part { source: source.clone(), taken }], &mut drafts, &mut made, control)?;
-    let places: Vec<&[u64]> = drafts.iter().map(Draft::places).collect();
-    let has_all = |(track, places): (&mp4::Track, &&[u64])| {
-        track.samples.as_ref().is_ok_and(|samples| places.len() as u64 == u64::from(samples.chunks()))
+    besides.finish(&mut payload, &mut drafts, &mut made)?;
+    let has_all = |(track, draft): (&mp4::Track, &Draft)| {
+        let chunks = draft.places().len() as u64;
+        track.samples.as_ref().is_ok_and(|samples| chunks == u64::from(samples.chunks()))
     };
-    if !movie.tracks.iter().zip(&places).all(has_all) {
+    if !movie.tracks.iter().zip(&drafts).all(has_all) {
         return Ok(None);
     }
+    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::with_besides).collect();
     let parts = Parts::of(movie, source);
     let moov = |head: &[u8], wide| Moov::as_it_was(head, movie, wide);
-    let rope = parts.lay_out(&payload.finish(), &places, limits, moov)?;
+    let (payload, items) = payload.finish(&mut made)?;
+    let rope = parts.lay_out(&payload, (&places, &items), limits, moov)?;
     *report = made;
     Ok(Some(rope))
 }

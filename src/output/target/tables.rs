@@ -168,6 +168,10 @@ impl Target {
             if stream.is_picture() {
                 continue;
             }
+            let theirs = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id));
+            if theirs.is_some_and(|theirs| !index.can_go_on(track.index, theirs)) {
+                return Ok(false);
+            }
             let (own, theirs) = (track.clock.base().den, stream.time_base().den);
             let Some(times) = finer(own, theirs) else { return Ok(false) };
             if times > 1 {
