@@ -9,7 +9,7 @@ const OF_FRAGMENTS: [&[u8; 4]; 13] = [
 ];
 
 /// What a file may call itself that has no fragments any more. The first brand is followed by a version of its own.
-pub(super) fn without_fragments(brands: &Bytes) -> Bytes {
+pub(crate) fn without_fragments(brands: &Bytes) -> Bytes {
     let Some(([major, version], others)) =
         brands.as_chunks::<4>().0.split_first_chunk::<2>().map(|(head, others)| (*head, others))
     else {

@@ -1,7 +1,6 @@
 //! A movie in fragments, as if it were in none: the samples of each track in tables.
 
 use super::{
-    brands::without_fragments,
     movie::{Movie, Track},
     sample_tables::{Listing, Samples},
     scan::{FragmentedTrack, Fragments},
@@ -49,7 +48,6 @@ impl Movie {
                 track.extras.others.extend(&behind.others);
             }
         }
-        self.brands = self.brands.as_ref().map(without_fragments);
         self.others.extend(&fragments.others);
         self.left_out = self.left_out.saturating_add(fragments.left_out);
         Ok(Some(self))

@@ -21,6 +21,7 @@ mod weigh;
 mod writing;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
+pub(crate) use brands::without_fragments;
 pub(crate) use edits::{Edit, media_at};
 pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
 pub(crate) use movie::{Movie, Track, load};

@@ -196,7 +196,8 @@ impl<'a> Parts<'a> {
     fn of(movie: &'a Movie, source: &'a Source) -> Self {
         let mut head = Vec::new();
         if let Some(brands) = &movie.brands {
-            mp4::put_box(&mut head, *b"ftyp", brands);
+            let own = movie.fragmented.then(|| mp4::without_fragments(brands));
+            mp4::put_box(&mut head, *b"ftyp", own.as_ref().unwrap_or(brands));
         }
         Self { head, others: &movie.others, metas: &movie.metas, source: Some(source) }
     }
