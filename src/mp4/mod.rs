@@ -20,7 +20,7 @@ pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, na
 pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
 pub(crate) use movie::{Movie, Track, load};
 pub(crate) use sample::{MOST_OFFSET, Sample, Totals};
-pub(crate) use sample_tables::{SampleRun, Samples};
+pub(crate) use sample_tables::{Description, SampleRun, Samples};
 pub(crate) use scan::Fragments;
 pub(crate) use tables::{Edit, Tables, TrackTimes};
 pub(crate) use view::View;

@@ -17,7 +17,7 @@ use crate::{
     Control, Error, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Draft, Moov, Movie},
+    mp4::{self, Description, Draft, Moov, Movie},
     time::{Rational, Timestamp},
 };
 use payload::{Part, Payload, packets, silence};
@@ -36,6 +36,8 @@ pub(crate) struct Index {
     payload: Payload,
     /// What will lie side by side.
     beside: Option<Vec<Part>>,
+    /// What the samples of a source are described by on each of the tracks, where not by its own descriptions.
+    described: Vec<(Source, Vec<Option<Description>>)>,
     limits: Limits,
 }
 
@@ -49,7 +51,25 @@ impl Index {
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
         let payload = Payload::new(limits.memory);
-        Self { movie, source, numbers, drafts, payload, beside: None, limits }
+        Self { movie, source, numbers, drafts, payload, beside: None, described: Vec::new(), limits }
+    }
+
+    /// Whether the boxes are those of the first source.
+    pub(crate) fn has_own_boxes(&self) -> bool {
+        !self.described.first().is_some_and(|(source, _)| source.is_same(&self.source))
+    }
+
+    /// The only description that a track begins with. None if there are several.
+    pub(crate) fn description(&self, track: usize) -> Option<Description> {
+        description_of(&self.movie, *self.numbers.get(track)?)
+    }
+
+    /// What a source's samples are described by on each of the tracks; none: by its own descriptions.
+    pub(crate) fn describe(&mut self, source: &Source, by: Vec<Option<Description>>) {
+        let is_there = self.described.iter().any(|(known, _)| known.is_same(source));
+        if !is_there && by.iter().any(Option::is_some) {
+            self.described.push((source.clone(), by));
+        }
     }
 
     /// Makes a track's ticks so many times as fine. False if that can't be.
@@ -79,7 +99,10 @@ impl Index {
         control: &Control,
     ) -> Result<()> {
         let mut placed = Vec::with_capacity(taken.len());
-        for taken in taken {
+        let described = self.described.iter().find(|(known, _)| known.is_same(source));
+        let described = described.map_or_else(Vec::new, |(_, by)| by.clone());
+        for mut taken in taken {
+            taken.described = described.get(taken.track).cloned().flatten();
             let begins = self.append_tables(&taken, report, control)?;
             placed.push((taken, begins));
         }
@@ -155,6 +178,14 @@ impl Index {
 
     fn count(&self, track: usize) -> u32 {
         self.drafts.get(track).map_or(0, Draft::count)
+    }
+}
+
+/// The only description of a movie's track.
+pub(crate) fn description_of(movie: &Movie, number: usize) -> Option<Description> {
+    match movie.tracks.get(number)?.descriptions.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
     }
 }
 

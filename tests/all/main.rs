@@ -22,6 +22,7 @@ mod fragments;
 mod hostile;
 mod jobs;
 mod join;
+mod kinds;
 mod long_packets;
 mod matrix;
 mod numbering;

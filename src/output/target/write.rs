@@ -213,7 +213,7 @@ impl Target {
     }
 
     /// Ends the muxer's work.
-    fn end(&mut self, report: &mut Report) -> Result<()> {
+    pub(super) fn end(&mut self, report: &mut Report) -> Result<()> {
         self.release(report)?;
         for track in &self.tracks {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
