@@ -31,8 +31,10 @@ pub(crate) struct Index {
     source: Source,
     /// Of each of the output's tracks, the number of the movie's that it is made of.
     numbers: Vec<usize>,
-    /// And its tables.
+    /// And its tables; behind them those of tracks that libav's muxer made by itself.
     drafts: Vec<Draft>,
+    /// The numbers of those tracks.
+    own: Vec<usize>,
     payload: Payload,
     /// What will lie side by side.
     beside: Option<Vec<Part>>,
@@ -51,7 +53,8 @@ impl Index {
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
         let payload = Payload::new(limits.memory);
-        Self { movie, source, numbers, drafts, payload, beside: None, described: Vec::new(), limits }
+        let (own, described) = (Vec::new(), Vec::new());
+        Self { movie, source, numbers, drafts, own, payload, beside: None, described, limits }
     }
 
     /// Whether the boxes are those of the first source.
@@ -150,9 +153,34 @@ impl Index {
         Ok(begins)
     }
 
+    /// Takes the same boxes of the muxer's once more, with tracks that it made by itself, whose samples lie in its file.
+    pub(crate) fn replace_boxes(&mut self, movie: Arc<Movie>, file: Source, control: &Control) -> Result<()> {
+        let mut made = Vec::new();
+        for (number, track) in movie.tracks.iter().enumerate() {
+            if self.numbers.contains(&number) {
+                continue;
+            }
+            let count = track.samples.as_ref().map_or(0, mp4::Samples::count);
+            let (movie, ranges) = (movie.clone(), vec![(0, 0..count)]);
+            made.push(Taken {
+                track: self.drafts.len(),
+                movie,
+                number,
+                ranges,
+                last: 0,
+                first: None,
+                described: None,
+            });
+            self.drafts.push(Draft::new(track.scale));
+            self.own.push(number);
+        }
+        self.movie = movie;
+        self.append(&file, made, &mut Report::default(), control)
+    }
+
     /// The result. `chapters` are on the output's clock.
     pub(crate) fn into_rope(
-        self,
+        mut self,
         tracks: &[Track],
         chapters: &[RawChapter],
         report: &mut Report,
@@ -162,12 +190,21 @@ impl Index {
         if shown.is_empty() {
             return Err(Error::corrupt("there is not a single packet in it"));
         }
+        if !self.has_own_boxes() {
+            for (number, draft) in self.numbers.iter().zip(&mut self.drafts) {
+                self.movie.tracks.get(*number).into_iter().for_each(|like| draft.group_like(like));
+            }
+        }
         let mut made = Vec::new();
         for (i, track) in &shown {
             let Some((number, draft)) = self.numbers.get(*i).zip(self.drafts.get(*i)) else { continue };
             let Some(source) = self.movie.tracks.get(*number) else { continue };
             draft.warnings.iter().for_each(|what| report.warn(format!("track {}: {what}", source.id)));
             made.push(Made { source, draft, edits: Some(TrackEdits::of(&track.clock)) });
+        }
+        for (number, draft) in self.own.iter().zip(self.drafts.iter().skip(self.numbers.len())) {
+            let Some(source) = self.movie.tracks.get(*number) else { continue };
+            made.push(Made { source, draft, edits: None });
         }
         let plan = plan(&self.movie, &made, Some(chapters))?;
         let places: Vec<&[u64]> = made.iter().map(|made| made.draft.places()).collect();

@@ -94,8 +94,8 @@ pub(crate) struct Target {
     output: Option<Output>,
     /// What is written in place of libav's output, where samples come from tables.
     index: Option<Box<Index>>,
-    /// The source that came first then.
-    first: Option<Media>,
+    /// What it was begun with.
+    begun: Option<tables::Begun>,
     /// All of the result, where it was made at once.
     finished: Option<Rope>,
     /// Packets of an MP4 that wait for those of other tracks.
@@ -164,7 +164,7 @@ impl Target {
             seeks,
             output: None,
             index: None,
-            first: None,
+            begun: None,
             finished: None,
             interleaver: Interleaver::default(),
             extra: Vec::new(),

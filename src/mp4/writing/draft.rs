@@ -317,6 +317,20 @@ impl Draft {
         }
     }
 
+    /// Puts all samples into the groups that another track's first sample is in, where none of these kinds are known.
+    pub(crate) fn group_like(&mut self, other: &Track) {
+        for described in &other.extras.descriptions {
+            let kind = described.kind;
+            let group = other.extras.grouping(kind).and_then(|grouping| grouping.runs.between(0, 1).next());
+            let is_known = self.groups.iter().any(|own| own.kind == kind)
+                || self.group_descriptions.iter().any(|own| own.kind == kind);
+            let Some((_, group)) = group.filter(|(_, group)| *group > 0 && !is_known) else { continue };
+            self.group_descriptions.push(described.clone());
+            let runs = backfilled(self.count, group);
+            self.groups.push(DraftGroups { kind, parameter: None, default: described.default, runs });
+        }
+    }
+
     fn warn(&mut self, what: String) {
         if !self.warnings.contains(&what) {
             self.warnings.push(what);

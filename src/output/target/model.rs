@@ -3,10 +3,11 @@
 
 use super::{Destination, Device, Layout, Origin, Target, tables::Opening};
 use crate::{
-    Error, ErrorKind, Limits, Media, Report, Result,
+    Error, ErrorKind, Limits, Media, Report, Result, Rope,
     av::{packet::Packet, stream::Stream},
     mp4::{self, Movie},
 };
+use std::sync::Arc;
 
 /// Bytes that stand for a sample which libav's muxer does not look into.
 const STAND_IN: [u8; 4096] = [0; 4096];
@@ -16,8 +17,10 @@ const LARGEST: u32 = 64 << 20;
 
 /// A file that libav's muxer wrote, with one sample in each track.
 pub(super) struct Model {
+    pub file: Rope,
     /// What it says, its brands as well.
-    pub movie: Movie,
+    pub movie: Arc<Movie>,
+    /// Those of the source's streams. It may have one of chapters besides, which is complete.
     pub tracks: Vec<Modelled>,
 }
 
@@ -105,19 +108,22 @@ impl Target {
         if tracks.is_empty() {
             return Ok(None);
         }
-        let movie = muxing.muxed()?;
+        let (file, movie) = muxing.muxed()?;
         let of = |(stream, source, id): &(usize, usize, Option<u32>)| {
             let own = movie.tracks.iter().position(|own| Some(own.id) == *id);
             own.map(|own| Modelled { stream: *stream, source: *source, own })
         };
-        let found: Option<Vec<Modelled>> = tracks.iter().map(of).collect();
-        // What else it makes a track of has samples of its own: time codes, chapters.
-        let all = found.filter(|found| found.len() == movie.tracks.len());
-        Ok(all.map(|tracks| Model { movie, tracks }))
+        let tracks: Option<Vec<Modelled>> = tracks.iter().map(of).collect();
+        let Some(tracks) = tracks else { return Ok(None) };
+        // A time code that it makes a track of lasts as long as the others do.
+        let is_own = |number: usize| tracks.iter().any(|of| of.own == number);
+        let mut others = movie.tracks.iter().enumerate().filter(|(number, _)| !is_own(*number));
+        let is_whole = others.all(|(_, track)| is_chapters(&movie, track));
+        Ok(is_whole.then(|| Model { file, movie: Arc::new(movie), tracks }))
     }
 
     /// What the muxer wrote.
-    fn muxed(mut self) -> Result<Movie> {
+    fn muxed(mut self) -> Result<(Rope, Movie)> {
         self.end(&mut Report::default())?;
         let Device::Rope(device) = &self.device else {
             return Err(Error::new(ErrorKind::Bug, "this is no rope"));
@@ -125,8 +131,9 @@ impl Target {
         let rope = device.take().finish();
         let mut reader = rope.reader();
         let read = &mut |at: u64, into: &mut [u8]| reader.read_exact_at(at, into);
-        Movie::read(read, rope.len(), &Limits::unlimited())?
-            .ok_or_else(|| Error::new(ErrorKind::Bug, "the muxer's file is not what was expected"))
+        let movie = Movie::read(read, rope.len(), &Limits::unlimited())?;
+        let unexpected = || Error::new(ErrorKind::Bug, "the muxer's file is not what was expected");
+        Ok((rope, movie.ok_or_else(unexpected)?))
     }
 
     /// Whether a track's samples mean the same in this container as in their own.
@@ -156,6 +163,12 @@ impl Target {
         report.bytes_read = report.bytes_read.saturating_add(reader.take_fetched());
         Packet::with(&bytes).map(|packet| Some((packet, Some(first.place))))
     }
+}
+
+/// Whether others name a track as that of their chapters.
+fn is_chapters(movie: &Movie, track: &mp4::Track) -> bool {
+    let mut references = movie.tracks.iter().flat_map(|other| &other.references);
+    references.any(|(kind, ids)| kind == b"chap" && ids.contains(&track.id))
 }
 
 /// The number of a stream's track.

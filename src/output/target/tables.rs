@@ -5,7 +5,7 @@ use super::{
     model::{Modelled, number_of},
 };
 use crate::{
-    Media, Report, Result, Road, Source, Strip, TimeRange,
+    Error, ErrorKind, Media, Report, Result, Road, Rope, Source, Strip, TimeRange,
     av::{
         input::RawChapter,
         stream::{Stream, StreamKind},
@@ -31,6 +31,16 @@ pub(crate) struct Opening<'a> {
     /// Those that are known by now.
     pub chapters: &'a [RawChapter],
     pub allow_drops: bool,
+}
+
+/// The source that an index was begun with.
+pub(super) struct Begun {
+    media: Media,
+    movie: Arc<Movie>,
+    extent: Extent,
+    allow_drops: bool,
+    /// It had chapters.
+    is_parted: bool,
 }
 
 /// What an index is made of: a movie whose boxes the result has, with a track for each of some streams.
@@ -93,7 +103,13 @@ impl Target {
         self.templates = boxes.tracks.iter().map(|of| of.stream).collect();
         self.chapters = opening.chapters.to_vec();
         self.index = Some(Box::new(index));
-        self.first = Some(media.clone());
+        self.begun = Some(Begun {
+            media: media.clone(),
+            movie,
+            extent: opening.extent,
+            allow_drops: opening.allow_drops,
+            is_parted: !opening.chapters.is_empty(),
+        });
         report.road = Some(Road::Tables);
         media.source().check_unchanged()?;
         Ok(true)
@@ -161,7 +177,7 @@ impl Target {
         };
         let Some(model) = model else { return Ok(None) };
         *report = made;
-        Ok(Some(Boxes { movie: Arc::new(model.movie), is_own: false, tracks: model.tracks }))
+        Ok(Some(Boxes { movie: model.movie, is_own: false, tracks: model.tracks }))
     }
 
     /// A movie of the output's own kind, as it is to be told. None where a track's tables can't be meant.
@@ -192,7 +208,7 @@ impl Target {
 
     /// Nothing is open any more.
     pub(crate) fn close_tables(&mut self) {
-        (self.index, self.first) = (None, None);
+        (self.index, self.begun) = (None, None);
         self.tracks.clear();
         self.templates.clear();
         self.chapters.clear();
@@ -240,7 +256,7 @@ impl Target {
         movie: &Movie,
         pairs: &[(usize, usize)],
     ) -> Result<Option<Vec<Option<Description>>>> {
-        let (Some(index), Some(first)) = (&self.index, &self.first) else { return Ok(None) };
+        let (Some(index), Some(begun)) = (&self.index, &self.begun) else { return Ok(None) };
         let mut all = vec![None; self.tracks.len()];
         let is_of_kind = self.is_of_kind(movie);
         if is_of_kind && index.has_own_boxes() {
@@ -255,7 +271,7 @@ impl Target {
             if !own.is_some_and(|own| self.takes_as_it_is(it, own)) {
                 return Ok(None);
             }
-            let like = self.templates.get(*track).and_then(|like| first.streams().get(*like));
+            let like = self.templates.get(*track).and_then(|like| begun.media.streams().get(*like));
             let description = match like {
                 Some(like) if are_described_alike(like, it) => index.description(*track),
                 _ if is_of_kind => continue,
@@ -302,11 +318,33 @@ impl Target {
         self.index.as_mut().map_or(Ok(()), |index| index.end_beside(report, &self.control))
     }
 
+    /// The result of samples that came by tables. Which chapters it has is known now: where the boxes are the muxer's,
+    /// it lists them, and has a track of them.
+    pub(super) fn end_tables(&mut self, mut index: Index, report: &mut Report) -> Result<Rope> {
+        if let Some(begun) = self.begun.take()
+            && !index.has_own_boxes()
+            && (begun.is_parted || !self.chapters.is_empty())
+        {
+            let opening = Opening {
+                road: Road::Tables,
+                ranges: &[TimeRange::ALL],
+                extent: begun.extent,
+                chapters: &self.chapters,
+                allow_drops: begun.allow_drops,
+            };
+            let unheard = &mut Report::default();
+            let model = self.model(&begun.media, &begun.movie, &opening, unheard)?;
+            let model = model.ok_or_else(|| Error::new(ErrorKind::Bug, "chapters changed what a file is"))?;
+            index.replace_boxes(model.movie, Source::from_rope(model.file), &self.control)?;
+        }
+        index.into_rope(&self.tracks, &self.chapters, report)
+    }
+
     /// Puts samples behind what is there.
     pub(crate) fn append(&mut self, source: &Source, taken: Vec<Taken>, report: &mut Report) -> Result<()> {
         match &mut self.index {
             Some(index) => index.append(source, taken, report, &self.control),
-            None => Err(crate::Error::new(crate::ErrorKind::Bug, "samples for an output of packets")),
+            None => Err(Error::new(ErrorKind::Bug, "samples for an output of packets")),
         }
     }
 }

@@ -261,8 +261,8 @@ impl Target {
         if let Some(finished) = self.finished {
             return Ok(finished);
         }
-        if let Some(index) = self.index {
-            return index.into_rope(&self.tracks, &self.chapters, report);
+        if let Some(index) = self.index.take() {
+            return self.end_tables(*index, report);
         }
         self.end(report)?;
         let Device::Rope(device) = &self.device else {
