@@ -334,7 +334,7 @@ fn made_files_are_cut_the_same() {
 }
 
 /// All boxes of a moov that hold no others, with the way to them, but for where chunks lie.
-fn leaves(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub fn leaves(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     fn walk(bytes: &[u8], from: usize, to: usize, way: &str, all: &mut Vec<(String, Vec<u8>)>) {
         for found in boxes(bytes, from, to) {
             let way = format!("{way}/{}", String::from_utf8_lossy(&found.kind));

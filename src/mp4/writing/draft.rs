@@ -323,8 +323,9 @@ impl Draft {
             let kind = described.kind;
             let group = other.extras.grouping(kind).and_then(|grouping| grouping.runs.between(0, 1).next());
             let is_known = self.groups.iter().any(|own| own.kind == kind)
-                || self.group_descriptions.iter().any(|own| own.kind == kind);
+                || self.group_descriptions.iter().any(|own| own.kind == kind && own.count > 0);
             let Some((_, group)) = group.filter(|(_, group)| *group > 0 && !is_known) else { continue };
+            self.group_descriptions.retain(|own| own.kind != kind);
             self.group_descriptions.push(described.clone());
             let runs = backfilled(self.count, group);
             self.groups.push(DraftGroups { kind, parameter: None, default: described.default, runs });

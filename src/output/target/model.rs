@@ -92,7 +92,7 @@ impl Target {
             let Some(base) = muxing.tracks.get(track).map(|track| track.clock.base()) else {
                 return Ok(None);
             };
-            packet.set_times(0, 0, lasts(it, packet.size(), base.den));
+            packet.set_times(0, 0, lasts(of, packet.size(), base.den));
             packet.set_key(true);
             let origin = at.map(|at| Origin { source: media.source(), at });
             muxing.write(track, &mut packet, origin, written)?;
@@ -177,10 +177,12 @@ pub(super) fn number_of(movie: &Movie, stream: &Stream) -> Option<usize> {
     movie.tracks.iter().position(|track| track.id == id)
 }
 
-/// For how many ticks a sample of so many bytes is shown at its stream's bit rate, which is in descriptions (btrt,
-/// esds).
-fn lasts(stream: &Stream, bytes: usize, scale: i32) -> i64 {
-    let bits = u128::from(bytes as u64).saturating_mul(8).saturating_mul(scale.unsigned_abs().into());
-    let ticks = bits.checked_div(stream.bit_rate().unwrap_or(0).into()).unwrap_or(0);
+/// For how many ticks of a scale so many bytes of a track last: by that the muxer finds its bit rate, which is in
+/// descriptions (btrt, esds).
+fn lasts(track: &mp4::Track, bytes: usize, scale: i32) -> i64 {
+    let Ok(samples) = &track.samples else { return 1 };
+    let all = u128::from(samples.sizes.between(0, samples.count())).saturating_mul(track.scale.into());
+    let ticks = u128::try_from(samples.decoded()).unwrap_or(0).saturating_mul(scale.unsigned_abs().into());
+    let ticks = ticks.saturating_mul(bytes as u128).checked_div(all).unwrap_or(1);
     i64::try_from(ticks).unwrap_or(i64::MAX).clamp(1, i32::MAX.into())
 }
