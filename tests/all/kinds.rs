@@ -34,14 +34,14 @@ fn remuxing(media: &Media, format: &str, road: Road, strip: Strip) -> Result<Cli
 }
 
 /// The major brand of a file; `qt  ` for one without.
-fn brand(path: &Path) -> String {
+pub fn brand(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap();
     let ftyp = find(&bytes, "ftyp").map(|found| bytes[found.content()..][..4].to_vec());
     String::from_utf8(ftyp.unwrap_or_else(|| b"qt  ".to_vec())).unwrap()
 }
 
 /// Whether a source of this brand is of another kind than a container.
-fn differs(brand: &str, format: &str) -> bool {
+pub fn differs(brand: &str, format: &str) -> bool {
     match format {
         "mov" => brand != "qt  ",
         "m4a" => brand != "M4A ",

@@ -152,7 +152,7 @@ impl Target {
 
     /// A movie's own boxes, of what is to be told of them.
     fn own_boxes(&self, media: &Media, movie: &Arc<Movie>, report: &mut Report) -> Option<Boxes> {
-        let Some(told) = self.as_told(movie, report) else { return None };
+        let told = self.as_told(movie, report)?;
         let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
         let tracks = streams.filter_map(|(stream, it)| {
             Some(Modelled { stream, source: number_of(movie, it)?, own: number_of(&told, it)? })
