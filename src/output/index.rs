@@ -26,8 +26,9 @@ use std::sync::Arc;
 
 /// An index in the making, and the payload that it is of.
 pub(crate) struct Index {
-    /// The first source's, whose boxes the result has.
+    /// The one whose boxes the result has: the first source's, or a model of it by libav's muxer.
     movie: Arc<Movie>,
+    is_own: bool,
     source: Source,
     /// Of each of the output's tracks, the number of the movie's that it is made of.
     numbers: Vec<usize>,
@@ -54,12 +55,19 @@ impl Index {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
         let payload = Payload::new(limits.memory);
         let (own, described) = (Vec::new(), Vec::new());
-        Self { movie, source, numbers, drafts, own, payload, beside: None, described, limits }
+        Self { movie, is_own: true, source, numbers, drafts, own, payload, beside: None, described, limits }
     }
 
     /// Whether the boxes are those of the first source.
     pub(crate) fn has_own_boxes(&self) -> bool {
-        !self.described.first().is_some_and(|(source, _)| source.is_same(&self.source))
+        self.is_own
+    }
+
+    /// The boxes are those of libav's muxer, and so are the descriptions of the first source's samples.
+    pub(crate) fn take_as_model(&mut self) {
+        self.is_own = false;
+        let by = (0..self.numbers.len()).map(|track| self.description(track)).collect();
+        self.describe(&self.source.clone(), by);
     }
 
     /// The only description that a track begins with. None if there are several.
@@ -69,7 +77,7 @@ impl Index {
 
     /// What a source's samples are described by on each of the tracks; none: by its own descriptions.
     pub(crate) fn describe(&mut self, source: &Source, by: Vec<Option<Description>>) {
-        let is_there = self.described.iter().any(|(known, _)| known.is_same(source));
+        let is_there = self.described.last().is_some_and(|(known, _)| known.is_same(source));
         if !is_there && by.iter().any(Option::is_some) {
             self.described.push((source.clone(), by));
         }
@@ -102,7 +110,7 @@ impl Index {
         control: &Control,
     ) -> Result<()> {
         let mut placed = Vec::with_capacity(taken.len());
-        let described = self.described.iter().find(|(known, _)| known.is_same(source));
+        let described = self.described.iter().rev().find(|(known, _)| known.is_same(source));
         let described = described.map_or_else(Vec::new, |(_, by)| by.clone());
         for mut taken in taken {
             taken.described = described.get(taken.track).cloned().flatten();

@@ -12,9 +12,6 @@ use std::sync::Arc;
 /// Bytes that stand for a sample which libav's muxer does not look into.
 const STAND_IN: [u8; 4096] = [0; 4096];
 
-/// A first sample that is larger is no reason to read it.
-const LARGEST: u32 = 64 << 20;
-
 /// A file that libav's muxer wrote, with one sample in each track.
 pub(super) struct Model {
     pub file: Rope,
@@ -156,7 +153,9 @@ impl Target {
             return Packet::with(&STAND_IN).map(|packet| Some((packet, None)));
         }
         let first = track.samples.as_ref().ok().and_then(|samples| samples.walk(0).next());
-        let Some(first) = first.filter(|first| (1..=LARGEST).contains(&first.size)) else { return Ok(None) };
+        let most = self.control.get_limits().packet_bytes;
+        let fits = |size: u32| size > 0 && u64::from(size) <= most;
+        let Some(first) = first.filter(|first| fits(first.size)) else { return Ok(None) };
         let mut bytes = vec![0; usize::try_from(first.size).unwrap_or(0)];
         let mut reader = media.source().reader();
         mp4::exactly(|at, into| reader.read(at, into, &self.control), first.place, &mut bytes)?;

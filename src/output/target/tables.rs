@@ -97,7 +97,7 @@ impl Target {
         let limits = *self.control.get_limits();
         let mut index = Index::new(boxes.movie.clone(), media.source().clone(), numbers, limits);
         if !boxes.is_own {
-            index.describe(media.source(), described(&boxes));
+            index.take_as_model();
         }
         self.tracks = tracks;
         self.templates = boxes.tracks.iter().map(|of| of.stream).collect();
@@ -357,14 +357,12 @@ fn finer(own: i32, other: i32) -> Option<i32> {
     Some(times).filter(|times| *times == 1 || fits.is_some_and(|scale| scale <= FINEST))
 }
 
-/// What each of a model's tracks is described by.
-fn described(boxes: &Boxes) -> Vec<Option<Description>> {
-    boxes.tracks.iter().map(|of| description_of(&boxes.movie, of.own)).collect()
-}
-
 /// Whether one description says of both streams what they are. The codec, the size and the rate are compared by who
-/// joins them. (What QuickTime calls sound is often another name.)
+/// joins them. (What QuickTime calls sound is often another name; of text of chapters it is how they would look.)
 fn are_described_alike(one: &Stream, other: &Stream) -> bool {
+    if one.is_hidden() && other.is_hidden() {
+        return one.tag() == other.tag();
+    }
     let is_named_alike = one.kind() != StreamKind::Video || one.tag() == other.tag();
     is_named_alike && one.extradata() == other.extradata()
 }
