@@ -5,7 +5,11 @@ use crate::{
     Control, Error, ErrorKind, Media, Report, Result, Road, Source, StreamKind, Strip, TimeRange, Timestamp,
     av::input::RawChapter,
     job::ReportRange,
-    output::{self, Job, Operation, numbering::Extent, target::Target},
+    output::{
+        self, Job, Operation,
+        numbering::Extent,
+        target::{Opening, Target},
+    },
     time::Rational,
 };
 use serde::{Deserialize, Serialize};
@@ -203,7 +207,14 @@ impl Copying {
         }
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(&self.media, &ranges);
-        if !target.open_tables(&self.media, self.settings.road, &ranges, &told, report)? {
+        let opening = Opening {
+            road: self.settings.road,
+            ranges: &ranges,
+            extent,
+            chapters: &told,
+            allow_drops: self.settings.allow_drops,
+        };
+        if !target.open_tables(&self.media, &opening, report)? {
             target.tell(&(&ranges, mode));
             target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         }

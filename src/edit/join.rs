@@ -8,7 +8,7 @@ use crate::{
     output::{
         self, Clip, Job, Operation,
         numbering::{self, Extent},
-        target::Target,
+        target::{Opening, Target},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -129,8 +129,16 @@ impl Operation for Joining {
         target.set_strip(self.settings.strip);
         let first = self.first(control)?;
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
+        let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         let before = report.clone();
-        if target.open_tables(&first, self.settings.road, &[TimeRange::ALL], &chapters, report)? {
+        let opening = Opening {
+            road: self.settings.road,
+            ranges: &[TimeRange::ALL],
+            extent,
+            chapters: &chapters,
+            allow_drops: self.settings.allow_drops,
+        };
+        if target.open_tables(&first, &opening, report)? {
             if self.parts(&first, target, report, control)? {
                 return Ok(());
             }
@@ -138,7 +146,6 @@ impl Operation for Joining {
             target.close_tables();
             *report = Report { road: Some(Road::Libav), ..before };
         }
-        let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
         self.parts(&first, target, report, control).map(drop)
     }

@@ -5,7 +5,11 @@ use crate::{
     Control, Media, Report, Result, Road, Sink, Source, Strip, TimeRange, Timestamp,
     av::input::RawChapter,
     job::Stage,
-    output::{self, Clip, Job, Operation, numbering::Extent, target::Target},
+    output::{
+        self, Clip, Job, Operation,
+        numbering::Extent,
+        target::{Opening, Target},
+    },
     time::Rational,
 };
 use serde::{Deserialize, Serialize};
@@ -131,7 +135,14 @@ impl Remuxing {
             control.report(Stage::Copy, nanos, nanos)?;
             return control.check();
         }
-        if !target.open_tables(&self.media, self.settings.road, &[TimeRange::ALL], &chapters, report)? {
+        let opening = Opening {
+            road: self.settings.road,
+            ranges: &[TimeRange::ALL],
+            extent: Extent::Whole,
+            chapters: &chapters,
+            allow_drops: self.settings.allow_drops,
+        };
+        if !target.open_tables(&self.media, &opening, report)? {
             target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;
         }
         let feeds = Feed::all(target);

@@ -19,7 +19,7 @@ use crate::{
     Control, Error, Limits, Report, Result, Rope, Source,
     av::input::RawChapter,
     io::Builder,
-    mp4::{self, Draft, Moov, MovedItems, Movie},
+    mp4::{self, Description, Draft, Moov, MovedItems, Movie},
     time::{Rational, Timestamp},
 };
 use besides::Besides;
@@ -31,17 +31,22 @@ use std::sync::Arc;
 
 /// An index in the making, and the payload that it is of.
 pub(crate) struct Index {
-    /// The first source's, whose boxes the result has.
+    /// The one whose boxes the result has: the first source's, or a model of it by libav's muxer.
     movie: Arc<Movie>,
+    is_own: bool,
     source: Source,
     /// Of each of the output's tracks, the number of the movie's that it is made of.
     numbers: Vec<usize>,
-    /// And its tables.
+    /// And its tables; behind them those of tracks that libav's muxer made by itself.
     drafts: Vec<Draft>,
+    /// The numbers of those tracks.
+    own: Vec<usize>,
     payload: Payload,
     besides: Besides,
     /// What will lie side by side.
     beside: Option<Vec<Part>>,
+    /// What the samples of a source are described by on each of the tracks, where not by its own descriptions.
+    described: Vec<(Source, Vec<Option<Description>>)>,
     limits: Limits,
 }
 
@@ -55,7 +60,47 @@ impl Index {
     ) -> Self {
         let (numbers, drafts) = tracks.map(|(track, scale)| (track, Draft::new(scale))).unzip();
         let payload = Payload::new(limits.memory, Items::of(&movie, &source));
-        Self { movie, source, numbers, drafts, payload, besides: Besides::default(), beside: None, limits }
+        let besides = Besides::default();
+        let (own, described) = (Vec::new(), Vec::new());
+        let is_own = true;
+        Self {
+            movie,
+            is_own,
+            source,
+            numbers,
+            drafts,
+            own,
+            payload,
+            besides,
+            beside: None,
+            described,
+            limits,
+        }
+    }
+
+    /// Whether the boxes are those of the first source.
+    pub(crate) fn has_own_boxes(&self) -> bool {
+        self.is_own
+    }
+
+    /// The boxes are those of libav's muxer, and so are the descriptions of the first source's samples.
+    pub(crate) fn take_as_model(&mut self) {
+        self.is_own = false;
+        let by = (0..self.numbers.len()).map(|track| self.description(track)).collect();
+        self.describe(&self.source.clone(), by);
+    }
+
+    /// The only description that a track begins with. None if there are several.
+    pub(crate) fn description(&self, track: usize) -> Option<Description> {
+        description_of(&self.movie, *self.numbers.get(track)?)
+    }
+
+    /// What a source's samples are described by on each of the tracks; none: by its own descriptions.
+    pub(crate) fn describe(&mut self, source: &Source, by: Vec<Option<Description>>) {
+        let is_there = self.described.last().is_some_and(|(known, _)| known.is_same(source));
+        if !is_there && by.iter().any(Option::is_some) {
+            self.described.push((source.clone(), by));
+        }
     }
 
     /// Makes a track's ticks so many times as fine. False if that can't be.
@@ -85,7 +130,10 @@ impl Index {
         control: &Control,
     ) -> Result<()> {
         let mut placed = Vec::with_capacity(taken.len());
-        for taken in taken {
+        let described = self.described.iter().rev().find(|(known, _)| known.is_same(source));
+        let described = described.map_or_else(Vec::new, |(_, by)| by.clone());
+        for mut taken in taken {
+            taken.described = described.get(taken.track).cloned().flatten();
             let begins = self.append_tables(&taken, report, control)?;
             if let Some(draft) = self.drafts.get_mut(taken.track) {
                 self.besides.append(source, &taken, draft, &self.limits)?;
@@ -136,6 +184,31 @@ impl Index {
         Ok(begins)
     }
 
+    /// Takes the same boxes of the muxer's once more, with tracks that it made by itself, whose samples lie in its file.
+    pub(crate) fn replace_boxes(&mut self, movie: Arc<Movie>, file: Source, control: &Control) -> Result<()> {
+        let mut made = Vec::new();
+        for (number, track) in movie.tracks.iter().enumerate() {
+            if self.numbers.contains(&number) {
+                continue;
+            }
+            let count = track.samples.as_ref().map_or(0, mp4::Samples::count);
+            let (movie, ranges) = (movie.clone(), vec![(0, 0..count)]);
+            made.push(Taken {
+                track: self.drafts.len(),
+                movie,
+                number,
+                ranges,
+                last: 0,
+                first: None,
+                described: None,
+            });
+            self.drafts.push(Draft::new(track.scale));
+            self.own.push(number);
+        }
+        self.movie = movie;
+        self.append(&file, made, &mut Report::default(), control)
+    }
+
     /// The result. `chapters` are on the output's clock.
     pub(crate) fn into_rope(
         mut self,
@@ -149,12 +222,21 @@ impl Index {
         if shown.is_empty() {
             return Err(Error::corrupt("there is not a single packet in it"));
         }
+        if !self.has_own_boxes() {
+            for (number, draft) in self.numbers.iter().zip(&mut self.drafts) {
+                self.movie.tracks.get(*number).into_iter().for_each(|like| draft.group_like(like));
+            }
+        }
         let mut made = Vec::new();
         for (i, track) in &shown {
             let Some((number, draft)) = self.numbers.get(*i).zip(self.drafts.get(*i)) else { continue };
             let Some(source) = self.movie.tracks.get(*number) else { continue };
             draft.warnings.iter().for_each(|what| report.warn(format!("track {}: {what}", source.id)));
             made.push(Made { source, draft, edits: Some(TrackEdits::of(&track.clock)) });
+        }
+        for (number, draft) in self.own.iter().zip(self.drafts.iter().skip(self.numbers.len())) {
+            let Some(source) = self.movie.tracks.get(*number) else { continue };
+            made.push(Made { source, draft, edits: None });
         }
         let plan = plan(&self.movie, &made, Some(chapters))?;
         let places: Vec<&[u64]> = made.iter().flat_map(|made| made.draft.all_places()).collect();
@@ -178,6 +260,14 @@ impl Index {
 
     fn count(&self, track: usize) -> u32 {
         self.drafts.get(track).map_or(0, Draft::count)
+    }
+}
+
+/// The only description of a movie's track.
+pub(crate) fn description_of(movie: &Movie, number: usize) -> Option<Description> {
+    match movie.tracks.get(number)?.descriptions.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! The output of a job: the muxer, where its bytes go, and its tracks.
 
 mod begin;
+mod model;
 mod streams;
 mod tables;
 mod write;
 
 pub(crate) use super::track::{KeptOrigin, Origin};
 pub(crate) use begin::Comes;
+pub(crate) use tables::Opening;
 
 use super::{
     index::Index,
@@ -92,6 +94,8 @@ pub(crate) struct Target {
     output: Option<Output>,
     /// What is written in place of libav's output, where samples come from tables.
     index: Option<Box<Index>>,
+    /// What it was begun with.
+    begun: Option<tables::Begun>,
     /// All of the result, where it was made at once.
     finished: Option<Rope>,
     /// Packets of an MP4 that wait for those of other tracks.
@@ -160,6 +164,7 @@ impl Target {
             seeks,
             output: None,
             index: None,
+            begun: None,
             finished: None,
             interleaver: Interleaver::default(),
             extra: Vec::new(),

@@ -23,6 +23,7 @@ mod hostile;
 mod items;
 mod jobs;
 mod join;
+mod kinds;
 mod long_packets;
 mod matrix;
 mod numbering;

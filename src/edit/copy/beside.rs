@@ -42,7 +42,11 @@ mod tests {
     use crate::{
         Clip, Control, Report, Road, Source, StreamKind, TimeRange, Transcode,
         mp4::{self, Movie},
-        output::{Job, Operation, target::Target},
+        output::{
+            Job, Operation,
+            numbering::Extent,
+            target::{Opening, Target},
+        },
         synth,
         transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
     };
@@ -77,7 +81,14 @@ mod tests {
             Ok(true)
         }
         fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-            assert!(target.open_tables(&self.source, Road::Tables, &[TimeRange::ALL], &[], report)?);
+            let opening = Opening {
+                road: Road::Tables,
+                ranges: &[TimeRange::ALL],
+                extent: Extent::Several,
+                chapters: &[],
+                allow_drops: false,
+            };
+            assert!(target.open_tables(&self.source, &opening, report)?);
             let kind = |track: &&Feed| self.source.streams()[track.stream].kind();
             let feeds = Feed::all(target);
             let of = |wanted| feeds.iter().find(|feed| kind(feed) == wanted).copied().unwrap();

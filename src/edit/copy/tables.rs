@@ -89,7 +89,7 @@ impl Copy<'_, '_> {
                 let Some(lane) = self.lanes.get(i) else { continue };
                 let (ranges, last) = (placed.ranges, placed.last);
                 let (track, movie) = (lane.track, movie.clone());
-                taken.push(Taken { track, movie, number, ranges, last, first: own });
+                taken.push(Taken { track, movie, number, ranges, last, first: own, described: None });
             }
         }
         self.session.target.append(self.media.source(), taken, self.session.report)?;

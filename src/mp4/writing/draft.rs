@@ -278,6 +278,11 @@ impl Draft {
         }
     }
 
+    /// Puts all samples into the groups that another track's first sample is in, where none of these kinds are known.
+    pub(crate) fn group_like(&mut self, other: &Track) {
+        self.extras.group_like(&other.extras, self.count);
+    }
+
     fn warn(&mut self, what: String) {
         if !self.warnings.contains(&what) {
             self.warnings.push(what);

@@ -89,6 +89,21 @@ impl Default for DraftExtras {
 }
 
 impl DraftExtras {
+    /// Puts so many samples into the groups that another track's first sample is in, where none of these kinds are known.
+    pub(super) fn group_like(&mut self, other: &Extras, count: u32) {
+        for described in &other.descriptions {
+            let kind = described.kind;
+            let group = other.grouping(kind).and_then(|grouping| grouping.runs.between(0, 1).next());
+            let is_known = self.groups.iter().any(|own| own.kind == kind)
+                || self.group_descriptions.iter().any(|own| own.kind == kind && own.count > 0);
+            let Some((_, group)) = group.filter(|(_, group)| *group > 0 && !is_known) else { continue };
+            self.group_descriptions.retain(|own| own.kind != kind);
+            self.group_descriptions.push(described.clone());
+            let runs = backfilled(count, group);
+            self.groups.push(DraftGroups { kind, parameter: None, default: described.default, runs });
+        }
+    }
+
     /// Bytes that are held for it.
     pub(super) fn held(&self) -> usize {
         let each = [&self.dependencies, &self.priorities, &self.padding].map(Each::held).into_iter();

@@ -26,6 +26,8 @@ pub(crate) struct Taken {
     pub last: i64,
     /// What the first sample, a chunk of its own, holds in place of what it does in the source.
     pub first: Option<Bytes>,
+    /// What its samples are described by, if not by the source's descriptions.
+    pub described: Option<mp4::Description>,
 }
 
 impl Taken {
@@ -78,6 +80,7 @@ enum Item<'a> {
 /// Taken samples on their way into the payload.
 struct Lane<'a> {
     track: &'a mp4::Track,
+    by: Option<&'a mp4::Description>,
     /// The output's.
     to: usize,
     /// Of which part they are.
@@ -116,13 +119,22 @@ impl<'a> Lane<'a> {
         });
         let mut items: Box<dyn Iterator<Item = _>> = Box::new(items);
         let next = items.next();
-        Some(Self { track, to: taken.track, part: 0, behind: None, next, items, described: (0, 0) })
+        Some(Self {
+            track,
+            by: taken.described.as_ref(),
+            to: taken.track,
+            part: 0,
+            behind: None,
+            next,
+            items,
+            described: (0, 0),
+        })
     }
 
     fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
         if self.described.0 != description {
             let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
-            let theirs = number.and_then(|i| self.track.descriptions.get(i));
+            let theirs = self.by.or_else(|| number.and_then(|i| self.track.descriptions.get(i)));
             self.described = (description, theirs.map_or(1, |theirs| draft.describe(theirs)));
         }
         self.described.1

@@ -39,7 +39,8 @@ pub(crate) fn whole(
         let all = 0..samples.count();
         made.packets = made.packets.saturating_add(packets(samples, &all));
         let ranges = vec![(0, all)];
-        let part = Taken { track: number, movie: movie.clone(), number, ranges, last: 0, first: None };
+        let (movie, described) = (movie.clone(), None);
+        let part = Taken { track: number, movie, number, ranges, last: 0, first: None, described };
         taken.push((part, vec![Timestamp::ZERO]));
     }
     limits.hold_written(made.packets)?;

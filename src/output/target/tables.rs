@@ -1,22 +1,55 @@
 //! An output that is written by MP4's own tables.
 
-use super::{Device, Layout, Target};
+use super::{
+    Device, Layout, Target,
+    model::{Modelled, number_of},
+};
 use crate::{
-    Media, Report, Result, Road, Source, Strip, TimeRange,
+    Error, ErrorKind, Media, Report, Result, Road, Rope, Source, Strip, TimeRange,
     av::{
         input::RawChapter,
         stream::{Stream, StreamKind},
     },
-    mp4::{self, Movie},
+    mp4::{self, Description, Movie},
     output::{
         clock::Clock,
         edits::{FINEST, gcd},
-        index::{Index, Taken, whole},
+        index::{Index, Taken, description_of, whole},
+        numbering::Extent,
         track::Track,
     },
     time::{Rational, Timestamp},
 };
 use std::sync::Arc;
+
+/// How an output is to be opened by tables.
+pub(crate) struct Opening<'a> {
+    pub road: Road,
+    /// What will be taken of the source.
+    pub ranges: &'a [TimeRange],
+    pub extent: Extent,
+    /// Those that are known by now.
+    pub chapters: &'a [RawChapter],
+    pub allow_drops: bool,
+}
+
+/// The source that an index was begun with.
+pub(super) struct Begun {
+    media: Media,
+    movie: Arc<Movie>,
+    extent: Extent,
+    allow_drops: bool,
+    /// It had chapters.
+    is_parted: bool,
+}
+
+/// What an index is made of: a movie whose boxes the result has, with a track for each of some streams.
+struct Boxes {
+    movie: Arc<Movie>,
+    /// They are the source's own.
+    is_own: bool,
+    tracks: Vec<Modelled>,
+}
 
 impl Target {
     /// Opens the output for a source of whose samples in these ranges its tables tell, with a track for each of its
@@ -24,35 +57,29 @@ impl Target {
     pub(crate) fn open_tables(
         &mut self,
         media: &Media,
-        road: Road,
-        ranges: &[TimeRange],
-        chapters: &[RawChapter],
+        opening: &Opening<'_>,
         report: &mut Report,
     ) -> Result<bool> {
-        let Some(movie) = self.tables_of(media, road, ranges, report)? else { return Ok(false) };
-        let number = |id: i32| {
-            let id = u32::try_from(id).ok()?;
-            movie.tracks.iter().position(|track| track.id == id)
+        let Some(movie) = self.tables_of(media, opening.road, opening.ranges, report)? else {
+            return Ok(false);
         };
-        let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
-        let numbered: Vec<_> =
-            streams.filter_map(|(i, stream)| Some((i, stream, number(stream.id())?))).collect();
-        for (number, track) in movie.tracks.iter().enumerate() {
-            let has_samples = track.samples.as_ref().is_ok_and(|samples| samples.count() > 0);
-            if has_samples && !numbered.iter().any(|(.., of)| *of == number) {
-                report.warn(format!("track {} is left out: libav has no stream for it", track.id));
-            }
-        }
-        let times = |number: usize| movie.tracks.get(number).map_or(1, mp4::Track::finer);
-        let base = |stream: &Stream, number: usize| {
+        let boxes = match self.is_of_kind(&movie) {
+            true => self.own_boxes(media, &movie, report),
+            false => self.boxes_of_kind(media, &movie, opening, report)?,
+        };
+        let Some(boxes) = boxes else { return Ok(false) };
+        warn_of_unknown(if boxes.is_own { &boxes.movie } else { &movie }, media, report);
+        let streams = boxes.tracks.iter().filter_map(|of| Some((of, media.streams().get(of.stream)?)));
+        let base = |stream: &Stream, of: &Modelled| {
+            let times = movie.tracks.get(of.source).map_or(1, mp4::Track::finer);
             let base = stream.time_base();
-            Rational { den: base.den.saturating_mul(times(number).cast_signed()), ..base }
+            Rational { den: base.den.saturating_mul(times.cast_signed()), ..base }
         };
-        let track = |(index, (_, stream, number)): (usize, &(usize, &Stream, usize))| Track {
+        let track = |(index, (of, stream)): (usize, (&Modelled, &Stream))| Track {
             index,
             clock: Clock::new(
                 stream.kind(),
-                base(stream, *number),
+                base(stream, of),
                 stream.sample_rate(),
                 stream.frame_size(),
                 self.muxer.allows_equal_dts(),
@@ -65,25 +92,38 @@ impl Target {
             held: None,
             head: Vec::new(),
         };
-        self.tracks = numbered.iter().enumerate().map(track).collect();
-        self.templates = numbered.iter().map(|(i, ..)| *i).collect();
-        self.chapters = chapters.to_vec();
-        let scale = |stream: &Stream, number: usize| base(stream, number).den.unsigned_abs();
-        let numbers = numbered.iter().map(|(_, stream, number)| (*number, scale(stream, *number)));
+        let tracks: Vec<Track> = streams.clone().enumerate().map(track).collect();
+        let numbers = streams.map(|(of, stream)| (of.own, base(stream, of).den.unsigned_abs()));
         let limits = *self.control.get_limits();
-        let index = Index::new(movie.clone(), media.source().clone(), numbers, limits);
+        let mut index = Index::new(boxes.movie.clone(), media.source().clone(), numbers, limits);
+        if !boxes.is_own {
+            index.take_as_model();
+        }
+        self.tracks = tracks;
+        self.templates = boxes.tracks.iter().map(|of| of.stream).collect();
+        self.chapters = opening.chapters.to_vec();
         self.index = Some(Box::new(index));
+        self.begun = Some(Begun {
+            media: media.clone(),
+            movie,
+            extent: opening.extent,
+            allow_drops: opening.allow_drops,
+            is_parted: !opening.chapters.is_empty(),
+        });
+        report.road = Some(Road::Tables);
+        media.source().check_unchanged()?;
         Ok(true)
     }
 
     /// Takes all of a source whose samples its tables tell: what it is made of stays as it is, but for where
     /// chunks lie. False where its tables can't serve.
     pub(crate) fn take_whole(&mut self, media: &Media, road: Road, report: &mut Report) -> Result<bool> {
-        let Some(movie) = self.tables_of(media, road, &[TimeRange::ALL], report)? else { return Ok(false) };
+        let movie = self.tables_of(media, road, &[TimeRange::ALL], report)?;
+        let Some(movie) = movie.filter(|movie| self.is_of_kind(movie)) else { return Ok(false) };
+        let Some(movie) = self.as_told(&movie, report) else { return Ok(false) };
+        media.source().check_unchanged()?;
         self.finished = whole(&movie, media.source(), report, &self.control)?;
-        if self.finished.is_none() {
-            report.road = Some(Road::Libav);
-        }
+        report.road = Some(if self.finished.is_some() { Road::Tables } else { Road::Libav });
         Ok(self.finished.is_some())
     }
 
@@ -107,25 +147,54 @@ impl Target {
             let Some(found) = media.movie(*range, report, &self.control)? else { return Ok(None) };
             movie.get_or_insert(found);
         }
-        let brand = |movie: &Movie| movie.brands.as_ref().and_then(mp4::major_brand);
-        let movie = movie.filter(|movie| is_of_kind(&self.name, brand(movie)));
-        let movie = match movie {
-            Some(movie) if self.strip != Strip::Nothing => self.stripped(&movie, report),
-            movie => movie,
-        };
-        if let Some(movie) = &movie {
-            report.road = Some(Road::Tables);
-            if movie.left_out > 0 {
-                report.warn(format!(
-                    "{} of the file's own boxes are left out: those behind the first {}, what ends beyond the file, and \
-                     what is said of one fragment (emsg)",
-                    movie.left_out,
-                    movie.others.len()
-                ));
-            }
-            media.source().check_unchanged()?;
-        }
         Ok(movie)
+    }
+
+    /// A movie's own boxes, of what is to be told of them.
+    fn own_boxes(&self, media: &Media, movie: &Arc<Movie>, report: &mut Report) -> Option<Boxes> {
+        let told = self.as_told(movie, report)?;
+        let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
+        let tracks = streams.filter_map(|(stream, it)| {
+            Some(Modelled { stream, source: number_of(movie, it)?, own: number_of(&told, it)? })
+        });
+        Some(Boxes { tracks: tracks.collect(), is_own: true, movie: told })
+    }
+
+    /// The boxes that libav's muxer has for a source of another kind. None, and nothing is reported, where it has to
+    /// see all packets for them.
+    fn boxes_of_kind(
+        &self,
+        media: &Media,
+        movie: &Movie,
+        opening: &Opening<'_>,
+        report: &mut Report,
+    ) -> Result<Option<Boxes>> {
+        let mut made = report.clone();
+        let model = match self.model(media, movie, opening, &mut made) {
+            Err(error) if error.is_final() => return Err(error),
+            // What is wrong is found again by packets, and told then.
+            model => model.ok().flatten(),
+        };
+        let Some(model) = model else { return Ok(None) };
+        *report = made;
+        Ok(Some(Boxes { movie: model.movie, is_own: false, tracks: model.tracks }))
+    }
+
+    /// A movie of the output's own kind, as it is to be told. None where a track's tables can't be meant.
+    fn as_told(&self, movie: &Arc<Movie>, report: &mut Report) -> Option<Arc<Movie>> {
+        let movie = match self.strip {
+            Strip::Nothing => movie.clone(),
+            _ => self.stripped(movie, report)?,
+        };
+        if movie.left_out > 0 {
+            report.warn(format!(
+                "{} of the file's own boxes are left out: those behind the first {}, what ends beyond the file, and \
+                 what is said of one fragment (emsg)",
+                movie.left_out,
+                movie.others.len()
+            ));
+        }
+        Some(movie)
     }
 
     /// A movie without what is not to be told. None where its tables can't be meant.
@@ -139,7 +208,7 @@ impl Target {
 
     /// Nothing is open any more.
     pub(crate) fn close_tables(&mut self) {
-        self.index = None;
+        (self.index, self.begun) = (None, None);
         self.tracks.clear();
         self.templates.clear();
         self.chapters.clear();
@@ -154,12 +223,11 @@ impl Target {
         report: &mut Report,
     ) -> Result<bool> {
         let movie = media.movie(TimeRange::ALL, report, &self.control)?;
-        let (Some(index), Some(movie)) = (&mut self.index, movie) else {
-            return Ok(false);
-        };
-        if !is_of_kind(&self.name, movie.brands.as_ref().and_then(mp4::major_brand)) {
-            return Ok(false);
-        }
+        let Some(movie) = movie.filter(|_| self.index.is_some()) else { return Ok(false) };
+        let pairs: Vec<(usize, usize)> = pairs.collect();
+        let Some(described) = self.described_of(media, &movie, &pairs)? else { return Ok(false) };
+        let Some(index) = &mut self.index else { return Ok(false) };
+        index.describe(media.source(), described);
         for (track, stream) in pairs {
             let (Some(track), Some(stream)) = (self.tracks.get_mut(track), media.streams().get(stream))
             else {
@@ -184,6 +252,59 @@ impl Target {
         Ok(true)
     }
 
+    /// What a further source's samples are described by on the output's tracks, where not by its own descriptions.
+    /// None where its tables can't serve.
+    fn described_of(
+        &self,
+        media: &Media,
+        movie: &Movie,
+        pairs: &[(usize, usize)],
+    ) -> Result<Option<Vec<Option<Description>>>> {
+        let (Some(index), Some(begun)) = (&self.index, &self.begun) else { return Ok(None) };
+        let mut all = vec![None; self.tracks.len()];
+        let is_of_kind = self.is_of_kind(movie);
+        if is_of_kind && index.has_own_boxes() {
+            return Ok(Some(all));
+        }
+        let mut model = None;
+        for (track, stream) in pairs {
+            let Some(it) = media.streams().get(*stream).filter(|stream| !stream.is_picture()) else {
+                continue;
+            };
+            let own = number_of(movie, it).and_then(|number| movie.tracks.get(number));
+            if !own.is_some_and(|own| self.takes_as_it_is(it, own)) {
+                return Ok(None);
+            }
+            let like = self.templates.get(*track).and_then(|like| begun.media.streams().get(*like));
+            let description = match like {
+                Some(like) if are_described_alike(like, it) => index.description(*track),
+                _ if is_of_kind => continue,
+                _ => {
+                    if model.is_none() {
+                        let opening = Opening {
+                            road: Road::Tables,
+                            ranges: &[TimeRange::ALL],
+                            extent: Extent::Several,
+                            chapters: &[],
+                            allow_drops: true,
+                        };
+                        // What is left out of it is told by who compares the streams.
+                        let unheard = &mut Report::default();
+                        model = self.boxes_of_kind(media, movie, &opening, unheard)?;
+                    }
+                    let model: Option<&Boxes> = model.as_ref();
+                    let of = model.and_then(|model| model.tracks.iter().find(|of| of.stream == *stream));
+                    of.zip(model).and_then(|(of, model)| description_of(&model.movie, of.own))
+                }
+            };
+            let Some(description) = description else { return Ok(None) };
+            if let Some(place) = all.get_mut(*track) {
+                *place = Some(description);
+            }
+        }
+        Ok(Some(all))
+    }
+
     /// Whether samples come to it by tables, and not packets.
     pub(crate) fn takes_samples(&self) -> bool {
         self.index.is_some()
@@ -201,11 +322,33 @@ impl Target {
         self.index.as_mut().map_or(Ok(()), |index| index.end_beside(report, &self.control))
     }
 
+    /// The result of samples that came by tables. Which chapters it has is known now: where the boxes are the muxer's,
+    /// it lists them, and has a track of them.
+    pub(super) fn end_tables(&mut self, mut index: Index, report: &mut Report) -> Result<Rope> {
+        if let Some(begun) = self.begun.take()
+            && !index.has_own_boxes()
+            && (begun.is_parted || !self.chapters.is_empty())
+        {
+            let opening = Opening {
+                road: Road::Tables,
+                ranges: &[TimeRange::ALL],
+                extent: begun.extent,
+                chapters: &self.chapters,
+                allow_drops: begun.allow_drops,
+            };
+            let unheard = &mut Report::default();
+            let model = self.model(&begun.media, &begun.movie, &opening, unheard)?;
+            let model = model.ok_or_else(|| Error::new(ErrorKind::Bug, "chapters changed what a file is"))?;
+            index.replace_boxes(model.movie, Source::from_rope(model.file), &self.control)?;
+        }
+        index.into_rope(&self.tracks, &self.chapters, report)
+    }
+
     /// Puts samples behind what is there.
     pub(crate) fn append(&mut self, source: &Source, taken: Vec<Taken>, report: &mut Report) -> Result<()> {
         match &mut self.index {
             Some(index) => index.append(source, taken, report, &self.control),
-            None => Err(crate::Error::new(crate::ErrorKind::Bug, "samples for an output of packets")),
+            None => Err(Error::new(ErrorKind::Bug, "samples for an output of packets")),
         }
     }
 }
@@ -218,18 +361,41 @@ fn finer(own: i32, other: i32) -> Option<i32> {
     Some(times).filter(|times| *times == 1 || fits.is_some_and(|scale| scale <= FINEST))
 }
 
-/// Whether a file with this first brand may stay what it is in a container of this name: QuickTime's sample
-/// descriptions are others than ISO's, and what is smaller than MP4 has rules of its own.
-fn is_of_kind(name: &str, brand: Option<[u8; 4]>) -> bool {
-    let brand = brand.unwrap_or(*b"qt  ");
-    match name {
-        "mov" | "qt" => brand == *b"qt  ",
-        "mp4" => {
-            const OTHERS: [&[u8]; 7] = [b"qt", b"M4A", b"M4B", b"M4V", b"f4v", b"3g", b"avi"];
-            !OTHERS.iter().any(|other| brand.starts_with(other))
+/// Whether one description says of both streams what they are. The codec, the size and the rate are compared by who
+/// joins them. (What QuickTime calls sound is often another name; of text of chapters it is how they would look.)
+fn are_described_alike(one: &Stream, other: &Stream) -> bool {
+    if one.is_hidden() && other.is_hidden() {
+        return one.tag() == other.tag();
+    }
+    let is_named_alike = one.kind() != StreamKind::Video || one.tag() == other.tag();
+    is_named_alike && one.extradata() == other.extradata()
+}
+
+/// A movie's tracks may be of streams that libav does not have.
+fn warn_of_unknown(movie: &Movie, media: &Media, report: &mut Report) {
+    for (number, track) in movie.tracks.iter().enumerate() {
+        let has_samples = track.samples.as_ref().is_ok_and(|samples| samples.count() > 0);
+        let is_known = |stream: &Stream| number_of(movie, stream) == Some(number);
+        if has_samples && !media.streams().iter().any(is_known) {
+            report.warn(format!("track {} is left out: libav has no stream for it", track.id));
         }
-        "m4a" | "ipod" => brand == *b"M4A ",
-        "m4v" => brand == *b"M4V ",
-        _ => false,
+    }
+}
+
+impl Target {
+    /// Whether a file may stay what it is in this container: QuickTime's sample descriptions are others than ISO's, and
+    /// what is smaller than MP4 has rules of its own.
+    fn is_of_kind(&self, movie: &Movie) -> bool {
+        let brand = movie.brands.as_ref().and_then(mp4::major_brand).unwrap_or(*b"qt  ");
+        match self.name.as_str() {
+            "mov" | "qt" => brand == *b"qt  ",
+            "mp4" => {
+                const OTHERS: [&[u8]; 7] = [b"qt", b"M4A", b"M4B", b"M4V", b"f4v", b"3g", b"avi"];
+                !OTHERS.iter().any(|other| brand.starts_with(other))
+            }
+            "m4a" | "ipod" => brand == *b"M4A ",
+            "m4v" => brand == *b"M4V ",
+            _ => false,
+        }
     }
 }

@@ -213,7 +213,7 @@ impl Target {
     }
 
     /// Ends the muxer's work.
-    fn end(&mut self, report: &mut Report) -> Result<()> {
+    pub(super) fn end(&mut self, report: &mut Report) -> Result<()> {
         self.release(report)?;
         for track in &self.tracks {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
@@ -261,8 +261,8 @@ impl Target {
         if let Some(finished) = self.finished {
             return Ok(finished);
         }
-        if let Some(index) = self.index {
-            return index.into_rope(&self.tracks, &self.chapters, report);
+        if let Some(index) = self.index.take() {
+            return self.end_tables(*index, report);
         }
         self.end(report)?;
         let Device::Rope(device) = &self.device else {
