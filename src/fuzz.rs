@@ -15,6 +15,9 @@ pub fn mp4_tables(data: &[u8]) -> Result<()> {
     if let Some(movie) = mp4::Movie::read(&mut read, len, &limits)? {
         let fragments = mp4::Fragments::read(&mut read, len, &movie, &limits)?;
         movie.tracks.iter().try_for_each(|track| looked_up(fragments.view(track)))?;
+        mp4::Tables::of(&movie);
+        mp4::with_first_samples(&movie, |_| 100)?;
+        movie.with_fragments(&fragments, len, &limits)?;
     }
     mp4::Tables::read(&mut read, len).map(drop)
 }
