@@ -16,7 +16,10 @@ use crate::{
     av::stream::StreamKind,
     job::Stage,
     media::{Item, Payloads, Span},
-    output::target::{Origin, Target},
+    output::{
+        index::Around,
+        target::{Origin, Target},
+    },
     read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
@@ -67,6 +70,8 @@ pub(super) struct Session<'a> {
     pub placed: Timestamp,
     /// What progress counts up to; [`Timestamp::MAX`] if that is not known.
     pub total: Timestamp,
+    /// What of the result's own lies around the next part's samples of its main stream, by tables.
+    around: Around,
     seams: Seams,
     /// Tracks of which something is shown.
     shown: BTreeSet<usize>,
@@ -80,7 +85,7 @@ impl<'a> Session<'a> {
         total: Timestamp,
     ) -> Self {
         let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
-        Self { target, report, control, placed, total, seams, shown }
+        Self { target, report, control, placed, total, around: Around::default(), seams, shown }
     }
 }
 

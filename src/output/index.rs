@@ -11,7 +11,7 @@ mod whole;
 #[cfg(fuzzing)]
 pub(crate) use muxed::rewritten;
 pub(crate) use muxed::{index_first, index_first_in_file};
-pub(crate) use payload::Taken;
+pub(crate) use payload::{Around, Taken};
 pub(crate) use whole::whole;
 
 use super::{edits::TrackEdits, layout::Placement, track::Track};
@@ -163,6 +163,7 @@ impl Index {
         let (draft, tables) = (self.drafts.get_mut(taken.track), taken.tables());
         let Some((draft, (track, samples))) = draft.zip(tables) else { return Ok(Vec::new()) };
         let mut begins = Vec::with_capacity(taken.ranges.len());
+        let first = draft.count();
         for (gap, range) in &taken.ranges {
             report.packets = report.packets.saturating_add(packets(samples, range));
             self.limits.hold_written(report.packets)?;
@@ -181,6 +182,11 @@ impl Index {
             control.check()?;
         }
         draft.change_last(taken.last)?;
+        let [front, behind] = [&taken.around.front, &taken.around.behind].map(Bytes::len);
+        if draft.count() > first && front.saturating_add(behind) > 0 {
+            draft.enlarge(first, front)?;
+            draft.enlarge(draft.count().saturating_sub(1), behind)?;
+        }
         Ok(begins)
     }
 
@@ -200,6 +206,7 @@ impl Index {
                 ranges,
                 last: 0,
                 first: None,
+                around: Around::default(),
                 described: None,
             });
             self.drafts.push(Draft::new(track.scale));

@@ -3,7 +3,7 @@
 //! beside it is copied as a whole.
 
 use super::{Feed, Part, Session, part};
-use crate::{Error, ErrorKind, Media, Result, time::Timestamp};
+use crate::{Error, ErrorKind, Media, Result, output::index::Around, time::Timestamp};
 
 /// A part of one source for some of the tracks.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub(super) struct Beside<'a> {
     pub part: Part,
     /// Where it begins on the output's clock.
     pub at: Timestamp,
+    /// What of the result's own lies around its samples of the first of these tracks.
+    pub around: &'a Around,
 }
 
 /// Copies these parts, in the order that they have on each track. What was encoded is a source like another: an MP4
@@ -29,6 +31,7 @@ pub(super) fn beside(session: &mut Session<'_>, parts: &[Beside<'_>]) -> Result<
     let mut end = session.placed;
     for of in parts {
         session.placed = of.at;
+        session.around = of.around.clone();
         part(session, of.media, of.feeds, of.part)?;
         end = end.max(session.placed);
     }
@@ -50,6 +53,7 @@ mod tests {
         synth,
         transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
     };
+    use bytes::Bytes;
 
     /// A cut whose picture is encoded up to a keyframe and from another one on.
     struct Seams {
@@ -59,6 +63,12 @@ mod tests {
         /// From when to when, and the keyframes.
         at: [f64; 4],
     }
+
+    /// The end of a sequence, and supplemental information that nobody knows (ISO/IEC 14496-10, 7.4.1, D.1.7): with
+    /// lengths, as MP4 has them.
+    const END: [u8; 5] = [0, 0, 0, 1, 10];
+    const TOLD: [u8; 25] =
+        [0, 0, 0, 21, 6, 5, 17, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 7, 0x80];
 
     fn secs(time: f64) -> Timestamp {
         Timestamp::from_secs(time).unwrap()
@@ -100,21 +110,38 @@ mod tests {
             let whole = stretch(Timestamp::ZERO, Timestamp::MAX, false);
             let mut session = Session::new(target, report, control, Timestamp::MAX);
             let source = &self.source;
+            let none = Around::default();
+            let ended = Around { behind: Bytes::from_static(&END), ..none.clone() };
+            let told = Around { front: Bytes::from_static(&TOLD), ..none.clone() };
             let parts = [
-                Beside { media: &self.head, feeds: &encoded, part: whole, at: Timestamp::ZERO },
+                Beside {
+                    media: &self.head,
+                    feeds: &encoded,
+                    part: whole,
+                    at: Timestamp::ZERO,
+                    around: &ended,
+                },
                 Beside {
                     media: source,
                     feeds: &picture,
                     part: stretch(first_key, last_key, false),
                     at: first_key.minus(from),
+                    around: &told,
                 },
                 Beside {
                     media: &self.tail,
                     feeds: &encoded,
                     part: Part { last: true, ..whole },
                     at: last_key.minus(from),
+                    around: &none,
                 },
-                Beside { media: source, feeds: &sound, part: stretch(from, to, true), at: Timestamp::ZERO },
+                Beside {
+                    media: source,
+                    feeds: &sound,
+                    part: stretch(from, to, true),
+                    at: Timestamp::ZERO,
+                    around: &none,
+                },
             ];
             beside(&mut session, &parts)?;
             for track in &mut session.target.tracks {
@@ -143,7 +170,7 @@ mod tests {
         transcoded(media, settings).rope.to_bytes().unwrap().to_vec()
     }
 
-    fn movie(clip: &Clip) -> (Movie, bytes::Bytes) {
+    fn movie(clip: &Clip) -> (Movie, Bytes) {
         let bytes = clip.rope.to_bytes().unwrap();
         let mut read = mp4::in_memory(&bytes, 0);
         let movie = Movie::read(&mut read, bytes.len() as u64, Control::default().get_limits());
@@ -200,7 +227,18 @@ mod tests {
         let copied: u64 = copied.map(|sample| u64::from(sample.size)).sum();
         let sound: u64 =
             own(b"soun").samples.as_ref().unwrap().walk(0).map(|sample| u64::from(sample.size)).sum();
-        assert_eq!(of_source, copied + sound);
+        assert_eq!(of_source, copied - TOLD.len() as u64 + sound);
+        // What is the result's own lies in front of its first sample, and behind the last one of what was encoded.
+        let held = |description: u32, last: bool| {
+            let of = |sample: &mp4::Sample| sample.description == description;
+            let samples = own(b"vide").samples.as_ref().unwrap().walk(0).filter(of);
+            let sample =
+                if last { samples.last() } else { samples.min_by_key(|sample| sample.decode) }.unwrap();
+            let place = usize::try_from(sample.place).unwrap();
+            bytes[place..place + sample.size as usize].to_vec()
+        };
+        assert!(held(2, false).starts_with(&TOLD) && held(1, true).ends_with(&END));
+        assert!(!held(2, true).ends_with(&END) && !held(3, false).starts_with(&TOLD));
         assert_eq!(clip.report.payload_copied, 0);
 
         // Tracks lie beside each other: by the times of their decoding, up to a chunk of the source.

@@ -89,7 +89,10 @@ impl Copy<'_, '_> {
                 let Some(lane) = self.lanes.get(i) else { continue };
                 let (ranges, last) = (placed.ranges, placed.last);
                 let (track, movie) = (lane.track, movie.clone());
-                taken.push(Taken { track, movie, number, ranges, last, first: own, described: None });
+                // It is the main stream's.
+                let around = std::mem::take(&mut self.session.around);
+                let described = None;
+                taken.push(Taken { track, movie, number, ranges, last, first: own, around, described });
             }
         }
         self.session.target.append(self.media.source(), taken, self.session.report)?;

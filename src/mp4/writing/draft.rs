@@ -236,6 +236,33 @@ impl Draft {
         }));
     }
 
+    /// Gives one of its samples, counted from 0, so many bytes more. An error where that is more than 2^32 have.
+    pub(crate) fn enlarge(&mut self, sample: u32, by: usize) -> Result<()> {
+        if by == 0 {
+            return Ok(());
+        }
+        if let Some(size) = self.sizes.equal.take() {
+            self.sizes.push(size.to_be_bytes().repeat(usize::try_from(self.count).unwrap_or(0)).into());
+        }
+        let mut at = usize::try_from(sample).unwrap_or(usize::MAX).saturating_mul(4);
+        for piece in &mut self.sizes.each {
+            if at >= piece.len() {
+                at = at.saturating_sub(piece.len());
+                continue;
+            }
+            let mut own = piece.to_vec();
+            if let Some(size) = own.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+                let larger = u32::try_from(by).ok().and_then(|by| u32::from_be_bytes(*size).checked_add(by));
+                let larger = larger
+                    .ok_or_else(|| Error::unsupported("a sample of MP4 has no more than 2^32 bytes"))?;
+                *size = larger.to_be_bytes();
+            }
+            *piece = own.into();
+            break;
+        }
+        Ok(())
+    }
+
     fn append_sync(&mut self, samples: &Samples, from: u32, to: u32) {
         let before = self.count;
         let own = |sample: u32| sample.saturating_sub(from).saturating_add(before).saturating_add(1);

@@ -26,8 +26,19 @@ pub(crate) struct Taken {
     pub last: i64,
     /// What the first sample, a chunk of its own, holds in place of what it does in the source.
     pub first: Option<Bytes>,
+    /// What of the result's own lies beside its samples.
+    pub around: Around,
     /// What its samples are described by, if not by the source's descriptions.
     pub described: Option<mp4::Description>,
+}
+
+/// Bytes that samples have in a result besides those of their source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
+    /// In front of what the first one holds: parameter sets.
+    pub front: Bytes,
+    /// Behind what the last one does: the end of a sequence.
+    pub behind: Bytes,
 }
 
 impl Taken {
@@ -72,9 +83,13 @@ pub(super) struct Part {
 
 /// What goes into the payload at once: a chunk, or what stands for some of the source's.
 enum Item<'a> {
-    Chunk(SampleRun),
+    /// And what of the result's own lies in front of it, and behind.
+    Chunk(SampleRun, [&'a [u8]; 2]),
     Own(SampleRun, &'a Bytes),
-    Silence { samples: u32, bytes: u64 },
+    Silence {
+        samples: u32,
+        bytes: u64,
+    },
 }
 
 /// Taken samples on their way into the payload.
@@ -104,6 +119,9 @@ impl<'a> Lane<'a> {
             let gap = silence(samples, *gap).map(|(samples, bytes)| Item::Silence { samples, bytes });
             let mut own = taken.first.as_ref().filter(|_| number == 0);
             let (begun, mut sample) = (samples.decode_of(range.start), range.start);
+            let is_last = number.saturating_add(1) == taken.ranges.len();
+            let mut front = Some(&*taken.around.front).filter(|_| number == 0);
+            let behind = Some(&*taken.around.behind).filter(|_| is_last);
             let chunks = samples.in_chunks(range.start, range.end).map(move |run| {
                 let at = match timed {
                     true => {
@@ -113,7 +131,9 @@ impl<'a> Lane<'a> {
                     false => *begins,
                 };
                 sample = sample.saturating_add(run.samples);
-                (at, own.take().map_or(Item::Chunk(run), |own| Item::Own(run, own)))
+                let behind = behind.filter(|_| sample >= range.end).unwrap_or_default();
+                let chunk = Item::Chunk(run, [front.take().unwrap_or_default(), behind]);
+                (at, own.take().map_or(chunk, |own| Item::Own(run, own)))
             });
             gap.map(|gap| (*begins, gap)).into_iter().chain(chunks)
         });
@@ -149,7 +169,7 @@ fn next_of(lanes: &[Lane<'_>], timed: bool) -> Option<usize> {
     let key = |(number, lane): (usize, &Lane<'_>)| {
         let (at, item) = lane.next.as_ref()?;
         let place = match item {
-            Item::Chunk(run) => run.place,
+            Item::Chunk(run, _) => run.place,
             Item::Own(..) | Item::Silence { .. } => 0,
         };
         let at = if timed { *at } else { Timestamp::ZERO };
@@ -208,12 +228,14 @@ impl Payload {
             let Some((_, item)) = std::mem::replace(&mut lane.next, next) else { break };
             let Some(draft) = drafts.get_mut(lane.to) else { continue };
             match item {
-                Item::Chunk(run) => {
+                Item::Chunk(run, [front, behind]) => {
                     let Some(part) = parts.get(lane.part) else { continue };
                     let description = lane.describe(run.description, draft);
+                    shared.put(&mut self.bytes, front)?;
                     let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
                     self.items.note(&part.source, &run, at);
-                    draft.lie_at(at, run.samples, description);
+                    draft.lie_at(at.saturating_sub(front.len() as u64), run.samples, description);
+                    shared.put(&mut self.bytes, behind)?;
                     report.payload_shared = report.payload_shared.saturating_add(run.bytes);
                 }
                 Item::Own(run, own) => {
@@ -269,6 +291,16 @@ impl Shared {
         let at = to.len().saturating_add(self.stretch.end.saturating_sub(self.stretch.start));
         self.stretch.end = end;
         Ok(at)
+    }
+
+    /// Puts bytes of the result's own behind it.
+    #[inline]
+    fn put(&mut self, to: &mut Builder, own: &[u8]) -> Result<()> {
+        if !own.is_empty() {
+            self.write(to)?;
+            to.write(to.len(), own)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, to: &mut Builder) -> Result<()> {

@@ -4,7 +4,7 @@ use super::{
     Parts, Taken,
     besides::Besides,
     items::Items,
-    payload::{Part, Payload, packets},
+    payload::{Around, Part, Payload, packets},
 };
 use crate::{
     Control, Report, Result, Rope, Source,
@@ -40,7 +40,16 @@ pub(crate) fn whole(
         made.packets = made.packets.saturating_add(packets(samples, &all));
         let ranges = vec![(0, all)];
         let (movie, described) = (movie.clone(), None);
-        let part = Taken { track: number, movie, number, ranges, last: 0, first: None, described };
+        let part = Taken {
+            track: number,
+            movie,
+            number,
+            ranges,
+            last: 0,
+            first: None,
+            around: Around::default(),
+            described,
+        };
         taken.push((part, vec![Timestamp::ZERO]));
     }
     limits.hold_written(made.packets)?;
