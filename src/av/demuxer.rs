@@ -133,9 +133,20 @@ fn is_mp4(head: &[u8]) -> bool {
     let [a, b, c, d, b'f', b't', b'y', b'p', brand @ ..] = head else { return false };
     let size = u32::from_be_bytes([*a, *b, *c, *d]);
     let is_whole = size >= 16 && usize::try_from(size).is_ok_and(|size| size <= head.len());
-    is_whole
-        && !(brand.starts_with(b"jp") || brand.starts_with(b"jxl"))
-        && !head.windows(8).any(|kinds| kinds == b"mhlrMPEG")
+    is_whole && !(brand.starts_with(b"jp") || brand.starts_with(b"jxl")) && !has_program_stream(head)
+}
+
+/// Whether a moov among these first boxes of a file says that a track of it is one.
+fn has_program_stream(mut head: &[u8]) -> bool {
+    while let Some([a, b, c, d, kind @ ..]) = head.first_chunk::<8>() {
+        let size = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+        if kind == b"moov" {
+            return head.windows(8).any(|kinds| kinds == b"mhlrMPEG");
+        }
+        // Longer ones and the last one end behind what is here.
+        head = head.get(size..).filter(|_| size >= 8).unwrap_or_default();
+    }
+    false
 }
 
 /// A demuxer that the list allows.

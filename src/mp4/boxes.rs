@@ -2,6 +2,7 @@
 
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use std::ops::Range;
 
 /// More boxes than this in one are taken for an attack.
 pub(crate) const BOXES: usize = 1 << 20;
@@ -132,23 +133,43 @@ pub(crate) fn name(kind: [u8; 4]) -> String {
     }
 }
 
+/// The box that begins at a place of a box's content: its type, and where its own content lies. None behind the last
+/// one that has its size.
+fn next_in(content: &[u8], at: usize) -> Option<([u8; 4], Range<usize>)> {
+    let left = content.get(at..)?;
+    let ([a, b, c, d, kind @ ..], rest) = left.split_first_chunk::<8>()?;
+    let (size, header) = match u32::from_be_bytes([*a, *b, *c, *d]) {
+        0 => (left.len(), 8),
+        1 => (usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX), 16),
+        size => (usize::try_from(size).unwrap_or(usize::MAX), 8),
+    };
+    if size < header {
+        return None;
+    }
+    // One that is longer than what holds it ends there.
+    let end = at.saturating_add(size.min(left.len()));
+    Some((*kind, at.saturating_add(header).min(end)..end))
+}
+
 /// The boxes in a box's content, which is in memory. What is behind the last one that has its size is left
 /// out.
 pub(crate) fn children(content: &Bytes) -> impl Iterator<Item = ([u8; 4], Bytes)> + use<> {
-    let mut left = content.clone();
+    let (content, mut at) = (content.clone(), 0);
     std::iter::from_fn(move || {
-        let ([a, b, c, d, kind @ ..], rest) = left.split_first_chunk::<8>()?;
-        let (kind, all) = (*kind, left.len());
-        let (size, header) = match u32::from_be_bytes([*a, *b, *c, *d]) {
-            0 => (all, 8),
-            1 => (usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX), 16),
-            size => (usize::try_from(size).unwrap_or(usize::MAX), 8),
-        };
-        if size < header {
-            return None;
-        }
-        // One that is longer than what holds it ends there.
-        let mut content = left.split_to(size.min(all));
-        Some((kind, content.split_off(header.min(content.len()))))
+        let (kind, place) = next_in(&content, at)?;
+        at = place.end;
+        Some((kind, content.slice(place)))
     })
+}
+
+/// The content of the first one of a type.
+pub(crate) fn child(content: &Bytes, wanted: [u8; 4]) -> Option<Bytes> {
+    let mut at = 0;
+    while let Some((kind, place)) = next_in(content, at) {
+        at = place.end;
+        if kind == wanted {
+            return Some(content.slice(place));
+        }
+    }
+    None
 }

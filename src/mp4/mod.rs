@@ -26,7 +26,7 @@ pub(crate) use edits::{Edit, media_at};
 pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
 pub(crate) use movie::{Movie, Track, load};
 pub(crate) use sample::{MOST_OFFSET, Sample, Totals};
-pub(crate) use sample_tables::{Description, SampleRun, Samples};
+pub(crate) use sample_tables::{Description, InChunks, SampleRun, Samples};
 pub(crate) use scan::Fragments;
 pub(crate) use tables::{Tables, TrackTimes};
 pub(crate) use view::View;

@@ -1,7 +1,7 @@
 //! A file's moov: its tracks, each with its samples.
 
 use super::{
-    boxes::{Place, Read, boxes_of_file, children, in_memory, name},
+    boxes::{Place, Read, boxes_of_file, child, children, in_memory, name},
     edits::{Edit, edit_list},
     fields::{Fields, wrong},
     fragments::Defaults,
@@ -255,7 +255,7 @@ fn known(version: u8, duration: u64) -> Option<u64> {
 fn within(content: &Bytes, path: &[&[u8; 4]]) -> Option<([u8; 4], Bytes)> {
     let mut at = ([0; 4], content.clone());
     for kind in path {
-        at = children(&at.1).find(|(found, _)| found == *kind)?;
+        at = (**kind, child(&at.1, **kind)?);
     }
     Some(at)
 }

@@ -17,7 +17,7 @@ pub(crate) use auxiliary::{About, Auxiliary};
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::{Extras, GroupDescriptions};
 pub(crate) use listing::Listing;
-pub(crate) use samples::{SampleRun, Samples, Walk};
+pub(crate) use samples::{InChunks, SampleRun, Samples, Walk};
 pub(crate) use table::Table;
 
 use super::{

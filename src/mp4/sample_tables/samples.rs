@@ -197,36 +197,8 @@ impl Samples {
 
     /// Where the samples between two lie, chunk by chunk. Where they are in blocks, both are the first ones of
     /// one (see [`block_of`](Self::block_of)).
-    pub(crate) fn in_chunks(&self, from: u32, to: u32) -> impl Iterator<Item = SampleRun> + '_ {
-        let to = to.min(self.count);
-        let mut next = from;
-        let mut chunk: Option<Chunk> = None;
-        std::iter::from_fn(move || {
-            if next >= to {
-                return None;
-            }
-            let here = match &chunk {
-                Some(chunk) => self.chunks.behind(chunk)?,
-                None => self.chunks.of_sample(next)?,
-            };
-            chunk = Some(here);
-            let end = here.first_sample.saturating_add(here.samples).min(to);
-            let begins = if next == here.first_sample { 0 } else { self.within(&here, next) };
-            let samples = end.saturating_sub(next);
-            let bytes = match self.blocks {
-                None => self.sizes.between(next, end),
-                Some(blocks) => {
-                    u64::from(samples.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into())
-                }
-            };
-            next = end;
-            Some(SampleRun {
-                place: here.place.saturating_add(begins),
-                bytes,
-                samples,
-                description: here.description,
-            })
-        })
+    pub(crate) fn in_chunks(&self, from: u32, to: u32) -> InChunks<'_> {
+        InChunks { samples: self, next: from, to: to.min(self.count), chunk: None }
     }
 
     /// The first sample of the block that one lies in, and the first one behind it; the sample itself and the
@@ -295,6 +267,41 @@ impl Samples {
                 u64::from(number.unwrap_or(0)).saturating_mul(blocks.bytes.into())
             }
         }
+    }
+}
+
+/// Samples chunk by chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct InChunks<'a> {
+    samples: &'a Samples,
+    next: u32,
+    to: u32,
+    chunk: Option<Chunk>,
+}
+
+impl Iterator for InChunks<'_> {
+    type Item = SampleRun;
+
+    #[inline]
+    fn next(&mut self) -> Option<SampleRun> {
+        if self.next >= self.to {
+            return None;
+        }
+        let all = self.samples;
+        let here = match &self.chunk {
+            Some(chunk) => all.chunks.behind(chunk)?,
+            None => all.chunks.of_sample(self.next)?,
+        };
+        let end = here.first_sample.saturating_add(here.samples).min(self.to);
+        let begins = if self.next == here.first_sample { 0 } else { all.within(&here, self.next) };
+        let samples = end.saturating_sub(self.next);
+        let bytes = match all.blocks {
+            None => all.sizes.between(self.next, end),
+            Some(blocks) => u64::from(samples.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into()),
+        };
+        let (place, description) = (here.place.saturating_add(begins), here.description);
+        (self.next, self.chunk) = (end, Some(here));
+        Some(SampleRun { place, bytes, samples, description })
     }
 }
 

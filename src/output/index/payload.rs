@@ -4,7 +4,7 @@ use super::items::Items;
 use crate::{
     Control, Error, Report, Result, Rope, Source,
     io::Builder,
-    mp4::{self, Draft, MovedItems, Movie, SampleRun, Samples},
+    mp4::{self, Draft, InChunks, MovedItems, Movie, SampleRun, Samples},
     time::{Rational, Timestamp},
 };
 use bytes::Bytes;
@@ -94,67 +94,99 @@ enum Item<'a> {
 
 /// Taken samples on their way into the payload.
 struct Lane<'a> {
+    taken: &'a Taken,
     track: &'a mp4::Track,
-    by: Option<&'a mp4::Description>,
-    /// The output's.
-    to: usize,
+    samples: &'a Samples,
+    /// When each range begins, and the ticks of the track.
+    begins: &'a [Timestamp],
+    base: Rational,
+    /// When its chunks are decoded is asked.
+    timed: bool,
     /// Of which part they are.
     part: usize,
     /// The lane whose samples go in front of these on the same track.
     behind: Option<usize>,
+    /// How many ranges were begun; what is left of the last one, and the first sample of that.
+    begun: usize,
+    chunks: InChunks<'a>,
+    sample: u32,
     next: Option<(Timestamp, Item<'a>)>,
-    items: Box<dyn Iterator<Item = (Timestamp, Item<'a>)> + 'a>,
     /// The source's description that was looked for last, and the draft's number of it.
     described: (u32, u32),
 }
 
 impl<'a> Lane<'a> {
-    /// `timed`: when its chunks are decoded is asked.
     fn new((taken, begins): &'a (Taken, Vec<Timestamp>), timed: bool) -> Option<Self> {
         let (track, samples) = taken.tables()?;
         let base = i32::try_from(track.scale).ok().and_then(|scale| Rational::new(1, scale));
         let base = base.unwrap_or(Rational { num: 1, den: 1 });
-        let ranges = taken.ranges.iter().zip(begins).enumerate();
-        let items = ranges.flat_map(move |(number, ((gap, range), begins))| {
-            let gap = silence(samples, *gap).map(|(samples, bytes)| Item::Silence { samples, bytes });
-            let mut own = taken.first.as_ref().filter(|_| number == 0);
-            let (begun, mut sample) = (samples.decode_of(range.start), range.start);
-            let is_last = number.saturating_add(1) == taken.ranges.len();
-            let mut front = Some(&*taken.around.front).filter(|_| number == 0);
-            let behind = Some(&*taken.around.behind).filter(|_| is_last);
-            let chunks = samples.in_chunks(range.start, range.end).map(move |run| {
-                let at = match timed {
-                    true => {
-                        let since = samples.decode_of(sample).saturating_sub(begun);
-                        begins.plus(Timestamp::from_ticks(since, base))
-                    }
-                    false => *begins,
-                };
-                sample = sample.saturating_add(run.samples);
-                let behind = behind.filter(|_| sample >= range.end).unwrap_or_default();
-                let chunk = Item::Chunk(run, [front.take().unwrap_or_default(), behind]);
-                (at, own.take().map_or(chunk, |own| Item::Own(run, own)))
-            });
-            gap.map(|gap| (*begins, gap)).into_iter().chain(chunks)
-        });
-        let mut items: Box<dyn Iterator<Item = _>> = Box::new(items);
-        let next = items.next();
-        Some(Self {
+        let chunks = samples.in_chunks(0, 0);
+        let (part, behind, begun, sample, next, described) = (0, None, 0, 0, None, (0, 0));
+        let mut lane = Self {
+            taken,
             track,
-            by: taken.described.as_ref(),
-            to: taken.track,
-            part: 0,
-            behind: None,
+            samples,
+            begins,
+            base,
+            timed,
+            part,
+            behind,
+            begun,
+            chunks,
+            sample,
             next,
-            items,
-            described: (0, 0),
-        })
+            described,
+        };
+        lane.next = lane.advance();
+        Some(lane)
+    }
+
+    /// What comes behind the item that is next.
+    #[inline]
+    fn advance(&mut self) -> Option<(Timestamp, Item<'a>)> {
+        loop {
+            if let Some(run) = self.chunks.next() {
+                return Some(self.chunk(run));
+            }
+            let (gap, range) = self.taken.ranges.get(self.begun)?;
+            let begins = *self.begins.get(self.begun)?;
+            self.begun = self.begun.saturating_add(1);
+            self.chunks = self.samples.in_chunks(range.start, range.end);
+            self.sample = range.start;
+            if let Some((samples, bytes)) = silence(self.samples, *gap) {
+                return Some((begins, Item::Silence { samples, bytes }));
+            }
+        }
+    }
+
+    /// A chunk of the range that was begun last.
+    #[inline]
+    fn chunk(&mut self, run: SampleRun) -> (Timestamp, Item<'a>) {
+        let number = self.begun.saturating_sub(1);
+        let range = self.taken.ranges.get(number).map(|(_, range)| range.clone()).unwrap_or_default();
+        let mut at = self.begins.get(number).copied().unwrap_or(Timestamp::ZERO);
+        if self.timed {
+            let since =
+                self.samples.decode_of(self.sample).saturating_sub(self.samples.decode_of(range.start));
+            at = at.plus(Timestamp::from_ticks(since, self.base));
+        }
+        let is_first = number == 0 && self.sample == range.start;
+        self.sample = self.sample.saturating_add(run.samples);
+        let is_last = self.begun == self.taken.ranges.len() && self.sample >= range.end;
+        if let Some(own) = self.taken.first.as_ref().filter(|_| is_first) {
+            return (at, Item::Own(run, own));
+        }
+        let around = &self.taken.around;
+        let front = if is_first { &*around.front } else { &[] };
+        let behind = if is_last { &*around.behind } else { &[] };
+        (at, Item::Chunk(run, [front, behind]))
     }
 
     fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
         if self.described.0 != description {
             let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
-            let theirs = self.by.or_else(|| number.and_then(|i| self.track.descriptions.get(i)));
+            let theirs =
+                self.taken.described.as_ref().or_else(|| number.and_then(|i| self.track.descriptions.get(i)));
             self.described = (description, theirs.map_or(1, |theirs| draft.describe(theirs)));
         }
         self.described.1
@@ -217,16 +249,16 @@ impl Payload {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             for lane in part.taken.iter().filter_map(|taken| Lane::new(taken, timed)) {
-                let behind = lanes.iter().rposition(|before| before.to == lane.to);
+                let behind = lanes.iter().rposition(|before| before.taken.track == lane.taken.track);
                 lanes.push(Lane { part: number, behind, ..lane });
             }
         }
         let mut shared = Shared::default();
         let mut count: usize = 0;
         while let Some(lane) = next_of(&lanes, timed).and_then(|number| lanes.get_mut(number)) {
-            let next = lane.items.next();
+            let next = lane.advance();
             let Some((_, item)) = std::mem::replace(&mut lane.next, next) else { break };
-            let Some(draft) = drafts.get_mut(lane.to) else { continue };
+            let Some(draft) = drafts.get_mut(lane.taken.track) else { continue };
             match item {
                 Item::Chunk(run, [front, behind]) => {
                     let Some(part) = parts.get(lane.part) else { continue };
