@@ -164,14 +164,17 @@ impl Index {
     }
 
     /// Whether a track of another source can follow on one of its own: readers take what it says of encryption for all
-    /// of a track. Groups that change its keys (seig) are not told apart.
+    /// of a track, and of encrypted samples libav knows but the first description (mov.c: mov_skip_multiple_stsd).
+    /// Groups that change its keys (seig) are not told apart.
     pub(crate) fn can_go_on(&self, track: usize, theirs: &mp4::Track) -> bool {
         let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));
         let changes_keys =
             |track: &mp4::Track| track.extras.descriptions.iter().any(|own| &own.kind == b"seig");
         own.is_none_or(|own| match (own.is_encrypted(), theirs.is_encrypted()) {
             (false, false) => true,
-            (true, true) => !changes_keys(own) && !changes_keys(theirs),
+            (true, true) => {
+                own.descriptions == theirs.descriptions && !changes_keys(own) && !changes_keys(theirs)
+            }
             _ => false,
         })
     }

@@ -135,8 +135,7 @@ impl Draft {
 
     /// The number of a sample description among its own; one that is not there yet is added.
     pub(crate) fn describe(&mut self, description: &Description) -> u32 {
-        let same = |own: &Description| own.kind == description.kind && own.content == description.content;
-        let place = self.descriptions.iter().position(same).unwrap_or_else(|| {
+        let place = self.descriptions.iter().position(|own| own == description).unwrap_or_else(|| {
             self.descriptions.push(description.clone());
             self.descriptions.len().saturating_sub(1)
         });
