@@ -92,9 +92,8 @@ impl Index {
             }
             placed.push((taken, begins));
         }
-        let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
-        let (held, most) = (held as u64, self.limits.memory);
-        Limits::hold(held, most, "memory", || format!("the result's tables take more than {most} bytes"))?;
+        let held = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
+        hold_tables(held, &self.limits)?;
         let part = Part { source: source.clone(), taken: placed };
         match &mut self.beside {
             Some(parts) => {
@@ -112,6 +111,8 @@ impl Index {
         report: &mut Report,
         control: &Control,
     ) -> Result<Vec<Timestamp>> {
+        let others = self.drafts.iter().enumerate().filter(|(track, _)| *track != taken.track);
+        let others = others.map(|(_, draft)| draft.held()).fold(0, usize::saturating_add);
         let (draft, tables) = (self.drafts.get_mut(taken.track), taken.tables());
         let Some((draft, (track, samples))) = draft.zip(tables) else { return Ok(Vec::new()) };
         let mut begins = Vec::with_capacity(taken.ranges.len());
@@ -129,6 +130,8 @@ impl Index {
                 }
                 None => draft.change_last(*gap)?,
             }
+            let own = draft.would_hold(track, range.end.saturating_sub(range.start));
+            hold_tables(own.saturating_add(others), &self.limits)?;
             draft.append(track, samples, range.start, range.end)?;
             control.check()?;
         }
@@ -279,6 +282,12 @@ impl Other<'_> {
             Self::Meta(meta) => meta.len() as u64,
         }
     }
+}
+
+/// Keeps the tables of a result within its memory.
+fn hold_tables(held: usize, limits: &Limits) -> Result<()> {
+    let most = limits.memory;
+    Limits::hold(held as u64, most, "memory", || format!("the result's tables take more than {most} bytes"))
 }
 
 /// When the samples of a track so far end by decoding.
