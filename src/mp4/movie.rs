@@ -331,7 +331,10 @@ impl Track {
             }
             None => [0; 4],
         };
-        let edits = within(trak, &[b"edts", b"elst"]).map(|(kind, content)| {
+        // Of several, the last one counts (mov.c: mov_read_elst).
+        let lists = children(trak).filter(|(kind, _)| kind == b"edts");
+        let lists = lists.flat_map(|(_, content)| children(&content).filter(|(kind, _)| kind == b"elst"));
+        let edits = lists.last().map(|(kind, content)| {
             let place = Place::in_front(kind, content.len() as u64);
             edit_list(&mut in_memory(&content, 0), place)
         });
