@@ -483,6 +483,40 @@ fn an_index_that_a_number_states_is_told_before_libav_makes_it() {
     assert!(memory < 120, "{memory} MiB");
 }
 
+/// A few numbers state what millions of samples have besides, of each of many kinds.
+#[test]
+fn what_a_result_lists_of_each_sample_is_told_before_it_is_held() {
+    const SAMPLES: u32 = 1 << 23;
+    oracle!("what_a_result_lists_of_each_sample_is_told_before_it_is_held");
+    let case = Case::new();
+    let mut bytes = samples_of_one_size(SAMPLES);
+    let at = content(&bytes, b"stsz");
+    patch(&mut bytes, at, &[0, 2, SAMPLES]);
+    // All of them are shown.
+    let at = content(&bytes, b"edts") - 4;
+    bytes[at..at + 4].copy_from_slice(b"free");
+    let numbers = |all: &[u32]| all.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let about = |kind: u32| numbers(&[1, u32::from_be_bytes(*b"abcd"), kind]);
+    // A byte of each sample, wherever it lies.
+    let kinds = (0..32).flat_map(|kind| {
+        let sizes = [&about(kind)[..], &[1], &SAMPLES.to_be_bytes()].concat();
+        [make_box(b"saiz", &sizes), make_box(b"saio", &[about(kind), numbers(&[1, 0])].concat())].concat()
+    });
+    let at = content(&bytes, b"stco") - 8;
+    let own = &bytes[at..at + number(&bytes, at) as usize];
+    let tables: Vec<u8> = own.iter().copied().chain(kinds).collect();
+    let mut bytes = replace(&bytes, &[b"moov", b"trak", b"mdia", b"minf", b"stbl"], b"stco", &tables);
+    let payload = content(&bytes, b"mdat");
+    patch(&mut bytes, payload - 8, &[2 * SAMPLES + 8]);
+    let at = content(&bytes, b"stco");
+    patch(&mut bytes, at, &[0, 1, payload as u32]);
+    case.sparse("besides.m4a", &bytes[..payload], payload as u64 + 2 * u64::from(SAMPLES));
+    let cut = ["cut", "besides.m4a", "--from", "1", "--limit", "memory=16M", "-o", "out.m4a"];
+    let (output, memory) = measured(case.command(&cut));
+    failed(&output, "limit memory");
+    assert!(memory < 120, "{memory} MiB");
+}
+
 #[test]
 fn an_index_of_hours_is_let_in() {
     oracle!("an_index_of_hours_is_let_in");

@@ -10,6 +10,10 @@ use bytes::Bytes;
 /// Bytes of the file that an item is made of: where they begin, and how many they are.
 pub(crate) type Extent = (u64, u64);
 
+/// Of more parts than this it is not said anew where they lie: each takes some ten times the bytes that state it. A
+/// picture of a thousand tiles has as many.
+pub(super) const MOST: usize = 1 << 16;
+
 /// How an item lies: in the file, or in an idat or in other items, which move with it.
 const IN_FILE: u16 = 0;
 const METHODS: u16 = 3;
@@ -36,7 +40,12 @@ pub(super) fn named_places(kind: [u8; 4], content: &Bytes, len: u64) -> Option<V
             match &kind {
                 // What a track's tables have of them is read with these.
                 b"saio" if &within == b"stbl" => {}
-                b"iloc" if &within == b"meta" && is_on_way => found.extend(extents(&content, len).ok()?),
+                b"iloc" if &within == b"meta" && is_on_way => {
+                    found.extend(extents(&content, len).ok()?);
+                    if found.len() > MOST {
+                        return None;
+                    }
+                }
                 b"iloc" | b"saio" => return None,
                 holder if HOLDERS.contains(&holder) => {
                     let is_on_way = is_on_way && WAYS.contains(&(&within, &kind));
@@ -164,6 +173,9 @@ fn extents(iloc: &Bytes, len: u64) -> Result<Vec<Extent>> {
             }
             if part.place.checked_add(part.len).is_none_or(|end| end > len) {
                 return Err(wrong(*b"iloc", "an item lies beyond the end of the file"));
+            }
+            if all.len() == MOST {
+                return Err(wrong(*b"iloc", format!("its items have more than {MOST} parts")));
             }
             all.push((part.place, part.len));
         }

@@ -5,7 +5,7 @@ use super::{
     edits::{Edit, edit_list},
     fields::{Fields, wrong},
     fragments::Defaults,
-    items::{Extent, named_places},
+    items::{self, Extent, named_places},
     packed,
     sample_tables::{Description, Extras, Samples, read_descriptions, read_samples},
 };
@@ -113,7 +113,10 @@ impl Movie {
                         match named_places(place.kind, &content, len) {
                             Some(found) if found.is_empty() => {}
                             // Those that name some are held.
-                            Some(found) if room >= content.len() as u64 => {
+                            Some(found)
+                                if room >= content.len() as u64
+                                    && items.len().saturating_add(found.len()) <= items::MOST =>
+                            {
                                 room = room.saturating_sub(content.len() as u64);
                                 items.extend(found);
                                 metas.push((place.start, content));
@@ -128,7 +131,8 @@ impl Movie {
             Ok(true)
         })?;
         Ok(movie.map(|movie| {
-            let named = named_places(*b"moov", &movie.content, len);
+            let named = named_places(*b"moov", &movie.content, len)
+                .filter(|named| items.len().saturating_add(named.len()) <= items::MOST);
             let names_places =
                 names_places || named.is_none() || !movie.tracks.iter().all(|track| track.has_auxiliary(len));
             items.extend(named.unwrap_or_default());
@@ -327,7 +331,10 @@ impl Track {
             }
             None => [0; 4],
         };
-        let edits = within(trak, &[b"edts", b"elst"]).map(|(kind, content)| {
+        // Of several, the last one counts (mov.c: mov_read_elst).
+        let lists = children(trak).filter(|(kind, _)| kind == b"edts");
+        let lists = lists.flat_map(|(_, content)| children(&content).filter(|(kind, _)| kind == b"elst"));
+        let edits = lists.last().map(|(kind, content)| {
             let place = Place::in_front(kind, content.len() as u64);
             edit_list(&mut in_memory(&content, 0), place)
         });

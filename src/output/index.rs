@@ -140,9 +140,8 @@ impl Index {
             }
             placed.push((taken, begins));
         }
-        let held: usize = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
-        let (held, most) = (held as u64, self.limits.memory);
-        Limits::hold(held, most, "memory", || format!("the result's tables take more than {most} bytes"))?;
+        let held = self.drafts.iter().map(Draft::held).fold(0, usize::saturating_add);
+        hold_tables(held, &self.limits)?;
         let part = Part { source: source.clone(), taken: placed };
         match &mut self.beside {
             Some(parts) => {
@@ -160,6 +159,8 @@ impl Index {
         report: &mut Report,
         control: &Control,
     ) -> Result<Vec<Timestamp>> {
+        let others = self.drafts.iter().enumerate().filter(|(track, _)| *track != taken.track);
+        let others = others.map(|(_, draft)| draft.held()).fold(0, usize::saturating_add);
         let (draft, tables) = (self.drafts.get_mut(taken.track), taken.tables());
         let Some((draft, (track, samples))) = draft.zip(tables) else { return Ok(Vec::new()) };
         let mut begins = Vec::with_capacity(taken.ranges.len());
@@ -178,6 +179,8 @@ impl Index {
                 }
                 None => draft.change_last(*gap)?,
             }
+            let own = draft.would_hold(track, range.end.saturating_sub(range.start));
+            hold_tables(own.saturating_add(others), &self.limits)?;
             draft.append(track, samples, range.start, range.end)?;
             control.check()?;
         }
@@ -253,14 +256,17 @@ impl Index {
     }
 
     /// Whether a track of another source can follow on one of its own: readers take what it says of encryption for all
-    /// of a track. Groups that change its keys (seig) are not told apart.
+    /// of a track, and of encrypted samples libav knows but the first description (mov.c: mov_skip_multiple_stsd).
+    /// Groups that change its keys (seig) are not told apart.
     pub(crate) fn can_go_on(&self, track: usize, theirs: &mp4::Track) -> bool {
         let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));
         let changes_keys =
             |track: &mp4::Track| track.extras.descriptions.iter().any(|own| &own.kind == b"seig");
         own.is_none_or(|own| match (own.is_encrypted(), theirs.is_encrypted()) {
             (false, false) => true,
-            (true, true) => !changes_keys(own) && !changes_keys(theirs),
+            (true, true) => {
+                own.descriptions == theirs.descriptions && !changes_keys(own) && !changes_keys(theirs)
+            }
             _ => false,
         })
     }
@@ -373,6 +379,12 @@ impl Other<'_> {
             Self::Meta(meta) => meta.len() as u64,
         }
     }
+}
+
+/// Keeps the tables of a result within its memory.
+fn hold_tables(held: usize, limits: &Limits) -> Result<()> {
+    let most = limits.memory;
+    Limits::hold(held as u64, most, "memory", || format!("the result's tables take more than {most} bytes"))
 }
 
 /// When the samples of a track so far end by decoding.

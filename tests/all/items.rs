@@ -257,6 +257,15 @@ fn items_that_lie_are_no_tables() {
         check(what, &behind(&bytes, "moov/mvhd", &meta(&iloc)));
         check(what, &[&bytes[..], &meta(&iloc)].concat());
     }
+    // More of them than are looked for, in one box or in several.
+    let many = |count: u16| {
+        let parts = |first: u64| (first..first + u64::from(count)).map(|place| (place, 1)).collect();
+        meta(&iloc(0, NARROW, &[(1, 0, 0, parts(100)), (2, 0, 0, parts(200))]))
+    };
+    check("many parts", &behind(&bytes, "moov/mvhd", &many(40_000)));
+    check("many parts", &[&bytes[..], &many(40_000)].concat());
+    check("many in two", &[&bytes[..], &many(20_000), &many(20_000)].concat());
+    check("many in both", &[&behind(&bytes, "moov/mvhd", &many(20_000))[..], &many(20_000)].concat());
     // Where no reader looks for one.
     check("in minf", &behind(&bytes, "moov/trak/mdia/minf/dinf", &meta(&plain())));
     check("in moov", &behind(&bytes, "moov/mvhd", &make_box(b"iloc", &plain())));

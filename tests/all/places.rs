@@ -198,6 +198,13 @@ fn what_could_not_be_decrypted_is_not_copied() {
     for both in [[from(&path), from(&clear)], [from(&clear), from(&path)]] {
         assert!(join(&both, &settings, &Control::new()).is_err());
     }
+    // By another key: readers know one of a track, and libav shows nothing of what is described another way.
+    let mut other = bytes.clone();
+    // The last byte of the key's number, behind version and flags, four others, and fifteen of its own.
+    let tenc = bytes.windows(4).position(|kind| kind == b"tenc").unwrap();
+    other[tenc + 4 + 4 + 4 + 15] ^= 1;
+    fs::write(&path, &other).unwrap();
+    assert!(join(&[from(&encrypted()), from(&path)], &settings, &Control::new()).is_err());
 }
 
 /// What samples have besides that is not of encryption goes along as well, from one place or from one of each chunk.

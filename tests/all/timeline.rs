@@ -144,6 +144,26 @@ fn an_edit_without_a_length_lasts_to_the_end_of_composition() {
     assert_eq!(hashes(&frames(&out, "0:v:0")), hashes(&frames(&source, "0:v:0")));
 }
 
+/// Of two edit lists libav takes the last one (mov.c: mov_read_elst).
+#[test]
+fn the_last_of_two_edit_lists_counts() {
+    oracle!("the_last_of_two_edit_lists_counts");
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(h264_and_aac("edits.mp4", &[])).unwrap();
+    let own = crate::common::find(&bytes, "moov/trak/edts/elst").unwrap();
+    let mut last = bytes[own.start..own.end()].to_vec();
+    // Its first entry lasts half a second, in ticks of 1/1000 s.
+    last[16..20].copy_from_slice(&500_u32.to_be_bytes());
+    let both = [&bytes[own.start..own.end()], &last].concat();
+    let [one, two] = [&last, &both].map(|lists| {
+        let path = folder.path().join("edits.mp4");
+        std::fs::write(&path, crate::common::replace_box(&bytes, "moov/trak/edts/elst", 0, lists)).unwrap();
+        frames(&remuxed(&path, folder.path(), "out.mkv").0, "0:v:0")
+    });
+    let (one, two) = (hashes(&one), hashes(&two));
+    assert!(!one.is_empty() && one == two, "{} and {} pictures", one.len(), two.len());
+}
+
 // ---- sound at the beginning
 
 #[test]

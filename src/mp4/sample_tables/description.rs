@@ -12,7 +12,7 @@ use crate::{
 use bytes::Bytes;
 
 /// One entry, with its bytes as they are in the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Description {
     /// The codec's name in MP4, such as `avc1`.
     pub kind: [u8; 4],

@@ -133,10 +133,14 @@ impl Draft {
             .fold(0, usize::saturating_add)
     }
 
+    /// The same with so many samples of a track behind its own: a few bytes may state what is listed of each of millions.
+    pub(crate) fn would_hold(&self, track: &Track, added: u32) -> usize {
+        self.held().saturating_add(self.extras.would_hold(&track.extras, self.count, added))
+    }
+
     /// The number of a sample description among its own; one that is not there yet is added.
     pub(crate) fn describe(&mut self, description: &Description) -> u32 {
-        let same = |own: &Description| own.kind == description.kind && own.content == description.content;
-        let place = self.descriptions.iter().position(same).unwrap_or_else(|| {
+        let place = self.descriptions.iter().position(|own| own == description).unwrap_or_else(|| {
             self.descriptions.push(description.clone());
             self.descriptions.len().saturating_sub(1)
         });

@@ -119,6 +119,26 @@ impl DraftExtras {
         each.iter().any(|own| own.bytes.is_some()) || !self.auxiliary.is_empty()
     }
 
+    /// Bytes that would be held besides for so many more samples of a track, behind others.
+    pub(super) fn would_hold(&self, theirs: &Extras, before: u32, added: u32) -> usize {
+        let len = |samples: u32| usize::try_from(samples).unwrap_or(usize::MAX);
+        let (all, added) = (len(before.saturating_add(added)), len(added));
+        let each = [
+            (&self.dependencies, theirs.dependencies.is_some()),
+            (&self.priorities, theirs.priorities.is_some()),
+            (&self.padding, theirs.padding.is_some()),
+        ];
+        let each = each.map(|(own, is_told)| match (&own.bytes, is_told) {
+            (Some(_), _) => added.saturating_mul(own.width),
+            (None, true) => all.saturating_mul(own.width),
+            (None, false) => 0,
+        });
+        let is_new = |about: &About| self.auxiliary.iter().all(|own| own.about != *about);
+        let new = theirs.auxiliary.iter().filter(|own| is_new(&own.about)).count();
+        let auxiliary = added.saturating_mul(self.auxiliary.len()).saturating_add(all.saturating_mul(new));
+        each.into_iter().fold(auxiliary, usize::saturating_add)
+    }
+
     /// Whether something would be by these.
     pub(super) fn would_list(theirs: &Extras) -> bool {
         theirs.dependencies.is_some()
