@@ -53,6 +53,8 @@ pub(super) struct Inner {
     pub cut_short: bool,
     /// Or not all samples that it names can be found.
     pub damaged: bool,
+    /// Boxes of it name places in the file that tables can't serve for.
+    pub names_places: bool,
     /// What is wrong with it, though it opens.
     pub warnings: Vec<String>,
     pub info: MediaInfo,
@@ -159,6 +161,7 @@ pub(super) fn open_as(
         fragmented,
         cut_short: missing.is_some(),
         damaged,
+        names_places: movie.as_ref().is_some_and(|movie| movie.names_places),
         warnings,
         info,
         bytes_read,

@@ -62,6 +62,11 @@ impl Media {
         log::ours(open).map(|inner| Self(Arc::new(inner))).map_err(|e| e.named(&name))
     }
 
+    /// Whether boxes of an MP4 name places in the file, and not so that a copy by tables can say them anew.
+    pub(crate) fn names_places(&self) -> bool {
+        self.0.names_places
+    }
+
     /// What can lie over a video: a still picture, or media with a video stream, to which GIF and APNG belong
     /// here.
     ///

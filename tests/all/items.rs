@@ -250,6 +250,10 @@ fn items_that_lie_are_no_tables() {
             cutting(&path, &[(1.4, 3.0)]),
         ] {
             assert_eq!(clip.report.road, Some(Road::Libav), "{what}");
+            assert!(
+                clip.report.warnings.iter().any(|told| told.contains("iloc")),
+                "{what}: it is lost in silence"
+            );
         }
         inspect(&from(&path), &Control::new()).unwrap();
     };

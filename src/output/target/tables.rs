@@ -144,7 +144,15 @@ impl Target {
         }
         let mut movie = None;
         for range in ranges {
-            let Some(found) = media.movie(*range, report, &self.control)? else { return Ok(None) };
+            let Some(found) = media.movie(*range, report, &self.control)? else {
+                if media.names_places() {
+                    report.warn(
+                        "what some of its boxes name by a place in the file is left out, as that can't be said anew: items \
+                         (iloc), or what samples have besides (saio)",
+                    );
+                }
+                return Ok(None);
+            };
             movie.get_or_insert(found);
         }
         Ok(movie)
