@@ -435,3 +435,38 @@ fn made_files_go_into_other_kinds_the_same() {
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
     assert!(by_tables > count as usize / 3, "{by_tables} by tables");
 }
+
+/// What follows a file without chapters may have some: they go along, in the same kind as well.
+#[test]
+fn chapters_of_a_further_source_come_along() {
+    oracle!("kinds");
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| made().into_iter().find(|(known, _)| known == name).unwrap().1;
+    let parted = ["mp4", "mov"].map(|kind| of(&format!("kind-chapters.{kind}")));
+    let plain = ["mp4", "mov"].map(|kind| {
+        let [source, name] = [parted[0].to_str().unwrap(), &format!("kind-unparted.{kind}")];
+        made_by_ffmpeg(
+            name,
+            &["-i", source, "-map", "0:v", "-map", "0:a", "-map_chapters", "-1", "-c", "copy"],
+        )
+    });
+    for (first, format) in plain.iter().flat_map(|first| [(first, "mp4"), (first, "mov")]) {
+        for then in &parted {
+            let name = format!("{} and {} into {format}", first.display(), then.display());
+            let told = [Road::Tables, Road::Libav].map(|road| {
+                let list = [first, then, first].map(|path| Source::open(path).unwrap());
+                let clip = join(&list, &Join::new().format(format).road(road), &Control::new()).unwrap();
+                assert_eq!(clip.report.road, Some(road), "{name}");
+                let out = save(&clip, folder.path(), "out.mp4");
+                let told = ffprobe(&out, &["-show_chapters"])["chapters"].clone();
+                // By a track of movenc.c's the first one begins at 0 for libav.
+                let of = |(i, one): (usize, &serde_json::Value)| {
+                    (Some(one["start_time"].clone()).filter(|_| i > 0), one["tags"]["title"].clone())
+                };
+                told.as_array().unwrap().iter().enumerate().map(of).collect::<Vec<_>>()
+            });
+            assert_eq!(told[0].len(), 3, "{name}");
+            assert_eq!(told[0], told[1], "{name}");
+        }
+    }
+}
