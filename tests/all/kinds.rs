@@ -470,3 +470,28 @@ fn chapters_of_a_further_source_come_along() {
         }
     }
 }
+
+/// Readers keep to the name that a track's samples begin with: hvc1 and hev1 are described by the first of them.
+#[test]
+fn what_has_two_names_is_described_by_the_first() {
+    oracle!("kinds");
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_, one)) = made().into_iter().find(|(name, _)| name == "kind-hev1.mp4") else { return };
+    let copied = |name: &str, tag: &str| {
+        made_by_ffmpeg(name, &["-i", one.to_str().unwrap(), "-c", "copy", "-tag:v", tag])
+    };
+    let [hvc1, other] = [copied("kind-named-hvc1.mp4", "hvc1"), copied("kind-named-hvc1.mov", "hvc1")];
+    for list in [[&one, &hvc1], [&hvc1, &one], [&one, &other], [&other, &one]] {
+        for format in ["mp4", "mov"] {
+            let sources = list.map(|path| Source::open(path).unwrap());
+            let clip = join(&sources, &Join::new().format(format), &Control::new()).unwrap();
+            assert_eq!(clip.report.road, Some(Road::Tables), "{list:?} {format}");
+            let out = save(&clip, folder.path(), "out.mp4");
+            let found = inspect(&Source::open(&out).unwrap(), &Control::new()).unwrap();
+            assert_eq!(found.tracks[0].codecs.len(), 1, "{list:?} {format}");
+            let (_, said) =
+                ffmpeg(&["-i", out.to_str().unwrap(), "-map", "0:v", "-c", "copy", "-f", "null", "-"]);
+            assert!(!said.contains("fourcc"), "{said}");
+        }
+    }
+}
