@@ -494,4 +494,15 @@ fn what_has_two_names_is_described_by_the_first() {
             assert!(!said.contains("fourcc"), "{said}");
         }
     }
+    // ProRes has a name for each profile, and no configuration.
+    let sources = [2, 0, 3].map(|profile| {
+        let (name, profile) = (format!("kind-prores-{profile}.mov"), profile.to_string());
+        let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1"];
+        made_by_ffmpeg(&name, &[&picture[..], &["-c:v", "prores_ks", "-profile:v", &profile]].concat())
+    });
+    let sources = sources.map(|path| Source::open(path).unwrap());
+    let clip = join(&sources, &Join::new().format("mov"), &Control::new()).unwrap();
+    let out = save(&clip, folder.path(), "out.mov");
+    assert_eq!(clip.report.road, Some(Road::Tables));
+    assert_eq!(ffprobe(&out, &["-show_packets"])["packets"].as_array().unwrap().len(), 75);
 }
