@@ -271,6 +271,16 @@ impl Index {
         })
     }
 
+    /// Whether a description of this name is read where it follows on a track: libav's demuxer leaves out the samples of
+    /// all others than the first one's, but of these among themselves (mov.c: mov_skip_multiple_fourcc).
+    pub(crate) fn reads_name(&self, track: usize, name: [u8; 4]) -> bool {
+        const TOGETHER: [&[u8; 4]; 4] = [b"apcn", b"apch", b"dvpp", b"dvcp"];
+        let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));
+        let mut names = own.into_iter().flat_map(|own| &own.descriptions).map(|own| own.kind);
+        let goes = |known: [u8; 4]| known == name || [known, name].iter().all(|one| TOGETHER.contains(&one));
+        own.is_none() || names.any(goes)
+    }
+
     fn count(&self, track: usize) -> u32 {
         self.drafts.get(track).map_or(0, Draft::count)
     }

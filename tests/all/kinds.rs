@@ -435,3 +435,74 @@ fn made_files_go_into_other_kinds_the_same() {
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
     assert!(by_tables > count as usize / 3, "{by_tables} by tables");
 }
+
+/// What follows a file without chapters may have some: they go along, in the same kind as well.
+#[test]
+fn chapters_of_a_further_source_come_along() {
+    oracle!("kinds");
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| made().into_iter().find(|(known, _)| known == name).unwrap().1;
+    let parted = ["mp4", "mov"].map(|kind| of(&format!("kind-chapters.{kind}")));
+    let plain = ["mp4", "mov"].map(|kind| {
+        let [source, name] = [parted[0].to_str().unwrap(), &format!("kind-unparted.{kind}")];
+        made_by_ffmpeg(
+            name,
+            &["-i", source, "-map", "0:v", "-map", "0:a", "-map_chapters", "-1", "-c", "copy"],
+        )
+    });
+    for (first, format) in plain.iter().flat_map(|first| [(first, "mp4"), (first, "mov")]) {
+        for then in &parted {
+            let name = format!("{} and {} into {format}", first.display(), then.display());
+            let told = [Road::Tables, Road::Libav].map(|road| {
+                let list = [first, then, first].map(|path| Source::open(path).unwrap());
+                let clip = join(&list, &Join::new().format(format).road(road), &Control::new()).unwrap();
+                assert_eq!(clip.report.road, Some(road), "{name}");
+                let out = save(&clip, folder.path(), "out.mp4");
+                let told = ffprobe(&out, &["-show_chapters"])["chapters"].clone();
+                // By a track of movenc.c's the first one begins at 0 for libav.
+                let of = |(i, one): (usize, &serde_json::Value)| {
+                    (Some(one["start_time"].clone()).filter(|_| i > 0), one["tags"]["title"].clone())
+                };
+                told.as_array().unwrap().iter().enumerate().map(of).collect::<Vec<_>>()
+            });
+            assert_eq!(told[0].len(), 3, "{name}");
+            assert_eq!(told[0], told[1], "{name}");
+        }
+    }
+}
+
+/// Readers keep to the name that a track's samples begin with: hvc1 and hev1 are described by the first of them.
+#[test]
+fn what_has_two_names_is_described_by_the_first() {
+    oracle!("kinds");
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_, one)) = made().into_iter().find(|(name, _)| name == "kind-hev1.mp4") else { return };
+    let copied = |name: &str, tag: &str| {
+        made_by_ffmpeg(name, &["-i", one.to_str().unwrap(), "-c", "copy", "-tag:v", tag])
+    };
+    let [hvc1, other] = [copied("kind-named-hvc1.mp4", "hvc1"), copied("kind-named-hvc1.mov", "hvc1")];
+    for list in [[&one, &hvc1], [&hvc1, &one], [&one, &other], [&other, &one]] {
+        for format in ["mp4", "mov"] {
+            let sources = list.map(|path| Source::open(path).unwrap());
+            let clip = join(&sources, &Join::new().format(format), &Control::new()).unwrap();
+            assert_eq!(clip.report.road, Some(Road::Tables), "{list:?} {format}");
+            let out = save(&clip, folder.path(), "out.mp4");
+            let found = inspect(&Source::open(&out).unwrap(), &Control::new()).unwrap();
+            assert_eq!(found.tracks[0].codecs.len(), 1, "{list:?} {format}");
+            let (_, said) =
+                ffmpeg(&["-i", out.to_str().unwrap(), "-map", "0:v", "-c", "copy", "-f", "null", "-"]);
+            assert!(!said.contains("fourcc"), "{said}");
+        }
+    }
+    // ProRes has a name for each profile, and no configuration.
+    let sources = [2, 0, 3].map(|profile| {
+        let (name, profile) = (format!("kind-prores-{profile}.mov"), profile.to_string());
+        let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1"];
+        made_by_ffmpeg(&name, &[&picture[..], &["-c:v", "prores_ks", "-profile:v", &profile]].concat())
+    });
+    let sources = sources.map(|path| Source::open(path).unwrap());
+    let clip = join(&sources, &Join::new().format("mov"), &Control::new()).unwrap();
+    let out = save(&clip, folder.path(), "out.mov");
+    assert_eq!(clip.report.road, Some(Road::Tables));
+    assert_eq!(ffprobe(&out, &["-show_packets"])["packets"].as_array().unwrap().len(), 75);
+}

@@ -44,7 +44,7 @@ pub(crate) struct MoviePlan<'a> {
     /// How long the movie is, in those.
     pub shown: u64,
     pub tracks: Vec<TrackPlan<'a>>,
-    /// What its list of chapters says, where the source has one; none: what that says.
+    /// What its list of chapters says; none: what the source's says. A movie without a list or a track of them gets one.
     pub chapters: Option<Vec<Chapter>>,
 }
 
@@ -132,6 +132,7 @@ impl Writer<'_> {
     fn write(&mut self, to: &mut Vec<u8>) -> Result<()> {
         let plan = self.plan;
         let mut sources = plan.source.tracks.iter();
+        let mut added = plan.chapters.as_ref().filter(|_| lacks_list(plan));
         for (kind, content) in children(&plan.source.content) {
             match &kind {
                 b"mvhd" => header::lasting(to, kind, &content, Own::Scale(plan.scale), plan.shown)?,
@@ -151,9 +152,13 @@ impl Writer<'_> {
                             None => self.keep(to, kind, &content),
                         }
                     }
+                    added.take().into_iter().for_each(|chapters| write_chapters(to, chapters));
                 }),
                 _ => self.keep(to, kind, &content),
             }
+        }
+        if let Some(chapters) = added {
+            put::boxed(to, *b"udta", |to| write_chapters(to, chapters));
         }
         Ok(())
     }
@@ -254,6 +259,16 @@ fn write_references(plan: &MoviePlan<'_>, content: &Bytes, to: &mut Vec<u8>) {
             put::boxed(to, *kind, |to| ids.iter().for_each(|id| put::u32(to, *id)));
         }
     });
+}
+
+/// Whether a movie has chapters now (those of a further source), and neither a list nor a track of them.
+fn lacks_list(plan: &MoviePlan<'_>) -> bool {
+    let is_there = |id: &u32| plan.tracks.iter().any(|track| track.source.id == *id);
+    let mut references = plan.tracks.iter().flat_map(|track| &track.source.references);
+    let has_track = references.any(|(kind, ids)| kind == b"chap" && ids.iter().any(is_there));
+    let lists = |content: &Bytes| children(content).any(|(kind, _)| &kind == b"chpl");
+    let has_list = children(&plan.source.content).any(|(kind, content)| &kind == b"udta" && lists(&content));
+    plan.chapters.as_ref().is_some_and(|chapters| !chapters.is_empty()) && !has_track && !has_list
 }
 
 /// Nero's list of chapters, as libav reads and writes it (mov.c: mov_read_chpl): titles of up to 255 bytes, of up to

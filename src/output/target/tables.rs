@@ -271,22 +271,21 @@ impl Target {
         let (Some(index), Some(begun)) = (&self.index, &self.begun) else { return Ok(None) };
         let mut all = vec![None; self.tracks.len()];
         let is_of_kind = self.is_of_kind(movie);
-        if is_of_kind && index.has_own_boxes() {
-            return Ok(Some(all));
-        }
+        let is_own = is_of_kind && index.has_own_boxes();
         let mut model = None;
         for (track, stream) in pairs {
             let Some(it) = media.streams().get(*stream).filter(|stream| !stream.is_picture()) else {
                 continue;
             };
             let own = number_of(movie, it).and_then(|number| movie.tracks.get(number));
-            if !own.is_some_and(|own| self.takes_as_it_is(it, own)) {
-                return Ok(None);
-            }
+            let Some(own) = own.filter(|own| is_own || self.takes_as_it_is(it, own)) else { return Ok(None) };
+            let keeps = is_of_kind && own.descriptions.iter().all(|own| index.reads_name(*track, own.kind));
             let like = self.templates.get(*track).and_then(|like| begun.media.streams().get(*like));
             let description = match like {
+                _ if is_own && keeps => continue,
                 Some(like) if are_described_alike(like, it) => index.description(*track),
-                _ if is_of_kind => continue,
+                _ if keeps => continue,
+                _ if is_of_kind => None,
                 _ => {
                     if model.is_none() {
                         let opening = Opening {
@@ -302,7 +301,8 @@ impl Target {
                     }
                     let model: Option<&Boxes> = model.as_ref();
                     let of = model.and_then(|model| model.tracks.iter().find(|of| of.stream == *stream));
-                    of.zip(model).and_then(|(of, model)| description_of(&model.movie, of.own))
+                    let made = of.zip(model).and_then(|(of, model)| description_of(&model.movie, of.own));
+                    made.filter(|made| index.reads_name(*track, made.kind))
                 }
             };
             let Some(description) = description else { return Ok(None) };
@@ -370,13 +370,13 @@ fn finer(own: i32, other: i32) -> Option<i32> {
 }
 
 /// Whether one description says of both streams what they are. The codec, the size and the rate are compared by who
-/// joins them. (What QuickTime calls sound is often another name; of text of chapters it is how they would look.)
+/// joins them. (Names may differ: hvc1 and hev1, and what QuickTime calls sound. Of text of chapters the rest is how
+/// they would look.)
 fn are_described_alike(one: &Stream, other: &Stream) -> bool {
     if one.is_hidden() && other.is_hidden() {
         return one.tag() == other.tag();
     }
-    let is_named_alike = one.kind() != StreamKind::Video || one.tag() == other.tag();
-    is_named_alike && one.extradata() == other.extradata()
+    one.extradata() == other.extradata()
 }
 
 /// A movie's tracks may be of streams that libav does not have.
