@@ -170,7 +170,10 @@ impl Session<'_> {
         }
         for feed in feeds.iter().filter(|feed| !self.shown.contains(&feed.track)) {
             let Some(stream) = media.streams().get(feed.stream) else { continue };
-            if matches!(stream.kind(), StreamKind::Video | StreamKind::Audio) && !stream.is_picture() {
+            // By tables, a track that has no samples is none.
+            let is_left_out = matches!(stream.kind(), StreamKind::Video | StreamKind::Audio)
+                || (self.target.takes_samples() && !stream.is_hidden());
+            if is_left_out && !stream.is_picture() {
                 self.report.leave_out(feed.stream, stream.codec(), "nothing of it lies in what is kept");
                 if let Some(track) = self.target.tracks.get_mut(feed.track) {
                     track.unseen = true;

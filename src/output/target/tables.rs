@@ -2,7 +2,7 @@
 
 use super::{
     Device, Layout, Target,
-    model::{Modelled, number_of},
+    model::{Model, Modelled, number_of},
 };
 use crate::{
     Error, ErrorKind, Media, Report, Result, Road, Rope, Source, Strip, TimeRange,
@@ -168,8 +168,8 @@ impl Target {
         Some(Boxes { tracks: tracks.collect(), is_own: true, movie: told })
     }
 
-    /// The boxes that libav's muxer has for a source of another kind. None, and nothing is reported, where it has to
-    /// see all packets for them.
+    /// The boxes that libav's muxer has for a source of another kind. None, and nothing but what was read is reported,
+    /// where it has to see all packets for them.
     fn boxes_of_kind(
         &self,
         media: &Media,
@@ -178,14 +178,53 @@ impl Target {
         report: &mut Report,
     ) -> Result<Option<Boxes>> {
         let mut made = report.clone();
-        let model = match self.model(media, movie, opening, &mut made) {
-            Err(error) if error.is_final() => return Err(error),
-            // What is wrong is found again by packets, and told then.
-            model => model.ok().flatten(),
+        let Some(model) = self.model_if_any(media, movie, opening, &mut made)? else {
+            report.bytes_read = made.bytes_read;
+            return Ok(None);
         };
-        let Some(model) = model else { return Ok(None) };
         *report = made;
+        self.tell_lost_tags(media, &model, report);
         Ok(Some(Boxes { movie: model.movie, is_own: false, tracks: model.tracks }))
+    }
+
+    /// A model, unless something is wrong with it: that is found again by packets, and told then.
+    fn model_if_any(
+        &self,
+        media: &Media,
+        movie: &Movie,
+        opening: &Opening<'_>,
+        report: &mut Report,
+    ) -> Result<Option<Model>> {
+        match self.model(media, movie, opening, report) {
+            Err(error) if error.is_final() => Err(error),
+            model => Ok(model.ok().flatten()),
+        }
+    }
+
+    /// Warns of what describes a source and the muxer does not write here.
+    fn tell_lost_tags(&self, media: &Media, model: &Model, report: &mut Report) {
+        const OF_FILES: [&str; 5] =
+            ["major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"];
+        if self.strip == Strip::Metadata {
+            return;
+        }
+        let Ok(made) = Media::open_with(Source::from_rope(model.file.clone()), &self.control) else { return };
+        let is_kept = |key: &str, value: &str| {
+            made.metadata().iter().any(|(own, written)| own == key || written == value)
+        };
+        let is_meant = |key: &str| {
+            let is_told = self.strip == Strip::Location && key.contains("location");
+            !OF_FILES.contains(&key) && !is_told
+        };
+        let lost = media.metadata().iter().filter(|(key, value)| is_meant(key) && !is_kept(key, value));
+        let lost: Vec<&str> = lost.map(|(key, _)| key.as_str()).collect();
+        if !lost.is_empty() {
+            report.warn(format!(
+                "{} has no place for some metadata, which is left out: {}",
+                self.name,
+                lost.join(", ")
+            ));
+        }
     }
 
     /// A movie of the output's own kind, as it is to be told. None where a track's tables can't be meant.
@@ -233,7 +272,7 @@ impl Target {
         let movie = media.movie(TimeRange::ALL, report, &self.control)?;
         let Some(movie) = movie.filter(|_| self.index.is_some()) else { return Ok(false) };
         let pairs: Vec<(usize, usize)> = pairs.collect();
-        let Some(described) = self.described_of(media, &movie, &pairs)? else { return Ok(false) };
+        let Some(described) = self.described_of(media, &movie, &pairs, report)? else { return Ok(false) };
         let Some(index) = &mut self.index else { return Ok(false) };
         index.describe(media.source(), described);
         for (track, stream) in pairs {
@@ -267,6 +306,7 @@ impl Target {
         media: &Media,
         movie: &Movie,
         pairs: &[(usize, usize)],
+        report: &mut Report,
     ) -> Result<Option<Vec<Option<Description>>>> {
         let (Some(index), Some(begun)) = (&self.index, &self.begun) else { return Ok(None) };
         let mut all = vec![None; self.tracks.len()];
@@ -296,10 +336,11 @@ impl Target {
                             allow_drops: true,
                         };
                         // What is left out of it is told by who compares the streams.
-                        let unheard = &mut Report::default();
-                        model = self.boxes_of_kind(media, movie, &opening, unheard)?;
+                        let mut unheard = Report::default();
+                        model = self.model_if_any(media, movie, &opening, &mut unheard)?;
+                        report.bytes_read = report.bytes_read.saturating_add(unheard.bytes_read);
                     }
-                    let model: Option<&Boxes> = model.as_ref();
+                    let model = model.as_ref();
                     let of = model.and_then(|model| model.tracks.iter().find(|of| of.stream == *stream));
                     let made = of.zip(model).and_then(|(of, model)| description_of(&model.movie, of.own));
                     made.filter(|made| index.reads_name(*track, made.kind))
@@ -344,8 +385,9 @@ impl Target {
                 chapters: &self.chapters,
                 allow_drops: begun.allow_drops,
             };
-            let unheard = &mut Report::default();
-            let model = self.model(&begun.media, &begun.movie, &opening, unheard)?;
+            let mut unheard = Report::default();
+            let model = self.model(&begun.media, &begun.movie, &opening, &mut unheard)?;
+            report.bytes_read = report.bytes_read.saturating_add(unheard.bytes_read);
             let model = model.ok_or_else(|| Error::new(ErrorKind::Bug, "chapters changed what a file is"))?;
             index.replace_boxes(model.movie, Source::from_rope(model.file), &self.control)?;
         }
