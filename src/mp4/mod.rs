@@ -16,6 +16,7 @@ mod scan;
 mod strip;
 mod tables;
 mod times;
+mod unknown;
 mod view;
 mod weigh;
 mod writing;

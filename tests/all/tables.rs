@@ -152,11 +152,27 @@ fn what_trails_in_a_file_is_no_box_of_the_result() {
             let is_said =
                 clip.report.warnings.iter().any(|what| what.starts_with("1 of the file's own boxes"));
             assert_eq!(is_said, is_cut_short, "{what}: {:?}", clip.report.warnings);
+            // It may name places, for all that is known.
+            let is_unknown = clip.report.warnings.iter().any(|what| what.starts_with("of uuid nobody knows"));
+            assert_eq!(is_unknown, is_kept, "{what}: {:?}", clip.report.warnings);
             if is_kept {
                 assert_eq!(content(&written, "uuid").unwrap(), [7; 100], "{what}");
             }
         }
     }
+}
+
+/// XMP is known to name no places, and is kept without a word.
+#[test]
+fn what_is_known_to_name_no_places_is_not_told_of() {
+    let xmp = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+    let bytes =
+        [std::fs::read(clip()).unwrap(), make_box(b"uuid", &[&xmp[..], b"<x:xmpmeta/>"].concat())].concat();
+    let media = Media::open(Source::from(bytes)).unwrap();
+    let clip = remux(&media, &Remux::new().format("mp4"), &Control::new()).unwrap();
+    assert_eq!((clip.report.road, clip.report.warnings), (Some(Road::Tables), vec![]));
+    let written = clip.rope.to_bytes().unwrap();
+    assert!(content(&written, "uuid").unwrap().ends_with(b"<x:xmpmeta/>"));
 }
 
 /// A track that begins within a later range begins then, in both roads.

@@ -64,7 +64,7 @@ impl Target {
             return Ok(false);
         };
         let boxes = match self.is_of_kind(&movie) {
-            true => self.own_boxes(media, &movie, report),
+            true => self.own_boxes(media, &movie, report)?,
             false => self.boxes_of_kind(media, &movie, opening, report)?,
         };
         let Some(boxes) = boxes else { return Ok(false) };
@@ -120,7 +120,7 @@ impl Target {
     pub(crate) fn take_whole(&mut self, media: &Media, road: Road, report: &mut Report) -> Result<bool> {
         let movie = self.tables_of(media, road, &[TimeRange::ALL], report)?;
         let Some(movie) = movie.filter(|movie| self.is_of_kind(movie)) else { return Ok(false) };
-        let Some(movie) = self.as_told(&movie, report) else { return Ok(false) };
+        let Some(movie) = self.as_told(media, &movie, report)? else { return Ok(false) };
         media.source().check_unchanged()?;
         self.finished = whole(&movie, media.source(), report, &self.control)?;
         report.road = Some(if self.finished.is_some() { Road::Tables } else { Road::Libav });
@@ -159,13 +159,13 @@ impl Target {
     }
 
     /// A movie's own boxes, of what is to be told of them.
-    fn own_boxes(&self, media: &Media, movie: &Arc<Movie>, report: &mut Report) -> Option<Boxes> {
-        let told = self.as_told(movie, report)?;
+    fn own_boxes(&self, media: &Media, movie: &Arc<Movie>, report: &mut Report) -> Result<Option<Boxes>> {
+        let Some(told) = self.as_told(media, movie, report)? else { return Ok(None) };
         let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
         let tracks = streams.filter_map(|(stream, it)| {
             Some(Modelled { stream, source: number_of(movie, it)?, own: number_of(&told, it)? })
         });
-        Some(Boxes { tracks: tracks.collect(), is_own: true, movie: told })
+        Ok(Some(Boxes { tracks: tracks.collect(), is_own: true, movie: told }))
     }
 
     /// The boxes that libav's muxer has for a source of another kind. None, and nothing but what was read is reported,
@@ -228,11 +228,24 @@ impl Target {
     }
 
     /// A movie of the output's own kind, as it is to be told. None where a track's tables can't be meant.
-    fn as_told(&self, movie: &Arc<Movie>, report: &mut Report) -> Option<Arc<Movie>> {
+    fn as_told(&self, media: &Media, movie: &Arc<Movie>, report: &mut Report) -> Result<Option<Arc<Movie>>> {
         let movie = match self.strip {
-            Strip::Nothing => movie.clone(),
-            _ => self.stripped(movie, report)?,
+            Strip::Nothing => Some(movie.clone()),
+            _ => self.stripped(movie, report),
         };
+        let Some(movie) = movie else { return Ok(None) };
+        let mut reader = media.source().reader();
+        let mut read = |at: u64, into: &mut [u8]| {
+            mp4::exactly(|at, into| reader.read(at, into, &self.control), at, into)
+        };
+        let unknown = movie.may_name_places(&mut read)?;
+        report.bytes_read = report.bytes_read.saturating_add(reader.take_fetched());
+        if !unknown.is_empty() {
+            report.warn(format!(
+                "of {} nobody knows whether it names places in the file: it is kept as it is, and they are others now",
+                unknown.join(", ")
+            ));
+        }
         if movie.left_out > 0 {
             report.warn(format!(
                 "{} of the file's own boxes are left out: those behind the first {}, what ends beyond the file, and \
@@ -241,7 +254,7 @@ impl Target {
                 movie.others.len()
             ));
         }
-        Some(movie)
+        Ok(Some(movie))
     }
 
     /// A movie without what is not to be told. None where its tables can't be meant.
