@@ -265,7 +265,10 @@ impl Index {
         own.is_none_or(|own| match (own.is_encrypted(), theirs.is_encrypted()) {
             (false, false) => true,
             (true, true) => {
-                own.descriptions == theirs.descriptions && !changes_keys(own) && !changes_keys(theirs)
+                let pairs = || own.descriptions.iter().zip(&theirs.descriptions);
+                let are_like = own.descriptions.len() == theirs.descriptions.len()
+                    && pairs().all(|(own, theirs)| own.is_like(theirs));
+                are_like && !changes_keys(own) && !changes_keys(theirs)
             }
             _ => false,
         })

@@ -249,6 +249,42 @@ fn cuts_and_remuxes_are_the_same() {
     assert!(by_tables > 40, "{by_tables} by tables");
 }
 
+/// What parts state of their bit rates makes no sample descriptions of their own, which some players know but one of.
+#[test]
+fn parts_of_other_bit_rates_are_described_by_one() {
+    oracle!("bit rates");
+    let made = |name: &str, picture: &str, sound: &str| {
+        let inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-t", "2"];
+        let codecs = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "1"];
+        made_by_ffmpeg(name, &[&inputs[..], &codecs].concat())
+    };
+    let parts = [
+        made("slow-part.mp4", "color=s=64x48:r=25", "sine=r=48000"),
+        made("fast-part.mp4", "testsrc2=s=64x48:r=25", "anoisesrc=r=48000"),
+    ];
+    let sources = parts.each_ref().map(|part| Source::open(part).unwrap());
+    let clip = join(&sources, &Join::new(), &none()).unwrap();
+    assert_eq!((clip.report.road, clip.report.payload_copied), (Some(Road::Tables), 0));
+    assert_eq!(clip.report.warnings, Vec::<String>::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(&clip, folder.path(), "joined.mp4");
+    let found = inspect(&Source::open(&path).unwrap(), &none()).unwrap();
+    for track in &found.tracks {
+        assert_eq!(track.codecs.len(), 1, "{}: {:?}", track.handler, track.codecs);
+    }
+    let descriptions = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        find_all(&bytes, "moov/trak/mdia/minf/stbl/stsd")
+            .iter()
+            .map(|own| bytes[own.content()..own.end()].to_vec())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(descriptions(&path), descriptions(&parts[0]));
+    assert_ne!(descriptions(&parts[0]), descriptions(&parts[1]), "the parts state the same");
+    let pictures = |path: &Path| frames(path, "0:v:0").len();
+    assert_eq!(pictures(&path), parts.iter().map(|part| pictures(part)).sum::<usize>());
+}
+
 /// A second video has its keyframes elsewhere: it is shown from the beginning all the same.
 #[test]
 fn a_second_video_begins_with_the_first() {

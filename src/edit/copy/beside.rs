@@ -211,8 +211,8 @@ mod tests {
         // What was copied is slices of the source, and lies in it as it lay.
         let (found, bytes) = movie(&clip);
         let own = |kind: &[u8; 4]| found.tracks.iter().find(|track| &track.handler == kind).unwrap();
-        // Their bit rates (btrt) differ, if nothing else.
-        assert_eq!(own(b"vide").descriptions.len(), 3);
+        // What was encoded twice alike is described once, whatever its bit rates.
+        assert_eq!(own(b"vide").descriptions.len(), 2);
         let of_source: u64 = {
             let slices = clip
                 .rope
@@ -229,17 +229,17 @@ mod tests {
             own(b"soun").samples.as_ref().unwrap().walk(0).map(|sample| u64::from(sample.size)).sum();
         assert_eq!(of_source, copied - TOLD.len() as u64 + sound);
         // What is the result's own lies in front of its first sample, and behind the last one of what was encoded.
-        let held = |description: u32, last: bool| {
-            let of = |sample: &mp4::Sample| sample.description == description;
-            let samples = own(b"vide").samples.as_ref().unwrap().walk(0).filter(of);
-            let sample =
-                if last { samples.last() } else { samples.min_by_key(|sample| sample.decode) }.unwrap();
+        let samples: Vec<mp4::Sample> = own(b"vide").samples.as_ref().unwrap().walk(0).collect();
+        let parts: Vec<_> = samples.chunk_by(|a, b| a.description == b.description).collect();
+        let held = |sample: &mp4::Sample| {
             let place = usize::try_from(sample.place).unwrap();
             bytes[place..place + sample.size as usize].to_vec()
         };
-        assert!(held(2, false).starts_with(&TOLD) && held(1, true).ends_with(&END));
-        assert!(!held(2, true).ends_with(&END) && !held(3, false).starts_with(&TOLD));
-        assert_eq!(clip.report.payload_copied, 0);
+        let [head, copied, tail] = parts[..] else { panic!("{} parts", parts.len()) };
+        let (first, last) =
+            (|part: &[mp4::Sample]| held(&part[0]), |part: &[mp4::Sample]| held(&part[part.len() - 1]));
+        assert!(last(head).ends_with(&END) && first(copied).starts_with(&TOLD));
+        assert!(!last(copied).ends_with(&END) && !first(tail).starts_with(&TOLD));
 
         // Tracks lie beside each other: by the times of their decoding, up to a chunk of the source.
         let mut all: Vec<(u64, f64, u32)> = Vec::new();

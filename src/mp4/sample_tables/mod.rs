@@ -1,6 +1,7 @@
 //! The tables of a stbl (ISO/IEC 14496-12, 8.5 to 8.7): where samples lie, how large they are, and when they
 //! are decoded and composed. Their entries stay as they are in the file.
 
+mod alike;
 mod auxiliary;
 mod chunks;
 mod compact;

@@ -138,9 +138,9 @@ impl Draft {
         self.held().saturating_add(self.extras.would_hold(&track.extras, self.count, added))
     }
 
-    /// The number of a sample description among its own; one that is not there yet is added.
+    /// The number of a sample description among its own; one that says something else of a codec is added.
     pub(crate) fn describe(&mut self, description: &Description) -> u32 {
-        let place = self.descriptions.iter().position(|own| own == description).unwrap_or_else(|| {
+        let place = self.descriptions.iter().position(|own| own.is_like(description)).unwrap_or_else(|| {
             self.descriptions.push(description.clone());
             self.descriptions.len().saturating_sub(1)
         });
