@@ -454,10 +454,19 @@ fn runs_that_lie_are_no_tables() {
     let tfdt = |i: usize| find_all(&honest, "moof/traf/tfdt")[i].content() + 4;
     let trun = |i: usize| find_all(&honest, "moof/traf/trun")[i].content();
     type Lie<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
-    let lies: [Lie<'_>; 5] = [
+    let lies: [Lie<'_>; 6] = [
         ("late", &|bytes| put(bytes, tfdt(3), &(i64::MAX as u64).to_be_bytes())),
         ("later", &|bytes| put(bytes, tfdt(3), &u64::MAX.to_be_bytes())),
         ("back", &|bytes| put(bytes, tfdt(3), &[0; 8])),
+        // Samples of no bytes, more than the file has.
+        ("empty", &|bytes| {
+            let tfhd = find_all(&honest, "moof/traf/tfhd")[3].content();
+            let flags = honest[tfhd + 3];
+            assert_eq!(flags & 0x10, 0x10, "no default size");
+            let fields = [(1, 8), (2, 4), (8, 4)].iter().filter(|(flag, _)| flags & flag != 0);
+            put(bytes, tfhd + 8 + fields.map(|(_, len)| len).sum::<usize>(), &[0; 4]);
+            put(bytes, trun(3), &[0, 0, 0, 1, 0, 0x80, 0, 0]);
+        }),
         // Neither sizes nor durations of their own.
         ("many", &|bytes| put(bytes, trun(3), &[0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff])),
         ("nowhere", &|bytes| put(bytes, trun(3) + 8, &i32::MAX.to_be_bytes())),
