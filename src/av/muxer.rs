@@ -13,6 +13,7 @@ use ffmpeg_sys_next as ff;
 use std::{
     ffi::{CStr, c_int, c_void},
     ptr::{self, NonNull},
+    sync::OnceLock,
 };
 
 /// A muxer, by libav's short name.
@@ -34,6 +35,18 @@ impl Muxer {
             "aac" => "adts",
             other => other,
         };
+        // Each job asks for one of these several times, and libav compares the name with those of all it has.
+        const COMMON: [&str; 4] = ["mp4", "mov", "ipod", "matroska"];
+        static FOUND: [OnceLock<Muxer>; COMMON.len()] = [const { OnceLock::new() }; COMMON.len()];
+        let known = COMMON.iter().position(|common| *common == name).and_then(|at| FOUND.get(at));
+        if let Some(found) = known.and_then(OnceLock::get) {
+            return Ok(*found);
+        }
+        let found = Self::named(name)?;
+        Ok(known.map_or(found, |known| *known.get_or_init(|| found)))
+    }
+
+    fn named(name: &str) -> Result<Self> {
         let (c_name, file) = (c_string(name)?, c_string(&format!("output.{name}"))?);
         // SAFETY: the names are C strings; the results are static or NULL.
         let found = unsafe {

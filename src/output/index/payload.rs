@@ -83,8 +83,9 @@ pub(super) struct Part {
 
 /// What goes into the payload at once: a chunk, or what stands for some of the source's.
 enum Item<'a> {
-    /// And what of the result's own lies in front of it, and behind.
-    Chunk(SampleRun, [&'a [u8]; 2]),
+    /// And whether it is the first one of what is taken, and the last: what of the result's own lies around that goes
+    /// with it.
+    Chunk(SampleRun, [bool; 2]),
     Own(SampleRun, &'a Bytes),
     Silence {
         samples: u32,
@@ -106,8 +107,11 @@ struct Lane<'a> {
     part: usize,
     /// The lane whose samples go in front of these on the same track.
     behind: Option<usize>,
-    /// How many ranges were begun; what is left of the last one, and the first sample of that.
+    /// How many ranges were begun; of the last one when it is decoded, what it is, what is left of it, and the first
+    /// sample of that.
     begun: usize,
+    at: Timestamp,
+    range: Range<u32>,
     chunks: InChunks<'a>,
     sample: u32,
     next: Option<(Timestamp, Item<'a>)>,
@@ -120,8 +124,6 @@ impl<'a> Lane<'a> {
         let (track, samples) = taken.tables()?;
         let base = i32::try_from(track.scale).ok().and_then(|scale| Rational::new(1, scale));
         let base = base.unwrap_or(Rational { num: 1, den: 1 });
-        let chunks = samples.in_chunks(0, 0);
-        let (part, behind, begun, sample, next, described) = (0, None, 0, 0, None, (0, 0));
         let mut lane = Self {
             taken,
             track,
@@ -129,13 +131,15 @@ impl<'a> Lane<'a> {
             begins,
             base,
             timed,
-            part,
-            behind,
-            begun,
-            chunks,
-            sample,
-            next,
-            described,
+            part: 0,
+            behind: None,
+            begun: 0,
+            at: Timestamp::ZERO,
+            range: 0..0,
+            chunks: samples.in_chunks(0, 0),
+            sample: 0,
+            next: None,
+            described: (0, 0),
         };
         lane.next = lane.advance();
         Some(lane)
@@ -149,12 +153,12 @@ impl<'a> Lane<'a> {
                 return Some(self.chunk(run));
             }
             let (gap, range) = self.taken.ranges.get(self.begun)?;
-            let begins = *self.begins.get(self.begun)?;
+            self.at = *self.begins.get(self.begun)?;
             self.begun = self.begun.saturating_add(1);
+            (self.range, self.sample) = (range.clone(), range.start);
             self.chunks = self.samples.in_chunks(range.start, range.end);
-            self.sample = range.start;
             if let Some((samples, bytes)) = silence(self.samples, *gap) {
-                return Some((begins, Item::Silence { samples, bytes }));
+                return Some((self.at, Item::Silence { samples, bytes }));
             }
         }
     }
@@ -162,24 +166,19 @@ impl<'a> Lane<'a> {
     /// A chunk of the range that was begun last.
     #[inline]
     fn chunk(&mut self, run: SampleRun) -> (Timestamp, Item<'a>) {
-        let number = self.begun.saturating_sub(1);
-        let range = self.taken.ranges.get(number).map(|(_, range)| range.clone()).unwrap_or_default();
-        let mut at = self.begins.get(number).copied().unwrap_or(Timestamp::ZERO);
+        let mut at = self.at;
         if self.timed {
-            let since =
-                self.samples.decode_of(self.sample).saturating_sub(self.samples.decode_of(range.start));
+            let begun = self.samples.decode_of(self.range.start);
+            let since = self.samples.decode_of(self.sample).saturating_sub(begun);
             at = at.plus(Timestamp::from_ticks(since, self.base));
         }
-        let is_first = number == 0 && self.sample == range.start;
+        let is_first = self.begun == 1 && self.sample == self.range.start;
         self.sample = self.sample.saturating_add(run.samples);
-        let is_last = self.begun == self.taken.ranges.len() && self.sample >= range.end;
-        if let Some(own) = self.taken.first.as_ref().filter(|_| is_first) {
-            return (at, Item::Own(run, own));
+        let is_last = self.sample >= self.range.end && self.begun == self.taken.ranges.len();
+        match &self.taken.first {
+            Some(own) if is_first => (at, Item::Own(run, own)),
+            _ => (at, Item::Chunk(run, [is_first, is_last])),
         }
-        let around = &self.taken.around;
-        let front = if is_first { &*around.front } else { &[] };
-        let behind = if is_last { &*around.behind } else { &[] };
-        (at, Item::Chunk(run, [front, behind]))
     }
 
     fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
@@ -260,9 +259,12 @@ impl Payload {
             let Some((_, item)) = std::mem::replace(&mut lane.next, next) else { break };
             let Some(draft) = drafts.get_mut(lane.taken.track) else { continue };
             match item {
-                Item::Chunk(run, [front, behind]) => {
+                Item::Chunk(run, [is_first, is_last]) => {
                     let Some(part) = parts.get(lane.part) else { continue };
                     let description = lane.describe(run.description, draft);
+                    let around = &lane.taken.around;
+                    let front = if is_first { &*around.front } else { &[] };
+                    let behind = if is_last { &*around.behind } else { &[] };
                     shared.put(&mut self.bytes, front)?;
                     let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
                     self.items.note(&part.source, &run, at);
