@@ -118,9 +118,21 @@ fn copies(path: &Path) -> [(&'static str, Clip); 3] {
     ]
 }
 
+/// From FFmpeg 6.1 on libav reads items itself, and opens no file of which one has several parts.
+fn reads_items() -> bool {
+    let reads = lavf() > 59;
+    if reads {
+        skipped("this libav refuses files of which an item has several parts");
+    }
+    reads
+}
+
 #[test]
 fn items_lie_where_it_is_said() {
     oracle!("iloc");
+    if reads_items() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (path, own) = clip_with_bytes(folder.path());
     let bytes = fs::read(&path).unwrap();
@@ -185,6 +197,9 @@ fn items_lie_where_it_is_said() {
 #[test]
 fn items_cost_no_bytes_twice() {
     oracle!("iloc");
+    if reads_items() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (path, own) = clip_with_bytes(folder.path());
     let bytes = fs::read(&path).unwrap();
@@ -211,6 +226,9 @@ fn items_cost_no_bytes_twice() {
 #[test]
 fn items_that_lie_are_no_tables() {
     oracle!("iloc");
+    if reads_items() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (path, own) = clip_with_bytes(folder.path());
     let bytes = fs::read(&path).unwrap();

@@ -102,7 +102,8 @@ fn decrypted(path: &Path) -> Vec<BTreeSet<String>> {
         let (text, _) = ffmpeg(&[&options[..], &["-c", "copy", "-f", "framemd5", "-"]].concat());
         let text = String::from_utf8(text).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+        // Stream, dts, pts, duration, size, and the hash; FFmpeg 9 has side data behind it.
+        lines.map(|line| line.split(',').nth(5).unwrap().trim().to_owned()).collect()
     };
     vec![of("0:v"), of("0:a")]
 }
