@@ -85,7 +85,7 @@ pub(super) fn open_as(
     control: &Control,
 ) -> Result<Inner> {
     let Found { demuxer, promise, head, bytes_read: probed } = found;
-    let Index { tables, weighed, movie, stretches, bytes_read: of_index } =
+    let Index { tables, weighed, movie, stretches, names_places, bytes_read: of_index } =
         Index::of(&source, &head, demuxer, control)?;
     let options = OpenOptions {
         ignore_edit_lists: tables.is_some(),
@@ -161,7 +161,7 @@ pub(super) fn open_as(
         fragmented,
         cut_short: missing.is_some(),
         damaged,
-        names_places: movie.as_ref().is_some_and(|movie| movie.names_places),
+        names_places,
         warnings,
         info,
         bytes_read,
@@ -285,6 +285,8 @@ struct Index {
     tables: Option<mp4::Tables>,
     /// Its fragments are weighed as they are read.
     weighed: bool,
+    /// Boxes name places in the file, and not so that a copy by tables can say them anew.
+    names_places: bool,
     bytes_read: u64,
 }
 
@@ -295,7 +297,15 @@ impl Index {
         let is_far = !source.is_near();
         if !demuxer.is_mov() || !source.is_seekable() {
             let weighed = demuxer.is_mov() && is_far;
-            return Ok(Self { movie: None, stretches: None, tables: None, weighed, bytes_read: 0 });
+            let names_places = false;
+            return Ok(Self {
+                movie: None,
+                stretches: None,
+                tables: None,
+                weighed,
+                names_places,
+                bytes_read: 0,
+            });
         }
         let mut reader = source.reader();
         let mut read = |at: u64, into: &mut [u8]| {
@@ -313,6 +323,7 @@ impl Index {
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
             movie => movie.ok().flatten(),
         };
+        let names_places = movie.as_ref().is_some_and(|movie| movie.names_places);
         let none = mp4::Movie::default();
         let mut read = movie.as_ref().unwrap_or(&none).in_front_of(&mut read);
         // Of a source that is far away each fragment costs a request.
@@ -340,7 +351,7 @@ impl Index {
             }
             _ => (None, None),
         };
-        Ok(Self { movie, stretches, tables, weighed, bytes_read: reader.take_fetched() })
+        Ok(Self { movie, stretches, tables, weighed, names_places, bytes_read: reader.take_fetched() })
     }
 }
 

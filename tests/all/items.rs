@@ -8,6 +8,7 @@ use std::{
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
+use tempfile::TempDir;
 
 /// An item: its number, how it lies, what is added to the places of its parts, and these with their bytes.
 type Item = (u32, u16, u64, Vec<(u64, u64)>);
@@ -118,24 +119,25 @@ fn copies(path: &Path) -> [(&'static str, Clip); 3] {
     ]
 }
 
-/// From FFmpeg 6.1 on libav reads items itself, and opens no file of which one has several parts.
-fn reads_items() -> bool {
-    let reads = lavf() > 59;
-    if reads {
-        skipped("this libav refuses files of which an item has several parts");
+/// A clip with bytes in it for items, and where those lie. None where it can't be tested: from FFmpeg 6.1 on libav reads
+/// items itself, and opens no file of which one has several parts.
+fn clip_for_items() -> Option<(TempDir, PathBuf, u64, Vec<u8>)> {
+    if !has_oracle("iloc") {
+        return None;
     }
-    reads
-}
-
-#[test]
-fn items_lie_where_it_is_said() {
-    oracle!("iloc");
-    if reads_items() {
-        return;
+    if lavf() > 59 {
+        skipped("this libav refuses files of which an item has several parts");
+        return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let (path, own) = clip_with_bytes(folder.path());
     let bytes = fs::read(&path).unwrap();
+    Some((folder, path, own, bytes))
+}
+
+#[test]
+fn items_lie_where_it_is_said() {
+    let Some((folder, path, own, bytes)) = clip_for_items() else { return };
     let all = samples(&bytes);
     // The pictures at 0 s, at 2 s and at the end.
     let sample = |i: usize| (all[i].0 as u64, all[i].1 as u64);
@@ -196,13 +198,7 @@ fn items_lie_where_it_is_said() {
 /// What lies in a sample lies in it still, and is not there twice; what lies one in the other neither.
 #[test]
 fn items_cost_no_bytes_twice() {
-    oracle!("iloc");
-    if reads_items() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (path, own) = clip_with_bytes(folder.path());
-    let bytes = fs::read(&path).unwrap();
+    let Some((_folder, path, own, bytes)) = clip_for_items() else { return };
     let none = remux(&open(&path), &Remux::new(), &Control::new()).unwrap().rope.len();
     let samples: Vec<(u64, u64)> =
         samples(&bytes).iter().map(|(at, len)| (*at as u64, *len as u64)).collect();
@@ -225,13 +221,7 @@ fn items_cost_no_bytes_twice() {
 /// What can't be said anew goes by libav, which has no items.
 #[test]
 fn items_that_lie_are_no_tables() {
-    oracle!("iloc");
-    if reads_items() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (path, own) = clip_with_bytes(folder.path());
-    let bytes = fs::read(&path).unwrap();
+    let Some((_folder, path, own, bytes)) = clip_for_items() else { return };
     let one = |version, widths, base, place, len| iloc(version, widths, &[(1, 0, base, vec![(place, len)])]);
     let patched = |mut iloc: Vec<u8>, at: usize, new: &[u8]| {
         iloc[at..at + new.len()].copy_from_slice(new);
@@ -332,4 +322,18 @@ fn items_of_large_files_lie_where_it_is_said() {
             assert!(place + len <= clip.rope.len());
         }
     }
+}
+
+/// Also of a file that libav opens, for its time code.
+#[test]
+fn items_of_a_file_that_libav_opens_are_told_of() {
+    let Some((folder, path, own, _)) = clip_for_items() else { return };
+    let coded = folder.path().join("coded.mp4");
+    let inputs = ["-i", path.to_str().unwrap(), "-c", "copy", "-timecode", "01:00:00:00"];
+    ffmpeg(&[&inputs[..], &[coded.to_str().unwrap()]].concat());
+    let whole = meta(&iloc(1, NARROW, &[(1, 0, 0, vec![(own, 0)])]));
+    fs::write(&coded, [fs::read(&coded).unwrap(), whole].concat()).unwrap();
+    let clip = remux(&open(&coded), &Remux::new().format("mp4"), &Control::new()).unwrap();
+    assert_eq!(clip.report.road, Some(Road::Libav));
+    assert!(clip.report.warnings.iter().any(|told| told.contains("iloc")), "{:?}", clip.report.warnings);
 }
