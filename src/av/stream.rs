@@ -157,6 +157,18 @@ impl Stream {
         })
     }
 
+    /// The same once more.
+    pub(crate) fn again(&self) -> Result<Self> {
+        Ok(Self {
+            parameters: Parameters::copy_of(self.parameters.0.as_ptr())?,
+            #[cfg(not(libav_6_1))]
+            side_data: self.side_data.clone(),
+            metadata: self.metadata.clone(),
+            picture: self.picture.as_ref().map(super::packet::Packet::share).transpose()?,
+            ..*self
+        })
+    }
+
     pub(super) fn parameters(&self) -> *const ff::AVCodecParameters {
         self.parameters.0.as_ptr()
     }

@@ -8,7 +8,7 @@ use crate::{
     output::{
         self, Job, Operation,
         numbering::Extent,
-        target::{Opening, Target},
+        target::{Held, Opening, Target},
     },
     time::Rational,
 };
@@ -210,9 +210,7 @@ impl Copying {
         let opening = Opening {
             road: self.settings.road,
             ranges: &ranges,
-            extent,
-            chapters: &told,
-            allow_drops: self.settings.allow_drops,
+            held: Held { extent, chapters: &told, allow_drops: self.settings.allow_drops },
         };
         if !target.open_tables(&self.media, &opening, report)? {
             target.tell(&(&ranges, mode));

@@ -8,7 +8,7 @@ use crate::{
     output::{
         self, Clip, Job, Operation,
         numbering::{self, Extent},
-        target::{Opening, Target},
+        target::{Held, Opening, Target},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -134,9 +134,7 @@ impl Operation for Joining {
         let opening = Opening {
             road: self.settings.road,
             ranges: &[TimeRange::ALL],
-            extent,
-            chapters: &chapters,
-            allow_drops: self.settings.allow_drops,
+            held: Held { extent, chapters: &chapters, allow_drops: self.settings.allow_drops },
         };
         if target.open_tables(&first, &opening, report)? {
             if self.parts(&first, target, report, control)? {

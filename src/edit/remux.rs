@@ -8,7 +8,7 @@ use crate::{
     output::{
         self, Clip, Job, Operation,
         numbering::Extent,
-        target::{Opening, Target},
+        target::{Held, Opening, Target},
     },
     time::Rational,
 };
@@ -138,9 +138,7 @@ impl Remuxing {
         let opening = Opening {
             road: self.settings.road,
             ranges: &[TimeRange::ALL],
-            extent: Extent::Whole,
-            chapters: &chapters,
-            allow_drops: self.settings.allow_drops,
+            held: Held { extent: Extent::Whole, chapters: &chapters, allow_drops: self.settings.allow_drops },
         };
         if !target.open_tables(&self.media, &opening, report)? {
             target.open(&self.media, Extent::Whole, chapters, self.settings.allow_drops, report)?;

@@ -33,7 +33,7 @@ const PRIMING: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
 /// `known`: when each stream is first shown by its own ticks, where the demuxer has no packets to tell.
 pub(super) fn extent(
-    mut demux: Option<&mut Demux>,
+    demux: Option<&mut Demux>,
     header: &Header,
     demuxer: Demuxer,
     (streams, timelines): (&[Stream], &[Timeline]),
@@ -91,7 +91,7 @@ pub(super) fn extent(
         let track = streams.get(i).and_then(|stream| tables.track(stream.id()));
         track.and_then(|track| track.times).filter(|_| !tables.fragmented).map(|times| times.first)
     };
-    if let Some(demux) = demux.take()
+    if let Some(demux) = demux
         && known.is_none()
         && counted.iter().any(|i| !edited(*i) && told(*i).is_none())
     {

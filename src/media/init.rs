@@ -74,7 +74,7 @@ pub(super) fn first_shown(movie: &Movie, stream: &Stream) -> Option<i64> {
 }
 
 fn track_of<'a>(movie: &'a Movie, stream: &Stream) -> Option<(&'a Track, &'a Samples)> {
-    let track = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id))?;
+    let track = movie.tracks.get(movie.number_of(stream.id())?)?;
     Some((track, track.samples.as_ref().ok()?))
 }
 

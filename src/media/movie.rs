@@ -18,8 +18,8 @@ const APART: Timestamp = Timestamp::from_nanos(10_000_000_000);
 
 impl Media {
     /// What an MP4's own tables say of all samples that a range needs, by the presentation clock. None where they
-    /// can't serve for all streams: where samples lie in other files, or can't be decrypted from copies, or where something is
-    /// damaged.
+    /// can't serve for all streams: where samples lie in other files, or can't be decrypted from copies, or where
+    /// something is damaged.
     pub(crate) fn movie(
         &self,
         range: TimeRange,

@@ -228,6 +228,11 @@ impl Movie {
         }
     }
 
+    /// The number of the track that libav numbers its stream by.
+    pub(crate) fn number_of(&self, id: i32) -> Option<usize> {
+        self.tracks.iter().position(|track| i32::try_from(track.id) == Ok(id))
+    }
+
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }

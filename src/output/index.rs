@@ -200,18 +200,7 @@ impl Index {
             if self.numbers.contains(&number) {
                 continue;
             }
-            let count = track.samples.as_ref().map_or(0, mp4::Samples::count);
-            let (movie, ranges) = (movie.clone(), vec![(0, 0..count)]);
-            made.push(Taken {
-                track: self.drafts.len(),
-                movie,
-                number,
-                ranges,
-                last: 0,
-                first: None,
-                around: Around::default(),
-                described: None,
-            });
+            made.push(Taken::all(self.drafts.len(), &movie, number));
             self.drafts.push(Draft::new(track.scale));
             self.own.push(number);
         }
@@ -331,7 +320,8 @@ impl<'a> Parts<'a> {
     }
 
     /// The brands and the moov, the source's other boxes, and the payload. `places`: what each of the moov's tables
-    /// of places names of the payload, first of each track its chunks. `items`: where items lie in it. `moov` makes it behind the brands, with places of 64 bits or of 32.
+    /// of places names of the payload, first of each track its chunks. `items`: where items lie in it. `moov` makes it
+    /// behind the brands, with places of 64 bits or of 32.
     fn lay_out(
         &self,
         payload: &Rope,

@@ -8,6 +8,7 @@ mod write;
 
 pub(crate) use super::track::{KeptOrigin, Origin};
 pub(crate) use begin::Comes;
+pub(crate) use model::Held;
 pub(crate) use tables::Opening;
 
 use super::{

@@ -1,11 +1,7 @@
 //! A stream that an encoder makes out of another.
 
 use super::{Parameters, SideDataType, Stream};
-use crate::{
-    Result,
-    av::{check, packet::Packet},
-    time::Rational,
-};
+use crate::{Result, av::check, time::Rational};
 use ffmpeg_sys_next as ff;
 
 impl Stream {
@@ -31,26 +27,14 @@ impl Stream {
         self.parameters.add_side_data(kind, bytes)
     }
 
-    /// The same once more.
-    pub(crate) fn again(&self) -> Result<Self> {
-        Ok(Self {
-            parameters: Parameters::copy_of(self.parameters.0.as_ptr())?,
-            #[cfg(not(libav_6_1))]
-            side_data: self.side_data.clone(),
-            metadata: self.metadata.clone(),
-            picture: self.picture.as_ref().map(Packet::share).transpose()?,
-            ..*self
-        })
-    }
-
     /// What a muxer is told of a stream that is copied with its codec's configuration in front of it.
     pub(crate) fn configured(source: &Self, extradata: &[u8]) -> Result<Self> {
-        let parameters = Parameters::copy_of(source.parameters.0.as_ptr())?;
+        let stream = Self { picture: None, ..source.again()? };
         let padding = usize::try_from(ff::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(64);
         // SAFETY: the parameters are live and ours; the new configuration is libav's allocation, zeros behind
         // its bytes, which is freed with them, as the old one is now.
         unsafe {
-            let to = &mut *parameters.0.as_ptr();
+            let to = &mut *stream.parameters.0.as_ptr();
             let new = ff::av_mallocz(extradata.len().saturating_add(padding)).cast::<u8>();
             if new.is_null() {
                 return Err(crate::Error::new(
@@ -63,14 +47,7 @@ impl Stream {
             to.extradata = new;
             to.extradata_size = i32::try_from(extradata.len()).unwrap_or(0);
         }
-        Ok(Self {
-            parameters,
-            #[cfg(not(libav_6_1))]
-            side_data: source.side_data.clone(),
-            metadata: source.metadata.clone(),
-            picture: None,
-            ..*source
-        })
+        Ok(stream)
     }
 
     /// The same stream with the codec that it has, where its container says AC-3 of E-AC-3.

@@ -48,7 +48,7 @@ mod tests {
         output::{
             Job, Operation,
             numbering::Extent,
-            target::{Opening, Target},
+            target::{Held, Opening, Target},
         },
         synth,
         transcode::{AudioCodec, AudioSettings, VideoCodec, VideoSettings},
@@ -94,9 +94,7 @@ mod tests {
             let opening = Opening {
                 road: Road::Tables,
                 ranges: &[TimeRange::ALL],
-                extent: Extent::Several,
-                chapters: &[],
-                allow_drops: false,
+                held: Held { extent: Extent::Several, chapters: &[], allow_drops: false },
             };
             assert!(target.open_tables(&self.source, &opening, report)?);
             let kind = |track: &&Feed| self.source.streams()[track.stream].kind();

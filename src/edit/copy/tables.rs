@@ -33,8 +33,7 @@ impl Copy<'_, '_> {
             .lanes
             .iter()
             .map(|lane| {
-                let id = u32::try_from(self.media.streams().get(lane.stream)?.id()).ok()?;
-                let number = movie.tracks.iter().position(|track| track.id == id)?;
+                let number = movie.number_of(self.media.streams().get(lane.stream)?.id())?;
                 let track = movie.tracks.get(number)?;
                 Some((number, track, track.samples.as_ref().ok()?))
             })

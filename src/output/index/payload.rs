@@ -42,6 +42,21 @@ pub(crate) struct Around {
 }
 
 impl Taken {
+    /// All samples of a movie's track, as they are there.
+    pub(super) fn all(track: usize, movie: &Arc<Movie>, number: usize) -> Self {
+        let samples = movie.tracks.get(number).and_then(|track| track.samples.as_ref().ok());
+        Self {
+            track,
+            movie: movie.clone(),
+            number,
+            ranges: vec![(0, 0..samples.map_or(0, Samples::count))],
+            last: 0,
+            first: None,
+            around: Around::default(),
+            described: None,
+        }
+    }
+
     /// Its track in the source. None for one whose tables can't be meant.
     pub(super) fn tables(&self) -> Option<(&mp4::Track, &Samples)> {
         let track = self.movie.tracks.get(self.number)?;

@@ -4,7 +4,7 @@ use super::{
     Parts, Taken,
     besides::Besides,
     items::Items,
-    payload::{Around, Part, Payload, packets},
+    payload::{Part, Payload, packets},
 };
 use crate::{
     Control, Report, Result, Rope, Source,
@@ -36,20 +36,8 @@ pub(crate) fn whole(
         if !track.can_be_copied() || track.edits.iter().flatten().any(is_open) {
             return Ok(None);
         }
-        let all = 0..samples.count();
-        made.packets = made.packets.saturating_add(packets(samples, &all));
-        let ranges = vec![(0, all)];
-        let (movie, described) = (movie.clone(), None);
-        let part = Taken {
-            track: number,
-            movie,
-            number,
-            ranges,
-            last: 0,
-            first: None,
-            around: Around::default(),
-            described,
-        };
+        made.packets = made.packets.saturating_add(packets(samples, &(0..samples.count())));
+        let part = Taken::all(number, movie, number);
         taken.push((part, vec![Timestamp::ZERO]));
     }
     limits.hold_written(made.packets)?;

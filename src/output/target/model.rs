@@ -1,16 +1,25 @@
 //! What libav's muxer makes of a source's streams: the boxes that a container has around samples of another kind of
 //! MP4, which come by tables.
 
-use super::{Destination, Device, Layout, Origin, Target, tables::Opening};
+use super::{Destination, Device, Layout, Origin, Target};
 use crate::{
-    Error, ErrorKind, Limits, Media, Report, Result, Rope,
-    av::{packet::Packet, stream::Stream},
+    Error, ErrorKind, Limits, Media, Report, Result, Rope, Source, Strip,
+    av::{input::RawChapter, packet::Packet, stream::Stream},
     mp4::{self, Movie},
+    output::numbering::Extent,
 };
 use std::sync::Arc;
 
 /// Bytes that stand for a sample which libav's muxer does not look into.
 const STAND_IN: [u8; 4096] = [0; 4096];
+
+/// What an output is to hold of a source.
+pub(crate) struct Held<'a> {
+    pub extent: Extent,
+    /// Those that are known by now.
+    pub chapters: &'a [RawChapter],
+    pub allow_drops: bool,
+}
 
 /// A file that libav's muxer wrote, with one sample in each track.
 pub(super) struct Model {
@@ -66,13 +75,13 @@ impl Target {
         &self,
         media: &Media,
         movie: &Movie,
-        opening: &Opening<'_>,
+        held: &Held<'_>,
         report: &mut Report,
     ) -> Result<Option<Model>> {
         let mut muxing = Self::new(&self.name, Destination::Rope, Layout::Indexed, &self.control)?;
         muxing.set_strip(self.strip);
-        let chapters = opening.chapters.to_vec();
-        muxing.open(media, opening.extent, chapters, opening.allow_drops, report)?;
+        let chapters = held.chapters.to_vec();
+        muxing.open(media, held.extent, chapters, held.allow_drops, report)?;
         let mut tracks = Vec::new();
         for (track, stream) in muxing.templates.clone().into_iter().enumerate() {
             let Some(it) = media.streams().get(stream) else { return Ok(None) };
@@ -81,7 +90,7 @@ impl Target {
                 muxing.write_cover(track, picture, written)?;
                 continue;
             }
-            let Some(source) = number_of(movie, it) else { return Ok(None) };
+            let Some(source) = movie.number_of(it.id()) else { return Ok(None) };
             let Some(of) = movie.tracks.get(source).filter(|of| self.takes_as_it_is(it, of)) else {
                 return Ok(None);
             };
@@ -117,6 +126,46 @@ impl Target {
         let mut others = movie.tracks.iter().enumerate().filter(|(number, _)| !is_own(*number));
         let is_whole = others.all(|(_, track)| is_chapters(&movie, track));
         Ok(is_whole.then(|| Model { file, movie: Arc::new(movie), tracks }))
+    }
+
+    /// A model, unless something is wrong with it: that is found again by packets, and told then.
+    pub(super) fn model_if_any(
+        &self,
+        media: &Media,
+        movie: &Movie,
+        held: &Held<'_>,
+        report: &mut Report,
+    ) -> Result<Option<Model>> {
+        match self.model(media, movie, held, report) {
+            Err(error) if error.is_final() => Err(error),
+            model => Ok(model.ok().flatten()),
+        }
+    }
+
+    /// Warns of what describes a source and the muxer does not write here.
+    pub(super) fn tell_lost_tags(&self, media: &Media, model: &Model, report: &mut Report) {
+        const OF_FILES: [&str; 5] =
+            ["major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"];
+        if self.strip == Strip::Metadata {
+            return;
+        }
+        let Ok(made) = Media::open_with(Source::from_rope(model.file.clone()), &self.control) else { return };
+        let is_kept = |key: &str, value: &str| {
+            made.metadata().iter().any(|(own, written)| own == key || written == value)
+        };
+        let is_meant = |key: &str| {
+            let is_told = self.strip == Strip::Location && key.contains("location");
+            !OF_FILES.contains(&key) && !is_told
+        };
+        let lost = media.metadata().iter().filter(|(key, value)| is_meant(key) && !is_kept(key, value));
+        let lost: Vec<&str> = lost.map(|(key, _)| key.as_str()).collect();
+        if !lost.is_empty() {
+            report.warn(format!(
+                "{} has no place for some metadata, which is left out: {}",
+                self.name,
+                lost.join(", ")
+            ));
+        }
     }
 
     /// What the muxer wrote.
@@ -172,12 +221,6 @@ impl Target {
 fn is_chapters(movie: &Movie, track: &mp4::Track) -> bool {
     let mut references = movie.tracks.iter().flat_map(|other| &other.references);
     references.any(|(kind, ids)| kind == b"chap" && ids.contains(&track.id))
-}
-
-/// The number of a stream's track.
-pub(super) fn number_of(movie: &Movie, stream: &Stream) -> Option<usize> {
-    let id = u32::try_from(stream.id()).ok()?;
-    movie.tracks.iter().position(|track| track.id == id)
 }
 
 /// For how many ticks of a scale so many bytes of a track last: by that the muxer finds its bit rate, which is in

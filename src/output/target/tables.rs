@@ -2,14 +2,11 @@
 
 use super::{
     Device, Layout, Target,
-    model::{Model, Modelled, number_of},
+    model::{Held, Modelled},
 };
 use crate::{
     Error, ErrorKind, Media, Report, Result, Road, Rope, Source, Strip, TimeRange,
-    av::{
-        input::RawChapter,
-        stream::{Stream, StreamKind},
-    },
+    av::stream::{Stream, StreamKind},
     mp4::{self, Description, Movie},
     output::{
         clock::Clock,
@@ -27,10 +24,7 @@ pub(crate) struct Opening<'a> {
     pub road: Road,
     /// What will be taken of the source.
     pub ranges: &'a [TimeRange],
-    pub extent: Extent,
-    /// Those that are known by now.
-    pub chapters: &'a [RawChapter],
-    pub allow_drops: bool,
+    pub held: Held<'a>,
 }
 
 /// The source that an index was begun with.
@@ -65,7 +59,7 @@ impl Target {
         };
         let boxes = match self.is_of_kind(&movie) {
             true => self.own_boxes(media, &movie, report)?,
-            false => self.boxes_of_kind(media, &movie, opening, report)?,
+            false => self.boxes_of_kind(media, &movie, &opening.held, report)?,
         };
         let Some(boxes) = boxes else { return Ok(false) };
         warn_of_unknown(if boxes.is_own { &boxes.movie } else { &movie }, media, report);
@@ -101,14 +95,14 @@ impl Target {
         }
         self.tracks = tracks;
         self.templates = boxes.tracks.iter().map(|of| of.stream).collect();
-        self.chapters = opening.chapters.to_vec();
+        self.chapters = opening.held.chapters.to_vec();
         self.index = Some(Box::new(index));
         self.begun = Some(Begun {
             media: media.clone(),
             movie,
-            extent: opening.extent,
-            allow_drops: opening.allow_drops,
-            is_parted: !opening.chapters.is_empty(),
+            extent: opening.held.extent,
+            allow_drops: opening.held.allow_drops,
+            is_parted: !opening.held.chapters.is_empty(),
         });
         report.road = Some(Road::Tables);
         media.source().check_unchanged()?;
@@ -163,7 +157,7 @@ impl Target {
         let Some(told) = self.as_told(media, movie, report)? else { return Ok(None) };
         let streams = media.streams().iter().enumerate().filter(|(_, stream)| !stream.is_picture());
         let tracks = streams.filter_map(|(stream, it)| {
-            Some(Modelled { stream, source: number_of(movie, it)?, own: number_of(&told, it)? })
+            Some(Modelled { stream, source: movie.number_of(it.id())?, own: told.number_of(it.id())? })
         });
         Ok(Some(Boxes { tracks: tracks.collect(), is_own: true, movie: told }))
     }
@@ -174,57 +168,17 @@ impl Target {
         &self,
         media: &Media,
         movie: &Movie,
-        opening: &Opening<'_>,
+        held: &Held<'_>,
         report: &mut Report,
     ) -> Result<Option<Boxes>> {
         let mut made = report.clone();
-        let Some(model) = self.model_if_any(media, movie, opening, &mut made)? else {
+        let Some(model) = self.model_if_any(media, movie, held, &mut made)? else {
             report.bytes_read = made.bytes_read;
             return Ok(None);
         };
         *report = made;
         self.tell_lost_tags(media, &model, report);
         Ok(Some(Boxes { movie: model.movie, is_own: false, tracks: model.tracks }))
-    }
-
-    /// A model, unless something is wrong with it: that is found again by packets, and told then.
-    fn model_if_any(
-        &self,
-        media: &Media,
-        movie: &Movie,
-        opening: &Opening<'_>,
-        report: &mut Report,
-    ) -> Result<Option<Model>> {
-        match self.model(media, movie, opening, report) {
-            Err(error) if error.is_final() => Err(error),
-            model => Ok(model.ok().flatten()),
-        }
-    }
-
-    /// Warns of what describes a source and the muxer does not write here.
-    fn tell_lost_tags(&self, media: &Media, model: &Model, report: &mut Report) {
-        const OF_FILES: [&str; 5] =
-            ["major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"];
-        if self.strip == Strip::Metadata {
-            return;
-        }
-        let Ok(made) = Media::open_with(Source::from_rope(model.file.clone()), &self.control) else { return };
-        let is_kept = |key: &str, value: &str| {
-            made.metadata().iter().any(|(own, written)| own == key || written == value)
-        };
-        let is_meant = |key: &str| {
-            let is_told = self.strip == Strip::Location && key.contains("location");
-            !OF_FILES.contains(&key) && !is_told
-        };
-        let lost = media.metadata().iter().filter(|(key, value)| is_meant(key) && !is_kept(key, value));
-        let lost: Vec<&str> = lost.map(|(key, _)| key.as_str()).collect();
-        if !lost.is_empty() {
-            report.warn(format!(
-                "{} has no place for some metadata, which is left out: {}",
-                self.name,
-                lost.join(", ")
-            ));
-        }
     }
 
     /// A movie of the output's own kind, as it is to be told. None where a track's tables can't be meant.
@@ -296,7 +250,7 @@ impl Target {
             if stream.is_picture() {
                 continue;
             }
-            let theirs = u32::try_from(stream.id()).ok().and_then(|id| movie.track(id));
+            let theirs = movie.number_of(stream.id()).and_then(|number| movie.tracks.get(number));
             if theirs.is_some_and(|theirs| !index.can_go_on(track.index, theirs)) {
                 return Ok(false);
             }
@@ -330,7 +284,7 @@ impl Target {
             let Some(it) = media.streams().get(*stream).filter(|stream| !stream.is_picture()) else {
                 continue;
             };
-            let own = number_of(movie, it).and_then(|number| movie.tracks.get(number));
+            let own = movie.number_of(it.id()).and_then(|number| movie.tracks.get(number));
             let Some(own) = own.filter(|own| is_own || self.takes_as_it_is(it, own)) else { return Ok(None) };
             let keeps = is_of_kind && own.descriptions.iter().all(|own| index.reads_name(*track, own.kind));
             let like = self.templates.get(*track).and_then(|like| begun.media.streams().get(*like));
@@ -341,16 +295,10 @@ impl Target {
                 _ if is_of_kind => None,
                 _ => {
                     if model.is_none() {
-                        let opening = Opening {
-                            road: Road::Tables,
-                            ranges: &[TimeRange::ALL],
-                            extent: Extent::Several,
-                            chapters: &[],
-                            allow_drops: true,
-                        };
+                        let held = Held { extent: Extent::Several, chapters: &[], allow_drops: true };
                         // What is left out of it is told by who compares the streams.
                         let mut unheard = Report::default();
-                        model = self.model_if_any(media, movie, &opening, &mut unheard)?;
+                        model = self.model_if_any(media, movie, &held, &mut unheard)?;
                         report.bytes_read = report.bytes_read.saturating_add(unheard.bytes_read);
                     }
                     let model = model.as_ref();
@@ -391,15 +339,10 @@ impl Target {
             && !index.has_own_boxes()
             && (begun.is_parted || !self.chapters.is_empty())
         {
-            let opening = Opening {
-                road: Road::Tables,
-                ranges: &[TimeRange::ALL],
-                extent: begun.extent,
-                chapters: &self.chapters,
-                allow_drops: begun.allow_drops,
-            };
+            let (extent, allow_drops) = (begun.extent, begun.allow_drops);
+            let held = Held { extent, chapters: &self.chapters, allow_drops };
             let mut unheard = Report::default();
-            let model = self.model(&begun.media, &begun.movie, &opening, &mut unheard)?;
+            let model = self.model(&begun.media, &begun.movie, &held, &mut unheard)?;
             report.bytes_read = report.bytes_read.saturating_add(unheard.bytes_read);
             let model = model.ok_or_else(|| Error::new(ErrorKind::Bug, "chapters changed what a file is"))?;
             index.replace_boxes(model.movie, Source::from_rope(model.file), &self.control)?;
@@ -438,7 +381,7 @@ fn are_described_alike(one: &Stream, other: &Stream) -> bool {
 fn warn_of_unknown(movie: &Movie, media: &Media, report: &mut Report) {
     for (number, track) in movie.tracks.iter().enumerate() {
         let has_samples = track.samples.as_ref().is_ok_and(|samples| samples.count() > 0);
-        let is_known = |stream: &Stream| number_of(movie, stream) == Some(number);
+        let is_known = |stream: &Stream| movie.number_of(stream.id()) == Some(number);
         if has_samples && !media.streams().iter().any(is_known) {
             report.warn(format!("track {} is left out: libav has no stream for it", track.id));
         }
