@@ -16,7 +16,10 @@ pub fn mp4_tables(data: &[u8]) -> Result<()> {
         let fragments = mp4::Fragments::read(&mut read, len, &movie, &limits)?;
         movie.tracks.iter().try_for_each(|track| looked_up(fragments.view(track)))?;
         mp4::Tables::of(&movie);
-        mp4::with_first_samples(&movie, |_| 100)?;
+        mp4::with_first_samples(&movie, |number, _| match number % 2 {
+            0 => mp4::First::Samples(100),
+            _ => mp4::First::Whole(2, data.get(..8).unwrap_or_default().to_vec().into()),
+        })?;
         movie.with_fragments(&fragments, len, &limits)?;
     }
     mp4::Tables::read(&mut read, len).map(drop)

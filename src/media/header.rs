@@ -7,6 +7,7 @@ use crate::{
         input::{Estimate, RawChapter},
         stream::Stream,
     },
+    time::Timestamp,
 };
 use bytes::Bytes;
 
@@ -32,6 +33,21 @@ impl Header {
             start: input.start(),
             duration: input.duration(),
             duration_from: input.duration_from(),
+        }
+    }
+
+    /// Chapters of which it is not told when they end, as Nero's list of them does not, end where the next one begins,
+    /// and the last one with the media (avformat/demux.c: compute_chapters_end). `until`: when that is, on the file's
+    /// clock.
+    pub(super) fn end_chapters(&mut self, until: Option<Timestamp>) {
+        let begins = |chapter: &RawChapter| Timestamp::from_ticks(chapter.start, chapter.base);
+        let mut starts: Vec<_> = self.chapters.iter().map(begins).collect();
+        starts.sort_unstable();
+        for chapter in self.chapters.iter_mut().filter(|chapter| chapter.end < chapter.start) {
+            let begins = begins(chapter);
+            let next = starts.get(starts.partition_point(|start| *start <= begins)).copied();
+            let ends = next.into_iter().chain(until).min().unwrap_or(begins);
+            chapter.end = ends.ticks(chapter.base).max(chapter.start);
         }
     }
 }

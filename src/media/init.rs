@@ -4,9 +4,11 @@
 use crate::{
     Result,
     av::stream::{Indexed, Stream, StreamKind},
-    mp4::{self, Movie, Samples, Track},
+    mp4::{self, First, Movie, Samples, Track},
     time::{Rational, convert},
 };
+use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// Samples that a decoder keeps back to show them in order, at most (libavcodec's MAX_DELAY).
 const MOST_DELAYED: usize = 16;
@@ -14,19 +16,47 @@ const MOST_DELAYED: usize = 16;
 /// Pictures whose order is looked at: those of a fortnight. A number states billions.
 const MOST_LOOKED_AT: u32 = 1 << 26;
 
+/// Bytes of samples that libav is shown, at most, and titles of chapters among them: more than anybody writes.
+const MOST_SHOWN: u64 = 1 << 20;
+const MOST_TITLES: u32 = 1 << 14;
+
 /// Larger ones are damage to libav, which leaves them out (mov.c: mov_build_index).
 const LARGEST: u32 = 0x3fff_ffff;
 
-/// Whether the tables of all tracks say what libav would tell of them, and of the file: what it reads of samples
-/// when it opens a file are titles of chapters and time codes.
-pub(super) fn serves(movie: &Movie) -> bool {
-    let serves = |track: &Track| {
-        let Ok(samples) = &track.samples else { return false };
-        let is_read = &track.handler == b"tmcd" || track.references.iter().any(|(kind, _)| kind == b"chap");
+/// Of each track, how many of its first samples libav reads when it opens a file, if it reads any.
+pub(super) struct Shown(Vec<Option<u32>>);
+
+/// What libav is to be shown of samples, where the tables of all tracks, with that, say what it would tell of them and of
+/// the file.
+pub(super) fn serves(movie: &Movie) -> Option<Shown> {
+    let ids: Vec<u32> = movie.tracks.iter().map(|track| track.id).collect();
+    let chapters =
+        movie.tracks.iter().flat_map(|track| &track.references).filter(|(kind, _)| kind == b"chap");
+    let titles: BTreeSet<u32> =
+        chapters.flat_map(|(_, of)| of).copied().filter(|id| ids.contains(id)).collect();
+    let mut room = MOST_SHOWN;
+    let shown = movie.tracks.iter().map(|track| {
+        let samples = track.samples.as_ref().ok()?;
         let timed = samples.count() == 0 || samples.decoded() > 0;
-        track.is_plain() && !is_read && timed && track.scale > 0 && samples.sizes.largest() <= LARGEST
-    };
-    !movie.tracks.is_empty() && movie.tracks.iter().all(serves)
+        if !track.is_plain() || !timed || track.scale == 0 || samples.sizes.largest() > LARGEST {
+            return None;
+        }
+        // All titles (mov.c: mov_read_chapters), the first time code (mov_read_timecode_track, mov_read_rtmd_track).
+        let is_code = |kind| &track.handler == kind || track.descriptions.iter().any(|own| &own.kind == kind);
+        let are_titles = titles.contains(&track.id);
+        if !are_titles && !is_code(b"tmcd") && !is_code(b"rtmd") {
+            return Some(None);
+        }
+        let count = if are_titles { samples.count() } else { samples.count().min(1) };
+        let bytes = samples.sizes.between(0, count);
+        room = room.checked_sub(bytes)?;
+        let is_simple = track.descriptions.len() == 1 && track.is_whole && samples.blocks.is_none();
+        // It reads a code of so many bytes, however long the sample is.
+        let is_enough = are_titles || bytes == 0 || bytes >= if is_code(b"rtmd") { 18 } else { 4 };
+        // Pictures of chapters are packets to it.
+        (is_simple && is_enough && count <= MOST_TITLES && &track.handler != b"vide").then_some(Some(count))
+    });
+    Some(Shown(shown.collect::<Option<_>>()?)).filter(|_| !movie.tracks.is_empty())
 }
 
 /// Whether tables can serve for copies of all these streams: each has a track of its ticks, whose samples lie in
@@ -45,14 +75,36 @@ pub(super) fn serves_copies(movie: &Movie, streams: &[Stream]) -> bool {
 /// (mov.c: mov_build_index).
 const GUESSED_BY: u32 = 100;
 
-/// What libav is given in place of the file: it says nothing of how long anything is. An error for tables that can't be
-/// written anew.
-pub(super) fn of(movie: &Movie) -> Result<Vec<u8>> {
-    let begins = |track: &Track| match &track.samples {
-        Ok(samples) if &track.handler == b"vide" && samples.step().is_none() => GUESSED_BY,
-        _ => 0,
-    };
-    mp4::with_first_samples(movie, begins)
+/// What libav is given in place of the file: it says nothing of how long anything is. `read` reads the file. An error
+/// for tables that can't be written anew, and for samples that can't be read.
+pub(super) fn of(movie: &Movie, shown: &Shown, read: &mut mp4::Read<'_>) -> Result<Vec<u8>> {
+    let mut whole = Vec::with_capacity(movie.tracks.len());
+    for (track, count) in movie.tracks.iter().zip(&shown.0) {
+        let samples = count.and_then(|count| Some((count, track.samples.as_ref().ok()?)));
+        whole.push(samples.map(|(count, samples)| bytes_of(samples, count, read)).transpose()?);
+    }
+    mp4::with_first_samples(movie, |number, track| {
+        if let Some(Some((count, bytes))) = whole.get(number) {
+            return First::Whole(*count, bytes.clone());
+        }
+        First::Samples(match &track.samples {
+            Ok(samples) if &track.handler == b"vide" && samples.step().is_none() => GUESSED_BY,
+            _ => 0,
+        })
+    })
+}
+
+/// So many of a track's first samples.
+fn bytes_of(samples: &Samples, count: u32, read: &mut mp4::Read<'_>) -> Result<(u32, Bytes)> {
+    let mut all = Vec::new();
+    for run in samples.in_chunks(0, count) {
+        let begins = all.len();
+        all.resize(begins.saturating_add(usize::try_from(run.bytes).unwrap_or(usize::MAX)), 0);
+        if let Some(into) = all.get_mut(begins..) {
+            read(run.place, into)?;
+        }
+    }
+    Ok((count, all.into()))
 }
 
 /// How long the movie is by its header, in microseconds: where there are fragments that counts for nothing
@@ -157,7 +209,7 @@ mod tests {
                 let name = path.extension().unwrap_or_default();
                 let Ok(Some(movie)) = Movie::read(&mut read, len, control.get_limits()) else { continue };
                 let is_one = ["mp4", "m4a", "mov"].iter().any(|known| *known == name);
-                if !is_one || movie.fragmented || !super::serves(&movie) {
+                if !is_one || movie.fragmented || super::serves(&movie).is_none() {
                     continue;
                 }
                 let options =
@@ -169,10 +221,12 @@ mod tests {
                 let demuxer = demuxer.unwrap();
                 let facts = |source: &Source, movie: Option<&Movie>| {
                     let demux = open::context(source, demuxer, options, &control).unwrap();
+                    let (chapters, tags) = (demux.input.chapters(), demux.input.metadata());
                     let streams = (0..demux.input.stream_count()).map(|i| demux.input.stream(i).unwrap());
                     let mut streams: Vec<_> = streams.collect();
                     assert!(movie.is_none_or(|movie| super::tell(movie, &mut streams)));
-                    streams.iter().map(crate::av::stream::Stream::facts).collect::<Vec<_>>()
+                    let facts = streams.iter().map(crate::av::stream::Stream::facts).collect::<Vec<_>>();
+                    (facts, format!("{chapters:?} {tags:?}"))
                 };
                 let tables = mp4::Tables::read(&mut read, len).unwrap().unwrap();
                 assert_eq!(
@@ -181,7 +235,9 @@ mod tests {
                     "{}",
                     path.display()
                 );
-                let told = facts(&Source::from_bytes(super::of(&movie).unwrap()), Some(&movie));
+                let shown = super::serves(&movie).unwrap();
+                let init = super::of(&movie, &shown, &mut read).unwrap();
+                let told = facts(&Source::from_bytes(init), Some(&movie));
                 assert_eq!(told, facts(&source, None), "{}", path.display());
                 count += 1;
             }

@@ -118,8 +118,9 @@ pub(super) fn open_as(
     let (of_tables, first) = (tables.as_ref(), first.as_deref());
     let extent = extent(context.as_mut(), &header, demuxer, of_streams, of_tables, first, control)?;
     // It may have read on.
-    let header = context.as_ref().map_or(header, Header::of);
+    let mut header = context.as_ref().map_or(header, Header::of);
     let Extent { start, end, .. } = extent;
+    header.end_chapters(end.map(|end| end.plus(start)));
     if start < Timestamp::ZERO {
         // Composition that begins before 0 is shown, where no edit list says otherwise.
         let edited = |stream: &Stream| tables.as_ref().is_some_and(|tables| tables.is_edited(stream.id()));
@@ -212,8 +213,12 @@ impl Begun {
             admit::streams(&all, &header, control)?;
             Ok((all, header))
         };
-        if let Some(movie) = movie.filter(|movie| init::serves(movie)) {
-            let init = init::of(&movie)?;
+        let mut bytes_read = 0;
+        let init = match &movie {
+            Some(movie) => init_of(source, movie, &mut bytes_read, control)?,
+            None => None,
+        };
+        if let Some((init, movie)) = init.zip(movie) {
             let of_known = known.as_ref().map_or(Ok(None), |known| known.again(&init))?;
             let (mut streams, header) = match of_known {
                 Some(of_known) => of_known,
@@ -230,14 +235,39 @@ impl Begun {
             let header = Header { duration: init::stated(&movie), ..header };
             // What its header does not tell of a codec, its samples do.
             if !streams.iter().any(lacks) && init::tell(&movie, &mut streams) {
-                return Ok(Self { context: None, header, streams, movie: Some(movie), bytes_read: 0 });
+                return Ok(Self { context: None, header, streams, movie: Some(movie), bytes_read });
             }
         }
         let demux = context(source, demuxer, options, control)?;
         let (mut streams, header) = read(&demux)?;
-        let raw = options.raw;
-        let bytes_read = if raw { refine(source, demuxer, options, &mut streams, control)? } else { 0 };
+        if options.raw {
+            let refined = refine(source, demuxer, options, &mut streams, control)?;
+            bytes_read = bytes_read.saturating_add(refined);
+        }
         Ok(Self { context: Some(demux), header, streams, movie: None, bytes_read })
+    }
+}
+
+/// What libav is shown in place of a file, and adds what of a far one is read for it. None if it is to see the file.
+fn init_of(
+    source: &Source,
+    movie: &mp4::Movie,
+    bytes_read: &mut u64,
+    control: &Control,
+) -> Result<Option<Vec<u8>>> {
+    let Some(shown) = init::serves(movie) else { return Ok(None) };
+    let mut reader = None;
+    let mut read = |at: u64, into: &mut [u8]| {
+        control.check()?;
+        let reader = reader.get_or_insert_with(|| source.reader());
+        mp4::exactly(|at, into| reader.read(at, into, control), at, into)
+    };
+    let init = init::of(movie, &shown, &mut read);
+    *bytes_read = reader.as_mut().map_or(0, |reader| reader.take_fetched());
+    match init {
+        // libav may make something of samples that can't be read.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        init => init.map(Some),
     }
 }
 

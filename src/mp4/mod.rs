@@ -33,6 +33,6 @@ pub(crate) use tables::{Tables, TrackTimes};
 pub(crate) use view::View;
 pub(crate) use weigh::{DEPTH, HOLDERS, REFUSED, SAMPLE, Use, lead_to_boxes, part_of, weigh, weigh_samples};
 pub(crate) use writing::{
-    Chapter, Draft, Meta, Moov, MovedItems, MoviePlan, TrackPlan, major_brand, needs_wide, put_box,
+    Chapter, Draft, First, Meta, Moov, MovedItems, MoviePlan, TrackPlan, major_brand, needs_wide, put_box,
     with_first_samples,
 };

@@ -28,6 +28,7 @@ mod long_packets;
 mod matrix;
 mod numbering;
 mod of_samples;
+mod openings;
 mod places;
 mod properties;
 mod readers;

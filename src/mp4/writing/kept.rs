@@ -97,34 +97,67 @@ impl Moov {
     }
 }
 
-/// A file of a movie's brands and its moov, in which tracks have so many of their first samples alone, and nothing says
-/// how long they are or what of them is shown.
-pub(crate) fn with_first_samples(movie: &Movie, count: impl Fn(&Track) -> u32) -> Result<Vec<u8>> {
-    let drafts: Vec<Draft> =
-        movie.tracks.iter().map(|track| first_samples(track, count(track))).collect::<Result<_>>()?;
+/// What of a track is in a file of first samples.
+pub(crate) enum First {
+    /// So many of its samples, without their bytes.
+    Samples(u32),
+    /// So many, whose bytes are these, and how long it is.
+    Whole(u32, Bytes),
+}
+
+/// Places from here on are of bytes behind the moov; libav refuses files so long.
+const BEHIND: u64 = 1 << 63;
+
+/// A file of a movie's brands and its moov, in which tracks have some of their first samples alone, and nothing says
+/// how long the others are or what of them is shown.
+pub(crate) fn with_first_samples(movie: &Movie, first: impl Fn(usize, &Track) -> First) -> Result<Vec<u8>> {
+    let (mut drafts, mut behind) = (Vec::with_capacity(movie.tracks.len()), Vec::new());
+    for (number, track) in movie.tracks.iter().enumerate() {
+        let (draft, bytes) = match first(number, track) {
+            First::Samples(count) => (first_samples(track, count, None)?, None),
+            First::Whole(count, bytes) => {
+                let place = BEHIND.saturating_add(behind.len() as u64);
+                (first_samples(track, count, Some(place))?, Some(bytes))
+            }
+        };
+        drafts.push((draft, bytes.is_some()));
+        behind.extend_from_slice(bytes.as_deref().unwrap_or_default());
+    }
     let mut head = Vec::new();
     if let Some(brands) = &movie.brands {
         put::kept(&mut head, *b"ftyp", brands);
     }
     let moov = Moov::of(&head, 0, |to, spots| {
         let Spots { tables, items } = spots;
-        let mut drafts = drafts.iter();
+        let mut rest = drafts.iter();
         copy(to, &movie.content, &WAY, (false, items), &mut |to, met| match met {
             Met::Table(kind, _) => OF_SAMPLES.contains(&&kind),
-            Met::Beside(kind, content) => &kind == b"edts" || header::without_length(to, kind, content),
+            Met::Beside(kind, content) => {
+                let is_next_whole = rest.as_slice().first().is_some_and(|(_, is_whole)| *is_whole);
+                let keeps_length = is_next_whole && &kind != b"mvhd";
+                &kind == b"edts" || !keeps_length && header::without_length(to, kind, content)
+            }
             Met::End => {
-                let places = drafts.next().map(|draft| draft.write(to, 0, true)).unwrap_or_default();
+                let places = rest.next().map(|(draft, _)| draft.write(to, 0, true)).unwrap_or_default();
                 tables.extend(places.into_iter().map(|at| (at, true)));
                 true
             }
         });
         Ok(())
     })?;
-    let places: Vec<&[u64]> = drafts.iter().flat_map(Draft::all_places).collect();
-    Ok(moov.placed(&places, &MovedItems::default(), |place| place))
+    let places: Vec<&[u64]> = drafts.iter().flat_map(|(draft, _)| draft.all_places()).collect();
+    let begins = (moov.len() as u64).saturating_add(8);
+    let mut file = moov.placed(&places, &MovedItems::default(), |place| {
+        place.checked_sub(BEHIND).map_or(place, |place| begins.saturating_add(place))
+    });
+    if !behind.is_empty() {
+        put::kept(&mut file, *b"mdat", &behind);
+    }
+    Ok(file)
 }
 
-fn first_samples(track: &Track, count: u32) -> Result<Draft> {
+/// `place`: where all of them lie one behind the other, instead of where they lie in the source.
+fn first_samples(track: &Track, count: u32, place: Option<u64>) -> Result<Draft> {
     let mut draft = Draft::new(track.scale);
     track.descriptions.iter().for_each(|own| {
         draft.add_description(own);
@@ -132,7 +165,14 @@ fn first_samples(track: &Track, count: u32) -> Result<Draft> {
     if let Ok(samples) = &track.samples {
         let count = count.min(samples.count());
         draft.append(track, samples, 0, count)?;
-        samples.in_chunks(0, count).for_each(|run| draft.lie_at(run.place, run.samples, run.description));
+        match place {
+            Some(place) if count > 0 => draft.lie_at(place, count, 1),
+            Some(_) => {}
+            None => {
+                let runs = samples.in_chunks(0, count);
+                runs.for_each(|run| draft.lie_at(run.place, run.samples, run.description));
+            }
+        }
     }
     Ok(draft.without_auxiliary())
 }

@@ -15,7 +15,7 @@ mod shadows;
 
 pub(crate) use draft::Draft;
 pub(crate) use items::{Meta, MovedItems};
-pub(crate) use kept::with_first_samples;
+pub(crate) use kept::{First, with_first_samples};
 pub(super) use moov::OF_SAMPLES;
 pub(crate) use moov::{Chapter, Moov, MoviePlan, TrackPlan, major_brand, needs_wide};
 pub(super) use put::boxed as put_boxed;
