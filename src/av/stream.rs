@@ -308,6 +308,11 @@ impl Stream {
         self.disposition & ff::AV_DISPOSITION_ATTACHED_PIC != 0
     }
 
+    /// The bytes of a cover.
+    pub(crate) fn cover(&self) -> Option<&[u8]> {
+        self.picture.as_ref().map(super::packet::Packet::data)
+    }
+
     /// The set dispositions by libav's names (`default`, `forced`, `attached_pic`…).
     pub(crate) fn dispositions(&self) -> Vec<String> {
         (0..31)

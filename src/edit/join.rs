@@ -1,16 +1,21 @@
 //! [`join`]: sources with like streams, one behind the other.
 
+mod compare;
+mod lost;
+
+pub(crate) use lost::Lost;
+
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Road, Sink, Source, StreamKind, Strip, TimeRange, Timestamp,
-    av::stream::Stream,
+    Control, Error, Media, Report, Result, Road, Sink, Source, Strip, TimeRange, Timestamp,
     media::Known,
     output::{
         self, Clip, Job, Operation,
-        numbering::{self, Extent},
+        numbering::Extent,
         target::{Held, Opening, Target},
     },
 };
+use compare::{compare_rates, matching};
 use serde::{Deserialize, Serialize};
 
 /// How to join.
@@ -160,6 +165,7 @@ impl Joining {
     ) -> Result<bool> {
         let kept = target.templates.clone();
         let mut session = Session::new(target, report, control, Timestamp::MAX);
+        let mut lost = Lost::new(first, self.settings.strip);
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
             // The first is open; the others are closed again as soon as they are copied.
@@ -178,9 +184,12 @@ impl Joining {
                     compare_rates(first, &media, &kept, &feeds, session.report);
                 }
                 let pairs = feeds.iter().map(|feed| (feed.track, feed.stream));
-                if by_tables && !session.target.continues_tables(&media, pairs, session.report)? {
-                    return Ok(false);
+                if by_tables {
+                    let movie = session.target.continues_tables(&media, pairs, session.report)?;
+                    let Some(movie) = movie else { return Ok(false) };
+                    lost.note_boxes(&media, &movie);
                 }
+                lost.note(&kept, &media, &feeds);
                 feeds
             };
             let report = &mut *session.report;
@@ -204,6 +213,7 @@ impl Joining {
             track.clock.merge_contiguous();
         }
         session.report.duration = session.placed.length();
+        lost.tell(session.report);
         Ok(true)
     }
 
@@ -238,120 +248,4 @@ fn may_be_mp4(source: &Source, control: &Control) -> bool {
     }
     let [_, _, _, _, kind @ ..] = head;
     FIRST.contains(&&kind)
-}
-
-/// Rates that differ by less than this part of themselves come from counting pictures whose times are
-/// rounded.
-const ONE_RATE: f64 = 0.05;
-
-/// Warns of pictures whose rate is not the first source's, in a container whose header tells how long each of
-/// them lasts: it is written before other sources are opened.
-fn compare_rates(first: &Media, other: &Media, kept: &[usize], feeds: &[Feed], report: &mut Report) {
-    let rate = |media: &Media, i: usize| {
-        let stream = media.streams().get(i).filter(|s| s.kind() == StreamKind::Video && !s.is_picture());
-        stream.and_then(Stream::frame_rate).map(|rate| rate.value())
-    };
-    for Feed { stream: j, track } in feeds {
-        let Some(i) = kept.get(*track) else { continue };
-        let Some((stated, own)) = rate(first, *i).zip(rate(other, *j)) else { continue };
-        if (stated - own).abs() > ONE_RATE * stated {
-            report.warn(format!(
-                "{}: stream {j} has {own:.3} pictures a second, and the header states the {stated:.3} of {} for all: \
-                 readers may take a picture's length from that (their times are right)",
-                other.source().name(),
-                first.source().name()
-            ));
-        }
-    }
-}
-
-/// For each kept stream of the first source, the stream of another one that continues it, if there is one.
-/// `by_tables`: each may have a configuration of its own.
-fn matching(
-    first: &Media,
-    other: &Media,
-    kept: &[usize],
-    allow_drops: bool,
-    by_tables: bool,
-    report: &mut Report,
-) -> Result<Vec<Feed>> {
-    let mut feeds: Vec<Feed> = Vec::new();
-    for (track, i) in kept.iter().enumerate() {
-        let Some(like) = first.streams().get(*i) else {
-            continue;
-        };
-        let is_taken = |j: &usize| feeds.iter().any(|feed| feed.stream == *j);
-        let candidates = || {
-            other.streams().iter().enumerate().filter(|(j, s)| {
-                !is_taken(j)
-                    && s.is_hidden() == like.is_hidden()
-                    && s.kind() == like.kind()
-                    && s.is_picture() == like.is_picture()
-            })
-        };
-        // The same kinds in the same order; the first of the kind that is left.
-        let Some((j, stream)) = candidates().next() else {
-            if matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture() {
-                let message = format!(
-                    "it has no stream like stream {i} ({:?}, {}) of {}",
-                    like.kind(),
-                    like.codec(),
-                    first.source().name()
-                );
-                return Err(Error::invalid(message)
-                    .named(other.source().name())
-                    .advise("join sources with like streams"));
-            }
-            report.warn(format!(
-                "{} has no stream like stream {i} ({})",
-                other.source().name(),
-                like.codec()
-            ));
-            continue;
-        };
-        // A track of MP4 has as many sample descriptions as it needs.
-        let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || numbering::goes_on(codec, a, b);
-        if by_tables && like.extradata() != stream.extradata() && !like.is_picture() {
-            report.warn(format!(
-                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
-                 but one for a track may not show it",
-                other.source().name(),
-                stream.codec()
-            ));
-        }
-        if !like.is_picture()
-            && let Some(what) = like.difference(stream, goes_on)
-        {
-            let message = format!("it does not match {}: {what}", first.source().name());
-            return Err(Error::invalid(message)
-                .named(other.source().name())
-                .in_stream(j)
-                .advise("a join copies, so all inputs need the same encoding"));
-        }
-        feeds.push(Feed { stream: j, track });
-    }
-    let extra = other.streams().iter().enumerate().filter(|(j, s)| {
-        !feeds.iter().any(|feed| feed.stream == *j)
-            && matches!(s.kind(), StreamKind::Video | StreamKind::Audio)
-            && !s.is_picture()
-            && !s.is_hidden()
-    });
-    for (j, stream) in extra {
-        let goes_on = |i: &usize| first.streams().get(*i).is_some_and(|s| s.kind() == stream.kind());
-        if !allow_drops && !kept.iter().any(goes_on) {
-            let what = if stream.kind() == StreamKind::Video { "video" } else { "sound" };
-            let (codec, first) = (stream.codec(), first.source().name());
-            let message = format!("its {what}, stream {j} ({codec}), would be lost: {first} has none");
-            return Err(Error::unsupported(message)
-                .named(other.source().name())
-                .with_setting("allow_drops")
-                .advise(format!("join sources with like streams, or say that the {what} may go")));
-        }
-        report.warn(format!(
-            "{}: stream {j} ({}) is left out: the first input has none like it",
-            other.source().name(),
-            stream.codec()
-        ));
-    }
-    Ok(feeds)
 }

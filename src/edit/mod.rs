@@ -10,6 +10,8 @@ mod join;
 mod lane;
 pub(crate) mod remux;
 
+pub(crate) use join::Lost;
+
 pub use cut::{Cut, CutMode};
 pub use join::{Join, join, join_to};
 pub use remux::{Remux, remux, remux_to};

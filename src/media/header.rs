@@ -77,3 +77,23 @@ impl Known {
         Ok(())
     }
 }
+
+/// Whether a tag is of a file as it was written: what its writer was called, what Matroska counted. That can't be
+/// meant of another one.
+pub(crate) fn is_of_writing(tag: &str) -> bool {
+    const OF_WRITING: [&str; 11] = [
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "encoder",
+        "creation_time",
+        "handler_name",
+        "vendor_id",
+        "BPS",
+        "DURATION",
+        "NUMBER_OF_FRAMES",
+        "NUMBER_OF_BYTES",
+    ];
+    let of_language = |own: &str| tag.strip_prefix(own).is_some_and(|rest| rest.starts_with('-'));
+    tag.starts_with("_STATISTICS") || OF_WRITING.iter().any(|own| tag == *own || of_language(own))
+}

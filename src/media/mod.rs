@@ -34,7 +34,7 @@ pub use crate::av::stream::StreamKind;
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};
 
 pub(crate) use demux::{Demux, Payloads};
-pub(crate) use header::Known;
+pub(crate) use header::{Known, is_of_writing};
 pub(crate) use item::Item;
 pub(crate) use keyframe::begins_decoding;
 pub(crate) use opened::{Media, PictureOrMedia};

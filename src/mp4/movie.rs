@@ -108,7 +108,11 @@ impl Movie {
                 kind if FRAGMENTS.contains(&kind) => {}
                 // What somebody wrote behind the boxes is none.
                 _ if !place.cut_short && others.len() < OTHERS => {
-                    if &place.kind == b"meta" {
+                    if &place.kind == b"meta"
+                        && place.end.saturating_sub(place.content) > limits.demuxer_memory
+                    {
+                        names_places = true;
+                    } else if &place.kind == b"meta" {
                         let content = load(read, place, limits)?;
                         match named_places(place.kind, &content, len) {
                             Some(found) if found.is_empty() => {}

@@ -96,6 +96,26 @@ impl Movie {
     }
 }
 
+impl Movie {
+    /// What makers' own boxes say of it, in its moov and in what describes that, each with its type.
+    pub(crate) fn own_words(&self) -> Vec<(String, Bytes)> {
+        let is_own = |kind: [u8; 4]| {
+            let [first, ..] = kind;
+            !matches!(&kind, b"free" | b"skip") && first != 0xa9 && !KNOWN.contains(&&kind)
+        };
+        let mut all = Vec::new();
+        for (kind, content) in children(&self.content) {
+            match &kind {
+                b"trak" => {}
+                b"udta" => all.extend(children(&content).filter(|(kind, _)| is_own(*kind))),
+                _ if is_own(kind) && !needed(*b"moov").contains(&&kind) => all.push((kind, content)),
+                _ => {}
+            }
+        }
+        all.into_iter().map(|(kind, content)| (name(kind), content)).collect()
+    }
+}
+
 fn tells_telemetry(track: &Track) -> bool {
     let is_one = |kind: [u8; 4]| TELEMETRY.contains(&&kind);
     !PLAYED.contains(&&track.handler) || track.descriptions.iter().any(|own| is_one(own.kind))

@@ -1,7 +1,10 @@
 //! Items of a meta, which lie somewhere in the file: copies by tables say where they lie in the result.
 
 use crate::{common::*, places::*};
-use avrope::{Clip, Control, Join, Remux, Road, inspect::inspect, join, remux};
+use avrope::{
+    Clip, Control, Cut, Join, Media, Remux, Road, Source, TimeRange, control::Limits, cut, inspect::inspect,
+    join, remux,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -336,4 +339,19 @@ fn items_of_a_file_that_libav_opens_are_told_of() {
     let clip = remux(&open(&coded), &Remux::new().format("mp4"), &Control::new()).unwrap();
     assert_eq!(clip.report.road, Some(Road::Libav));
     assert!(clip.report.warnings.iter().any(|told| told.contains("iloc")), "{:?}", clip.report.warnings);
+}
+
+#[test]
+fn a_box_of_items_larger_than_memory_may_be_is_let_alone() {
+    let bytes = std::fs::read(clip()).unwrap();
+    let none = make_box(b"meta", &[&[0; 4][..], &make_box(b"hdlr", &[0; 24]), &vec![0; 4 << 20]].concat());
+    let source = Source::from_bytes([bytes, none].concat());
+    let mut limits = Limits::default();
+    limits.demuxer_memory = 3 << 20;
+    let control = Control::new().limits(limits);
+    let media = Media::open_with(source, &control).unwrap();
+    let settings = Cut::new().keep(TimeRange::secs(1.0, 2.0).unwrap()).format("mp4");
+    let clip = cut(&media, &settings, &control).unwrap();
+    assert_eq!(clip.report.road, Some(Road::Libav));
+    assert!(clip.report.warnings.iter().any(|text| text.contains("iloc")), "{:?}", clip.report.warnings);
 }

@@ -349,3 +349,85 @@ fn inputs_that_do_not_match_are_named() {
     let report = join(&sources, &Join::new().format("mp4"), &Control::default()).unwrap().report;
     assert!(report.warnings.iter().any(|w| w.contains("stream 2")), "{:?}", report.warnings);
 }
+
+/// A clip with a title, and a cover, in this container.
+fn described(name: &str, title: &str, color: &str, more: &[&str]) -> PathBuf {
+    let cover = common::made_by_ffmpeg(
+        &format!("described-{color}.png"),
+        &["-f", "lavfi", "-i", &format!("color={color}:s=64x64:d=0.04"), "-frames:v", "1"],
+    );
+    let tags = [format!("title={title}"), format!("artist={title}"), "comment=the same".to_owned()];
+    let mut arguments = vec!["-f", "lavfi", "-i", "sine=440:r=48000:d=2"];
+    if name.ends_with("m4a") {
+        arguments.extend(["-i", cover.to_str().unwrap(), "-map", "0", "-map", "1", "-c:v", "copy"]);
+        arguments.extend(["-disposition:v", "attached_pic"]);
+    }
+    arguments.extend(["-c:a", "aac"]);
+    arguments.extend(tags.iter().flat_map(|tag| ["-metadata", tag]));
+    arguments.extend(["-metadata:s:a", if title == "One" { "language=deu" } else { "language=fra" }]);
+    arguments.extend(more);
+    common::made_by_ffmpeg(name, &arguments)
+}
+
+#[test]
+fn what_later_inputs_say_of_themselves_is_told_where_it_is_lost() {
+    oracle!("descriptions of joins");
+    for ending in ["m4a", "mp4", "mkv", "mp3"] {
+        let more: &[&str] = if ending == "mp3" { &["-c:a", "libmp3lame"] } else { &[] };
+        let named = |number: &str| format!("described-{number}.{ending}");
+        let one = described(&named("one"), "One", "red", more);
+        let two = described(&named("two"), "Two", "blue", more);
+        for road in [avrope::Road::Tables, avrope::Road::Libav] {
+            let joined = |paths: &[&Path], strip: avrope::Strip| {
+                let sources: Vec<_> = paths.iter().map(|path| Source::open(path).unwrap()).collect();
+                let clip = join(&sources, &Join::new().road(road).strip(strip), &Control::new()).unwrap();
+                let told = clip.report.warnings.into_iter().filter(|text| text.contains("is described as"));
+                told.collect::<Vec<_>>()
+            };
+            let none: Vec<String> = Vec::new();
+            assert_eq!(joined(&[&one, &one], avrope::Strip::Nothing), none, "{ending} {road:?}");
+            assert_eq!(joined(&[&one, &two], avrope::Strip::Metadata), none, "{ending} {road:?}");
+            let told = joined(&[&one, &two, &two], avrope::Strip::Nothing);
+            let [told] = &told[..] else { panic!("{ending} {road:?}: {told:?}") };
+            let told = told.split_once("left out of ").unwrap().1;
+            let told = told.strip_prefix(&*two.to_string_lossy()).unwrap();
+            let names = told.to_lowercase();
+            assert!(names.contains("artist") && names.contains("title"), "{told}");
+            assert_eq!(told.contains("language of stream 0"), ending != "mp3", "{told}");
+            assert_eq!(told.contains("cover"), ending == "m4a", "{told}");
+            assert!(!told.contains("comment") && !told.contains("brand"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn boxes_of_later_inputs_that_are_lost_are_named() {
+    let path = common::clip();
+    let bytes = std::fs::read(&path).unwrap();
+    let own = [common::make_box(b"uuid", &[7; 40]), common::make_box(b"XTRA", b"mine")];
+    // Behind all: the index stays where it is.
+    let other = [&bytes[..], &own.concat()].concat();
+    let sources = [bytes, other].map(|bytes| Source::from_bytes(bytes));
+    let clip = join(&sources, &Join::new().format("mp4"), &Control::new()).unwrap();
+    let told = clip.report.warnings.iter().find(|text| text.contains("is described as")).unwrap();
+    assert!(told.contains("box uuid") && told.contains("box XTRA"), "{told}");
+}
+
+#[test]
+fn subtitles_that_later_inputs_alone_have_are_named() {
+    oracle!("subtitles of joins");
+    let srt = common::kept().join("join-later.srt");
+    std::fs::create_dir_all(common::kept()).unwrap();
+    std::fs::write(&srt, "1\n00:00:00,200 --> 00:00:00,900\nline\n\n").unwrap();
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"];
+    let codec = ["-c:v", "libx264", "-g", "25"];
+    let text = ["-i", srt.to_str().unwrap(), "-map", "0", "-map", "1", "-c:s", "mov_text"];
+    let one = common::made_by_ffmpeg("join-bare.mp4", &[&picture[..], &codec].concat());
+    let two = common::made_by_ffmpeg("join-text.mp4", &[&picture[..], &text, &codec].concat());
+    for (paths, is_lost) in [([&one, &two], true), ([&two, &one], false), ([&two, &two], false)] {
+        let sources = paths.map(|path| Source::open(path).unwrap());
+        let clip = join(&sources, &Join::new(), &Control::new()).unwrap();
+        let told = clip.report.warnings.iter().any(|text| text.contains("stream 1 (mov_text) is left out"));
+        assert_eq!(told, is_lost, "{:?}", clip.report.warnings);
+    }
+}

@@ -23,7 +23,7 @@ pub(super) struct Beside<'a> {
 pub(super) fn beside(session: &mut Session<'_>, parts: &[Beside<'_>]) -> Result<()> {
     for of in parts {
         let pairs = of.feeds.iter().map(|feed| (feed.track, feed.stream));
-        if !session.target.continues_tables(of.media, pairs, session.report)? {
+        if session.target.continues_tables(of.media, pairs, session.report)?.is_none() {
             return Err(Error::new(ErrorKind::Bug, "a part beside others that tables can't tell"));
         }
     }

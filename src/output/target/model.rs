@@ -5,6 +5,7 @@ use super::{Destination, Device, Layout, Origin, Target};
 use crate::{
     Error, ErrorKind, Limits, Media, Report, Result, Rope, Source, Strip,
     av::{input::RawChapter, packet::Packet, stream::Stream},
+    media::is_of_writing,
     mp4::{self, Movie},
     output::numbering::Extent,
 };
@@ -144,8 +145,6 @@ impl Target {
 
     /// Warns of what describes a source and the muxer does not write here.
     pub(super) fn tell_lost_tags(&self, media: &Media, model: &Model, report: &mut Report) {
-        const OF_FILES: [&str; 5] =
-            ["major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"];
         if self.strip == Strip::Metadata {
             return;
         }
@@ -155,7 +154,7 @@ impl Target {
         };
         let is_meant = |key: &str| {
             let is_told = self.strip == Strip::Location && key.contains("location");
-            !OF_FILES.contains(&key) && !is_told
+            !is_of_writing(key) && !is_told
         };
         let lost = media.metadata().iter().filter(|(key, value)| is_meant(key) && !is_kept(key, value));
         let lost: Vec<&str> = lost.map(|(key, _)| key.as_str()).collect();

@@ -228,19 +228,19 @@ impl Target {
         self.chapters.clear();
     }
 
-    /// Whether another source can follow by its tables, which streams go into which tracks: their ticks become
-    /// as fine as both sources need. False if that can't be.
+    /// The tables of another source that follows, which streams go into which tracks: their ticks become as fine as
+    /// both sources need. None if that can't be.
     pub(crate) fn continues_tables(
         &mut self,
         media: &Media,
         pairs: impl Iterator<Item = (usize, usize)>,
         report: &mut Report,
-    ) -> Result<bool> {
+    ) -> Result<Option<Arc<Movie>>> {
         let movie = media.movie(TimeRange::ALL, report, &self.control)?;
-        let Some(movie) = movie.filter(|_| self.index.is_some()) else { return Ok(false) };
+        let Some(movie) = movie.filter(|_| self.index.is_some()) else { return Ok(None) };
         let pairs: Vec<(usize, usize)> = pairs.collect();
-        let Some(described) = self.described_of(media, &movie, &pairs, report)? else { return Ok(false) };
-        let Some(index) = &mut self.index else { return Ok(false) };
+        let Some(described) = self.described_of(media, &movie, &pairs, report)? else { return Ok(None) };
+        let Some(index) = &mut self.index else { return Ok(None) };
         index.describe(media.source(), described);
         for (track, stream) in pairs {
             let (Some(track), Some(stream)) = (self.tracks.get_mut(track), media.streams().get(stream))
@@ -252,18 +252,19 @@ impl Target {
             }
             let theirs = movie.number_of(stream.id()).and_then(|number| movie.tracks.get(number));
             if theirs.is_some_and(|theirs| !index.can_go_on(track.index, theirs)) {
-                return Ok(false);
+                return Ok(None);
             }
             let (own, theirs) = (track.clock.base().den, stream.time_base().den);
-            let Some(times) = finer(own, theirs) else { return Ok(false) };
+            let Some(times) = finer(own, theirs) else { return Ok(None) };
             if times > 1 {
                 if !index.refine(track.index, times) {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 track.clock.refine(times);
             }
         }
-        Ok(true)
+        warn_of_unknown(&movie, media, report);
+        Ok(Some(movie))
     }
 
     /// What a further source's samples are described by on the output's tracks, where not by its own descriptions.
@@ -383,7 +384,8 @@ fn warn_of_unknown(movie: &Movie, media: &Media, report: &mut Report) {
         let has_samples = track.samples.as_ref().is_ok_and(|samples| samples.count() > 0);
         let is_known = |stream: &Stream| movie.number_of(stream.id()) == Some(number);
         if has_samples && !media.streams().iter().any(is_known) {
-            report.warn(format!("track {} is left out: libav has no stream for it", track.id));
+            let name = media.source().name();
+            report.warn(format!("{name}: track {} is left out: libav has no stream for it", track.id));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         format::usual_layout,
         stream::{Stream, Turn},
     },
+    edit::Lost,
     job::DroppedStream,
     output::{
         self, Operation,
@@ -325,6 +326,11 @@ impl Blend {
 
     /// One picture and one sound of each source go through transitions. Covers are the first one's.
     fn tell_of_the_rest(&self, streams: &[Vec<usize>], target: &Target, report: &mut Report) {
+        if let Some((first, others)) = self.medias.split_first() {
+            let mut lost = Lost::new(first, self.settings.strip);
+            others.iter().for_each(|other| lost.note_tags(other));
+            lost.tell(report);
+        }
         for (number, (media, taken)) in self.medias.iter().zip(streams).enumerate() {
             let name = media.source().name();
             for (index, stream) in media.streams().iter().enumerate() {
