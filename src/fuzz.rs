@@ -15,6 +15,7 @@ pub fn mp4_tables(data: &[u8]) -> Result<()> {
     if let Some(movie) = mp4::Movie::read(&mut read, len, &limits)? {
         let fragments = mp4::Fragments::read(&mut read, len, &movie, &limits)?;
         movie.tracks.iter().try_for_each(|track| looked_up(fragments.view(track)))?;
+        movie.tracks.iter().filter_map(|track| track.samples.as_ref().ok()).for_each(in_chunks);
         mp4::Tables::of(&movie);
         mp4::with_first_samples(&movie, |number, _| match number % 2 {
             0 => mp4::First::Samples(100),
@@ -36,6 +37,22 @@ fn looked_up(view: mp4::View<'_>) -> Result<()> {
         view.composed_at(sample.composition)?;
     }
     Ok(())
+}
+
+/// Samples chunk by chunk lie where they do one by one.
+fn in_chunks(samples: &mp4::Samples) {
+    let count = samples.count();
+    for from in [0, 1, count / 2].into_iter().filter(|_| samples.blocks.is_none()) {
+        let to = from.saturating_add(300).min(count);
+        let mut one_by_one = samples.walk(from);
+        for run in samples.in_chunks(from, to) {
+            let all: Vec<_> = (0..run.samples).filter_map(|_| one_by_one.next()).collect();
+            let sizes = all.iter().map(|sample| u64::from(sample.size));
+            let first = all.first().map(|first| (first.place, first.description));
+            assert!(first == Some((run.place, run.description)), "a chunk lies elsewhere");
+            assert!(sizes.fold(0, u64::saturating_add) == run.bytes, "a chunk has other bytes");
+        }
+    }
 }
 
 /// Parses a `moov`, moves what it points to, gives its tracks an edit each, and writes it.

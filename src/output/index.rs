@@ -6,6 +6,8 @@ mod items;
 mod muxed;
 mod payload;
 mod plan;
+mod shared;
+
 mod whole;
 
 #[cfg(fuzzing)]

@@ -407,7 +407,7 @@ fn boxes_of_later_inputs_that_are_lost_are_named() {
     let own = [common::make_box(b"uuid", &[7; 40]), common::make_box(b"XTRA", b"mine")];
     // Behind all: the index stays where it is.
     let other = [&bytes[..], &own.concat()].concat();
-    let sources = [bytes, other].map(|bytes| Source::from_bytes(bytes));
+    let sources = [bytes, other].map(Source::from_bytes);
     let clip = join(&sources, &Join::new().format("mp4"), &Control::new()).unwrap();
     let told = clip.report.warnings.iter().find(|text| text.contains("is described as")).unwrap();
     assert!(told.contains("box uuid") && told.contains("box XTRA"), "{told}");

@@ -299,13 +299,13 @@ fn note_borders(
     let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
     let walk = |time: i64| {
         let from = samples.decoded_at(time).unwrap_or(0).max(range.start);
-        samples.walk(from).take(usize::try_from(range.end.saturating_sub(from)).unwrap_or(0))
+        samples.composed_from(from).take(usize::try_from(range.end.saturating_sub(from)).unwrap_or(0))
     };
     let begins = lane.spans.first().map_or(0, |span| span.media);
-    let starts = walk(begins.saturating_sub(near)).map(|sample| sample.composition);
+    let starts = walk(begins.saturating_sub(near)).map(|(composed, _)| composed);
     let starts = starts.take_while(|start| *start <= begins.saturating_add(near));
     let ends = walk(lane.until.min(times.composed).saturating_sub(near));
-    let ends = ends.map(|sample| sample.composition.saturating_add(sample.duration.into()));
+    let ends = ends.map(|(composed, lasts)| composed.saturating_add(lasts.into()));
     let ends = ends.map(|end| if end == times.composed { end.saturating_add(longer) } else { end });
     clock.note_borders(starts, ends);
 }
@@ -338,9 +338,9 @@ fn times(samples: &Samples, first: u32, end: u32) -> Option<RunTimes> {
     // No sample in front of this one is composed behind the last ones.
     let reach = samples.decoded_at(decoded.saturating_sub(most.into()).saturating_sub(1)).unwrap_or(first);
     let reach = reach.max(first).max(end.saturating_sub(LOOKED_AT));
-    let last = samples.walk(reach).take(usize::try_from(end.saturating_sub(reach)).unwrap_or(0));
-    let (composed, last) = last.fold((i64::MIN, 0), |(latest, _), sample| {
-        (latest.max(sample.composition.saturating_add(sample.duration.into())), sample.duration)
+    let last = samples.composed_from(reach).take(usize::try_from(end.saturating_sub(reach)).unwrap_or(0));
+    let (composed, last) = last.fold((i64::MIN, 0), |(latest, _), (composed, lasts)| {
+        (latest.max(composed.saturating_add(lasts.into())), lasts)
     });
     let (decode, composition, first) = (begin.decode, begin.composition, begin.duration);
     Some(RunTimes { decode, composition, first, decoded, composed, last })

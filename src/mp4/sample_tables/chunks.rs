@@ -45,8 +45,37 @@ impl Places {
         }
     }
 
+    /// Of all from one on.
+    fn walk(&self, from: u32) -> PlaceWalk<'_> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        if self.is_wide {
+            PlaceWalk::Wide(self.table.entries().get(from..).unwrap_or_default().iter())
+        } else {
+            PlaceWalk::Narrow(self.table.entries().get(from..).unwrap_or_default().iter())
+        }
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.table.size()
+    }
+}
+
+/// Where chunks that follow each other begin.
+#[derive(Clone, Debug)]
+enum PlaceWalk<'a> {
+    Narrow(std::slice::Iter<'a, [u8; 4]>),
+    Wide(std::slice::Iter<'a, [u8; 8]>),
+}
+
+impl Iterator for PlaceWalk<'_> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        match self {
+            Self::Narrow(rest) => rest.next().copied().map(u32::from_be_bytes).map(u64::from),
+            Self::Wide(rest) => rest.next().copied().map(u64::from_be_bytes),
+        }
     }
 }
 
@@ -157,8 +186,7 @@ impl Chunks {
 
     #[inline]
     fn entry(&self, entry: usize) -> Option<[u32; 3]> {
-        let [a, b, c, d, e, f, g, h, description @ ..] = *self.runs.entries::<ENTRY>().get(entry)?;
-        Some([[a, b, c, d], [e, f, g, h], description].map(u32::from_be_bytes))
+        self.runs.entries::<ENTRY>().get(entry).map(|entry| numbers(*entry))
     }
 
     /// The chunk that a sample lies in.
@@ -206,4 +234,50 @@ impl Chunks {
         }
         Some(Chunk { number, first_sample, place: self.places.of(number)?, ..*chunk })
     }
+
+    /// All from one on.
+    pub(crate) fn walk(&self, chunk: &Chunk) -> ChunkWalk<'_> {
+        let runs = self.runs.entries::<ENTRY>().get(chunk.entry.saturating_add(1)..).unwrap_or_default();
+        ChunkWalk {
+            runs: runs.iter(),
+            places: self.places.walk(chunk.number),
+            left: chunk.run_end.saturating_sub(chunk.number),
+            samples: chunk.samples,
+            description: chunk.description,
+        }
+    }
+}
+
+/// Where chunks that follow each other begin.
+#[derive(Clone, Debug)]
+pub(crate) struct ChunkWalk<'a> {
+    /// Entries of stsc behind the one that it is in, and how many chunks are left of that.
+    runs: std::slice::Iter<'a, [u8; ENTRY]>,
+    left: u32,
+    places: PlaceWalk<'a>,
+    /// Of the last chunk that it gave: how many it has, and by which description.
+    pub samples: u32,
+    pub description: u32,
+}
+
+impl Iterator for ChunkWalk<'_> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        if self.left == 0 {
+            let [first, samples, description] = numbers(*self.runs.next()?);
+            let behind = self.runs.as_slice().first().map(|behind| numbers(*behind));
+            self.left = behind.map_or(u32::MAX, |[behind, ..]| behind.saturating_sub(first));
+            (self.samples, self.description) = (samples, description);
+        }
+        self.left = self.left.saturating_sub(1);
+        self.places.next()
+    }
+}
+
+/// The numbers of an entry of stsc.
+#[inline]
+fn numbers([a, b, c, d, e, f, g, h, description @ ..]: [u8; ENTRY]) -> [u32; 3] {
+    [[a, b, c, d], [e, f, g, h], description].map(u32::from_be_bytes)
 }

@@ -7,6 +7,7 @@ mod chunks;
 mod compact;
 mod description;
 mod groups;
+mod in_chunks;
 mod listing;
 mod runs;
 mod samples;
@@ -17,8 +18,9 @@ mod table;
 pub(crate) use auxiliary::{About, Auxiliary};
 pub(crate) use description::{Description, read_descriptions};
 pub(crate) use groups::{Extras, GroupDescriptions};
+pub(crate) use in_chunks::{InChunks, SampleRun};
 pub(crate) use listing::Listing;
-pub(crate) use samples::{InChunks, SampleRun, Samples, Walk};
+pub(crate) use samples::{Samples, Walk};
 pub(crate) use table::Table;
 
 use super::{

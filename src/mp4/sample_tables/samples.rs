@@ -16,16 +16,6 @@ use crate::{
     },
 };
 
-/// Samples that lie one behind the other in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SampleRun {
-    pub place: u64,
-    pub bytes: u64,
-    pub samples: u32,
-    /// Counted from 1.
-    pub description: u32,
-}
-
 /// The tables of a track.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
@@ -195,12 +185,6 @@ impl Samples {
         None
     }
 
-    /// Where the samples between two lie, chunk by chunk. Where they are in blocks, both are the first ones of
-    /// one (see [`block_of`](Self::block_of)).
-    pub(crate) fn in_chunks(&self, from: u32, to: u32) -> InChunks<'_> {
-        InChunks { samples: self, next: from, to: to.min(self.count), chunk: None }
-    }
-
     /// The first sample of the block that one lies in, and the first one behind it; the sample itself and the
     /// next, where there are no blocks.
     pub(crate) fn block_of(&self, sample: u32) -> (u32, u32) {
@@ -215,14 +199,19 @@ impl Samples {
 
     /// When each is composed, in the order of decoding.
     pub(crate) fn compositions(&self) -> impl Iterator<Item = i64> + '_ {
-        let mut offsets = self.offsets.as_ref().map(|offsets| offsets.values(0));
-        let mut decode = self.begins;
-        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        self.durations.values(0).take(count).map(move |duration| {
+        self.composed_from(0).map(|(composed, _)| composed)
+    }
+
+    /// When each from one on is composed, and how long it lasts, in the order of decoding.
+    pub(crate) fn composed_from(&self, sample: u32) -> impl Iterator<Item = (i64, u32)> + '_ {
+        let mut offsets = self.offsets.as_ref().map(|offsets| offsets.values(sample));
+        let mut decode = self.decode_of(sample);
+        let left = usize::try_from(self.count.saturating_sub(sample)).unwrap_or(usize::MAX);
+        self.durations.values(sample).take(left).map(move |duration| {
             let offset = offsets.as_mut().and_then(Iterator::next).unwrap_or(0).cast_signed();
             let composed = decode.saturating_add(offset.into());
             decode = decode.saturating_add(duration.into());
-            composed
+            (composed, duration)
         })
     }
 
@@ -259,7 +248,7 @@ impl Samples {
     }
 
     /// Where a sample begins in its chunk, in bytes.
-    fn within(&self, chunk: &Chunk, sample: u32) -> u64 {
+    pub(super) fn within(&self, chunk: &Chunk, sample: u32) -> u64 {
         match self.blocks {
             None => self.sizes.between(chunk.first_sample, sample),
             Some(blocks) => {
@@ -267,41 +256,6 @@ impl Samples {
                 u64::from(number.unwrap_or(0)).saturating_mul(blocks.bytes.into())
             }
         }
-    }
-}
-
-/// Samples chunk by chunk.
-#[derive(Clone, Debug)]
-pub(crate) struct InChunks<'a> {
-    samples: &'a Samples,
-    next: u32,
-    to: u32,
-    chunk: Option<Chunk>,
-}
-
-impl Iterator for InChunks<'_> {
-    type Item = SampleRun;
-
-    #[inline]
-    fn next(&mut self) -> Option<SampleRun> {
-        if self.next >= self.to {
-            return None;
-        }
-        let all = self.samples;
-        let here = match &self.chunk {
-            Some(chunk) => all.chunks.behind(chunk)?,
-            None => all.chunks.of_sample(self.next)?,
-        };
-        let end = here.first_sample.saturating_add(here.samples).min(self.to);
-        let begins = if self.next == here.first_sample { 0 } else { all.within(&here, self.next) };
-        let samples = end.saturating_sub(self.next);
-        let bytes = match all.blocks {
-            None => all.sizes.between(self.next, end),
-            Some(blocks) => u64::from(samples.div_ceil(blocks.samples)).saturating_mul(blocks.bytes.into()),
-        };
-        let (place, description) = (here.place.saturating_add(begins), here.description);
-        (self.next, self.chunk) = (end, Some(here));
-        Some(SampleRun { place, bytes, samples, description })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The payload of an index: slices of sources, in the order that they lie in them.
 
-use super::items::Items;
+use super::{items::Items, shared::Shared};
 use crate::{
-    Control, Error, Report, Result, Rope, Source,
+    Control, Error, ErrorKind, Report, Result, Rope, Source,
     io::Builder,
     mp4::{self, Draft, InChunks, MovedItems, Movie, SampleRun, Samples},
     time::{Rational, Timestamp},
@@ -97,15 +97,11 @@ pub(super) struct Part {
 }
 
 /// What goes into the payload at once: a chunk, or what stands for some of the source's.
-enum Item<'a> {
-    /// And whether it is the first one of what is taken, and the last: what of the result's own lies around that goes
-    /// with it.
-    Chunk(SampleRun, [bool; 2]),
-    Own(SampleRun, &'a Bytes),
-    Silence {
-        samples: u32,
-        bytes: u64,
-    },
+#[derive(Clone, Copy)]
+enum Item {
+    Chunk(SampleRun),
+    Silence { samples: u32, bytes: u64 },
+    None,
 }
 
 /// Taken samples on their way into the payload.
@@ -122,14 +118,15 @@ struct Lane<'a> {
     part: usize,
     /// The lane whose samples go in front of these on the same track.
     behind: Option<usize>,
-    /// How many ranges were begun; of the last one when it is decoded, what it is, what is left of it, and the first
-    /// sample of that.
+    /// How many ranges were begun, when the last of them is decoded, what it is, and what is left of it.
     begun: usize,
     at: Timestamp,
     range: Range<u32>,
     chunks: InChunks<'a>,
-    sample: u32,
-    next: Option<(Timestamp, Item<'a>)>,
+    /// What comes next, when it is decoded, and where it lies in the source: nowhere, if there is no more.
+    next: Item,
+    next_at: Timestamp,
+    place: u64,
     /// The source's description that was looked for last, and the draft's number of it.
     described: (u32, u32),
 }
@@ -152,50 +149,73 @@ impl<'a> Lane<'a> {
             at: Timestamp::ZERO,
             range: 0..0,
             chunks: samples.in_chunks(0, 0),
-            sample: 0,
-            next: None,
+            next: Item::None,
+            next_at: Timestamp::ZERO,
+            place: u64::MAX,
             described: (0, 0),
         };
-        lane.next = lane.advance();
+        lane.begin_range();
         Some(lane)
     }
 
-    /// What comes behind the item that is next.
+    /// Goes on to what comes behind the item that is next.
     #[inline]
-    fn advance(&mut self) -> Option<(Timestamp, Item<'a>)> {
-        loop {
-            if let Some(run) = self.chunks.next() {
-                return Some(self.chunk(run));
-            }
-            let (gap, range) = self.taken.ranges.get(self.begun)?;
-            self.at = *self.begins.get(self.begun)?;
+    fn advance(&mut self) {
+        match self.chunks.next() {
+            Some(run) => self.come_to(run),
+            None => self.begin_range(),
+        }
+    }
+
+    /// Goes on to what the next range begins with.
+    fn begin_range(&mut self) {
+        (self.next, self.place) = (Item::None, u64::MAX);
+        while let Some(((gap, range), at)) =
+            self.taken.ranges.get(self.begun).zip(self.begins.get(self.begun))
+        {
             self.begun = self.begun.saturating_add(1);
-            (self.range, self.sample) = (range.clone(), range.start);
+            (self.at, self.range) = (*at, range.clone());
             self.chunks = self.samples.in_chunks(range.start, range.end);
             if let Some((samples, bytes)) = silence(self.samples, *gap) {
-                return Some((self.at, Item::Silence { samples, bytes }));
+                (self.next, self.next_at, self.place) = (Item::Silence { samples, bytes }, self.at, 0);
+                return;
+            }
+            if let Some(run) = self.chunks.next() {
+                self.come_to(run);
+                if self.taken.first.is_some() && self.begun == 1 {
+                    self.place = 0;
+                }
+                return;
             }
         }
     }
 
-    /// A chunk of the range that was begun last.
     #[inline]
-    fn chunk(&mut self, run: SampleRun) -> (Timestamp, Item<'a>) {
-        let mut at = self.at;
+    fn come_to(&mut self, run: SampleRun) {
+        self.next = Item::Chunk(run);
+        // One that lies nowhere is an error when its turn comes.
+        self.place = run.place.min(u64::MAX.saturating_sub(1));
         if self.timed {
+            let first = self.chunks.sample().saturating_sub(run.samples);
             let begun = self.samples.decode_of(self.range.start);
-            let since = self.samples.decode_of(self.sample).saturating_sub(begun);
-            at = at.plus(Timestamp::from_ticks(since, self.base));
-        }
-        let is_first = self.begun == 1 && self.sample == self.range.start;
-        self.sample = self.sample.saturating_add(run.samples);
-        let is_last = self.sample >= self.range.end && self.begun == self.taken.ranges.len();
-        match &self.taken.first {
-            Some(own) if is_first => (at, Item::Own(run, own)),
-            _ => (at, Item::Chunk(run, [is_first, is_last])),
+            let since = self.samples.decode_of(first).saturating_sub(begun);
+            self.next_at = self.at.plus(Timestamp::from_ticks(since, self.base));
         }
     }
 
+    /// Whether the chunk that is next is the first of all that is taken.
+    #[inline]
+    fn is_first(&self, run: &SampleRun) -> bool {
+        self.begun == 1 && self.chunks.sample().saturating_sub(run.samples) == self.range.start
+    }
+
+    /// Whether nothing comes behind what is next.
+    #[inline]
+    fn is_last(&self) -> bool {
+        self.chunks.sample() >= self.range.end && self.begun == self.taken.ranges.len()
+    }
+
+    #[inline]
     fn describe(&mut self, description: u32, draft: &mut Draft) -> u32 {
         if self.described.0 != description {
             let number = usize::try_from(description).ok().and_then(|number| number.checked_sub(1));
@@ -207,21 +227,29 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The lane whose item is next: in the order that items lie in their source; of several sources, in that of decoding.
-fn next_of(lanes: &[Lane<'_>], timed: bool) -> Option<usize> {
+/// The lane whose item is next: in the order that items lie in their source; of several sources, and where some lanes
+/// wait for others, in that of decoding.
+#[inline]
+fn next_of(lanes: &[Lane<'_>], is_ordered: bool) -> Option<usize> {
+    if is_ordered {
+        return next_decoded(lanes);
+    }
+    let (mut least, mut next) = (u64::MAX, None);
+    for (number, lane) in lanes.iter().enumerate() {
+        if lane.place < least {
+            (least, next) = (lane.place, Some(number));
+        }
+    }
+    next
+}
+
+fn next_decoded(lanes: &[Lane<'_>]) -> Option<usize> {
     let is_done = |lane: Option<usize>| {
-        lane.and_then(|lane| lanes.get(lane)).is_none_or(|lane: &Lane<'_>| lane.next.is_none())
+        lane.and_then(|lane| lanes.get(lane)).is_none_or(|lane: &Lane<'_>| lane.place == u64::MAX)
     };
-    let key = |(number, lane): (usize, &Lane<'_>)| {
-        let (at, item) = lane.next.as_ref()?;
-        let place = match item {
-            Item::Chunk(run, _) => run.place,
-            Item::Own(..) | Item::Silence { .. } => 0,
-        };
-        let at = if timed { *at } else { Timestamp::ZERO };
-        is_done(lane.behind).then_some((at, lane.part, place, number))
-    };
-    lanes.iter().enumerate().filter_map(key).min().map(|(.., number)| number)
+    let is_next = |lane: &Lane<'_>| lane.place != u64::MAX && is_done(lane.behind);
+    let all = lanes.iter().enumerate().filter(|(_, lane)| is_next(lane));
+    all.min_by_key(|(_, lane)| (lane.next_at, lane.part, lane.place)).map(|(number, _)| number)
 }
 
 /// The payload of an index in the making.
@@ -267,32 +295,34 @@ impl Payload {
                 lanes.push(Lane { part: number, behind, ..lane });
             }
         }
+        let is_ordered = timed || lanes.iter().any(|lane| lane.behind.is_some());
         let mut shared = Shared::default();
         let mut count: usize = 0;
-        while let Some(lane) = next_of(&lanes, timed).and_then(|number| lanes.get_mut(number)) {
-            let next = lane.advance();
-            let Some((_, item)) = std::mem::replace(&mut lane.next, next) else { break };
-            let Some(draft) = drafts.get_mut(lane.taken.track) else { continue };
-            match item {
-                Item::Chunk(run, [is_first, is_last]) => {
-                    let Some(part) = parts.get(lane.part) else { continue };
+        while let Some(lane) = next_of(&lanes, is_ordered).and_then(|number| lanes.get_mut(number)) {
+            let draft = drafts.get_mut(lane.taken.track).zip(parts.get(lane.part));
+            let (draft, part) = draft.ok_or_else(|| Error::new(ErrorKind::Bug, "samples of no track"))?;
+            match lane.next {
+                Item::Chunk(run) => {
                     let description = lane.describe(run.description, draft);
-                    let around = &lane.taken.around;
-                    let front = if is_first { &*around.front } else { &[] };
-                    let behind = if is_last { &*around.behind } else { &[] };
-                    shared.put(&mut self.bytes, front)?;
-                    let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
-                    self.items.note(&part.source, &run, at);
-                    draft.lie_at(at.saturating_sub(front.len() as u64), run.samples, description);
-                    shared.put(&mut self.bytes, behind)?;
-                    report.payload_shared = report.payload_shared.saturating_add(run.bytes);
-                }
-                Item::Own(run, own) => {
-                    shared.write(&mut self.bytes)?;
-                    let description = lane.describe(run.description, draft);
-                    draft.lie_at(self.bytes.len(), run.samples, description);
-                    self.bytes.write(self.bytes.len(), own)?;
-                    report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
+                    let is_first = lane.is_first(&run);
+                    if let Some(own) = lane.taken.first.as_ref().filter(|_| is_first) {
+                        shared.write(&mut self.bytes)?;
+                        draft.lie_at(self.bytes.len(), run.samples, description);
+                        self.bytes.write(self.bytes.len(), own)?;
+                        report.payload_copied = report.payload_copied.saturating_add(own.len() as u64);
+                    } else {
+                        let around = &lane.taken.around;
+                        let front = if is_first { around.front.len() as u64 } else { 0 };
+                        if front > 0 {
+                            shared.put(&mut self.bytes, &around.front)?;
+                        }
+                        let at = shared.take(&mut self.bytes, (lane.part, &part.source), &run)?;
+                        self.items.note(&part.source, &run, at);
+                        draft.lie_at(at.saturating_sub(front), run.samples, description);
+                        if lane.is_last() {
+                            shared.put(&mut self.bytes, &around.behind)?;
+                        }
+                    }
                 }
                 Item::Silence { samples, bytes } => {
                     shared.write(&mut self.bytes)?;
@@ -300,64 +330,16 @@ impl Payload {
                     let silence = vec![silent(lane.track); usize::try_from(bytes).unwrap_or(0)];
                     self.bytes.write(self.bytes.len(), &silence)?;
                 }
+                Item::None => {}
             }
+            lane.advance();
             count = count.wrapping_add(1);
             if count.is_multiple_of(LOOK_EVERY) {
                 control.check()?;
             }
         }
-        shared.write(&mut self.bytes)
-    }
-}
-
-/// What lies in one source one behind the other, and is not written yet.
-#[derive(Default)]
-struct Shared {
-    /// The part that is of it.
-    of: Option<usize>,
-    len: u64,
-    stretch: Range<u64>,
-}
-
-impl Shared {
-    /// Takes a chunk of a part's source. Returns where it will lie.
-    #[inline]
-    fn take(&mut self, to: &mut Builder, (of, source): (usize, &Source), run: &SampleRun) -> Result<u64> {
-        if self.of != Some(of) || run.place != self.stretch.end {
-            self.write(to)?;
-            if self.of != Some(of) {
-                to.set_source(source);
-                (self.of, self.len) = (Some(of), source.len().unwrap_or(0));
-            }
-            self.stretch = run.place..run.place;
-        }
-        let Some(end) = run.place.checked_add(run.bytes).filter(|end| *end <= self.len) else {
-            return Err(Error::corrupt(format!(
-                "its index names {} bytes at {}, and the file has {}",
-                run.bytes, run.place, self.len
-            )));
-        };
-        let at = to.len().saturating_add(self.stretch.end.saturating_sub(self.stretch.start));
-        self.stretch.end = end;
-        Ok(at)
-    }
-
-    /// Puts bytes of the result's own behind it.
-    #[inline]
-    fn put(&mut self, to: &mut Builder, own: &[u8]) -> Result<()> {
-        if !own.is_empty() {
-            self.write(to)?;
-            to.write(to.len(), own)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, to: &mut Builder) -> Result<()> {
-        let len = self.stretch.end.saturating_sub(self.stretch.start);
-        if len > 0 {
-            to.write_shared(to.len(), self.stretch.start, len)?;
-        }
-        self.stretch.start = self.stretch.end;
+        shared.write(&mut self.bytes)?;
+        report.payload_shared = report.payload_shared.saturating_add(shared.written);
         Ok(())
     }
 }
