@@ -1,31 +1,26 @@
 //! MP4's boxes and tables, read and written (ISO/IEC 14496-12), without libav.
 
 mod boxes;
-mod brands;
-mod edits;
-mod fields;
 mod flat;
 mod fragments;
-mod items;
 mod movie;
-mod packed;
-mod protected;
 mod sample;
 mod sample_tables;
 mod scan;
 mod strip;
 mod tables;
 mod times;
-mod unknown;
 mod view;
 mod weigh;
 mod writing;
 
 pub(crate) use boxes::{Place, Read, boxes, boxes_of_file, exactly, in_memory, name};
-pub(crate) use brands::without_fragments;
-pub(crate) use edits::{Edit, media_at};
 pub(crate) use fragments::{Segment, SegmentIndex, TrackAccess, read_mfra};
-pub(crate) use movie::{Movie, Track, load};
+pub(crate) use movie::{
+    Movie, Track,
+    edits::{Edit, media_at},
+    load, without_fragments,
+};
 pub(crate) use sample::{MOST_OFFSET, Sample, Totals};
 pub(crate) use sample_tables::{Description, InChunks, SampleRun, Samples};
 pub(crate) use scan::Fragments;

@@ -1,10 +1,9 @@
 //! What avrope must know of a file and libav does not tell, above all the edit lists.
 
 use super::{
-    boxes::{Place, Read, boxes, in_memory, number},
-    edits::{Edit, edit_list},
+    boxes::{Place, Read, boxes, in_memory, number, packed},
+    movie::edits::{Edit, edit_list},
     movie::{Movie, Track},
-    packed,
     times::Times,
 };
 use crate::{Error, Result};

@@ -2,7 +2,7 @@
 //! times are in ticks of the media, before edit lists.
 
 use super::{
-    fields::wrong,
+    boxes::fields::wrong,
     fragments::FragmentRun,
     sample::{Sample, Totals},
     sample_tables::{Samples, Walk},

@@ -5,7 +5,7 @@ use crate::{
     Result,
     mp4::{
         boxes::children,
-        fields::{Fields, wrong},
+        boxes::fields::{Fields, wrong},
         sample_tables::Table,
     },
 };

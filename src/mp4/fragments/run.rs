@@ -4,8 +4,10 @@
 use crate::{
     Result,
     mp4::{
-        boxes::{Place, children},
-        fields::{Fields, wrong},
+        boxes::{
+            Place, children,
+            fields::{Fields, wrong},
+        },
         sample::{MOST_OFFSET, Sample, Totals},
         sample_tables::Table,
     },

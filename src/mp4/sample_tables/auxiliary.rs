@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Result,
-    mp4::fields::{Fields, wrong},
+    mp4::boxes::fields::{Fields, wrong},
 };
 use bytes::Bytes;
 

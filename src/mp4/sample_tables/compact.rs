@@ -3,7 +3,7 @@
 use super::{groups::Grouping, runs::Runs, table::Table};
 use crate::{
     Result,
-    mp4::fields::{Fields, wrong},
+    mp4::boxes::fields::{Fields, wrong},
 };
 use bytes::Bytes;
 

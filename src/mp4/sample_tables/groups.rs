@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     Result,
-    mp4::{
-        boxes::{children, name},
+    mp4::boxes::{
+        children,
         fields::{Fields, wrong},
+        name,
     },
 };
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     mp4::{
-        fields::{Fields, wrong},
+        boxes::fields::{Fields, wrong},
         sample::Sample,
     },
 };

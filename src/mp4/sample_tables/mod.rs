@@ -24,8 +24,11 @@ pub(crate) use samples::{Samples, Walk};
 pub(crate) use table::Table;
 
 use super::{
-    boxes::{children, name},
-    fields::{Fields, wrong},
+    boxes::{
+        children,
+        fields::{Fields, wrong},
+        name,
+    },
     sample::Blocks,
 };
 use crate::Result;

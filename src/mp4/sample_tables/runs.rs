@@ -4,7 +4,7 @@
 use super::table::Table;
 use crate::{
     Result,
-    mp4::fields::{Fields, wrong},
+    mp4::boxes::fields::{Fields, wrong},
 };
 
 /// Bytes of an entry: a count and a value.

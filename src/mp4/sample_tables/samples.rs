@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Result,
     mp4::{
-        fields::wrong,
+        boxes::fields::wrong,
         sample::{Blocks, MOST_OFFSET, Sample, Totals},
     },
 };

@@ -3,7 +3,7 @@
 use super::{runs::Runs, table::Table};
 use crate::{
     Result,
-    mp4::fields::{Fields, wrong},
+    mp4::boxes::fields::{Fields, wrong},
 };
 
 /// The sync samples of a track. Without any table each sample is one.

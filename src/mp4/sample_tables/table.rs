@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    mp4::fields::{Fields, wrong},
+    mp4::boxes::fields::{Fields, wrong},
 };
 use bytes::Bytes;
 

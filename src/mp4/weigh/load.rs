@@ -7,10 +7,7 @@
 use super::jumps::{Segments, hold};
 use crate::{
     Error, Limits, Result,
-    mp4::{
-        boxes::{BOXES, Place, Read, at_most, in_memory, number},
-        packed,
-    },
+    mp4::boxes::{BOXES, Place, Read, at_most, in_memory, number, packed},
 };
 
 /// What libav holds for a sample: its entry in the index (24 bytes), its times, and a second index where edit

@@ -2,7 +2,7 @@
 //! other lengths than they had.
 
 use super::put;
-use crate::{Result, mp4::fields::Fields};
+use crate::{Result, mp4::boxes::fields::Fields};
 use bytes::Bytes;
 
 /// What stands between a header's times: a clock's ticks a second, or a track's number, which four reserved

@@ -5,7 +5,7 @@ use crate::{
     Result,
     mp4::{
         boxes::children,
-        items::{Extent, Items, Widths, is_of_file, version_of_meta},
+        movie::items::{Extent, Items, Widths, is_of_file, version_of_meta},
     },
 };
 use bytes::Bytes;

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    mp4::{Edit, Movie, Track, boxes::children, fields::Fields},
+    mp4::{
+        Edit, Movie, Track,
+        boxes::{children, fields::Fields},
+    },
 };
 use bytes::Bytes;
 

@@ -1,10 +1,10 @@
 //! Boxes of a file that nobody knows: what lies in them may be places in it.
 
-use super::{
-    boxes::{Place, Read, name},
-    movie::Movie,
+use super::Movie;
+use crate::{
+    Result,
+    mp4::boxes::{Place, Read, name},
 };
-use crate::Result;
 
 /// Those of a file that name none, beside what a [`Movie`] reads (ISO/IEC 14496-12, 4.2 and 8.1; QuickTime's).
 const KNOWN: [&[u8; 4]; 8] = [b"meta", b"pdin", b"bloc", b"udta", b"pnot", b"PICT", b"styp", b"prft"];

@@ -1,10 +1,12 @@
 //! Items of a meta (iloc; ISO/IEC 14496-12, 8.11.3): where in the file they lie.
 
-use super::{
-    boxes::children,
-    fields::{Fields, wrong},
+use crate::{
+    Result,
+    mp4::boxes::{
+        children,
+        fields::{Fields, wrong},
+    },
 };
-use crate::Result;
 use bytes::Bytes;
 
 /// Bytes of the file that an item is made of: where they begin, and how many they are.
@@ -12,7 +14,7 @@ pub(crate) type Extent = (u64, u64);
 
 /// Of more parts than this it is not said anew where they lie: each takes some ten times the bytes that state it. A
 /// picture of a thousand tiles has as many.
-pub(super) const MOST: usize = 1 << 16;
+pub(in crate::mp4) const MOST: usize = 1 << 16;
 
 /// How an item lies: in the file, or in an idat or in other items, which move with it.
 const IN_FILE: u16 = 0;
@@ -30,7 +32,7 @@ const WAYS: [(&[u8; 4], &[u8; 4]); 6] = [
 
 /// What a box's content says of places in a file of so many bytes, however deep in it: the bytes of all items. None if
 /// it says so in a way that can't be said anew.
-pub(super) fn named_places(kind: [u8; 4], content: &Bytes, len: u64) -> Option<Vec<Extent>> {
+pub(in crate::mp4) fn named_places(kind: [u8; 4], content: &Bytes, len: u64) -> Option<Vec<Extent>> {
     const HOLDERS: [&[u8; 4]; 6] = [b"trak", b"mdia", b"minf", b"stbl", b"udta", b"meta"];
     let mut found = Vec::new();
     let mut left = vec![(kind, content.clone(), true)];
@@ -59,14 +61,14 @@ pub(super) fn named_places(kind: [u8; 4], content: &Bytes, len: u64) -> Option<V
 }
 
 /// Bytes of version and flags in front of a meta's boxes: in QuickTime it has none.
-pub(super) fn version_of_meta(content: &Bytes) -> usize {
+pub(in crate::mp4) fn version_of_meta(content: &Bytes) -> usize {
     let first = content.get(4..8);
     if first.is_some_and(|kind| !kind.iter().all(u8::is_ascii_alphanumeric)) { 4 } else { 0 }
 }
 
 /// The widths of an iloc's numbers, in bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Widths {
+pub(in crate::mp4) struct Widths {
     pub offset: usize,
     pub length: usize,
     pub base: usize,
@@ -74,7 +76,7 @@ pub(super) struct Widths {
 }
 
 /// An iloc that is read item by item, and each extent by extent.
-pub(super) struct Items {
+pub(in crate::mp4) struct Items {
     fields: Fields,
     version: u8,
     pub widths: Widths,
@@ -82,7 +84,7 @@ pub(super) struct Items {
 }
 
 /// An item, up to its extents.
-pub(super) struct Item {
+pub(in crate::mp4) struct Item {
     /// Its number, how it lies, and in which file; as they are in the box.
     pub head: Bytes,
     pub base: Bytes,
@@ -91,7 +93,7 @@ pub(super) struct Item {
 }
 
 /// A part of an item.
-pub(super) struct ItemPart {
+pub(in crate::mp4) struct ItemPart {
     /// As it is in the box.
     pub index: Bytes,
     /// Of one in the file that is where it begins in it, else it is as it is in the box.
@@ -101,7 +103,7 @@ pub(super) struct ItemPart {
 }
 
 impl Items {
-    pub(super) fn read(iloc: &Bytes) -> Result<Self> {
+    pub(in crate::mp4) fn read(iloc: &Bytes) -> Result<Self> {
         let kind = *b"iloc";
         let (mut fields, version, _) = Fields::of_full(kind, iloc.clone())?;
         if version > 2 {
@@ -119,12 +121,12 @@ impl Items {
     }
 
     /// Where the first one begins in the box.
-    pub(super) fn begins(&self) -> usize {
+    pub(in crate::mp4) fn begins(&self) -> usize {
         if self.version < 2 { 8 } else { 10 }
     }
 
     /// The next one, which is asked for when all extents of the last one were.
-    pub(super) fn item(&mut self) -> Result<Item> {
+    pub(in crate::mp4) fn item(&mut self) -> Result<Item> {
         let id = self.fields.take(if self.version < 2 { 2 } else { 4 })?;
         let method = if self.version > 0 { self.fields.take(2)? } else { Bytes::new() };
         let how = method.first_chunk().map_or(IN_FILE, |bytes| u16::from_be_bytes(*bytes) & 15);
@@ -142,7 +144,7 @@ impl Items {
         Ok(Item { head: [id, method, reference].concat().into(), base, extents, is_in_file })
     }
 
-    pub(super) fn part_of(&mut self, item: &Item) -> Result<ItemPart> {
+    pub(in crate::mp4) fn part_of(&mut self, item: &Item) -> Result<ItemPart> {
         let index = self.fields.take(self.widths.index)?;
         let offset = wide(&self.fields.take(self.widths.offset)?);
         let len_bytes = self.fields.take(self.widths.length)?;
@@ -184,6 +186,6 @@ fn extents(iloc: &Bytes, len: u64) -> Result<Vec<Extent>> {
 }
 
 /// Whether an item of an iloc lies in the file.
-pub(super) fn is_of_file(iloc: &Bytes) -> bool {
+pub(in crate::mp4) fn is_of_file(iloc: &Bytes) -> bool {
     extents(iloc, u64::MAX).is_ok_and(|all| !all.is_empty())
 }

@@ -1,5 +1,8 @@
 //! Boxes of a file, one behind the other (ISO/IEC 14496-12, 4.2): where each begins and ends.
 
+pub(super) mod fields;
+pub(super) mod packed;
+
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use std::ops::Range;

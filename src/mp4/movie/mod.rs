@@ -1,16 +1,26 @@
 //! A file's moov: its tracks, each with its samples.
 
+mod brands;
+pub(super) mod edits;
+pub(super) mod items;
+mod protected;
+mod unknown;
+
+pub(crate) use brands::without_fragments;
+
 use super::{
-    boxes::{Place, Read, boxes_of_file, child, children, in_memory, name},
-    edits::{Edit, edit_list},
-    fields::{Fields, wrong},
+    boxes::{
+        Place, Read, boxes_of_file, child, children,
+        fields::{Fields, wrong},
+        in_memory, name, packed,
+    },
     fragments::Defaults,
-    items::{self, Extent, named_places},
-    packed,
     sample_tables::{Description, Extras, Samples, read_descriptions, read_samples},
 };
 use crate::{Error, Limits, Result};
 use bytes::Bytes;
+use edits::{Edit, edit_list};
+use items::{Extent, named_places};
 
 /// What a moov says (ISO/IEC 14496-12, 8.2).
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! QuickTime's compressed index: a moov that holds a cmov, which holds a moov.
 
-use super::boxes::{Place, Read, number};
+use super::{Place, Read, number};
 use crate::{Error, Limits, Result};
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
@@ -8,7 +8,7 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 const HEAD: u64 = 24;
 
 /// What is in a cmov. Nothing, where it is none that libav reads: it says so itself.
-pub(super) fn unpack(read: &mut Read<'_>, cmov: Place, most: u64) -> Result<Vec<u8>> {
+pub(in crate::mp4) fn unpack(read: &mut Read<'_>, cmov: Place, most: u64) -> Result<Vec<u8>> {
     let size = cmov.end.saturating_sub(cmov.content);
     let Some(packed) = size.checked_sub(HEAD) else { return Ok(Vec::new()) };
     let mut is = |by: u64, what: &[u8; 4]| {

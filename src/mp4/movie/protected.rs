@@ -1,10 +1,8 @@
 //! Whether copies of a track's samples can be played: where they lie, and what it takes to decrypt them (ISO/IEC
 //! 23001-7).
 
-use super::{
-    movie::Track,
-    sample_tables::{Auxiliary, Description},
-};
+use super::Track;
+use crate::mp4::sample_tables::{Auxiliary, Description};
 
 impl Track {
     /// Whether its tables say all of its samples, which lie in this file and are not encrypted.
@@ -43,7 +41,7 @@ impl Track {
     }
 
     /// Whether all that its samples have besides lies in this file of so many bytes.
-    pub(super) fn has_auxiliary(&self, len: u64) -> bool {
+    pub(in crate::mp4) fn has_auxiliary(&self, len: u64) -> bool {
         let fits = |own: &Auxiliary| self.samples.as_ref().is_ok_and(|samples| own.fits(samples, len));
         !self.extras.has_lost && self.extras.auxiliary.iter().all(fits)
     }

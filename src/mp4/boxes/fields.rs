@@ -1,6 +1,6 @@
 //! The content of a box, field by field.
 
-use super::boxes::name;
+use super::name;
 use crate::{Error, Result};
 use bytes::{Buf, Bytes, TryGetError};
 

@@ -1,7 +1,10 @@
 //! Edit lists (ISO/IEC 14496-12, 8.6.6): which stretches of a track's media are shown, one behind the other.
 
-use super::boxes::{Place, Read};
-use crate::{Error, ErrorKind, Result, Timestamp, time::Rational};
+use crate::{
+    Error, ErrorKind, Result, Timestamp,
+    mp4::boxes::{Place, Read},
+    time::Rational,
+};
 
 /// Larger edit lists than this are taken for an attack.
 const EDITS: usize = 1 << 16;
@@ -33,7 +36,7 @@ pub(crate) fn media_at(edits: &[Edit], movie: Rational, media: Rational, time: T
     None
 }
 
-pub(super) fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
+pub(in crate::mp4) fn edit_list(read: &mut Read<'_>, place: Place) -> Result<Vec<Edit>> {
     let size = place.end.saturating_sub(place.content);
     if size > (EDITS as u64).saturating_mul(20).saturating_add(8) {
         return Err(Error::new(
