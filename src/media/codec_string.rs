@@ -12,8 +12,10 @@ pub(super) fn codec_string(stream: &Stream) -> Option<String> {
     let data = stream.extradata();
     let tag = stream.tag().unwrap_or_default();
     match stream.codec().as_str() {
-        // Entries of Dolby Vision promise more than the layer that can be seen from here.
-        "h264" | "hevc" if matches!(tag.as_str(), "dva1" | "dvav" | "dvh1" | "dvhe") => None,
+        "h264" | "hevc" | "av1" if matches!(tag.as_str(), "dva1" | "dvav" | "dvh1" | "dvhe" | "dav1") => {
+            // "Dolby Vision Streams Within the ISO Base Media File Format", 7 (Codecs parameter string).
+            stream.dolby_vision().map(|[profile, level]| format!("{tag}.{profile:02}.{level:02}"))
+        }
         "h264" => avc(data, if tag == "avc3" { "avc3" } else { "avc1" }),
         "hevc" => hevc(data, if tag == "hev1" { "hev1" } else { "hvc1" }),
         "av1" => av1(data, stream.color_numbers()),

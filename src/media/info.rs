@@ -87,8 +87,8 @@ pub struct StreamInfo {
     /// The codec as browsers want it in `codecs="…"`, such as `avc1.64001f` (RFC 6381; ISO/IEC 14496-15,
     /// annex E; the bindings of AV1, VP9, Opus and FLAC to MP4). None where there is no such word, or where
     /// not enough is known of the stream: outside MP4 and Matroska it needs
-    /// [`Media::probe`](crate::Media::probe). Entries of Dolby Vision (`dvh1`, `dvhe`, `dva1`, `dvav`) have
-    /// none.
+    /// [`Media::probe`](crate::Media::probe). Entries of Dolby Vision have its profile and level, such as
+    /// `dvh1.05.06`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub codec_string: Option<String>,
     /// Pixels, before rotation.

@@ -132,3 +132,29 @@ fn sound_in_mp4_is_called_by_what_its_entry_says() {
         assert_eq!(words(&path), [Some(word.to_owned())], "{name}");
     }
 }
+
+#[test]
+fn dolby_vision_is_called_by_its_profile_and_level() {
+    oracle!("codec strings of Dolby Vision");
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2"];
+    for (codec, tag, called) in
+        [("libx265", "hvc1", "dvh1"), ("libx265", "hev1", "dvhe"), ("libx264", "avc1", "dva1")]
+    {
+        let made = [&picture[..], &["-c:v", codec, "-tag:v", tag]].concat();
+        let path = made_by_ffmpeg(&format!("word-vision-{called}.mp4"), &made);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The entry by another name, with a box dvcC behind its own: version, profile 5, level 6, the base layer.
+        let stsd = find(&bytes, "moov/trak/mdia/minf/stbl/stsd").unwrap();
+        let entry = bytes[stsd.content() + 8..stsd.end()].to_vec();
+        let numbers = [1, 0, 5 << 1, 6 << 3 | 0b101, 0].into_iter().chain([0; 19]).collect::<Vec<u8>>();
+        let boxed = [&entry[8..], &make_box(b"dvcC", &numbers)].concat();
+        let entry = make_box(called.as_bytes().try_into().unwrap(), &boxed);
+        let head = &bytes[stsd.content()..stsd.content() + 8];
+        let stsd = make_box(b"stsd", &[head, &entry].concat());
+        bytes = replace_box(&bytes, "moov/trak/mdia/minf/stbl/stsd", 0, &stsd);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vision.mp4");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(words(&path), [Some(format!("{called}.05.06"))]);
+    }
+}

@@ -50,3 +50,13 @@ impl Stream {
         }
     }
 }
+
+impl Stream {
+    /// The profile and the level of Dolby Vision that a container states (libavutil/dovi_meta.h:
+    /// AVDOVIDecoderConfigurationRecord).
+    pub(crate) fn dolby_vision(&self) -> Option<[u8; 2]> {
+        let record = self.side_data_of(ff::AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF)?;
+        // Behind the two bytes of its version.
+        record.get(2..)?.first_chunk().copied()
+    }
+}
