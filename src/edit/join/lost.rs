@@ -8,7 +8,10 @@ use crate::{
     mp4::{self, Movie},
 };
 use bytes::Bytes;
-use std::{cell::OnceCell, collections::BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeSet, HashSet},
+};
 
 /// Names that are told of, at most.
 const TOLD: usize = 64;
@@ -22,8 +25,8 @@ pub(crate) struct Lost {
     of: Option<(String, String)>,
     /// There are more names.
     more: bool,
-    /// What the first one says in boxes, once it was looked for.
-    words: OnceCell<Vec<(String, Bytes)>>,
+    /// What the first one says in boxes, once it was looked for: a moov may hold a million of them.
+    words: OnceCell<HashSet<(String, Bytes)>>,
 }
 
 impl Lost {
@@ -69,7 +72,7 @@ impl Lost {
         }
         let own = || {
             let movie = self.first.movie(TimeRange::ALL, &mut Report::default(), &Control::default());
-            movie.ok().flatten().map(|movie| movie.own_words()).unwrap_or_default()
+            movie.ok().flatten().map(|movie| movie.own_words().into_iter().collect()).unwrap_or_default()
         };
         let own = self.words.get_or_init(own);
         let lost = movie.own_words().into_iter().filter(|word| !own.contains(word)).map(|(kind, _)| kind);
