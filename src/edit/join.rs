@@ -187,7 +187,7 @@ impl Joining {
                 if by_tables {
                     let movie = session.target.continues_tables(&media, pairs, session.report)?;
                     let Some(movie) = movie else { return Ok(false) };
-                    lost.note_boxes(&media, &movie);
+                    lost.note_boxes(&media, &movie, control)?;
                 }
                 lost.note(&kept, &media, &feeds);
                 feeds

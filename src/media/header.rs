@@ -1,13 +1,13 @@
 //! What libav says of a source beside its streams.
 
-use super::demux::Demux;
+use super::{demux::Demux, timeline::Timeline};
 use crate::{
     Result,
     av::{
         input::{Estimate, RawChapter},
         stream::Stream,
     },
-    time::Timestamp,
+    time::{Rational, Timestamp},
 };
 use bytes::Bytes;
 
@@ -34,6 +34,34 @@ impl Header {
             duration: input.duration(),
             duration_from: input.duration_from(),
         }
+    }
+
+    /// Chapters of a track have the times of its media: they are when its edit list shows them.
+    pub(super) fn show_chapters(&mut self, streams: &[Stream], timelines: &[Timeline]) {
+        let base = Rational { num: 1, den: 1_000_000 };
+        let mut of_track = streams.iter().zip(timelines).filter(|(stream, _)| stream.is_hidden());
+        let Some((own, spans)) = of_track.next().map(|(_, timeline)| (timeline.base, &timeline.spans)) else {
+            return;
+        };
+        let mut all = Vec::new();
+        for chapter in std::mem::take(&mut self.chapters) {
+            if chapter.base != own {
+                all.push(chapter);
+                continue;
+            }
+            let ends = if chapter.end < chapter.start { i64::MAX } else { chapter.end };
+            for span in spans {
+                let from = chapter.start.max(span.media);
+                let to = ends.min(span.media_at(span.shown_end(), own));
+                let at = |media: i64| span.shown_at(media, own).ticks(base);
+                if from < to {
+                    let (start, end) = (at(from), if to == i64::MAX { i64::MIN } else { at(to) });
+                    all.push(RawChapter { start, end, base, metadata: chapter.metadata.clone() });
+                }
+            }
+        }
+        all.sort_by_key(|chapter| Timestamp::from_ticks(chapter.start, chapter.base));
+        self.chapters = all;
     }
 
     /// Chapters of which it is not told when they end, as Nero's list of them does not, end where the next one begins,

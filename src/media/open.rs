@@ -120,6 +120,7 @@ pub(super) fn open_as(
     // It may have read on.
     let mut header = context.as_ref().map_or(header, Header::of);
     let Extent { start, end, .. } = extent;
+    header.show_chapters(&streams, &timelines);
     header.end_chapters(end.map(|end| end.plus(start)));
     if start < Timestamp::ZERO {
         // Composition that begins before 0 is shown, where no edit list says otherwise.

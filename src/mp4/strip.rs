@@ -97,17 +97,20 @@ impl Movie {
 }
 
 impl Movie {
-    /// What makers' own boxes say of it, in its moov and in what describes that, each with its type.
-    pub(crate) fn own_words(&self) -> Vec<(String, Bytes)> {
+    /// What makers' own boxes say of it, in its moov and in what describes that, each with its type: of the first `most`.
+    pub(crate) fn own_words(&self, most: usize) -> Vec<(String, Bytes)> {
         let is_own = |kind: [u8; 4]| {
             let [first, ..] = kind;
             !matches!(&kind, b"free" | b"skip") && first != 0xa9 && !KNOWN.contains(&&kind)
         };
         let mut all = Vec::new();
         for (kind, content) in children(&self.content) {
+            if all.len() >= most {
+                break;
+            }
             match &kind {
                 b"trak" => {}
-                b"udta" => all.extend(children(&content).filter(|(kind, _)| is_own(*kind))),
+                b"udta" => all.extend(children(&content).filter(|(kind, _)| is_own(*kind)).take(most)),
                 _ if is_own(kind) && !needed(*b"moov").contains(&&kind) => all.push((kind, content)),
                 _ => {}
             }

@@ -204,3 +204,100 @@ fn a_time_code_in_a_cameras_data_is_read() {
         assert!(found.contains(':'), "{found}");
     }
 }
+
+#[test]
+fn chapters_of_a_track_are_when_its_edit_list_shows_them() {
+    oracle!("edit lists of chapters");
+    let (_, path) = made().into_iter().find(|(name, _)| *name == "open-chapters.mov").unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let traks = find_all(&bytes, "moov/trak");
+    let handler =
+        |trak: &Mp4Box| content(&bytes[trak.content()..trak.end()], "mdia/hdlr").unwrap()[8..12].to_vec();
+    let text = traks.iter().position(|trak| handler(trak) == b"text").unwrap();
+    let trak = &bytes[traks[text].content()..traks[text].end()];
+    let scale = u32::from_be_bytes(content(&bytes, "moov/mvhd").unwrap()[12..16].try_into().unwrap());
+    let own = u32::from_be_bytes(content(trak, "mdia/mdhd").unwrap()[12..16].try_into().unwrap());
+    let with = |edits: &[(u32, i32)]| {
+        // In tenths of a second: how long, and from where in the media.
+        let entry = |(lasts, media): &(u32, i32)| {
+            let media = if *media < 0 { -1 } else { media * own as i32 / 10 };
+            [(lasts * scale / 10).to_be_bytes(), media.to_be_bytes(), (1_u32 << 16).to_be_bytes()].concat()
+        };
+        let list: Vec<u8> = edits.iter().flat_map(entry).collect();
+        let list = [&[0; 4][..], &(edits.len() as u32).to_be_bytes(), &list].concat();
+        let boxes = boxes(trak, 0, trak.len());
+        let kept = boxes.iter().filter(|own| &own.kind != b"edts");
+        let kept: Vec<u8> = kept.flat_map(|own| trak[own.start..own.end()].to_vec()).collect();
+        let tkhd = boxes[0].len;
+        let edts = make_box(b"edts", &make_box(b"elst", &list));
+        let trak = make_box(b"trak", &[&kept[..tkhd], &edts, &kept[tkhd..]].concat());
+        replace_box(&bytes, "moov/trak", text, &trak)
+    };
+    type Case = (&'static [(u32, i32)], &'static [(f64, f64, &'static str)]);
+    let cases: [Case; 5] = [
+        (
+            &[(10, -1), (40, 0)],
+            &[(1000.0, 1700.0, "Eins"), (1700.0, 3100.0, "Zwei, länger"), (3100.0, 5000.0, "")],
+        ),
+        (&[(30, 10)], &[(0.0, 1100.0, "Zwei, länger"), (1100.0, 3000.0, "")]),
+        (&[(10, 0)], &[(0.0, 700.0, "Eins"), (700.0, 1000.0, "Zwei, länger")]),
+        (&[(15, 0), (5, 30)], &[(0.0, 700.0, "Eins"), (700.0, 1500.0, "Zwei, länger"), (1500.0, 2000.0, "")]),
+        (&[(40, 0)], &[(0.0, 700.0, "Eins"), (700.0, 2100.0, "Zwei, länger"), (2100.0, 4000.0, "")]),
+    ];
+    for (edits, due) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edited.mov");
+        let edited = with(edits);
+        std::fs::write(&path, &edited).unwrap();
+        for source in [Source::open(&path).unwrap(), far(edited).0] {
+            let [found, _] = told(&path, &Media::open(source).unwrap());
+            assert!(found.ends_with(&format!("] {due:?}")), "{edits:?}: {found}");
+        }
+        // libav moves all of the media, whatever of it is shown.
+        let probed = ffprobe(&path, &["-ignore_editlist", "0", "-show_chapters"]);
+        let starts = probed["chapters"].as_array().unwrap().iter().map(|chapter| {
+            (chapter["start_time"].as_str().unwrap().parse::<f64>().unwrap() * 1000.0).round()
+        });
+        if edits.iter().any(|(lasts, _)| *lasts == 40) {
+            assert_eq!(starts.collect::<Vec<_>>(), due.iter().map(|(from, ..)| *from).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn a_track_that_names_a_million_chapters_is_refused() {
+    let bytes = std::fs::read(clip()).unwrap();
+    let moov = find(&bytes, "moov").unwrap();
+    let ids: Vec<u8> = (1000_u32..1_001_000).flat_map(u32::to_be_bytes).collect();
+    let tref = make_box(b"tref", &make_box(b"chap", &ids));
+    let trak = find(&bytes, "moov/trak").unwrap();
+    let content = [&bytes[trak.content()..trak.end()], &tref].concat();
+    let at_end = replace_box(&bytes, "moov/trak", 0, &make_box(b"trak", &content));
+    assert!(at_end.len() > bytes.len() && moov.len > 0);
+    for source in [Source::from_bytes(at_end.clone()), far(at_end).0] {
+        let opened = bounded("opening", move || Media::open(source).map(drop));
+        assert_eq!(opened.unwrap_err().kind(), avrope::ErrorKind::LimitExceeded);
+    }
+}
+
+#[test]
+fn pictures_of_chapters_that_a_cut_leaves_out_are_told_of() {
+    oracle!("pictures of chapters");
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=4", "-map", "0", "-map", "0", "-g", "25"];
+    let path = made_by_ffmpeg(
+        "open-pictures.mov",
+        &[&picture[..], &["-c:v:0", "libx264", "-c:v:1", "mjpeg"]].concat(),
+    );
+    let bytes = std::fs::read(&path).unwrap();
+    let trak = find(&bytes, "moov/trak").unwrap();
+    let tref = make_box(b"tref", &make_box(b"chap", &2_u32.to_be_bytes()));
+    let trak = make_box(b"trak", &[&bytes[trak.content()..trak.end()], &tref].concat());
+    let media = Media::open(Source::from_bytes(replace_box(&bytes, "moov/trak", 0, &trak))).unwrap();
+    for road in [Road::Tables, Road::Libav] {
+        let settings = Cut::new().keep(TimeRange::secs(1.0, 3.0).unwrap()).format("mov").road(road);
+        let clip = cut(&media, &settings, &Control::new()).unwrap();
+        assert_eq!(clip.report.road, Some(road));
+        let dropped: Vec<_> = clip.report.dropped_streams.iter().map(|dropped| dropped.index).collect();
+        assert_eq!(dropped, [1], "{road:?}: {:?}", clip.report.warnings);
+    }
+}

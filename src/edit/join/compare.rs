@@ -72,16 +72,20 @@ pub(super) fn matching(
                     .named(other.source().name())
                     .advise("join sources with like streams"));
             }
-            report.warn(format!(
-                "{} has no stream like stream {i} ({})",
-                other.source().name(),
-                like.codec()
-            ));
+            // Chapters are told by themselves.
+            if !like.is_hidden() {
+                report.warn(format!(
+                    "{} has no stream like stream {i} ({})",
+                    other.source().name(),
+                    like.codec()
+                ));
+            }
             continue;
         };
         // A track of MP4 has as many sample descriptions as it needs.
         let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || numbering::goes_on(codec, a, b);
-        if by_tables && like.extradata() != stream.extradata() && !like.is_picture() {
+        let is_played = matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture();
+        if by_tables && like.extradata() != stream.extradata() && is_played {
             report.warn(format!(
                 "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
                  but one for a track may not show it",

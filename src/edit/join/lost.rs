@@ -1,20 +1,33 @@
 //! What a join's later inputs say of themselves and the result does not: it is described as the first one is.
 
 use crate::{
-    Control, Media, Report, Strip, TimeRange,
+    Control, Media, Report, Result, Strip, TimeRange,
     av::stream::Stream,
     edit::copy::Feed,
     media::is_of_writing,
     mp4::{self, Movie},
 };
 use bytes::Bytes;
-use std::{
-    cell::OnceCell,
-    collections::{BTreeSet, HashSet},
-};
+use std::collections::{BTreeSet, HashSet};
 
 /// Names that are told of, at most.
 const TOLD: usize = 64;
+
+/// Boxes of a moov that are compared, at most: nobody writes so many.
+const COMPARED: usize = 1 << 12;
+
+/// A box by its type, what is in it, and how long it is.
+type Word = (String, Bytes, u64);
+
+/// What an MP4 says in boxes of its index, and in those beside it, which aren't read.
+fn words(movie: &Movie) -> impl Iterator<Item = Word> {
+    let beside = movie.others.iter().map(|place| {
+        let len = place.end.saturating_sub(place.content);
+        (mp4::name(place.kind), Bytes::new(), len)
+    });
+    let within = movie.own_words(COMPARED).into_iter().map(|(kind, content)| (kind, content, 0));
+    beside.chain(within).take(COMPARED)
+}
 
 /// The names of what is lost.
 pub(crate) struct Lost {
@@ -26,13 +39,12 @@ pub(crate) struct Lost {
     /// There are more names.
     more: bool,
     /// What the first one says in boxes, once it was looked for: a moov may hold a million of them.
-    words: OnceCell<HashSet<(String, Bytes)>>,
+    words: Option<HashSet<Word>>,
 }
 
 impl Lost {
     pub(crate) fn new(first: &Media, strip: Strip) -> Self {
-        let (first, words) = (first.clone(), OnceCell::new());
-        Self { first, strip, all: BTreeSet::new(), of: None, more: false, words }
+        Self { first: first.clone(), strip, all: BTreeSet::new(), of: None, more: false, words: None }
     }
 
     /// Looks at what another input says of itself as a whole.
@@ -65,19 +77,24 @@ impl Lost {
         found.into_iter().for_each(|what| self.add(what, other));
     }
 
-    /// Looks at what an MP4 says in boxes beside tags. Those of a file that are in none of its index aren't read.
-    pub(crate) fn note_boxes(&mut self, other: &Media, movie: &Movie) {
+    /// Looks at what an MP4 says in boxes beside tags. Those of a file that are in none of its index aren't read: one that
+    /// is as long as one of the first file is taken for the same.
+    pub(crate) fn note_boxes(&mut self, other: &Media, movie: &Movie, control: &Control) -> Result<()> {
         if self.strip != Strip::Nothing {
-            return;
+            return Ok(());
         }
-        let own = || {
-            let movie = self.first.movie(TimeRange::ALL, &mut Report::default(), &Control::default());
-            movie.ok().flatten().map(|movie| movie.own_words().into_iter().collect()).unwrap_or_default()
+        let own = match self.words.take() {
+            Some(own) => own,
+            None => {
+                let first = self.first.movie(TimeRange::ALL, &mut Report::default(), control)?;
+                first.map(|movie| words(&movie).collect()).unwrap_or_default()
+            }
         };
-        let own = self.words.get_or_init(own);
-        let lost = movie.own_words().into_iter().filter(|word| !own.contains(word)).map(|(kind, _)| kind);
-        let lost: Vec<_> = lost.chain(movie.others.iter().map(|place| mp4::name(place.kind))).collect();
+        let lost: Vec<String> =
+            words(movie).filter(|word| !own.contains(word)).map(|(kind, ..)| kind).collect();
         lost.into_iter().for_each(|kind| self.add(format!("box {kind}"), other));
+        self.words = Some(own);
+        control.check()
     }
 
     /// Warns of all that was noted.

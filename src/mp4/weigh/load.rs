@@ -144,6 +144,10 @@ impl<'a> Load<'a> {
                 }
                 kind if HOLDERS.contains(&kind) => {
                     self.indexed |= kind == b"moov";
+                    if kind == b"tref" {
+                        // libav says of each number that it knows no such track.
+                        self.name(place.end.saturating_sub(place.content) / 4)?;
+                    }
                     self.look(read, place, depth.saturating_add(1))?;
                 }
                 _ => self.leaf(read, place)?,

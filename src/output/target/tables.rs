@@ -62,6 +62,12 @@ impl Target {
             false => self.boxes_of_kind(media, &movie, &opening.held, report)?,
         };
         let Some(boxes) = boxes else { return Ok(false) };
+        for (i, stream) in media.streams().iter().enumerate().filter(|(_, stream)| stream.is_picture()) {
+            // Those in boxes have no track.
+            if movie.number_of(stream.id()).is_some() {
+                report.leave_out(i, stream.codec(), "pictures of chapters are not cut or joined");
+            }
+        }
         warn_of_unknown(if boxes.is_own { &boxes.movie } else { &movie }, media, report);
         let streams = boxes.tracks.iter().filter_map(|of| Some((of, media.streams().get(of.stream)?)));
         let base = |stream: &Stream, of: &Modelled| {
