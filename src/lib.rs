@@ -86,6 +86,7 @@ mod read;
 pub mod synth;
 mod time;
 pub mod transcode;
+pub mod verify;
 mod words;
 
 pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};

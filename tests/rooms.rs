@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("inspect", "error io job mp4 time"),
     ("media", "av error io job mp4 time"),
     ("read", "av error job media time"),
+    ("verify", "av error inspect job media read time"),
     ("output", "av error io job media mp4 time"),
     ("edit", "av error io job media mp4 output read time"),
     ("hardware", "av error job words"),

@@ -8,13 +8,13 @@ use super::{
     device::Device,
     dict::Dict,
     frame::Frame,
-    log,
+    log::{self, Ear},
     packet::Packet,
     stream::{Stream, StreamKind},
 };
 use crate::{Error, ErrorKind, Limits, Result};
 use ffmpeg_sys_next as ff;
-use std::{ffi::c_int, ptr::NonNull};
+use std::{ffi::c_int, ptr::NonNull, sync::Arc};
 
 /// What a codec answers when it is asked for a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(crate) struct DecodeOptions {
     pub bit_exact: bool,
     /// Its pictures' transparency is wanted, also where that is coded beside them (VP8, VP9).
     pub alpha: bool,
+    /// Hears what the decoder says, if it decodes in memory.
+    pub ear: Option<Arc<Ear>>,
 }
 
 /// Pictures that a decoder holds beside one a thread: those that others refer to (as many as the levels of
@@ -135,6 +137,8 @@ pub(crate) struct Decoder {
     /// Bytes that a picture may have.
     picture: u64,
     size: size::Most,
+    /// What its context is marked with: it stays in use as long as the context lives.
+    ear: Option<Arc<Ear>>,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -154,6 +158,11 @@ impl Decoder {
         // Each thread would keep pictures of the device's pool, which has few: with 16, NVDEC refuses it. And
         // a refused stream shows with the packet that it is refused at.
         settings.set("threads", &threads(if decoder.has_device { 1 } else { room.threads }))?;
+        if let Some(ear) = options.ear.as_ref().filter(|_| !decoder.has_device) {
+            // SAFETY: live, not open yet, and ours alone.
+            log::mark_for(unsafe { decoder.context.as_mut() }, ear);
+            decoder.ear = Some(ear.clone());
+        }
         if options.low_delay {
             settings.set("thread_type", "slice")?;
         }
@@ -230,8 +239,13 @@ impl Decoder {
             }
             let context = NonNull::new(ff::avcodec_alloc_context3(found))
                 .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for a decoder"))?;
-            let mut decoder =
-                Self { context, has_device: false, picture: u64::MAX, size: size::Most::default() };
+            let mut decoder = Self {
+                context,
+                has_device: false,
+                picture: u64::MAX,
+                size: size::Most::default(),
+                ear: None,
+            };
             log::mark(decoder.context.as_mut());
             let code = ff::avcodec_parameters_to_context(decoder.context.as_ptr(), stream.parameters());
             check(code, "setting a decoder up")?;

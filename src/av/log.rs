@@ -1,6 +1,10 @@
 //! libav's log. Its callback belongs to the whole process: ours takes the lines of our own calls, by the
 //! thread that they are made on, and hands all others to libav's own, which prints them as it did before.
 
+mod ears;
+
+pub(crate) use ears::Ear;
+
 use super::{memory, string};
 use ffmpeg_sys_next as ff;
 use std::{
@@ -99,6 +103,11 @@ pub(super) fn mark(context: &mut ff::AVCodecContext) {
     context.opaque = MARK.as_ptr().cast_mut().cast();
 }
 
+/// The same, of one that somebody listens to.
+pub(super) fn mark_for(context: &mut ff::AVCodecContext, ear: &Ear) {
+    context.opaque = ear.mark();
+}
+
 /// The same, with a number from 0 on that a callback is to find; another is none.
 pub(super) fn mark_with(context: &mut ff::AVCodecContext, number: c_int) {
     let place = usize::try_from(number).ok().and_then(|number| MARK.get(number.checked_add(1)?));
@@ -130,22 +139,22 @@ fn place(opaque: *const c_void) -> Option<usize> {
 /// How many contexts may stand behind each other for one line.
 const MOST_PARENTS: u32 = 4;
 
-/// Whether a context is ours: a codec's, of which libav's threads have copies, a filter's, a device's, or one
-/// that speaks for any of these.
+/// What a codec's context carries, of which libav's threads have copies, a filter's, a device's, or the one that
+/// speaks for any of these; NULL for others.
 ///
 /// # Safety
 /// `context` is NULL or what libav's log hands over: a live struct that begins with a pointer to its class.
 #[inline(never)]
-unsafe fn is_marked(context: *const c_void, parents: u32) -> bool {
+unsafe fn carried(context: *const c_void, parents: u32) -> *const c_void {
     // SAFETY: the caller's promise; only a codec context, a filter's and a device's have these classes, and a
     // class says where a pointer to the context that it speaks for stands (av_log_default_callback).
     unsafe {
         if context.is_null() {
-            return false;
+            return ptr::null();
         }
         let class = *context.cast::<*const ff::AVClass>();
-        let opaque = if class.is_null() {
-            return false;
+        if class.is_null() {
+            ptr::null()
         } else if class == ff::avcodec_get_class() {
             (*context.cast::<ff::AVCodecContext>()).opaque
         } else if class == ff::avfilter_get_class() {
@@ -153,12 +162,18 @@ unsafe fn is_marked(context: *const c_void, parents: u32) -> bool {
         } else if class == DEVICES.load(Ordering::Relaxed) {
             (*context.cast::<ff::AVHWDeviceContext>()).user_opaque
         } else {
-            let Ok(offset @ 1..) = usize::try_from((*class).parent_log_context_offset) else { return false };
+            let Ok(offset @ 1..) = usize::try_from((*class).parent_log_context_offset) else {
+                return ptr::null();
+            };
             let parent = context.byte_add(offset).cast::<*const c_void>().read();
-            return parents.checked_sub(1).is_some_and(|parents| is_marked(parent, parents));
-        };
-        place(opaque).is_some()
+            parents.checked_sub(1).map_or(ptr::null(), |parents| carried(parent, parents))
+        }
     }
+}
+
+/// Whether a context is ours, by what it carries.
+fn is_ours(carried: *const c_void) -> bool {
+    place(carried).is_some() || ears::ear_of(carried).is_some()
 }
 
 /// The lines of this thread, oldest first; they are gone afterwards.
@@ -223,7 +238,7 @@ unsafe extern "C" fn tell(context: *mut c_void, level: c_int, format: *const c_c
     let inside = OURS.try_with(|ours| ours.get() > 0).unwrap_or(false);
     // SAFETY: what libav hands over goes on to libav's own callback, which is thread-safe.
     unsafe {
-        if !inside && !WHOLE.load(Ordering::Relaxed) && !is_marked(context, MOST_PARENTS) {
+        if !inside && !WHOLE.load(Ordering::Relaxed) && !is_ours(carried(context, MOST_PARENTS)) {
             ff::av_log_default_callback(context, level, format, arguments);
             return;
         }
@@ -244,10 +259,10 @@ unsafe fn keep(context: *mut c_void, level: c_int, format: *const c_char, argume
     let mut prefix = 1;
     // SAFETY: the caller's promise; the buffer and its size belong together, and the text is cut to fit and
     // NUL-ended.
-    let line = unsafe {
+    let (line, ear) = unsafe {
         let size = c_int::try_from(text.len()).unwrap_or(0);
         ff::av_log_format_line2(context, level, format, arguments, text.as_mut_ptr(), size, &raw mut prefix);
-        string(text.as_ptr())
+        (string(text.as_ptr()), ears::ear_of(carried(context, MOST_PARENTS)))
     };
     // A panic must not cross C; there is nobody to tell about one here.
     let keep = || {
@@ -271,6 +286,9 @@ unsafe fn keep(context: *mut c_void, level: c_int, format: *const c_char, argume
                 lines.whole.push_back(whole);
             }
         });
+        if let Some(ear) = ear {
+            told.iter().for_each(|line| ears::tell(ear, line));
+        }
         // Nothing is locked while the host's code runs.
         let to = REDIRECTED.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(to) = to {

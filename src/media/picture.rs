@@ -73,6 +73,7 @@ fn decode(source: &Source, control: &Control) -> Result<Frame> {
         keep_padding: false,
         bit_exact: false,
         alpha: false,
+        ear: None,
     };
     let mut decoder = Decoder::open(&stream, &options)?;
     let (mut packet, mut frame) = (Packet::new()?, Frame::new()?);

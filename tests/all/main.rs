@@ -40,3 +40,4 @@ mod strip;
 mod tables;
 mod timeline;
 mod transcode;
+mod verify;

@@ -34,6 +34,28 @@ impl Frame {
         self.get().linesize.get(plane).and_then(|stride| usize::try_from(*stride).ok()).unwrap_or(0)
     }
 
+    /// Bytes of a plane's line that are of the picture; what follows up to the stride is not. 0 for sound.
+    pub(crate) fn line(&self, plane: usize) -> usize {
+        let raw = self.get();
+        let Some((format, index)) = pix_fmt(raw.format).zip(c_int::try_from(plane).ok()) else { return 0 };
+        if self.is_audio() || plane >= self.planes() {
+            return 0;
+        }
+        // SAFETY: a valid format; the answer is a number.
+        usize::try_from(unsafe { ff::av_image_get_linesize(format, raw.width, index) }).unwrap_or(0)
+    }
+
+    /// Bits of a picture's samples, and whether those of several bytes have their first byte in front. A sample of
+    /// more than 8 bits takes 2 bytes, one of more than 16 takes 4. None for sound.
+    pub(crate) fn depth(&self) -> Option<(u32, bool)> {
+        let format = pix_fmt(self.get().format).filter(|_| !self.is_audio())?;
+        // SAFETY: a valid format's description is static and not NULL.
+        let described = unsafe { ff::av_pix_fmt_desc_get(format).as_ref() }?;
+        let deepest = described.comp.iter().map(|c| c.depth.saturating_add(c.shift)).max()?;
+        let is_big = described.flags & u64::from(ff::AV_PIX_FMT_FLAG_BE as u32) != 0;
+        Some((u32::try_from(deepest).ok()?, is_big))
+    }
+
     /// The address and length of a plane, if all of it lies in one buffer that the frame holds.
     fn place(&self, plane: usize) -> Option<(*mut u8, usize)> {
         let raw = self.get();

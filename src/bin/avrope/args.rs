@@ -32,6 +32,8 @@ pub enum Command {
     Probe(Probe),
     /// Show what an MP4 or MOV is made of: its boxes, and what its tables say of each sample
     Inspect(Inspect),
+    /// Compare an output with its source, picture by picture
+    Verify(Verify),
     /// Keep one or more ranges of a file
     Cut(Cut),
     /// Put files with like streams one behind the other
@@ -126,6 +128,31 @@ pub struct Inspect {
     /// List samples of the track, counted from 0, such as 0..10 or 100.. (to the last)
     #[arg(long, value_name = "A..B", requires = "track", value_parser = numbers)]
     pub samples: Option<std::ops::Range<u64>>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// The media file that the output was made of; '-' is standard input
+    pub source: PathBuf,
+    /// What was made of it
+    pub output: PathBuf,
+    /// The first instant of the source that is to be there [default: the start]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub from: Option<Timestamp>,
+    /// The first instant after it [default: the end]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub to: Option<Timestamp>,
+    /// A range that is to be there, such as 10..20, 1:05.. (to the end) or ..30; repeat it for several, in this order
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
+    pub keep: Vec<TimeRange>,
+    /// The least PSNR of pictures that were encoded anew, over all planes
+    #[arg(long, value_name = "DB", default_value = "38")]
+    pub min_psnr: f64,
+    /// Times that are closer than this are the same [default: a tick of both files, 3 ms at the most]
+    #[arg(long, value_name = "T", value_parser = values::length)]
+    pub tolerance: Option<Duration>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -239,12 +266,22 @@ impl Mode {
 
 impl Cut {
     pub fn ranges(&self) -> Vec<TimeRange> {
-        if self.keep.is_empty() {
-            let (from, to) = (self.from.unwrap_or(Timestamp::ZERO), self.to.unwrap_or(Timestamp::MAX));
-            vec![TimeRange { from, to }]
-        } else {
-            self.keep.clone()
-        }
+        ranges(&self.keep, self.from, self.to)
+    }
+}
+
+impl Verify {
+    pub fn ranges(&self) -> Vec<TimeRange> {
+        ranges(&self.keep, self.from, self.to)
+    }
+}
+
+fn ranges(keep: &[TimeRange], from: Option<Timestamp>, to: Option<Timestamp>) -> Vec<TimeRange> {
+    if keep.is_empty() {
+        let (from, to) = (from.unwrap_or(Timestamp::ZERO), to.unwrap_or(Timestamp::MAX));
+        vec![TimeRange { from, to }]
+    } else {
+        keep.to_vec()
     }
 }
 
@@ -253,6 +290,7 @@ impl Command {
         match self {
             Self::Probe(args) => &args.common,
             Self::Inspect(args) => &args.common,
+            Self::Verify(args) => &args.common,
             Self::Cut(args) => &args.common,
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
@@ -264,18 +302,20 @@ impl Command {
 
     /// Whether what it was asked for is said on standard output, and is no word beside a file.
     pub fn tells_on_stdout(&self) -> bool {
-        matches!(self, Self::Probe(_) | Self::Inspect(_) | Self::Hardware(_)) || self.common().json
+        matches!(self, Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Hardware(_))
+            || self.common().json
     }
 
-    fn inputs(&self) -> &[PathBuf] {
+    fn inputs(&self) -> Vec<&PathBuf> {
         match self {
-            Self::Probe(args) => std::slice::from_ref(&args.input),
-            Self::Inspect(args) => std::slice::from_ref(&args.input),
-            Self::Cut(args) => std::slice::from_ref(&args.input),
-            Self::Join(args) => &args.inputs,
-            Self::Remux(args) => std::slice::from_ref(&args.input),
-            Self::Transcode(args) => std::slice::from_ref(&args.input),
-            Self::Hardware(_) | Self::Demo(_) => &[],
+            Self::Probe(args) => vec![&args.input],
+            Self::Inspect(args) => vec![&args.input],
+            Self::Verify(args) => vec![&args.source, &args.output],
+            Self::Cut(args) => vec![&args.input],
+            Self::Join(args) => args.inputs.iter().collect(),
+            Self::Remux(args) => vec![&args.input],
+            Self::Transcode(args) => vec![&args.input],
+            Self::Hardware(_) | Self::Demo(_) => Vec::new(),
         }
     }
 
@@ -285,7 +325,7 @@ impl Command {
             Self::Join(args) => Some(&args.output),
             Self::Remux(args) => Some(&args.output),
             Self::Transcode(args) => Some(&args.output),
-            Self::Probe(_) | Self::Inspect(_) | Self::Hardware(_) | Self::Demo(_) => None,
+            Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Hardware(_) | Self::Demo(_) => None,
         }
     }
 
@@ -315,7 +355,7 @@ impl Cli {
             );
             error.exit()
         };
-        let dashes = cli.command.inputs().iter().filter(|path| is_dash(path)).count();
+        let dashes = cli.command.inputs().into_iter().filter(|path| is_dash(path)).count();
         if dashes > 1 {
             refuse("standard input ('-') can be one input, not several");
         }

@@ -14,6 +14,7 @@ mod probe;
 mod progress;
 mod text;
 mod values;
+mod verify;
 mod work;
 
 use args::{Cli, Command};
@@ -33,6 +34,8 @@ pub enum Failure {
     Said(String),
     /// Whoever reads our standard output has enough: nothing is left to say.
     PipeClosed,
+    /// What was to be found out is not so, and that is said already.
+    Unlike,
 }
 
 impl From<avrope::Error> for Failure {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         )),
         Command::Probe(args) => probe::run(args, &control),
         Command::Inspect(args) => inspect::run(args, &control),
+        Command::Verify(args) => verify::run(args, &control),
         Command::Cut(args) => work::cut(args, &control),
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),
@@ -100,7 +104,7 @@ fn main() -> ExitCode {
                 }
                 Failure::Job(error) => complain(&flags::told(&error)),
                 Failure::Said(message) => complain(&message),
-                Failure::PipeClosed => {}
+                Failure::PipeClosed | Failure::Unlike => {}
             }
             FAILED.into()
         }

@@ -35,6 +35,7 @@ pub(crate) fn options(settings: &Transcode, control: &Control) -> DecodeOptions 
         keep_padding: false,
         bit_exact: settings.bit_exact,
         alpha: false,
+        ear: None,
     }
 }
 

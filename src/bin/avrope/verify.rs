@@ -1,0 +1,62 @@
+//! `verify`: what an output is, compared with its source.
+
+use crate::{
+    Failure, Outcome, args,
+    inout::{self, Needs},
+    progress::Bar,
+    text::{self, plain},
+};
+use avrope::{
+    Control, Media,
+    verify::{Pictures, Verification, Verify},
+};
+use std::fmt::Write;
+
+pub fn run(args: &args::Verify, control: &Control) -> Outcome {
+    let mut asked = args.ranges().into_iter().fold(Verify::new(), Verify::keep).min_psnr(args.min_psnr);
+    if let Some(tolerance) = args.tolerance {
+        asked = asked.tolerance(tolerance);
+    }
+    let bar = Bar::new(&args.common);
+    let open = |path| {
+        Ok::<_, Failure>(Media::open_with(inout::source(path, Needs::Seeking, &bar, control)?, control)?)
+    };
+    let (source, output) = (open(&args.source)?, open(&args.output)?);
+    bar.handle().spin("comparing");
+    let found = asked.check(&source, &output, control)?;
+    drop(bar);
+    if args.common.json {
+        inout::stream_json(&found)?;
+    } else {
+        inout::print(&words(&found))?;
+    }
+    if found.holds { Ok(()) } else { Err(Failure::Unlike) }
+}
+
+fn words(found: &Verification) -> String {
+    let mut words = format!("{}: ", plain(&found.output));
+    words += if found.holds { "holds\n" } else { "does not hold\n" };
+    if let Some(pictures) = &found.pictures {
+        describe(&mut words, pictures);
+    }
+    for fault in &found.faults {
+        let _ = writeln!(words, "  {}: {}", fault.kind.name(), plain(&fault.to_string()));
+    }
+    if found.more_faults > 0 {
+        let _ = writeln!(words, "  and {} more", text::count(found.more_faults as usize, "fault"));
+    }
+    words
+}
+
+fn describe(words: &mut String, pictures: &Pictures) {
+    let count = |count: u64| text::count(count as usize, "picture");
+    let _ = write!(words, "  {} of {}: {} copied", count(pictures.found), pictures.expected, pictures.copied);
+    if pictures.equal > 0 {
+        let _ = write!(words, ", {} equal but coded anew", pictures.equal);
+    }
+    let _ = write!(words, ", {} re-encoded", pictures.recoded);
+    if let (Some(least), Some(mean)) = (pictures.psnr_min, pictures.psnr_mean) {
+        let _ = write!(words, " (PSNR at least {least:.1} dB, {mean:.1} dB on average)");
+    }
+    words.push('\n');
+}

@@ -1,0 +1,350 @@
+//! What may be wrong with an output, each fault by a name of its own.
+
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::fmt;
+
+/// Something that is not as it should be, and where.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+    /// Where it begins in the output; None for what is of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Where it ends there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What place in the source that is, or should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Timestamp>,
+}
+
+/// The kinds of faults. In JSON `fault` has the name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The source has pictures there, and the output has none.
+    NoPictures,
+    /// Pictures of the source are not there.
+    Missing {
+        /// How many.
+        pictures: u64,
+        /// How much earlier what follows comes for it; zero where a gap is left.
+        by: Timestamp,
+    },
+    /// Pictures of the source that lie outside of the ranges are shown, or any where nothing more is due.
+    Added {
+        /// How many.
+        pictures: u64,
+        /// How much later what follows comes for it.
+        by: Timestamp,
+    },
+    /// A picture is shown again, beside what is to be shown.
+    Repeated {
+        /// How often.
+        pictures: u64,
+        /// How much later what follows comes for it.
+        by: Timestamp,
+    },
+    /// A picture is shown again in the place of those that follow it.
+    Frozen {
+        /// In the place of how many.
+        pictures: u64,
+        /// It is the first one of a range.
+        head: bool,
+    },
+    /// Pictures are shown, but not when it is their turn.
+    OutOfOrder {
+        /// How many.
+        pictures: u64,
+    },
+    /// Pictures are shown that are none of the source's near there.
+    Foreign {
+        /// How many.
+        pictures: u64,
+        /// In the place of as many of the source's.
+        instead: bool,
+    },
+    /// All of a range is there, but so many pictures later in the source than asked for (less than 0: earlier).
+    Shifted {
+        /// By how many.
+        pictures: i64,
+    },
+    /// Pictures differ more from the source's than allowed.
+    Poor {
+        /// How many.
+        pictures: u64,
+        /// The lowest PSNR among them over all planes, in decibels.
+        psnr: f64,
+        /// What is asked for.
+        required: f64,
+    },
+    /// Pictures have the source's own bytes, but are decoded to something else: what they refer to is missing or
+    /// another.
+    Broken {
+        /// How many.
+        pictures: u64,
+        /// The lowest PSNR among them over all planes, in decibels.
+        psnr: f64,
+    },
+    /// The decoder finds damage that it does not find in the source.
+    Damaged {
+        /// Pictures in which it concealed errors.
+        pictures: u64,
+        /// Packets of which nothing came, beyond the source's.
+        packets: u64,
+        /// What it says of that.
+        lines: Vec<String>,
+    },
+    /// The decoder warns of what it does not warn of in the source.
+    Warned {
+        /// What it says.
+        lines: Vec<String>,
+    },
+    /// Pictures have another size, or another form of samples.
+    Form {
+        /// How many.
+        pictures: u64,
+        /// That of the source's.
+        expected: String,
+        /// That of the output's.
+        found: String,
+    },
+    /// The first picture does not come at the beginning.
+    Late {
+        /// How much later; less than 0: earlier.
+        by: Timestamp,
+    },
+    /// A picture is shown longer than in the source, and all that follows is as much later.
+    Gap {
+        /// How much longer.
+        by: Timestamp,
+    },
+    /// A picture is shown shorter than in the source, and all that follows is as much earlier.
+    Hurried {
+        /// How much shorter.
+        by: Timestamp,
+    },
+    /// Several pictures come at other times than in the source.
+    Times {
+        /// How many.
+        pictures: u64,
+        /// The furthest that they are off.
+        by: Timestamp,
+    },
+    /// Decoding that begins at a keyframe of the output shows something else than decoding from the start.
+    Seek {
+        /// At how many keyframes that is so.
+        keys: u64,
+        /// How many were tried.
+        tried: u64,
+        /// What is shown at the first of them.
+        shows: SeekFault,
+    },
+    /// The last picture is shown for another time.
+    LastDuration {
+        /// How long it is to be shown.
+        expected: Timestamp,
+        /// How long it is; None where nothing says it.
+        found: Option<Timestamp>,
+    },
+}
+
+/// What is shown after a jump to a keyframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SeekFault {
+    /// The container does not lead there.
+    NotThere,
+    /// Nothing.
+    Nothing,
+    /// Another picture than the keyframe's.
+    Other,
+    /// The keyframe, and another picture than the one behind it.
+    Next,
+}
+
+impl fmt::Display for SeekFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotThere => "the container does not lead there",
+            Self::Nothing => "nothing is shown",
+            Self::Other => "another picture is shown",
+            Self::Next => "what follows it is another picture",
+        })
+    }
+}
+
+impl FaultKind {
+    /// The name that it has in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoPictures => "no_pictures",
+            Self::Missing { .. } => "missing",
+            Self::Added { .. } => "added",
+            Self::Repeated { .. } => "repeated",
+            Self::Frozen { .. } => "frozen",
+            Self::OutOfOrder { .. } => "out_of_order",
+            Self::Foreign { .. } => "foreign",
+            Self::Shifted { .. } => "shifted",
+            Self::Poor { .. } => "poor",
+            Self::Broken { .. } => "broken",
+            Self::Damaged { .. } => "damaged",
+            Self::Warned { .. } => "warned",
+            Self::Form { .. } => "form",
+            Self::Late { .. } => "late",
+            Self::Gap { .. } => "gap",
+            Self::Hurried { .. } => "hurried",
+            Self::Times { .. } => "times",
+            Self::Seek { .. } => "seek",
+            Self::LastDuration { .. } => "last_duration",
+        }
+    }
+}
+
+/// `1:02:03.456`.
+pub(super) struct Clock(pub Timestamp);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.nanos().unsigned_abs().saturating_add(500_000) / 1_000_000;
+        let sign = if self.0 < Timestamp::ZERO && millis > 0 { "-" } else { "" };
+        let (s, ms) = (millis / 1000, millis % 1000);
+        write!(f, "{sign}{}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)
+    }
+}
+
+/// Milliseconds, as many as matter.
+struct Millis(Timestamp);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.3}", self.0.nanos() as f64 / 1e6);
+        write!(f, "{} ms", text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// A count and what is counted.
+struct Many(u64, &'static str);
+
+impl fmt::Display for Many {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// How what follows comes for a fault.
+struct Follows(Timestamp);
+
+impl fmt::Display for Follows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.nanos() {
+            0 => Ok(()),
+            1.. => write!(f, "; what follows comes {} later", Millis(self.0)),
+            _ => write!(f, "; what follows comes {} earlier", Millis(Timestamp::ZERO.minus(self.0))),
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pictures = |count: u64| Many(count, "picture");
+        match self {
+            Self::NoPictures => f.write_str("the source has pictures, and the output has none"),
+            Self::Missing { pictures: count, by } => {
+                let closed = Follows(Timestamp::ZERO.minus(*by));
+                write!(f, "{} of the source missing{closed}", pictures(*count))
+            }
+            Self::Added { pictures: count, by } => {
+                write!(f, "{} too many, from outside of the ranges{}", pictures(*count), Follows(*by))
+            }
+            Self::Repeated { pictures: count, by } => {
+                write!(f, "a picture is repeated {} too often{}", Many(*count, "time"), Follows(*by))
+            }
+            Self::Frozen { pictures: count, head } => {
+                let what = if *head { "the first picture of the range" } else { "a picture" };
+                write!(f, "{what} stands still, in the place of {} that follow", pictures(*count))
+            }
+            Self::OutOfOrder { pictures: count } => write!(f, "{} out of order", pictures(*count)),
+            Self::Foreign { pictures: count, instead } => {
+                let instead = if *instead { ", in the place of as many that are" } else { "" };
+                write!(f, "{} none of the source's near there{instead}", pictures(*count))
+            }
+            Self::Shifted { pictures: count } => {
+                let way = if *count > 0 { "late" } else { "early" };
+                write!(
+                    f,
+                    "the range begins and ends {} too {way} in the source",
+                    pictures(count.unsigned_abs())
+                )
+            }
+            Self::Poor { pictures: count, psnr, required } => {
+                write!(
+                    f,
+                    "{} too far from the source's: down to {psnr:.1} dB, at least {required:.1} expected",
+                    pictures(*count)
+                )
+            }
+            Self::Broken { pictures: count, psnr } => {
+                let what = "with the source's bytes decoded to something else: what they refer to is wrong or missing";
+                write!(f, "{} {what} (down to {psnr:.1} dB)", pictures(*count))
+            }
+            Self::Damaged { pictures: count, packets, lines } => {
+                write!(f, "damage that the source has not: {} with errors", pictures(*count))?;
+                write!(f, ", {} lost", Many(*packets, "packet"))?;
+                lines.first().map_or(Ok(()), |line| write!(f, " (libav: {line})"))
+            }
+            Self::Warned { lines } => {
+                write!(f, "the decoder warns, and not of the source: {}", lines.join("; "))
+            }
+            Self::Form { pictures: count, expected, found } => {
+                write!(f, "{} of another form: {expected} expected, {found} found", pictures(*count))
+            }
+            Self::Late { by } if *by < Timestamp::ZERO => {
+                write!(f, "the first picture comes {} early", Millis(Timestamp::ZERO.minus(*by)))
+            }
+            Self::Late { by } => write!(f, "the first picture comes {} late", Millis(*by)),
+            Self::Gap { by } => {
+                write!(f, "a gap: a picture is shown {} longer than in the source", Millis(*by))
+            }
+            Self::Hurried { by } => {
+                write!(f, "a picture is shown {} shorter than in the source", Millis(*by))
+            }
+            Self::Times { pictures: count, by } => {
+                write!(f, "{} at other times than in the source, by up to {}", pictures(*count), Millis(*by))
+            }
+            Self::Seek { keys, tried, shows } => {
+                let keys = Many(*keys, "keyframe");
+                write!(f, "decoding can't begin at {keys} (of {tried} that were tried): {shows}")
+            }
+            Self::LastDuration { expected, found } => {
+                write!(f, "the last picture is shown for ")?;
+                match found {
+                    Some(found) => write!(f, "{}", Millis(*found))?,
+                    None => f.write_str("an unknown time")?,
+                }
+                write!(f, ", expected {}", Millis(*expected))
+            }
+        }
+    }
+}
+
+/// What, where, expected and found, in a line.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "at {}", Clock(at))?;
+            if let Some(until) = self.until.filter(|until| *until > at && *until != Timestamp::MAX) {
+                write!(f, " to {}", Clock(until))?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{}", self.kind)?;
+        self.source.map_or(Ok(()), |source| write!(f, " (source: {})", Clock(source)))
+    }
+}

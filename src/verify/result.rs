@@ -1,0 +1,107 @@
+//! What a comparison found.
+
+use super::fault::Fault;
+use crate::{TimeRange, time::Timestamp};
+use serde::{Serialize, Serializer};
+
+/// What an output is, compared with its source. As JSON it has the same names.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Whether all is as it should be: there are no faults.
+    pub holds: bool,
+    /// The source's name.
+    pub source: String,
+    /// The output's.
+    pub output: String,
+    /// The ranges that were asked for, as far as the source goes.
+    pub ranges: Vec<TimeRange>,
+    /// The pictures; None where neither has any.
+    pub pictures: Option<Pictures>,
+    /// What is wrong, in the order of the output.
+    pub faults: Vec<Fault>,
+    /// Faults beyond those that are listed.
+    pub more_faults: u64,
+}
+
+/// What the pictures of an output are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Pictures {
+    /// How many the source shows in the ranges.
+    pub expected: u64,
+    /// How many the output shows.
+    pub found: u64,
+    /// Those that are the source's, byte for byte and sample for sample.
+    pub copied: u64,
+    /// Those that have the source's samples, but not its bytes.
+    pub equal: u64,
+    /// Those that were encoded anew.
+    pub recoded: u64,
+    /// The lowest PSNR of those over all planes, in decibels.
+    #[serde(serialize_with = "decibels")]
+    pub psnr_min: Option<f64>,
+    /// The mean of their PSNR.
+    #[serde(serialize_with = "decibels")]
+    pub psnr_mean: Option<f64>,
+    /// When the first one is shown, where the container need not begin at 0; all times below are as much later.
+    pub late: Timestamp,
+    /// Runs of pictures of one state, in the order of the output.
+    pub spans: Vec<PictureSpan>,
+    /// Each picture that was encoded anew.
+    pub psnr: Vec<Recoded>,
+    /// When keyframes of the source are shown in the ranges, on the output's clock.
+    pub source_keys: Vec<Timestamp>,
+    /// When keyframes of the output are shown.
+    pub keys: Vec<Timestamp>,
+    /// At how many of them decoding was begun anew, to see that it can.
+    pub keys_tried: u64,
+}
+
+/// How a picture of the output came from the source's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PictureState {
+    /// Its bytes and samples are the source's.
+    Copied,
+    /// Its samples are the source's, its bytes are others.
+    Equal,
+    /// Its samples are near the source's.
+    Recoded,
+    /// It is no picture of the source that should be there.
+    Wrong,
+}
+
+/// Pictures behind each other that are of one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PictureSpan {
+    /// What they are.
+    pub state: PictureState,
+    /// The number of the first one in the output, from 0 on.
+    pub first: u64,
+    /// How many.
+    pub pictures: u64,
+    /// When the first is shown.
+    pub from: Timestamp,
+    /// When the last ends.
+    pub until: Timestamp,
+}
+
+/// A picture that was encoded anew.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Recoded {
+    /// When it is shown in the output.
+    pub at: Timestamp,
+    /// When the picture that it is of is shown in the source.
+    pub source: Timestamp,
+    /// The PSNR over all planes, in decibels.
+    pub psnr: f64,
+}
+
+/// JSON has no infinity.
+fn decibels<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.filter(|value| value.is_finite()).serialize(serializer)
+}
