@@ -136,6 +136,48 @@ pub enum FaultKind {
         /// The furthest that they are off.
         by: Timestamp,
     },
+    /// A track of sound of the source has none in the output.
+    NoSound {
+        /// The stream's number in the source.
+        track: usize,
+    },
+    /// Sound has another rate or other channels, and can't be compared.
+    SoundForm {
+        /// The stream's number in the output.
+        track: usize,
+        /// That of the source's.
+        expected: String,
+        /// That of the output's.
+        found: String,
+    },
+    /// Sound and picture are apart; without pictures, sound is not at its time.
+    SoundLate {
+        /// The stream's number in the output.
+        track: usize,
+        /// How much later than the picture it is; less than 0: earlier.
+        by: Timestamp,
+    },
+    /// There is silence where the source has sound.
+    SoundHole {
+        /// The stream's number in the output.
+        track: usize,
+    },
+    /// Sound is further from the source's than allowed.
+    SoundPoor {
+        /// The stream's number in the output.
+        track: usize,
+        /// The lowest SI-SDR of a second, in decibels; None where nothing is alike.
+        si_sdr: Option<f64>,
+        /// What is asked for.
+        required: f64,
+    },
+    /// Sound is longer or shorter than in the source.
+    SoundLength {
+        /// The stream's number in the output.
+        track: usize,
+        /// How much longer; less than 0: shorter.
+        by: Timestamp,
+    },
     /// Decoding that begins at a keyframe of the output shows something else than decoding from the start.
     Seek {
         /// At how many keyframes that is so.
@@ -201,6 +243,12 @@ impl FaultKind {
             Self::Gap { .. } => "gap",
             Self::Hurried { .. } => "hurried",
             Self::Times { .. } => "times",
+            Self::NoSound { .. } => "no_sound",
+            Self::SoundForm { .. } => "sound_form",
+            Self::SoundLate { .. } => "sound_late",
+            Self::SoundHole { .. } => "sound_hole",
+            Self::SoundPoor { .. } => "sound_poor",
+            Self::SoundLength { .. } => "sound_length",
             Self::Seek { .. } => "seek",
             Self::LastDuration { .. } => "last_duration",
         }
@@ -318,6 +366,26 @@ impl fmt::Display for FaultKind {
             Self::Times { pictures: count, by } => {
                 write!(f, "{} at other times than in the source, by up to {}", pictures(*count), Millis(*by))
             }
+            Self::NoSound { track } => {
+                write!(f, "the source's stream {track} is sound, and the output has none for it")
+            }
+            Self::SoundForm { track, expected, found } => {
+                write!(f, "stream {track}: sound of another form: {expected} expected, {found} found")
+            }
+            Self::SoundLate { track, by } if *by < Timestamp::ZERO => {
+                write!(f, "stream {track}: sound comes {} early", Millis(Timestamp::ZERO.minus(*by)))
+            }
+            Self::SoundLate { track, by } => write!(f, "stream {track}: sound comes {} late", Millis(*by)),
+            Self::SoundHole { track } => write!(f, "stream {track}: silence where the source has sound"),
+            Self::SoundPoor { track, si_sdr, required } => {
+                let found = si_sdr.map_or("nothing of it".into(), |sdr| format!("down to {sdr:.1} dB"));
+                let asked = format!("at least {required:.1} dB expected");
+                write!(f, "stream {track}: sound too far from the source's: {found} (SI-SDR), {asked}")
+            }
+            Self::SoundLength { track, by } if *by < Timestamp::ZERO => {
+                write!(f, "stream {track}: sound is {} too short", Millis(Timestamp::ZERO.minus(*by)))
+            }
+            Self::SoundLength { track, by } => write!(f, "stream {track}: sound is {} too long", Millis(*by)),
             Self::Seek { keys, tried, shows } => {
                 let keys = Many(*keys, "keyframe");
                 write!(f, "decoding can't begin at {keys} (of {tried} that were tried): {shows}")

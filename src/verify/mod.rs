@@ -36,15 +36,19 @@ mod pictures;
 mod result;
 mod seeks;
 mod shown;
+mod sound;
 mod spans;
 mod window;
 
 pub use fault::{Fault, FaultKind, SeekFault};
-pub use result::{PictureSpan, PictureState, Pictures, Recoded, Verification};
+pub use result::{PictureSpan, PictureState, Pictures, Recoded, Sound, SoundSpan, SoundState, Verification};
 
 use crate::{
-    Control, Media, Result, TimeRange,
-    av::{log, stream::StreamKind},
+    Control, Error, Media, Result, TimeRange,
+    av::{
+        log,
+        stream::{Stream, StreamKind},
+    },
     time::Timestamp,
 };
 use pictures::{Asked, Pair};
@@ -66,11 +70,15 @@ pub struct Verify {
     #[serde(with = "crate::time::seconds_or_none")]
     tolerance: Option<Duration>,
     max_seeks: usize,
+    min_si_sdr: f64,
+    #[serde(with = "crate::time::seconds")]
+    max_lag: Duration,
 }
 
 impl Default for Verify {
     fn default() -> Self {
-        Self { keep: Vec::new(), min_psnr: 38.0, tolerance: None, max_seeks: 200 }
+        let max_lag = Duration::from_millis(1);
+        Self { keep: Vec::new(), min_psnr: 38.0, tolerance: None, max_seeks: 200, min_si_sdr: 6.0, max_lag }
     }
 }
 
@@ -99,6 +107,23 @@ impl Verify {
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// The least SI-SDR of a second of sound that was encoded anew, in decibels: how much of it is the source's,
+    /// whatever its loudness. Without it 6, which is for finding what is broken: codecs of sound keep what is heard,
+    /// and not its samples.
+    #[must_use]
+    pub fn min_si_sdr(mut self, decibels: f64) -> Self {
+        self.min_si_sdr = decibels;
+        self
+    }
+
+    /// How much sound and picture may be apart, and how much longer or shorter sound may be in MP4 and MOV. Without
+    /// it 1 ms.
+    #[must_use]
+    pub fn max_lag(mut self, lag: Duration) -> Self {
+        self.max_lag = lag;
         self
     }
 
@@ -134,21 +159,40 @@ impl Verify {
             output: output.source().name().to_owned(),
             ranges: placed.iter().map(|placed| placed.range).collect(),
             pictures: None,
+            sound: Vec::new(),
             faults: Vec::new(),
             more_faults: 0,
         };
-        match (moving(source), moving(output)) {
-            (Some(of_source), Some(of_output)) => {
-                let pair = Pair { source: (source, of_source), output: (output, of_output) };
-                let (told, faults, more) = self.compare(pair, &placed, control)?;
-                found.pictures = Some(told);
-                found.faults = faults;
-                found.more_faults = more;
+        let whole = |kind| Fault { kind, at: None, until: None, source: None };
+        let (tracks, missing) = tracks(source, output);
+        found.faults.extend(missing.into_iter().map(|track| whole(FaultKind::NoSound { track })));
+        // Sound is compared beside the pictures; what fails first ends both.
+        let sounds = || -> Result<Vec<sound::Compared>> {
+            let compare =
+                |(a, b): &(usize, usize)| sound::compare((source, *a), (output, *b), &placed, control);
+            log::ours(|| tracks.iter().map(compare).collect())
+        };
+        let compared = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("avrope sounds".into());
+            let sounds =
+                thread.spawn_scoped(scope, sounds).map_err(|e| Error::no_thread("comparing sound", e))?;
+            match (moving(source), moving(output)) {
+                (Some(of_source), Some(of_output)) => {
+                    let pair = Pair { source: (source, of_source), output: (output, of_output) };
+                    let (told, faults, more) = self.compare(pair, &placed, control)?;
+                    found.pictures = Some(told);
+                    found.faults.extend(faults);
+                    found.more_faults = more;
+                }
+                (Some(_), None) => found.faults.push(whole(FaultKind::NoPictures)),
+                (None, _) => {}
             }
-            (Some(_), None) => {
-                found.faults.push(Fault { kind: FaultKind::NoPictures, at: None, until: None, source: None });
-            }
-            (None, _) => {}
+            sounds.join().unwrap_or_else(|panic| Err(Error::panicked("comparing sound", panic)))
+        })?;
+        let asked = sound::Asked { si_sdr: self.min_si_sdr, lag: Timestamp::from(self.max_lag) };
+        let late = found.pictures.as_ref().map(|pictures| pictures.late);
+        for compared in compared {
+            found.sound.push(compared.judge(late, asked, output.is_edited(), &mut found.faults));
         }
         found.holds = found.faults.is_empty() && found.more_faults == 0;
         Ok(found)
@@ -162,12 +206,13 @@ impl Verify {
     ) -> Result<(Pictures, Vec<Fault>, u64)> {
         let tolerance = self.tolerance.map(Timestamp::from);
         let mut asked = Asked { psnr: self.min_psnr, tolerance, threads: 0 };
-        let mut compared = pictures::compare(pair, ranges, asked, self.max_seeks, control)?;
+        let keys = if seeks::can_jump(pair.output.0) { self.max_seeks } else { 0 };
+        let mut compared = pictures::compare(pair, ranges, asked, keys, control)?;
         let mut lines = only_in(&compared.output.lines, &compared.source.lines);
         if !lines.is_empty() {
             // What libav's threads make of damage depends on which of them was faster.
             asked.threads = 1;
-            compared = pictures::compare(pair, ranges, asked, self.max_seeks, control)?;
+            compared = pictures::compare(pair, ranges, asked, keys, control)?;
             lines = only_in(&compared.output.lines, &compared.source.lines);
         }
         let mut judge = compared.judge;
@@ -184,6 +229,28 @@ impl Verify {
         }
         Ok(judge.end())
     }
+}
+
+/// Which track of sound of the output is which of the source's, and those that have none: by their language, or else
+/// by their order.
+fn tracks(source: &Media, output: &Media) -> (Vec<(usize, usize)>, Vec<usize>) {
+    let of = |media: &Media| -> Vec<(usize, Option<String>)> {
+        let language =
+            |stream: &Stream| stream.metadata.iter().find(|(k, _)| k == "language").map(|(_, v)| v.clone());
+        let streams = media.streams().iter().enumerate();
+        let sounds = streams.filter(|(_, s)| s.kind() == StreamKind::Audio && !s.is_hidden());
+        sounds.map(|(i, s)| (i, language(s).filter(|l| l != "und"))).collect()
+    };
+    let (mut pairs, mut missing, mut left) = (Vec::new(), Vec::new(), of(output));
+    for (track, language) in of(source) {
+        let same = left.iter().position(|(_, other)| language.is_some() && *other == language);
+        let next = || left.iter().position(|(_, other)| language.is_none() || other.is_none());
+        match same.or_else(next) {
+            Some(at) => pairs.push((track, left.remove(at).0)),
+            None => missing.push(track),
+        }
+    }
+    (pairs, missing)
 }
 
 /// Lines of a log that are not in another one, each once, whatever numbers are in them.

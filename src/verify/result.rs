@@ -18,6 +18,8 @@ pub struct Verification {
     pub ranges: Vec<TimeRange>,
     /// The pictures; None where neither has any.
     pub pictures: Option<Pictures>,
+    /// The tracks of sound that both have, in the order of the source.
+    pub sound: Vec<Sound>,
     /// What is wrong, in the order of the output.
     pub faults: Vec<Fault>,
     /// Faults beyond those that are listed.
@@ -99,6 +101,55 @@ pub struct Recoded {
     pub source: Timestamp,
     /// The PSNR over all planes, in decibels.
     pub psnr: f64,
+}
+
+/// What a track of sound of an output is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Sound {
+    /// The stream's number in the source.
+    pub source_stream: usize,
+    /// The stream's number in the output.
+    pub output_stream: usize,
+    /// Samples a channel that the source has in the ranges.
+    pub expected: u64,
+    /// Samples a channel that the output has.
+    pub found: u64,
+    /// The lowest SI-SDR of a second that is not equal, in decibels.
+    #[serde(serialize_with = "decibels")]
+    pub si_sdr_min: Option<f64>,
+    /// What it is, second by second; those that follow each other and are equal, or silent, are one.
+    pub spans: Vec<SoundSpan>,
+}
+
+/// How sound of an output came from the source's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SoundState {
+    /// Its samples are the source's (of floats and of more than 24 bits: their first 24).
+    Equal,
+    /// They are others.
+    Near,
+    /// There is none in the source, nor here.
+    Silent,
+}
+
+/// A stretch of sound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SoundSpan {
+    /// What it is.
+    pub state: SoundState,
+    /// Where it begins in the output.
+    pub from: Timestamp,
+    /// Where it ends there.
+    pub until: Timestamp,
+    /// How much later than asked for it is heard.
+    pub lag: Timestamp,
+    /// How much of it is the source's sound, whatever its loudness, in decibels (SI-SDR); None where all of it is, or
+    /// none.
+    pub si_sdr: Option<f64>,
 }
 
 /// JSON has no infinity.

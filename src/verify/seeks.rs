@@ -28,6 +28,11 @@ pub(super) struct Key {
     pub next: Option<u64>,
 }
 
+/// Whether packets say when they are shown, wherever reading begins.
+pub(super) fn can_jump(media: &Media) -> bool {
+    media.demuxer().finds_times() && !media.demuxer().name().split(',').any(|name| name == "avi")
+}
+
 /// Jumps to each of these.
 pub(super) fn jump(
     media: &Media,
@@ -36,14 +41,13 @@ pub(super) fn jump(
     control: &Control,
 ) -> Result<Vec<(Timestamp, SeekFault)>> {
     let mut wrong = Vec::new();
-    let Some(found) = media.streams().get(stream) else { return Ok(wrong) };
+    let Some(found) = media.streams().get(stream).filter(|_| can_jump(media)) else { return Ok(wrong) };
     let mut loan = media.demux(control, false)?;
     let demux = loan.get()?;
     let options = DecodeOptions { threads: 1, ..options(control, false, None) };
     let mut run = || {
         demux.begin(&[stream], Payloads::Read, control)?;
-        if demux.counts_times() || keys.is_empty() {
-            // Times after a jump are a guess, there.
+        if demux.counts_times() {
             return Ok(());
         }
         let mut decoder = Decoder::open(found, &options)?;

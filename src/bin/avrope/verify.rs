@@ -8,7 +8,7 @@ use crate::{
 };
 use avrope::{
     Control, Media,
-    verify::{Pictures, Verification, Verify},
+    verify::{Pictures, Sound, SoundState, Verification, Verify},
 };
 use std::fmt::Write;
 
@@ -39,6 +39,7 @@ fn words(found: &Verification) -> String {
     if let Some(pictures) = &found.pictures {
         describe(&mut words, pictures);
     }
+    found.sound.iter().for_each(|sound| hear(&mut words, sound));
     for fault in &found.faults {
         let _ = writeln!(words, "  {}: {}", fault.kind.name(), plain(&fault.to_string()));
     }
@@ -57,6 +58,24 @@ fn describe(words: &mut String, pictures: &Pictures) {
     let _ = write!(words, ", {} re-encoded", pictures.recoded);
     if let (Some(least), Some(mean)) = (pictures.psnr_min, pictures.psnr_mean) {
         let _ = write!(words, " (PSNR at least {least:.1} dB, {mean:.1} dB on average)");
+    }
+    words.push('\n');
+}
+
+fn hear(words: &mut String, sound: &Sound) {
+    let lasts = |state: SoundState| {
+        let spans = sound.spans.iter().filter(|span| span.state == state);
+        spans.map(|span| span.until.duration_since(span.from).as_secs_f64()).sum::<f64>()
+    };
+    let (equal, near) = (lasts(SoundState::Equal), lasts(SoundState::Near));
+    let _ = write!(
+        words,
+        "  sound of stream {}: {} of {} samples",
+        sound.output_stream, sound.found, sound.expected
+    );
+    let _ = write!(words, ", {} equal, {} not", text::seconds(equal), text::seconds(near));
+    if let Some(least) = sound.si_sdr_min.filter(|least| least.is_finite()) {
+        let _ = write!(words, " (SI-SDR at least {least:.1} dB)");
     }
     words.push('\n');
 }

@@ -1,0 +1,184 @@
+//! Two sounds beside each other: by how much one is later, and how near they are then.
+
+/// Samples a second at which a lag is looked for at first.
+const COARSE: usize = 4000;
+/// Samples around what was found that are tried one by one.
+const FINE: i64 = 8;
+/// Power below this is silence: -70 dB.
+pub(super) const SILENCE: f64 = 1e-7;
+
+/// Some samples of a sound, the channels' beside each other, from a sample of the output's clock on.
+#[derive(Clone, Copy)]
+pub(super) struct Excerpt<'a> {
+    pub at: i64,
+    pub channels: usize,
+    pub samples: &'a [f32],
+}
+
+impl<'a> Excerpt<'a> {
+    fn end(&self) -> i64 {
+        let count = self.samples.len().checked_div(self.channels).unwrap_or(0);
+        self.at.saturating_add(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// What lies between two samples; less where there is less.
+    pub(super) fn between(&self, from: i64, to: i64) -> Excerpt<'a> {
+        let index = |at: i64| {
+            let at = usize::try_from(at.saturating_sub(self.at)).unwrap_or(0);
+            at.saturating_mul(self.channels).min(self.samples.len())
+        };
+        let (begins, ends) = (index(from), index(to));
+        let samples = self.samples.get(begins..ends).unwrap_or_default();
+        Excerpt { at: from.max(self.at), samples, ..*self }
+    }
+
+    pub(super) fn power(&self) -> f64 {
+        dot(self.samples, self.samples) / self.samples.len().max(1) as f64
+    }
+
+    /// One channel of the means of so many samples each.
+    fn coarse(&self, step: usize) -> Vec<f32> {
+        let each = step.saturating_mul(self.channels).max(1);
+        self.samples.chunks_exact(each).map(|part| part.iter().sum::<f32>() / each as f32).collect()
+    }
+}
+
+/// The sum of products, in sums that do not wait for each other.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0_f32; 16];
+    let mut all = 0.0;
+    for (a, b) in a.chunks(4096).zip(b.chunks(4096)) {
+        let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+        for (a, b) in a.0.iter().zip(b.0) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
+            }
+        }
+        all += a.1.iter().zip(b.1).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        all += sums.iter().map(|sum| f64::from(*sum)).sum::<f64>();
+        sums = [0.0; 16];
+    }
+    all
+}
+
+/// The pieces of two sounds that are heard at once if the second comes so many samples late.
+fn overlap<'a>(source: Excerpt<'a>, output: Excerpt<'a>, lag: i64) -> (Excerpt<'a>, Excerpt<'a>) {
+    let from = output.at.max(source.at.saturating_add(lag));
+    let to = output.end().min(source.end().saturating_add(lag));
+    (
+        source.between(from.saturating_sub(lag), to.saturating_sub(lag).max(from.saturating_sub(lag))),
+        output.between(from, to.max(from)),
+    )
+}
+
+/// Whether all samples are equal, of as many as both have at once.
+pub(super) fn are_equal(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64) -> bool {
+    let (a, b) = overlap(source, output, lag);
+    !a.samples.is_empty() && a.samples == b.samples
+}
+
+/// How much of the output is the source, whatever its loudness, in decibels (SI-SDR): infinite for all of it.
+pub(super) fn si_sdr(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64) -> f64 {
+    let (a, b) = overlap(source, output, lag);
+    let (own, both, other) =
+        (dot(a.samples, a.samples), dot(a.samples, b.samples), dot(b.samples, b.samples));
+    if own <= 0.0 || other <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    let explained = both * both / own;
+    let rest = other - explained;
+    if rest <= other * 1e-12 { f64::INFINITY } else { 10.0 * (explained / rest).log10() }
+}
+
+/// How many samples later the output is, and the SI-SDR then. `likely` is tried first, and no more if it fits.
+pub(super) fn lag(
+    source: Excerpt<'_>,
+    output: Excerpt<'_>,
+    (rate, reach): (u32, i64),
+    likely: i64,
+    enough: f64,
+) -> (i64, f64) {
+    let near = |around: i64| {
+        let tried = (around.saturating_sub(FINE)..=around.saturating_add(FINE))
+            .map(|lag| (lag, si_sdr(source, output, lag)));
+        // Of those that are alike, the one that was likely.
+        let best = tried.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((around, f64::NEG_INFINITY));
+        let own = si_sdr(source, output, around);
+        if own >= best.1 { (around, own) } else { best }
+    };
+    let first = near(likely);
+    if first.1 >= enough {
+        return first;
+    }
+    let step = (usize::try_from(rate).unwrap_or(COARSE) / COARSE).max(1);
+    let (a, b) = (source.coarse(step), output.coarse(step));
+    let ticks = i64::try_from(step).unwrap_or(1);
+    let reach = reach.checked_div(ticks).unwrap_or(0);
+    let offset = output.at.saturating_sub(source.at).checked_div(ticks).unwrap_or(0);
+    let mut best = (0_i64, f64::NEG_INFINITY);
+    for lag in reach.saturating_neg()..=reach {
+        // Sample i of the output lies beside this one of the source.
+        let shift = offset.saturating_sub(lag);
+        let (skip_a, skip_b) =
+            (usize::try_from(shift).unwrap_or(0), usize::try_from(shift.saturating_neg()).unwrap_or(0));
+        let (a, b) = (a.get(skip_a..).unwrap_or_default(), b.get(skip_b..).unwrap_or_default());
+        let count = a.len().min(b.len());
+        let (a, b) = (a.get(..count).unwrap_or_default(), b.get(..count).unwrap_or_default());
+        let norm = (dot(a, a) * dot(b, b)).sqrt();
+        let alike = if norm > 0.0 { dot(a, b) / norm } else { f64::NEG_INFINITY };
+        if alike > best.1 {
+            best = (lag, alike);
+        }
+    }
+    let mut around = best.0.saturating_mul(ticks);
+    let mut found = first;
+    // The means are as long as a few of the steps of a search by samples.
+    let steps = (ticks / FINE).saturating_add(1);
+    around = around.saturating_sub(steps.saturating_mul(FINE));
+    for _ in 0..=steps.saturating_mul(2) {
+        let here = near(around);
+        if here.1 > found.1 + 1.0 || (here.1 > found.1 && found.0 != likely) {
+            found = here;
+        }
+        around = around.saturating_add(FINE);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(count: usize) -> Vec<f32> {
+        let mut state = 1_u64;
+        let next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 40) as f32 / (1 << 24) as f32) - 0.5
+        };
+        std::iter::repeat_with(next).take(count).collect()
+    }
+
+    #[test]
+    fn a_lag_is_found_to_the_sample() {
+        let all = noise(60_000);
+        for late in [0_i64, 1, -1, 7, 300, -1441, 4000] {
+            let source = Excerpt { at: 10_000, channels: 2, samples: &all[..] };
+            let at = 16_000;
+            let begins = usize::try_from((at - 10_000 - late) * 2).unwrap();
+            let output = Excerpt { at, channels: 2, samples: &all[begins..begins + 20_000] };
+            let (found, sdr) = lag(source, output, (24_000, 4800), 0, 10.0);
+            assert_eq!((found, sdr), (late, f64::INFINITY));
+            assert!(are_equal(source, output, late) && !are_equal(source, output, late + 1));
+        }
+    }
+
+    #[test]
+    fn nearness_does_not_depend_on_loudness() {
+        let all = noise(8000);
+        let other: Vec<f32> =
+            all.iter().zip(noise(8100)[100..].iter()).map(|(a, b)| 0.5 * a + 0.05 * b).collect();
+        let excerpt = |samples| Excerpt { at: 0, channels: 1, samples };
+        let sdr = si_sdr(excerpt(&all), excerpt(&other), 0);
+        assert!((sdr - 20.0).abs() < 0.5, "{sdr}");
+    }
+}
