@@ -19,6 +19,10 @@
 //! # }
 //! ```
 //!
+//! What is in memory does not grow with the length of the media but by some 25 bytes for each picture that was encoded
+//! anew; where pictures are looked for that are not where they should be, up to 64 of each file are held, or
+//! 256 MiB of them.
+//!
 //! # What belongs to a range
 //!
 //! The pictures that the source shows (its edit list applied) from the range's first instant up to its last, the
@@ -32,6 +36,7 @@ mod compare;
 mod fault;
 mod follow;
 mod judge;
+mod outputs;
 mod pictures;
 mod result;
 mod seeks;

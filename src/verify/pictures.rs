@@ -1,25 +1,22 @@
 //! The pictures of two media beside each other.
 
 use super::{
-    compare::{are_alike, are_equal, difference, format, hash, psnr},
+    compare::{are_alike, are_equal, difference, format, psnr},
     fault::FaultKind,
-    follow::{FITS, Fit, Follower},
+    follow::{Fit, Follower},
     judge::{Due, Flaw, Judge, Odd, Place},
+    outputs::Outputs,
     result::PictureState,
-    seeks::Key,
+    seeks::{Key, Keys},
     shown::{self, Shown, Told},
     spans::Placed,
-    window::{AHEAD, BEHIND, End, Picture, ROOM, Window, receive},
+    window::{BEHIND, End, Picture, Window},
 };
 use crate::{CancelToken, Control, Error, Frame, Media, Result, TimeRange, av::log, time::Timestamp};
 use crossbeam_channel::{Receiver, bounded};
-use std::collections::VecDeque;
 
 /// Pictures that wait between a decoder and their comparison.
 const WAITING: usize = 4;
-
-/// By as many decibels what comes later has to fit better than what is there.
-const CLEARLY: f64 = 5.0;
 
 /// What is asked of pictures.
 #[derive(Clone, Copy)]
@@ -118,45 +115,6 @@ pub(super) fn compare(
     })
 }
 
-/// The pictures of the output.
-struct Outputs<'a> {
-    from: &'a Receiver<Result<Told>>,
-    end: Option<End>,
-    /// What was looked at before its turn.
-    ahead: VecDeque<Picture>,
-}
-
-impl Outputs<'_> {
-    fn next(&mut self) -> Result<Option<Picture>> {
-        match self.ahead.pop_front() {
-            Some(picture) => Ok(Some(picture)),
-            None => receive(self.from, &mut self.end, |_| ()),
-        }
-    }
-
-    /// Whether a picture of the source comes a little later, when another is there in its place.
-    fn come_to(&mut self, due: &mut Picture) -> Result<bool> {
-        let mut bytes =
-            self.ahead.iter().map(|picture| picture.shown.frame.memory()).fold(0, usize::saturating_add);
-        while self.ahead.len() < AHEAD && bytes < ROOM {
-            let Some(picture) = receive(self.from, &mut self.end, |_| ())? else { break };
-            bytes = bytes.saturating_add(picture.shown.frame.memory());
-            self.ahead.push_back(picture);
-        }
-        let mut nearest: Option<(f64, &mut Picture)> = None;
-        for picture in &mut self.ahead {
-            if picture.shown.coded.is_some() && picture.shown.coded == due.shown.coded {
-                return Ok(true);
-            }
-            let off = picture.signature().difference(due.signature());
-            if nearest.as_ref().is_none_or(|(least, _)| off < *least) {
-                nearest = Some((off, picture));
-            }
-        }
-        Ok(nearest.is_some_and(|(_, picture)| psnr(picture.difference(due)) > FITS + CLEARLY))
-    }
-}
-
 struct Comparison<'a> {
     follower: Follower<'a>,
     judge: Judge,
@@ -183,57 +141,6 @@ struct Forms {
     first: Option<(Place, Due, String, String)>,
 }
 
-/// Keys that decoding can jump to: not more than so many, evenly over the whole.
-struct Keys {
-    found: Vec<Key>,
-    most: usize,
-    /// One in so many is kept.
-    one_in: u64,
-    count: u64,
-    /// The last picture is one of them, and waits for the next.
-    is_open: bool,
-}
-
-impl Keys {
-    fn note(&mut self, picture: &Picture) {
-        let shown = &picture.shown;
-        // What is concealed of a damaged one depends on what was there before.
-        let is_kept = shown.is_key
-            && !shown.is_damaged
-            && self.most > 0
-            && self.count.is_multiple_of(self.one_in.max(1));
-        if !is_kept && !self.is_open {
-            self.count = self.count.saturating_add(u64::from(shown.is_key));
-            return;
-        }
-        let hash = hash(&shown.frame);
-        if let Some(open) = self.found.last_mut().filter(|_| std::mem::take(&mut self.is_open)) {
-            open.next = Some(hash);
-        }
-        if is_kept {
-            self.found.push(Key { pts: shown.pts, dts: shown.dts, at: shown.from, hash, next: None });
-            self.is_open = true;
-        }
-        self.count = self.count.saturating_add(u64::from(shown.is_key));
-        if self.found.len() > self.most.saturating_mul(2) {
-            // Every other one.
-            let mut keeps = false;
-            self.found.retain(|_| {
-                keeps = !keeps;
-                keeps
-            });
-            self.one_in = self.one_in.saturating_mul(2);
-            self.is_open = false;
-        }
-    }
-
-    /// As many as may be tried, over the whole.
-    fn end(self) -> Vec<Key> {
-        let step = self.found.len().div_ceil(self.most.max(1)).max(1);
-        self.found.into_iter().step_by(step).collect()
-    }
-}
-
 impl<'a> Comparison<'a> {
     fn new(pair: Pair<'_>, asked: Asked, most: usize, from: &'a Receiver<Result<Told>>) -> Self {
         let tolerance = asked.tolerance.unwrap_or_else(|| pair.rounding());
@@ -247,7 +154,7 @@ impl<'a> Comparison<'a> {
             },
             skipped: Vec::new(),
             forms: Forms::default(),
-            keys: Keys { found: Vec::new(), most, one_in: 1, count: 0, is_open: false },
+            keys: Keys::new(most),
             number: 0,
             last: None,
             whole: Timestamp::ZERO,
@@ -256,10 +163,10 @@ impl<'a> Comparison<'a> {
     }
 
     fn run(mut self, from: &Receiver<Result<Told>>, control: &Control) -> Result<Compared> {
-        let mut outputs = Outputs { from, end: None, ahead: VecDeque::new() };
+        let mut outputs = Outputs::new(from);
         while let Some(mut picture) = outputs.next()? {
             control.check()?;
-            self.keys.note(&picture);
+            self.keys.note(&picture.shown);
             self.take(&mut picture, &mut outputs)?;
             self.number = self.number.saturating_add(1);
         }

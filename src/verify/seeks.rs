@@ -1,7 +1,11 @@
 //! Whether a player can jump to the keyframes that an output says it has: decoding that begins there has to show the
 //! same pictures as decoding from the start.
 
-use super::{compare::hash, fault::SeekFault, shown::options};
+use super::{
+    compare::hash,
+    fault::SeekFault,
+    shown::{Shown, options},
+};
 use crate::{
     Control, Frame, Media, Result,
     av::{
@@ -26,6 +30,60 @@ pub(super) struct Key {
     pub hash: u64,
     /// That of the picture behind it.
     pub next: Option<u64>,
+}
+
+/// Keys that decoding can jump to: not more than so many, evenly over the whole.
+pub(super) struct Keys {
+    found: Vec<Key>,
+    most: usize,
+    /// One in so many is kept.
+    one_in: u64,
+    count: u64,
+    /// The last picture is one of them, and waits for the next.
+    is_open: bool,
+}
+
+impl Keys {
+    pub(super) fn new(most: usize) -> Self {
+        Self { found: Vec::new(), most, one_in: 1, count: 0, is_open: false }
+    }
+
+    pub(super) fn note(&mut self, shown: &Shown) {
+        // What is concealed of a damaged one depends on what was there before.
+        let is_kept = shown.is_key
+            && !shown.is_damaged
+            && self.most > 0
+            && self.count.is_multiple_of(self.one_in.max(1));
+        if !is_kept && !self.is_open {
+            self.count = self.count.saturating_add(u64::from(shown.is_key));
+            return;
+        }
+        let hash = hash(&shown.frame);
+        if let Some(open) = self.found.last_mut().filter(|_| std::mem::take(&mut self.is_open)) {
+            open.next = Some(hash);
+        }
+        if is_kept {
+            self.found.push(Key { pts: shown.pts, dts: shown.dts, at: shown.from, hash, next: None });
+            self.is_open = true;
+        }
+        self.count = self.count.saturating_add(u64::from(shown.is_key));
+        if self.found.len() > self.most.saturating_mul(2) {
+            // Every other one.
+            let mut keeps = false;
+            self.found.retain(|_| {
+                keeps = !keeps;
+                keeps
+            });
+            self.one_in = self.one_in.saturating_mul(2);
+            self.is_open = false;
+        }
+    }
+
+    /// As many as may be tried, over the whole.
+    pub(super) fn end(self) -> Vec<Key> {
+        let step = self.found.len().div_ceil(self.most.max(1)).max(1);
+        self.found.into_iter().step_by(step).collect()
+    }
 }
 
 /// Whether packets say when they are shown, wherever reading begins.

@@ -424,6 +424,46 @@ fn inspect_lists_boxes_tracks_and_samples() {
 }
 
 #[test]
+fn verify_says_whether_an_output_is_what_its_source_has() {
+    let case = Case::new();
+    let mp4 = &shared().mp4;
+    code(&case.run(args([&"cut", mp4, &"--from", &"0.52", &"--to", &"1.6", &"-o", &"cut.mp4", &"-q"])), 0);
+    let range = [&"--from" as &dyn AsRef<OsStr>, &"0.52", &"--to", &"1.6"];
+    let of = |more: &[&dyn AsRef<OsStr>]| {
+        let all = [&"verify" as &dyn AsRef<OsStr>, mp4, &"cut.mp4"].into_iter().chain(more.iter().copied());
+        case.run(all.map(|arg| arg.as_ref().to_owned()).collect::<Vec<_>>())
+    };
+    let held = of(&range);
+    code(&held, 0);
+    let text = String::from_utf8_lossy(&held.stdout).into_owned();
+    assert!(text.starts_with("cut.mp4: holds\n") && text.contains(" copied, 0 re-encoded"), "{text}");
+    let found = json(&of(&[&range[..], &[&"--json"]].concat()));
+    assert_eq!(
+        (found["holds"].as_bool(), found["faults"].as_array().unwrap().len()),
+        (Some(true), 0),
+        "{found}"
+    );
+
+    let wrong = of(&[&"--from", &"0.48", &"--to", &"1.6", &"--plot", &"plot.svg"]);
+    code(&wrong, 1);
+    assert_eq!(stderr(&wrong), "");
+    let text = String::from_utf8_lossy(&wrong.stdout).into_owned();
+    assert!(text.starts_with("cut.mp4: does not hold\n") && text.contains("\n  missing: "), "{text}");
+    let plot = fs::read_to_string(case.path("plot.svg")).unwrap();
+    assert!(
+        plot.starts_with("<svg ") && plot.contains("missing") && plot.trim_end().ends_with("</svg>"),
+        "{plot}"
+    );
+    assert_eq!(case.files(), ["cut.mp4", "plot.svg"]);
+
+    failed(&of(&[&"--plot", &"plot.svg"]), "plot.svg: the file exists");
+    failed(&of(&[&"--plot", &"cut.mp4", &"--force"]), "one of the files that are compared");
+    code(&of(&[&range[..], &[&"--plot", &"plot.svg", &"--force"]].concat()), 0);
+    assert_ne!(fs::read_to_string(case.path("plot.svg")).unwrap(), plot);
+    failed(&of(&[&"--from", &"100"]), "begins after the end");
+}
+
+#[test]
 fn a_failed_write_to_stdout_is_said() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
         eprintln!("SKIPPED: there is no /dev/full here");

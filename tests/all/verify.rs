@@ -325,6 +325,18 @@ fn ranges_that_make_no_sense_are_errors() {
     }
 }
 
+#[test]
+fn a_comparison_can_be_called_off() {
+    let media = open(&common::clip());
+    let late = Control::new().timeout(std::time::Duration::ZERO);
+    let error = Verify::new().check(&media, &media, &late).unwrap_err();
+    assert_eq!(error.kind(), avrope::ErrorKind::DeadlineExceeded, "{error}");
+    let token = avrope::control::CancelToken::new();
+    token.cancel();
+    let error = Verify::new().check(&media, &media, &Control::new().cancel_token(token)).unwrap_err();
+    assert_eq!(error.kind(), avrope::ErrorKind::Cancelled, "{error}");
+}
+
 // ---- what only decoding from somewhere else on shows, and what decoders say
 
 /// Flips flags of sync samples in an MP4's table: of this number, counted from 1, instead of the one that was there.

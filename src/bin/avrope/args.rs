@@ -153,6 +153,12 @@ pub struct Verify {
     /// Times that are closer than this are the same [default: a tick of both files, 3 ms at the most]
     #[arg(long, value_name = "T", value_parser = values::length)]
     pub tolerance: Option<Duration>,
+    /// Draw what was found into this file: the source's GOPs, what was copied and what encoded anew, PSNR, faults
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// Overwrite the plot if it exists
+    #[arg(long, requires = "plot")]
+    pub force: bool,
     #[command(flatten)]
     pub common: Common,
 }

@@ -10,6 +10,7 @@ mod flags;
 mod hardware;
 mod inout;
 mod inspect;
+mod plot;
 mod probe;
 mod progress;
 mod text;

@@ -3,20 +3,23 @@
 use crate::{
     Failure, Outcome, args,
     inout::{self, Needs},
+    plot,
     progress::Bar,
     text::{self, plain},
 };
 use avrope::{
-    Control, Media,
+    Control, Media, Rope,
+    io::SaveOptions,
     verify::{Pictures, Sound, SoundState, Verification, Verify},
 };
-use std::fmt::Write;
+use std::{fmt::Write, os::unix::fs::MetadataExt, path::Path};
 
 pub fn run(args: &args::Verify, control: &Control) -> Outcome {
     let mut asked = args.ranges().into_iter().fold(Verify::new(), Verify::keep).min_psnr(args.min_psnr);
     if let Some(tolerance) = args.tolerance {
         asked = asked.tolerance(tolerance);
     }
+    let plot = args.plot.as_deref().map(|path| plot_to(path, args)).transpose()?;
     let bar = Bar::new(&args.common);
     let open = |path| {
         Ok::<_, Failure>(Media::open_with(inout::source(path, Needs::Seeking, &bar, control)?, control)?)
@@ -25,12 +28,33 @@ pub fn run(args: &args::Verify, control: &Control) -> Outcome {
     bar.handle().spin("comparing");
     let found = asked.check(&source, &output, control)?;
     drop(bar);
+    if let Some(path) = plot {
+        let options = SaveOptions::new().overwrite(args.force);
+        Rope::from_bytes(plot::svg(&found)?.into_bytes()).save(path, options, control)?;
+    }
     if args.common.json {
         inout::stream_json(&found)?;
     } else {
         inout::print(&words(&found))?;
     }
     if found.holds { Ok(()) } else { Err(Failure::Unlike) }
+}
+
+/// Where the plot goes: an error at once where it can't, and not when all is compared.
+fn plot_to<'a>(path: &'a Path, args: &args::Verify) -> Outcome<&'a Path> {
+    let refuse = |why: &str| Err(Failure::Said(format!("{}: {why}", path.display())));
+    if args::is_dash(path) {
+        return refuse("a plot goes into a file; name one that ends in .svg");
+    }
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let there = id(path);
+    if there.is_some() && [&args.source, &args.output].into_iter().any(|input| id(input) == there) {
+        return refuse("this is one of the files that are compared; choose another one for the plot");
+    }
+    if there.is_some() && !args.force {
+        return refuse("the file exists; choose another name, or overwrite it (--force)");
+    }
+    Ok(path)
 }
 
 fn words(found: &Verification) -> String {

@@ -9,7 +9,7 @@ use super::{
     spans::Placed,
 };
 use crate::{
-    CancelToken, Control, Error, Media, Result, TimeRange,
+    CancelToken, Control, Error, Limits, Media, Result, TimeRange,
     av::log,
     time::{Rational, Timestamp},
 };
@@ -168,6 +168,13 @@ impl<'a> Line<'a> {
         self.at = self.at.saturating_add(i64::try_from(count).unwrap_or(0));
     }
 
+    /// Goes to what comes next, whatever lies between.
+    fn leap(&mut self) {
+        let end = self.end();
+        self.samples.clear();
+        self.at = self.next.as_ref().map_or(end, |piece| piece.at.max(end));
+    }
+
     fn all(&self) -> Excerpt<'_> {
         Excerpt { at: self.at, channels: self.channels, samples: &self.samples }
     }
@@ -216,9 +223,8 @@ impl<'a> Comparison<'a> {
         for line in [&mut self.source, &mut self.output] {
             while line.channels > 0 && !line.is_over {
                 control.check()?;
-                line.forget(i64::MAX);
-                let end = line.next.as_ref().map_or(line.end(), |piece| piece.at.max(line.end()));
-                line.fill(end.saturating_add(rate.max(1)))?;
+                line.leap();
+                line.fill(line.at.saturating_add(rate.max(1)))?;
             }
         }
         let lengths = [self.source.extent, self.output.extent];
@@ -231,6 +237,11 @@ impl<'a> Comparison<'a> {
         let reach = rate / REACH;
         while at < end {
             control.check()?;
+            let longest = control.get_limits().duration;
+            let seconds = u64::try_from(at.checked_div(rate).unwrap_or(0)).unwrap_or(0);
+            Limits::hold(seconds, longest, "duration", || {
+                format!("sound at {seconds} s, and the limit is {longest} s")
+            })?;
             // A rest that is short goes with the stretch before it.
             let rest = end.saturating_sub(at);
             let to = if rest < rate.saturating_add(rate / 2) { end } else { at.saturating_add(rate) };
@@ -269,8 +280,10 @@ impl<'a> Comparison<'a> {
             let is_equal = align::are_equal(around, here, lag);
             state = if is_equal { SoundState::Equal } else { SoundState::Near };
         }
-        // What is nowhere says nothing of when it is heard.
-        let is_found = sdr > 0.0;
+        // What is nowhere says nothing of when it is heard, nor what is short.
+        let is_long =
+            here.samples.len() as u64 >= (rate / REACH).unsigned_abs().saturating_mul(here.channels as u64);
+        let is_found = sdr > 0.0 && is_long;
         let lag = if is_found { lag } else { self.lag };
         let mut sdr = sdr;
         let mut holes = Vec::new();
@@ -403,7 +416,9 @@ impl Compared {
             add(FaultKind::SoundHole { track }, (*from, *until));
         }
         let poor = |span: &&SoundSpan| {
-            span.state == SoundState::Near && span.si_sdr.is_none_or(|sdr| sdr < asked.si_sdr)
+            // Of a few samples nothing can be told.
+            let is_long = span.until.minus(span.from) >= SHORT;
+            is_long && span.state == SoundState::Near && span.si_sdr.is_none_or(|sdr| sdr < asked.si_sdr)
         };
         let poor: Vec<&SoundSpan> = self.told.spans.iter().filter(poor).collect();
         if let (Some(first), Some(last)) = (poor.first(), poor.last()) {
@@ -433,5 +448,7 @@ impl Compared {
     }
 }
 
+/// Stretches that are judged by how near they are.
+const SHORT: Timestamp = Timestamp::from_nanos(200_000_000);
 /// What sound may be longer or shorter where only whole packets are heard: a few of them.
 const PACKETS: Timestamp = Timestamp::from_nanos(90_000_000);
