@@ -27,7 +27,8 @@ pub fn cached(name: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
     key.hash(&mut hasher);
     let folder = kept();
     std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(format!("{:08x}-{name}", hasher.finish() as u32));
+    let name = format!("{:08x}-{name}", hasher.finish() as u32);
+    let path = folder.join(&name);
     if path.exists() {
         return path;
     }
