@@ -9,6 +9,7 @@ mod indexed;
 mod turn;
 mod write;
 
+pub(crate) use encoded::is_of_encoding;
 pub(crate) use indexed::Indexed;
 pub(crate) use turn::Turn;
 

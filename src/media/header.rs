@@ -5,7 +5,7 @@ use crate::{
     Result,
     av::{
         input::{Estimate, RawChapter},
-        stream::Stream,
+        stream::{Stream, is_of_encoding},
     },
     time::{Rational, Timestamp},
 };
@@ -106,22 +106,8 @@ impl Known {
     }
 }
 
-/// Whether a tag is of a file as it was written: what its writer was called, what Matroska counted. That can't be
-/// meant of another one.
+/// Whether a tag is of a file as it was written, or of a stream.
 pub(crate) fn is_of_writing(tag: &str) -> bool {
-    const OF_WRITING: [&str; 11] = [
-        "major_brand",
-        "minor_version",
-        "compatible_brands",
-        "encoder",
-        "creation_time",
-        "handler_name",
-        "vendor_id",
-        "BPS",
-        "DURATION",
-        "NUMBER_OF_FRAMES",
-        "NUMBER_OF_BYTES",
-    ];
-    let of_language = |own: &str| tag.strip_prefix(own).is_some_and(|rest| rest.starts_with('-'));
-    tag.starts_with("_STATISTICS") || OF_WRITING.iter().any(|own| tag == *own || of_language(own))
+    matches!(tag, "major_brand" | "minor_version" | "compatible_brands" | "creation_time")
+        || is_of_encoding(tag)
 }

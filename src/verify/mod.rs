@@ -31,6 +31,7 @@
 //! before it and the first begins at 0. Where the container has no edit list, the whole may begin later
 //! ([`Pictures::late`]).
 
+mod beside;
 mod coded;
 mod compare;
 mod fault;

@@ -1,6 +1,7 @@
 //! The pictures of two media beside each other.
 
 use super::{
+    beside::beside,
     compare::{are_alike, are_equal, difference, format, psnr},
     fault::FaultKind,
     follow::{Fit, Follower},
@@ -12,8 +13,8 @@ use super::{
     spans::Placed,
     window::{BEHIND, End, Picture, Window},
 };
-use crate::{CancelToken, Control, Error, Frame, Media, Result, TimeRange, av::log, time::Timestamp};
-use crossbeam_channel::{Receiver, bounded};
+use crate::{Control, Frame, Media, Result, TimeRange, time::Timestamp};
+use crossbeam_channel::Receiver;
 
 /// Pictures that wait between a decoder and their comparison.
 const WAITING: usize = 4;
@@ -67,52 +68,30 @@ pub(super) fn compare(
     max_keys: usize,
     control: &Control,
 ) -> Result<Compared> {
-    let stop = CancelToken::new();
-    let stopped = control.clone().and_cancel(stop.clone());
     let all = [Placed { range: TimeRange::ALL, at: Timestamp::ZERO }];
-    let (to_source, from_source) = bounded(WAITING);
-    let (to_output, from_output) = bounded(WAITING);
-    std::thread::scope(|scope| {
-        let stopped = &stopped;
-        let (media, stream) = pair.source;
-        let source =
-            std::thread::Builder::new().name("avrope source".into()).spawn_scoped(scope, move || {
-                let pictures = shown::Pictures {
-                    media,
-                    stream,
-                    ranges,
-                    around: true,
-                    threads: asked.threads,
-                    control: stopped,
-                    to: &to_source,
-                };
-                log::ours(|| pictures.run());
-            });
-        let (media, stream) = pair.output;
-        let all = &all;
-        let output =
-            std::thread::Builder::new().name("avrope output".into()).spawn_scoped(scope, move || {
-                let ranges = all;
-                let pictures = shown::Pictures {
-                    media,
-                    stream,
-                    ranges,
-                    around: false,
-                    threads: asked.threads,
-                    control: stopped,
-                    to: &to_output,
-                };
-                log::ours(|| pictures.run());
-            });
-        let started = source.and(output);
-        let compared = started
-            .map_err(|e| Error::no_thread("decoding", e))
-            .and_then(|_| Comparison::new(pair, asked, max_keys, &from_source).run(&from_output, control));
-        // Those who wait to send something see that nobody is there.
-        stop.cancel();
-        drop((from_source, from_output));
-        compared
-    })
+    let threads = asked.threads;
+    let ((source, of_source), (output, of_output)) = (pair.source, pair.output);
+    beside(
+        control,
+        WAITING,
+        |control, to| {
+            shown::Pictures { media: source, stream: of_source, ranges, around: true, threads, control, to }
+                .run();
+        },
+        |control, to| {
+            shown::Pictures {
+                media: output,
+                stream: of_output,
+                ranges: &all,
+                around: false,
+                threads,
+                control,
+                to,
+            }
+            .run();
+        },
+        |source, output| Comparison::new(pair, asked, max_keys, source).run(output, control),
+    )
 }
 
 struct Comparison<'a> {

@@ -14,8 +14,7 @@ use crate::{
         stream::Stream,
     },
     inspect::inspect,
-    media::{Item, Payloads, Span},
-    read::{Need, Reader, Stretch},
+    media::{Item, Span},
     time::{Rational, Timestamp, convert},
 };
 use crossbeam_channel::Sender;
@@ -216,17 +215,7 @@ impl<'a> Run<'a> {
 
     fn read(&mut self, media: &Media) -> Result<Going> {
         let (pass, stream) = (self.pass, self.of.stream);
-        let Some(first) = pass.first() else { return Ok(Ok(())) };
-        let Some(need) = Need::new(media, stream, &first) else { return Ok(Ok(())) };
-        let stretch = Stretch {
-            streams: &[stream],
-            payloads: Payloads::Read,
-            from: pass.from,
-            to: pass.to,
-            at_start: pass.at_start,
-        };
-        let mut reader = Reader::open(media, &stretch, self.of.control)?;
-        reader.begin(&[need], pass.at_start)?;
+        let Some(mut reader) = pass.read(media, stream, self.of.control)? else { return Ok(Ok(())) };
         let mut item = Item::new()?;
         while self.behind < AROUND && reader.next(&mut item)? {
             self.of.control.check()?;

@@ -2,8 +2,9 @@
 //! goes back.
 
 use crate::{
-    Media, Result, TimeRange,
-    media::Span,
+    Control, Media, Result, TimeRange,
+    media::{Payloads, Span},
+    read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
 
@@ -81,13 +82,30 @@ pub(super) fn passes(media: &Media, stream: usize, placed: Placed) -> Vec<Pass> 
 }
 
 impl Pass {
+    /// Reads a stream's packets of it, from where decoding has to begin. None where nothing of it is shown.
+    pub(super) fn read(&self, media: &Media, stream: usize, control: &Control) -> Result<Option<Reader>> {
+        let Some(need) = self.first().and_then(|first| Need::new(media, stream, &first)) else {
+            return Ok(None);
+        };
+        let stretch = Stretch {
+            streams: &[stream],
+            payloads: Payloads::Read,
+            from: self.from,
+            to: self.to,
+            at_start: self.at_start,
+        };
+        let mut reader = Reader::open(media, &stretch, control)?;
+        reader.begin(&[need], self.at_start)?;
+        Ok(Some(reader))
+    }
+
     /// Ticks of the stream in those of the spans.
     pub(super) fn finely(&self, ticks: i64) -> i64 {
         ticks.saturating_mul(self.times)
     }
 
     /// The first span, in ticks of the stream: its beginning rounded down to one of them.
-    pub(super) fn first(&self) -> Option<Span> {
+    fn first(&self) -> Option<Span> {
         let (span, _) = self.spans.first()?;
         Some(Span { media: span.media.div_euclid(self.times.max(1)), ..*span })
     }

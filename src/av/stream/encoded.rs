@@ -4,6 +4,17 @@ use super::{Parameters, SideDataType, Stream};
 use crate::{Result, av::check, time::Rational};
 use ffmpeg_sys_next as ff;
 
+/// Whether a tag is what a stream's encoder and container said of it as it was written: that can't be meant of another
+/// one.
+pub(crate) fn is_of_encoding(tag: &str) -> bool {
+    const OWN: [&str; 7] =
+        ["encoder", "handler_name", "vendor_id", "BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"];
+    // Matroska names the language with it.
+    let is_own =
+        |own: &str| tag.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    tag.starts_with("_STATISTICS") || OWN.into_iter().any(is_own)
+}
+
 impl Stream {
     /// Adds what is not known of it yet: what the first picture said beside itself belongs to the track as
     /// well, where players look for it.
@@ -110,19 +121,7 @@ impl Stream {
         };
         // SAFETY: live and not changed meanwhile.
         let (aspect, rate) = unsafe { ((*context).sample_aspect_ratio, (*context).framerate) };
-        // What the source's encoder and container said of itself.
-        let own = [
-            "encoder",
-            "handler_name",
-            "vendor_id",
-            "BPS",
-            "DURATION",
-            "NUMBER_OF_FRAMES",
-            "NUMBER_OF_BYTES",
-        ];
-        let stale = |key: &str| own.iter().any(|own| key == *own || key.starts_with(&format!("{own}-")));
-        let metadata =
-            source.metadata.iter().filter(|(key, _)| !stale(key) && !key.starts_with("_STATISTICS"));
+        let metadata = source.metadata.iter().filter(|(tag, _)| !is_of_encoding(tag));
         Ok(Self {
             parameters: new,
             #[cfg(not(libav_6_1))]

@@ -132,21 +132,29 @@ pub struct Inspect {
     pub common: Common,
 }
 
+/// Ranges of a source.
+#[derive(Args)]
+#[group(skip)]
+pub struct Ranges {
+    /// The first instant to keep [default: the start]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub from: Option<Timestamp>,
+    /// The first instant after it [default: the end]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
+    pub to: Option<Timestamp>,
+    /// A range to keep, such as 10..20, 1:05.. (to the end) or ..30; repeat it to keep several, in this order
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
+    pub keep: Vec<TimeRange>,
+}
+
 #[derive(Args)]
 pub struct Verify {
     /// The media file that the output was made of; '-' is standard input
     pub source: PathBuf,
     /// What was made of it
     pub output: PathBuf,
-    /// The first instant of the source that is to be there [default: the start]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub from: Option<Timestamp>,
-    /// The first instant after it [default: the end]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub to: Option<Timestamp>,
-    /// A range that is to be there, such as 10..20, 1:05.. (to the end) or ..30; repeat it for several, in this order
-    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
-    pub keep: Vec<TimeRange>,
+    #[command(flatten)]
+    pub ranges: Ranges,
     /// The least PSNR of pictures that were encoded anew, over all planes
     #[arg(long, value_name = "DB", default_value = "38")]
     pub min_psnr: f64,
@@ -168,15 +176,8 @@ pub struct Verify {
 pub struct Cut {
     /// A media file; '-' is standard input
     pub input: PathBuf,
-    /// The first instant to keep [default: the start]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub from: Option<Timestamp>,
-    /// The first instant after it [default: the end]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub to: Option<Timestamp>,
-    /// A range to keep, such as 10..20, 1:05.. (to the end) or ..30; repeat it to keep several, in this order
-    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
-    pub keep: Vec<TimeRange>,
+    #[command(flatten)]
+    pub ranges: Ranges,
     /// How the cut meets its range [default: edit where the container can, else keyframe]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
@@ -270,24 +271,14 @@ impl Mode {
     }
 }
 
-impl Cut {
-    pub fn ranges(&self) -> Vec<TimeRange> {
-        ranges(&self.keep, self.from, self.to)
-    }
-}
-
-impl Verify {
-    pub fn ranges(&self) -> Vec<TimeRange> {
-        ranges(&self.keep, self.from, self.to)
-    }
-}
-
-fn ranges(keep: &[TimeRange], from: Option<Timestamp>, to: Option<Timestamp>) -> Vec<TimeRange> {
-    if keep.is_empty() {
-        let (from, to) = (from.unwrap_or(Timestamp::ZERO), to.unwrap_or(Timestamp::MAX));
-        vec![TimeRange { from, to }]
-    } else {
-        keep.to_vec()
+impl Ranges {
+    pub fn list(&self) -> Vec<TimeRange> {
+        if self.keep.is_empty() {
+            let (from, to) = (self.from.unwrap_or(Timestamp::ZERO), self.to.unwrap_or(Timestamp::MAX));
+            vec![TimeRange { from, to }]
+        } else {
+            self.keep.clone()
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use avrope::{
 use std::{fmt::Write, os::unix::fs::MetadataExt, path::Path};
 
 pub fn run(args: &args::Verify, control: &Control) -> Outcome {
-    let mut asked = args.ranges().into_iter().fold(Verify::new(), Verify::keep).min_psnr(args.min_psnr);
+    let mut asked = args.ranges.list().into_iter().fold(Verify::new(), Verify::keep).min_psnr(args.min_psnr);
     if let Some(tolerance) = args.tolerance {
         asked = asked.tolerance(tolerance);
     }

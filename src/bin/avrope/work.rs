@@ -15,7 +15,7 @@ use std::{io::Write, path::Path};
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
     let to = Destination::new(&args.output, inputs)?;
-    let mut settings = args.ranges().into_iter().fold(Cut::new(), Cut::keep);
+    let mut settings = args.ranges.list().into_iter().fold(Cut::new(), Cut::keep);
     settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
     if let Some(mode) = args.mode.and_then(args::Mode::known) {
         settings = settings.mode(mode);

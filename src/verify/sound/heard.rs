@@ -4,8 +4,7 @@
 use crate::{
     Control, Frame, Media, Result,
     av::decoder::{DecodeOptions, Decoder, Got},
-    media::{Item, Payloads},
-    read::{Need, Reader, Stretch},
+    media::Item,
     time::{Rational, Timestamp, convert},
     verify::{
         shown::options,
@@ -57,17 +56,8 @@ impl Sounds<'_> {
     /// False if nobody wants more.
     fn pass(&self, pass: &Pass) -> Result<bool> {
         let (media, stream) = (self.media, self.stream);
-        let need = pass.first().and_then(|first| Need::new(media, stream, &first));
-        let (Some(need), Some(found)) = (need, media.streams().get(stream)) else { return Ok(true) };
-        let stretch = Stretch {
-            streams: &[stream],
-            payloads: Payloads::Read,
-            from: pass.from,
-            to: pass.to,
-            at_start: pass.at_start,
-        };
-        let mut reader = Reader::open(media, &stretch, self.control)?;
-        reader.begin(&[need], pass.at_start)?;
+        let Some(found) = media.streams().get(stream) else { return Ok(true) };
+        let Some(mut reader) = pass.read(media, stream, self.control)? else { return Ok(true) };
         // Edit lists say what of the beginning is heard.
         let options = DecodeOptions { threads: 1, ..options(self.control, media.is_edited(), None) };
         let mut decoder = Decoder::open(found, &options)?;

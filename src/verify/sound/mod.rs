@@ -4,17 +4,17 @@ mod align;
 mod heard;
 
 use super::{
+    beside::beside,
     fault::{Fault, FaultKind},
     result::{Sound, SoundSpan, SoundState},
     spans::Placed,
 };
 use crate::{
-    CancelToken, Control, Error, Limits, Media, Result, TimeRange,
-    av::log,
+    Control, Limits, Media, Result, TimeRange,
     time::{Rational, Timestamp},
 };
 use align::{Excerpt, SILENCE};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::Receiver;
 use heard::{Piece, Sounds};
 
 /// Pieces that wait between a decoder and their comparison.
@@ -57,32 +57,15 @@ pub(super) fn compare(
     ranges: &[Placed],
     control: &Control,
 ) -> Result<Compared> {
-    let stop = CancelToken::new();
-    let stopped = control.clone().and_cancel(stop.clone());
     let all = [Placed { range: TimeRange::ALL, at: Timestamp::ZERO }];
-    let (to_source, from_source) = bounded(WAITING);
-    let (to_output, from_output) = bounded(WAITING);
-    std::thread::scope(|scope| {
-        let (stopped, all) = (&stopped, &all);
-        let thread = || std::thread::Builder::new().name("avrope sound".into());
-        let first = thread().spawn_scoped(scope, move || {
-            let sounds =
-                Sounds { media: source.0, stream: source.1, ranges, control: stopped, to: &to_source };
-            log::ours(|| sounds.run());
-        });
-        let second = thread().spawn_scoped(scope, move || {
-            let sounds =
-                Sounds { media: output.0, stream: output.1, ranges: all, control: stopped, to: &to_output };
-            log::ours(|| sounds.run());
-        });
-        let compared = first.and(second).map_err(|e| Error::no_thread("decoding sound", e)).and_then(|_| {
-            let told = Sound { source_stream: source.1, output_stream: output.1, ..Sound::default() };
-            Comparison::new(told, &from_source, &from_output).run(ranges, control)
-        });
-        stop.cancel();
-        drop((from_source, from_output));
-        compared
-    })
+    let told = Sound { source_stream: source.1, output_stream: output.1, ..Sound::default() };
+    beside(
+        control,
+        WAITING,
+        |control, to| Sounds { media: source.0, stream: source.1, ranges, control, to }.run(),
+        |control, to| Sounds { media: output.0, stream: output.1, ranges: &all, control, to }.run(),
+        |from_source, from_output| Comparison::new(told, from_source, from_output).run(ranges, control),
+    )
 }
 
 /// Sound as it comes, from the last sample on that is still needed.
