@@ -67,6 +67,8 @@
 )]
 
 mod av;
+#[allow(dead_code, reason = "what reads all of it, the smart cut, comes behind it")]
+mod bitstream;
 mod edit;
 mod error;
 #[cfg(fuzzing)]

@@ -22,12 +22,13 @@ const ROOMS: &[(&str, &str)] = &[
     ("job", "error time"),
     ("av", "error job time"),
     ("mp4", "error job time"),
+    ("bitstream", "error"),
     // They meet in traits: av says what it reads from and writes to, io has it.
     ("io", "av error job"),
     ("inspect", "error io job mp4 time"),
-    ("media", "av error io job mp4 time"),
+    ("media", "av bitstream error io job mp4 time"),
     ("read", "av error job media time"),
-    ("verify", "av error inspect job media read time"),
+    ("verify", "av bitstream error inspect job media read time"),
     ("output", "av error io job media mp4 time"),
     ("edit", "av error io job media mp4 output read time"),
     ("hardware", "av error job words"),
@@ -36,7 +37,8 @@ const ROOMS: &[(&str, &str)] = &[
     ("transcode/encoders", "av error job media output transcode/settings"),
     (
         "transcode/flow",
-        "av error job media output read time transcode/settings transcode/filters transcode/encoders",
+        "av bitstream error job media output read time \
+         transcode/settings transcode/filters transcode/encoders",
     ),
     (
         "transcode/plan",

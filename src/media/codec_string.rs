@@ -3,8 +3,11 @@
 
 mod av1;
 
-use super::keyframe::Bits;
-use crate::{av::stream::Stream, time::Rational};
+use crate::{
+    av::stream::Stream,
+    bitstream::{Bits, Framing, unescaped},
+    time::Rational,
+};
 use std::fmt::Write;
 
 /// None where there is no such word, or too little is known of the stream.
@@ -68,7 +71,7 @@ fn hevc(data: &[u8], name: &str) -> Option<String> {
         [1, told @ ..] => told.first_chunk()?,
         _ => {
             let unit = nal_unit(data, |header| header >> 1 & 63 == 33)?;
-            own = without_emulation(unit);
+            own = unescaped(unit.get(..32).unwrap_or(unit));
             // Behind the header of two bytes, and one of numbers.
             own.get(3..)?.first_chunk()?
         }
@@ -205,24 +208,7 @@ fn mpeg4(data: &[u8]) -> Option<String> {
 
 /// The first NAL unit of a kind behind a start code, from its header on.
 fn nal_unit(data: &[u8], is_it: impl Fn(u8) -> bool) -> Option<&[u8]> {
-    let starts = data.windows(3).enumerate().filter(|(_, code)| *code == [0, 0, 1]);
-    let mut units = starts.filter_map(|(at, _)| data.get(at.saturating_add(3)..));
-    units.find(|unit| unit.first().is_some_and(|header| is_it(*header)))
-}
-
-/// The beginning of a unit without the bytes that keep start codes out of it (ISO/IEC 23008-2, 7.3.1.1).
-fn without_emulation(unit: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut zeros: u8 = 0;
-    for byte in unit.iter().take(32) {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros.saturating_add(1) } else { 0 };
-        bytes.push(*byte);
-    }
-    bytes
+    Framing::StartCodes.units(data).find(|unit| unit.first().is_some_and(|header| is_it(*header)))
 }
 
 #[cfg(test)]

@@ -1,31 +1,11 @@
 //! What an av1C box would say, where there are only AV1's units (IVF, OBU files, MPEG-TS).
 
-use crate::media::keyframe::Bits;
+use crate::bitstream::{Bits, Obu, obus};
 
 /// Bytes 1 and 2 of an av1C (AV1 Codec ISO Media File Format Binding, 2.3), by the first sequence header.
 pub(super) fn configuration(units: &[u8]) -> Option<[u8; 2]> {
-    sequence_header(units).and_then(|header| read(&mut Bits::of(header)))
-}
-
-/// The first unit that is a sequence header (AV1 specification, 5.3).
-fn sequence_header(mut units: &[u8]) -> Option<&[u8]> {
-    while let [header, rest @ ..] = units {
-        let rest = if header & 4 == 0 { rest } else { rest.get(1..)? };
-        let (payload, next) = if header & 2 == 0 { (rest, &[][..]) } else { sized(rest)? };
-        if header >> 3 & 15 == 1 {
-            return Some(payload);
-        }
-        units = next;
-    }
-    None
-}
-
-/// A payload behind its size in LEB128, and what follows.
-fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let last = bytes.iter().take(8).position(|byte| byte & 128 == 0)?;
-    let (size, rest) = bytes.split_at_checked(last.saturating_add(1))?;
-    let size = size.iter().rev().fold(0_u64, |size, byte| size << 7 | u64::from(byte & 127));
-    rest.split_at_checked(usize::try_from(size).ok()?)
+    let header = obus(units).find(|unit| unit.kind == Obu::SEQUENCE_HEADER)?;
+    read(&mut Bits::of(header.payload))
 }
 
 /// A sequence header, as far as its colours go (AV1 specification, 5.5.1 and 5.5.2).

@@ -1,6 +1,6 @@
 //! Codecs of which libav flags all packets as keys, whatever their container says.
 
-use super::Bits;
+use crate::bitstream::Bits;
 
 /// Tells whether decoding can begin at a packet; None where its bytes do not say.
 pub(in crate::media) type Test = fn(&[u8]) -> Option<bool>;

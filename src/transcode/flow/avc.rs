@@ -1,6 +1,6 @@
 //! What H.264 says in front of its pictures (ISO/IEC 14496-10, 7.3.2.1.1).
 
-use crate::media::keyframe::Bits;
+use crate::bitstream::Bits;
 
 /// Whether a stream's sequence header, in MP4's form or in a bit stream's, says that its pictures have no
 /// chroma.
