@@ -67,7 +67,7 @@
 )]
 
 mod av;
-#[allow(dead_code, reason = "what reads all of it, the smart cut, comes behind it")]
+#[allow(dead_code, unused_imports, reason = "what reads all of it, the smart cut, comes behind it")]
 mod bitstream;
 mod edit;
 mod error;

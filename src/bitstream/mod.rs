@@ -2,9 +2,20 @@
 //! those of two encoders come to lie side by side. No libav: bytes in, facts out.
 
 mod bits;
+mod configuration;
+mod entry;
+mod h264;
 mod obus;
+mod renumber;
+mod sei;
 mod units;
 
 pub(crate) use bits::Bits;
+pub(crate) use configuration::Avc;
+pub(crate) use entry::{Entry, Leading, Picture, Reading};
 pub(crate) use obus::{Obu, obus};
+pub(crate) use renumber::Renumber;
 pub(crate) use units::{Framing, unescaped, without_zeros};
+
+#[cfg(test)]
+mod tests;

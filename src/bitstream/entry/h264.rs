@@ -1,0 +1,134 @@
+//! H.264: IDR pictures, and recovery points at which all is there at once (D.2.8).
+
+use super::{Entry, Picture};
+use crate::bitstream::{
+    configuration::Avc,
+    h264::{self, Pps, Slice, Sps, Structure},
+    sei::{Message, RecoveryPoint, messages},
+    units::{Framing, unescaped},
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct H264 {
+    framing: Framing,
+    sps: Vec<Sps>,
+    pps: Vec<Pps>,
+    /// A first field that the packet before had without its second one.
+    open: Option<Field>,
+}
+
+/// What tells that two fields are one picture's (7.4.1.2.4).
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    frame_num: u32,
+    structure: Structure,
+    is_reference: bool,
+}
+
+impl H264 {
+    pub(super) fn of(extradata: &[u8]) -> Self {
+        let framing = Framing::of("h264", extradata);
+        let mut reading = Self { framing, sps: Vec::new(), pps: Vec::new(), open: None };
+        // What can't be read has no sets; those in its packets are looked at as they come.
+        if let Ok(avc) = Avc::of(extradata) {
+            avc.sps.iter().for_each(|set| reading.note_sps(set));
+            avc.pps.iter().for_each(|set| reading.note_pps(set));
+        }
+        reading
+    }
+
+    fn note_sps(&mut self, unit: &[u8]) {
+        if let Some(set) = Sps::read(unit) {
+            self.sps.retain(|known| known.id != set.id);
+            self.sps.push(set);
+        }
+    }
+
+    fn note_pps(&mut self, unit: &[u8]) {
+        if let Some(set) = Pps::read(unit) {
+            self.pps.retain(|known| known.id != set.id);
+            self.pps.push(set);
+        }
+    }
+
+    /// A slice's frame_num and field, as far as its sets are known.
+    fn structure(&self, unit: &[u8], slice: &Slice) -> Option<(u32, Structure)> {
+        let pps = self.pps.iter().find(|set| set.id == slice.pps)?;
+        let sps = self.sps.iter().find(|set| set.id == pps.sps)?;
+        Slice::structure(unit, sps)
+    }
+
+    pub(super) fn picture(&mut self, packet: &[u8]) -> Picture {
+        let mut picture = Picture::default();
+        let mut recovery = None;
+        // The first slice, what it is of, whether all of the first field are intra, and whether there is another.
+        let mut first: Option<(Slice, Option<(u32, Structure)>)> = None;
+        let (mut is_intra, mut has_both) = (true, false);
+        let framing = self.framing;
+        for unit in framing.units(packet) {
+            match h264::kind(unit) {
+                Some(h264::SPS) => {
+                    picture.has_headers = true;
+                    self.note_sps(unit);
+                }
+                Some(h264::PPS) => {
+                    picture.has_headers = true;
+                    self.note_pps(unit);
+                }
+                Some(h264::SEI) if first.is_none() => {
+                    let bytes = unescaped(unit);
+                    let mut points = messages(&bytes, 1).filter(|one| one.kind == Message::RECOVERY_POINT);
+                    recovery = points.next().and_then(|one| RecoveryPoint::read(one.payload)).or(recovery);
+                }
+                Some(h264::SLICE | h264::PARTITION_A | h264::IDR) => {
+                    let Some(slice) = Slice::read(unit) else {
+                        // Damaged: nothing may be built on it.
+                        is_intra = false;
+                        continue;
+                    };
+                    let structure = self.structure(unit, &slice);
+                    let of = |found: Option<(u32, Structure)>| found.map(|(_, structure)| structure);
+                    let (_, begun) = first.get_or_insert((slice, structure));
+                    // The second field of an intra one may refer to the first.
+                    if of(*begun) == of(structure) {
+                        is_intra &= slice.is_intra();
+                    } else {
+                        has_both = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let Some((slice, structure)) = first else { return picture };
+        let field = structure.filter(|(_, structure)| *structure != Structure::Frame && !has_both);
+        let field = field.map(|(frame_num, structure)| Field {
+            frame_num,
+            structure,
+            is_reference: slice.is_reference,
+        });
+        picture.is_second_field = match (self.open.take(), field) {
+            (Some(first), Some(second)) => first.is_followed_by(second, slice.is_idr),
+            _ => false,
+        };
+        self.open = field.filter(|_| !picture.is_second_field);
+        picture.is_reference = slice.is_reference;
+        picture.is_intra = is_intra;
+        picture.entry = match recovery {
+            _ if picture.is_second_field || !is_intra => None,
+            _ if slice.is_idr => Some(Entry::Anywhere),
+            Some(RecoveryPoint { frames: 0, is_exact: true, .. }) => Some(Entry::First),
+            _ => None,
+        };
+        picture
+    }
+}
+
+impl Field {
+    fn is_followed_by(&self, second: Self, is_idr: bool) -> bool {
+        // One that none refers to is not completed by one that others refer to.
+        self.frame_num == second.frame_num
+            && self.structure != second.structure
+            && !is_idr
+            && (self.is_reference || !second.is_reference)
+    }
+}

@@ -1,0 +1,230 @@
+//! An encoder's parameter sets and pictures under ids that the source does not use, so that one sample entry has the
+//! sets of both. An id is an Exp-Golomb code near the front of sets, slices and some messages, and arithmetic coding
+//! behind it begins at a whole byte: the new code is as long as the old one or longer by whole bytes (0 is one bit, 15
+//! to 30 are nine), so that what follows stays as it is.
+
+use super::{
+    bits::{BitWriter, Bits},
+    configuration::Avc,
+    h264,
+    sei::{self, Message},
+    units::{Framing, escaped, unescaped},
+};
+use crate::{Error, Result};
+use std::borrow::Cow;
+
+/// Of which codec the units are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    H264,
+}
+
+/// Ids of one kind of sets, as they are and as they are to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ids(Vec<(u32, u32)>);
+
+impl Ids {
+    /// Ids for an encoder's `own` that are not `taken`, up to the largest that there may be.
+    fn apart(own: &[u32], taken: &[u32], most: u32, what: &str) -> Result<Self> {
+        let mut ids = Self::default();
+        for id in own {
+            if ids.of(*id).is_some() {
+                continue;
+            }
+            let is_used = |new: u32| taken.contains(&new) || ids.0.iter().any(|(_, used)| *used == new);
+            let new = if is_used(*id) {
+                let length = code_length(*id);
+                let free = (0..=most).filter(|new| !is_used(*new) && !own.contains(new));
+                let fits = free.filter(|new| code_length(*new).abs_diff(length).is_multiple_of(8));
+                fits.min_by_key(|new| code_length(*new).abs_diff(length)).ok_or_else(|| {
+                    Error::unsupported(format!(
+                        "the encoder's {what} parameter set {id} can't get an id of its own: the source uses \
+                         all whose codes differ by whole bytes"
+                    ))
+                })?
+            } else {
+                *id
+            };
+            ids.0.push((*id, new));
+        }
+        Ok(ids)
+    }
+
+    fn of(&self, id: u32) -> Option<u32> {
+        self.0.iter().find(|(old, _)| *old == id).map(|(_, new)| *new)
+    }
+}
+
+/// How many bits ue(v) has for a number.
+fn code_length(number: u32) -> u32 {
+    number.saturating_add(1).checked_ilog2().unwrap_or(0).saturating_mul(2).saturating_add(1)
+}
+
+/// A unit that is written anew up to the last of its ids.
+struct Rewriting<'a> {
+    bits: Bits<'a>,
+    writer: BitWriter,
+}
+
+impl<'a> Rewriting<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bits: Bits::of(bytes), writer: BitWriter::default() }
+    }
+
+    fn keep(&mut self, bits: usize) -> Option<u32> {
+        let value = self.bits.clone().take(bits)?;
+        self.writer.put_from(&mut self.bits, bits)?;
+        Some(value)
+    }
+
+    fn keep_code(&mut self) -> Option<u32> {
+        let value = self.bits.exp_golomb()?;
+        self.writer.put_exp_golomb(value);
+        Some(value)
+    }
+
+    fn change(&mut self, ids: &Ids) -> Option<()> {
+        let new = ids.of(self.bits.exp_golomb()?)?;
+        self.writer.put_exp_golomb(new);
+        Some(())
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.writer.put_rest(self.bits);
+        self.writer.into_bytes()
+    }
+}
+
+/// Gives an encoder's sets and pictures other ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Renumber {
+    codec: Codec,
+    framing: Framing,
+    sps: Ids,
+    pps: Ids,
+}
+
+impl Renumber {
+    /// For the stream that `own` is of, beside one that uses these ids.
+    pub(crate) fn h264(taken_sps: &[u32], taken_pps: &[u32], own: &Avc) -> Result<Self> {
+        Ok(Self {
+            codec: Codec::H264,
+            framing: own.framing(),
+            sps: Ids::apart(&own.sps_ids(), taken_sps, 31, "sequence")?,
+            pps: Ids::apart(&own.pps_ids(), taken_pps, 255, "picture")?,
+        })
+    }
+
+    /// Whether all stays as it is.
+    pub(crate) fn is_identity(&self) -> bool {
+        [&self.sps, &self.pps].into_iter().all(|ids| ids.0.iter().all(|(old, new)| old == new))
+    }
+
+    /// The encoder's configuration, with these ids.
+    pub(crate) fn avc(&self, own: &Avc) -> Result<Avc> {
+        let mut avc = own.clone();
+        for set in avc.sps.iter_mut().chain(&mut avc.pps) {
+            *set = self.parameter_set(set)?.into();
+        }
+        Ok(avc)
+    }
+
+    /// A parameter set as it lies in a stream, from its header on.
+    pub(crate) fn parameter_set(&self, unit: &[u8]) -> Result<Vec<u8>> {
+        self.unit(unit).map(Cow::into_owned)
+    }
+
+    /// A packet of the encoder's stream, in the same framing as its configuration says.
+    pub(crate) fn sample(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.reframed(bytes, self.framing, self.framing)
+    }
+
+    /// A packet of the encoder's stream, which comes in one framing and goes into another.
+    pub(crate) fn reframed(&self, bytes: &[u8], from: Framing, to: Framing) -> Result<Vec<u8>> {
+        let mut packet = Vec::with_capacity(bytes.len().saturating_add(64));
+        for unit in from.units(bytes) {
+            let unit = self.unit(unit)?;
+            to.put(&unit, &mut packet).ok_or_else(|| {
+                Error::unsupported(format!(
+                    "a unit of {} bytes is longer than lengths here can say",
+                    unit.len()
+                ))
+            })?;
+        }
+        Ok(packet)
+    }
+
+    fn unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        if self.is_identity() {
+            return Ok(unit.into());
+        }
+        match self.codec {
+            Codec::H264 => self.h264_unit(unit),
+        }
+    }
+
+    fn h264_unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        let kind = h264::kind(unit).unwrap_or(0);
+        let change: fn(&Self, &mut Rewriting) -> Option<()> = match kind {
+            h264::SLICE | h264::PARTITION_A | h264::IDR | h264::AUXILIARY => |own, bytes| {
+                bytes.keep(8)?;
+                bytes.keep_code()?;
+                bytes.keep_code()?;
+                bytes.change(&own.pps)
+            },
+            h264::SPS => |own, bytes| {
+                bytes.keep(32)?;
+                bytes.change(&own.sps)
+            },
+            h264::SPS_EXTENSION => |own, bytes| {
+                bytes.keep(8)?;
+                bytes.change(&own.sps)
+            },
+            h264::PPS => |own, bytes| {
+                bytes.keep(8)?;
+                bytes.change(&own.pps)?;
+                bytes.change(&own.sps)
+            },
+            h264::SEI => return self.messages(unit, 1),
+            h264::SUBSET_SPS | h264::EXTENSION | h264::DEPTH_EXTENSION => {
+                return Err(Error::unsupported("parameter sets of several layers or views keep their ids"));
+            }
+            _ => return Ok(unit.into()),
+        };
+        self.changed(unit, change).map(Cow::Owned)
+    }
+
+    fn changed(&self, unit: &[u8], change: fn(&Self, &mut Rewriting) -> Option<()>) -> Result<Vec<u8>> {
+        let bytes = unescaped(unit);
+        let mut rewriting = Rewriting::of(&bytes);
+        change(self, &mut rewriting)
+            .ok_or_else(|| Error::corrupt("a unit of the encoder names no parameter set that it has"))?;
+        Ok(escaped(&rewriting.end()))
+    }
+
+    /// Messages that name sets; all others as they are.
+    fn messages<'a>(&self, unit: &'a [u8], header: usize) -> Result<Cow<'a, [u8]>> {
+        let bytes = unescaped(unit);
+        let mut is_changed = false;
+        let mut all = Vec::new();
+        for message in sei::messages(&bytes, header) {
+            let payload = match message.kind {
+                Message::BUFFERING_PERIOD => {
+                    let mut payload = Rewriting::of(message.payload);
+                    payload.change(&self.sps).ok_or_else(|| {
+                        Error::corrupt("a buffering period names no sequence parameter set")
+                    })?;
+                    is_changed = true;
+                    payload.end().into()
+                }
+                _ => Cow::Borrowed(message.payload),
+            };
+            all.push((message.kind, payload));
+        }
+        if !is_changed {
+            return Ok(unit.into());
+        }
+        let header = bytes.get(..header).unwrap_or_default();
+        Ok(sei::unit(header, all.iter().map(|(kind, payload)| (*kind, &**payload))).into())
+    }
+}

@@ -1,0 +1,140 @@
+//! Where copies may begin.
+
+use super::{Traced, has_oracle, made, read, shared, traced};
+use crate::bitstream::{Entry, Leading, Picture, Reading};
+use std::path::Path;
+
+/// Compares all pictures of a file with what the oracle's fields say, and counts entries of each kind.
+fn compared(path: &Path, expected: fn(&Traced) -> Option<Entry>) -> Counts {
+    let (codec, extradata, packets) = read(path);
+    let mut reading = Reading::of(&codec, &extradata).unwrap();
+    let traced = &traced(path)[1..];
+    assert_eq!(traced.len(), packets.len(), "{}", path.display());
+    let mut counts = Counts::default();
+    for (number, (packet, traced)) in packets.iter().zip(traced).enumerate() {
+        let picture = reading.picture(packet);
+        assert_eq!(packet.len(), traced.size);
+        assert_eq!(picture.entry, expected(traced), "picture {number} of {}", path.display());
+        counts.add(picture);
+    }
+    counts
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    anywhere: usize,
+    without_leading: usize,
+    first: usize,
+    skipped: usize,
+    decodable: usize,
+}
+
+impl Counts {
+    fn add(&mut self, picture: Picture) {
+        match picture.entry {
+            Some(Entry::Anywhere) => self.anywhere += 1,
+            Some(Entry::WithoutLeading) => self.without_leading += 1,
+            Some(Entry::First) => self.first += 1,
+            None => {}
+        }
+        match picture.leading {
+            Leading::No => {}
+            Leading::Skipped => self.skipped += 1,
+            Leading::Decodable => self.decodable += 1,
+        }
+    }
+}
+
+/// By the first slice, and the recovery point in front of it.
+fn h264(packet: &Traced) -> Option<Entry> {
+    let is_intra = packet.all("slice_type").iter().all(|kind| matches!(kind % 5, 2 | 4));
+    let kinds = packet.all("nal_unit_type");
+    match kinds.iter().find(|kind| matches!(kind, 1 | 5)) {
+        Some(5) => Some(Entry::Anywhere),
+        Some(_) if is_intra && packet.first("recovery_frame_cnt") == Some(0) => Some(Entry::First),
+        _ => None,
+    }
+}
+
+/// The slow tier.
+const FULL: bool = cfg!(feature = "full-tests");
+
+const X264: &str = "-pix_fmt yuv420p -c:v libx264 -preset veryfast -x264-params";
+
+#[test]
+fn entries_of_h264() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let counts = |name: &str, parameters: &str| {
+        let clip = made(folder.path(), name, 3, &format!("{X264} {parameters}"));
+        let counts = compared(&clip, h264);
+        (counts.anywhere, counts.first)
+    };
+    let endings: &[&str] = if FULL { &["mp4", "ts", "mkv"] } else { &["mp4"] };
+    for ending in endings {
+        // 75 pictures.
+        assert_eq!(counts(&format!("closed.{ending}"), "keyint=25:scenecut=0"), (3, 0));
+        assert_eq!(counts(&format!("open.{ending}"), "open-gop=1:keyint=25:scenecut=0:sps-id=3"), (1, 2));
+        let refresh = counts(&format!("refresh.{ending}"), "intra-refresh=1:keyint=25:slices=3");
+        assert_eq!(refresh, (1, 0));
+        let interlaced = counts(
+            &format!("fields.{ending}"),
+            "interlaced=1:open-gop=1:keyint=25:nal-hrd=vbr:vbv-maxrate=2000:vbv-bufsize=2000",
+        );
+        assert_eq!(interlaced, (1, 2));
+    }
+    let names = [
+        "two-idr-four-i.mp4",
+        "cases/no-key-flags.ts",
+        "bikes.mp4",
+        "world.mp4",
+        "cases/pancake.mkv",
+        "cases/rotated-90.mp4",
+        "cases/sound-before-picture.mp4",
+        "cases/sound-shorter.mp4",
+    ];
+    for name in &names[..if FULL { names.len() } else { 2 }] {
+        if let Some(clip) = shared(name) {
+            let counts = compared(&clip, h264);
+            // One has neither an IDR picture nor a recovery point.
+            let has_any = counts.anywhere + counts.first > 0;
+            assert_eq!(has_any, *name != "cases/no-key-flags.ts", "{name}: {counts:?}");
+        }
+    }
+    // The oracle stops at its delimiters, which are against the rules; the container's flags are right.
+    if let Some(clip) = shared("test-segment.ts") {
+        let (codec, extradata, packets) = read(&clip);
+        let mut reading = Reading::of(&codec, &extradata).unwrap();
+        let entries: Vec<_> = packets.iter().filter_map(|packet| reading.picture(packet).entry).collect();
+        assert_eq!(entries, [Entry::Anywhere; 9]);
+    }
+}
+
+/// What is damaged says something or nothing, and ends.
+#[test]
+fn what_is_damaged_is_no_harm() {
+    let sps = [0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11];
+    let packet = [
+        &[0, 0, 1][..],
+        &sps,
+        &[0, 0, 1, 0x68, 0xEE, 0, 0, 1, 6, 6, 1, 0xC4, 0x80, 0, 0, 1, 0x41, 0x88, 0x99],
+    ]
+    .concat();
+    for codec in ["h264"] {
+        for begins in [&packet[..], &[1, 0x64, 0, 30, 0xFF, 0xE1, 0, 12], &[0xFF; 60], &[0; 60], &[1; 60]] {
+            for end in 0..=begins.len() {
+                let mut reading = Reading::of(codec, &begins[..end]).unwrap();
+                for at in 0..packet.len() {
+                    let mut damaged = packet.clone();
+                    damaged[at] ^= 0xFF;
+                    reading.picture(&damaged);
+                    reading.picture(&packet[at..]);
+                    reading.picture(begins);
+                }
+            }
+        }
+    }
+    assert!(Reading::of("text", &[]).is_none());
+}

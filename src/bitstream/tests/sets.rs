@@ -1,0 +1,123 @@
+//! Parameter sets and configurations.
+
+use super::{Traced, has_oracle, made, read, shared, traced};
+use crate::bitstream::{
+    Avc,
+    h264::{Restriction, Sps, Vui, with_reordering},
+};
+
+/// Each field of a sequence parameter set that is read, by the oracle's name for it.
+#[track_caller]
+fn is_as_traced(sps: &Sps, traced: &Traced) {
+    let number = |name: &str| traced.first(name).map(|value| value as u32);
+    let or = |name: &str, otherwise: u32| number(name).unwrap_or(otherwise);
+    assert_eq!(Some(sps.id), number("seq_parameter_set_id"));
+    assert_eq!(Some(u32::from(sps.profile)), number("profile_idc"));
+    assert_eq!(Some(u32::from(sps.level)), number("level_idc"));
+    assert_eq!(sps.chroma_format, or("chroma_format_idc", 1));
+    assert_eq!(sps.luma_bits, or("bit_depth_luma_minus8", 0) + 8);
+    assert_eq!(sps.chroma_bits, or("bit_depth_chroma_minus8", 0) + 8);
+    assert_eq!(sps.frame_num_bits as u32, or("log2_max_frame_num_minus4", 0) + 4);
+    assert_eq!(Some(sps.poc_type), number("pic_order_cnt_type"));
+    assert_eq!(Some(sps.references), number("max_num_ref_frames"));
+    assert_eq!(Some(u32::from(sps.is_frames_only)), number("frame_mbs_only_flag"));
+    assert_eq!(sps.vui.is_some(), number("vui_parameters_present_flag") == Some(1));
+    let restriction = sps.restriction();
+    assert_eq!(restriction.map(|it| it.reordering), number("max_num_reorder_frames"));
+    assert_eq!(restriction.map(|it| it.buffering), number("max_dec_frame_buffering"));
+    let Some(vui) = &sps.vui else { return };
+    assert_eq!(vui.timing.map(|timing| timing.0), number("num_units_in_tick"));
+    assert_eq!(vui.timing.map(|timing| timing.1), number("time_scale"));
+    assert_eq!(vui.color.map(|color| color[0]), number("colour_primaries"));
+    assert_eq!(vui.color.map(|color| color[2]), number("matrix_coefficients"));
+    assert_eq!(vui.is_full_range.map(u32::from), number("video_full_range_flag"));
+    assert_eq!(Some(u32::from(vui.has_pic_struct)), number("pic_struct_present_flag"));
+    let delays = vui.nal_hrd.map(|hrd| hrd.removal_delay_bits as u32);
+    assert_eq!(delays, number("cpb_removal_delay_length_minus1").map(|bits| bits + 1));
+}
+
+const ENCODINGS: [&str; 6] = [
+    "-pix_fmt yuv420p -c:v libx264 -profile:v baseline",
+    "-pix_fmt yuv420p -c:v libx264 -preset veryslow -color_primaries bt709 -color_trc bt709 -colorspace bt709",
+    "-pix_fmt yuv422p10le -c:v libx264 -x264-params sps-id=3:interlaced=1:nal-hrd=cbr:bitrate=500:vbv-maxrate=500:vbv-bufsize=500",
+    "-pix_fmt yuv444p -c:v libx264 -color_range pc",
+    "-pix_fmt gray -c:v libx264 -bf 0",
+    "-pix_fmt yuv420p -c:v libx264 -x264-params cqm=jvt:pic-struct=1:force-cfr=1",
+];
+
+#[test]
+fn configurations_of_h264() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (number, encoding) in ENCODINGS.iter().enumerate() {
+        let clip = made(folder.path(), &format!("{number}.mp4"), 1, encoding);
+        let (_, extradata, _) = read(&clip);
+        let avc = Avc::of(&extradata).unwrap();
+        assert_eq!(avc.to_bytes().unwrap(), extradata, "{encoding}");
+        let sps = Sps::read(&avc.sps[0]).unwrap();
+        is_as_traced(&sps, &traced(&clip)[0]);
+        assert_eq!(sps.size, (192, 112));
+        // The same sets behind start codes are the same configuration, as libav's muxer writes it.
+        let codes: Vec<u8> =
+            avc.sps.iter().chain(&avc.pps).flat_map(|set| [&[0, 0, 0, 1], &set[..]].concat()).collect();
+        assert_eq!(Avc::of(&codes).unwrap().to_bytes().unwrap(), extradata, "{encoding}");
+        assert_eq!(avc.with(&avc).unwrap(), avc);
+        let promise = Restriction { reordering: 4, buffering: 7 };
+        let promised = Sps::read(&with_reordering(&avc.sps[0], promise).unwrap()).unwrap();
+        assert_eq!(promised.restriction(), Some(promise));
+        let all = |sps: &Sps| (sps.id, sps.size, sps.references, sps.poc_bits, sps.is_frames_only);
+        assert_eq!(all(&promised), all(&sps));
+        let vui = promised.vui.map(|vui| Vui { restriction: sps.restriction(), ..vui });
+        assert_eq!(vui.unwrap(), sps.vui.unwrap_or_default());
+    }
+    for name in ["bikes.mp4", "world.mp4", "two-idr-four-i.mp4", "cases/pancake.mkv"] {
+        if let Some(clip) = shared(name) {
+            let (_, extradata, _) = read(&clip);
+            let avc = Avc::of(&extradata).unwrap();
+            assert_eq!(avc.to_bytes().unwrap(), extradata);
+            is_as_traced(&Sps::read(&avc.sps[0]).unwrap(), &traced(&clip)[0]);
+        }
+    }
+}
+
+#[test]
+fn what_one_configuration_cannot_hold() {
+    let set = |bytes: &[u8]| bytes::Bytes::copy_from_slice(bytes);
+    let pps = |id: u8| set(&[0x68, 0b1100_0000 | id]);
+    let avc = Avc {
+        profile: 77,
+        compatibility: 0x40,
+        level: 30,
+        length_size: 4,
+        sps: vec![],
+        pps: vec![pps(1)],
+        tail: set(&[]),
+    };
+    let high = Avc {
+        profile: 100,
+        compatibility: 0,
+        level: 31,
+        pps: vec![pps(1)],
+        tail: set(&[0xFD, 0xF8, 0xF8, 0]),
+        ..avc.clone()
+    };
+    let both = avc.with(&high).unwrap();
+    assert_eq!((both.profile, both.compatibility, both.level, both.pps.len()), (100, 0, 31, 1));
+    assert_eq!(both.tail, high.tail);
+    let clash = Avc { pps: vec![pps(2)], ..high.clone() };
+    assert!(avc.with(&clash).unwrap_err().to_string().contains("one id"));
+    let ten_bits = Avc { tail: set(&[0xFD, 0xFA, 0xFA, 0]), ..high };
+    assert!(avc.with(&ten_bits).unwrap_err().to_string().contains("other bits"));
+    let unknown = Avc { profile: 118, ..avc.clone() };
+    assert!(avc.with(&unknown).unwrap_err().to_string().contains("118"));
+    let many = Avc { sps: (0..32).map(|n| set(&[0x67, n])).collect(), ..avc.clone() };
+    assert!(many.to_bytes().unwrap_err().to_string().contains("31"));
+    let many = Avc { pps: (0..256).map(|n: u16| set(&n.to_be_bytes())).collect(), ..avc.clone() };
+    assert!(many.to_bytes().unwrap_err().to_string().contains("255"));
+    let bytes = avc.to_bytes().unwrap();
+    for end in 0..bytes.len() {
+        assert!(Avc::of(&bytes[..end]).is_err());
+    }
+}
