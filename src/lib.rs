@@ -83,6 +83,7 @@ pub mod media;
 mod mp4;
 mod output;
 mod read;
+mod smart;
 #[cfg(feature = "synth")]
 #[doc(hidden)]
 pub mod synth;
@@ -100,11 +101,11 @@ pub use io::{
 pub use job::{Control, Report, Road, Strip};
 pub use media::opened::Media;
 pub use output::{Clip, Job};
+pub use smart::{cut, cut_to};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     operations::{
-        cut, cut_to, join_with_transition, join_with_transition_to, transcode, transcode_segments,
-        transcode_to,
+        join_with_transition, join_with_transition_to, transcode, transcode_segments, transcode_to,
     },
     settings::Transcode,
 };

@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("io", "av error job"),
     ("inspect", "error io job mp4 time"),
     ("media", "av bitstream error io job mp4 time"),
-    ("read", "av error job media time"),
+    ("read", "av bitstream error job media time"),
     ("verify", "av bitstream error inspect job media read time"),
     ("output", "av error io job media mp4 time"),
     ("edit", "av error io job media mp4 output read time"),
@@ -51,6 +51,7 @@ const ROOMS: &[(&str, &str)] = &[
          transcode/settings transcode/filters transcode/encoders transcode/flow transcode/plan",
     ),
     ("transcode", "transcode/settings transcode/flow transcode/operations"),
+    ("smart", "av bitstream edit error io job media output read time transcode/operations verify"),
 ];
 
 /// Files that see all rooms: the crate's face, and what only tests and fuzzers call.

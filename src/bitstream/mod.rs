@@ -4,7 +4,7 @@
 mod bits;
 mod configuration;
 mod entry;
-mod h264;
+pub(crate) mod h264;
 mod obus;
 mod renumber;
 mod sei;

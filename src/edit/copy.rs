@@ -4,6 +4,7 @@ mod begins;
 mod beside;
 mod decoding;
 mod ends;
+mod patch;
 mod places;
 mod primes;
 mod samples;
@@ -23,12 +24,14 @@ use crate::{
     read::{Need, Reader, Stretch},
     time::{Rational, Timestamp},
 };
+use patch::{Becomes, Patcher};
+pub(crate) use patch::{Patch, Patched, Slot};
 use seams::Seams;
 use std::collections::BTreeSet;
 
 /// A stretch of a source's presentation clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub from: Timestamp,
     /// [`Timestamp::MAX`]: the source's end.
     pub to: Timestamp,
@@ -38,13 +41,15 @@ pub(super) struct Part {
     /// Let sound begin and end between two of its frames where parts meet, so that players that know no
     /// partial frames stay in sync; the picture decides the length.
     pub whole_frames: bool,
+    /// But for sound of which nothing is lost, which is cut to the sample where an edit list can say it.
+    pub lossless_exact: bool,
     /// This is the output's last part.
     pub last: bool,
 }
 
 /// What became of a part.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Copied {
+pub(crate) struct Copied {
     /// On the source's presentation clock.
     pub from: Timestamp,
     /// Its length on the output's clock.
@@ -62,7 +67,7 @@ impl Copied {
 const REPORT_EVERY: u64 = 256;
 
 /// What all parts of an operation share.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     pub target: &'a mut Target,
     pub report: &'a mut Report,
     pub control: &'a Control,
@@ -72,33 +77,36 @@ pub(super) struct Session<'a> {
     pub total: Timestamp,
     /// What of the result's own lies around the next part's samples of its main stream, by tables.
     around: Around,
+    /// What of the next part's pictures was encoded anew.
+    pub patch: Patch,
     seams: Seams,
     /// Tracks of which something is shown.
     shown: BTreeSet<usize>,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &'a mut Target,
         report: &'a mut Report,
         control: &'a Control,
         total: Timestamp,
     ) -> Self {
         let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
-        Self { target, report, control, placed, total, around: Around::default(), seams, shown }
+        let (around, patch) = (Around::default(), Patch::default());
+        Self { target, report, control, placed, total, around, patch, seams, shown }
     }
 }
 
 /// A stream of a source, and the target's track that it goes into.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Feed {
+pub(crate) struct Feed {
     pub stream: usize,
     pub track: usize,
 }
 
 impl Feed {
     /// Of the source that the target was opened for.
-    pub(super) fn all(target: &Target) -> Vec<Self> {
+    pub(crate) fn all(target: &Target) -> Vec<Self> {
         target.templates.iter().enumerate().map(|(track, stream)| Self { stream: *stream, track }).collect()
     }
 }
@@ -107,7 +115,7 @@ impl Feed {
 ///
 /// A source with an edit list of several entries keeps them in a container with edit lists. In another one,
 /// each entry is a part of its own, from the keyframe at or before it.
-pub(super) fn part(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> Result<Copied> {
+pub(crate) fn part(session: &mut Session<'_>, media: &Media, feeds: &[Feed], part: Part) -> Result<Copied> {
     let start = media.start();
     let to = if part.to == Timestamp::MAX { part.to } else { part.to.plus(start) };
     let streams: Vec<usize> = feeds.iter().map(|feed| feed.stream).collect();
@@ -225,7 +233,10 @@ impl Copy<'_, '_> {
                 .report
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
+        let patch = std::mem::take(&mut self.session.patch);
+        let mut patcher = (!patch.streams.is_empty()).then(|| Patcher::new(patch, from));
         let begins = reader.begin(&needs, everything)?;
+        let begins = patcher.as_ref().and_then(|patcher| patcher.begins(primary)).or(begins);
         self.correct_dts(&mut reader)?;
         let shown_from = self.begin(begins, from, everything);
         if !self.session.target.has_edit_lists() {
@@ -243,7 +254,15 @@ impl Copy<'_, '_> {
         }
         let mut item = Item::new()?;
         while !self.is_done() && reader.next(&mut item)? {
-            self.take(&mut item)?;
+            let becomes = match &mut patcher {
+                Some(patcher) => patcher.take(self.media, &mut item, self.session.control)?,
+                None => Becomes::Goes,
+            };
+            match becomes {
+                Becomes::Goes => self.take(&mut item)?,
+                Becomes::LeftOut => {}
+                Becomes::Ended => self.end_lane(item.packet.stream()),
+            }
             if payloads == Payloads::Read || self.count.is_multiple_of(64) {
                 self.session.control.check()?;
             }
@@ -261,6 +280,10 @@ impl Copy<'_, '_> {
         noted.warnings.into_iter().for_each(|warning| self.session.report.warn(warning));
         self.session.report.bytes_read = self.session.report.bytes_read.saturating_add(noted.bytes_read);
         Ok(self.heard(shown_from).unwrap_or(Copied { from: shown_from, len }).on_clock_from(start))
+    }
+
+    fn end_lane(&mut self, stream: usize) {
+        self.lanes.iter_mut().filter(|lane| lane.stream == stream).for_each(|lane| lane.done = true);
     }
 
     /// Whether sound that does not end with the picture has to, because another part begins there.
@@ -476,7 +499,7 @@ impl Copy<'_, '_> {
                 continue;
             };
             let clock = &mut track.clock;
-            if part.whole_frames && lane.kind == StreamKind::Audio && lane.spans.len() == 1 {
+            if lane.whole_frames && lane.spans.len() == 1 {
                 let Some(span) = lane.spans.first().copied() else {
                     continue;
                 };

@@ -33,6 +33,23 @@ pub enum CutMode {
     /// Holds the same bytes and states the exact range in an edit list (MP4 and MOV only): one entry a range
     /// and track.
     Edit,
+    /// Exact to the picture, and as little as can be is encoded anew: the pictures between the range's first one and
+    /// the first behind it that a copy may begin at, and those behind the last that is copied whole. All others are
+    /// the source's, byte for byte.
+    ///
+    /// A range is the pictures that begin in it: the first one lands at 0, and where a picture of the source is shown
+    /// at `from` already, the range begins with the next one. So it ends: the Report's `actual_from` and `actual_to`
+    /// say where. Where sound begins in front of the first picture, or goes on behind the last one, it is taken as it
+    /// was asked for. Pictures keep their times to the tick, and the sound is that of the same instants: in MP4 and MOV
+    /// to the sample where one range is cut; of several ranges, each may begin and end half a frame of sound from its
+    /// picture's, which does not add up. In other containers sound is cut at its frames, as in
+    /// [`Keyframe`](Self::Keyframe).
+    ///
+    /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
+    /// source is, or its edit list shows several stretches in a range.
+    Smart,
+    /// `Smart` where that can be done; else `Encode`; the Report says which, and why.
+    Exact,
     /// Re-encodes everything: exact to the frame and to the sample, in every container.
     ///
     /// The range's first instant lands at 0 in MP4, MOV and their kin, in WebM, and in Matroska, where what
@@ -50,6 +67,8 @@ impl CutMode {
         match self {
             Self::Keyframe => "keyframe",
             Self::Edit => "edit",
+            Self::Smart => "smart",
+            Self::Exact => "exact",
             Self::Encode => "encode",
         }
     }
@@ -192,19 +211,7 @@ impl Copying {
         report.mode = Some(mode.name().into());
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();
-        let ranges = self.ranges(report)?;
-        if !self.media.source().is_seekable() {
-            return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
-                .advise("save it to a file, or read it into memory first"));
-        }
-        if !self.media.demuxer().finds_times() && ranges.iter().any(|range| *range != TimeRange::ALL) {
-            let what = self.media.demuxer().long_name();
-            return Err(Error::unsupported(format!(
-                "its packets do not say when they are shown ({what}): no range of them can be copied"
-            ))
-            .with_setting("mode")
-            .advise("cut it by encoding (mode encode)"));
-        }
+        let ranges = ranges(&self.media, &self.settings, report)?;
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         let told = chapters(&self.media, &ranges);
         let opening = Opening {
@@ -237,6 +244,7 @@ impl Copying {
                 to: range.to,
                 from_keyframe: mode == CutMode::Keyframe,
                 whole_frames: false,
+                lossless_exact: false,
                 last,
             };
             let copied = copy::part(&mut session, &self.media, &feeds, part)?;
@@ -265,32 +273,46 @@ impl Copying {
                     .with_setting("mode")
                     .advise("use mp4 or mov, or mode keyframe"))
             }
-            Some(CutMode::Encode) => Err(Error::new(ErrorKind::Bug, "a cut that copies was asked to encode")),
+            Some(CutMode::Encode | CutMode::Smart | CutMode::Exact) => {
+                Err(Error::new(ErrorKind::Bug, "a cut that copies was asked to encode"))
+            }
             Some(mode) => Ok(mode),
         }
     }
+}
 
-    /// The ranges, judged against the source.
-    fn ranges(&self, report: &mut Report) -> Result<Vec<TimeRange>> {
-        if self.settings.keep.is_empty() {
-            return Err(Error::invalid("no range was given").with_setting("keep").advise("say what to keep"));
-        }
-        let mut ranges = Vec::new();
-        for range in &self.settings.keep {
-            range.check()?;
-            report.ranges.push(ReportRange::exact(*range));
-            let mut range = *range;
-            if let Some(duration) = self.media.length() {
-                range.to = range.within(duration, Timestamp::ZERO, |warning| report.warn(warning))?;
-            }
-            ranges.push(range);
-        }
-        Ok(ranges)
+/// The ranges of a cut that copies, judged against the source.
+pub(crate) fn ranges(media: &Media, settings: &Cut, report: &mut Report) -> Result<Vec<TimeRange>> {
+    if settings.keep.is_empty() {
+        return Err(Error::invalid("no range was given").with_setting("keep").advise("say what to keep"));
     }
+    let mut ranges = Vec::new();
+    for range in &settings.keep {
+        range.check()?;
+        report.ranges.push(ReportRange::exact(*range));
+        let mut range = *range;
+        if let Some(duration) = media.length() {
+            range.to = range.within(duration, Timestamp::ZERO, |warning| report.warn(warning))?;
+        }
+        ranges.push(range);
+    }
+    if !media.source().is_seekable() {
+        return Err(Error::unsupported("a cut needs a source that can seek, and this is a stream")
+            .advise("save it to a file, or read it into memory first"));
+    }
+    if !media.demuxer().finds_times() && ranges.iter().any(|range| *range != TimeRange::ALL) {
+        let what = media.demuxer().long_name();
+        return Err(Error::unsupported(format!(
+            "its packets do not say when they are shown ({what}): no range of them can be copied"
+        ))
+        .with_setting("mode")
+        .advise("cut it by encoding (mode encode)"));
+    }
+    Ok(ranges)
 }
 
 /// The chapters that lie in the ranges, clipped to them, on the output's clock.
-fn chapters(media: &Media, ranges: &[TimeRange]) -> Vec<RawChapter> {
+pub(crate) fn chapters(media: &Media, ranges: &[TimeRange]) -> Vec<RawChapter> {
     let base = Rational { num: 1, den: 1_000_000 };
     let mut found = Vec::new();
     let mut placed = Timestamp::ZERO;

@@ -201,6 +201,7 @@ impl Joining {
                 to: Timestamp::MAX,
                 from_keyframe: false,
                 whole_frames: true,
+                lossless_exact: false,
                 last,
             };
             if i > 0 {

@@ -89,6 +89,8 @@ pub(super) struct Lane {
     /// Packets that are presented before this one, which began the part, lack what they refer to.
     pub leading_before: Option<i64>,
     pub written: u64,
+    /// Sound that begins and ends between two of its frames where parts meet.
+    pub whole_frames: bool,
     /// Packets in front of the first keyframe that were left out.
     pub keyless: u64,
     /// Pictures behind the end that something inside was coded after.

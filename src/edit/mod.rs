@@ -10,6 +10,8 @@ mod join;
 mod lane;
 pub(crate) mod remux;
 
+pub(crate) use copy::{Feed, Part, Patch, Patched, Session, Slot, part};
+pub(crate) use cut::{chapters, ranges};
 pub(crate) use join::Lost;
 
 pub use cut::{Cut, CutMode};

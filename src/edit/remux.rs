@@ -149,6 +149,7 @@ impl Remuxing {
             to: Timestamp::MAX,
             from_keyframe: false,
             whole_frames: false,
+            lossless_exact: false,
             last: true,
         };
         let total = self.media.length().unwrap_or(Timestamp::MAX);

@@ -115,6 +115,8 @@ pub(crate) struct Target {
     bound: Option<Timestamp>,
     /// What is to be begun when its first packets are known.
     waiting: Option<Waiting>,
+    /// Configurations of a source's streams that take the place of their own.
+    configured: Vec<(usize, Vec<u8>)>,
     /// On the output's clock.
     pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
@@ -175,6 +177,7 @@ impl Target {
             filled: 0,
             bound: None,
             waiting: None,
+            configured: Vec::new(),
             chapters: Vec::new(),
             templates: Vec::new(),
         })
@@ -183,6 +186,11 @@ impl Target {
     /// What the result is not to tell of its sources.
     pub(crate) fn set_strip(&mut self, strip: Strip) {
         self.strip = strip;
+    }
+
+    /// What a stream's packets are coded by, where that is not what the source says: told before the output is opened.
+    pub(crate) fn configure(&mut self, stream: usize, configuration: Vec<u8>) {
+        self.configured.push((stream, configuration));
     }
 
     /// Counts in what an operation is made of.

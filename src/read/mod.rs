@@ -4,9 +4,11 @@ mod end;
 mod jumps;
 mod leadin;
 mod need;
+mod pictures;
 mod reader;
 mod sound;
 
 pub(crate) use end::end_before;
 pub(crate) use need::{Need, preroll_of};
+pub(crate) use pictures::read_pictures;
 pub(crate) use reader::{Noted, Reader, Stretch};

@@ -34,7 +34,7 @@ pub(super) fn are_equal(a: &Frame, b: &Frame) -> bool {
 
 /// The mean of the squared differences of all samples of all planes, where the largest difference is 1. None where
 /// the pictures are not alike, or have samples that are no numbers of at most 16 bits.
-pub(super) fn difference(a: &Frame, b: &Frame) -> Option<f64> {
+pub(crate) fn difference(a: &Frame, b: &Frame) -> Option<f64> {
     let (depth, is_big) = a.depth().filter(|(depth, _)| *depth <= 16 && are_alike(a, b))?;
     let (mut sum, mut count): (f64, u64) = (0.0, 0);
     for plane in 0..a.planes() {
@@ -78,7 +78,7 @@ fn squares_of_words(a: &[u8], b: &[u8], is_big: bool) -> u64 {
 }
 
 /// Of what [`difference`] says, in decibels; infinite for none.
-pub(super) fn psnr(difference: f64) -> f64 {
+pub(crate) fn psnr(difference: f64) -> f64 {
     if difference > 0.0 { -10.0 * difference.log10() } else { f64::INFINITY }
 }
 

@@ -46,6 +46,7 @@ mod sound;
 mod spans;
 mod window;
 
+pub(crate) use compare::{difference, psnr};
 pub use fault::{Fault, FaultKind, SeekFault};
 pub use result::{PictureSpan, PictureState, Pictures, Recoded, Sound, SoundSpan, SoundState, Verification};
 

@@ -3,8 +3,8 @@
 
 use crate::{
     Control, Media, Result, TimeRange,
-    media::{Payloads, Span},
-    read::{Need, Reader, Stretch},
+    media::Span,
+    read::{Reader, read_pictures},
     time::{Rational, Timestamp},
 };
 
@@ -43,8 +43,7 @@ pub(super) struct Pass {
     pub fine: Rational,
     /// How many of its ticks are one of the stream's.
     pub times: i64,
-    /// From when to when on the file's clock.
-    pub from: Timestamp,
+    /// When the last span ends on the file's clock.
     pub to: Timestamp,
     /// It begins with the media.
     pub at_start: bool,
@@ -72,7 +71,6 @@ pub(super) fn passes(media: &Media, stream: usize, placed: Placed) -> Vec<Pass> 
         passes.push(Pass {
             fine: fine.base,
             times,
-            from: span.shown,
             to: span.shown_end(),
             at_start: passes.is_empty() && placed.range.from == Timestamp::ZERO,
             spans: vec![(span, at)],
@@ -84,19 +82,9 @@ pub(super) fn passes(media: &Media, stream: usize, placed: Placed) -> Vec<Pass> 
 impl Pass {
     /// Reads a stream's packets of it, from where decoding has to begin. None where nothing of it is shown.
     pub(super) fn read(&self, media: &Media, stream: usize, control: &Control) -> Result<Option<Reader>> {
-        let Some(need) = self.first().and_then(|first| Need::new(media, stream, &first)) else {
-            return Ok(None);
-        };
-        let stretch = Stretch {
-            streams: &[stream],
-            payloads: Payloads::Read,
-            from: self.from,
-            to: self.to,
-            at_start: self.at_start,
-        };
-        let mut reader = Reader::open(media, &stretch, control)?;
-        reader.begin(&[need], self.at_start)?;
-        Ok(Some(reader))
+        let Some(mut first) = self.first() else { return Ok(None) };
+        first.len = if self.to == Timestamp::MAX { self.to } else { self.to.minus(first.shown) };
+        read_pictures(media, stream, &first, self.at_start, control).map(Some)
     }
 
     /// Ticks of the stream in those of the spans.

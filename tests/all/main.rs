@@ -35,6 +35,7 @@ mod readers;
 mod roads;
 mod samples;
 mod segments;
+mod smart;
 mod sources;
 mod strip;
 mod tables;

@@ -252,21 +252,20 @@ pub enum Mode {
     Keyframe,
     /// The same bytes, and the exact range in an edit list (MP4 and MOV)
     Edit,
-    /// Exact to the frame, re-encoding only the seams: refused with a word on what there is instead
-    #[value(hide = true)]
+    /// Exact to the picture: what lies between two keyframes is re-encoded where a range begins or ends in it, and all
+    /// else stays as it is
     Smart,
     /// Re-encode everything: exact in every container
     Encode,
 }
 
 impl Mode {
-    /// None for a mode that is not there yet.
-    pub fn known(self) -> Option<CutMode> {
+    pub fn get(self) -> CutMode {
         match self {
-            Self::Keyframe => Some(CutMode::Keyframe),
-            Self::Edit => Some(CutMode::Edit),
-            Self::Encode => Some(CutMode::Encode),
-            Self::Smart => None,
+            Self::Keyframe => CutMode::Keyframe,
+            Self::Edit => CutMode::Edit,
+            Self::Smart => CutMode::Smart,
+            Self::Encode => CutMode::Encode,
         }
     }
 }
@@ -361,12 +360,6 @@ impl Cli {
         }
         if cli.command.is_synced() && cli.command.output().is_some_and(is_dash) {
             refuse("'--sync' is for files, and '-o -' is standard output");
-        }
-        if let Command::Cut(Cut { mode: Some(Mode::Smart), .. }) = &cli.command {
-            refuse(
-                "'--mode smart' is not there yet; use edit (exact, by an edit list), encode (exact, re-encoded) \
-                 or keyframe",
-            );
         }
         cli
     }

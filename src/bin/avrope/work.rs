@@ -17,7 +17,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let to = Destination::new(&args.output, inputs)?;
     let mut settings = args.ranges.list().into_iter().fold(Cut::new(), Cut::keep);
     settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
-    if let Some(mode) = args.mode.and_then(args::Mode::known) {
+    if let Some(mode) = args.mode.map(args::Mode::get) {
         settings = settings.mode(mode);
     }
     if let Some(format) = &args.output.format {

@@ -23,7 +23,9 @@ impl Copy<'_, '_> {
             let until = spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max();
             let fresh = self.session.target.tracks.iter().all(|track| track.packets == 0);
             let alone = stream == primary && s.kind() == StreamKind::Audio && self.part.last && fresh;
+            let is_exact = self.part.lossless_exact && s.is_lossless();
             let lane = Lane {
+                whole_frames: self.part.whole_frames && s.kind() == StreamKind::Audio && !is_exact,
                 stream,
                 track,
                 kind: s.kind(),
@@ -65,8 +67,7 @@ impl Copy<'_, '_> {
         for lane in &self.lanes {
             if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
                 // Sound ends between two of its frames; what that is off is made up for at this seam.
-                let sound = self.part.whole_frames && lane.kind == StreamKind::Audio;
-                let slack = if sound { track.clock.half_frame() } else { Timestamp::ZERO };
+                let slack = if lane.whole_frames { track.clock.half_frame() } else { Timestamp::ZERO };
                 // What begins later than the part does is shown then.
                 let begins =
                     lane.spans.first().map_or(self.session.placed, |span| span.shown.plus(self.shift));
@@ -75,7 +76,7 @@ impl Copy<'_, '_> {
                 let near = Timestamp::from_nanos(500_000_000).ticks(lane.base);
                 let first = lane.spans.first().map_or(i64::MIN, |span| span.media.saturating_sub(near));
                 let borders = (first, lane.until.saturating_add(near));
-                track.clock.begin_part(self.part.whole_frames && framed && !trims, borders);
+                track.clock.begin_part(lane.whole_frames && framed && !trims, borders);
             }
         }
     }

@@ -104,7 +104,14 @@ mod tests {
             let encoded = [Feed { stream: 0, track: picture.track }];
             let (picture, sound) = ([picture], [sound]);
             let [from, first_key, last_key, to] = self.at.map(secs);
-            let stretch = |from, to, last| Part { from, to, from_keyframe: false, whole_frames: false, last };
+            let stretch = |from, to, last| Part {
+                from,
+                to,
+                from_keyframe: false,
+                whole_frames: false,
+                lossless_exact: false,
+                last,
+            };
             let whole = stretch(Timestamp::ZERO, Timestamp::MAX, false);
             let mut session = Session::new(target, report, control, Timestamp::MAX);
             let source = &self.source;

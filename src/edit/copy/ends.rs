@@ -160,7 +160,7 @@ impl Copy<'_, '_> {
 impl Session<'_> {
     /// Says of which pictures and sound nothing lies in ranges of a source; an error if there is no packet at
     /// all.
-    pub(in crate::edit) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
+    pub(crate) fn tell_unseen(&mut self, media: &Media, feeds: &[Feed]) -> Result<()> {
         if self.shown.is_empty() {
             let what =
                 "no packet lies in what is kept: each is copied whole, and belongs where more of it lies";

@@ -114,11 +114,13 @@ impl Target {
             extent => extent,
         };
         let sources = || streams.iter().filter_map(|i| Some((*i, media.streams().get(*i)?)));
-        let told = sources().map(|(i, stream)| match first(i) {
-            First { configuration: Some(configuration), .. } => {
+        let configured = |i: usize| self.configured.iter().find(|(own, _)| *own == i).map(|(_, own)| own);
+        let told = sources().map(|(i, stream)| match (configured(i), first(i)) {
+            (Some(own), _) => Stream::configured(stream, own).map(Some),
+            (None, First { configuration: Some(configuration), .. }) => {
                 Stream::configured(stream, &configuration).map(Some)
             }
-            First { at, .. } => self.told(stream, extent, at),
+            (None, First { at, .. }) => self.told(stream, extent, at),
         });
         let told = told.collect::<Result<Vec<_>>>()?;
         let streams: Vec<&Stream> =

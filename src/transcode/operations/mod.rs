@@ -7,5 +7,5 @@ mod transcode;
 mod transcoding;
 
 pub use blend::{join_with_transition, join_with_transition_to};
-pub use cut::{cut, cut_to};
+pub(crate) use cut::Encoding;
 pub use transcode::{Transcoder, transcode, transcode_segments, transcode_to};

@@ -1,0 +1,228 @@
+//! What takes the place of a source's packets in a part: pictures that were encoded anew, each at the place in the file,
+//! and at the time of decoding, of a picture that is not copied.
+
+use crate::{
+    Control, Error, ErrorKind, Media, Result,
+    av::{packet::Packet, stream::StreamKind},
+    media::Item,
+    read::preroll_of,
+    time::Timestamp,
+};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Pictures that were encoded anew, in the order of decoding, which is that of showing.
+#[derive(Default)]
+pub(crate) struct Seam {
+    /// Whose places they take, in the order of decoding. With [`Patched::copied`] among them, one more than there are
+    /// packets.
+    pub slots: VecDeque<Slot>,
+    pub packets: VecDeque<Packet>,
+}
+
+/// A packet of the source whose place another one takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// What it is known by.
+    pub pts: i64,
+    /// When it is decoded, where its container does not say that.
+    pub dts: i64,
+}
+
+/// What becomes of the pictures of a stream.
+#[derive(Default)]
+pub(crate) struct Patched {
+    pub stream: usize,
+    /// When the part's first picture is shown, in ticks of the stream.
+    pub begins: i64,
+    /// What stands in front of the first picture that is copied.
+    pub head: Seam,
+    /// The pts of the first picture that is copied; None where none is.
+    pub copied: Option<i64>,
+    /// Bytes that go in front of that picture's own.
+    pub front: Bytes,
+    /// When packets are decoded that do not say it, by their pts.
+    pub decoded: BTreeMap<i64, i64>,
+    /// The pts of pictures that follow it and are not copied.
+    pub left_out: BTreeSet<i64>,
+    /// The pts of the first packet that is not copied any more; None where all are up to the end.
+    pub ends: Option<i64>,
+    pub tail: Seam,
+}
+
+/// Of each stream of pictures of a part.
+#[derive(Default)]
+pub(crate) struct Patch {
+    pub streams: Vec<Patched>,
+}
+
+/// How far a stream's packets are come.
+enum Phase {
+    Head,
+    Copied,
+    Tail,
+}
+
+/// What becomes of a packet that was read.
+pub(super) enum Becomes {
+    /// It goes on, as it is or as what took its place.
+    Goes,
+    LeftOut,
+    /// It is left out, and nothing of its stream will come.
+    Ended,
+}
+
+struct Patching {
+    of: Patched,
+    phase: Phase,
+    /// The first that is copied, until those in front of it are written.
+    waits: Option<Item>,
+}
+
+/// Packets of a part as they are to be copied.
+pub(super) struct Patcher {
+    streams: Vec<Patching>,
+    /// Sound that ends in front of this is not needed, on the file's clock.
+    heard_from: Timestamp,
+}
+
+impl Patcher {
+    pub(super) fn new(patch: Patch, from: Timestamp) -> Self {
+        let of = |of: Patched| Patching {
+            phase: if of.head.slots.is_empty() && of.copied.is_none() { Phase::Tail } else { Phase::Head },
+            of,
+            waits: None,
+        };
+        Self { streams: patch.streams.into_iter().map(of).collect(), heard_from: from }
+    }
+
+    /// When the first picture of a stream is shown.
+    pub(super) fn begins(&self, stream: usize) -> Option<i64> {
+        self.streams.iter().find(|it| it.of.stream == stream).map(|it| it.of.begins)
+    }
+
+    pub(super) fn take(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<Becomes> {
+        let index = item.packet.stream();
+        if let Some(patching) = self.streams.iter_mut().find(|it| it.of.stream == index) {
+            return patching.take(media, item, control);
+        }
+        let Some(stream) = media.streams().get(index).filter(|it| it.kind() == StreamKind::Audio) else {
+            return Ok(Becomes::Goes);
+        };
+        // Where a stream's edit list lets it begin is of little account here: a second is more than enough.
+        let margin = preroll_of(stream).plus(Timestamp::from_nanos(1_000_000_000));
+        let needed = self.heard_from.minus(margin);
+        let ends = item.packet.pts().or(item.packet.dts());
+        let ends = ends.map(|time| time.saturating_add(item.packet.duration()));
+        let is_early = ends.is_some_and(|ends| Timestamp::from_ticks(ends, stream.time_base()) < needed);
+        Ok(if is_early && !media.has_edits(index) { Becomes::LeftOut } else { Becomes::Goes })
+    }
+}
+
+impl Patching {
+    fn take(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<Becomes> {
+        let Some(pts) = item.packet.pts().or(item.packet.dts()) else {
+            // The second field of a picture, whose first one said when.
+            let is_copied = matches!(self.phase, Phase::Copied);
+            return Ok(if is_copied { Becomes::Goes } else { Becomes::LeftOut });
+        };
+        if let (None, Some(dts)) = (item.packet.dts(), self.of.decoded.get(&pts)) {
+            let lasts = item.packet.duration();
+            item.packet.set_times(pts, *dts, lasts);
+        }
+        if matches!(self.phase, Phase::Head) {
+            let place = Place::of(&self.of.head, &item.packet, pts);
+            if self.of.copied == Some(pts) {
+                self.waits = Some(self.first(media, item.take()?, control)?);
+            }
+            let next = match place {
+                Some(place) => self.next_of_head(place)?,
+                None => None,
+            };
+            if self.of.head.packets.is_empty() && self.waits.is_none() && self.of.head.slots.is_empty() {
+                self.phase = if self.of.copied.is_some() { Phase::Copied } else { Phase::Tail };
+            }
+            return Ok(match next {
+                Some(next) => {
+                    *item = next;
+                    Becomes::Goes
+                }
+                None => self.left_out(),
+            });
+        }
+        if matches!(self.phase, Phase::Copied) {
+            if self.of.ends != Some(pts) {
+                let is_kept = !self.of.left_out.contains(&pts);
+                return Ok(if is_kept { Becomes::Goes } else { Becomes::LeftOut });
+            }
+            self.phase = Phase::Tail;
+        }
+        let tail = &mut self.of.tail;
+        if let Some(place) = Place::of(tail, &item.packet, pts)
+            && let Some(packet) = tail.packets.pop_front()
+        {
+            tail.slots.pop_front();
+            *item = place.taken_by(packet);
+            return Ok(Becomes::Goes);
+        }
+        Ok(self.left_out())
+    }
+
+    fn left_out(&self) -> Becomes {
+        let is_over = matches!(self.phase, Phase::Tail) && self.of.tail.packets.is_empty();
+        if is_over { Becomes::Ended } else { Becomes::LeftOut }
+    }
+
+    /// What takes the next place: behind the pictures that were encoded, the first that is copied.
+    fn next_of_head(&mut self, place: Place) -> Result<Option<Item>> {
+        self.of.head.slots.pop_front();
+        if let Some(packet) = self.of.head.packets.pop_front() {
+            return Ok(Some(place.taken_by(packet)));
+        }
+        let Some(mut first) = self.waits.take() else {
+            return Err(Error::new(ErrorKind::Bug, "a seam has more places than pictures"));
+        };
+        let lasts = first.packet.duration();
+        first.packet.set_times(first.packet.pts().unwrap_or(place.dts), place.dts, lasts);
+        first.packet.set_key(true);
+        Ok(Some(first))
+    }
+
+    /// The first picture that is copied. If bytes of ours go in front of it, it is a copy itself.
+    fn first(&self, media: &Media, mut first: Item, control: &Control) -> Result<Item> {
+        if self.of.front.is_empty() {
+            return Ok(first);
+        }
+        let fetched = match first.at.take() {
+            Some(at) => Some(media.source().fetch(at, first.packet.size(), None, control)?),
+            None => None,
+        };
+        let own = fetched.as_deref().unwrap_or_else(|| first.packet.data());
+        let packet = first.packet.with_data(&[&self.of.front, own].concat())?;
+        Ok(Item { packet, at: None })
+    }
+}
+
+/// When a packet is decoded, and its stream.
+#[derive(Clone, Copy)]
+struct Place {
+    dts: i64,
+    stream: usize,
+}
+
+impl Place {
+    /// That of a packet, if it is the next one that is taken.
+    fn of(seam: &Seam, packet: &Packet, pts: i64) -> Option<Self> {
+        let slot = seam.slots.front().filter(|slot| slot.pts == pts)?;
+        Some(Self { dts: packet.dts().unwrap_or(slot.dts), stream: packet.stream() })
+    }
+
+    fn taken_by(self, mut packet: Packet) -> Item {
+        let pts = packet.pts().unwrap_or(self.dts);
+        let dts = self.dts.min(pts);
+        let lasts = packet.duration();
+        packet.set_times(pts, dts, lasts);
+        packet.set_stream(self.stream);
+        Item { packet, at: None }
+    }
+}

@@ -1,0 +1,163 @@
+//! With what the pictures of a seam are encoded: the source's own codec, as near to how the source is coded as that is
+//! of use, at a quality that nobody tells from it, each codec on its own scale.
+
+use crate::{
+    Error, Frame, Result,
+    av::{encoder::EncoderKind, stream::Stream},
+};
+
+/// libav's FF_QP2LAMBDA: what `global_quality` counts quantisers by.
+const LAMBDA: u32 = 118;
+
+/// How well a codec's encoder is told to work, and better where that was not enough.
+enum Scale {
+    /// Constant rate factors.
+    Crf([f32; 4]),
+    /// Quantisers.
+    Quantiser([u32; 3]),
+    /// Nothing is lost.
+    Lossless,
+}
+
+/// An encoder for the seams of a stream.
+pub(super) struct Coder {
+    kind: EncoderKind,
+    codec: String,
+    scale: Scale,
+    options: Vec<(&'static str, String)>,
+}
+
+impl Coder {
+    /// For a stream of pictures.
+    ///
+    /// Errors: Unsupported where this libav has no encoder that makes what the stream is.
+    pub(super) fn of(stream: &Stream) -> Result<Self> {
+        let codec = stream.codec();
+        let mut options: Vec<(&'static str, String)> = Vec::new();
+        let mut set = |key, value: &str| options.push((key, value.to_owned()));
+        let (names, scale): (&[&str], Scale) = match codec.as_str() {
+            "h264" => {
+                set("preset", "veryfast");
+                // A picture is shown when it is decoded: so it has room wherever the source's had.
+                set("bf", "0");
+                if let Some(profile) = profile_of_h264(stream) {
+                    set("profile", profile);
+                }
+                (&["libx264"], Scale::Crf([18.0, 13.0, 8.0, 2.0]))
+            }
+            "hevc" => {
+                set("preset", "veryfast");
+                set("x265-params", "bframes=0:open-gop=0:info=0:log-level=error");
+                (&["libx265"], Scale::Crf([20.0, 15.0, 9.0, 3.0]))
+            }
+            "vp9" => {
+                ["lag-in-frames", "auto-alt-ref"].into_iter().for_each(|key| set(key, "0"));
+                [("row-mt", "1"), ("cpu-used", "5"), ("deadline", "good"), ("b", "0")]
+                    .into_iter()
+                    .for_each(|(key, value)| set(key, value));
+                (&["libvpx-vp9"], Scale::Crf([24.0, 15.0, 8.0, 2.0]))
+            }
+            "av1" => {
+                set("preset", "8");
+                (&["libsvtav1"], Scale::Crf([24.0, 15.0, 8.0, 2.0]))
+            }
+            "mpeg1video" | "mpeg2video" => {
+                set("bf", "0");
+                set("qmin", "1");
+                (&[codec.as_str()], Scale::Quantiser([3, 2, 1]))
+            }
+            "mpeg4" | "msmpeg4v2" | "wmv1" | "wmv2" | "h263" => {
+                set("qmin", "1");
+                (&[codec.as_str()], Scale::Quantiser([3, 2, 1]))
+            }
+            "msmpeg4v3" => {
+                set("qmin", "1");
+                (&["msmpeg4"], Scale::Quantiser([3, 2, 1]))
+            }
+            "flv1" => {
+                set("qmin", "1");
+                (&["flv"], Scale::Quantiser([3, 2, 1]))
+            }
+            _ => (&[codec.as_str()], Scale::Lossless),
+        };
+        let Some(kind) = names.iter().find_map(|name| EncoderKind::find(name)) else {
+            return Err(Error::unsupported(format!("this libav has no encoder that makes {codec}")));
+        };
+        if matches!(scale, Scale::Lossless) && !kind.is_lossless() {
+            return Err(Error::unsupported(format!("single pictures of {codec} can't be encoded anew")));
+        }
+        let coder = Self { kind, codec, scale, options };
+        if let Some(format) = stream.pixel_format() {
+            coder.check(&format)?;
+        }
+        Ok(coder)
+    }
+
+    /// An error for pictures of a format that the encoder does not make.
+    pub(super) fn check(&self, format: &str) -> Result<()> {
+        let formats = self.kind.pixel_formats();
+        if formats.is_empty() || formats.iter().any(|own| own == format) {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("the encoder {} makes no pictures of {format}", self.name())))
+    }
+
+    pub(super) fn kind(&self) -> EncoderKind {
+        self.kind
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.kind.name()
+    }
+
+    /// Whether nothing is lost, so that nothing has to be measured.
+    pub(super) fn loses_nothing(&self) -> bool {
+        matches!(self.scale, Scale::Lossless)
+    }
+
+    /// Whether parameter sets come beside the packets: then it is ours to say where they go.
+    pub(super) fn has_global_header(&self) -> bool {
+        matches!(self.codec.as_str(), "h264" | "hevc" | "ffv1")
+    }
+
+    /// By libav's names, for the first attempt and for better ones; None where there is no better one.
+    pub(super) fn options(&self, attempt: u32) -> Option<Vec<(String, String)>> {
+        let attempt = usize::try_from(attempt).ok()?;
+        let mut options: Vec<(String, String)> =
+            self.options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
+        match &self.scale {
+            Scale::Crf(factors) => set("crf", factors.get(attempt)?.to_string()),
+            Scale::Quantiser(quantisers) => {
+                set("flags", "+qscale".into());
+                set("global_quality", quantisers.get(attempt)?.saturating_mul(LAMBDA).to_string());
+            }
+            Scale::Lossless if attempt == 0 => {}
+            Scale::Lossless => return None,
+        }
+        Some(options)
+    }
+
+    /// What the first picture says of how all are coded.
+    pub(super) fn tell(&self, like: &Frame, options: &mut Vec<(String, String)>) {
+        let takes_fields = matches!(self.codec.as_str(), "h264" | "mpeg2video" | "mpeg4");
+        if like.interlaced().is_none() || !takes_fields {
+            return;
+        }
+        const FIELDS: &str = "+ildct+ilme";
+        match options.iter_mut().find(|(key, _)| key == "flags") {
+            Some((_, flags)) => flags.push_str(FIELDS),
+            None => options.push(("flags".into(), FIELDS.into())),
+        }
+    }
+}
+
+/// The profile that the seam is to have, where decoders of the source's could not take what x264 makes by itself.
+fn profile_of_h264(stream: &Stream) -> Option<&'static str> {
+    let profile = stream.profile()?;
+    match profile.as_str() {
+        "Baseline" | "Constrained Baseline" => Some("baseline"),
+        "Main" => Some("main"),
+        _ => None,
+    }
+}

@@ -1,0 +1,207 @@
+//! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
+
+use super::{
+    fit::Fit,
+    plan::{Plan, Video},
+    seam,
+};
+use crate::{
+    Clip, Control, Cut, CutMode, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
+    edit::{self, Feed, Part, Patch, Patched, Session},
+    output::{self, Operation, numbering::Extent, target::Target},
+    time::Timestamp,
+    transcode::operations::Encoding,
+};
+use std::collections::VecDeque;
+
+/// Cuts ranges out of a media, into a rope.
+///
+/// ```no_run
+/// use avrope::{Control, Cut, Media, Source, TimeRange, cut, io::SaveOptions};
+/// let media = Media::open(Source::open("talk.mp4")?)?;
+/// let clip = cut(&media, &Cut::new().keep(TimeRange::secs(10.0, 20.0)?), &Control::default())?;
+/// clip.rope.save("clip.mp4", SaveOptions::new(), &Control::default())?;
+/// # Ok::<(), avrope::Error>(())
+/// ```
+///
+/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for ranges that are empty, reversed,
+/// negative or outside, [`Unsupported`](crate::ErrorKind::Unsupported) for a mode or container that can't do
+/// it, and what reading fails with.
+pub fn cut(media: &Media, settings: &Cut, control: &Control) -> Result<Clip> {
+    settings.job(media).to_rope(control)
+}
+
+/// Cuts ranges out of a media, into a sink.
+///
+/// Errors: as [`cut`], and what the sink fails with.
+pub fn cut_to(media: &Media, settings: &Cut, sink: Sink, control: &Control) -> Result<Report> {
+    settings.job(media).to_sink(sink, control)
+}
+
+impl Cut {
+    /// The job that cuts this out of a media.
+    pub fn job(&self, media: &Media) -> Job {
+        match self.asked_mode() {
+            Some(CutMode::Encode) => Job::new(Encoding { media: media.clone(), cut: self.clone() }),
+            Some(CutMode::Smart | CutMode::Exact) => {
+                Job::new(Smart { media: media.clone(), cut: self.clone() })
+            }
+            _ => self.copying(media),
+        }
+    }
+}
+
+struct Smart {
+    media: Media,
+    cut: Cut,
+}
+
+impl Operation for Smart {
+    fn name(&self) -> &'static str {
+        "cut"
+    }
+
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.media.source().clone()]
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.cut.asked_format()
+    }
+
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.media))
+    }
+
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
+        Ok(self.media.payloads() != crate::media::Payloads::Read)
+    }
+
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        let named = |e: crate::Error| e.named(self.media.source().name());
+        let before = report.clone();
+        let fitted = self.prepare(target, report, control).map_err(named);
+        match fitted {
+            Ok((ranges, patches)) => self.copy((ranges, patches), target, report, control).map_err(named),
+            Err(error)
+                if self.cut.asked_mode() == Some(CutMode::Exact)
+                    && error.kind() == ErrorKind::Unsupported =>
+            {
+                *report = before;
+                report.warn(format!("all is encoded anew: {}", error));
+                let Self { media, cut } = *self;
+                Box::new(Encoding { media, cut }).run(target, report, control)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Smart {
+    /// Encodes what has to be, and fits it to what is copied.
+    fn prepare(
+        &self,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<(Vec<TimeRange>, Vec<Patch>)> {
+        target.set_strip(self.cut.stripping());
+        report.mode = Some("smart".into());
+        report.input_bytes = self.media.source().len().unwrap_or(0);
+        report.bytes_read = self.media.bytes_read();
+        let asked = edit::ranges(&self.media, &self.cut, report)?;
+        let plan = Plan::of(&self.media, &asked, control)?;
+        for (told, range) in report.ranges.iter_mut().zip(&plan.ranges) {
+            (told.actual_from, told.actual_to) = (range.from, range.to);
+        }
+        let mut patches: Vec<Patch> = plan.ranges.iter().map(|_| Patch::default()).collect();
+        for video in &plan.videos {
+            self.fit(video, &mut patches, target, report, control)?;
+        }
+        Ok((plan.ranges, patches))
+    }
+
+    /// Encodes the seams of a stream.
+    fn fit(
+        &self,
+        video: &Video,
+        patches: &mut [Patch],
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let encoded = seam::encode_all(&self.media, video, control)?;
+        let Some(stream) = self.media.streams().get(video.stream) else { return Ok(()) };
+        let mut fit = Fit::new(stream, target.muxer)?;
+        for ((patch, splice), [head, tail]) in patches.iter_mut().zip(&video.splices).zip(encoded) {
+            let Some(splice) = splice else { continue };
+            let mut of = Patched {
+                stream: video.stream,
+                begins: splice.first(),
+                copied: splice.copied.map(|(pts, _)| pts),
+                decoded: splice.decoded.clone(),
+                left_out: splice.left_out.clone(),
+                ends: splice.ends,
+                ..Patched::default()
+            };
+            of.head.slots = VecDeque::from(splice.head.slots.clone());
+            of.tail.slots = VecDeque::from(splice.tail.slots.clone());
+            for (seam, made) in [(&mut of.head, head), (&mut of.tail, tail)] {
+                let Some(made) = made else { continue };
+                report.frames_decoded = report.frames_decoded.saturating_add(made.decoded);
+                report.frames_encoded = report.frames_encoded.saturating_add(made.packets.len() as u64);
+                report.bytes_read = report.bytes_read.saturating_add(made.bytes_read);
+                seam.packets = fit.packets(made)?.into();
+            }
+            patch.streams.push(of);
+        }
+        if let Some(configuration) = fit.configuration()? {
+            target.configure(video.stream, configuration);
+        }
+        Ok(())
+    }
+
+    /// Copies everything, with what was encoded in its place.
+    fn copy(
+        &self,
+        (ranges, patches): (Vec<TimeRange>, Vec<Patch>),
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
+        target.tell(&(&ranges, "smart"));
+        let chapters = edit::chapters(&self.media, &ranges);
+        target.open(&self.media, extent, chapters, self.cut.allows_drops(), report)?;
+        let feeds = Feed::all(target);
+        let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
+        let mut session = Session::new(target, report, control, total);
+        let count = ranges.len();
+        let is_empty = |range: &TimeRange| range.from >= range.to;
+        let last = ranges.iter().rposition(|range| !is_empty(range));
+        for (i, (range, patch)) in ranges.iter().zip(patches).enumerate() {
+            if is_empty(range) {
+                let told = session.report.ranges.get(i).map(|told| (told.from, told.to));
+                let (from, to) = told.unwrap_or((range.from, range.to));
+                session.report.warn(format!("no picture begins in {from}..{to}: nothing of it is kept"));
+                continue;
+            }
+            session.patch = patch;
+            let part = Part {
+                from: range.from,
+                to: range.to,
+                from_keyframe: false,
+                whole_frames: count > 1,
+                lossless_exact: true,
+                last: Some(i) == last,
+            };
+            edit::part(&mut session, &self.media, &feeds, part)?;
+        }
+        session.tell_unseen(&self.media, &feeds)?;
+        for track in &mut session.target.tracks {
+            track.clock.merge_contiguous();
+        }
+        session.report.duration = session.placed.length();
+        Ok(())
+    }
+}

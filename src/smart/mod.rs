@@ -1,0 +1,11 @@
+//! Cuts that are exact to the picture and copy what need not change: what lies between two keyframes is encoded anew
+//! where a range begins or ends in it, and everything else stays, byte for byte.
+
+mod coder;
+mod cut;
+mod fit;
+mod plan;
+mod seam;
+mod window;
+
+pub use cut::{cut, cut_to};

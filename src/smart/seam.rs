@@ -1,0 +1,372 @@
+//! Pictures that are encoded anew: decoded from where that has to begin, encoded, and measured.
+
+use super::{
+    coder::Coder,
+    plan::{self, Video},
+    window::{Pictures, Stretched},
+};
+use crate::{
+    CancelToken, Control, Error, ErrorKind, Frame, Limits, Media, Result,
+    av::{
+        decoder::{DecodeOptions, Decoder, Got},
+        encoder::{EncodeOptions, Encoder},
+        log,
+        packet::Packet,
+        stream::Stream,
+    },
+    media::Item,
+    time::Rational,
+    verify::{difference, psnr},
+};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+/// How often pictures are encoded, each time better, until they are like the source's.
+const TRIES: u32 = 4;
+/// What every picture that is encoded anew is at least like the source's, over all planes, in decibels.
+const LEAST: f64 = 38.0;
+
+/// What became of pictures that were encoded anew.
+pub(super) struct Encoded {
+    /// In the order of decoding, which is that of showing; their pts are the source's.
+    pub packets: Vec<Packet>,
+    /// What the encoder says of itself: parameter sets, where they do not lie in the packets.
+    pub configuration: Vec<u8>,
+    /// The worst picture's, over all planes, in decibels; infinite where nothing is lost.
+    pub psnr: f64,
+    pub decoded: u64,
+    pub bytes_read: u64,
+}
+
+/// Encodes all seams of a stream, as many at a time as there are cores: of each range what is in front of the first
+/// picture that is copied, and what is behind the last.
+pub(super) fn encode_all(
+    media: &Media,
+    video: &Video,
+    control: &Control,
+) -> Result<Vec<[Option<Encoded>; 2]>> {
+    let mut due = Vec::new();
+    for (i, (range, splice)) in video.ranges.iter().zip(&video.splices).enumerate() {
+        let Some(splice) = splice else { continue };
+        for (side, what) in [&splice.head, &splice.tail].into_iter().enumerate() {
+            if !what.pictures.is_empty() {
+                due.push((i, side, *range, what));
+            }
+        }
+    }
+    let mut made: Vec<[Option<Encoded>; 2]> = video.splices.iter().map(|_| [None, None]).collect();
+    let Some(stream) = media.streams().get(video.stream).filter(|_| !due.is_empty()) else { return Ok(made) };
+    let coder = &Coder::of(stream).map_err(|e| e.in_stream(video.stream))?;
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(due.len());
+    let threads = if cores > 1 { 1 } else { 0 };
+    let (stop, next) = (CancelToken::new(), AtomicUsize::new(0));
+    let (stopped, due) = (&control.clone().and_cancel(stop.clone()), &due);
+    let work = || -> Result<Vec<(usize, usize, Encoded)>> {
+        let mut own = Vec::new();
+        while let Some((i, side, range, what)) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(pictures) = plan::pictures(media, video.stream, *range, stopped)? else { continue };
+            own.push((*i, *side, encode(&pictures, what, coder, (LEAST, threads))?));
+        }
+        Ok(own)
+    };
+    let work = || {
+        let done = log::ours(work);
+        if done.is_err() {
+            stop.cancel();
+        }
+        done
+    };
+    let work = &work;
+    let results: Vec<Result<_>> = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores)
+            .map(|_| thread::Builder::new().name("avrope seam".into()).spawn_scoped(scope, work))
+            .collect();
+        let mut results = vec![work()];
+        for other in others {
+            results.push(match other {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| Err(Error::panicked("a seam", panic))),
+                Err(error) => Err(Error::no_thread("a seam", error)),
+            });
+        }
+        results
+    });
+    // What failed first stopped the others.
+    let is_stopped = |result: &Result<_>| result.as_ref().is_err_and(|e| e.kind() == ErrorKind::Cancelled);
+    let (stopped, results): (Vec<_>, Vec<_>) = results.into_iter().partition(is_stopped);
+    for result in results.into_iter().chain(stopped) {
+        for (i, side, encoded) in result? {
+            if let Some(place) = made.get_mut(i).and_then(|of| of.get_mut(side)) {
+                *place = Some(encoded);
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Encodes them, again where one is worse than `least`.
+pub(super) fn encode(
+    pictures: &Pictures<'_>,
+    what: &Stretched,
+    coder: &Coder,
+    (least, threads): (f64, u32),
+) -> Result<Encoded> {
+    let mut best: Option<Encoded> = None;
+    for attempt in 0..TRIES {
+        let Some(options) = coder.options(attempt) else { break };
+        let made = Seam::new(pictures, what, coder, options, threads)?.run()?;
+        let is_enough = made.psnr >= least;
+        let decoded = best.as_ref().map_or(0, |best| best.decoded).saturating_add(made.decoded);
+        if best.as_ref().is_none_or(|best| made.psnr > best.psnr) {
+            best = Some(made);
+        }
+        if let Some(best) = &mut best {
+            best.decoded = decoded;
+        }
+        if is_enough {
+            break;
+        }
+    }
+    best.ok_or_else(|| Error::new(ErrorKind::Bug, "a seam that was never encoded"))
+}
+
+struct Seam<'a> {
+    pictures: &'a Pictures<'a>,
+    what: &'a Stretched,
+    coder: &'a Coder,
+    stream: &'a Stream,
+    options: Vec<(String, String)>,
+    threads: u32,
+    encoder: Option<Encoder>,
+    /// Decodes what was encoded, to see how good it is.
+    judge: Option<Decoder>,
+    /// Pictures whose packets are not seen yet, and those whose judgement is not.
+    awaited: VecDeque<Frame>,
+    packets: Vec<Packet>,
+    /// How many pictures came.
+    count: usize,
+    worst: f64,
+    held: u64,
+    decoded: u64,
+}
+
+impl<'a> Seam<'a> {
+    fn new(
+        pictures: &'a Pictures<'a>,
+        what: &'a Stretched,
+        coder: &'a Coder,
+        options: Vec<(String, String)>,
+        threads: u32,
+    ) -> Result<Self> {
+        let Some(stream) = pictures.media.streams().get(pictures.stream) else {
+            return Err(Error::new(ErrorKind::Bug, "a seam of no stream"));
+        };
+        Ok(Self {
+            pictures,
+            what,
+            coder,
+            stream,
+            options,
+            threads,
+            encoder: None,
+            judge: None,
+            awaited: VecDeque::new(),
+            packets: Vec::new(),
+            count: 0,
+            worst: f64::INFINITY,
+            held: 0,
+            decoded: 0,
+        })
+    }
+
+    fn run(mut self) -> Result<Encoded> {
+        let bytes_read = self.decode()?;
+        let due = self.what.pictures.len();
+        if self.count != due {
+            return Err(Error::corrupt(format!(
+                "of {due} pictures that are to be encoded anew, {} could be decoded",
+                self.count
+            ))
+            .in_stream(self.pictures.stream));
+        }
+        self.encode(None)?;
+        self.judge(None)?;
+        if self.packets.len() != due {
+            let name = self.coder.name();
+            let what = format!("the encoder {name} made {} packets of {due} pictures", self.packets.len());
+            return Err(Error::unsupported(what).in_stream(self.pictures.stream));
+        }
+        let configuration = self.configuration()?;
+        Ok(Encoded {
+            packets: self.packets,
+            configuration,
+            psnr: self.worst,
+            decoded: self.decoded,
+            bytes_read,
+        })
+    }
+
+    /// Decodes what is needed, and hands on what is shown.
+    fn decode(&mut self) -> Result<u64> {
+        let control = self.pictures.control;
+        let limits = control.get_limits();
+        let options = DecodeOptions {
+            device: None,
+            threads: self.threads,
+            low_delay: false,
+            max_pixels: limits.pixels,
+            memory: limits.decoder_memory,
+            keep_padding: false,
+            bit_exact: true,
+            alpha: false,
+            ear: None,
+        };
+        let mut decoder = Decoder::open(self.stream, &options)?;
+        let mut reader = self.pictures.read(self.what.decode_at)?;
+        let (mut item, mut sent) = (Item::new()?, 0_usize);
+        while sent < self.what.decoded && reader.next(&mut item)? {
+            control.check()?;
+            if item.packet.stream() != self.pictures.stream || item.packet.size() == 0 {
+                continue;
+            }
+            sent = sent.saturating_add(1);
+            self.feed(&mut decoder, Some(&item.packet))?;
+        }
+        self.feed(&mut decoder, None)?;
+        Ok(reader.finish(false)?.bytes_read)
+    }
+
+    fn feed(&mut self, decoder: &mut Decoder, packet: Option<&Packet>) -> Result<()> {
+        loop {
+            let sent = decoder.send(packet)?;
+            let mut frame = Frame::new()?;
+            while decoder.receive(&mut frame)? == Got::Item {
+                decoder.admit(&frame)?;
+                self.decoded = self.decoded.saturating_add(1);
+                self.take(frame.take()?)?;
+            }
+            if sent != Got::Again {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes a decoded picture: it is encoded if it is the next that is due.
+    fn take(&mut self, mut frame: Frame) -> Result<()> {
+        let due = self.what.pictures.get(self.count).map(|(pts, _)| *pts);
+        if frame.best_pts() != due || due.is_none() {
+            return Ok(());
+        }
+        // They are numbered: what an encoder counts by may be coarser than the source's ticks.
+        frame.set_pts(i64::try_from(self.count).unwrap_or(i64::MAX));
+        frame.forget_kind();
+        self.count = self.count.saturating_add(1);
+        if !self.coder.loses_nothing() {
+            self.awaited.push_back(frame.try_clone()?);
+        }
+        self.encode(Some(frame))
+    }
+
+    fn encode(&mut self, frame: Option<Frame>) -> Result<()> {
+        if let (None, Some(frame)) = (&self.encoder, &frame) {
+            self.encoder = Some(self.open(frame)?);
+        }
+        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        loop {
+            let sent = encoder.send(frame.as_ref())?;
+            let mut packet = Packet::new()?;
+            while encoder.receive(&mut packet)? == Got::Item {
+                let packet = packet.take()?;
+                self.keep(packet, &encoder)?;
+            }
+            if sent != Got::Again {
+                break;
+            }
+        }
+        self.encoder = Some(encoder);
+        Ok(())
+    }
+
+    fn open(&self, like: &Frame) -> Result<Encoder> {
+        self.coder.check(&like.format()).map_err(|e| e.in_stream(self.pictures.stream))?;
+        let rate = self.stream.constant_rate().or(self.stream.frame_rate());
+        let rate = rate.unwrap_or(Rational { num: 25, den: 1 });
+        let base = Rational { num: rate.den, den: rate.num };
+        let mut options = self.options.clone();
+        self.coder.tell(like, &mut options);
+        let options = EncodeOptions {
+            threads: self.threads,
+            global_header: self.coder.has_global_header(),
+            bit_exact: false,
+            options,
+        };
+        Encoder::video(self.coder.kind(), like, base, Some(rate), &options)
+    }
+
+    /// Takes a packet: it is judged by what is decoded of it.
+    fn keep(&mut self, mut packet: Packet, encoder: &Encoder) -> Result<()> {
+        if packet.size() == 0 {
+            return Ok(());
+        }
+        if self.judge.is_none() && !self.coder.loses_nothing() {
+            let stream = encoder.stream(self.stream, false)?;
+            let limits = self.pictures.control.get_limits();
+            let options = DecodeOptions {
+                device: None,
+                threads: 1,
+                low_delay: false,
+                max_pixels: limits.pixels,
+                memory: limits.decoder_memory,
+                keep_padding: false,
+                bit_exact: true,
+                alpha: false,
+                ear: None,
+            };
+            self.judge = Some(Decoder::open(&stream, &options)?);
+        }
+        self.judge(Some(&packet))?;
+        self.held = self.held.saturating_add(packet.memory());
+        let most = self.pictures.control.get_limits().memory;
+        Limits::hold(self.held, most, "memory", || {
+            format!("what is encoded anew takes more than {most} bytes, as a copy can begin nowhere near")
+        })
+        .map_err(|e| e.in_stream(self.pictures.stream))?;
+        let number = self.packets.len();
+        let Some((pts, lasts)) = self.what.pictures.get(number).copied() else {
+            return Err(Error::new(ErrorKind::Bug, "more packets than pictures"));
+        };
+        let next = self.what.pictures.get(number.saturating_add(1)).map(|(next, _)| *next);
+        let ends = next.or(Some(self.what.until).filter(|_| self.what.ends_at_picture));
+        let lasts = ends.map_or(lasts, |ends| ends.saturating_sub(pts));
+        packet.set_times(pts, pts, lasts);
+        self.packets.push(packet);
+        Ok(())
+    }
+
+    fn judge(&mut self, packet: Option<&Packet>) -> Result<()> {
+        let Some(mut judge) = self.judge.take() else { return Ok(()) };
+        loop {
+            let sent = judge.send(packet)?;
+            let mut frame = Frame::new()?;
+            while judge.receive(&mut frame)? == Got::Item {
+                let Some(own) = self.awaited.pop_front() else { continue };
+                let psnr = difference(&own, &frame).map_or(0.0, psnr);
+                self.worst = self.worst.min(psnr);
+            }
+            if sent != Got::Again {
+                break;
+            }
+        }
+        self.judge = Some(judge);
+        Ok(())
+    }
+
+    fn configuration(&self) -> Result<Vec<u8>> {
+        let Some(encoder) = self.encoder.as_ref().filter(|_| self.coder.has_global_header()) else {
+            return Ok(Vec::new());
+        };
+        Ok(encoder.stream(self.stream, false)?.extradata().to_vec())
+    }
+}

@@ -1,0 +1,210 @@
+//! Smart cuts: exact to the picture, and all that need not change is the source's, bit by bit.
+
+use crate::common::{self, XorShift, complaints, made_by_ffmpeg, open, save};
+use avrope::{
+    Control, Cut, CutMode, Report, TimeRange, Timestamp, cut,
+    verify::{Verification, Verify},
+};
+use std::path::{Path, PathBuf};
+
+/// Real pictures and sound where they are there, else made ones that move all over: 12 s.
+fn input() -> Vec<String> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    match common::shared("world.mp4") {
+        Some(world) => words(&["-t", "12", "-i", world.to_str().unwrap()]),
+        None => {
+            common::skipped("real footage is not here: cuts of made pictures alone");
+            let pictures = "testsrc2=s=320x180:r=30:d=12,noise=alls=6:all_seed=3";
+            words(&[
+                "-f",
+                "lavfi",
+                "-i",
+                pictures,
+                "-f",
+                "lavfi",
+                "-i",
+                "anoisesrc=d=12:a=0.1:seed=3:r=48000",
+            ])
+        }
+    }
+}
+
+/// A source, coded so.
+fn source(name: &str, coding: &str) -> PathBuf {
+    let (filter, coding) = coding.split_once(' ').unwrap();
+    let scale = format!("scale=320:180,{filter}");
+    let input = input();
+    let mut arguments: Vec<&str> = input.iter().map(String::as_str).collect();
+    arguments.extend(["-vf", &scale]);
+    arguments.extend(coding.split(' '));
+    made_by_ffmpeg(&format!("smart-{name}"), &arguments)
+}
+
+fn range(from: f64, to: f64) -> TimeRange {
+    TimeRange::secs(from, to).unwrap()
+}
+
+fn settings(ranges: &[TimeRange]) -> Cut {
+    ranges.iter().copied().fold(Cut::new().mode(CutMode::Smart), Cut::keep)
+}
+
+/// A cut that holds: what was found, and what was reported.
+#[track_caller]
+fn holds(source: &Path, ranges: &[TimeRange]) -> (Verification, Report) {
+    let media = open(source);
+    let clip = cut(&media, &settings(ranges), &Control::new()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("cut.{}", common::ending(source));
+    let output = save(&clip, folder.path(), &name);
+    let kept = clip.report.ranges.iter().filter(|range| range.actual_from < range.actual_to);
+    let kept = kept.map(|range| TimeRange { from: range.actual_from, to: range.actual_to });
+    let found =
+        kept.fold(Verify::new(), Verify::keep).check(&media, &open(&output), &Control::new()).unwrap();
+    let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
+    assert!(found.holds, "{} {ranges:?}: {faults:#?}", source.display());
+    let own = complaints(source);
+    let new: Vec<String> = complaints(&output).into_iter().filter(|line| !own.contains(line)).collect();
+    assert!(new.is_empty(), "{} {ranges:?}: {new:#?}", source.display());
+    assert_eq!(clip.report.mode.as_deref(), Some("smart"));
+    (found, clip.report)
+}
+
+/// The times of all pictures that ffmpeg shows, in the order of showing, from the first one on.
+fn times(path: &Path) -> Vec<f64> {
+    let all: Vec<f64> = common::frames(path, "0:v:0").iter().map(|frame| frame.time).collect();
+    all.iter().map(|time| time - all[0]).collect()
+}
+
+/// Cuts at these places: all parts kept, and every second one.
+fn parts(places: &[f64]) -> (Vec<TimeRange>, Vec<TimeRange>) {
+    let mut all = Vec::new();
+    let mut from = Timestamp::ZERO;
+    for place in places {
+        let to = Timestamp::from_secs(*place).unwrap();
+        all.push(TimeRange { from, to });
+        from = to;
+    }
+    all.push(TimeRange { from, to: Timestamp::MAX });
+    let second = all.iter().copied().skip(1).step_by(2).collect();
+    (all, second)
+}
+
+fn check(name: &str, coding: &str) {
+    let path = source(name, coding);
+    let total = times(&path).len() as u64;
+    let mut random =
+        XorShift(name.bytes().fold(0x9E37_79B9, |seed, byte| seed.rotate_left(5) ^ u64::from(byte)));
+    for count in if cfg!(feature = "full-tests") { &[1, 2, 3, 10, 30][..] } else { &[3] } {
+        let mut places: Vec<f64> = (0..*count).map(|_| 0.2 + random.below(11_400) as f64 / 1000.0).collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        let (all, second) = parts(&places);
+        let (found, report) = holds(&path, &all);
+        let pictures = found.pictures.unwrap();
+        assert_eq!(pictures.found, total, "{name}: all parts together are the source: {places:?}");
+        assert_eq!(report.frames_encoded, pictures.recoded + pictures.equal, "{name}: {places:?}");
+        holds(&path, &second);
+    }
+}
+
+/// Codecs, profiles and ways to code, each in the containers where it is at home.
+const SOURCES: [(&str, &str); 21] = [
+    ("high.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    ("high.mkv", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -c:a libopus"),
+    ("high.ts", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    ("open.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 3 -x264-params open-gop=1 -c:a aac"),
+    ("pcm.mov", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -c:a pcm_s16le"),
+    ("sps3.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -x264-params sps-id=3 -c:a aac"),
+    (
+        "vfr.mp4",
+        "format=yuv420p,select='not(eq(mod(n\\,7)\\,3))' -fps_mode vfr -c:v libx264 -preset veryfast -g 48 -an",
+    ),
+    ("baseline.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -profile:v baseline -c:a aac"),
+    ("main.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -profile:v main -c:a mp3"),
+    ("high10.mp4", "format=yuv420p10le -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    ("high422.mp4", "format=yuv422p -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    ("high444.mp4", "format=yuv444p -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    (
+        "pyramid.mp4",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 3 -x264-params b-pyramid=normal:b-adapt=2 -c:a aac",
+    ),
+    (
+        "eight.mp4",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 8 -x264-params b-adapt=2:b-bias=50 -c:a aac",
+    ),
+    ("none.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 0 -c:a aac"),
+    (
+        "refresh.mp4",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -x264-params intra-refresh=1 -c:a aac",
+    ),
+    (
+        "cbr.ts",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -b:v 500k -minrate 500k -maxrate 500k -bufsize 500k -x264-params nal-hrd=cbr -c:a aac",
+    ),
+    (
+        "fields.mp4",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -flags +ildct+ilme -x264-params tff=1 -c:a aac",
+    ),
+    ("film.m2ts", "format=yuv420p -r 24000/1001 -c:v libx264 -preset veryfast -g 48 -c:a aac"),
+    (
+        "open.mkv",
+        "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 3 -x264-params open-gop=1 -c:a flac",
+    ),
+    ("none.avi", "format=yuv420p -c:v libx264 -preset veryfast -g 48 -bf 0 -c:a mp3"),
+];
+
+/// The fast tier has as many of them.
+const FAST: usize = 6;
+
+#[test]
+fn parts_are_exact_and_all_together_are_the_source() {
+    oracle!("smart cuts");
+    let count = if cfg!(feature = "full-tests") { SOURCES.len() } else { FAST };
+    for (name, coding) in SOURCES.iter().take(count) {
+        check(name, coding);
+    }
+}
+
+#[test]
+fn what_is_encoded_is_what_lies_between_two_keyframes() {
+    oracle!("the bound of smart cuts");
+    let path = source(SOURCES[0].0, SOURCES[0].1);
+    let shown = times(&path);
+    // In the order of showing, a packet is what a picture is.
+    let mut packets: Vec<(i64, bool)> = common::packets(&path)
+        .iter()
+        .filter(|packet| packet.stream == 0)
+        .map(|packet| (packet.pts.unwrap(), packet.key))
+        .collect();
+    packets.sort_unstable();
+    let keys: Vec<f64> =
+        packets.iter().zip(&shown).filter(|((_, key), _)| *key).map(|(_, time)| *time).collect();
+    // From a keyframe to another, nothing is encoded.
+    let (found, report) = holds(&path, &[range(keys[1], keys[4])]);
+    assert_eq!((report.frames_encoded, report.frames_decoded), (0, 0), "{:?}", found.pictures);
+    for (from, to) in [(1.03, 9.0), (2.5, 2.9), (3.333, 3.367), (0.0, 7.77), (keys[2] - 0.05, keys[3] + 0.05)]
+    {
+        let (_, report) = holds(&path, &[range(from, to)]);
+        let near = |time: &&f64| **time + 0.0001 >= from;
+        let key = keys.iter().find(near).copied().filter(|key| *key < to);
+        let head =
+            shown.iter().filter(near).filter(|time| **time < key.unwrap_or(to) - 0.0001).count() as u64;
+        // x264 shows three pictures in another order at the most, and the pictures of two B-frames.
+        assert!(report.frames_encoded <= head + 4, "{from}..{to}: {} of {head}", report.frames_encoded);
+    }
+}
+
+#[test]
+fn kept_payload_is_not_copied() {
+    oracle!("the payload of smart cuts");
+    let path = source(SOURCES[0].0, SOURCES[0].1);
+    let media = open(&path);
+    let clip = cut(&media, &settings(&[range(1.03, 9.5)]), &Control::new()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let output = save(&clip, folder.path(), "cut.mp4");
+    let all: u64 = common::packets(&output).iter().map(|packet| packet.size as u64).sum();
+    assert_eq!(clip.report.payload_shared + clip.report.payload_copied, all);
+    assert!(clip.report.payload_copied < all / 2, "{:?}", clip.report);
+    let whole = cut(&media, &settings(&[TimeRange::ALL]), &Control::new()).unwrap();
+    assert_eq!(whole.report.payload_copied, 0);
+}
