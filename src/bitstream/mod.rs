@@ -5,13 +5,14 @@ mod bits;
 mod configuration;
 mod entry;
 pub(crate) mod h264;
+pub(crate) mod hevc;
 mod obus;
 mod renumber;
 mod sei;
 mod units;
 
 pub(crate) use bits::Bits;
-pub(crate) use configuration::Avc;
+pub(crate) use configuration::{Avc, Hevc};
 pub(crate) use entry::{Entry, Leading, Picture, Reading};
 pub(crate) use obus::{Obu, obus};
 pub(crate) use renumber::Renumber;

@@ -5,8 +5,8 @@
 
 use super::{
     bits::{BitWriter, Bits},
-    configuration::Avc,
-    h264,
+    configuration::{Avc, Hevc},
+    h264, hevc,
     sei::{self, Message},
     units::{Framing, escaped, unescaped},
 };
@@ -17,6 +17,15 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Codec {
     H264,
+    Hevc,
+}
+
+/// How ids of one kind are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    ExpGolomb,
+    /// So many bits, whatever the id.
+    Fixed,
 }
 
 /// Ids of one kind of sets, as they are and as they are to be.
@@ -25,7 +34,8 @@ struct Ids(Vec<(u32, u32)>);
 
 impl Ids {
     /// Ids for an encoder's `own` that are not `taken`, up to the largest that there may be.
-    fn apart(own: &[u32], taken: &[u32], most: u32, what: &str) -> Result<Self> {
+    fn apart(own: &[u32], taken: &[u32], most: u32, code: Code, what: &str) -> Result<Self> {
+        let length = |id: u32| if code == Code::Fixed { 0 } else { code_length(id) };
         let mut ids = Self::default();
         for id in own {
             if ids.of(*id).is_some() {
@@ -33,10 +43,9 @@ impl Ids {
             }
             let is_used = |new: u32| taken.contains(&new) || ids.0.iter().any(|(_, used)| *used == new);
             let new = if is_used(*id) {
-                let length = code_length(*id);
                 let free = (0..=most).filter(|new| !is_used(*new) && !own.contains(new));
-                let fits = free.filter(|new| code_length(*new).abs_diff(length).is_multiple_of(8));
-                fits.min_by_key(|new| code_length(*new).abs_diff(length)).ok_or_else(|| {
+                let fits = free.filter(|new| length(*new).abs_diff(length(*id)).is_multiple_of(8));
+                fits.min_by_key(|new| length(*new).abs_diff(length(*id))).ok_or_else(|| {
                     Error::unsupported(format!(
                         "the encoder's {what} parameter set {id} can't get an id of its own: the source uses \
                          all whose codes differ by whole bytes"
@@ -89,6 +98,12 @@ impl<'a> Rewriting<'a> {
         Some(())
     }
 
+    fn change_fixed(&mut self, ids: &Ids, bits: u32) -> Option<()> {
+        let new = ids.of(self.bits.take(usize::try_from(bits).ok()?)?)?;
+        self.writer.put(new, bits);
+        Some(())
+    }
+
     fn end(mut self) -> Vec<u8> {
         self.writer.put_rest(self.bits);
         self.writer.into_bytes()
@@ -100,6 +115,8 @@ impl<'a> Rewriting<'a> {
 pub(crate) struct Renumber {
     codec: Codec,
     framing: Framing,
+    /// HEVC's alone.
+    vps: Ids,
     sps: Ids,
     pps: Ids,
 }
@@ -110,14 +127,27 @@ impl Renumber {
         Ok(Self {
             codec: Codec::H264,
             framing: own.framing(),
-            sps: Ids::apart(&own.sps_ids(), taken_sps, 31, "sequence")?,
-            pps: Ids::apart(&own.pps_ids(), taken_pps, 255, "picture")?,
+            vps: Ids::default(),
+            sps: Ids::apart(&own.sps_ids(), taken_sps, 31, Code::ExpGolomb, "sequence")?,
+            pps: Ids::apart(&own.pps_ids(), taken_pps, 255, Code::ExpGolomb, "picture")?,
+        })
+    }
+
+    /// For the stream that `own` is of, beside one that uses these ids of video, sequence and picture parameter sets.
+    pub(crate) fn hevc([vps, sps, pps]: [&[u32]; 3], own: &Hevc) -> Result<Self> {
+        let [own_vps, own_sps, own_pps] = own.ids();
+        Ok(Self {
+            codec: Codec::Hevc,
+            framing: own.framing(),
+            vps: Ids::apart(&own_vps, vps, 15, Code::Fixed, "video")?,
+            sps: Ids::apart(&own_sps, sps, 15, Code::ExpGolomb, "sequence")?,
+            pps: Ids::apart(&own_pps, pps, 63, Code::ExpGolomb, "picture")?,
         })
     }
 
     /// Whether all stays as it is.
     pub(crate) fn is_identity(&self) -> bool {
-        [&self.sps, &self.pps].into_iter().all(|ids| ids.0.iter().all(|(old, new)| old == new))
+        [&self.vps, &self.sps, &self.pps].into_iter().all(|ids| ids.0.iter().all(|(old, new)| old == new))
     }
 
     /// The encoder's configuration, with these ids.
@@ -127,6 +157,15 @@ impl Renumber {
             *set = self.parameter_set(set)?.into();
         }
         Ok(avc)
+    }
+
+    /// The encoder's configuration, with these ids.
+    pub(crate) fn hvcc(&self, own: &Hevc) -> Result<Hevc> {
+        let mut hevc = own.clone();
+        for set in hevc.arrays.iter_mut().flat_map(|array| &mut array.units) {
+            *set = self.parameter_set(set)?.into();
+        }
+        Ok(hevc)
     }
 
     /// A parameter set as it lies in a stream, from its header on.
@@ -160,6 +199,7 @@ impl Renumber {
         }
         match self.codec {
             Codec::H264 => self.h264_unit(unit),
+            Codec::Hevc => self.hevc_unit(unit),
         }
     }
 
@@ -194,6 +234,46 @@ impl Renumber {
         self.changed(unit, change).map(Cow::Owned)
     }
 
+    fn hevc_unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        let kind = hevc::kind(unit).unwrap_or(0);
+        if hevc::layer(unit) != Some(0) {
+            return Err(Error::unsupported(
+                "pictures of several layers keep the ids of their parameter sets",
+            ));
+        }
+        let change: fn(&Self, &mut Rewriting) -> Option<()> = match kind {
+            hevc::VPS => |own, bytes| {
+                bytes.keep(16)?;
+                bytes.change_fixed(&own.vps, 4)
+            },
+            hevc::SPS => |own, bytes| {
+                bytes.keep(16)?;
+                bytes.change_fixed(&own.vps, 4)?;
+                let sub_layers = usize::try_from(bytes.keep(3)?).ok()?;
+                bytes.keep(1)?;
+                let profile = hevc::profile_bits(bytes.bits.clone(), sub_layers)?;
+                bytes.keep(profile)?;
+                bytes.change(&own.sps)
+            },
+            hevc::PPS => |own, bytes| {
+                bytes.keep(16)?;
+                bytes.change(&own.pps)?;
+                bytes.change(&own.sps)
+            },
+            kind if hevc::is_random_access(kind) => |own, bytes| {
+                bytes.keep(16 + 2)?;
+                bytes.change(&own.pps)
+            },
+            kind if hevc::is_slice(kind) => |own, bytes| {
+                bytes.keep(16 + 1)?;
+                bytes.change(&own.pps)
+            },
+            kind if hevc::SEI.contains(&kind) => return self.messages(unit, 2),
+            _ => return Ok(unit.into()),
+        };
+        self.changed(unit, change).map(Cow::Owned)
+    }
+
     fn changed(&self, unit: &[u8], change: fn(&Self, &mut Rewriting) -> Option<()>) -> Result<Vec<u8>> {
         let bytes = unescaped(unit);
         let mut rewriting = Rewriting::of(&bytes);
@@ -202,23 +282,34 @@ impl Renumber {
         Ok(escaped(&rewriting.end()))
     }
 
+    /// D.2.21 of H.265: the sets that are in use.
+    fn active(&self, payload: &mut Rewriting) -> Option<()> {
+        payload.change_fixed(&self.vps, 4)?;
+        payload.keep(2)?;
+        for _ in 0..=payload.keep_code().filter(|more| *more < 16)? {
+            payload.change(&self.sps)?;
+        }
+        Some(())
+    }
+
     /// Messages that name sets; all others as they are.
     fn messages<'a>(&self, unit: &'a [u8], header: usize) -> Result<Cow<'a, [u8]>> {
         let bytes = unescaped(unit);
         let mut is_changed = false;
         let mut all = Vec::new();
         for message in sei::messages(&bytes, header) {
-            let payload = match message.kind {
-                Message::BUFFERING_PERIOD => {
-                    let mut payload = Rewriting::of(message.payload);
-                    payload.change(&self.sps).ok_or_else(|| {
-                        Error::corrupt("a buffering period names no sequence parameter set")
-                    })?;
-                    is_changed = true;
-                    payload.end().into()
+            let mut payload = Rewriting::of(message.payload);
+            let named = match message.kind {
+                Message::BUFFERING_PERIOD => payload.change(&self.sps),
+                Message::ACTIVE_PARAMETER_SETS if self.codec == Codec::Hevc => self.active(&mut payload),
+                _ => {
+                    all.push((message.kind, Cow::Borrowed(message.payload)));
+                    continue;
                 }
-                _ => Cow::Borrowed(message.payload),
             };
+            named.ok_or_else(|| Error::corrupt("a message names no parameter set that the encoder has"))?;
+            is_changed = true;
+            let payload = payload.end().into();
             all.push((message.kind, payload));
         }
         if !is_changed {

@@ -1,6 +1,6 @@
 //! avcC (ISO/IEC 14496-15, 5.3.3.1).
 
-use super::{put_set, taken, taken_set};
+use super::{add, is_any_twice, put_set, taken, taken_set};
 use crate::{
     Error, Result,
     bitstream::{
@@ -148,18 +148,6 @@ impl Avc {
         both.to_bytes()?;
         Ok(both)
     }
-}
-
-/// A set, unless it is there.
-fn add(sets: &mut Vec<Bytes>, set: &[u8]) {
-    if !sets.iter().any(|known| known == set) {
-        sets.push(Bytes::copy_from_slice(set));
-    }
-}
-
-fn is_any_twice(ids: &mut [u32]) -> bool {
-    ids.sort_unstable();
-    ids.windows(2).any(|two| matches!(two, [a, b] if a == b))
 }
 
 fn too_many(what: &str, most: usize) -> Error {

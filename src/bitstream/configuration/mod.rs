@@ -1,10 +1,13 @@
 //! What MP4 says of a track's parameter sets in its sample entry (ISO/IEC 14496-15).
 
 mod avc;
+mod hevc;
 
 pub(crate) use avc::Avc;
+pub(crate) use hevc::{Array, Hevc};
 
 use crate::{Error, Result};
+use bytes::Bytes;
 
 /// The next bytes, so many of them.
 fn taken<'a>(rest: &mut &'a [u8], count: usize, name: &str) -> Result<&'a [u8]> {
@@ -27,4 +30,16 @@ fn put_set(set: &[u8], to: &mut Vec<u8>) -> Result<()> {
     to.extend(length.to_be_bytes());
     to.extend_from_slice(set);
     Ok(())
+}
+
+/// A set, unless it is there.
+fn add(sets: &mut Vec<Bytes>, set: &[u8]) {
+    if !sets.iter().any(|known| known == set) {
+        sets.push(Bytes::copy_from_slice(set));
+    }
+}
+
+fn is_any_twice(ids: &mut [u32]) -> bool {
+    ids.sort_unstable();
+    ids.windows(2).any(|two| matches!(two, [a, b] if a == b))
 }

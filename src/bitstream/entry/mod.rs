@@ -1,13 +1,16 @@
 //! How a copy may begin at a picture, read from its bytes: what containers flag as keys is too much, or nothing.
 
 mod h264;
+mod hevc;
 
 use h264::H264;
+use hevc::Hevc;
 
 /// How a copy may begin at a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// Nothing in front of it is needed by it nor by anything behind it, wherever it stands.
+    /// Nothing in front of it is needed by it nor by anything behind it, wherever it stands, but for what is told as
+    /// [`Leading::Skipped`] (HEVC's BLA).
     Anywhere,
     /// As `Anywhere`, but pictures behind it that are shown before it lack what they refer to, and must be left
     /// out. HEVC's (CRA) stand behind the end of a sequence then.
@@ -51,6 +54,7 @@ pub(crate) struct Reading(Codec);
 #[derive(Clone, Debug)]
 enum Codec {
     H264(H264),
+    Hevc(Hevc),
 }
 
 impl Reading {
@@ -58,6 +62,7 @@ impl Reading {
     pub(crate) fn of(codec: &str, extradata: &[u8]) -> Option<Self> {
         Some(Self(match codec {
             "h264" => Codec::H264(H264::of(extradata)),
+            "hevc" => Codec::Hevc(Hevc::of(extradata)),
             _ => return None,
         }))
     }
@@ -66,6 +71,7 @@ impl Reading {
     pub(crate) fn picture(&mut self, packet: &[u8]) -> Picture {
         match &mut self.0 {
             Codec::H264(reading) => reading.picture(packet),
+            Codec::Hevc(reading) => reading.picture(packet),
         }
     }
 }

@@ -112,6 +112,43 @@ fn entries_of_h264() {
     }
 }
 
+/// By the kind of the first slice.
+fn hevc(packet: &Traced) -> Option<Entry> {
+    match packet.all("nal_unit_type").into_iter().find(|kind| *kind < 32) {
+        Some(16..=20) => Some(Entry::Anywhere),
+        Some(21) => Some(Entry::WithoutLeading),
+        _ => None,
+    }
+}
+
+const X265: &str = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=24:bframes=3:b-adapt=0";
+
+#[test]
+fn entries_of_hevc() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let counts = |name: &str, parameters: &str| {
+        compared(&made(folder.path(), name, 3, &format!("{X265}:scenecut=0:{parameters}")), hevc)
+    };
+    let endings: &[&str] = if FULL { &["mp4", "ts", "mkv"] } else { &["mp4"] };
+    for ending in endings {
+        let closed = counts(&format!("closed.{ending}"), "open-gop=0");
+        assert_eq!(closed, Counts { anywhere: 4, ..Counts::default() });
+        let open = counts(&format!("open.{ending}"), "open-gop=1");
+        assert_eq!((open.anywhere, open.without_leading, open.decodable), (1, 3, 0));
+        assert!(open.skipped > 0);
+        let radl = counts(&format!("radl.{ending}"), "open-gop=0:radl=2:min-keyint=24");
+        assert_eq!((radl.anywhere, radl.skipped), (4, 0));
+        assert!(radl.decodable > 0);
+    }
+    if let Some(clip) = shared("hevc-cra-rasl.mp4") {
+        let counts = compared(&clip, hevc);
+        assert_eq!((counts.without_leading, counts.skipped), (1, 1));
+    }
+}
+
 /// What is damaged says something or nothing, and ends.
 #[test]
 fn what_is_damaged_is_no_harm() {
@@ -122,7 +159,7 @@ fn what_is_damaged_is_no_harm() {
         &[0, 0, 1, 0x68, 0xEE, 0, 0, 1, 6, 6, 1, 0xC4, 0x80, 0, 0, 1, 0x41, 0x88, 0x99],
     ]
     .concat();
-    for codec in ["h264"] {
+    for codec in ["h264", "hevc"] {
         for begins in [&packet[..], &[1, 0x64, 0, 30, 0xFF, 0xE1, 0, 12], &[0xFF; 60], &[0; 60], &[1; 60]] {
             for end in 0..=begins.len() {
                 let mut reading = Reading::of(codec, &begins[..end]).unwrap();

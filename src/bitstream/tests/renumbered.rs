@@ -1,7 +1,7 @@
 //! Two encoders' pictures under one set of parameter sets.
 
 use super::{ffmpeg, has_oracle, made, read};
-use crate::bitstream::{Avc, Framing, Renumber};
+use crate::bitstream::{Avc, Framing, Hevc, Renumber, hevc};
 use std::path::Path;
 
 /// The hashes of all pictures, in the order in which they are shown, without a complaint.
@@ -60,6 +60,40 @@ fn two_encoders_of_h264_share_a_configuration() {
         let all = a_packets.iter().chain(&b_packets).chain(&a_packets).map(Vec::as_slice);
         let mixed = folder.path().join(format!("mixed{number}.h264"));
         std::fs::write(&mixed, sent(both.sps.iter().chain(&both.pps), all, both.framing())).unwrap();
+        let (a, b) = (pictures(&a), pictures(&b));
+        assert_eq!((a.len(), b.len()), (25, 25));
+        assert_eq!(pictures(&mixed), [&a[..], &b, &a].concat(), "{seam}");
+    }
+}
+
+#[test]
+fn two_encoders_of_hevc_share_a_configuration() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let encoder = "-pix_fmt yuv420p -c:v libx265 -x265-params log-level=none:keyint=12";
+    for (number, seam) in [
+        "-preset ultrafast -x265-params log-level=none:hrd=1:vbv-maxrate=900:vbv-bufsize=900:slices=2",
+        "-preset medium -x265-params log-level=none:no-sao=1:repeat-headers=1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let a = made(folder.path(), &format!("a{number}.mp4"), 1, encoder);
+        let b = format!("-vf negate -pix_fmt yuv420p -c:v libx265 {seam}");
+        let b = made(folder.path(), &format!("b{number}.mp4"), 1, &b);
+        let ((_, a_data, a_packets), (_, b_data, b_packets)) = (read(&a), read(&b));
+        let (a_hvcc, b_hvcc) = (Hevc::of(&a_data).unwrap(), Hevc::of(&b_data).unwrap());
+        let taken = a_hvcc.ids();
+        let renumber = Renumber::hevc([&taken[0], &taken[1], &taken[2]], &b_hvcc).unwrap();
+        let both = a_hvcc.with(&renumber.hvcc(&b_hvcc).unwrap()).unwrap();
+        assert_eq!(both.ids(), [[0, 1], [0, 15], [0, 15]]);
+        let b_packets: Vec<_> = b_packets.iter().map(|packet| renumber.sample(packet).unwrap()).collect();
+        let all = a_packets.iter().chain(&b_packets).chain(&a_packets).map(Vec::as_slice);
+        let mixed = folder.path().join(format!("mixed{number}.hevc"));
+        let sets = [hevc::VPS, hevc::SPS, hevc::PPS].into_iter().flat_map(|kind| both.sets(kind));
+        std::fs::write(&mixed, sent(sets, all, both.framing())).unwrap();
         let (a, b) = (pictures(&a), pictures(&b));
         assert_eq!((a.len(), b.len()), (25, 25));
         assert_eq!(pictures(&mixed), [&a[..], &b, &a].concat(), "{seam}");

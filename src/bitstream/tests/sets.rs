@@ -2,8 +2,9 @@
 
 use super::{Traced, has_oracle, made, read, shared, traced};
 use crate::bitstream::{
-    Avc,
+    Avc, Hevc,
     h264::{Restriction, Sps, Vui, with_reordering},
+    hevc,
 };
 
 /// Each field of a sequence parameter set that is read, by the oracle's name for it.
@@ -119,5 +120,76 @@ fn what_one_configuration_cannot_hold() {
     let bytes = avc.to_bytes().unwrap();
     for end in 0..bytes.len() {
         assert!(Avc::of(&bytes[..end]).is_err());
+    }
+}
+
+#[test]
+fn configurations_of_hevc() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (number, encoding) in [
+        "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none",
+        "-pix_fmt yuv422p10le -c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=0:temporal-layers=1",
+        "-pix_fmt yuv444p -c:v libx265 -preset ultrafast -x265-params log-level=none:hrd=1:vbv-maxrate=900:vbv-bufsize=900:interlace=tff",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let clip = made(folder.path(), &format!("{number}.mp4"), 1, encoding);
+        let (_, extradata, _) = read(&clip);
+        let hvcc = Hevc::of(&extradata).unwrap();
+        assert_eq!(hvcc.to_bytes().unwrap(), extradata, "{encoding}");
+        assert_eq!(hvcc.with(&hvcc).unwrap(), hvcc);
+        let set = hvcc.sets(hevc::SPS).next().unwrap();
+        let sps = hevc::Sps::read(set).unwrap();
+        let traced = &traced(&clip)[0];
+        let number = |name: &str| traced.first(name).map(|value| value as u32);
+        assert_eq!(Some(sps.id), number("sps_seq_parameter_set_id"));
+        assert_eq!(Some(sps.vps), number("sps_video_parameter_set_id"));
+        assert_eq!(Some(sps.chroma_format), number("chroma_format_idc"));
+        assert_eq!(Some(sps.luma_bits - 8), number("bit_depth_luma_minus8"));
+        assert_eq!(Some(sps.chroma_bits - 8), number("bit_depth_chroma_minus8"));
+        assert_eq!(Some(sps.poc_bits as u32 - 4), number("log2_max_pic_order_cnt_lsb_minus4"));
+        let last = |name: &str| number(&format!("{name}[{}]", sps.sub_layers)).unwrap();
+        assert_eq!(sps.ordering.buffering, last("sps_max_dec_pic_buffering_minus1"));
+        assert_eq!(sps.ordering.reordering, last("sps_max_num_reorder_pics"));
+        assert_eq!(sps.ordering.latency, last("sps_max_latency_increase_plus1"));
+        assert_eq!(sps.size, (192, 112));
+        // The same sets behind start codes, but for what libav reads for decoders with threads.
+        let units = [hevc::VPS, hevc::SPS, hevc::PPS].into_iter().flat_map(|kind| hvcc.sets(kind));
+        let codes: Vec<u8> = units.flat_map(|set| [&[0, 0, 0, 1], &set[..]].concat()).collect();
+        let from_codes = Hevc::of(&codes).unwrap();
+        assert_eq!(from_codes.ids(), hvcc.ids());
+        assert_eq!((from_codes.profile, from_codes.layers), (hvcc.profile, hvcc.layers));
+        assert_eq!(from_codes.format[3..], hvcc.format[3..]);
+        let promise = hevc::Ordering { buffering: 6, reordering: 4, latency: 9 };
+        let promised = hevc::with_ordering(set, promise).unwrap();
+        let back = hevc::with_ordering(&promised, sps.ordering).unwrap();
+        assert_eq!(hevc::Sps::read(&promised).unwrap().ordering, promise);
+        if sps.sub_layers == 0 {
+            // One flag is another for a single layer.
+            let again = hevc::Sps::read(&back).unwrap();
+            assert_eq!((again.ordering, again.size, again.profile), (sps.ordering, sps.size, sps.profile));
+            assert_eq!(back.len(), set.len());
+        }
+    }
+    let ten_bits = |bits: u8| Hevc {
+        profile: [2, 0x20, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93],
+        format: [0xF0, 0, 0xFC, 0xFD, 0xF8 | bits, 0xF8 | bits, 0, 0],
+        layers: 0x0C,
+        length_size: 4,
+        arrays: vec![],
+    };
+    let (main, ten) =
+        (Hevc { profile: [33, 0x60, 0, 0, 0, 0xB0, 0, 0, 0, 0, 0, 90], ..ten_bits(2) }, ten_bits(2));
+    assert_eq!(ten.with(&main).unwrap().profile, [34, 0x20, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93]);
+    assert!(ten.with(&ten_bits(0)).unwrap_err().to_string().contains("other bits"));
+    let scalable = Hevc { profile: [7; 12], ..ten_bits(2) };
+    assert!(ten.with(&scalable).unwrap_err().to_string().contains("profiles 2 and 7"));
+    let bytes = ten.to_bytes().unwrap();
+    for end in 0..bytes.len() {
+        assert!(Hevc::of(&bytes[..end]).is_err());
     }
 }
