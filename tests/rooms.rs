@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("read", "av bitstream error job media time"),
     ("verify", "av bitstream error inspect job media read time"),
     ("output", "av error io job media mp4 time"),
-    ("edit", "av error io job media mp4 output read time"),
+    ("edit", "av bitstream error io job media mp4 output read time"),
     ("hardware", "av error job words"),
     ("transcode/settings", "av error hardware io job media time words"),
     ("transcode/filters", "av time transcode/settings"),

@@ -25,7 +25,7 @@ use crate::{
     time::{Rational, Timestamp},
 };
 use patch::{Becomes, Patcher};
-pub(crate) use patch::{Patch, Patched, Slot};
+pub(crate) use patch::{Headers, Patch, Patched, Slot};
 use seams::Seams;
 use std::collections::BTreeSet;
 

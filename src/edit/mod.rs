@@ -10,7 +10,7 @@ mod join;
 mod lane;
 pub(crate) mod remux;
 
-pub(crate) use copy::{Feed, Part, Patch, Patched, Session, Slot, part};
+pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, part};
 pub(crate) use cut::{chapters, ranges};
 pub(crate) use join::Lost;
 

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     Clip, Control, Cut, CutMode, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
-    edit::{self, Feed, Part, Patch, Patched, Session},
+    bitstream::{Entry, Reading},
+    edit::{self, Feed, Headers, Part, Patch, Patched, Session},
     output::{self, Operation, numbering::Extent, target::Target},
     time::Timestamp,
     transcode::operations::Encoding,
@@ -133,7 +134,8 @@ impl Smart {
         let encoded = seam::encode_all(&self.media, video, control)?;
         let Some(stream) = self.media.streams().get(video.stream) else { return Ok(()) };
         let mut fit = Fit::new(stream, target.muxer)?;
-        for ((patch, splice), [head, tail]) in patches.iter_mut().zip(&video.splices).zip(encoded) {
+        let mut is_mixed = false;
+        for (i, (splice, [head, tail])) in video.splices.iter().zip(encoded).enumerate() {
             let Some(splice) = splice else { continue };
             let mut of = Patched {
                 stream: video.stream,
@@ -152,8 +154,24 @@ impl Smart {
                 report.frames_encoded = report.frames_encoded.saturating_add(made.packets.len() as u64);
                 report.bytes_read = report.bytes_read.saturating_add(made.bytes_read);
                 seam.packets = fit.packets(made)?.into();
+                is_mixed = true;
             }
-            patch.streams.push(of);
+            let (before, own) = patches.split_at_mut(i);
+            if splice.copied.is_some_and(|(_, entry)| entry == Entry::WithoutLeading) {
+                end_sequence(&fit, before, &mut of)?;
+            }
+            if let Some(own) = own.first_mut() {
+                own.streams.push(of);
+            }
+        }
+        let headers = fit.front()?;
+        if is_mixed && !headers.is_empty() {
+            for of in patches.iter_mut().flat_map(|patch| &mut patch.streams) {
+                let reading = Reading::of(&stream.codec(), stream.extradata());
+                if let Some(reading) = reading.filter(|_| of.stream == video.stream) {
+                    of.headers = Some(Headers { bytes: headers.clone(), reading });
+                }
+            }
         }
         if let Some(configuration) = fit.configuration()? {
             target.configure(video.stream, configuration);
@@ -204,4 +222,25 @@ impl Smart {
         session.report.duration = session.placed.length();
         Ok(())
     }
+}
+
+/// Lets what is in front of a picture end its sequence: behind the last picture that was encoded, else in front of this
+/// one.
+fn end_sequence(fit: &Fit, before: &mut [Patch], of: &mut Patched) -> Result<()> {
+    let end = fit.end()?;
+    let mut earlier = before.iter_mut().rev().flat_map(|patch| &mut patch.streams);
+    let last = earlier.find(|own| own.stream == of.stream);
+    let last = match of.head.packets.back_mut() {
+        Some(packet) => Some(packet),
+        None => match last {
+            Some(last) => last.tail.packets.back_mut(),
+            // Nothing is in front of it.
+            None => return Ok(()),
+        },
+    };
+    match last {
+        Some(packet) => *packet = packet.with_data(&[packet.data(), &end].concat())?,
+        None => of.end = end,
+    }
+    Ok(())
 }

@@ -1,110 +1,192 @@
-//! What an encoder made beside what is copied: one configuration that decoders of both need, and packets that lie as
-//! the source's do.
+//! What an encoder made beside what is copied: packets that lie as the source's do, and what decoders of both need.
 //!
 //! H.264 and HEVC in MP4 and Matroska have their parameter sets in one place for the whole track, so both encoders' lie
-//! there beside each other, under ids of their own.
+//! there beside each other, under ids of their own. Where sets lie in the packets (transport streams, AVI), and for
+//! codecs whose headers have no ids (MPEG-1, 2 and 4), each has its own in front of its keyframes.
 
 use super::seam::Encoded;
 use crate::{
     Error, ErrorKind, Result,
     av::{muxer::Muxer, packet::Packet, stream::Stream},
     bitstream::{
-        Avc, Framing, Renumber,
+        Avc, Framing, Hevc, Renumber,
         h264::{Sps, with_reordering},
+        hevc,
     },
 };
+use bytes::Bytes;
 
 /// The seams of a stream, one after the other.
 pub(super) enum Fit {
-    H264(Box<FitH264>),
-    /// What is needed lies in the packets.
-    InPackets,
+    Nal(Box<FitNal>),
+    /// What is needed lies in the packets; of the source this, if not there.
+    InPackets(Bytes),
 }
 
 impl Fit {
     pub(super) fn new(stream: &Stream, muxer: Muxer) -> Result<Self> {
         Ok(match stream.codec().as_str() {
-            "h264" => Self::H264(Box::new(FitH264::new(stream, muxer)?)),
-            _ => Self::InPackets,
+            "h264" | "hevc" => Self::Nal(Box::new(FitNal::new(stream, muxer)?)),
+            "mpeg1video" | "mpeg2video" | "mpeg4" => {
+                Self::InPackets(Bytes::copy_from_slice(stream.extradata()))
+            }
+            _ => Self::InPackets(Bytes::new()),
         })
     }
 
     /// A seam's packets as they go into the track.
     pub(super) fn packets(&mut self, made: Encoded) -> Result<Vec<Packet>> {
         match self {
-            Self::H264(fit) => fit.packets(made),
-            Self::InPackets => Ok(made.packets),
+            Self::Nal(fit) => fit.packets(made),
+            Self::InPackets(_) => Ok(made.packets),
         }
     }
 
     /// What the track is told in place of the source's own configuration, if there is more to tell.
     pub(super) fn configuration(&self) -> Result<Option<Vec<u8>>> {
         match self {
-            Self::H264(fit) => fit.configuration(),
-            Self::InPackets => Ok(None),
+            Self::Nal(fit) => fit.configuration(),
+            Self::InPackets(_) => Ok(None),
         }
+    }
+
+    /// What goes in front of keyframes of the source that have no headers of their own, where something was encoded.
+    pub(super) fn front(&self) -> Result<Bytes> {
+        match self {
+            Self::Nal(fit) => fit.front(),
+            Self::InPackets(headers) => Ok(headers.clone()),
+        }
+    }
+
+    /// The end of a sequence, as it lies in a packet behind all else (ITU-T H.265, 7.3.2.6): a picture of HEVC behind it
+    /// (CRA) begins another one.
+    pub(super) fn end(&self) -> Result<Bytes> {
+        const END_OF_SEQUENCE: [u8; 2] = [36 << 1, 1];
+        let Self::Nal(fit) = self else { return Ok(Bytes::new()) };
+        let mut bytes = Vec::new();
+        if matches!(fit.source, Sets::Hevc(_)) {
+            fit.put(&END_OF_SEQUENCE, &mut bytes)?;
+        }
+        Ok(bytes.into())
     }
 }
 
-/// Parameter sets of the source and of all that was encoded.
-pub(super) struct FitH264 {
-    framing: Framing,
-    /// Sets go in front of the keyframes that need them, as the container has no other place for them.
-    in_band: bool,
-    source: Avc,
-    all: Avc,
-    /// What encoders said, and how their ids were changed.
-    known: Vec<(Vec<u8>, Renumber, Avc)>,
+/// Parameter sets.
+#[derive(Clone)]
+enum Sets {
+    Avc(Avc),
+    Hevc(Hevc),
 }
 
-impl FitH264 {
-    fn new(stream: &Stream, muxer: Muxer) -> Result<Self> {
-        let framing = Framing::of(&stream.codec(), stream.extradata());
-        let source = Avc::of(stream.extradata())?;
-        let in_band = framing == Framing::StartCodes && !muxer.wants_global_header();
-        Ok(Self { framing, in_band, all: source.clone(), source, known: Vec::new() })
+impl Sets {
+    fn of(codec: &str, extradata: &[u8]) -> Result<Self> {
+        Ok(if codec == "hevc" { Self::Hevc(Hevc::of(extradata)?) } else { Self::Avc(Avc::of(extradata)?) })
     }
 
-    /// How an encoder's packets are changed, and its sets.
-    fn learn(&mut self, configuration: &[u8]) -> Result<(Renumber, Avc)> {
-        if let Some((_, renumber, own)) = self.known.iter().find(|(known, ..)| known == configuration) {
-            return Ok((renumber.clone(), own.clone()));
+    /// As they lie in front of a keyframe.
+    fn units(&self) -> Vec<&Bytes> {
+        match self {
+            Self::Avc(avc) => avc.sps.iter().chain(&avc.pps).collect(),
+            Self::Hevc(own) => {
+                [hevc::VPS, hevc::SPS, hevc::PPS].into_iter().flat_map(|kind| own.sets(kind)).collect()
+            }
         }
-        let mut own = Avc::of(configuration)?;
-        self.promise(&mut own)?;
-        let renumber = Renumber::h264(&self.all.sps_ids(), &self.all.pps_ids(), &own)?;
-        let own = renumber.avc(&own)?;
-        self.all = self.all.with(&own)?;
-        self.known.push((configuration.to_vec(), renumber.clone(), own.clone()));
-        Ok((renumber, own))
     }
 
-    /// Lets the encoder's sets promise what the source's do of reordering: a decoder that goes from one to the other
-    /// keeps its delay, and shows no picture late or not at all (ITU-T H.264, C.4.4).
-    fn promise(&self, own: &mut Avc) -> Result<()> {
-        let sets = self.source.sps.iter().filter_map(|set| Sps::read(set)?.restriction());
+    /// How ids of `own` are changed to stand beside these, and the sets under them.
+    fn beside(&self, own: &Self) -> Result<(Renumber, Self)> {
+        match (self, own) {
+            (Self::Avc(all), Self::Avc(own)) => {
+                let renumber = Renumber::h264(&all.sps_ids(), &all.pps_ids(), own)?;
+                let own = renumber.avc(own)?;
+                Ok((renumber, Self::Avc(own)))
+            }
+            (Self::Hevc(all), Self::Hevc(own)) => {
+                let [vps, sps, pps] = all.ids();
+                let renumber = Renumber::hevc([&vps, &sps, &pps], own)?;
+                let own = renumber.hvcc(own)?;
+                Ok((renumber, Self::Hevc(own)))
+            }
+            _ => Err(other_codec()),
+        }
+    }
+
+    fn with(&self, own: &Self) -> Result<Self> {
+        match (self, own) {
+            (Self::Avc(all), Self::Avc(own)) => all.with(own).map(Self::Avc),
+            (Self::Hevc(all), Self::Hevc(own)) => all.with(own).map(Self::Hevc),
+            _ => Err(other_codec()),
+        }
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Avc(avc) => avc.to_bytes(),
+            Self::Hevc(hevc) => hevc.to_bytes(),
+        }
+    }
+
+    /// Lets an encoder's sets promise what these do of reordering: a decoder that goes from one to the other keeps its
+    /// delay, and shows no picture late or not at all (ITU-T H.264, C.4.4).
+    fn promise_to(&self, own: &mut Self) -> Result<()> {
+        let (Self::Avc(source), Self::Avc(own)) = (self, own) else { return Ok(()) };
+        let sets = source.sps.iter().filter_map(|set| Sps::read(set)?.restriction());
         let Some(most) = sets.max_by_key(|restriction| (restriction.buffering, restriction.reordering))
         else {
             return Ok(());
         };
         for set in &mut own.sps {
-            let promised = with_reordering(set, most);
             let unread = || Error::new(ErrorKind::Bug, "the encoder's parameter set can't be read");
-            *set = promised.ok_or_else(unread)?.into();
+            *set = with_reordering(set, most).ok_or_else(unread)?.into();
         }
         Ok(())
+    }
+}
+
+fn other_codec() -> Error {
+    Error::new(ErrorKind::Bug, "parameter sets of another codec")
+}
+
+/// Parameter sets of the source and of all that was encoded.
+pub(super) struct FitNal {
+    codec: String,
+    framing: Framing,
+    /// Sets go in front of the keyframes that need them, as the container has no other place for them.
+    in_band: bool,
+    source: Sets,
+    all: Sets,
+    /// What encoders said, how their ids were changed, and their sets under those.
+    known: Vec<(Vec<u8>, Renumber, Sets)>,
+}
+
+impl FitNal {
+    fn new(stream: &Stream, muxer: Muxer) -> Result<Self> {
+        let (codec, extradata) = (stream.codec(), stream.extradata());
+        let framing = Framing::of(&codec, extradata);
+        let source = Sets::of(&codec, extradata)?;
+        let in_band = framing == Framing::StartCodes && !muxer.wants_global_header();
+        Ok(Self { codec, framing, in_band, all: source.clone(), source, known: Vec::new() })
+    }
+
+    /// How an encoder's packets are changed, and its sets.
+    fn learn(&mut self, configuration: &[u8]) -> Result<(Renumber, Sets)> {
+        if let Some((_, renumber, own)) = self.known.iter().find(|(known, ..)| known == configuration) {
+            return Ok((renumber.clone(), own.clone()));
+        }
+        let mut own = Sets::of(&self.codec, configuration)?;
+        self.source.promise_to(&mut own)?;
+        let (renumber, own) = self.all.beside(&own)?;
+        self.all = self.all.with(&own)?;
+        self.known.push((configuration.to_vec(), renumber.clone(), own.clone()));
+        Ok((renumber, own))
     }
 
     fn packets(&mut self, made: Encoded) -> Result<Vec<Packet>> {
         let (renumber, own) = self.learn(&made.configuration)?;
+        let sets = if self.in_band { self.framed(&own)? } else { Vec::new() };
         let mut packets = Vec::with_capacity(made.packets.len());
         for packet in &made.packets {
-            let mut bytes = Vec::new();
-            if self.in_band && packet.is_key() {
-                for set in own.sps.iter().chain(&own.pps) {
-                    self.put(set, &mut bytes)?;
-                }
-            }
+            let mut bytes = if packet.is_key() { sets.clone() } else { Vec::new() };
             bytes.extend(renumber.reframed(packet.data(), Framing::StartCodes, self.framing)?);
             packets.push(packet.with_data(&bytes)?);
         }
@@ -116,17 +198,26 @@ impl FitH264 {
         self.framing.put(unit, to).ok_or_else(long)
     }
 
+    fn framed(&self, sets: &Sets) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for set in sets.units() {
+            self.put(set, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    fn front(&self) -> Result<Bytes> {
+        if self.in_band { self.framed(&self.source).map(Bytes::from) } else { Ok(Bytes::new()) }
+    }
+
     fn configuration(&self) -> Result<Option<Vec<u8>>> {
         if self.known.is_empty() {
             return Ok(None);
         }
-        if self.framing != Framing::StartCodes {
-            return self.all.to_bytes().map(Some);
-        }
-        let mut bytes = Vec::new();
-        for set in self.all.sps.iter().chain(&self.all.pps) {
-            self.put(set, &mut bytes)?;
-        }
+        let bytes = match self.framing {
+            Framing::StartCodes => self.framed(&self.all)?,
+            Framing::Lengths(_) => self.all.to_bytes()?,
+        };
         Ok(Some(bytes))
     }
 }

@@ -4,6 +4,7 @@
 use crate::{
     Control, Error, ErrorKind, Media, Result,
     av::{packet::Packet, stream::StreamKind},
+    bitstream::Reading,
     media::Item,
     read::preroll_of,
     time::Timestamp,
@@ -18,6 +19,13 @@ pub(crate) struct Seam {
     /// packets.
     pub slots: VecDeque<Slot>,
     pub packets: VecDeque<Packet>,
+}
+
+/// Headers that a decoder needs of the source's pictures, when it comes from others.
+pub(crate) struct Headers {
+    pub bytes: Bytes,
+    /// Tells which packets have them.
+    pub reading: Reading,
 }
 
 /// A packet of the source whose place another one takes.
@@ -39,8 +47,10 @@ pub(crate) struct Patched {
     pub head: Seam,
     /// The pts of the first picture that is copied; None where none is.
     pub copied: Option<i64>,
-    /// Bytes that go in front of that picture's own.
-    pub front: Bytes,
+    /// Headers that go in front of each keyframe that has none.
+    pub headers: Option<Headers>,
+    /// What goes in front of the first picture that is copied: the end of the sequence before it.
+    pub end: Bytes,
     /// When packets are decoded that do not say it, by their pts.
     pub decoded: BTreeMap<i64, i64>,
     /// The pts of pictures that follow it and are not copied.
@@ -133,7 +143,11 @@ impl Patching {
         if matches!(self.phase, Phase::Head) {
             let place = Place::of(&self.of.head, &item.packet, pts);
             if self.of.copied == Some(pts) {
-                self.waits = Some(self.first(media, item.take()?, control)?);
+                let mut first = item.take()?;
+                first.packet.set_key(true);
+                let end = std::mem::take(&mut self.of.end);
+                self.headed(media, &mut first, &end, control)?;
+                self.waits = Some(first);
             }
             let next = match place {
                 Some(place) => self.next_of_head(place)?,
@@ -153,6 +167,9 @@ impl Patching {
         if matches!(self.phase, Phase::Copied) {
             if self.of.ends != Some(pts) {
                 let is_kept = !self.of.left_out.contains(&pts);
+                if is_kept {
+                    self.headed(media, item, &Bytes::new(), control)?;
+                }
                 return Ok(if is_kept { Becomes::Goes } else { Becomes::LeftOut });
             }
             self.phase = Phase::Tail;
@@ -184,22 +201,32 @@ impl Patching {
         };
         let lasts = first.packet.duration();
         first.packet.set_times(first.packet.pts().unwrap_or(place.dts), place.dts, lasts);
-        first.packet.set_key(true);
         Ok(Some(first))
     }
 
-    /// The first picture that is copied. If bytes of ours go in front of it, it is a copy itself.
-    fn first(&self, media: &Media, mut first: Item, control: &Control) -> Result<Item> {
-        if self.of.front.is_empty() {
-            return Ok(first);
+    /// A picture that is copied. If bytes of ours go in front of it, it is a copy itself.
+    fn headed(&mut self, media: &Media, item: &mut Item, end: &Bytes, control: &Control) -> Result<()> {
+        if !item.packet.is_key() || self.of.headers.is_none() && end.is_empty() {
+            return Ok(());
         }
-        let fetched = match first.at.take() {
-            Some(at) => Some(media.source().fetch(at, first.packet.size(), None, control)?),
-            None => None,
+        let fetched = match item.at {
+            Some(at) if item.packet.is_stood_in_for() => {
+                Some(media.source().fetch(at, item.packet.size(), None, control)?)
+            }
+            _ => None,
         };
-        let own = fetched.as_deref().unwrap_or_else(|| first.packet.data());
-        let packet = first.packet.with_data(&[&self.of.front, own].concat())?;
-        Ok(Item { packet, at: None })
+        let own = fetched.as_deref().unwrap_or_else(|| item.packet.data());
+        let mut headers = Bytes::new();
+        if let Some(of) = &mut self.of.headers
+            && !of.reading.picture(own).has_headers
+        {
+            headers = of.bytes.clone();
+        }
+        if !end.is_empty() || !headers.is_empty() {
+            item.packet = item.packet.with_data(&[end, &headers, own].concat())?;
+            item.at = None;
+        }
+        Ok(())
     }
 }
 
