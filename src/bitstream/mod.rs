@@ -4,6 +4,7 @@
 mod bits;
 mod configuration;
 mod entry;
+pub(crate) mod h263;
 mod h264;
 mod hevc;
 mod obus;
