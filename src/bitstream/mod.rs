@@ -4,6 +4,7 @@
 mod bits;
 mod configuration;
 mod entry;
+pub(crate) mod h263;
 pub(crate) mod h264;
 pub(crate) mod hevc;
 mod obus;

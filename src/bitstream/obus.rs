@@ -24,6 +24,24 @@ impl Obu<'_> {
     }
 }
 
+impl Obu<'_> {
+    /// With a header of one byte, and a length.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![self.kind << 3 | 2];
+        let mut size = self.payload.len();
+        loop {
+            let [low, ..] = size.to_le_bytes();
+            size >>= 7;
+            bytes.push(if size == 0 { low & 127 } else { low | 128 });
+            if size == 0 {
+                break;
+            }
+        }
+        bytes.extend_from_slice(self.payload);
+        bytes
+    }
+}
+
 /// The units of a packet; one without a length is the last. What breaks off is left out.
 pub(crate) fn obus(mut packet: &[u8]) -> impl Iterator<Item = Obu<'_>> {
     std::iter::from_fn(move || {
@@ -55,6 +73,7 @@ mod tests {
         let found: Vec<_> = obus(&packet).map(|obu| (obu.kind, obu.payload.to_vec())).collect();
         assert_eq!(found, [(2, vec![]), (1, vec![5]), (6, vec![8, 9]), (6, vec![7, 7])]);
         let long = [&[0x32, 0x81, 0x01][..], &[4; 129]].concat();
+        assert_eq!(obus(&long).next().unwrap().to_bytes(), long);
         assert_eq!(obus(&long).next().map(|obu| obu.payload.len()), Some(129));
         for broken in [&[][..], &[0x32, 0x80], &[0x32, 0xFF, 0xFF, 0xFF, 0xFF], &[0x36], &[0x32; 1]] {
             assert_eq!(obus(broken).next(), None, "{broken:?}");

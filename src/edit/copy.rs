@@ -247,6 +247,9 @@ impl Copy<'_, '_> {
         self.tell_seam();
         self.start(&mut reader)?;
         self.begin_clocks();
+        if let Some(patcher) = &patcher {
+            self.begin_shown(patcher);
+        }
         self.session.target.begin_part()?;
         self.write_pictures(feeds)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
@@ -280,6 +283,15 @@ impl Copy<'_, '_> {
         noted.warnings.into_iter().for_each(|warning| self.session.report.warn(warning));
         self.session.report.bytes_read = self.session.report.bytes_read.saturating_add(noted.bytes_read);
         Ok(self.heard(shown_from).unwrap_or(Copied { from: shown_from, len }).on_clock_from(start))
+    }
+
+    /// Of pictures that begin with the part, nothing is hidden.
+    fn begin_shown(&mut self, patcher: &Patcher) {
+        for lane in self.lanes.iter().filter(|lane| patcher.begins(lane.stream).is_some()) {
+            if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
+                track.clock.begin_shown();
+            }
+        }
     }
 
     fn end_lane(&mut self, stream: usize) {

@@ -71,6 +71,10 @@ pub(crate) struct Clock {
     anchor: Option<(i64, i64)>,
     /// Where the next part begins, at the least.
     next: i64,
+    /// When what is shown so far ends in the media: what follows must not be seen before.
+    seen: i64,
+    /// Nothing of the part is shown before its first packet.
+    begins_shown: bool,
     shown: Vec<Shown>,
     /// The starts of the part's first packets and the ends of its last ones, in source ticks: for joins on
     /// frame boundaries.
@@ -114,6 +118,8 @@ impl Clock {
             last_dts: None,
             anchor: None,
             next: 0,
+            seen: 0,
+            begins_shown: false,
             shown: Vec::new(),
             starts: Vec::new(),
             ends: VecDeque::new(),
@@ -149,11 +155,17 @@ impl Clock {
     /// up to `borders.1`, in source ticks.
     pub(crate) fn begin_part(&mut self, whole: bool, borders: (i64, i64)) {
         self.whole = whole;
+        self.begins_shown = false;
         self.borders = borders;
         self.restart();
         self.starts.clear();
         self.ends.clear();
         self.longest = 0;
+    }
+
+    /// Nothing of the part that begins is shown before its first packet: what is hidden of others may lie there.
+    pub(crate) fn begin_shown(&mut self) {
+        self.begins_shown = true;
     }
 
     /// What comes is elsewhere on a source's clock than what came.
@@ -210,7 +222,8 @@ impl Clock {
         // No two packets are to be shown at one time: a frame that was kept for others to refer to may be
         // shown later than the next part's first.
         let reorder = convert(pts.saturating_sub(dts), from, self.base);
-        let begin = self.next.max(self.tail.saturating_sub(reorder));
+        let seen = if self.begins_shown { self.seen.saturating_sub(reorder) } else { self.seen };
+        let begin = self.next.max(self.tail.saturating_sub(reorder)).max(seen);
         let (source, out) = *self.anchor.get_or_insert((dts, begin));
         let to_out = |ticks: i64| convert(ticks.saturating_sub(source), from, self.base).saturating_add(out);
         let times = (to_out(pts), to_out(dts));
@@ -224,7 +237,8 @@ impl Clock {
         let reorder = convert(run.composition.saturating_sub(run.decode), from, base);
         let is_first = self.last_dts.is_none();
         // In front of the first one there is nothing that could last longer.
-        let begin = if is_first { 0 } else { self.next.max(self.tail.saturating_sub(reorder)) };
+        let behind = self.next.max(self.tail.saturating_sub(reorder)).max(self.seen);
+        let begin = if is_first { 0 } else { behind };
         let gap = begin.saturating_sub(self.decoded);
         self.anchor = Some((run.decode, begin));
         let to_out = |ticks: i64| convert(ticks.saturating_sub(run.decode), from, base).saturating_add(begin);
@@ -243,9 +257,14 @@ impl Clock {
         self.last_dts = self.last_dts.map(finer);
         self.anchor = self.anchor.map(|(source, out)| (source, finer(out)));
         self.shown.iter_mut().for_each(|shown| shown.media = finer(shown.media));
-        for ticks in
-            [&mut self.frame, &mut self.next, &mut self.tail, &mut self.last_length, &mut self.decoded]
-        {
+        for ticks in [
+            &mut self.frame,
+            &mut self.next,
+            &mut self.seen,
+            &mut self.tail,
+            &mut self.last_length,
+            &mut self.decoded,
+        ] {
             *ticks = finer(*ticks);
         }
     }
@@ -351,8 +370,7 @@ impl Clock {
         let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
         if len > Timestamp::ZERO {
             self.shown.push(Shown { at, len, media });
-            // What follows must not be seen before its time.
-            self.next = self.next.max(media.saturating_add(len.ticks(self.base)));
+            self.seen = self.seen.max(media.saturating_add(len.ticks(self.base)));
         }
     }
 
@@ -378,7 +396,7 @@ impl Clock {
         }
         last.len = last.len.plus(gap);
         let end = last.media.saturating_add(last.len.ticks(self.base));
-        self.next = self.next.max(end);
+        self.seen = self.seen.max(end);
     }
 
     /// Joins neighbours that show what already follows in the track.
@@ -388,11 +406,11 @@ impl Clock {
         for shown in self.shown.drain(..) {
             match merged.last_mut() {
                 Some(last)
-                    if last.end() == shown.at
-                        && Timestamp::from_ticks(shown.media.saturating_sub(last.media), base)
-                            == last.len =>
+                    // Ticks round to nanoseconds.
+                    if last.end().minus(shown.at).nanos().abs() <= 1
+                        && shown.media.saturating_sub(last.media) == last.len.ticks(base) =>
                 {
-                    last.len = last.len.plus(shown.len);
+                    last.len = shown.at.plus(shown.len).minus(last.at);
                 }
                 _ => merged.push(shown),
             }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Clip, Control, Cut, CutMode, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
-    bitstream::{Entry, Reading},
+    bitstream::Reading,
     edit::{self, Feed, Headers, Part, Patch, Patched, Session},
     output::{self, Operation, numbering::Extent, target::Target},
     time::Timestamp,
@@ -156,11 +156,7 @@ impl Smart {
                 seam.packets = fit.packets(made)?.into();
                 is_mixed = true;
             }
-            let (before, own) = patches.split_at_mut(i);
-            if splice.copied.is_some_and(|(_, entry)| entry == Entry::WithoutLeading) {
-                end_sequence(&fit, before, &mut of)?;
-            }
-            if let Some(own) = own.first_mut() {
+            if let Some(own) = patches.get_mut(i) {
                 own.streams.push(of);
             }
         }
@@ -222,25 +218,4 @@ impl Smart {
         session.report.duration = session.placed.length();
         Ok(())
     }
-}
-
-/// Lets what is in front of a picture end its sequence: behind the last picture that was encoded, else in front of this
-/// one.
-fn end_sequence(fit: &Fit, before: &mut [Patch], of: &mut Patched) -> Result<()> {
-    let end = fit.end()?;
-    let mut earlier = before.iter_mut().rev().flat_map(|patch| &mut patch.streams);
-    let last = earlier.find(|own| own.stream == of.stream);
-    let last = match of.head.packets.back_mut() {
-        Some(packet) => Some(packet),
-        None => match last {
-            Some(last) => last.tail.packets.back_mut(),
-            // Nothing is in front of it.
-            None => return Ok(()),
-        },
-    };
-    match last {
-        Some(packet) => *packet = packet.with_data(&[packet.data(), &end].concat())?,
-        None => of.end = end,
-    }
-    Ok(())
 }

@@ -3,16 +3,17 @@
 //! H.264 and HEVC in MP4 and Matroska have their parameter sets in one place for the whole track, so both encoders' lie
 //! there beside each other, under ids of their own. Where sets lie in the packets (transport streams, AVI), and for
 //! codecs whose headers have no ids (MPEG-1, 2 and 4), each has its own in front of its keyframes.
+//!
+//! A picture of HEVC that is random access, but refreshes nothing (CRA), follows what was encoded without the end of a
+//! sequence between them (ITU-T H.265, 7.4.2.4.4): behind one, a decoder has to forget all pictures that it has not shown
+//! yet (C.5.2.2), which FFmpeg 5.1 to 9.0 do with as many as the source lets be reordered. They, and the reference decoder
+//! by its code, take other parameter sets there without it, as what led in is left out and nothing refers across.
 
 use super::seam::Encoded;
 use crate::{
     Error, ErrorKind, Result,
     av::{muxer::Muxer, packet::Packet, stream::Stream},
-    bitstream::{
-        Avc, Framing, Hevc, Renumber,
-        h264::{Sps, with_reordering},
-        hevc,
-    },
+    bitstream::{Avc, Framing, Hevc, Renumber, h264, hevc},
 };
 use bytes::Bytes;
 
@@ -56,18 +57,6 @@ impl Fit {
             Self::Nal(fit) => fit.front(),
             Self::InPackets(headers) => Ok(headers.clone()),
         }
-    }
-
-    /// The end of a sequence, as it lies in a packet behind all else (ITU-T H.265, 7.3.2.6): a picture of HEVC behind it
-    /// (CRA) begins another one.
-    pub(super) fn end(&self) -> Result<Bytes> {
-        const END_OF_SEQUENCE: [u8; 2] = [36 << 1, 1];
-        let Self::Nal(fit) = self else { return Ok(Bytes::new()) };
-        let mut bytes = Vec::new();
-        if matches!(fit.source, Sets::Hevc(_)) {
-            fit.put(&END_OF_SEQUENCE, &mut bytes)?;
-        }
-        Ok(bytes.into())
     }
 }
 
@@ -129,15 +118,28 @@ impl Sets {
     /// Lets an encoder's sets promise what these do of reordering: a decoder that goes from one to the other keeps its
     /// delay, and shows no picture late or not at all (ITU-T H.264, C.4.4).
     fn promise_to(&self, own: &mut Self) -> Result<()> {
-        let (Self::Avc(source), Self::Avc(own)) = (self, own) else { return Ok(()) };
-        let sets = source.sps.iter().filter_map(|set| Sps::read(set)?.restriction());
-        let Some(most) = sets.max_by_key(|restriction| (restriction.buffering, restriction.reordering))
-        else {
-            return Ok(());
-        };
-        for set in &mut own.sps {
-            let unread = || Error::new(ErrorKind::Bug, "the encoder's parameter set can't be read");
-            *set = with_reordering(set, most).ok_or_else(unread)?.into();
+        let unread = || Error::new(ErrorKind::Bug, "the encoder's parameter set can't be read");
+        match (self, own) {
+            (Self::Avc(source), Self::Avc(own)) => {
+                let sets = source.sps.iter().filter_map(|set| h264::Sps::read(set)?.restriction());
+                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
+                    return Ok(());
+                };
+                for set in &mut own.sps {
+                    *set = h264::with_reordering(set, most).ok_or_else(unread)?.into();
+                }
+            }
+            (Self::Hevc(source), Self::Hevc(own)) => {
+                let sets = source.sets(hevc::SPS).filter_map(|set| Some(hevc::Sps::read(set)?.ordering));
+                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
+                    return Ok(());
+                };
+                let arrays = own.arrays.iter_mut().filter(|array| array.kind == hevc::SPS);
+                for set in arrays.flat_map(|array| &mut array.units) {
+                    *set = hevc::with_ordering(set, most).ok_or_else(unread)?.into();
+                }
+            }
+            _ => return Err(other_codec()),
         }
         Ok(())
     }

@@ -111,6 +111,7 @@ impl H264 {
             _ => false,
         };
         self.open = field.filter(|_| !picture.is_second_field);
+        picture.count = 1;
         picture.is_reference = slice.is_reference;
         picture.is_intra = is_intra;
         picture.entry = match recovery {

@@ -23,6 +23,7 @@ impl Hevc {
             if !hevc::is_slice(kind) {
                 continue;
             }
+            picture.count = 1;
             picture.is_intra = hevc::is_random_access(kind);
             picture.is_reference = picture.is_intra || kind % 2 == 1;
             picture.leading = match kind {

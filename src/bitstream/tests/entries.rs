@@ -149,6 +149,104 @@ fn entries_of_hevc() {
     }
 }
 
+/// By the group's flag and the first picture's type.
+fn mpeg2(packet: &Traced) -> Option<Entry> {
+    let is_closed = packet.first("closed_gop") == Some(1);
+    let entry = if is_closed { Entry::Anywhere } else { Entry::WithoutLeading };
+    (packet.first("picture_coding_type") == Some(1)).then_some(entry)
+}
+
+#[test]
+fn entries_of_mpeg2() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let counts = |name: &str, encoding: &str| {
+        compared(&made(folder.path(), name, 2, &format!("-c:v mpeg2video -g 12 -bf 2 {encoding}")), mpeg2)
+    };
+    let endings: &[&str] = if FULL { &["ts", "mkv", "mp4"] } else { &["ts"] };
+    for ending in endings {
+        let open = counts(&format!("open.{ending}"), "");
+        assert_eq!((open.anywhere + open.without_leading, open.skipped), (5, 8), "{ending}: {open:?}");
+        let closed = counts(&format!("closed.{ending}"), "-flags +cgop+ildct+ilme -sc_threshold 1000000000");
+        assert_eq!((closed.without_leading, closed.skipped), (0, 0), "{ending}: {closed:?}");
+        assert!(closed.anywhere > 3);
+    }
+    if let Some(clip) = shared("cityCC0.mpg") {
+        let counts = compared(&clip, mpeg2);
+        assert_eq!((counts.anywhere, counts.without_leading), (1, 16));
+        // It has no B-pictures.
+        assert_eq!(counts.skipped, 0);
+    }
+}
+
+/// The first frame that is there.
+fn vp9(packet: &Traced) -> Option<Entry> {
+    let is_key = packet.first("frame_type") == Some(0) && packet.first("show_existing_frame") == Some(0);
+    is_key.then_some(Entry::Anywhere)
+}
+
+fn av1(packet: &Traced) -> Option<Entry> {
+    vp9(packet).filter(|_| packet.first("show_frame") == Some(1))
+}
+
+#[test]
+fn entries_of_vp9_and_av1() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let vpx = "-pix_fmt yuv420p -c:v libvpx-vp9 -g 25 -cpu-used 8 -deadline realtime -lag-in-frames 16 -auto-alt-ref 1";
+    let clip = made(folder.path(), "vp9.mkv", 2, vpx);
+    assert_eq!(compared(&clip, vp9).anywhere, 2);
+    let svt = "-pix_fmt yuv420p -c:v libsvtav1 -preset 10 -g 24 -svtav1-params";
+    let closed = made(folder.path(), "closed.mp4", 2, &format!("{svt} irefresh-type=2"));
+    assert_eq!(compared(&closed, av1).anywhere, 3);
+    // Its key pictures are shown before some that are coded behind them.
+    let open = made(folder.path(), "open.mkv", 2, &format!("{svt} irefresh-type=1"));
+    assert_eq!(compared(&open, av1).anywhere, 1);
+    if FULL {
+        let aom = "-pix_fmt yuv420p -c:v libaom-av1 -cpu-used 8 -g 25";
+        let clip = made(folder.path(), "aom.mp4", 2, aom);
+        assert_eq!(compared(&clip, av1).anywhere, 2);
+    }
+}
+
+#[test]
+fn entries_of_mpeg4() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let counted = |clip: &Path| {
+        let (codec, extradata, packets) = read(clip);
+        let mut reading = Reading::of(&codec, &extradata).unwrap();
+        let mut counts = Counts::default();
+        let pictures: Vec<_> = packets.iter().map(|packet| reading.picture(packet)).collect();
+        pictures.iter().for_each(|picture| counts.add(*picture));
+        let intra = pictures.iter().filter(|picture| picture.is_intra).count();
+        assert!(!reading.headers().is_empty());
+        (counts, intra, pictures.iter().map(|picture| picture.count).sum::<usize>(), reading.is_packed())
+    };
+    let coded = |name: &str, encoding: &str| counted(&made(folder.path(), name, 2, encoding));
+    let (counts, intra, pictures, is_packed) =
+        coded("open.mp4", "-c:v mpeg4 -g 12 -bf 2 -sc_threshold 1000000000");
+    assert_eq!((counts.anywhere + counts.without_leading, intra, pictures, is_packed), (5, 5, 50, false));
+    // Two in front of each key picture but the first.
+    assert_eq!(counts.skipped, 8);
+    let (counts, ..) = coded("closed.avi", "-c:v mpeg4 -g 12 -bf 2 -flags +cgop -sc_threshold 1000000000");
+    assert_eq!((counts.anywhere, counts.without_leading, counts.skipped), (5, 0, 0));
+    // Packets of two pictures, and of none: all keys but the first have a picture behind them that is shown before.
+    let (counts, intra, pictures, is_packed) = coded("packed.avi", "-c:v libxvid -g 12 -bf 2");
+    assert_eq!((counts.without_leading, counts.skipped, intra, is_packed), (1, 4, 5, true));
+    assert!(pictures >= 49, "{pictures}");
+    if let Some(clip) = shared("cases/mpeg4-ac3.avi") {
+        let (counts, intra, _, is_packed) = counted(&clip);
+        assert_eq!((counts.without_leading, counts.skipped, intra, is_packed), (5, 0, 5, true));
+    }
+}
+
 /// What is damaged says something or nothing, and ends.
 #[test]
 fn what_is_damaged_is_no_harm() {
@@ -159,7 +257,8 @@ fn what_is_damaged_is_no_harm() {
         &[0, 0, 1, 0x68, 0xEE, 0, 0, 1, 6, 6, 1, 0xC4, 0x80, 0, 0, 1, 0x41, 0x88, 0x99],
     ]
     .concat();
-    for codec in ["h264", "hevc"] {
+    for codec in ["h264", "hevc", "mpeg2video", "mpeg4", "h263", "flv1", "vp8", "vp9", "av1", "ffv1", "mjpeg"]
+    {
         for begins in [&packet[..], &[1, 0x64, 0, 30, 0xFF, 0xE1, 0, 12], &[0xFF; 60], &[0; 60], &[1; 60]] {
             for end in 0..=begins.len() {
                 let mut reading = Reading::of(codec, &begins[..end]).unwrap();

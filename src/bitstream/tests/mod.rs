@@ -1,5 +1,6 @@
 //! What the room reads of real streams, against what ffmpeg's `trace_headers` prints of them.
 
+mod begun;
 mod entries;
 mod renumbered;
 mod sets;
@@ -71,6 +72,20 @@ fn read(path: &Path) -> (String, Vec<u8>, Vec<Vec<u8>>) {
         }
     }
     (streams[index].codec(), streams[index].extradata().to_vec(), packets)
+}
+
+/// The hashes of all pictures, in the order in which they are shown, without a complaint.
+fn pictures(path: &Path) -> Vec<String> {
+    let clip = path.to_str().unwrap();
+    let (lines, log) =
+        ffmpeg("warning", &["-i", clip, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+    // A bare stream has no times.
+    let of_times = ["Timestamps are unset", "Estimating duration from bitrate"];
+    let log: Vec<_> = log.lines().filter(|line| !of_times.iter().any(|words| line.contains(words))).collect();
+    assert!(log.is_empty(), "{}: {log:?}", path.display());
+    let lines = String::from_utf8(lines).unwrap();
+    let lines = lines.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
 }
 
 /// A packet as `trace_headers` prints it: its size, and the fields with their values, in order.

@@ -1,20 +1,7 @@
 //! Two encoders' pictures under one set of parameter sets.
 
-use super::{ffmpeg, has_oracle, made, read};
+use super::{has_oracle, made, pictures, read};
 use crate::bitstream::{Avc, Framing, Hevc, Renumber, hevc};
-use std::path::Path;
-
-/// The hashes of all pictures, in the order in which they are shown, without a complaint.
-fn pictures(path: &Path) -> Vec<String> {
-    let clip = path.to_str().unwrap();
-    let (lines, log) =
-        ffmpeg("warning", &["-i", clip, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
-    let log: Vec<_> = log.lines().filter(|line| !line.contains("Timestamps are unset")).collect();
-    assert!(log.is_empty(), "{}: {log:?}", path.display());
-    let lines = String::from_utf8(lines).unwrap();
-    let lines = lines.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
-}
 
 /// A stream behind start codes.
 fn sent<'a>(

@@ -49,8 +49,6 @@ pub(crate) struct Patched {
     pub copied: Option<i64>,
     /// Headers that go in front of each keyframe that has none.
     pub headers: Option<Headers>,
-    /// What goes in front of the first picture that is copied: the end of the sequence before it.
-    pub end: Bytes,
     /// When packets are decoded that do not say it, by their pts.
     pub decoded: BTreeMap<i64, i64>,
     /// The pts of pictures that follow it and are not copied.
@@ -145,8 +143,7 @@ impl Patching {
             if self.of.copied == Some(pts) {
                 let mut first = item.take()?;
                 first.packet.set_key(true);
-                let end = std::mem::take(&mut self.of.end);
-                self.headed(media, &mut first, &end, control)?;
+                self.headed(media, &mut first, control)?;
                 self.waits = Some(first);
             }
             let next = match place {
@@ -168,7 +165,7 @@ impl Patching {
             if self.of.ends != Some(pts) {
                 let is_kept = !self.of.left_out.contains(&pts);
                 if is_kept {
-                    self.headed(media, item, &Bytes::new(), control)?;
+                    self.headed(media, item, control)?;
                 }
                 return Ok(if is_kept { Becomes::Goes } else { Becomes::LeftOut });
             }
@@ -204,11 +201,9 @@ impl Patching {
         Ok(Some(first))
     }
 
-    /// A picture that is copied. If bytes of ours go in front of it, it is a copy itself.
-    fn headed(&mut self, media: &Media, item: &mut Item, end: &Bytes, control: &Control) -> Result<()> {
-        if !item.packet.is_key() || self.of.headers.is_none() && end.is_empty() {
-            return Ok(());
-        }
+    /// Puts headers in front of a keyframe that is copied and has none: it is a copy itself then.
+    fn headed(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<()> {
+        let Some(headers) = self.of.headers.as_mut().filter(|_| item.packet.is_key()) else { return Ok(()) };
         let fetched = match item.at {
             Some(at) if item.packet.is_stood_in_for() => {
                 Some(media.source().fetch(at, item.packet.size(), None, control)?)
@@ -216,14 +211,8 @@ impl Patching {
             _ => None,
         };
         let own = fetched.as_deref().unwrap_or_else(|| item.packet.data());
-        let mut headers = Bytes::new();
-        if let Some(of) = &mut self.of.headers
-            && !of.reading.picture(own).has_headers
-        {
-            headers = of.bytes.clone();
-        }
-        if !end.is_empty() || !headers.is_empty() {
-            item.packet = item.packet.with_data(&[end, &headers, own].concat())?;
+        if !headers.reading.picture(own).has_headers {
+            item.packet = item.packet.with_data(&[&headers.bytes, own].concat())?;
             item.at = None;
         }
         Ok(())
