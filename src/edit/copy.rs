@@ -11,7 +11,7 @@ mod samples;
 mod seams;
 mod tables;
 
-use super::lane::{Fate, LEFT_OUT, Lane, Passes, show_whole_frames};
+use super::lane::{Begins, Fate, LEFT_OUT, Lane, Passes, show_whole_frames};
 use crate::{
     Control, Error, ErrorKind, Limits, Media, Report, Result,
     av::stream::StreamKind,
@@ -361,8 +361,13 @@ impl Copy<'_, '_> {
     fn begin_without_edits(&mut self) {
         self.open_end();
         let meets = !self.sound_runs_on && !self.part.last;
+        let counts_pictures = self.session.target.counts_pictures();
         for lane in &mut self.lanes {
             lane.sort_offsets();
+            if counts_pictures && lane.kind == StreamKind::Audio && lane.begins == Begins::Timed {
+                // Sound that begins a little in front would move the pictures, between two of their places.
+                lane.begins = Begins::WithIt;
+            }
             if meets && lane.kind == StreamKind::Audio {
                 lane.long = LEFT_OUT.ticks(lane.base).saturating_mul(2);
             }

@@ -289,6 +289,11 @@ impl Target {
         numbering::is_ogg(&self.muxer.name()) || !self.muxer.has_times()
     }
 
+    /// Whether pictures have no times of their own, but are counted by a rate.
+    pub(crate) fn counts_pictures(&self) -> bool {
+        self.muxer.name() == "avi"
+    }
+
     /// Whether its header says how long each picture of a track lasts.
     pub(crate) fn states_durations(&self) -> bool {
         matches!(self.muxer.name().as_str(), "matroska" | "webm")

@@ -16,15 +16,13 @@ pub(super) fn is_pcm(stream: &Stream) -> bool {
 }
 
 impl Copy<'_, '_> {
-    /// Leaves out of a packet what lies outside of the range, where there is sound alone and no edit list
-    /// hides it.
+    /// Leaves out of a packet what lies outside of the range, where no edit list hides it and there is sound alone, or
+    /// sound beside pictures is to be exact.
     pub(super) fn cut_samples(&self, item: &mut Item) {
         let packet = &mut item.packet;
-        let lane = self.lanes.first().filter(|lane| lane.pcm && lane.stream == packet.stream());
-        let Some(lane) = lane.filter(|_| self.is_as_long_as_heard() && !self.session.target.has_edit_lists())
-        else {
-            return;
-        };
+        let lane = self.lanes.iter().find(|lane| lane.pcm && lane.stream == packet.stream());
+        let is_cut = self.part.lossless_exact || self.is_as_long_as_heard();
+        let Some(lane) = lane.filter(|_| is_cut && !self.session.target.has_edit_lists()) else { return };
         let stream = self.media.streams().get(lane.stream);
         let told = stream.and_then(|stream| {
             let rate = i32::try_from(stream.sample_rate()?).ok()?;
