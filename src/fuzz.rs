@@ -1,6 +1,10 @@
 //! The parsers that no operation gives all bytes to, for `fuzz/`. Not there in other builds.
 
-use crate::{Error, Limits, Result, mp4, output};
+use crate::{
+    Error, Limits, Result,
+    bitstream::{Avc, Hevc, Reading, Renumber, h264, hevc},
+    mp4, output,
+};
 
 /// Walks over the boxes of a file, and reads their tables.
 pub fn mp4_tables(data: &[u8]) -> Result<()> {
@@ -58,4 +62,55 @@ fn in_chunks(samples: &mp4::Samples) {
 /// Parses a `moov`, moves what it points to, gives its tracks an edit each, and writes it.
 pub fn moov(data: &[u8]) -> Result<Vec<u8>> {
     output::rewritten(data)
+}
+
+/// Reads packets of a codec, and gives their parameter sets other ids. The first byte chooses the codec; extradata and
+/// packets lie behind their lengths of two bytes.
+pub fn bitstream(data: &[u8]) -> Result<()> {
+    const CODECS: [&str; 11] =
+        ["h264", "hevc", "mpeg2video", "mpeg4", "h263", "flv1", "vp8", "vp9", "av1", "ffv1", "mjpeg"];
+    let Some((first, mut rest)) = data.split_first() else { return Ok(()) };
+    let codec =
+        CODECS.get(usize::from(*first).checked_rem(CODECS.len()).unwrap_or(0)).copied().unwrap_or("h264");
+    let mut next = || {
+        let (length, behind) = rest.split_first_chunk()?;
+        let (bytes, behind) = behind.split_at_checked(u16::from_be_bytes(*length).into())?;
+        rest = behind;
+        Some(bytes)
+    };
+    let extradata = next().unwrap_or_default();
+    let packets: Vec<_> = std::iter::from_fn(next).collect();
+    if let Some(mut reading) = Reading::of(codec, extradata) {
+        for packet in &packets {
+            reading.picture(packet);
+            reading.headers();
+        }
+    }
+    let renumber = match codec {
+        "h264" => {
+            let avc = Avc::of(extradata)?;
+            let written = Avc::of(&avc.to_bytes()?)?;
+            assert!(written == avc, "an avcC is written otherwise than it was read");
+            for set in &avc.sps {
+                h264::with_reordering(set, h264::Restriction { reordering: 2, buffering: 4 });
+            }
+            let renumber = Renumber::h264(&avc.sps_ids(), &avc.pps_ids(), &avc)?;
+            avc.with(&renumber.avc(&avc)?)?;
+            renumber
+        }
+        "hevc" => {
+            let own = Hevc::of(extradata)?;
+            let written = Hevc::of(&own.to_bytes()?)?;
+            assert!(written == own, "an hvcC is written otherwise than it was read");
+            for set in own.sets(hevc::SPS) {
+                hevc::with_ordering(set, hevc::Ordering { buffering: 4, reordering: 2, latency: 0 });
+            }
+            let [vps, sps, pps] = own.ids();
+            let renumber = Renumber::hevc([&vps, &sps, &pps], &own)?;
+            own.with(&renumber.hvcc(&own)?)?;
+            renumber
+        }
+        _ => return Ok(()),
+    };
+    packets.iter().try_for_each(|packet| renumber.sample(packet).map(drop))
 }

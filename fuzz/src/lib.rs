@@ -16,9 +16,10 @@ pub use text::{filters, settings, words};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, with what its seeds are.
-pub const TARGETS: [(&str, Target, Seeds); 9] = [
+pub const TARGETS: [(&str, Target, Seeds); 10] = [
     ("mp4_tables", mp4_tables, Seeds::Mp4),
     ("moov", moov, Seeds::Moov),
+    ("bitstream", bitstream, Seeds::Bitstream),
     ("open", open, Seeds::Media),
     ("cut", cut, Seeds::Media),
     ("join", join, Seeds::Media),
@@ -35,6 +36,8 @@ pub enum Seeds {
     Mp4,
     /// The index of MP4 files.
     Moov,
+    /// A codec's number, its extradata and packets.
+    Bitstream,
     /// Files of all containers.
     Media,
     /// AAC in ADTS.
@@ -59,6 +62,11 @@ pub fn moov(data: &[u8]) {
         let again = avrope::fuzz::moov(&written).expect("what was written can be read");
         assert!(again == written, "it is written otherwise the second time");
     }
+}
+
+/// Headers of coded pictures, and parameter sets under other ids.
+pub fn bitstream(data: &[u8]) {
+    fine(avrope::fuzz::bitstream(data));
 }
 
 /// Any outcome but a bug of ours.

@@ -8,6 +8,19 @@ use std::path::Path;
 /// Larger files are too slow to fuzz.
 const LARGEST: u64 = 200_000;
 
+/// An hvcC of x265, with messages that name its sets, and a packet for it.
+const HVCC: &[u8] = &[
+    1, 1, 96, 0, 0, 0, 144, 0, 0, 0, 0, 0, 60, 240, 0, 252, 253, 248, 248, 0, 0, 15, 4, 32, 0, 1, 0, 24, 64,
+    1, 12, 1, 255, 255, 1, 96, 0, 0, 3, 0, 144, 0, 0, 3, 0, 0, 3, 0, 60, 149, 148, 9, 33, 0, 1, 0, 52, 66, 1,
+    1, 1, 96, 0, 0, 3, 0, 144, 0, 0, 3, 0, 0, 3, 0, 60, 160, 32, 131, 22, 89, 89, 82, 147, 11, 192, 90, 2, 0,
+    0, 3, 0, 2, 0, 0, 3, 0, 50, 192, 25, 44, 188, 0, 27, 119, 0, 1, 183, 116, 64, 34, 0, 1, 0, 6, 68, 1, 192,
+    115, 192, 137, 39, 0, 1, 0, 6, 78, 1, 129, 1, 15, 128,
+];
+const HEVC: &[u8] = &[
+    0, 0, 0, 12, 78, 1, 0, 7, 128, 0, 79, 26, 129, 25, 76, 128, 0, 0, 0, 8, 78, 1, 1, 3, 0, 0, 160, 128, 0,
+    0, 0, 16, 40, 1, 172, 118, 160, 230, 4, 138, 31, 0, 218, 67, 231, 149, 79, 180,
+];
+
 pub fn all(kind: Seeds) -> Vec<Vec<u8>> {
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     match kind {
@@ -15,6 +28,15 @@ pub fn all(kind: Seeds) -> Vec<Vec<u8>> {
         Seeds::Mp4 => [clips(&is_mp4), footage(&is_mp4)].concat(),
         Seeds::Moov => {
             [clips(&is_mp4), footage(&is_mp4)].concat().iter().filter_map(|file| index(file)).collect()
+        }
+        Seeds::Bitstream => {
+            let files = [clips(&is_mp4), footage(&is_mp4)].concat();
+            let pictures = |number, kind: &[u8; 4]| {
+                files.iter().filter_map(|file| packet(file, number, kind)).collect::<Vec<_>>()
+            };
+            let bare = (2..11).map(|number| vec![number, 0, 4, 0, 0, 1, 0xB3, 0, 8, 0, 0, 1, 0, 0, 8, 0, 0]);
+            let hevc = [&[1, 0, HVCC.len() as u8][..], HVCC, &[0, HEVC.len() as u8], HEVC].concat();
+            [pictures(0, b"avcC"), vec![hevc], bare.collect()].concat()
         }
         Seeds::Adts => {
             [clips(&|name| name.ends_with(".aac")), footage(&|name| name.ends_with(".aac"))].concat()
@@ -114,6 +136,19 @@ fn footage(wanted: &dyn Fn(&str) -> bool) -> Vec<Vec<u8>> {
         }
     }
     all
+}
+
+/// The configuration of a file's pictures, and the beginning of its payload as a packet.
+fn packet(file: &[u8], number: u8, kind: &[u8; 4]) -> Option<Vec<u8>> {
+    let find = |name: &[u8; 4]| file.windows(4).position(|four| four == name);
+    let content = |at: usize| {
+        let size = u32::from_be_bytes(*file.get(at.checked_sub(4)?..)?.first_chunk()?);
+        file.get(at + 4..at.checked_sub(4)? + size as usize)
+    };
+    let behind_length = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
+    let (configuration, payload) = (content(find(kind)?)?, content(find(b"mdat")?)?);
+    let payload = &payload[..payload.len().min(4000)];
+    Some([&[number][..], &behind_length(configuration), &behind_length(payload)].concat())
 }
 
 /// The `moov` of an MP4.

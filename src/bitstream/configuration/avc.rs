@@ -1,6 +1,6 @@
 //! avcC (ISO/IEC 14496-15, 5.3.3.1).
 
-use super::{add, is_any_twice, put_set, taken, taken_set};
+use super::{add, few, is_any_twice, put_set, taken, taken_set};
 use crate::{
     Error, Result,
     bitstream::{
@@ -41,10 +41,9 @@ impl Avc {
         let [_, profile, compatibility, level, lengths, count] = *taken(&mut rest, 6, NAME)? else {
             return Err(Error::corrupt("the avcC breaks off"));
         };
-        let mut sets = |count: u8| -> Result<Vec<Bytes>> {
-            (0..count).map(|_| taken_set(&mut rest, NAME).map(Bytes::copy_from_slice)).collect()
-        };
-        let sps = sets(count & 31)?;
+        let sps = (0..count & 31)
+            .map(|_| taken_set(&mut rest, NAME).map(Bytes::copy_from_slice))
+            .collect::<Result<_>>()?;
         let [count] = *taken(&mut rest, 1, NAME)? else { return Err(Error::corrupt("the avcC breaks off")) };
         let pps = (0..count)
             .map(|_| taken_set(&mut rest, NAME).map(Bytes::copy_from_slice))
@@ -57,7 +56,9 @@ impl Avc {
     /// By the parameter sets among these units; each of them once. Lengths will be of four bytes.
     pub(crate) fn of_units<'a>(units: impl Iterator<Item = &'a [u8]>) -> Result<Self> {
         let (mut sps, mut pps, mut extensions) = (Vec::new(), Vec::new(), Vec::new());
-        for unit in units {
+        let is_set =
+            |unit: &&[u8]| matches!(h264::kind(unit), Some(h264::SPS | h264::PPS | h264::SPS_EXTENSION));
+        for unit in few(units.filter(is_set), NAME)? {
             match h264::kind(unit) {
                 Some(h264::SPS) => add(&mut sps, unit),
                 Some(h264::PPS) => add(&mut pps, unit),

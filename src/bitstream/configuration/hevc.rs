@@ -1,6 +1,6 @@
 //! hvcC (ISO/IEC 14496-15, 8.3.3.1).
 
-use super::{add, is_any_twice, put_set, taken, taken_set};
+use super::{MOST, add, few, is_any_twice, put_set, taken, taken_set};
 use crate::{
     Error, Result,
     bitstream::{
@@ -51,10 +51,15 @@ impl Hevc {
         let profile = *taken(&mut rest, 12, NAME)?.first_chunk().ok_or_else(broken)?;
         let format = *taken(&mut rest, 8, NAME)?.first_chunk().ok_or_else(broken)?;
         let [layers, count] = *taken(&mut rest, 2, NAME)? else { return Err(broken()) };
-        let mut arrays = Vec::new();
+        let (mut arrays, mut all) = (Vec::new(), 0_usize);
         for _ in 0..count {
             let [kind, high, low] = *taken(&mut rest, 3, NAME)? else { return Err(broken()) };
-            let units = (0..u16::from_be_bytes([high, low]))
+            let count = u16::from_be_bytes([high, low]);
+            all = all.saturating_add(count.into());
+            if all > MOST {
+                return Err(Error::corrupt(format!("an hvcC of over {MOST} units")));
+            }
+            let units = (0..count)
                 .map(|_| taken_set(&mut rest, NAME).map(Bytes::copy_from_slice))
                 .collect::<Result<_>>()?;
             arrays.push(Array { kind: kind & 63, is_complete: kind & 128 != 0, units });
@@ -70,7 +75,8 @@ impl Hevc {
             .into_iter()
             .map(|kind| Array { kind, is_complete: true, units: Vec::new() })
             .collect();
-        for unit in units {
+        let is_set = |unit: &&[u8]| matches!(hevc::kind(unit), Some(hevc::VPS | hevc::SPS | hevc::PPS));
+        for unit in few(units.filter(is_set), NAME)? {
             if let Some(array) = arrays.iter_mut().find(|array| Some(array.kind) == hevc::kind(unit)) {
                 add(&mut array.units, unit);
             }

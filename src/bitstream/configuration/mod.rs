@@ -32,6 +32,18 @@ fn put_set(set: &[u8], to: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// More units than any stream has sets: what has more is made to take memory and time.
+const MOST: usize = 1024;
+
+/// Those of a stream's units that go into its configuration.
+fn few<'a>(units: impl Iterator<Item = &'a [u8]>, name: &str) -> Result<Vec<&'a [u8]>> {
+    let few: Vec<_> = units.take(MOST.saturating_add(1)).collect();
+    if few.len() > MOST {
+        return Err(Error::corrupt(format!("over {MOST} parameter sets for an {name}")));
+    }
+    Ok(few)
+}
+
 /// A set, unless it is there.
 fn add(sets: &mut Vec<Bytes>, set: &[u8]) {
     if !sets.iter().any(|known| known == set) {

@@ -133,3 +133,86 @@ impl Field {
             && (self.is_reference || !second.is_reference)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bitstream::{bits::BitWriter, units::escaped};
+
+    /// A unit of these numbers: their bits, or none for Exp-Golomb codes.
+    fn unit(header: u8, numbers: &[(u32, Option<u32>)]) -> Vec<u8> {
+        let mut writer = BitWriter::default();
+        writer.put(header.into(), 8);
+        for (number, bits) in numbers {
+            match bits {
+                Some(bits) => writer.put(*number, *bits),
+                None => writer.put_exp_golomb(*number),
+            }
+        }
+        writer.put(1, 1);
+        [&[0, 0, 1][..], &escaped(&writer.into_bytes())].concat()
+    }
+
+    /// A slice of a picture of such a type, with its frame_num, of a frame or one field of it.
+    fn slice(header: u8, kind: u32, frame_num: u32, structure: Structure) -> Vec<u8> {
+        let (field, bits) = match structure {
+            Structure::Frame => (0, 1),
+            Structure::Top => (0b10, 2),
+            Structure::Bottom => (0b11, 2),
+        };
+        let numbers =
+            [(0, None), (kind, None), (0, None), (frame_num, Some(4)), (field, Some(bits)), (5, Some(8))];
+        unit(header, &numbers)
+    }
+
+    #[test]
+    fn fields_in_one_packet_and_in_two() {
+        use Structure::{Bottom, Frame, Top};
+        // Main profile, set 0, 4 bits of frame_num, order by decoding, one reference, 2 by 2 macroblocks, not only
+        // frames.
+        let sps = [(77, Some(8)), (0, Some(8)), (30, Some(8)), (0, None), (0, None), (2, None), (1, None)];
+        let size =
+            [(0, Some(1)), (1, None), (0, None), (0, Some(1)), (0, Some(1)), (1, Some(1)), (0, Some(2))];
+        let sps = unit(0x67, &[&sps[..], &size].concat());
+        let pps = unit(0x68, &[(0, None), (0, None), (0, Some(2)), (0, None)]);
+        let point = [0, 0, 1, 6, 6, 1, 0xC4, 0x80];
+        let mut reading = H264::of(&[sps, pps].concat());
+        let mut read = |packet: Vec<u8>| {
+            let picture = reading.picture(&packet);
+            (picture.entry, picture.is_second_field)
+        };
+        let (anywhere, first) = (Some(Entry::Anywhere), Some(Entry::First));
+        // An IDR picture of an I field and a P field, in two packets; two fields that none refers to; a frame.
+        assert_eq!(read(slice(0x65, 7, 0, Top)), (anywhere, false));
+        assert_eq!(read(slice(0x41, 5, 0, Bottom)), (None, true));
+        assert_eq!(read(slice(0x01, 6, 1, Top)), (None, false));
+        assert_eq!(read(slice(0x01, 6, 1, Bottom)), (None, true));
+        assert_eq!(read(slice(0x41, 5, 1, Frame)), (None, false));
+        // Two first fields without their second ones.
+        assert_eq!(read(slice(0x41, 5, 2, Top)), (None, false));
+        assert_eq!(read(slice(0x41, 5, 3, Bottom)), (None, false));
+        assert_eq!(read(slice(0x65, 7, 3, Top)), (anywhere, false));
+        // Both in one packet: the second may refer to the first, where that one refers to none.
+        assert_eq!(read([slice(0x65, 7, 0, Top), slice(0x41, 5, 0, Bottom)].concat()), (anywhere, false));
+        let recovery = |kind| [&point[..], &slice(0x41, kind, 1, Top), &slice(0x41, 5, 1, Bottom)].concat();
+        assert_eq!(read(recovery(7)), (first, false));
+        assert_eq!(read(recovery(5)), (None, false));
+        // Two packets, of which the first has the recovery point.
+        assert_eq!(read([&point[..], &slice(0x41, 7, 2, Top)].concat()), (first, false));
+        assert_eq!(read(slice(0x41, 5, 2, Bottom)), (None, true));
+    }
+
+    #[test]
+    fn recovery_points_that_are_no_entries() {
+        let mut reading = H264::of(&[]);
+        let mut read = |payload: u8| {
+            let packet =
+                [&[0, 0, 1, 6, 6, 1, payload, 0x80][..], &slice(0x41, 7, 0, Structure::Frame)].concat();
+            reading.picture(&packet).entry
+        };
+        // No frames, exact; not exact; two frames to wait for.
+        assert_eq!(read(0b1100_0100), Some(Entry::First));
+        assert_eq!(read(0b1000_0100), None);
+        assert_eq!(read(0b0111_0001), None);
+    }
+}

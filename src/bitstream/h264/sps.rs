@@ -193,6 +193,18 @@ impl Sps {
         })
     }
 
+    /// pic_struct in a message of a picture's timing (D.1.3): a frame, its fields, which of them first and which twice
+    /// (table D-1). None where such messages have none.
+    pub(crate) fn picture_structure(&self, payload: &[u8]) -> Option<u32> {
+        let vui = self.vui.as_ref().filter(|vui| vui.has_pic_struct)?;
+        let mut bits = Bits::of(payload);
+        if let Some(hrd) = vui.nal_hrd.or(vui.vcl_hrd) {
+            bits.take(hrd.removal_delay_bits)?;
+            bits.take(hrd.output_delay_bits)?;
+        }
+        bits.take(4)
+    }
+
     /// What a decoder keeps, as far as the set says.
     pub(crate) fn restriction(&self) -> Option<Restriction> {
         self.vui.as_ref()?.restriction

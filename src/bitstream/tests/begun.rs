@@ -1,6 +1,6 @@
 //! A copy that begins at an entry decodes to the very pictures of the whole, from there on, without a complaint.
 
-use super::{has_oracle, made, pictures, read, shared};
+use super::{has_oracle, made, pictures, read, shared, times};
 use crate::bitstream::{Entry, Framing, Leading, Reading};
 use std::path::Path;
 
@@ -136,5 +136,36 @@ fn copies_begin_at_entries() {
     }
     if let Some(clip) = shared("cityCC0.mpg") {
         assert_eq!(begun(&clip, Wrap::Plain("m2v"), folder.path()), 17);
+    }
+}
+
+/// A recovery point begins a copy where nothing stands before it, without what is shown before it.
+#[test]
+fn a_copy_begins_at_a_recovery_point() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let encoding =
+        "-pix_fmt yuv420p -c:v libx264 -x264-params open-gop=1:keyint=24:scenecut=0:bframes=3:b-adapt=0";
+    let clip = made(folder.path(), "open.mp4", 3, encoding);
+    let (codec, extradata, packets) = read(&clip);
+    let times = times(&clip);
+    let file = |packets: &[Vec<u8>]| wrapped(Wrap::Codes("h264"), &codec, &extradata, packets, folder.path());
+    let whole = pictures(&file(&packets));
+    let mut reading = Reading::of(&codec, &extradata).unwrap();
+    let entries: Vec<_> = packets.iter().map(|packet| reading.picture(packet).entry).collect();
+    // ffmpeg holds pictures back that it decodes before the first one is shown, and drops them where the stream ends
+    // there: of less than eight pictures not all come.
+    let enough = 0..packets.len() - 10;
+    let firsts: Vec<_> = enough.filter(|at| entries[*at] == Some(Entry::First)).collect();
+    assert!(firsts.len() >= 2);
+    for at in firsts {
+        let shown = (at..packets.len()).filter(|later| times[*later] >= times[at]);
+        let copy: Vec<_> = shown.map(|later| packets[later].clone()).collect();
+        assert!(copy.len() < packets.len() - at, "an open group");
+        let copied = pictures(&file(&copy));
+        assert_eq!(copied.len(), copy.len());
+        assert!(whole.ends_with(&copied));
     }
 }

@@ -5,7 +5,7 @@ mod entries;
 mod renumbered;
 mod sets;
 
-use crate::{Control, Media, Source, StreamKind, media::Item, media::Payloads};
+use crate::{Control, Media, Source, StreamKind, av::packet::Packet, media::Item, media::Payloads};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -56,6 +56,16 @@ fn made(folder: &Path, name: &str, seconds: u32, encoding: &str) -> PathBuf {
 
 /// The picture's codec and extradata, and its packets.
 fn read(path: &Path) -> (String, Vec<u8>, Vec<Vec<u8>>) {
+    let (codec, extradata, packets) = packets(path);
+    (codec, extradata, packets.iter().map(|packet| packet.data().to_vec()).collect())
+}
+
+/// When its packets are shown.
+fn times(path: &Path) -> Vec<i64> {
+    packets(path).2.iter().map(|packet| packet.pts().unwrap()).collect()
+}
+
+fn packets(path: &Path) -> (String, Vec<u8>, Vec<Packet>) {
     let control = Control::default();
     let media = Media::open(Source::open(path).unwrap()).unwrap();
     let streams = media.streams();
@@ -68,7 +78,7 @@ fn read(path: &Path) -> (String, Vec<u8>, Vec<Vec<u8>>) {
     while demux.read(&mut item).unwrap() {
         // Packets of others were read before they were known to be unwanted.
         if item.packet.stream() == index {
-            packets.push(item.packet.data().to_vec());
+            packets.push(item.packet.take().unwrap());
         }
     }
     (streams[index].codec(), streams[index].extradata().to_vec(), packets)
@@ -77,8 +87,10 @@ fn read(path: &Path) -> (String, Vec<u8>, Vec<Vec<u8>>) {
 /// The hashes of all pictures, in the order in which they are shown, without a complaint.
 fn pictures(path: &Path) -> Vec<String> {
     let clip = path.to_str().unwrap();
-    let (lines, log) =
-        ffmpeg("warning", &["-i", clip, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+    // A short stream without an IDR picture is not known for what it is.
+    let mut arguments = if clip.ends_with(".h264") { vec!["-f", "h264"] } else { vec![] };
+    arguments.extend(["-i", clip, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+    let (lines, log) = ffmpeg("warning", &arguments);
     // A bare stream has no times.
     let of_times = ["Timestamps are unset", "Estimating duration from bitrate"];
     let log: Vec<_> = log.lines().filter(|line| !of_times.iter().any(|words| line.contains(words))).collect();

@@ -3,8 +3,11 @@
 use super::{Traced, has_oracle, made, read, shared, traced};
 use crate::bitstream::{
     Avc, Hevc,
-    h264::{Restriction, Sps, Vui, with_reordering},
+    configuration::Array,
+    h264::{self, Restriction, Sps, Vui, with_reordering},
     hevc,
+    sei::{Message, messages},
+    units::unescaped,
 };
 
 /// Each field of a sequence parameter set that is read, by the oracle's name for it.
@@ -46,6 +49,10 @@ const ENCODINGS: [&str; 6] = [
     "-pix_fmt yuv420p -c:v libx264 -x264-params cqm=jvt:pic-struct=1:force-cfr=1",
 ];
 
+fn set(bytes: &[u8]) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(bytes)
+}
+
 #[test]
 fn configurations_of_h264() {
     if !has_oracle() {
@@ -54,12 +61,24 @@ fn configurations_of_h264() {
     let folder = tempfile::tempdir().unwrap();
     for (number, encoding) in ENCODINGS.iter().enumerate() {
         let clip = made(folder.path(), &format!("{number}.mp4"), 1, encoding);
-        let (_, extradata, _) = read(&clip);
+        let (_, extradata, packets) = read(&clip);
         let avc = Avc::of(&extradata).unwrap();
         assert_eq!(avc.to_bytes().unwrap(), extradata, "{encoding}");
         let sps = Sps::read(&avc.sps[0]).unwrap();
-        is_as_traced(&sps, &traced(&clip)[0]);
+        let packets_traced = traced(&clip);
+        is_as_traced(&sps, &packets_traced[0]);
         assert_eq!(sps.size, (192, 112));
+        let structures = |packet: &Vec<u8>| {
+            let units = avc.framing().units(packet).filter(|unit| h264::kind(unit) == Some(h264::SEI));
+            let units: Vec<_> = units.map(unescaped).collect();
+            let messages = units.iter().flat_map(|unit| messages(unit, 1));
+            let timings = messages.filter(|message| message.kind == Message::PICTURE_TIMING);
+            timings.filter_map(|message| sps.picture_structure(message.payload)).collect::<Vec<_>>()
+        };
+        for (packet, traced) in packets.iter().zip(&packets_traced[1..]) {
+            let expected: Vec<_> = traced.all("pic_struct").into_iter().map(|value| value as u32).collect();
+            assert_eq!(structures(packet), expected, "{encoding}");
+        }
         // The same sets behind start codes are the same configuration, as libav's muxer writes it.
         let codes: Vec<u8> =
             avc.sps.iter().chain(&avc.pps).flat_map(|set| [&[0, 0, 0, 1], &set[..]].concat()).collect();
@@ -85,7 +104,6 @@ fn configurations_of_h264() {
 
 #[test]
 fn what_one_configuration_cannot_hold() {
-    let set = |bytes: &[u8]| bytes::Bytes::copy_from_slice(bytes);
     let pps = |id: u8| set(&[0x68, 0b1100_0000 | id]);
     let avc = Avc {
         profile: 77,
@@ -192,4 +210,10 @@ fn configurations_of_hevc() {
     for end in 0..bytes.len() {
         assert!(Hevc::of(&bytes[..end]).is_err());
     }
+    let many = Array { kind: hevc::SPS, is_complete: true, units: vec![set(&[]); 1025] };
+    let many = Hevc { arrays: vec![many], ..ten_bits(2) }.to_bytes().unwrap();
+    assert!(Hevc::of(&many).unwrap_err().to_string().contains("1024"));
+    let many: Vec<u8> =
+        (0..1025_u16).flat_map(|n| [&[0, 0, 1, 0x68, 1][..], &n.to_be_bytes(), &[1]].concat()).collect();
+    assert!(Avc::of(&many).unwrap_err().to_string().contains("1024"));
 }
