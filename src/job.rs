@@ -265,6 +265,43 @@ impl ReportRange {
     }
 }
 
+/// What becomes of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Way {
+    /// Their bytes are the source's.
+    Copied,
+    /// They are decoded and encoded anew.
+    Encoded,
+}
+
+/// Pictures of a range that go one way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportSpan {
+    /// The stream in the input.
+    pub stream: usize,
+    /// The range, counted from 0.
+    pub range: usize,
+    /// When the first of them is shown, on the source's clock.
+    pub from: Timestamp,
+    /// When the last of them ends.
+    pub to: Timestamp,
+    /// What becomes of them.
+    pub way: Way,
+    /// How many they are; None of those that are copied, which are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<u64>,
+    /// Why they are encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How like the source's the worst of them is, over all planes, in decibels, as it was measured; None before it is
+    /// done, and where nothing was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psnr: Option<f64>,
+}
+
 /// What happened, in numbers. Its JSON names are stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -272,7 +309,7 @@ impl ReportRange {
 pub struct Report {
     /// `cut`, `join`, `remux`, `transcode`.
     pub operation: String,
-    /// How a cut was done: `keyframe`, `edit`, `encode`. None for other operations.
+    /// How a cut was done: `keyframe`, `edit`, `smart`, `encode`. None for other operations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// Which way the samples of an MP4 went into an MP4. None for other containers, and where what was asked for
@@ -282,6 +319,9 @@ pub struct Report {
     /// The ranges of a cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<ReportRange>,
+    /// What of each range of a smart cut was copied, and what encoded anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<ReportSpan>,
     /// Bytes of all inputs together; 0 for a stream, whose length is not known.
     pub input_bytes: u64,
     /// Bytes that were read from the inputs to build the result. Saving and serving it are not in it.

@@ -101,7 +101,7 @@ pub use io::{
 pub use job::{Control, Report, Road, Strip};
 pub use media::opened::Media;
 pub use output::{Clip, Job};
-pub use smart::{cut, cut_to};
+pub use smart::{CutPlan, cut, cut_to};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     operations::{
@@ -125,7 +125,7 @@ pub mod control {
 
 /// The parts of a [`Report`].
 pub mod report {
-    pub use crate::job::{DroppedStream, ReportRange};
+    pub use crate::job::{DroppedStream, ReportRange, ReportSpan, Way};
 }
 
 /// Decoded pictures and sound, as processors get them and watermarks are made of.

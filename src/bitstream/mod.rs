@@ -7,6 +7,7 @@ mod entry;
 pub(crate) mod h263;
 pub(crate) mod h264;
 pub(crate) mod hevc;
+pub(crate) mod mpeg4;
 mod obus;
 mod renumber;
 mod sei;

@@ -48,7 +48,8 @@ pub enum CutMode {
     /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
     /// source is, or its edit list shows several stretches in a range.
     Smart,
-    /// `Smart` where that can be done; else `Encode`; the Report says which, and why.
+    /// [`Smart`](Self::Smart) where that can be done; else [`Encode`](Self::Encode), and where there is no encoder for
+    /// the source's codec, `Edit` in MP4 and MOV. Sound alone is copied. The Report says which, and why.
     Exact,
     /// Re-encodes everything: exact to the frame and to the sample, in every container.
     ///
@@ -153,6 +154,11 @@ impl Cut {
         self.mode
     }
 
+    /// The same in another mode; None: the usual one of what copies.
+    pub(crate) fn with_mode(self, mode: Option<CutMode>) -> Self {
+        Self { mode, ..self }
+    }
+
     pub(crate) fn allows_drops(&self) -> bool {
         self.allow_drops
     }
@@ -169,11 +175,12 @@ impl Cut {
 impl Cut {
     /// The job that cuts by copying.
     pub(crate) fn copying(&self, media: &Media) -> Job {
-        Job::new(Copying { media: media.clone(), settings: self.clone() })
+        Job::new(Copying::new(media, self.clone()))
     }
 }
 
-struct Copying {
+/// A cut that copies.
+pub(crate) struct Copying {
     media: Media,
     settings: Cut,
 }
@@ -200,11 +207,19 @@ impl Operation for Copying {
     }
 
     fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
+        self.run_into(target, report, control)
     }
 }
 
 impl Copying {
+    pub(crate) fn new(media: &Media, settings: Cut) -> Self {
+        Self { media: media.clone(), settings }
+    }
+
+    pub(crate) fn run_into(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        self.run_unnamed(target, report, control).map_err(|e| e.named(self.media.source().name()))
+    }
+
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         target.set_strip(self.settings.strip);
         let mode = self.mode(target)?;

@@ -11,7 +11,7 @@ mod lane;
 pub(crate) mod remux;
 
 pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, part};
-pub(crate) use cut::{chapters, ranges};
+pub(crate) use cut::{Copying, chapters, ranges};
 pub(crate) use join::Lost;
 
 pub use cut::{Cut, CutMode};

@@ -59,6 +59,8 @@ impl Coder {
             }
             "av1" => {
                 set("preset", "8");
+                // Pictures are shown as they are decoded.
+                set("svtav1-params", "pred-struct=1");
                 (&["libsvtav1"], Scale::Crf([24.0, 15.0, 8.0, 2.0]))
             }
             "mpeg1video" | "mpeg2video" => {

@@ -1,14 +1,16 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
 use super::{
+    coder::Coder,
     fit::Fit,
-    plan::{Plan, Video},
+    plan::{self, Plan, Video},
     seam,
 };
 use crate::{
-    Clip, Control, Cut, CutMode, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
+    Clip, Control, Cut, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
     bitstream::Reading,
     edit::{self, Feed, Headers, Part, Patch, Patched, Session},
+    job::ReportSpan,
     output::{self, Operation, numbering::Extent, target::Target},
     time::Timestamp,
     transcode::operations::Encoding,
@@ -79,26 +81,46 @@ impl Operation for Smart {
     }
 
     fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        let named = |e: crate::Error| e.named(self.media.source().name());
-        let before = report.clone();
-        let fitted = self.prepare(target, report, control).map_err(named);
-        match fitted {
-            Ok((ranges, patches)) => self.copy((ranges, patches), target, report, control).map_err(named),
-            Err(error)
-                if self.cut.asked_mode() == Some(CutMode::Exact)
-                    && error.kind() == ErrorKind::Unsupported =>
-            {
-                *report = before;
-                report.warn(format!("all is encoded anew: {}", error));
-                let Self { media, cut } = *self;
-                Box::new(Encoding { media, cut }).run(target, report, control)
-            }
-            Err(error) => Err(error),
+        let named = |e: Error| e.named(self.media.source().name());
+        let is_exact = self.cut.asked_mode() == Some(CutMode::Exact);
+        if is_exact && plan::videos(&self.media).is_empty() {
+            return self.copying(None, target, report, control);
         }
+        let before = report.clone();
+        let error = match self.prepare(target, report, control) {
+            Ok(prepared) => return self.copy(prepared, target, report, control).map_err(named),
+            Err(error) => error,
+        };
+        if !is_exact || error.kind() != ErrorKind::Unsupported {
+            return Err(named(error));
+        }
+        *report = before;
+        let can_encode = plan::videos(&self.media).iter().all(|stream| {
+            let stream = self.media.streams().get(*stream);
+            stream.is_none_or(|stream| Coder::of(stream).is_ok())
+        });
+        if !can_encode && target.has_edit_lists() {
+            report.warn(format!("nothing is encoded, and an edit list says what is shown: {error}"));
+            return self.copying(Some(CutMode::Edit), target, report, control);
+        }
+        report.warn(format!("everything is encoded anew: {error}"));
+        let Self { media, cut } = *self;
+        Box::new(Encoding { media, cut }).run(target, report, control)
     }
 }
 
 impl Smart {
+    /// Copies everything.
+    fn copying(
+        &self,
+        mode: Option<CutMode>,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        edit::Copying::new(&self.media, self.cut.clone().with_mode(mode)).run_into(target, report, control)
+    }
+
     /// Encodes what has to be, and fits it to what is copied.
     fn prepare(
         &self,
@@ -112,9 +134,7 @@ impl Smart {
         report.bytes_read = self.media.bytes_read();
         let asked = edit::ranges(&self.media, &self.cut, report)?;
         let plan = Plan::of(&self.media, &asked, control)?;
-        for (told, range) in report.ranges.iter_mut().zip(&plan.ranges) {
-            (told.actual_from, told.actual_to) = (range.from, range.to);
-        }
+        plan.tell(report);
         let mut patches: Vec<Patch> = plan.ranges.iter().map(|_| Patch::default()).collect();
         for video in &plan.videos {
             self.fit(video, &mut patches, target, report, control)?;
@@ -153,6 +173,7 @@ impl Smart {
                 report.frames_decoded = report.frames_decoded.saturating_add(made.decoded);
                 report.frames_encoded = report.frames_encoded.saturating_add(made.packets.len() as u64);
                 report.bytes_read = report.bytes_read.saturating_add(made.bytes_read);
+                tell_quality(&mut report.spans, (video.stream, i, made.from), made.psnr);
                 seam.packets = fit.packets(made)?.into();
                 is_mixed = true;
             }
@@ -195,9 +216,6 @@ impl Smart {
         let last = ranges.iter().rposition(|range| !is_empty(range));
         for (i, (range, patch)) in ranges.iter().zip(patches).enumerate() {
             if is_empty(range) {
-                let told = session.report.ranges.get(i).map(|told| (told.from, told.to));
-                let (from, to) = told.unwrap_or((range.from, range.to));
-                session.report.warn(format!("no picture begins in {from}..{to}: nothing of it is kept"));
                 continue;
             }
             session.patch = patch;
@@ -217,5 +235,13 @@ impl Smart {
         }
         session.report.duration = session.placed.length();
         Ok(())
+    }
+}
+
+/// How like the source's the pictures of a span are that begin then.
+fn tell_quality(spans: &mut [ReportSpan], (stream, range, from): (usize, usize, Timestamp), psnr: f64) {
+    let is_it = |span: &&mut ReportSpan| (span.stream, span.range, span.from) == (stream, range, from);
+    if let Some(span) = spans.iter_mut().find(is_it) {
+        span.psnr = Some(psnr).filter(|psnr| psnr.is_finite());
     }
 }

@@ -13,7 +13,7 @@ use super::seam::Encoded;
 use crate::{
     Error, ErrorKind, Result,
     av::{muxer::Muxer, packet::Packet, stream::Stream},
-    bitstream::{Avc, Framing, Hevc, Renumber, h264, hevc},
+    bitstream::{Avc, Framing, Hevc, Renumber, h264, hevc, mpeg4},
 };
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ pub(super) enum Fit {
     Nal(Box<FitNal>),
     /// What is needed lies in the packets; of the source this, if not there.
     InPackets(Bytes),
+    /// There is one configuration for all: the encoder's is the source's.
+    Same(Bytes),
 }
 
 impl Fit {
@@ -31,6 +33,7 @@ impl Fit {
             "mpeg1video" | "mpeg2video" | "mpeg4" => {
                 Self::InPackets(Bytes::copy_from_slice(stream.extradata()))
             }
+            "ffv1" => Self::Same(Bytes::copy_from_slice(stream.extradata())),
             _ => Self::InPackets(Bytes::new()),
         })
     }
@@ -39,7 +42,12 @@ impl Fit {
     pub(super) fn packets(&mut self, made: Encoded) -> Result<Vec<Packet>> {
         match self {
             Self::Nal(fit) => fit.packets(made),
-            Self::InPackets(_) => Ok(made.packets),
+            Self::Same(configuration) if made.configuration != *configuration => {
+                let what = "the encoder does not make what the source's one configuration tells of";
+                Err(Error::unsupported(what))
+            }
+            Self::Same(_) => Ok(made.packets),
+            Self::InPackets(headers) => made.packets.into_iter().map(|own| delayed(headers, own)).collect(),
         }
     }
 
@@ -47,7 +55,7 @@ impl Fit {
     pub(super) fn configuration(&self) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Nal(fit) => fit.configuration(),
-            Self::InPackets(_) => Ok(None),
+            Self::InPackets(_) | Self::Same(_) => Ok(None),
         }
     }
 
@@ -56,7 +64,17 @@ impl Fit {
         match self {
             Self::Nal(fit) => fit.front(),
             Self::InPackets(headers) => Ok(headers.clone()),
+            Self::Same(_) => Ok(Bytes::new()),
         }
+    }
+}
+
+/// A packet of MPEG-4 part 2 whose headers let pictures wait, where the source's do: `headers`, if it is that.
+fn delayed(headers: &[u8], packet: Packet) -> Result<Packet> {
+    let waits = !headers.is_empty() && !mpeg4::is_low_delay(headers);
+    match mpeg4::with_delay(packet.data()).filter(|_| waits) {
+        Some(changed) => packet.with_data(&changed),
+        None => Ok(packet),
     }
 }
 

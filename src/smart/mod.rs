@@ -9,3 +9,4 @@ mod seam;
 mod window;
 
 pub use cut::{cut, cut_to};
+pub use plan::CutPlan;

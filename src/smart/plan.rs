@@ -1,7 +1,73 @@
 //! What becomes of each range, before anything is done.
 
-use super::window::{Pictures, Splice};
-use crate::{Control, Error, Media, Result, StreamKind, TimeRange, time::Timestamp};
+use super::{
+    coder::Coder,
+    window::{Pictures, Splice},
+};
+use crate::{
+    Control, Cut, Error, Media, Report, Result, StreamKind, TimeRange, edit,
+    job::{ReportRange, ReportSpan, Way},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+/// What a smart cut would do, and what that costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CutPlan {
+    /// The ranges, and from which picture to which each goes.
+    pub ranges: Vec<ReportRange>,
+    /// What is copied and what is encoded anew, in the order of the streams and the ranges.
+    pub spans: Vec<ReportSpan>,
+    /// Pictures that are decoded for those that are encoded.
+    pub frames_decoded: u64,
+    /// Pictures that are encoded.
+    pub frames_encoded: u64,
+    /// What would be told of the ranges.
+    pub warnings: Vec<String>,
+}
+
+impl Cut {
+    /// What a smart cut of this media would copy and encode, why, and what it costs, without doing it. Of the payload,
+    /// what lies around the borders of the ranges is read, as far as to the next keyframe.
+    ///
+    /// ```no_run
+    /// use avrope::{Control, Cut, Media, Source, TimeRange};
+    /// let media = Media::open(Source::open("talk.mp4")?)?;
+    /// let plan = Cut::new().keep(TimeRange::secs(31.0, 41.5)?).plan(&media, &Control::default())?;
+    /// println!("{} pictures are encoded anew", plan.frames_encoded);
+    /// # Ok::<(), avrope::Error>(())
+    /// ```
+    ///
+    /// Errors: as [`cut`](crate::cut()) in mode `smart`, but for what only encoding shows.
+    pub fn plan(&self, media: &Media, control: &Control) -> Result<CutPlan> {
+        let planned = || {
+            let mut report = Report::default();
+            let asked = edit::ranges(media, self, &mut report)?;
+            let plan = Plan::of(media, &asked, control)?;
+            for video in plan.videos.iter().filter(|video| video.encodes()) {
+                if let Some(stream) = media.streams().get(video.stream) {
+                    Coder::of(stream).map_err(|e| e.in_stream(video.stream))?;
+                }
+            }
+            plan.tell(&mut report);
+            let sum = |count: fn(&Splice) -> usize| {
+                let splices = plan.videos.iter().flat_map(|video| &video.splices).flatten();
+                splices.map(|splice| count(splice) as u64).fold(0, u64::saturating_add)
+            };
+            Ok(CutPlan {
+                ranges: report.ranges,
+                spans: report.spans,
+                frames_decoded: sum(|splice| splice.head.decodes().saturating_add(splice.tail.decodes())),
+                frames_encoded: sum(|splice| {
+                    splice.head.pictures.len().saturating_add(splice.tail.pictures.len())
+                }),
+                warnings: report.warnings,
+            })
+        };
+        planned().map_err(|e: Error| e.named(media.source().name()))
+    }
+}
 
 /// A stream of pictures, and what becomes of each range of it; None where it shows nothing.
 pub(super) struct Video {
@@ -17,17 +83,22 @@ pub(super) struct Plan {
     pub videos: Vec<Video>,
 }
 
+/// The streams of pictures that play; the others are cut at the pictures of the first one.
+pub(super) fn videos(media: &Media) -> Vec<usize> {
+    let plays = |i: &usize| {
+        let stream = media.streams().get(*i);
+        stream.is_some_and(|s| s.kind() == StreamKind::Video && !s.is_picture() && !s.is_hidden())
+    };
+    let mut streams: Vec<usize> = (0..media.streams().len()).filter(plays).collect();
+    if let Some(primary) = media.primary(&streams) {
+        streams.sort_by_key(|stream| *stream != primary);
+    }
+    streams
+}
+
 impl Plan {
     pub(super) fn of(media: &Media, asked: &[TimeRange], control: &Control) -> Result<Self> {
-        let plays = |i: &usize| {
-            let stream = media.streams().get(*i);
-            stream.is_some_and(|s| s.kind() == StreamKind::Video && !s.is_picture() && !s.is_hidden())
-        };
-        let mut streams: Vec<usize> = (0..media.streams().len()).filter(plays).collect();
-        // The others are cut at the pictures of the first one.
-        if let Some(primary) = media.primary(&streams) {
-            streams.sort_by_key(|stream| *stream != primary);
-        }
+        let streams = videos(media);
         let mut ranges = asked.to_vec();
         let mut videos = Vec::new();
         for (i, stream) in streams.into_iter().enumerate() {
@@ -60,6 +131,66 @@ impl Plan {
             .advise("use mode edit or keyframe, which cut sound as exactly as its container can"));
         }
         Ok(Self { ranges, videos })
+    }
+}
+
+impl Plan {
+    /// What becomes of the ranges.
+    pub(super) fn tell(&self, report: &mut Report) {
+        for (told, range) in report.ranges.iter_mut().zip(&self.ranges) {
+            (told.actual_from, told.actual_to) = (range.from, range.to);
+            if range.from >= range.to {
+                let (from, to) = (told.from, told.to);
+                report.warnings.push(format!("no picture begins in {from}..{to}: nothing of it is kept"));
+            }
+        }
+        for video in &self.videos {
+            let all = video.splices.iter().zip(&self.ranges).enumerate();
+            report
+                .spans
+                .extend(all.flat_map(|(number, (splice, range))| video.spans(number, splice, *range)));
+        }
+    }
+}
+
+impl Video {
+    /// Whether something of it is encoded anew.
+    pub(super) fn encodes(&self) -> bool {
+        let all = self.splices.iter().flatten();
+        all.flat_map(|splice| [&splice.head, &splice.tail]).any(|what| !what.pictures.is_empty())
+    }
+
+    /// What goes which way in a range.
+    fn spans(&self, number: usize, splice: &Option<Splice>, range: TimeRange) -> Vec<ReportSpan> {
+        let Some(splice) = splice else { return Vec::new() };
+        let on_clock = |ticks: i64| splice.on_clock(ticks).unwrap_or(range.from);
+        let span = |from, to, way| {
+            let (stream, range) = (self.stream, number);
+            ReportSpan { stream, range, from, to, way, pictures: None, why: None, psnr: None }
+        };
+        let mut spans = Vec::new();
+        let first = |what: &super::window::Stretched| what.pictures.first().map(|(pts, _)| *pts);
+        let (head, tail) = (first(&splice.head), first(&splice.tail));
+        let key = splice.copied.map(|(pts, _)| pts);
+        if let Some(head) = head {
+            let mut of = span(on_clock(head), key.map_or(range.to, on_clock), Way::Encoded);
+            of.pictures = Some(splice.head.pictures.len() as u64);
+            of.why = Some(match key {
+                Some(_) => "in front of the first picture that a copy may begin at".into(),
+                None => "a copy may begin at no picture of the range".into(),
+            });
+            spans.push(of);
+        }
+        if let Some(key) = key {
+            spans.push(span(on_clock(key), tail.map_or(range.to, on_clock), Way::Copied));
+        }
+        if let Some(tail) = tail {
+            let mut of = span(on_clock(tail), range.to, Way::Encoded);
+            of.pictures = Some(splice.tail.pictures.len() as u64);
+            of.why = Some("what they are decoded with is shown behind the range's end".into());
+            spans.push(of);
+        }
+        spans
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         stream::Stream,
     },
     media::Item,
-    time::Rational,
+    time::{Rational, Timestamp},
     verify::{difference, psnr},
 };
 use std::{
@@ -31,6 +31,8 @@ const LEAST: f64 = 38.0;
 
 /// What became of pictures that were encoded anew.
 pub(super) struct Encoded {
+    /// When the first one is shown, on the source's clock.
+    pub from: Timestamp,
     /// In the order of decoding, which is that of showing; their pts are the source's.
     pub packets: Vec<Packet>,
     /// What the encoder says of itself: parameter sets, where they do not lie in the packets.
@@ -199,7 +201,10 @@ impl<'a> Seam<'a> {
             return Err(Error::unsupported(what).in_stream(self.pictures.stream));
         }
         let configuration = self.configuration()?;
+        let first = self.what.pictures.first().map_or(0, |(pts, _)| *pts);
+        let shown = self.pictures.span.shown_at(first, self.pictures.base);
         Ok(Encoded {
+            from: shown.minus(self.pictures.media.start()),
             packets: self.packets,
             configuration,
             psnr: self.worst,

@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Pictures behind a border that are looked at: more than any codec shows in another order than they are decoded in.
 const BEHIND: usize = 64;
 
+/// So few pictures behind a recovery point are encoded anew: of less, FFmpeg's decoder does not show all.
+const FEW: i64 = 16;
+
 /// A coded picture, as it comes in the order of decoding.
 #[derive(Clone, Copy, Debug)]
 struct Coded {
@@ -62,6 +65,8 @@ pub(super) struct Splice {
     /// When the first picture is shown, and when what is behind the last one would be: in ticks of the stream.
     pub from: i64,
     pub to: i64,
+    /// What of the stream is shown when, and where the media's clock begins.
+    clock: Option<(Span, Rational, Timestamp)>,
     /// Whether they are pictures' own times; else the range begins or ends where none does.
     pub is_from_picture: bool,
     pub is_to_picture: bool,
@@ -79,7 +84,20 @@ pub(super) struct Splice {
     pub tail: Stretched,
 }
 
+impl Stretched {
+    /// How many pictures are decoded.
+    pub(super) fn decodes(&self) -> usize {
+        if self.pictures.is_empty() { 0 } else { self.decoded }
+    }
+}
+
 impl Splice {
+    /// When ticks of the stream are, on the source's presentation clock.
+    pub(super) fn on_clock(&self, ticks: i64) -> Option<Timestamp> {
+        let (span, base, start) = self.clock?;
+        Some(span.shown_at(ticks, base).minus(start))
+    }
+
     /// When the first picture is shown.
     pub(super) fn first(&self) -> i64 {
         let encoded = self.head.pictures.first().map(|(pts, _)| *pts);
@@ -159,7 +177,8 @@ impl<'a> Pictures<'a> {
     pub(super) fn splice(&self, may_be_first: bool) -> Result<Option<Splice>> {
         let from = self.span.media;
         let to = self.span.media_at(self.span.shown_end(), self.base);
-        let mut splice = Splice { from, to, ..Splice::default() };
+        let clock = Some((self.span, self.base, self.media.start()));
+        let mut splice = Splice { from, to, clock, ..Splice::default() };
         let front = self.look(from, Side::Front { from, to, may_be_first })?;
         let begins = front.coded.iter().map(|coded| coded.pts).filter(|pts| *pts >= from && *pts < to).min();
         let Some(begins) = begins else { return Ok(None) };
@@ -327,7 +346,11 @@ impl Window {
                 let is_there = |other: &Coded| (from..coded.pts).contains(&other.pts);
                 let may_begin = match coded.entry {
                     None => false,
-                    Some(Entry::First) => may_be_first && !self.coded.iter().any(is_there),
+                    Some(Entry::First) => {
+                        let behind = to.saturating_sub(coded.pts);
+                        let is_long = behind.checked_div(coded.lasts.max(1)) >= Some(FEW);
+                        may_be_first && is_long && !self.coded.iter().any(is_there)
+                    }
                     Some(Entry::Anywhere | Entry::WithoutLeading) => true,
                 };
                 self.first = Some(place).filter(|_| may_begin && coded.pts >= from && coded.pts < to);

@@ -23,31 +23,40 @@ enum Wrapping {
 }
 
 /// Tells the coded pictures of a stream apart.
-pub(super) struct Coded(Wrapping);
+pub(super) struct Coded {
+    wrapping: Wrapping,
+    /// The last packet's: one that shows again what came before is known by what it follows.
+    last: u64,
+}
 
 impl Coded {
     pub(super) fn of(stream: &Stream) -> Self {
         let codec = stream.codec();
         let framing = Framing::of(&codec, stream.extradata());
-        Self(match codec.as_str() {
+        let wrapping = match codec.as_str() {
             "h264" => Wrapping::Nal { framing, hevc: false },
             "hevc" => Wrapping::Nal { framing, hevc: true },
             "mpeg1video" | "mpeg2video" => Wrapping::StartCode(0x00),
             "mpeg4" => Wrapping::StartCode(0xB6),
             "av1" => Wrapping::Obu,
             _ => Wrapping::Whole,
-        })
+        };
+        Self::with(wrapping)
+    }
+
+    fn with(wrapping: Wrapping) -> Self {
+        Self { wrapping, last: 0 }
     }
 
     /// A number for the coded picture in a packet; 0 if there is none in it.
-    pub(super) fn hash(&self, packet: &[u8]) -> u64 {
+    pub(super) fn hash(&mut self, packet: &[u8]) -> u64 {
         let mut hash = Hash::default();
         let mut is_empty = true;
         let mut add = |bytes: &[u8]| {
             is_empty = false;
             hash.add(bytes);
         };
-        match self.0 {
+        match self.wrapping {
             Wrapping::Nal { framing, hevc } => {
                 framing.units(packet).filter(|unit| is_slice(unit, hevc)).for_each(add);
             }
@@ -56,10 +65,18 @@ impl Coded {
                 let picture = packet.get(begins..).unwrap_or_default();
                 add(without_zeros(picture));
             }
-            Wrapping::Obu => obus(packet).filter(Obu::is_of_frame).for_each(|obu| add(obu.payload)),
+            Wrapping::Obu => {
+                obus(packet).filter(Obu::is_of_frame).for_each(|obu| add(obu.payload));
+                // show_existing_frame is the first bit (5.9.2).
+                let shows = |obu: Obu| obu.kind == Obu::FRAME_HEADER && obu.payload.first() >= Some(&0x80);
+                if obus(packet).any(shows) {
+                    add(&self.last.to_be_bytes());
+                }
+            }
             Wrapping::Whole => add(packet),
         }
-        if is_empty { 0 } else { hash.end().max(1) }
+        self.last = if is_empty { 0 } else { hash.end().max(1) };
+        self.last
     }
 }
 
@@ -75,8 +92,8 @@ mod tests {
 
     #[test]
     fn one_picture_is_one_in_every_wrapping() {
-        let by_length = Coded(Wrapping::Nal { framing: Framing::Lengths(4), hevc: false });
-        let by_code = Coded(Wrapping::Nal { framing: Framing::StartCodes, hevc: false });
+        let mut by_length = Coded::with(Wrapping::Nal { framing: Framing::Lengths(4), hevc: false });
+        let mut by_code = Coded::with(Wrapping::Nal { framing: Framing::StartCodes, hevc: false });
         let stored = [&[0, 0, 0, 3, 0x65, 7, 8][..], &[0, 0, 0, 2, 6, 9], &[0, 0, 0, 2, 0x41, 5]].concat();
         let sent = [
             &[0, 0, 0, 1, 9, 0x10][..],
@@ -93,11 +110,11 @@ mod tests {
 
     #[test]
     fn headers_of_a_sequence_are_no_picture() {
-        let mpeg = Coded(Wrapping::StartCode(0));
+        let mut mpeg = Coded::with(Wrapping::StartCode(0));
         let bare = [0, 0, 1, 0, 1, 2, 3];
         let headed = [&[0, 0, 1, 0xB3, 9, 9][..], &bare, &[0, 0]].concat();
         assert_eq!(mpeg.hash(&bare), mpeg.hash(&headed));
-        let av1 = Coded(Wrapping::Obu);
+        let mut av1 = Coded::with(Wrapping::Obu);
         // A temporal delimiter, a sequence header; the same frame without a length.
         let sent = [0x12, 0, 0x0A, 1, 5, 0x32, 2, 8, 9];
         let stored = [0x30, 8, 9];
@@ -114,7 +131,7 @@ mod tests {
             Wrapping::Whole,
         ] {
             for bytes in [&[][..], &[0xFF; 40], &[0; 40], &[0, 0, 1], &[0x7A, 0xFF, 0xFF, 0xFF]] {
-                Coded(coded).hash(bytes);
+                Coded::with(coded).hash(bytes);
             }
         }
     }

@@ -5,7 +5,10 @@ use crate::{
     values::{self, limit, numbers, range, seconds},
 };
 use avrope::{CutMode, Strip, TimeRange, Timestamp, control::Limits};
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{
+    ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::ArgPredicate,
+    error::ErrorKind,
+};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -173,14 +176,19 @@ pub struct Verify {
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("range").args(["from", "to", "keep"]).required(true).multiple(true))]
+// A plan goes to standard output.
+#[command(mut_arg("output", |arg| arg.required(false).required_unless_present("plan").default_value_if("plan", ArgPredicate::IsPresent, "-")))]
 pub struct Cut {
     /// A media file; '-' is standard input
     pub input: PathBuf,
     #[command(flatten)]
     pub ranges: Ranges,
-    /// How the cut meets its range [default: edit where the container can, else keyframe]
+    /// How the cut meets its range [default: smart where that can be done, else encode]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
+    /// Say what would be copied and what encoded anew, why, and what it costs, and do nothing
+    #[arg(long, conflicts_with = "mode")]
+    pub plan: bool,
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
@@ -355,7 +363,8 @@ impl Cli {
         if dashes > 1 {
             refuse("standard input ('-') can be one input, not several");
         }
-        if cli.command.common().json && cli.command.output().is_some_and(is_dash) {
+        let is_plan = matches!(&cli.command, Command::Cut(Cut { plan: true, .. }));
+        if cli.command.common().json && cli.command.output().is_some_and(is_dash) && !is_plan {
             refuse("'--json' and '-o -' both want standard output; name a file for the result");
         }
         if cli.command.is_synced() && cli.command.output().is_some_and(is_dash) {

@@ -7,19 +7,21 @@ use crate::{
     text,
 };
 use avrope::{
-    Control, Cut, Join, Media, Remux, Report, Source,
+    Control, Cut, CutMode, Join, Media, Remux, Report, Source,
+    report::Way,
     transcode::{Transcoder, Transition},
 };
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let inputs = std::slice::from_ref(&args.input);
-    let to = Destination::new(&args.output, inputs)?;
     let mut settings = args.ranges.list().into_iter().fold(Cut::new(), Cut::keep);
-    settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
-    if let Some(mode) = args.mode.map(args::Mode::get) {
-        settings = settings.mode(mode);
+    if args.plan {
+        return plan(args, &settings, control);
     }
+    let to = Destination::new(&args.output, inputs)?;
+    settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
+    settings = settings.mode(args.mode.map_or(CutMode::Exact, args::Mode::get));
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
     }
@@ -30,6 +32,36 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let report = to.run(&control, |sink| avrope::cut_to(&media, &settings, sink, &control))?;
     drop(bar);
     tell(&report, &args.output, &args.common)
+}
+
+/// Says what a cut would copy and encode.
+fn plan(args: &args::Cut, settings: &Cut, control: &Control) -> Outcome {
+    let bar = Bar::new(&args.common);
+    let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
+    let media = Media::open_with(source, control)?;
+    let plan = settings.plan(&media, control)?;
+    drop(bar);
+    if args.common.json {
+        return inout::print_json(&plan);
+    }
+    let mut words = String::new();
+    for span in &plan.spans {
+        let (from, to) = (text::time(span.from), text::time(span.to));
+        let way = if span.way == Way::Copied { "copied" } else { "encoded" };
+        words += &format!("range {}, stream {}: {from} to {to} {way}", span.range + 1, span.stream);
+        if let Some(pictures) = span.pictures {
+            words += &format!(", {pictures} {}", if pictures == 1 { "picture" } else { "pictures" });
+        }
+        if let Some(why) = &span.why {
+            words += &format!(": {why}");
+        }
+        words.push('\n');
+    }
+    words += &format!("{} pictures decoded, {} encoded\n", plan.frames_decoded, plan.frames_encoded);
+    for warning in &plan.warnings {
+        words += &format!("warning: {warning}\n");
+    }
+    inout::print(&words)
 }
 
 pub fn join(args: &args::Join, control: &Control) -> Outcome {
