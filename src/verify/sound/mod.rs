@@ -2,10 +2,11 @@
 
 mod align;
 mod heard;
+mod judge;
+mod line;
 
 use super::{
     beside::beside,
-    fault::{Fault, FaultKind},
     result::{Sound, SoundSpan, SoundState},
     spans::Placed,
 };
@@ -16,6 +17,7 @@ use crate::{
 use align::{Excerpt, SILENCE};
 use crossbeam_channel::Receiver;
 use heard::{Piece, Sounds};
+use line::Line;
 
 /// Pieces that wait between a decoder and their comparison.
 const WAITING: usize = 16;
@@ -66,101 +68,6 @@ pub(super) fn compare(
         |control, to| Sounds { media: output.0, stream: output.1, ranges: &all, control, to }.run(),
         |from_source, from_output| Comparison::new(told, from_source, from_output).run(ranges, control),
     )
-}
-
-/// Sound as it comes, from the last sample on that is still needed.
-struct Line<'a> {
-    from: &'a Receiver<Result<Piece>>,
-    /// What comes next, and is not in the line yet.
-    next: Option<Piece>,
-    is_over: bool,
-    at: i64,
-    channels: usize,
-    rate: u32,
-    samples: Vec<f32>,
-    /// The first sample and the one behind the last.
-    extent: Option<(i64, i64)>,
-}
-
-impl<'a> Line<'a> {
-    fn new(from: &'a Receiver<Result<Piece>>) -> Self {
-        Self {
-            from,
-            next: None,
-            is_over: false,
-            at: 0,
-            channels: 0,
-            rate: 0,
-            samples: Vec::new(),
-            extent: None,
-        }
-    }
-
-    fn look(&mut self) -> Result<()> {
-        if self.next.is_none() && !self.is_over {
-            match self.from.recv() {
-                Ok(piece) => self.next = Some(piece?),
-                Err(_) => self.is_over = true,
-            }
-        }
-        if let Some(piece) = self.next.as_ref().filter(|_| self.channels == 0) {
-            (self.channels, self.rate) = (piece.channels, piece.rate);
-        }
-        Ok(())
-    }
-
-    fn end(&self) -> i64 {
-        let count = self.samples.len().checked_div(self.channels).unwrap_or(0);
-        self.at.saturating_add(i64::try_from(count).unwrap_or(i64::MAX))
-    }
-
-    /// Takes all up to a sample; silence where nothing is. Pieces of another rate or other channels are left out.
-    fn fill(&mut self, to: i64) -> Result<()> {
-        loop {
-            self.look()?;
-            let Some(piece) = self.next.as_ref() else { return Ok(()) };
-            if (piece.channels, piece.rate) != (self.channels, self.rate) {
-                self.next = None;
-                continue;
-            }
-            let end = self.end();
-            if piece.at > end {
-                // A gap, as far as it is needed.
-                let silent = usize::try_from(piece.at.min(to).saturating_sub(end)).unwrap_or(0);
-                let len = self.samples.len().saturating_add(silent.saturating_mul(self.channels));
-                self.samples.resize(len, 0.0);
-            }
-            if self.end() >= to {
-                return Ok(());
-            }
-            let Some(piece) = self.next.take() else { return Ok(()) };
-            // What was there already is not heard twice.
-            let again =
-                usize::try_from(end.saturating_sub(piece.at)).unwrap_or(0).saturating_mul(self.channels);
-            self.samples.extend(piece.samples.iter().skip(again));
-            let (from, to) = (piece.at, self.end());
-            self.extent =
-                Some(self.extent.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
-        }
-    }
-
-    fn forget(&mut self, before: i64) {
-        let count = usize::try_from(before.saturating_sub(self.at)).unwrap_or(0);
-        let count = count.min(self.samples.len().checked_div(self.channels).unwrap_or(0));
-        self.samples.drain(..count.saturating_mul(self.channels));
-        self.at = self.at.saturating_add(i64::try_from(count).unwrap_or(0));
-    }
-
-    /// Goes to what comes next, whatever lies between.
-    fn leap(&mut self) {
-        let end = self.end();
-        self.samples.clear();
-        self.at = self.next.as_ref().map_or(end, |piece| piece.at.max(end));
-    }
-
-    fn all(&self) -> Excerpt<'_> {
-        Excerpt { at: self.at, channels: self.channels, samples: &self.samples }
-    }
 }
 
 struct Comparison<'a> {
@@ -353,85 +260,3 @@ fn holes_in(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64, block: i64) -> V
     holes.retain(|(from, to)| to.saturating_sub(*from) >= block.saturating_mul(HOLE));
     holes
 }
-
-impl Compared {
-    /// What is wrong with it, where the pictures (if there are any) are so much later than asked. `is_exact`: the
-    /// container says to the sample what is heard.
-    pub(super) fn judge(
-        self,
-        late: Option<Timestamp>,
-        asked: Asked,
-        is_exact: bool,
-        faults: &mut Vec<Fault>,
-    ) -> Sound {
-        let track = self.told.output_stream;
-        let mut add = |kind: FaultKind, (at, until): (Timestamp, Timestamp)| {
-            faults.push(Fault { kind, at: Some(at), until: Some(until), source: None });
-        };
-        if let Some((expected, found)) = self.form {
-            add(FaultKind::SoundForm { track, expected, found }, (Timestamp::ZERO, Timestamp::ZERO));
-            return self.told;
-        }
-        // Without pictures, only what is exact has to begin at 0.
-        let first = self.lags.first().map_or(Timestamp::ZERO, |(_, _, lag)| *lag);
-        let late = late.unwrap_or(if is_exact { Timestamp::ZERO } else { first });
-        let mut wrong: Option<(Timestamp, Timestamp, Timestamp)> = None;
-        for (_, at, lag) in &self.lags {
-            let by = lag.minus(late);
-            let is_wrong = by.nanos().saturating_abs() > asked.lag.nanos();
-            match &mut wrong {
-                Some((_, until, furthest)) if is_wrong => {
-                    *until = *at;
-                    *furthest = if by.nanos().abs() > furthest.nanos().abs() { by } else { *furthest };
-                }
-                None if is_wrong => wrong = Some((*at, *at, by)),
-                Some((from, until, by)) => {
-                    add(FaultKind::SoundLate { track, by: *by }, (*from, *until));
-                    wrong = None;
-                }
-                None => {}
-            }
-        }
-        if let Some((from, until, by)) = wrong {
-            add(FaultKind::SoundLate { track, by }, (from, until));
-        }
-        for (from, until) in &self.holes {
-            add(FaultKind::SoundHole { track }, (*from, *until));
-        }
-        let poor = |span: &&SoundSpan| {
-            // Of a few samples nothing can be told.
-            let is_long = span.until.minus(span.from) >= SHORT;
-            is_long && span.state == SoundState::Near && span.si_sdr.is_none_or(|sdr| sdr < asked.si_sdr)
-        };
-        let poor: Vec<&SoundSpan> = self.told.spans.iter().filter(poor).collect();
-        if let (Some(first), Some(last)) = (poor.first(), poor.last()) {
-            let least = poor.iter().filter_map(|span| span.si_sdr).fold(f64::INFINITY, f64::min);
-            let kind = FaultKind::SoundPoor {
-                track,
-                si_sdr: Some(least).filter(|l| l.is_finite()),
-                required: asked.si_sdr,
-            };
-            add(kind, (first.from, last.until));
-        }
-        let base = i32::try_from(self.rate).ok().and_then(|rate| Rational::new(1, rate));
-        let time = |samples: i64| base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(samples, base));
-        let mut told = self.told;
-        let length = |extent: Option<(i64, i64)>| extent.map_or(0, |(from, to)| to.saturating_sub(from));
-        let [expected, found] = self.lengths.map(length);
-        (told.expected, told.found) =
-            (u64::try_from(expected).unwrap_or(0), u64::try_from(found).unwrap_or(0));
-        let off = time(found.saturating_sub(expected));
-        // Packets of other containers begin and end where they do.
-        let allowed = if is_exact { asked.lag } else { PACKETS };
-        if off.nanos().saturating_abs() > allowed.nanos() {
-            let end = time(self.lengths.get(1).copied().flatten().map_or(0, |(_, end)| end));
-            add(FaultKind::SoundLength { track, by: off }, (end, end));
-        }
-        told
-    }
-}
-
-/// Stretches that are judged by how near they are.
-const SHORT: Timestamp = Timestamp::from_nanos(200_000_000);
-/// What sound may be longer or shorter where only whole packets are heard: a few of them.
-const PACKETS: Timestamp = Timestamp::from_nanos(90_000_000);
