@@ -154,6 +154,8 @@ pub enum FaultKind {
     SoundLate {
         /// The stream's number in the output.
         track: usize,
+        /// The number of the range, from 0 on.
+        range: usize,
         /// How much later than the picture it is; less than 0: earlier.
         by: Timestamp,
     },
@@ -372,10 +374,11 @@ impl fmt::Display for FaultKind {
             Self::SoundForm { track, expected, found } => {
                 write!(f, "stream {track}: sound of another form: {expected} expected, {found} found")
             }
-            Self::SoundLate { track, by } if *by < Timestamp::ZERO => {
-                write!(f, "stream {track}: sound comes {} early", Millis(Timestamp::ZERO.minus(*by)))
+            Self::SoundLate { track, range, by } => {
+                let way = if *by < Timestamp::ZERO { "early" } else { "late" };
+                let off = Millis(Timestamp::from_nanos(by.nanos().saturating_abs()));
+                write!(f, "stream {track}: sound of range {} comes {off} {way}", range.saturating_add(1))
             }
-            Self::SoundLate { track, by } => write!(f, "stream {track}: sound comes {} late", Millis(*by)),
             Self::SoundHole { track } => write!(f, "stream {track}: silence where the source has sound"),
             Self::SoundPoor { track, si_sdr, required } => {
                 let found = si_sdr.map_or("nothing of it".into(), |sdr| format!("down to {sdr:.1} dB"));

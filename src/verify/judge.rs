@@ -3,6 +3,7 @@
 
 use super::{
     fault::{Fault, FaultKind},
+    lateness::Lateness,
     result::{PictureSpan, PictureState, Pictures, Recoded},
 };
 use crate::time::Timestamp;
@@ -116,6 +117,16 @@ pub(super) struct Judge {
     /// What ranges miss at their beginning and have too much at their end, or the other way round: by fault.
     heads: Vec<(usize, usize)>,
     tails: Vec<(usize, usize)>,
+    lateness: Lateness,
+}
+
+/// What all pictures come to.
+pub(super) struct Judged {
+    pub told: Pictures,
+    pub faults: Vec<Fault>,
+    /// Faults beyond those.
+    pub more: u64,
+    pub lateness: Lateness,
 }
 
 impl Judge {
@@ -137,6 +148,7 @@ impl Judge {
             sum: 0.0,
             heads: Vec::new(),
             tails: Vec::new(),
+            lateness: Lateness::default(),
         }
     }
 
@@ -174,6 +186,7 @@ impl Judge {
     /// The next picture came.
     pub(super) fn right(&mut self, place: Place, due: Due, late: &mut Timestamp) {
         self.time(place, due, late);
+        self.lateness.note(place.from, *late);
         if self.pending.is_empty() {
             self.count_right(due.range);
             return;
@@ -415,14 +428,14 @@ impl Judge {
     }
 
     /// All has come: what is wrong.
-    pub(super) fn end(mut self) -> (Pictures, Vec<Fault>, u64) {
+    pub(super) fn end(mut self) -> Judged {
         self.settle();
         self.end_run();
         self.end_times();
         self.find_shifts();
         let mut faults = self.faults;
         faults.sort_by_key(|fault| fault.at.unwrap_or(Timestamp::MAX));
-        (self.told, faults, self.more)
+        Judged { told: self.told, faults, more: self.more, lateness: self.lateness }
     }
 
     /// A range that lacks as many pictures at one end as it has too many at the other is in the wrong place.

@@ -30,6 +30,21 @@
 //! each other, range after range, at the times that they have in the source, moved so that each range follows the one
 //! before it and the first begins at 0. Where the container has no edit list, the whole may begin later
 //! ([`Pictures::late`]).
+//!
+//! # What sound may be off
+//!
+//! The sound of each range is held against the pictures of that range, so what it is off can't add up.
+//!
+//! | | the first range | each other one | length |
+//! |---|---|---|---|
+//! | PCM and FLAC | 1 ms | 1 ms | 1 ms |
+//! | others in MP4 and MOV | 1 ms | half a frame of sound | 1 ms; of several ranges half a frame |
+//! | others elsewhere | 1 ms (AVI: half a frame) | half a frame of sound | 90 ms |
+//!
+//! Where a container's ticks are longer than half a millisecond, 1 ms is two of them. Samples of PCM and FLAC can be
+//! cut anywhere, and an edit list cuts one range to the sample; what is copied in frames, such as AAC and MP3, comes at
+//! frames of the output behind a seam, and half of one (10.7 ms of AAC at 48 kHz) is as near as that can be.
+//! [`Verify::max_lag`] asks for the same in all of them.
 
 mod beside;
 mod coded;
@@ -37,6 +52,7 @@ mod compare;
 mod fault;
 mod follow;
 mod judge;
+mod lateness;
 mod outputs;
 mod pictures;
 mod result;
@@ -48,7 +64,9 @@ mod window;
 
 pub(crate) use compare::{difference, psnr};
 pub use fault::{Fault, FaultKind, SeekFault};
-pub use result::{PictureSpan, PictureState, Pictures, Recoded, Sound, SoundSpan, SoundState, Verification};
+pub use result::{
+    PictureSpan, PictureState, Pictures, Recoded, Sound, SoundRange, SoundSpan, SoundState, Verification,
+};
 
 use crate::{
     Control, Error, Media, Result, TimeRange,
@@ -58,6 +76,8 @@ use crate::{
     },
     time::Timestamp,
 };
+use judge::Judged;
+use lateness::Lateness;
 use pictures::{Asked, Pair};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, time::Duration};
@@ -78,14 +98,20 @@ pub struct Verify {
     tolerance: Option<Duration>,
     max_seeks: usize,
     min_si_sdr: f64,
-    #[serde(with = "crate::time::seconds")]
-    max_lag: Duration,
+    #[serde(with = "crate::time::seconds_or_none")]
+    max_lag: Option<Duration>,
 }
 
 impl Default for Verify {
     fn default() -> Self {
-        let max_lag = Duration::from_millis(1);
-        Self { keep: Vec::new(), min_psnr: 38.0, tolerance: None, max_seeks: 200, min_si_sdr: 6.0, max_lag }
+        Self {
+            keep: Vec::new(),
+            min_psnr: 38.0,
+            tolerance: None,
+            max_seeks: 200,
+            min_si_sdr: 6.0,
+            max_lag: None,
+        }
     }
 }
 
@@ -126,11 +152,12 @@ impl Verify {
         self
     }
 
-    /// How much sound and picture may be apart, and how much longer or shorter sound may be in MP4 and MOV. Without
-    /// it 1 ms.
+    /// How much sound and picture may be apart, in every range, and how much longer or shorter sound may be where it
+    /// can be cut at any sample: PCM and FLAC, and all in MP4 and MOV. Without it as above: [what sound may be
+    /// off](self#what-sound-may-be-off).
     #[must_use]
     pub fn max_lag(mut self, lag: Duration) -> Self {
-        self.max_lag = lag;
+        self.max_lag = Some(lag);
         self
     }
 
@@ -179,6 +206,7 @@ impl Verify {
                 |(a, b): &(usize, usize)| sound::compare((source, *a), (output, *b), &placed, control);
             log::ours(|| tracks.iter().map(compare).collect())
         };
+        let mut lateness = Lateness::default();
         let compared = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("avrope sounds".into());
             let sounds =
@@ -186,31 +214,27 @@ impl Verify {
             match (moving(source), moving(output)) {
                 (Some(of_source), Some(of_output)) => {
                     let pair = Pair { source: (source, of_source), output: (output, of_output) };
-                    let (told, faults, more) = self.compare(pair, &placed, control)?;
-                    found.pictures = Some(told);
-                    found.faults.extend(faults);
-                    found.more_faults = more;
+                    let judged = self.compare(pair, &placed, control)?;
+                    found.pictures = Some(judged.told);
+                    found.faults.extend(judged.faults);
+                    found.more_faults = judged.more;
+                    lateness = judged.lateness;
                 }
                 (Some(_), None) => found.faults.push(whole(FaultKind::NoPictures)),
                 (None, _) => {}
             }
             sounds.join().unwrap_or_else(|panic| Err(Error::panicked("comparing sound", panic)))
         })?;
-        let asked = sound::Asked { si_sdr: self.min_si_sdr, lag: Timestamp::from(self.max_lag) };
-        let late = found.pictures.as_ref().map(|pictures| pictures.late);
+        let asked = sound::Asked { si_sdr: self.min_si_sdr, lag: self.max_lag.map(Timestamp::from) };
         for compared in compared {
-            found.sound.push(compared.judge(late, asked, output.is_edited(), &mut found.faults));
+            found.sound.push(compared.judge(&lateness, asked, output, &mut found.faults));
         }
+        found.faults.sort_by_key(|fault| fault.at.unwrap_or(Timestamp::MAX));
         found.holds = found.faults.is_empty() && found.more_faults == 0;
         Ok(found)
     }
 
-    fn compare(
-        &self,
-        pair: Pair<'_>,
-        ranges: &[spans::Placed],
-        control: &Control,
-    ) -> Result<(Pictures, Vec<Fault>, u64)> {
+    fn compare(&self, pair: Pair<'_>, ranges: &[spans::Placed], control: &Control) -> Result<Judged> {
         let tolerance = self.tolerance.map(Timestamp::from);
         let mut asked = Asked { psnr: self.min_psnr, tolerance, threads: 0 };
         let keys = if seeks::can_jump(pair.output.0) { self.max_seeks } else { 0 };

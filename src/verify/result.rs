@@ -118,8 +118,21 @@ pub struct Sound {
     /// The lowest SI-SDR of a second that is not equal, in decibels.
     #[serde(serialize_with = "decibels")]
     pub si_sdr_min: Option<f64>,
+    /// What is known of each range, in the order that they were asked for.
+    pub ranges: Vec<SoundRange>,
     /// What it is, second by second; those that follow each other and are equal, or silent, are one.
     pub spans: Vec<SoundSpan>,
+}
+
+/// The sound of a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SoundRange {
+    /// How much later than its pictures it is heard; less than 0: earlier. The median of its seconds, in JSON in
+    /// milliseconds; None where it is too short to tell, or silent, or nothing of it is alike. Where there are no
+    /// pictures, how much later than asked.
+    #[serde(rename = "av_offset_ms", serialize_with = "millis")]
+    pub av_offset: Option<Timestamp>,
 }
 
 /// How sound of an output came from the source's.
@@ -150,6 +163,10 @@ pub struct SoundSpan {
     /// How much of it is the source's sound, whatever its loudness, in decibels (SI-SDR); None where all of it is, or
     /// none.
     pub si_sdr: Option<f64>,
+}
+
+fn millis<S: Serializer>(value: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(|value| value.nanos() as f64 / 1e6).serialize(serializer)
 }
 
 /// JSON has no infinity.

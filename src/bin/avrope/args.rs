@@ -164,6 +164,9 @@ pub struct Verify {
     /// Times that are closer than this are the same [default: a tick of both files, 3 ms at the most]
     #[arg(long, value_name = "T", value_parser = values::length)]
     pub tolerance: Option<Duration>,
+    /// How much sound and picture may be apart [default: 1 ms; for what is copied in frames, half of one behind a seam]
+    #[arg(long, value_name = "T", value_parser = values::length)]
+    pub max_lag: Option<Duration>,
     /// Draw what was found into this file: the source's GOPs, what was copied and what encoded anew, PSNR, faults
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,

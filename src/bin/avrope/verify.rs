@@ -19,6 +19,9 @@ pub fn run(args: &args::Verify, control: &Control) -> Outcome {
     if let Some(tolerance) = args.tolerance {
         asked = asked.tolerance(tolerance);
     }
+    if let Some(lag) = args.max_lag {
+        asked = asked.max_lag(lag);
+    }
     let plot = args.plot.as_deref().map(|path| plot_to(path, args)).transpose()?;
     let bar = Bar::new(&args.common);
     let open = |path| {
@@ -98,6 +101,10 @@ fn hear(words: &mut String, sound: &Sound) {
         sound.output_stream, sound.found, sound.expected
     );
     let _ = write!(words, ", {} equal, {} not", text::seconds(equal), text::seconds(near));
+    let offsets = sound.ranges.iter().filter_map(|range| range.av_offset);
+    if let Some(furthest) = offsets.max_by_key(|offset| offset.nanos().saturating_abs()) {
+        let _ = write!(words, ", at most {:.1} ms off the pictures", furthest.nanos() as f64 / 1e6);
+    }
     if let Some(least) = sound.si_sdr_min.filter(|least| least.is_finite()) {
         let _ = write!(words, " (SI-SDR at least {least:.1} dB)");
     }

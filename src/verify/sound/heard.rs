@@ -22,6 +22,8 @@ pub(super) struct Piece {
     pub at: i64,
     pub rate: u32,
     pub channels: usize,
+    /// Samples a channel of the frame that it is of.
+    pub frame: u64,
     /// The channels' samples beside each other.
     pub samples: Vec<f32>,
 }
@@ -107,7 +109,7 @@ impl Sounds<'_> {
             let inside = |at: i64| usize::try_from(at.saturating_sub(begins)).unwrap_or(0);
             let Some((channels, samples)) = samples(frame, inside(from)..inside(to)) else { continue };
             let at = from.saturating_sub(first).saturating_add(at.ticks(sample));
-            if self.to.send(Ok(Piece { at, rate, channels, samples })).is_err() {
+            if self.to.send(Ok(Piece { at, rate, channels, frame: count.unsigned_abs(), samples })).is_err() {
                 return Placing::Unwanted;
             }
         }

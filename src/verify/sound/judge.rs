@@ -1,22 +1,23 @@
 //! What is wrong with sound, when it is known how late the pictures are.
 
-use super::{Asked, Compared};
+use super::{Asked, Compared, Stretch, rule::Rule};
 use crate::{
+    Media,
     time::{Rational, Timestamp},
     verify::{
         fault::{Fault, FaultKind},
-        result::{Sound, SoundSpan, SoundState},
+        lateness::Lateness,
+        result::{Sound, SoundRange, SoundSpan, SoundState},
     },
 };
 
 impl Compared {
-    /// What is wrong with it, where the pictures (if there are any) are so much later than asked. `is_exact`: the
-    /// container says to the sample what is heard.
+    /// What is wrong with it, held against the pictures, if there are any.
     pub(in crate::verify) fn judge(
         self,
-        late: Option<Timestamp>,
+        pictures: &Lateness,
         asked: Asked,
-        is_exact: bool,
+        output: &Media,
         faults: &mut Vec<Fault>,
     ) -> Sound {
         let track = self.told.output_stream;
@@ -27,28 +28,37 @@ impl Compared {
             add(FaultKind::SoundForm { track, expected, found }, (Timestamp::ZERO, Timestamp::ZERO));
             return self.told;
         }
+        let base = i32::try_from(self.rate).ok().and_then(|rate| Rational::new(1, rate));
+        let base = base.unwrap_or(Rational { num: 1, den: 1 });
+        let rule = Rule::new((output, track), asked.lag, (self.frame, base), self.ranges);
         // Without pictures, only what is exact has to begin at 0.
-        let first = self.lags.first().map_or(Timestamp::ZERO, |(_, _, lag)| *lag);
-        let late = late.unwrap_or(if is_exact { Timestamp::ZERO } else { first });
-        let mut wrong: Option<(Timestamp, Timestamp, Timestamp)> = None;
-        for (_, at, lag) in &self.lags {
-            let by = lag.minus(late);
-            let is_wrong = by.nanos().saturating_abs() > asked.lag.nanos();
-            match &mut wrong {
-                Some((_, until, furthest)) if is_wrong => {
-                    *until = *at;
-                    *furthest = if by.nanos().abs() > furthest.nanos().abs() { by } else { *furthest };
-                }
-                None if is_wrong => wrong = Some((*at, *at, by)),
-                Some((from, until, by)) => {
-                    add(FaultKind::SoundLate { track, by: *by }, (*from, *until));
-                    wrong = None;
-                }
-                None => {}
+        let first = self.stretches.first().map_or(Timestamp::ZERO, |stretch| stretch.lag);
+        let alone = if rule.is_edited { Timestamp::ZERO } else { first };
+        let offset = |stretch: &Stretch| {
+            if pictures.has_pictures() {
+                pictures.offset((stretch.from, stretch.until), stretch.lag)
+            } else {
+                stretch.lag.minus(alone)
             }
-        }
-        if let Some((from, until, by)) = wrong {
-            add(FaultKind::SoundLate { track, by }, (from, until));
+        };
+        let mut ranges = vec![SoundRange::default(); self.ranges];
+        for stretches in self.stretches.chunk_by(|a, b| a.range == b.range) {
+            let Some(range) = stretches.first().map(|first| first.range) else { continue };
+            let mut offsets: Vec<(&Stretch, Timestamp)> = stretches.iter().map(|s| (s, offset(s))).collect();
+            let is_wrong =
+                |(_, by): &(&Stretch, Timestamp)| by.nanos().saturating_abs() > rule.lag(range).nanos();
+            for wrong in
+                offsets.chunk_by(|a, b| is_wrong(a) == is_wrong(b)).filter(|run| run.iter().any(is_wrong))
+            {
+                let furthest = wrong.iter().map(|(_, by)| *by).max_by_key(|by| by.nanos().saturating_abs());
+                if let (Some((first, _)), Some((last, _)), Some(by)) = (wrong.first(), wrong.last(), furthest)
+                {
+                    add(FaultKind::SoundLate { track, range, by }, (first.from, last.until));
+                }
+            }
+            offsets.sort_by_key(|(_, by)| *by);
+            let median = offsets.get(offsets.len() / 2).map(|(_, by)| *by);
+            ranges.iter_mut().skip(range).take(1).for_each(|told| told.av_offset = median);
         }
         for (from, until) in &self.holes {
             add(FaultKind::SoundHole { track }, (*from, *until));
@@ -68,17 +78,15 @@ impl Compared {
             };
             add(kind, (first.from, last.until));
         }
-        let base = i32::try_from(self.rate).ok().and_then(|rate| Rational::new(1, rate));
-        let time = |samples: i64| base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(samples, base));
+        let time = |samples: i64| Timestamp::from_ticks(samples, base);
         let mut told = self.told;
+        told.ranges = ranges;
         let length = |extent: Option<(i64, i64)>| extent.map_or(0, |(from, to)| to.saturating_sub(from));
         let [expected, found] = self.lengths.map(length);
         (told.expected, told.found) =
             (u64::try_from(expected).unwrap_or(0), u64::try_from(found).unwrap_or(0));
         let off = time(found.saturating_sub(expected));
-        // Packets of other containers begin and end where they do.
-        let allowed = if is_exact { asked.lag } else { PACKETS };
-        if off.nanos().saturating_abs() > allowed.nanos() {
+        if off.nanos().saturating_abs() > rule.length().nanos() {
             let end = time(self.lengths.get(1).copied().flatten().map_or(0, |(_, end)| end));
             add(FaultKind::SoundLength { track, by: off }, (end, end));
         }
@@ -88,5 +96,3 @@ impl Compared {
 
 /// Stretches that are judged by how near they are.
 const SHORT: Timestamp = Timestamp::from_nanos(200_000_000);
-/// What sound may be longer or shorter where only whole packets are heard: a few of them.
-const PACKETS: Timestamp = Timestamp::from_nanos(90_000_000);

@@ -14,6 +14,8 @@ pub(super) struct Line<'a> {
     pub channels: usize,
     pub rate: u32,
     samples: Vec<f32>,
+    /// Samples of the longest frame that came.
+    pub frame: u64,
     /// The first sample and the one behind the last.
     pub extent: Option<(i64, i64)>,
 }
@@ -28,6 +30,7 @@ impl<'a> Line<'a> {
             channels: 0,
             rate: 0,
             samples: Vec::new(),
+            frame: 0,
             extent: None,
         }
     }
@@ -70,6 +73,7 @@ impl<'a> Line<'a> {
                 return Ok(());
             }
             let Some(piece) = self.next.take() else { return Ok(()) };
+            self.frame = self.frame.max(piece.frame);
             // What was there already is not heard twice.
             let again =
                 usize::try_from(end.saturating_sub(piece.at)).unwrap_or(0).saturating_mul(self.channels);

@@ -4,6 +4,7 @@ mod align;
 mod heard;
 mod judge;
 mod line;
+mod rule;
 
 use super::{
     beside::beside,
@@ -36,20 +37,31 @@ const HOLE: i64 = 2;
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     pub si_sdr: f64,
-    /// How much sound and picture may be apart.
-    pub lag: Timestamp,
+    /// How much sound and picture may be apart, whatever sound it is; None: as much as [`rule::Rule`] says.
+    pub lag: Option<Timestamp>,
 }
 
 /// What came of a track: what is told of it, and what is judged when it is known how late the pictures are.
 pub(super) struct Compared {
     told: Sound,
-    /// Of each stretch that can be told: the range, where it is, and how much later it is heard.
-    lags: Vec<(usize, Timestamp, Timestamp)>,
+    /// Those that can be told.
+    stretches: Vec<Stretch>,
     holes: Vec<(Timestamp, Timestamp)>,
     form: Option<(String, String)>,
     /// What the source has and what came, from sample to sample.
     lengths: [Option<(i64, i64)>; 2],
     rate: u32,
+    /// Samples of the output's longest frame.
+    frame: u64,
+    ranges: usize,
+}
+
+/// Sound of a second or so, and how much later than asked it is heard.
+struct Stretch {
+    range: usize,
+    from: Timestamp,
+    until: Timestamp,
+    lag: Timestamp,
 }
 
 /// Compares two streams of sound, each decoded on a thread of its own.
@@ -75,7 +87,7 @@ struct Comparison<'a> {
     source: Line<'a>,
     output: Line<'a>,
     lag: i64,
-    lags: Vec<(usize, Timestamp, Timestamp)>,
+    stretches: Vec<Stretch>,
     holes: Vec<(i64, i64)>,
     base: Rational,
 }
@@ -84,7 +96,7 @@ impl<'a> Comparison<'a> {
     fn new(told: Sound, source: &'a Receiver<Result<Piece>>, output: &'a Receiver<Result<Piece>>) -> Self {
         let (source, output) = (Line::new(source), Line::new(output));
         let base = Rational { num: 1, den: 1 };
-        Self { told, source, output, lag: 0, lags: Vec::new(), holes: Vec::new(), base }
+        Self { told, source, output, lag: 0, stretches: Vec::new(), holes: Vec::new(), base }
     }
 
     fn time(&self, sample: i64) -> Timestamp {
@@ -119,7 +131,16 @@ impl<'a> Comparison<'a> {
         }
         let lengths = [self.source.extent, self.output.extent];
         let holes = self.holes.iter().map(|(from, to)| (self.time(*from), self.time(*to))).collect();
-        Ok(Compared { told: self.told, lags: self.lags, holes, form, lengths, rate: self.source.rate })
+        Ok(Compared {
+            told: self.told,
+            stretches: self.stretches,
+            holes,
+            form,
+            lengths,
+            rate: self.source.rate,
+            frame: self.output.frame,
+            ranges: ranges.len(),
+        })
     }
 
     /// The stretches of a range.
@@ -206,7 +227,7 @@ impl<'a> Comparison<'a> {
         self.holes.extend(holes);
         let (from, until, lag) = (self.time(from), self.time(until), self.time(lag));
         if is_found {
-            self.lags.push((range, from, lag));
+            self.stretches.push(Stretch { range, from, until, lag });
         }
         self.span(state, (from, until), Some(lag), Some(sdr));
     }

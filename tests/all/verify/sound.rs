@@ -3,10 +3,13 @@
 use super::{GOP, SOURCE, assert_faults, assert_holds, check, range};
 use crate::common::{made_by_ffmpeg, open, save};
 use avrope::{
-    Control, Cut, CutMode, cut,
-    verify::{FaultKind, SoundState, Verification},
+    Control, Cut, CutMode, TimeRange, cut,
+    verify::{FaultKind, SoundState, Verification, Verify},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The source with 4 s of noise that is never the same.
 fn with_sound(name: &str, coding: &[&str]) -> PathBuf {
@@ -93,4 +96,94 @@ fn sound_that_is_wrong_is_named() {
         &check_heard(&heard("none.mov", "anull", &["-c:a", "pcm_s16le", "-map", "0:v"])),
         &["no_sound"],
     );
+}
+
+// ---- several ranges
+
+/// Two ranges of the source with sound, in milliseconds.
+const RANGES: [(u32, u32); 2] = [(520, 1320), (2000, 3200)];
+
+/// The two ranges behind each other, the pictures of the second behind a filter, and its sound from this millisecond
+/// on instead of where it begins.
+fn joined(name: &str, pictures: &str, sound_from: u32, coding: &[&str]) -> PathBuf {
+    let file = with_sound("source.mov", &["-c:a", "pcm_s16le"]);
+    let [(a, b), (c, d)] = RANGES;
+    let sound_to = sound_from + d - c;
+    let graph = format!(
+        "[0:v]split[v0][v1];[v0]trim={a}ms:{b}ms,setpts=PTS-STARTPTS[p0];\
+         [v1]trim={c}ms:{d}ms,setpts=PTS-STARTPTS,{pictures}[p1];[p0][p1]concat=n=2[v];\
+         [0:a]asplit[a0][a1];[a0]atrim={a}ms:{b}ms,asetpts=PTS-STARTPTS[s0];\
+         [a1]atrim={sound_from}ms:{sound_to}ms,asetpts=PTS-STARTPTS[s1];[s0][s1]concat=n=2:v=0:a=1[a]"
+    );
+    let input = ["-i", file.to_str().unwrap(), "-filter_complex", &graph, "-map", "[v]", "-map", "[a]"];
+    let x264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "10", "-bf", "0"];
+    made_by_ffmpeg(&format!("verify-joined-{name}"), &[&input[..], &x264, coding].concat())
+}
+
+fn both() -> [TimeRange; 2] {
+    RANGES.map(|(from, to)| range(f64::from(from) / 1000.0, f64::from(to) / 1000.0))
+}
+
+fn check_joined(output: &Path) -> Verification {
+    check(&with_sound("source.mov", &["-c:a", "pcm_s16le"]), output, &both())
+}
+
+const PCM: &[&str] = &["-c:a", "pcm_s16le"];
+const AAC: &[&str] = &["-c:a", "aac", "-b:a", "256k"];
+
+/// By how much the sound of each range is late, in milliseconds.
+fn offsets(found: &Verification) -> Vec<i64> {
+    let told = serde_json::to_value(found).unwrap();
+    let ranges = told["sound"][0]["ranges"].as_array().unwrap();
+    ranges.iter().map(|range| range["av_offset_ms"].as_f64().unwrap().round() as i64).collect()
+}
+
+#[test]
+fn sound_is_held_against_the_pictures_of_its_range() {
+    oracle!("verify of sound by ranges");
+    let right = check_joined(&joined("right.mov", "null", 2000, PCM));
+    assert_holds(&right);
+    assert_eq!(offsets(&right), [0, 0]);
+
+    let late = check_joined(&joined("late.mov", "null", 1970, PCM));
+    assert_faults(&late, &["sound_late"]);
+    let FaultKind::SoundLate { by, range, .. } = late.faults[0].kind else { panic!("{late:?}") };
+    assert_eq!((range, by.nanos(), offsets(&late)), (1, 30_000_000, vec![0, 30]));
+    assert_eq!(late.faults[0].at.unwrap().secs(), 0.8);
+    assert!(late.faults[0].to_string().contains("sound of range 2 comes 30 ms late"), "{}", late.faults[0]);
+
+    // A picture too many at the seam, and sound that waits for it, or does not.
+    let doubled = "loop=loop=1:size=1:start=0,setpts=N/25/TB";
+    let waits = check_joined(&joined("waits.mov", doubled, 1960, PCM));
+    let named: Vec<&str> = waits.faults.iter().map(|fault| fault.kind.name()).collect();
+    assert_eq!((named, offsets(&waits)), (vec!["repeated"], vec![0, 0]));
+    let hurries = check_joined(&joined("hurries.mov", doubled, 2000, PCM));
+    let named: Vec<&str> = hurries.faults.iter().map(|fault| fault.kind.name()).collect();
+    assert_eq!((named, offsets(&hurries)), (vec!["sound_late", "repeated"], vec![0, -40]));
+}
+
+#[test]
+fn only_sound_in_frames_may_be_off_a_seam_by_half_of_one() {
+    oracle!("verify of frames of sound");
+    // Half a frame of AAC is 10.7 ms.
+    for (ending, coding) in [("mp4", AAC), ("mkv", AAC), ("ts", AAC)] {
+        let found = check_joined(&joined(&format!("half.{ending}"), "null", 1990, coding));
+        assert_holds(&found);
+        assert_eq!(offsets(&found), [0, 10]);
+        let found = check_joined(&joined(&format!("more.{ending}"), "null", 1986, coding));
+        assert_faults(&found, &["sound_late"]);
+        // The first range has no seam in front.
+        let one = check_heard(&heard(&format!("one.{ending}"), "adelay=10|10,atrim=0:2", coding));
+        assert_faults(&one, &["sound_late"]);
+        let asked = both().into_iter().fold(Verify::new(), Verify::keep).max_lag(Duration::from_millis(1));
+        let source = open(&with_sound("source.mov", PCM));
+        let half = open(&joined(&format!("half.{ending}"), "null", 1990, coding));
+        assert_faults(&asked.check(&source, &half, &Control::new()).unwrap(), &["sound_late"]);
+    }
+    for (ending, coding) in [("mov", PCM), ("mkv", PCM), ("mkv", &["-c:a", "flac"])] {
+        let codec = coding[1];
+        let found = check_joined(&joined(&format!("half-{codec}.{ending}"), "null", 1990, coding));
+        assert_faults(&found, &["sound_late"]);
+        assert_holds(&check_joined(&joined(&format!("right-{codec}.{ending}"), "null", 2000, coding)));
+    }
 }
