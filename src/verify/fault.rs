@@ -164,6 +164,15 @@ pub enum FaultKind {
         /// The stream's number in the output.
         track: usize,
     },
+    /// Sound clicks where a range follows another, as neither of the two does.
+    SoundClick {
+        /// The stream's number in the output.
+        track: usize,
+        /// The number of the range that begins there, from 0 on.
+        range: usize,
+        /// By how many decibels it is rougher than what lies around it.
+        over: f64,
+    },
     /// Sound is further from the source's than allowed.
     SoundPoor {
         /// The stream's number in the output.
@@ -249,6 +258,7 @@ impl FaultKind {
             Self::SoundForm { .. } => "sound_form",
             Self::SoundLate { .. } => "sound_late",
             Self::SoundHole { .. } => "sound_hole",
+            Self::SoundClick { .. } => "sound_click",
             Self::SoundPoor { .. } => "sound_poor",
             Self::SoundLength { .. } => "sound_length",
             Self::Seek { .. } => "seek",
@@ -380,6 +390,13 @@ impl fmt::Display for FaultKind {
                 write!(f, "stream {track}: sound of range {} comes {off} {way}", range.saturating_add(1))
             }
             Self::SoundHole { track } => write!(f, "stream {track}: silence where the source has sound"),
+            Self::SoundClick { track, range, over } => {
+                let range = range.saturating_add(1);
+                write!(
+                    f,
+                    "stream {track}: sound clicks where range {range} begins: {over:.0} dB above all around"
+                )
+            }
             Self::SoundPoor { track, si_sdr, required } => {
                 let found = si_sdr.map_or("nothing of it".into(), |sdr| format!("down to {sdr:.1} dB"));
                 let asked = format!("at least {required:.1} dB expected");

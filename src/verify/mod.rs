@@ -45,6 +45,15 @@
 //! cut anywhere, and an edit list cuts one range to the sample; what is copied in frames, such as AAC and MP3, comes at
 //! frames of the output behind a seam, and half of one (10.7 ms of AAC at 48 kHz) is as near as that can be.
 //! [`Verify::max_lag`] asks for the same in all of them.
+//!
+//! # What a click is
+//!
+//! Two pieces of sound that are put behind each other to the sample step where they meet: that is what was asked for,
+//! and PCM and FLAC have to have it. So has what encodes them so. It is a fault ([`FaultKind::SoundClick`]) where
+//! the output steps more than the source's own samples put behind each other, and more than anything on both sides
+//! does; where the sound behind the seam is not at its sample, it could have been faded from one to the other, and any
+//! such step is one. By how much each seam is rougher than what is around it is told in any case
+//! ([`SoundSeam::click`]).
 
 mod beside;
 mod coded;
@@ -65,7 +74,8 @@ mod window;
 pub(crate) use compare::{difference, psnr};
 pub use fault::{Fault, FaultKind, SeekFault};
 pub use result::{
-    PictureSpan, PictureState, Pictures, Recoded, Sound, SoundRange, SoundSpan, SoundState, Verification,
+    PictureSpan, PictureState, Pictures, Recoded, Sound, SoundRange, SoundSeam, SoundSpan, SoundState,
+    Verification,
 };
 
 use crate::{

@@ -120,6 +120,8 @@ pub struct Sound {
     pub si_sdr_min: Option<f64>,
     /// What is known of each range, in the order that they were asked for.
     pub ranges: Vec<SoundRange>,
+    /// Where a range follows another.
+    pub seams: Vec<SoundSeam>,
     /// What it is, second by second; those that follow each other and are equal, or silent, are one.
     pub spans: Vec<SoundSpan>,
 }
@@ -133,6 +135,18 @@ pub struct SoundRange {
     /// pictures, how much later than asked.
     #[serde(rename = "av_offset_ms", serialize_with = "millis")]
     pub av_offset: Option<Timestamp>,
+}
+
+/// The sound where a range follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SoundSeam {
+    /// Where that is in the output.
+    pub at: Timestamp,
+    /// By how many decibels it is rougher there (the power of its second difference in the roughest millisecond) than
+    /// the source on both sides, and than the output a little away; None where nothing is heard that is rough.
+    #[serde(rename = "click_db")]
+    pub click: Option<f64>,
 }
 
 /// How sound of an output came from the source's.

@@ -1,6 +1,7 @@
 //! The sound of two media beside each other, a stretch of a second at a time.
 
 mod align;
+mod click;
 mod heard;
 mod judge;
 mod line;
@@ -16,6 +17,7 @@ use crate::{
     time::{Rational, Timestamp},
 };
 use align::{Excerpt, SILENCE};
+use click::Seam;
 use crossbeam_channel::Receiver;
 use heard::{Piece, Sounds};
 use line::Line;
@@ -47,6 +49,7 @@ pub(super) struct Compared {
     /// Those that can be told.
     stretches: Vec<Stretch>,
     holes: Vec<(Timestamp, Timestamp)>,
+    seams: Vec<Seam>,
     form: Option<(String, String)>,
     /// What the source has and what came, from sample to sample.
     lengths: [Option<(i64, i64)>; 2],
@@ -89,6 +92,7 @@ struct Comparison<'a> {
     lag: i64,
     stretches: Vec<Stretch>,
     holes: Vec<(i64, i64)>,
+    seams: Vec<Seam>,
     base: Rational,
 }
 
@@ -96,7 +100,16 @@ impl<'a> Comparison<'a> {
     fn new(told: Sound, source: &'a Receiver<Result<Piece>>, output: &'a Receiver<Result<Piece>>) -> Self {
         let (source, output) = (Line::new(source), Line::new(output));
         let base = Rational { num: 1, den: 1 };
-        Self { told, source, output, lag: 0, stretches: Vec::new(), holes: Vec::new(), base }
+        Self {
+            told,
+            source,
+            output,
+            lag: 0,
+            stretches: Vec::new(),
+            holes: Vec::new(),
+            seams: Vec::new(),
+            base,
+        }
     }
 
     fn time(&self, sample: i64) -> Timestamp {
@@ -135,6 +148,7 @@ impl<'a> Comparison<'a> {
             told: self.told,
             stretches: self.stretches,
             holes,
+            seams: self.seams,
             form,
             lengths,
             rate: self.source.rate,
@@ -146,6 +160,7 @@ impl<'a> Comparison<'a> {
     /// The stretches of a range.
     fn range(&mut self, range: usize, (mut at, end): (i64, i64), rate: i64, control: &Control) -> Result<()> {
         let reach = rate / REACH;
+        let begins = at;
         while at < end {
             control.check()?;
             let longest = control.get_limits().duration;
@@ -161,6 +176,11 @@ impl<'a> Comparison<'a> {
             let has_more = self.source.end() > at || self.output.end() > at;
             if !has_more {
                 break;
+            }
+            if range > 0 && at == begins {
+                let frame = i64::try_from(self.output.frame).unwrap_or(0).min(rate / REACH);
+                let both = (self.source.all(), self.output.all());
+                self.seams.push(Seam::look((range, at), both, (self.lag, frame), rate));
             }
             self.stretch(range, (at, to), rate);
             at = to.min(self.source.end().max(self.output.end()));

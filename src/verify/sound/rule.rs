@@ -10,16 +10,8 @@ const EXACT: Timestamp = Timestamp::from_nanos(1_000_000);
 /// What sound may be longer or shorter where only whole packets are heard: a few of them.
 const PACKETS: Timestamp = Timestamp::from_nanos(90_000_000);
 
-/// What a track of an output allows. As [`Verify`](crate::verify::Verify) documents it:
-///
-/// | | the first range | each other one | length |
-/// |---|---|---|---|
-/// | PCM and FLAC | 1 ms | 1 ms | 1 ms |
-/// | others in MP4 and MOV | 1 ms | half a frame of sound | 1 ms; of several ranges half a frame |
-/// | others elsewhere | 1 ms (AVI: half a frame) | half a frame of sound | 90 ms |
-///
-/// 1 ms is two ticks where those are longer. Each range is held against its own pictures, so what sound is off does not
-/// add up.
+/// What a track of an output allows: [`verify`](crate::verify) documents it in a table. Each range is held against its
+/// own pictures, so what sound is off does not add up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     /// What was asked for: it holds for all.

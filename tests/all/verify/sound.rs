@@ -187,3 +187,55 @@ fn only_sound_in_frames_may_be_off_a_seam_by_half_of_one() {
         assert_holds(&check_joined(&joined(&format!("right-{codec}.{ending}"), "null", 2000, coding)));
     }
 }
+
+// ---- seams
+
+/// A tone that rises, and is smooth: what steps in it is heard.
+fn tone() -> PathBuf {
+    let tone = "aevalsrc='0.3*sin(2*PI*(200*t+40*t*t))':s=48000:d=4";
+    let inputs = ["-f", "lavfi", "-i", SOURCE, "-f", "lavfi", "-i", tone, "-pix_fmt", "yuv420p"];
+    let coding = ["-c:v", "libx264", "-bf", "0", "-c:a", "pcm_s16le"];
+    made_by_ffmpeg("verify-tone.mov", &[&inputs[..], &coding].concat())
+}
+
+/// The two ranges of it; its sound is what a graph makes of `[a]`, from 0.52 s to this millisecond, and `[b]`, from
+/// another one on.
+fn check_seam(name: &str, (until, from): (u32, u32), graph: &str, coding: &[&str]) -> Verification {
+    let file = tone();
+    let [(a, b), (c, d)] = RANGES;
+    let to = from + 1200 + b - until;
+    let graph = format!(
+        "[0:v]split[v0][v1];[v0]trim={a}ms:{b}ms,setpts=PTS-STARTPTS[p0];\
+         [v1]trim={c}ms:{d}ms,setpts=PTS-STARTPTS[p1];[p0][p1]concat=n=2[v];\
+         [0:a]asplit[a0][a1];[a0]atrim={a}ms:{until}ms,asetpts=PTS-STARTPTS[a];\
+         [a1]atrim={from}ms:{to}ms,asetpts=PTS-STARTPTS[b];[a][b]{graph}[s]"
+    );
+    let input = ["-i", file.to_str().unwrap(), "-filter_complex", &graph, "-map", "[v]", "-map", "[s]"];
+    let x264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "10", "-bf", "0"];
+    let output = made_by_ffmpeg(&format!("verify-seam-{name}"), &[&input[..], &x264, coding].concat());
+    check(&file, &output, &both())
+}
+
+#[test]
+fn a_click_is_what_neither_range_has() {
+    oracle!("verify of seams");
+    let butt = "concat=n=2:v=0:a=1";
+    let click = |found: &Verification| found.sound[0].seams[0].click.unwrap_or(0.0);
+    // The step of what was asked for is right, in whatever it is coded.
+    for (ending, coding) in [("mov", PCM), ("mp4", AAC), ("mkv", &["-c:a", "flac"])] {
+        let found = check_seam(&format!("butt.{ending}"), (1320, 2000), butt, coding);
+        assert_holds(&found);
+        assert!(click(&found) > 15.0, "{:?}", found.sound[0].seams);
+    }
+    // Some samples that are none of it are not.
+    let spike = format!("{butt},aeval='if(between(n,38398,38402),0.9*cos(PI*n),val(0))'");
+    let found = check_seam("spike.mov", (1320, 2000), &spike, PCM);
+    assert_faults(&found, &["sound_click"]);
+    assert!(matches!(found.faults[0].kind, FaultKind::SoundClick { range: 1, .. }), "{found:?}");
+    assert_eq!(found.faults[0].at.unwrap().secs(), 0.8);
+    // Nor is a step between frames, where one could have been faded into the other.
+    assert_faults(&check_seam("frames.mp4", (1320, 1993), butt, AAC), &["sound_click"]);
+    let faded = check_seam("faded.mp4", (1325, 1988), "acrossfade=d=0.01", AAC);
+    assert_holds(&faded);
+    assert!(click(&faded) < 10.0, "{:?}", faded.sound[0].seams);
+}
