@@ -15,7 +15,7 @@ const NEAR: Timestamp = Timestamp::from_nanos(2_000_000_000);
 /// Times that are wrong within so many pictures of each other are one fault.
 const STEADY: u64 = 25;
 /// Faults that are listed.
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 
 /// A picture of the output.
 #[derive(Clone, Copy, Debug)]

@@ -41,7 +41,7 @@
 //! | others in MP4 and MOV | 1 ms | half a frame of sound | 1 ms; of several ranges half a frame |
 //! | others elsewhere | 1 ms (AVI: half a frame) | half a frame of sound | 90 ms |
 //!
-//! Where a container's ticks are longer than half a millisecond, 1 ms is two of them. Samples of PCM and FLAC can be
+//! Where ticks of sound are longer than a quarter of a millisecond, 1 ms is two of each file's, 3 ms at the most. Samples of PCM and FLAC can be
 //! cut anywhere, and an edit list cuts one range to the sample; what is copied in frames, such as AAC and MP3, comes at
 //! frames of the output behind a seam, and half of one (10.7 ms of AAC at 48 kHz) is as near as that can be.
 //! [`Verify::max_lag`] asks for the same in all of them.
@@ -237,9 +237,12 @@ impl Verify {
         })?;
         let asked = sound::Asked { si_sdr: self.min_si_sdr, lag: self.max_lag.map(Timestamp::from) };
         for compared in compared {
-            found.sound.push(compared.judge(&lateness, asked, output, &mut found.faults));
+            found.sound.push(compared.judge(&lateness, asked, (source, output), &mut found.faults));
         }
         found.faults.sort_by_key(|fault| fault.at.unwrap_or(Timestamp::MAX));
+        let listed = found.faults.len();
+        found.faults.truncate(judge::MOST);
+        found.more_faults = found.more_faults.saturating_add(listed.saturating_sub(judge::MOST) as u64);
         found.holds = found.faults.is_empty() && found.more_faults == 0;
         Ok(found)
     }

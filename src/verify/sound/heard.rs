@@ -13,8 +13,9 @@ use crate::{
 };
 use crossbeam_channel::Sender;
 
-/// Timestamps that are this far from the samples, as a part of a second, tell that some are missing or too many.
-const APART: i64 = 50;
+/// Timestamps that are this far from the samples, as a part of a second, tell that some are missing or too many, where
+/// ticks are not longer: 0.5 ms. What is less is the jitter of who wrote them.
+const APART: i64 = 2000;
 
 /// A piece of sound.
 pub(super) struct Piece {
@@ -124,7 +125,7 @@ enum Placing {
     Unwanted,
 }
 
-/// Samples run on; timestamps are believed where they say something else for good.
+/// Samples run on; timestamps are believed where they say something else, and not by their rounding.
 struct Clock {
     base: Rational,
     due: Option<i64>,
@@ -138,10 +139,9 @@ impl Clock {
             i32::try_from(rate).ok().filter(|rate| *rate > 0).and_then(|rate| Rational::new(1, rate))?;
         let stated = frame.best_pts().map(|pts| convert(pts, self.base, sample));
         let due = self.due.filter(|_| self.rate == rate);
+        let rounding = convert(1, self.base, sample).max(i64::from(rate) / APART).unsigned_abs();
         let begins = match (stated, due) {
-            (Some(stated), Some(due)) if stated.abs_diff(due).saturating_mul(APART as u64) < rate.into() => {
-                due
-            }
+            (Some(stated), Some(due)) if stated.abs_diff(due) <= rounding => due,
             (stated, due) => stated.or(due).unwrap_or(0),
         };
         self.rate = rate;

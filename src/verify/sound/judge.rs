@@ -25,7 +25,7 @@ impl Compared {
         mut self,
         pictures: &Lateness,
         asked: Asked,
-        output: &Media,
+        (source, output): (&Media, &Media),
         faults: &mut Vec<Fault>,
     ) -> Sound {
         let track = self.told.output_stream;
@@ -36,7 +36,13 @@ impl Compared {
         }
         let base = i32::try_from(self.rate).ok().and_then(|rate| Rational::new(1, rate));
         let base = base.unwrap_or(Rational { num: 1, den: 1 });
-        let rule = Rule::new((output, track), asked.lag, (self.frame, base), self.ranges);
+        let rule = Rule::new(
+            (source, self.told.source_stream),
+            (output, track),
+            asked.lag,
+            (self.frame, base),
+            self.ranges,
+        );
         let mut all = self.late(pictures, &rule);
         let holes = self.holes.iter().map(|(from, to)| place(FaultKind::SoundHole { track }, *from, *to));
         all.extend(holes);

@@ -7,6 +7,8 @@ use crate::{
 
 /// Sound and picture that are this near are together.
 const EXACT: Timestamp = Timestamp::from_nanos(1_000_000);
+/// And what rounding to coarse ticks may put apart at the most.
+const COARSE: Timestamp = Timestamp::from_nanos(3_000_000);
 /// What sound may be longer or shorter where only whole packets are heard: a few of them.
 const PACKETS: Timestamp = Timestamp::from_nanos(90_000_000);
 
@@ -31,14 +33,16 @@ pub(super) struct Rule {
 
 impl Rule {
     pub(super) fn new(
+        source: (&Media, usize),
         (media, stream): (&Media, usize),
         asked: Option<Timestamp>,
         (frame, sample): (u64, Rational),
         ranges: usize,
     ) -> Self {
         let codec = media.streams().get(stream).map(|stream| stream.codec()).unwrap_or_default();
-        let tick =
-            media.streams().get(stream).map_or(Timestamp::ZERO, |s| Timestamp::from_ticks(1, s.time_base()));
+        let ticks = |(media, stream): (&Media, usize)| {
+            media.streams().get(stream).map_or(Timestamp::ZERO, |s| Timestamp::from_ticks(2, s.time_base()))
+        };
         let half = i64::try_from(frame.div_ceil(2)).unwrap_or(0);
         Self {
             asked,
@@ -46,7 +50,7 @@ impl Rule {
             is_edited: media.is_edited(),
             states_times: !media.demuxer().name().split(',').any(|name| name == "avi"),
             half: Timestamp::from_ticks(half, sample),
-            rounding: tick.plus(tick),
+            rounding: ticks(source).plus(ticks((media, stream))).min(COARSE),
             ranges,
         }
     }

@@ -188,6 +188,17 @@ fn only_sound_in_frames_may_be_off_a_seam_by_half_of_one() {
     }
 }
 
+#[test]
+fn what_times_say_is_believed_where_it_is_no_rounding() {
+    oracle!("verify of times of sound");
+    // 8 ms between two packets that no sample fills.
+    let apart = "asetnsamples=1024,asetpts='PTS+384*gte(N,47104)'";
+    let found = check_heard(&heard("apart.mp4", apart, AAC));
+    assert_faults(&found, &["sound_late", "sound_length"]);
+    let FaultKind::SoundLate { by, .. } = found.faults[0].kind else { panic!("{:?}", found.faults) };
+    assert_eq!((by.secs() * 1000.0).round(), 8.0);
+}
+
 // ---- seams
 
 /// A tone that rises, and is smooth: what steps in it is heard.
