@@ -86,9 +86,11 @@ impl Keys {
     }
 }
 
-/// Whether packets say when they are shown, wherever reading begins.
+/// Whether packets say when they are shown, wherever reading begins: in a program stream not all do, and libav makes up
+/// the others from what it read before.
 pub(super) fn can_jump(media: &Media) -> bool {
-    media.demuxer().finds_times() && !media.demuxer().name().split(',').any(|name| name == "avi")
+    let counts = |name: &str| matches!(name, "avi" | "mpeg");
+    media.demuxer().finds_times() && !media.demuxer().name().split(',').any(counts)
 }
 
 /// Jumps to each of these.

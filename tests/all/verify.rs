@@ -72,7 +72,9 @@ fn a_source_is_its_own_output() {
         ["h264-aac", "hevc-ts", "av1-mp4", "mpeg2-mp2"].into_iter().filter_map(common::fixture).collect()
     };
     all.extend(
-        ["world.mp4", "cases/rotated-90.mp4", "cases/no-key-flags.ts"].into_iter().filter_map(common::shared),
+        ["world.mp4", "cases/rotated-90.mp4", "cases/no-key-flags.ts", "cityCC0.mpg"]
+            .into_iter()
+            .filter_map(common::shared),
     );
     for path in all {
         let found = check(&path, &path, &[]);
