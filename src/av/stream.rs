@@ -9,6 +9,7 @@ mod indexed;
 mod turn;
 mod write;
 
+pub(in crate::av) use color::in_words as colors_in_words;
 pub(crate) use encoded::is_of_encoding;
 pub(crate) use indexed::Indexed;
 pub(crate) use turn::Turn;

@@ -1,6 +1,6 @@
 //! What may be wrong with an output, each fault by a name of its own.
 
-use crate::time::Timestamp;
+use crate::{av::stream::StreamKind, time::Timestamp};
 use serde::Serialize;
 use std::fmt;
 
@@ -113,6 +113,47 @@ pub enum FaultKind {
         expected: String,
         /// That of the output's.
         found: String,
+    },
+    /// Pictures say otherwise what colours their samples mean.
+    Colour {
+        /// How many.
+        pictures: u64,
+        /// Range, primaries, transfer and space as the source has them.
+        expected: String,
+        /// As the output has them.
+        found: String,
+    },
+    /// A player turns the pictures otherwise.
+    Rotation {
+        /// How it turns the source's.
+        expected: String,
+        /// How it turns the output's.
+        found: String,
+    },
+    /// There are more or fewer tracks of a kind.
+    Tracks {
+        /// Of what.
+        kind: StreamKind,
+        /// How many the source has.
+        expected: usize,
+        /// How many the output has.
+        found: usize,
+    },
+    /// Chapters are not those that the source has in the ranges.
+    Chapters {
+        /// How many the source has there.
+        expected: u64,
+        /// How many the output has.
+        found: u64,
+    },
+    /// Lines of text are not those that the source shows in the ranges.
+    Subtitles {
+        /// The stream's number in the output.
+        track: usize,
+        /// How many the source shows.
+        expected: u64,
+        /// How many the output shows.
+        found: u64,
     },
     /// The first picture does not come at the beginning.
     Late {
@@ -250,6 +291,11 @@ impl FaultKind {
             Self::Damaged { .. } => "damaged",
             Self::Warned { .. } => "warned",
             Self::Form { .. } => "form",
+            Self::Colour { .. } => "colour",
+            Self::Rotation { .. } => "rotation",
+            Self::Tracks { .. } => "tracks",
+            Self::Chapters { .. } => "chapters",
+            Self::Subtitles { .. } => "subtitles",
             Self::Late { .. } => "late",
             Self::Gap { .. } => "gap",
             Self::Hurried { .. } => "hurried",
@@ -364,6 +410,23 @@ impl fmt::Display for FaultKind {
             }
             Self::Form { pictures: count, expected, found } => {
                 write!(f, "{} of another form: {expected} expected, {found} found", pictures(*count))
+            }
+            Self::Colour { pictures: count, expected, found } => {
+                write!(f, "{} of other colours: {expected} expected, {found} found", pictures(*count))
+            }
+            Self::Rotation { expected, found } => {
+                write!(f, "pictures are turned by {found}, expected {expected}")
+            }
+            Self::Tracks { kind, expected, found } => {
+                let kind = format!("{kind:?}").to_lowercase();
+                write!(f, "{} of {kind}, expected {expected}", Many(*found as u64, "track"))
+            }
+            Self::Chapters { expected, found } => {
+                write!(f, "chapters are others than in the source: {found}, expected {expected}")
+            }
+            Self::Subtitles { track, expected, found } => {
+                let what = "lines of text are others than in the source";
+                write!(f, "stream {track}: {what}: {found}, expected {expected}")
             }
             Self::Late { by } if *by < Timestamp::ZERO => {
                 write!(f, "the first picture comes {} early", Millis(Timestamp::ZERO.minus(*by)))

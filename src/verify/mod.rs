@@ -58,6 +58,7 @@
 mod beside;
 mod coded;
 mod compare;
+mod described;
 mod fault;
 mod follow;
 mod judge;
@@ -80,10 +81,7 @@ pub use result::{
 
 use crate::{
     Control, Error, Media, Result, TimeRange,
-    av::{
-        log,
-        stream::{Stream, StreamKind},
-    },
+    av::{log, stream::StreamKind},
     time::Timestamp,
 };
 use judge::Judged;
@@ -206,10 +204,14 @@ impl Verify {
             sound: Vec::new(),
             faults: Vec::new(),
             more_faults: 0,
+            notes: Vec::new(),
         };
         let whole = |kind| Fault { kind, at: None, until: None, source: None };
-        let (tracks, missing) = tracks(source, output);
+        let (tracks, missing) = described::tracks(source, output, StreamKind::Audio);
         found.faults.extend(missing.into_iter().map(|track| whole(FaultKind::NoSound { track })));
+        let described = described::compare(source, output, &placed, control)?;
+        found.faults.extend(described.faults);
+        found.notes = described.notes;
         // Sound is compared beside the pictures; what fails first ends both.
         let sounds = || -> Result<Vec<sound::Compared>> {
             let compare =
@@ -224,6 +226,7 @@ impl Verify {
             match (moving(source), moving(output)) {
                 (Some(of_source), Some(of_output)) => {
                     let pair = Pair { source: (source, of_source), output: (output, of_output) };
+                    found.faults.extend(described::turns(pair.source, pair.output));
                     let judged = self.compare(pair, &placed, control)?;
                     found.pictures = Some(judged.told);
                     found.faults.extend(judged.faults);
@@ -273,28 +276,6 @@ impl Verify {
         }
         Ok(judge.end())
     }
-}
-
-/// Which track of sound of the output is which of the source's, and those that have none: by their language, or else
-/// by their order.
-fn tracks(source: &Media, output: &Media) -> (Vec<(usize, usize)>, Vec<usize>) {
-    let of = |media: &Media| -> Vec<(usize, Option<String>)> {
-        let language =
-            |stream: &Stream| stream.metadata.iter().find(|(k, _)| k == "language").map(|(_, v)| v.clone());
-        let streams = media.streams().iter().enumerate();
-        let sounds = streams.filter(|(_, s)| s.kind() == StreamKind::Audio && !s.is_hidden());
-        sounds.map(|(i, s)| (i, language(s).filter(|l| l != "und"))).collect()
-    };
-    let (mut pairs, mut missing, mut left) = (Vec::new(), Vec::new(), of(output));
-    for (track, language) in of(source) {
-        let same = left.iter().position(|(_, other)| language.is_some() && *other == language);
-        let next = || left.iter().position(|(_, other)| language.is_none() || other.is_none());
-        match same.or_else(next) {
-            Some(at) => pairs.push((track, left.remove(at).0)),
-            None => missing.push(track),
-        }
-    }
-    (pairs, missing)
 }
 
 /// Lines of a log that are not in another one, each once, whatever numbers are in them.

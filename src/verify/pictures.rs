@@ -104,6 +104,7 @@ struct Comparison<'a> {
     /// Numbers of the source's pictures that were left out not long ago.
     skipped: Vec<u64>,
     forms: Forms,
+    colours: Forms,
     keys: Keys,
     number: u64,
     /// The last pictures of both that were paired.
@@ -113,11 +114,28 @@ struct Comparison<'a> {
     range: usize,
 }
 
-/// Pictures of another form.
+/// Pictures of another form, or other colours.
 #[derive(Default)]
 struct Forms {
     count: u64,
     first: Option<(Place, Due, String, String)>,
+}
+
+impl Forms {
+    fn note(&mut self, place: Place, due: Due, words: impl FnOnce() -> (String, String)) {
+        self.count = self.count.saturating_add(1);
+        if self.first.is_none() {
+            let (expected, found) = words();
+            self.first = Some((place, due, expected, found));
+        }
+    }
+
+    fn tell(&mut self, judge: &mut Judge, kind: fn(u64, String, String) -> FaultKind) {
+        if let Some((place, due, expected, found)) = self.first.take() {
+            let kind = kind(self.count, expected, found);
+            judge.add(kind, Some((place.from, place.until)), Some(due.time));
+        }
+    }
 }
 
 impl<'a> Comparison<'a> {
@@ -133,6 +151,7 @@ impl<'a> Comparison<'a> {
             },
             skipped: Vec::new(),
             forms: Forms::default(),
+            colours: Forms::default(),
             keys: Keys::new(most),
             number: 0,
             last: None,
@@ -150,7 +169,16 @@ impl<'a> Comparison<'a> {
             self.number = self.number.saturating_add(1);
         }
         self.leave_rest()?;
-        self.tell_forms();
+        self.forms.tell(&mut self.judge, |pictures, expected, found| FaultKind::Form {
+            pictures,
+            expected,
+            found,
+        });
+        self.colours.tell(&mut self.judge, |pictures, expected, found| FaultKind::Colour {
+            pictures,
+            expected,
+            found,
+        });
         self.judge_last();
         let source = self.follower.window.end.take().unwrap_or_default();
         Ok(Compared {
@@ -283,6 +311,9 @@ impl<'a> Comparison<'a> {
         let Some(own) = self.follower.window.get(due.number) else { return };
         self.whole = own.shown.whole;
         let (a, b) = (&picture.shown, &own.shown);
+        if !a.frame.has_colors_of(&b.frame) {
+            self.colours.note(place, due, || (b.frame.colors_in_words(), a.frame.colors_in_words()));
+        }
         let is_copied = a.coded.is_some() && a.coded == b.coded;
         if are_equal(&a.frame, &b.frame) {
             let state = if is_copied { PictureState::Copied } else { PictureState::Equal };
@@ -291,9 +322,8 @@ impl<'a> Comparison<'a> {
         }
         self.judge.state(PictureState::Recoded, place);
         if !are_alike(&a.frame, &b.frame) {
-            self.forms.count = self.forms.count.saturating_add(1);
             let form = |frame: &Frame| format!("{}x{} {}", frame.width(), frame.height(), format(frame));
-            self.forms.first.get_or_insert_with(|| (place, due, form(&b.frame), form(&a.frame)));
+            self.forms.note(place, due, || (form(&b.frame), form(&a.frame)));
             return;
         }
         // Samples that are no numbers of 16 bits can't be told apart but by being equal.
@@ -319,14 +349,6 @@ impl<'a> Comparison<'a> {
             self.follower.window.forget(self.follower.due);
         }
         Ok(())
-    }
-
-    fn tell_forms(&mut self) {
-        let pictures = self.forms.count;
-        if let Some((place, due, expected, found)) = self.forms.first.take() {
-            let kind = FaultKind::Form { pictures, expected, found };
-            self.judge.add(kind, Some((place.from, place.until)), Some(due.time));
-        }
     }
 
     /// Judges how long the last picture is shown: that of the others is the time of the next.

@@ -24,6 +24,9 @@ pub struct Verification {
     pub faults: Vec<Fault>,
     /// Faults beyond those that are listed.
     pub more_faults: u64,
+    /// What is not as in the source and is no fault, since another container may have no place for it: lines of text,
+    /// chapters, tracks of data.
+    pub notes: Vec<Fault>,
 }
 
 /// What the pictures of an output are.

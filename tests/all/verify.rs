@@ -1,6 +1,7 @@
 //! Verifying an output against its source: outputs of the installed ffmpeg and of our own cuts that are right, and
 //! ones that are wrong on purpose, each of which is named and nothing else beside it.
 
+mod described;
 mod sound;
 
 use crate::common::{self, made_by_ffmpeg, open, save};

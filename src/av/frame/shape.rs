@@ -1,6 +1,8 @@
 //! What of a frame matters to a filter graph.
 
 use super::Frame;
+use crate::av::stream::colors_in_words as in_words;
+use ffmpeg_sys_next as ff;
 use std::ffi::c_int;
 
 /// The properties of frames that a filter graph is made for.
@@ -50,6 +52,42 @@ impl Frame {
     pub(crate) fn hidden(&self) -> (usize, usize) {
         let raw = self.get();
         if self.is_on_device() { (raw.crop_left, raw.crop_top) } else { (0, 0) }
+    }
+
+    /// The numbers of its range, primaries, transfer and space.
+    fn colors(&self) -> [c_int; 4] {
+        let raw = self.get();
+        let (space, range) = self.color();
+        // SAFETY: as in `color`.
+        let (primaries, transfer) = unsafe {
+            (
+                (&raw const raw.color_primaries).cast::<c_int>().read(),
+                (&raw const raw.color_trc).cast::<c_int>().read(),
+            )
+        };
+        // An old name of a pixel format says it as well.
+        let range = if self.format().starts_with("yuvj") {
+            ff::AVColorRange::AVCOL_RANGE_JPEG as c_int
+        } else {
+            range
+        };
+        [range, primaries, transfer, space]
+    }
+
+    /// Whether its samples mean the colours of another frame's, as far as that one says it.
+    pub(crate) fn has_colors_of(&self, other: &Self) -> bool {
+        let unsaid = [
+            ff::AVColorRange::AVCOL_RANGE_UNSPECIFIED as c_int,
+            ff::AVColorPrimaries::AVCOL_PRI_UNSPECIFIED as c_int,
+            ff::AVColorTransferCharacteristic::AVCOL_TRC_UNSPECIFIED as c_int,
+            ff::AVColorSpace::AVCOL_SPC_UNSPECIFIED as c_int,
+        ];
+        let pairs = self.colors().into_iter().zip(other.colors());
+        pairs.zip(unsaid).all(|((own, other), unsaid)| own == other || other == unsaid)
+    }
+
+    pub(crate) fn colors_in_words(&self) -> String {
+        in_words(self.colors())
     }
 
     /// The numbers of its colour space and range.

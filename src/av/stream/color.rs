@@ -14,6 +14,20 @@ unsafe extern "C" {
     fn av_color_space_name(space: c_int) -> *const c_char;
 }
 
+/// How four numbers mean colours: range, primaries, transfer and space.
+pub(in crate::av) fn in_words([range, primaries, transfer, space]: [c_int; 4]) -> String {
+    // SAFETY: each answers with a static string, or NULL for a number that it does not know.
+    let names = unsafe {
+        [
+            string(av_color_range_name(range)),
+            string(av_color_primaries_name(primaries)),
+            string(av_color_transfer_name(transfer)),
+            string(av_color_space_name(space)),
+        ]
+    };
+    names.map(|name| known(name).unwrap_or_else(|| "unknown".into())).join(", ")
+}
+
 impl Stream {
     /// How its numbers mean colours. Demuxers take these numbers from files unchecked, so they must not be
     /// read as the bindings' Rust enums.

@@ -70,6 +70,9 @@ fn words(found: &Verification) -> String {
     for fault in &found.faults {
         let _ = writeln!(words, "  {}: {}", fault.kind.name(), plain(&fault.to_string()));
     }
+    for note in &found.notes {
+        let _ = writeln!(words, "  note: {}: {}", note.kind.name(), plain(&note.to_string()));
+    }
     if found.more_faults > 0 {
         let _ = writeln!(words, "  and {} more", text::count(found.more_faults as usize, "fault"));
     }
