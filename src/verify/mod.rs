@@ -143,8 +143,8 @@ impl Verify {
         self
     }
 
-    /// Times that are closer than this are the same. Without it they may be off by a tick of both files, and by 3 ms
-    /// at the most.
+    /// Times that are closer than this are the same. Without it they may be off by two ticks of both files, and by
+    /// 3 ms at the most.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = Some(tolerance);

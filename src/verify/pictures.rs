@@ -41,7 +41,8 @@ impl Pair<'_> {
     pub(super) fn rounding(&self) -> Timestamp {
         let tick = |(media, stream): (&Media, usize)| {
             let base = media.streams().get(stream).map(|stream| stream.time_base());
-            base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(1, base))
+            // A picture's time is rounded, and the border of its range.
+            base.map_or(Timestamp::ZERO, |base| Timestamp::from_ticks(2, base))
         };
         // 3 ms where a container is coarser than that.
         const MOST: Timestamp = Timestamp::from_nanos(3_000_000);

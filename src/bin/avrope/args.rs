@@ -161,7 +161,7 @@ pub struct Verify {
     /// The least PSNR of pictures that were encoded anew, over all planes
     #[arg(long, value_name = "DB", default_value = "38")]
     pub min_psnr: f64,
-    /// Times that are closer than this are the same [default: a tick of both files, 3 ms at the most]
+    /// Times that are closer than this are the same [default: two ticks of both files, 3 ms at the most]
     #[arg(long, value_name = "T", value_parser = values::length)]
     pub tolerance: Option<Duration>,
     /// How much sound and picture may be apart [default: 1 ms; for what is copied in frames, half of one behind a seam]

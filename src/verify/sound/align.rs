@@ -77,7 +77,10 @@ pub(super) fn are_equal(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64) -> b
     !a.samples.is_empty() && a.samples == b.samples
 }
 
-/// How much of the output is the source, whatever its loudness, in decibels (SI-SDR): infinite for all of it.
+/// The SI-SDR of all that single precision can tell apart.
+const ALL: f64 = 120.0;
+
+/// How much of the output is the source, whatever its loudness, in decibels (SI-SDR): [`ALL`] at the most.
 pub(super) fn si_sdr(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64) -> f64 {
     let (a, b) = overlap(source, output, lag);
     let (own, both, other) =
@@ -87,17 +90,31 @@ pub(super) fn si_sdr(source: Excerpt<'_>, output: Excerpt<'_>, lag: i64) -> f64 
     }
     let explained = both * both / own;
     let rest = other - explained;
-    if rest <= other * 1e-12 { f64::INFINITY } else { 10.0 * (explained / rest).log10() }
+    if rest <= other * 1e-12 { ALL } else { 10.0 * (explained / rest).log10() }
 }
 
-/// How many samples later the output is, and the SI-SDR then. `likely` is tried first, and no more if it fits.
+/// How much later an output is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Lag {
+    pub samples: i64,
+    /// The SI-SDR then.
+    pub si_sdr: f64,
+    /// No other lag fits nearly as well, as it does of a tone.
+    pub is_sure: bool,
+}
+
+/// As much as this a lag has to fit better than another, in decibels.
+const BETTER: f64 = 1.0;
+
+/// How much later the output is. `likely` is tried first, and no more if it fits `enough`: how sure that is was known
+/// before.
 pub(super) fn lag(
     source: Excerpt<'_>,
     output: Excerpt<'_>,
     (rate, reach): (u32, i64),
-    likely: i64,
+    (likely, was_sure): (i64, bool),
     enough: f64,
-) -> (i64, f64) {
+) -> Lag {
     let near = |around: i64| {
         let tried = (around.saturating_sub(FINE)..=around.saturating_add(FINE))
             .map(|lag| (lag, si_sdr(source, output, lag)));
@@ -108,15 +125,39 @@ pub(super) fn lag(
     };
     let first = near(likely);
     if first.1 >= enough {
-        return first;
+        return Lag { samples: first.0, si_sdr: first.1, is_sure: was_sure };
     }
     let step = (usize::try_from(rate).unwrap_or(COARSE) / COARSE).max(1);
+    let ticks = i64::try_from(step).unwrap_or(1);
+    let coarse = coarsely(source, output, step, reach.checked_div(ticks).unwrap_or(0));
+    let best = coarse.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(lag, _)| *lag);
+    let mut around = best.saturating_mul(ticks);
+    let mut found = first;
+    // The means are as long as a few of the steps of a search by samples.
+    let steps = (ticks / FINE).saturating_add(1);
+    around = around.saturating_sub(steps.saturating_mul(FINE));
+    for _ in 0..=steps.saturating_mul(2) {
+        let here = near(around);
+        if here.1 > found.1 + BETTER || (here.1 > found.1 && found.0 != likely) {
+            found = here;
+        }
+        around = around.saturating_add(FINE);
+    }
+    let apart =
+        |lag: i64| lag.saturating_mul(ticks).abs_diff(found.0).saturating_mul(1000) > u64::from(rate) / 2;
+    let peaks = coarse.array_windows().filter(|[a, b, c]| b.1 > a.1 && b.1 >= c.1 && apart(b.0));
+    let other = peaks.map(|[_, peak, _]| *peak).max_by(|a, b| a.1.total_cmp(&b.1));
+    let fits_too = |(lag, _): (i64, f64)| near(lag.saturating_mul(ticks)).1 > found.1 - BETTER;
+    let is_sure = !other.is_some_and(fits_too);
+    Lag { samples: found.0, si_sdr: found.1, is_sure }
+}
+
+/// How much alike the means of so many samples are, at each lag of a reach.
+fn coarsely(source: Excerpt<'_>, output: Excerpt<'_>, step: usize, reach: i64) -> Vec<(i64, f64)> {
     let (a, b) = (source.coarse(step), output.coarse(step));
     let ticks = i64::try_from(step).unwrap_or(1);
-    let reach = reach.checked_div(ticks).unwrap_or(0);
     let offset = output.at.saturating_sub(source.at).checked_div(ticks).unwrap_or(0);
-    let mut best = (0_i64, f64::NEG_INFINITY);
-    for lag in reach.saturating_neg()..=reach {
+    let alike = |lag: i64| {
         // Sample i of the output lies beside this one of the source.
         let shift = offset.saturating_sub(lag);
         let (skip_a, skip_b) =
@@ -125,24 +166,9 @@ pub(super) fn lag(
         let count = a.len().min(b.len());
         let (a, b) = (a.get(..count).unwrap_or_default(), b.get(..count).unwrap_or_default());
         let norm = (dot(a, a) * dot(b, b)).sqrt();
-        let alike = if norm > 0.0 { dot(a, b) / norm } else { f64::NEG_INFINITY };
-        if alike > best.1 {
-            best = (lag, alike);
-        }
-    }
-    let mut around = best.0.saturating_mul(ticks);
-    let mut found = first;
-    // The means are as long as a few of the steps of a search by samples.
-    let steps = (ticks / FINE).saturating_add(1);
-    around = around.saturating_sub(steps.saturating_mul(FINE));
-    for _ in 0..=steps.saturating_mul(2) {
-        let here = near(around);
-        if here.1 > found.1 + 1.0 || (here.1 > found.1 && found.0 != likely) {
-            found = here;
-        }
-        around = around.saturating_add(FINE);
-    }
-    found
+        (lag, if norm > 0.0 { dot(a, b) / norm } else { f64::NEG_INFINITY })
+    };
+    (reach.saturating_neg()..=reach).map(alike).collect()
 }
 
 #[cfg(test)]
@@ -166,10 +192,31 @@ mod tests {
             let at = 16_000;
             let begins = usize::try_from((at - 10_000 - late) * 2).unwrap();
             let output = Excerpt { at, channels: 2, samples: &all[begins..begins + 20_000] };
-            let (found, sdr) = lag(source, output, (24_000, 4800), 0, 10.0);
-            assert_eq!((found, sdr), (late, f64::INFINITY));
+            let found = lag(source, output, (24_000, 4800), (0, true), 10.0);
+            assert_eq!(found, Lag { samples: late, si_sdr: ALL, is_sure: true });
             assert!(are_equal(source, output, late) && !are_equal(source, output, late + 1));
         }
+    }
+
+    #[test]
+    fn nobody_can_tell_how_late_a_tone_is() {
+        let tone = |gain: f32, noise: &[f32]| -> Vec<f32> {
+            let wave = (0_i16..20_000).map(|n| (f32::from(n) * std::f32::consts::TAU / 24.0).sin() * gain);
+            wave.zip(noise).map(|(tone, noise)| tone + 1e-3 * noise).collect()
+        };
+        let (noise, other) = (noise(40_000), noise(60_000));
+        let source = tone(0.5, &noise);
+        // From the middle on, at a place where the tone begins anew.
+        let output = tone(0.5, &other[40_000..]);
+        let of = |at, samples| Excerpt { at, channels: 1, samples };
+        let found =
+            lag(of(0, &source), of(6000, &output[6000..14_000]), (24_000, 4800), (0, true), f64::INFINITY);
+        assert!(found.samples == 0 && !found.is_sure, "{found:?}");
+        // Where it begins, all can tell.
+        let late = [vec![0.0; 2400], source.clone()].concat();
+        let before = [vec![0.0; 4800], tone(0.5, &noise)].concat();
+        let found = lag(of(-4800, &before), of(0, &late[..12_000]), (24_000, 4800), (0, true), f64::INFINITY);
+        assert!(found.samples == 2400 && found.si_sdr > 30.0, "{found:?}");
     }
 
     #[test]

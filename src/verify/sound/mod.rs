@@ -90,6 +90,10 @@ struct Comparison<'a> {
     source: Line<'a>,
     output: Line<'a>,
     lag: i64,
+    /// Whether that is the only one that fits.
+    is_sure: bool,
+    /// The range in which it was looked for.
+    looked_in: Option<usize>,
     stretches: Vec<Stretch>,
     holes: Vec<(i64, i64)>,
     seams: Vec<Seam>,
@@ -105,6 +109,8 @@ impl<'a> Comparison<'a> {
             source,
             output,
             lag: 0,
+            is_sure: true,
+            looked_in: None,
             stretches: Vec::new(),
             holes: Vec::new(),
             seams: Vec::new(),
@@ -202,12 +208,15 @@ impl<'a> Comparison<'a> {
             return;
         }
         let around = source.between(from.saturating_sub(reach), to.saturating_add(reach));
-        let (state, lag, sdr);
+        let (state, lag, sdr, is_sure);
         if align::are_equal(around, here, self.lag) {
-            (state, lag, sdr) = (SoundState::Equal, self.lag, f64::INFINITY);
+            (state, lag, sdr, is_sure) = (SoundState::Equal, self.lag, f64::INFINITY, true);
         } else {
             let rate = u32::try_from(rate).unwrap_or(0);
-            (lag, sdr) = align::lag(around, here, (rate, reach), self.lag, NEAR);
+            // The first stretch of a range says for all of it where it is.
+            let enough = if self.looked_in == Some(range) { NEAR } else { f64::INFINITY };
+            let found = align::lag(around, here, (rate, reach), (self.lag, self.is_sure), enough);
+            (lag, sdr, is_sure) = (found.samples, found.si_sdr, found.is_sure);
             let is_equal = align::are_equal(around, here, lag);
             state = if is_equal { SoundState::Equal } else { SoundState::Near };
         }
@@ -247,6 +256,9 @@ impl<'a> Comparison<'a> {
         self.holes.extend(holes);
         let (from, until, lag) = (self.time(from), self.time(until), self.time(lag));
         if is_found {
+            (self.is_sure, self.looked_in) = (is_sure, Some(range));
+        }
+        if is_found && is_sure {
             self.stretches.push(Stretch { range, from, until, lag });
         }
         self.span(state, (from, until), Some(lag), Some(sdr));

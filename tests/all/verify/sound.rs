@@ -199,6 +199,24 @@ fn what_times_say_is_believed_where_it_is_no_rounding() {
     assert_eq!((by.secs() * 1000.0).round(), 8.0);
 }
 
+#[test]
+fn a_tone_does_not_tell_when_it_is_heard() {
+    oracle!("verify of tones");
+    let made = |name: &str, from: u32, until: u32, tone: &str| {
+        let tone = format!("sine=f=1000:r=48000:d=4,atrim={from}ms:{until}ms,asetpts=PTS-STARTPTS,{tone}");
+        let pictures = format!("{SOURCE},trim={from}ms:{until}ms,setpts=PTS-STARTPTS");
+        let inputs = ["-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", &tone, "-pix_fmt", "yuv420p"];
+        let coding = ["-c:v", "libx264", "-bf", "0", "-crf", "10", "-c:a", "aac", "-b:a", "192k"];
+        made_by_ffmpeg(&format!("verify-steady-{name}"), &[&inputs[..], &coding].concat())
+    };
+    let source = made("source.mp4", 0, 4000, "anull");
+    // Matroska has the encoder's delay in front, and pictures wait for it: 21 ms, of which the tone has 21 periods.
+    for ending in ["mkv", "mp4"] {
+        let output = made(&format!("cut.{ending}"), 1000, 2600, "anull");
+        assert_holds(&check(&source, &output, &[range(1.0, 2.6)]));
+    }
+}
+
 // ---- seams
 
 /// A tone that rises, and is smooth: what steps in it is heard.
