@@ -1,6 +1,7 @@
 //! Verifying an output against its source: outputs of the installed ffmpeg and of our own cuts that are right, and
 //! ones that are wrong on purpose, each of which is named and nothing else beside it.
 
+mod codecs;
 mod described;
 mod sound;
 
@@ -231,14 +232,20 @@ fn what_is_missing_or_too_much_is_named() {
     assert!(matches!(found.faults[0].kind, FaultKind::Added { pictures: 25, .. }), "{found:?}");
 }
 
+/// A filter that shows 50 pictures in another order.
+fn shuffled(of: impl Fn(u32) -> u32) -> String {
+    let order: Vec<String> = (0..50).map(|n| of(n).to_string()).collect();
+    format!("shuffleframes={}", order.join(" "))
+}
+
+/// One that shows a picture in the place of so many that follow.
+fn still(at: u32, count: u32) -> String {
+    shuffled(|n| if (at..=at + count).contains(&n) { at } else { n })
+}
+
 #[test]
 fn what_stands_still_or_is_out_of_order_is_named() {
     oracle!("verify of order");
-    let shuffled = |of: &dyn Fn(u32) -> u32| {
-        let order: Vec<String> = (0..50).map(|n| of(n).to_string()).collect();
-        format!("shuffleframes={}", order.join(" "))
-    };
-    let still = |at: u32, count: u32| shuffled(&|n| if (at..=at + count).contains(&n) { at } else { n });
     let found = check_middle(&filtered("frozen", &still(19, 5), &[]));
     assert_faults(&found, &["frozen"]);
     assert!(matches!(found.faults[0].kind, FaultKind::Frozen { pictures: 5, head: false }), "{found:?}");
@@ -246,7 +253,7 @@ fn what_stands_still_or_is_out_of_order_is_named() {
     assert_faults(&found, &["frozen"]);
     assert!(matches!(found.faults[0].kind, FaultKind::Frozen { pictures: 6, head: true }), "{found:?}");
 
-    let swap = shuffled(&|n| match n {
+    let swap = shuffled(|n| match n {
         20 => 21,
         21 => 20,
         n => n,
