@@ -50,12 +50,12 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`] and [`Stage::Transcode`], bytes
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`], [`Stage::Transcode`] and [`Stage::Verify`], bytes
     /// in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
-    /// Media time done in a second of wall time, in [`Stage::Transcode`] and [`Stage::Measure`]; 0 elsewhere
+    /// Media time done in a second of wall time, in [`Stage::Transcode`], [`Stage::Measure`] and [`Stage::Verify`]; 0 elsewhere
     /// and at the beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
@@ -76,6 +76,8 @@ pub enum Stage {
     Transcode,
     /// The result is written to its file; the unit is bytes.
     Save,
+    /// An output is compared with its source, which is no part of another job; the unit is nanoseconds of media.
+    Verify,
 }
 
 type ProgressFn = dyn Fn(Progress) + Send + Sync;

@@ -70,6 +70,7 @@ mod seeks;
 mod shown;
 mod sound;
 mod spans;
+mod tell;
 mod window;
 
 pub(crate) use compare::{difference, psnr};
@@ -89,6 +90,7 @@ use lateness::Lateness;
 use pictures::{Asked, Pair};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, time::Duration};
+use tell::Tell;
 
 /// What is asked of an output. Without ranges, all of the source.
 ///
@@ -209,13 +211,16 @@ impl Verify {
         let whole = |kind| Fault { kind, at: None, until: None, source: None };
         let (tracks, missing) = described::tracks(source, output, StreamKind::Audio);
         found.faults.extend(missing.into_iter().map(|track| whole(FaultKind::NoSound { track })));
+        let tell = Tell::new(&placed, source);
         let described = described::compare(source, output, &placed, control)?;
         found.faults.extend(described.faults);
         found.notes = described.notes;
-        // Sound is compared beside the pictures; what fails first ends both.
+        // Sound is compared beside the pictures; what fails first ends both. Where there are none, it tells how far it is.
+        let telling = moving(output).is_none().then_some(&tell);
         let sounds = || -> Result<Vec<sound::Compared>> {
-            let compare =
-                |(a, b): &(usize, usize)| sound::compare((source, *a), (output, *b), &placed, control);
+            let compare = |(a, b): &(usize, usize)| {
+                sound::compare((source, *a), (output, *b), &placed, telling, control)
+            };
             log::ours(|| tracks.iter().map(compare).collect())
         };
         let mut lateness = Lateness::default();
@@ -227,7 +232,7 @@ impl Verify {
                 (Some(of_source), Some(of_output)) => {
                     let pair = Pair { source: (source, of_source), output: (output, of_output) };
                     found.faults.extend(described::turns(pair.source, pair.output));
-                    let judged = self.compare(pair, &placed, control)?;
+                    let judged = self.compare(pair, &placed, &tell, control)?;
                     found.pictures = Some(judged.told);
                     found.faults.extend(judged.faults);
                     found.more_faults = judged.more;
@@ -242,6 +247,7 @@ impl Verify {
         for compared in compared {
             found.sound.push(compared.judge(&lateness, asked, (source, output), &mut found.faults));
         }
+        tell.end(control)?;
         found.faults.sort_by_key(|fault| fault.at.unwrap_or(Timestamp::MAX));
         let listed = found.faults.len();
         found.faults.truncate(judge::MOST);
@@ -250,16 +256,22 @@ impl Verify {
         Ok(found)
     }
 
-    fn compare(&self, pair: Pair<'_>, ranges: &[spans::Placed], control: &Control) -> Result<Judged> {
+    fn compare(
+        &self,
+        pair: Pair<'_>,
+        ranges: &[spans::Placed],
+        tell: &Tell,
+        control: &Control,
+    ) -> Result<Judged> {
         let tolerance = self.tolerance.map(Timestamp::from);
         let mut asked = Asked { psnr: self.min_psnr, tolerance, threads: 0 };
         let keys = if seeks::can_jump(pair.output.0) { self.max_seeks } else { 0 };
-        let mut compared = pictures::compare(pair, ranges, asked, keys, control)?;
+        let mut compared = pictures::compare(pair, ranges, asked, keys, tell, control)?;
         let mut lines = only_in(&compared.output.lines, &compared.source.lines);
         if !lines.is_empty() {
             // What libav's threads make of damage depends on which of them was faster.
             asked.threads = 1;
-            compared = pictures::compare(pair, ranges, asked, keys, control)?;
+            compared = pictures::compare(pair, ranges, asked, keys, tell, control)?;
             lines = only_in(&compared.output.lines, &compared.source.lines);
         }
         let mut judge = compared.judge;

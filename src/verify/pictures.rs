@@ -11,6 +11,7 @@ use super::{
     seeks::{Key, Keys},
     shown::{self, Shown, Told},
     spans::Placed,
+    tell::Tell,
     window::{BEHIND, End, Picture, Window},
 };
 use crate::{Control, Frame, Media, Result, TimeRange, time::Timestamp};
@@ -18,6 +19,9 @@ use crossbeam_channel::Receiver;
 
 /// Pictures that wait between a decoder and their comparison.
 const WAITING: usize = 4;
+
+/// So many pictures later it is told how far it is.
+const REPORT_EVERY: u64 = 8;
 
 /// What is asked of pictures.
 #[derive(Clone, Copy)]
@@ -67,6 +71,7 @@ pub(super) fn compare(
     ranges: &[Placed],
     asked: Asked,
     max_keys: usize,
+    tell: &Tell,
     control: &Control,
 ) -> Result<Compared> {
     let all = [Placed { range: TimeRange::ALL, at: Timestamp::ZERO }];
@@ -91,7 +96,7 @@ pub(super) fn compare(
             }
             .run();
         },
-        |source, output| Comparison::new(pair, asked, max_keys, source).run(output, control),
+        |source, output| Comparison::new(pair, asked, max_keys, source).run(output, tell, control),
     )
 }
 
@@ -161,11 +166,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn run(mut self, from: &Receiver<Result<Told>>, control: &Control) -> Result<Compared> {
+    fn run(mut self, from: &Receiver<Result<Told>>, tell: &Tell, control: &Control) -> Result<Compared> {
         let mut outputs = Outputs::new(from);
         while let Some(mut picture) = outputs.next()? {
             control.check()?;
             self.keys.note(&picture.shown);
+            if self.number.is_multiple_of(REPORT_EVERY) {
+                tell.tell(picture.shown.from, control)?;
+            }
             self.take(&mut picture, &mut outputs)?;
             self.number = self.number.saturating_add(1);
         }

@@ -7,10 +7,15 @@ mod sound;
 
 use crate::common::{self, made_by_ffmpeg, open, save};
 use avrope::{
-    Control, Cut, CutMode, Media, TimeRange, cut,
+    Control, Cut, CutMode, Media, TimeRange,
+    control::Stage,
+    cut,
     verify::{FaultKind, PictureState, Verification, Verify},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
 
 /// 4 s of pictures of which no two are alike, 25 a second, with a keyframe each second.
 const SOURCE: &str = "testsrc2=s=192x144:r=25:d=4,noise=alls=4:all_seed=3";
@@ -333,6 +338,24 @@ fn ranges_that_make_no_sense_are_errors() {
         let error = asked.check(&media, &media, &Control::new()).unwrap_err();
         assert_eq!(error.kind(), avrope::ErrorKind::InvalidArgument, "{error}");
     }
+}
+
+#[test]
+fn a_comparison_says_how_far_it_is() {
+    oracle!("progress of verify");
+    let source = source();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let control = Control::new().progress(move |progress| told.lock().unwrap().push(progress));
+    let output = open(&filtered("encoded", "null", &[]));
+    Verify::new().keep(range(1.0, 3.0)).check(&open(&source), &output, &control).unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(
+        seen.len() > 4 && seen.iter().all(|p| p.stage == Stage::Verify && p.total == 2_000_000_000),
+        "{seen:?}"
+    );
+    assert!(seen.is_sorted_by_key(|progress| progress.done), "{seen:?}");
+    assert_eq!(seen.iter().filter(|progress| progress.done == progress.total).count(), 1);
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Bar {
                 // far it is, nor does the end of saving.
                 _ if total > 0 && done >= total => handle.spin("finishing"),
                 Stage::Save => handle.show(look("saving", true), done, String::new()),
+                Stage::Verify => handle.show(look("comparing", false), done, pace(speed, remaining)),
                 Stage::Measure => handle.show(look("measuring", false), done, pace(speed, remaining)),
                 _ => handle.show(look(copying, false), done, pace(speed, remaining)),
             }

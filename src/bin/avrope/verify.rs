@@ -29,7 +29,7 @@ pub fn run(args: &args::Verify, control: &Control) -> Outcome {
     };
     let (source, output) = (open(&args.source)?, open(&args.output)?);
     bar.handle().spin("comparing");
-    let found = asked.check(&source, &output, control)?;
+    let found = asked.check(&source, &output, &bar.watch(control, "comparing"))?;
     drop(bar);
     if let Some(path) = plot {
         let options = SaveOptions::new().overwrite(args.force);

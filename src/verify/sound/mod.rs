@@ -11,6 +11,7 @@ use super::{
     beside::beside,
     result::{Sound, SoundSpan, SoundState},
     spans::Placed,
+    tell::Tell,
 };
 use crate::{
     Control, Limits, Media, Result, TimeRange,
@@ -72,6 +73,7 @@ pub(super) fn compare(
     source: (&Media, usize),
     output: (&Media, usize),
     ranges: &[Placed],
+    tell: Option<&Tell>,
     control: &Control,
 ) -> Result<Compared> {
     let all = [Placed { range: TimeRange::ALL, at: Timestamp::ZERO }];
@@ -81,7 +83,7 @@ pub(super) fn compare(
         WAITING,
         |control, to| Sounds { media: source.0, stream: source.1, ranges, control, to }.run(),
         |control, to| Sounds { media: output.0, stream: output.1, ranges: &all, control, to }.run(),
-        |from_source, from_output| Comparison::new(told, from_source, from_output).run(ranges, control),
+        |from_source, from_output| Comparison::new(told, from_source, from_output).run(ranges, tell, control),
     )
 }
 
@@ -122,7 +124,7 @@ impl<'a> Comparison<'a> {
         Timestamp::from_ticks(sample, self.base)
     }
 
-    fn run(mut self, ranges: &[Placed], control: &Control) -> Result<Compared> {
+    fn run(mut self, ranges: &[Placed], tell: Option<&Tell>, control: &Control) -> Result<Compared> {
         self.source.look()?;
         self.output.look()?;
         let (a, b) = (&self.source, &self.output);
@@ -137,7 +139,7 @@ impl<'a> Comparison<'a> {
             for (i, placed) in ranges.iter().enumerate() {
                 let from = placed.at.ticks(self.base);
                 let end = ranges.get(i.saturating_add(1)).map_or(i64::MAX, |next| next.at.ticks(self.base));
-                self.range(i, (from, end), rate, control)?;
+                self.range(i, (from, end), tell, control)?;
             }
         }
         // What is left tells how long it is.
@@ -164,7 +166,14 @@ impl<'a> Comparison<'a> {
     }
 
     /// The stretches of a range.
-    fn range(&mut self, range: usize, (mut at, end): (i64, i64), rate: i64, control: &Control) -> Result<()> {
+    fn range(
+        &mut self,
+        range: usize,
+        (mut at, end): (i64, i64),
+        tell: Option<&Tell>,
+        control: &Control,
+    ) -> Result<()> {
+        let rate = i64::from(self.source.rate);
         let reach = rate / REACH;
         let begins = at;
         while at < end {
@@ -182,6 +191,9 @@ impl<'a> Comparison<'a> {
             let has_more = self.source.end() > at || self.output.end() > at;
             if !has_more {
                 break;
+            }
+            if let Some(tell) = tell {
+                tell.tell(self.time(at), control)?;
             }
             if range > 0 && at == begins {
                 let frame = i64::try_from(self.output.frame).unwrap_or(0).min(rate / REACH);
