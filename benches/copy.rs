@@ -3,15 +3,15 @@
 //!
 //! Criterion times what is short; the rest (growth, memory, what was read, shared blocks) is measured here.
 //! Media is made once and kept in `target/bench-media` (2.5 GB). `cargo bench -- join` does the rows of that
-//! name alone: cut, roads, growth, segments, save, memory, payload, read, join, samples.
+//! name alone: cut, roads, growth, segments, save, memory, payload, read, join, samples, verify.
 
 #![forbid(unsafe_code)]
 
 mod support;
 
 use avrope::{
-    Clip, Control, Cut, Join, Media, Remux, Road, Source, TimeRange, cut, inspect::inspect, io::SaveOptions,
-    join, libav_version, remux,
+    Clip, Control, Cut, CutMode, Join, Media, Remux, Road, Source, TimeRange, cut, inspect::inspect,
+    io::SaveOptions, join, libav_version, remux, verify::Verify,
 };
 use criterion::Criterion;
 use std::{
@@ -51,7 +51,7 @@ struct Bench {
 
 /// A group of rows: what the command line calls it, the work, and what it prints.
 type Rows = fn(&mut Bench) -> Outcome<Vec<Row>>;
-const ROWS: [(&str, Rows); 10] = [
+const ROWS: [(&str, Rows); 11] = [
     ("cut", cuts),
     ("roads", roads),
     ("growth", growth),
@@ -62,6 +62,7 @@ const ROWS: [(&str, Rows); 10] = [
     ("read", reads),
     ("join", joins),
     ("samples", samples),
+    ("verify", verifies),
 ];
 
 fn main() {
@@ -400,6 +401,43 @@ fn memory(bench: &mut Bench) -> Outcome<Vec<Row>> {
     let theirs = system::peak_anonymous(system::ffmpeg_command(&arguments, &to).spawn()?)?;
     fs::remove_file(&to)?;
     Ok(vec![row.against(size(theirs), format!("{:.1}x", theirs as f64 / most.max(1) as f64))])
+}
+
+/// What it takes to compare a cut with its source, beside decoding both.
+fn verifies(bench: &mut Bench) -> Outcome<Vec<Row>> {
+    const RANGE: (f64, f64) = (31.0, 41.5);
+    let (clip, to) = (bench.shelf.clip()?, bench.shelf.path("out-verify.mp4"));
+    let made = cut(&open(&clip)?, &range(RANGE)?.mode(CutMode::Encode), &bench.control)?;
+    made.rope.save(&to, SaveOptions::new().overwrite(true), &bench.control)?;
+    system::warm(&clip)?;
+    system::warm(&to)?;
+    let control = bench.control.clone();
+    let asked = Verify::new().keep(TimeRange::secs(RANGE.0, RANGE.1)?);
+    let mut ours = || {
+        let (found, took) = timed(|| Ok(asked.check(&open(&clip)?, &open(&to)?, &control)?))?;
+        match found.pictures {
+            Some(pictures) if pictures.found == pictures.expected => Ok(took),
+            _ => Err("a cut of ours lacks pictures".into()),
+        }
+    };
+    let (from, length) = (RANGE.0.to_string(), (RANGE.1 - RANGE.0).to_string());
+    let of_source = ["-ss", &from, "-t", &length, "-i", text(&clip)?, "-f", "null"];
+    let of_output = ["-i", text(&to)?, "-f", "null"];
+    let (work, aim) = ("verify of 10.5 s of the 120 s clip, encoded", "at least 0.8x one decode of both");
+    let mut theirs = || {
+        let null = Path::new("-");
+        Ok(system::ffmpeg(&of_source, null)? + system::ffmpeg(&of_output, null)?)
+    };
+    if !bench.has_ffmpeg {
+        let [ours] = in_turn(5, [&mut ours as Run<'_>])?;
+        return Ok(vec![
+            Row::new(work, aim, time(ours), table::Met::Unknown).against("missing", "NO ffmpeg"),
+        ]);
+    }
+    let [ours, theirs] = in_turn(5, [&mut ours as Run<'_>, &mut theirs])?;
+    fs::remove_file(&to)?;
+    let ratio = theirs / ours;
+    Ok(vec![Row::new(work, aim, time(ours), ratio >= 0.8).against(time(theirs), format!("{ratio:.2}x"))])
 }
 
 /// That no payload goes through memory.

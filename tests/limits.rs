@@ -917,3 +917,21 @@ fn what_lies_on_the_way_of_a_seek_is_no_packet() {
     let clip = cut(&media, &Cut::new().keep(range), &control).unwrap();
     assert!(clip.report.packets >= 25, "{:?}", clip.report);
 }
+
+#[test]
+fn a_comparison_of_ten_minutes_takes_no_more_memory_than_one_of_a_short_clip() {
+    oracle!("memory of verify");
+    let case = Case::new();
+    let made = |name: &str, coder: &[&str]| {
+        let inputs = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=600", "-f", "lavfi", "-i"];
+        let sound = ["anoisesrc=r=8000:d=600:seed=3", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"];
+        common::made_by_ffmpeg(name, &[&inputs[..], &sound, coder].concat())
+    };
+    let source = made("limits-verify-source.mp4", &["-c:v", "libx264", "-preset", "ultrafast"]);
+    let output = made("limits-verify-output.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18"]);
+    let asked = ["verify", text(&source), text(&output), "--min-psnr", "1"];
+    let (done, memory) = measured(case.command(&asked));
+    // Whatever it finds: pictures that nothing changes in have the same bytes in both, and refer to others.
+    assert!(matches!(done.status.code(), Some(0 | 1)) && done.stderr.is_empty(), "{}", said(&done));
+    assert!(memory < 120, "{memory} MiB");
+}
