@@ -6,6 +6,9 @@ use crate::{
     bitstream::{Framing, Obu, obus, without_zeros},
 };
 
+/// Pictures of fewer bytes may say the same of different ones: that all stays as it was, or that one is shown again.
+const ALIKE: usize = 64;
+
 /// How the pictures of a stream lie in its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrapping {
@@ -25,7 +28,7 @@ enum Wrapping {
 /// Tells the coded pictures of a stream apart.
 pub(super) struct Coded {
     wrapping: Wrapping,
-    /// The last packet's: one that shows again what came before is known by what it follows.
+    /// The last packet's: a small one is known by what it follows.
     last: u64,
 }
 
@@ -51,9 +54,10 @@ impl Coded {
     /// A number for the coded picture in a packet; 0 if there is none in it.
     pub(super) fn hash(&mut self, packet: &[u8]) -> u64 {
         let mut hash = Hash::default();
-        let mut is_empty = true;
+        let (mut is_empty, mut len) = (true, 0_usize);
         let mut add = |bytes: &[u8]| {
             is_empty = false;
+            len = len.saturating_add(bytes.len());
             hash.add(bytes);
         };
         match self.wrapping {
@@ -65,15 +69,11 @@ impl Coded {
                 let picture = packet.get(begins..).unwrap_or_default();
                 add(without_zeros(picture));
             }
-            Wrapping::Obu => {
-                obus(packet).filter(Obu::is_of_frame).for_each(|obu| add(obu.payload));
-                // show_existing_frame is the first bit (5.9.2).
-                let shows = |obu: Obu| obu.kind == Obu::FRAME_HEADER && obu.payload.first() >= Some(&0x80);
-                if obus(packet).any(shows) {
-                    add(&self.last.to_be_bytes());
-                }
-            }
+            Wrapping::Obu => obus(packet).filter(Obu::is_of_frame).for_each(|obu| add(obu.payload)),
             Wrapping::Whole => add(packet),
+        }
+        if len < ALIKE {
+            hash.add(&self.last.to_be_bytes());
         }
         self.last = if is_empty { 0 } else { hash.end().max(1) };
         self.last
@@ -92,8 +92,12 @@ mod tests {
 
     #[test]
     fn one_picture_is_one_in_every_wrapping() {
-        let mut by_length = Coded::with(Wrapping::Nal { framing: Framing::Lengths(4), hevc: false });
-        let mut by_code = Coded::with(Wrapping::Nal { framing: Framing::StartCodes, hevc: false });
+        let by_length = |packet: &[u8]| {
+            Coded::with(Wrapping::Nal { framing: Framing::Lengths(4), hevc: false }).hash(packet)
+        };
+        let by_code = |packet: &[u8]| {
+            Coded::with(Wrapping::Nal { framing: Framing::StartCodes, hevc: false }).hash(packet)
+        };
         let stored = [&[0, 0, 0, 3, 0x65, 7, 8][..], &[0, 0, 0, 2, 6, 9], &[0, 0, 0, 2, 0x41, 5]].concat();
         let sent = [
             &[0, 0, 0, 1, 9, 0x10][..],
@@ -102,23 +106,34 @@ mod tests {
             &[0, 0, 1, 0x41, 5],
         ]
         .concat();
-        assert_eq!(by_length.hash(&stored), by_code.hash(&sent));
+        assert_eq!(by_length(&stored), by_code(&sent));
         let other = [&[0, 0, 0, 1, 0x65, 7, 9][..], &[0, 0, 1, 0x41, 5]].concat();
-        assert_ne!(by_code.hash(&sent), by_code.hash(&other));
-        assert_eq!(by_code.hash(&[0, 0, 1, 9, 0x10]), 0, "no picture");
+        assert_ne!(by_code(&sent), by_code(&other));
+        assert_eq!(by_code(&[0, 0, 1, 9, 0x10]), 0, "no picture");
     }
 
     #[test]
     fn headers_of_a_sequence_are_no_picture() {
-        let mut mpeg = Coded::with(Wrapping::StartCode(0));
+        let mpeg = |packet: &[u8]| Coded::with(Wrapping::StartCode(0)).hash(packet);
         let bare = [0, 0, 1, 0, 1, 2, 3];
         let headed = [&[0, 0, 1, 0xB3, 9, 9][..], &bare, &[0, 0]].concat();
-        assert_eq!(mpeg.hash(&bare), mpeg.hash(&headed));
-        let mut av1 = Coded::with(Wrapping::Obu);
+        assert_eq!(mpeg(&bare), mpeg(&headed));
+        let av1 = |packet: &[u8]| Coded::with(Wrapping::Obu).hash(packet);
         // A temporal delimiter, a sequence header; the same frame without a length.
         let sent = [0x12, 0, 0x0A, 1, 5, 0x32, 2, 8, 9];
         let stored = [0x30, 8, 9];
-        assert_eq!(av1.hash(&sent), av1.hash(&stored));
+        assert_eq!(av1(&sent), av1(&stored));
+    }
+
+    #[test]
+    fn a_small_picture_is_known_by_what_it_follows() {
+        let follows = |first: &[u8]| {
+            let mut coded = Coded::with(Wrapping::Whole);
+            coded.hash(first);
+            [coded.hash(&[1, 2, 3]), coded.hash(&[7; 100])]
+        };
+        let [[one, large], [other, same]] = [follows(&[1]), follows(&[2])];
+        assert!(one != other && large == same);
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn wrong_usage_is_status_2_and_leaves_stdout_empty() {
         (cut(&["--keep", "2-3"]), "'2-3' is not a range"),
         (cut(&["--keep", "1...3"]), "is not a range"),
         (cut(&["--keep", "nan..3"]), "'nan' is not a time"),
-        (cut(&["--from", "1", "--mode", "fast"]), "keyframe, edit, encode"),
+        (cut(&["--from", "1", "--mode", "fast"]), "keyframe, edit, smart, encode"),
         (cut(&["--from", "1", "--timeout", "-1"]), "'-1' is not a number of seconds"),
         (cut(&["--from", "1", "--timeout", "NaN"]), "not a number of seconds"),
         (cut(&["--from", "1", "--timeout", "1e300"]), "not a number of seconds"),
@@ -332,7 +332,7 @@ fn json_is_one_object_and_nothing_else() {
         (args([&"join", mp4, mp4, &"-o", &"join.mp4"]), "join"),
         (args([&"remux", mp4, &"-o", &"remux.mkv"]), "remux"),
         // With a warning, which is in the report.
-        (args([&"cut", mp4, &"--from", &"1.5", &"-o", &"cut.mkv"]), "cut"),
+        (args([&"cut", mp4, &"--from", &"1.5", &"--mode", &"keyframe", &"-o", &"cut.mkv"]), "cut"),
     ] {
         let output = case.run(arguments.into_iter().chain(["--json".into()]));
         let report = json(&output);
@@ -341,8 +341,7 @@ fn json_is_one_object_and_nothing_else() {
     }
     let report =
         json(&case.run(args([&"cut", mp4, &"--from", &"1", &"--to", &"3", &"-o", &"c.mp4", &"--json"])));
-    assert_eq!(report["mode"], "edit");
-    assert_eq!(report["payload_copied"], 0);
+    assert_eq!(report["mode"], "smart");
     assert_eq!(report["output_bytes"], fs::metadata(case.path("c.mp4")).unwrap().len());
     assert_eq!(report["duration_s"], 2.0);
 }
@@ -350,7 +349,17 @@ fn json_is_one_object_and_nothing_else() {
 #[test]
 fn words_go_to_stdout_warnings_to_stderr_and_quiet_is_quiet() {
     let case = Case::new();
-    let cut = args([&"cut", &shared().mp4, &"--from", &"1.5", &"-o", &"cut.mkv", &"--force"]);
+    let cut = args([
+        &"cut",
+        &shared().mp4,
+        &"--from",
+        &"1.5",
+        &"--mode",
+        &"keyframe",
+        &"-o",
+        &"cut.mkv",
+        &"--force",
+    ]);
     let output = case.run(&cut);
     code(&output, 0);
     let words = String::from_utf8(output.stdout.clone()).unwrap();
@@ -426,7 +435,8 @@ fn inspect_lists_boxes_tracks_and_samples() {
 fn verify_says_whether_an_output_is_what_its_source_has() {
     let case = Case::new();
     let mp4 = &shared().mp4;
-    code(&case.run(args([&"cut", mp4, &"--from", &"0.52", &"--to", &"1.6", &"-o", &"cut.mp4", &"-q"])), 0);
+    let cut = args([&"cut", mp4, &"--from", &"0.52", &"--to", &"1.6", &"-o", &"cut.mp4", &"-q"]);
+    code(&case.run(cut.iter().cloned().chain(args([&"--mode", &"edit"]))), 0);
     let range = [&"--from" as &dyn AsRef<OsStr>, &"0.52", &"--to", &"1.6"];
     let of = |more: &[&dyn AsRef<OsStr>]| {
         let all = [&"verify" as &dyn AsRef<OsStr>, mp4, &"cut.mp4"].into_iter().chain(more.iter().copied());
@@ -785,4 +795,28 @@ fn demo_says_where_it_cannot_write() {
     fs::write(case.path("file"), "mine").unwrap();
     failed(&case.run(["demo", "--dir", "file"]), "choose a folder with --dir");
     assert_eq!(case.files(), ["file"]);
+}
+
+#[test]
+fn a_cut_is_smart_and_can_be_planned() {
+    let case = Case::new();
+    let mp4 = &shared().mp4;
+    let range = [&"--from" as &dyn AsRef<OsStr>, &"0.51", &"--to", &"2.73"];
+    let of = |first: &[&dyn AsRef<OsStr>]| {
+        let all = first.iter().chain(&range).map(|arg| arg.as_ref().to_owned());
+        case.run(all.collect::<Vec<_>>())
+    };
+    let plan = json(&of(&[&"cut", mp4, &"--plan", &"--json"]));
+    let ways: Vec<&str> =
+        plan["spans"].as_array().unwrap().iter().map(|s| s["way"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["encoded", "copied", "encoded"]);
+    let said = of(&[&"cut", mp4, &"--plan"]);
+    code(&said, 0);
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("copied") && said.lines().count() == 4, "{said}");
+    let report = json(&of(&[&"cut", mp4, &"-o", &"cut.mp4", &"--json"]));
+    assert_eq!((&report["mode"], &report["frames_encoded"]), (&"smart".into(), &plan["frames_encoded"]));
+    assert!(report["spans"][0]["psnr"].as_f64().unwrap() >= 38.0, "{report}");
+    // As it was asked for, whatever the range's borders lie in.
+    code(&of(&[&"verify", mp4, &"cut.mp4"]), 0);
 }
