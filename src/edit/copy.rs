@@ -407,7 +407,9 @@ impl Copy<'_, '_> {
             let may_lack_key = !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO;
             lane.fate_of_picture(packet, may_lack_key)
         } else {
-            lane.fate_of_rest(packet, self.part.whole_frames, self.part.last)
+            // What is cut at its samples is as long as it is.
+            let by_frames = self.part.whole_frames && (lane.kind != StreamKind::Audio || lane.whole_frames);
+            lane.fate_of_rest(packet, by_frames, self.part.last)
         };
         match fate {
             Fate::LeftOut => Ok(()),

@@ -14,6 +14,7 @@ use crate::{
         packet::Packet,
         stream::Stream,
     },
+    bitstream::Reading,
     media::Item,
     time::{Rational, Timestamp},
     verify::{difference, psnr},
@@ -62,8 +63,10 @@ pub(super) fn encode_all(
     let mut made: Vec<[Option<Encoded>; 2]> = video.splices.iter().map(|_| [None, None]).collect();
     let Some(stream) = media.streams().get(video.stream).filter(|_| !due.is_empty()) else { return Ok(made) };
     let coder = &Coder::of(stream).map_err(|e| e.in_stream(video.stream))?;
-    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(due.len());
-    let threads = if cores > 1 { 1 } else { 0 };
+    let cores_of_all = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores_of_all.min(due.len());
+    // Where there are as many, each has a core.
+    let threads = if due.len() > cores_of_all { 1 } else { 0 };
     let (stop, next) = (CancelToken::new(), AtomicUsize::new(0));
     let (stopped, due) = (&control.clone().and_cancel(stop.clone()), &due);
     let work = || -> Result<Vec<(usize, usize, Encoded)>> {
@@ -230,6 +233,11 @@ impl<'a> Seam<'a> {
         };
         let mut decoder = Decoder::open(self.stream, &options)?;
         let mut reader = self.pictures.read(self.what.decode_at)?;
+        // What comes in front of them and what no other refers to need not be decoded. (In HEVC a higher layer may.)
+        let codec = self.stream.codec();
+        let tells = matches!(codec.as_str(), "h264" | "mpeg1video" | "mpeg2video" | "mpeg4");
+        let mut reading = Reading::of(&codec, self.stream.extradata()).filter(|_| tells);
+        let first = self.what.pictures.first().map(|(pts, _)| *pts);
         let (mut item, mut sent) = (Item::new()?, 0_usize);
         while sent < self.what.decoded && reader.next(&mut item)? {
             control.check()?;
@@ -237,6 +245,13 @@ impl<'a> Seam<'a> {
                 continue;
             }
             sent = sent.saturating_add(1);
+            let pts = item.packet.pts().or(item.packet.dts());
+            let is_early = pts.is_some_and(|pts| Some(pts) < first);
+            if let Some(reading) = reading.as_mut().filter(|_| is_early)
+                && !reading.picture(item.packet.data()).is_reference
+            {
+                continue;
+            }
             self.feed(&mut decoder, Some(&item.packet))?;
         }
         self.feed(&mut decoder, None)?;
