@@ -67,7 +67,6 @@
 )]
 
 mod av;
-#[allow(dead_code, unused_imports, reason = "what reads all of it, the smart cut, comes behind it")]
 mod bitstream;
 mod edit;
 mod error;

@@ -18,11 +18,7 @@ pub(crate) const LAST_RANDOM_ACCESS: u8 = 23;
 pub(crate) const VPS: u8 = 32;
 pub(crate) const SPS: u8 = 33;
 pub(crate) const PPS: u8 = 34;
-pub(crate) const END_OF_SEQUENCE: u8 = 36;
 pub(crate) const SEI: [u8; 2] = [39, 40];
-
-/// The unit that ends a sequence: a CRA picture behind it begins one (its RASL pictures are left out by decoders).
-pub(crate) const END_OF_SEQUENCE_UNIT: [u8; 2] = [END_OF_SEQUENCE << 1, 1];
 
 /// The kind of a unit, by its first byte.
 pub(crate) fn kind(unit: &[u8]) -> Option<u8> {

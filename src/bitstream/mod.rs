@@ -15,7 +15,7 @@ mod units;
 
 pub(crate) use bits::Bits;
 pub(crate) use configuration::{Avc, Hevc};
-pub(crate) use entry::{Entry, Leading, Picture, Reading};
+pub(crate) use entry::{Entry, Leading, Reading};
 pub(crate) use obus::{Obu, obus};
 pub(crate) use renumber::Renumber;
 pub(crate) use units::{Framing, unescaped, without_zeros};

@@ -56,7 +56,7 @@ mod tests {
         let of = |low: u8| {
             let mut bits = vec![0, 0, 1, 0x20];
             // No random access, simple; no identifier; square pixels; control parameters, 4:2:0.
-            let value: u32 = 0b0_0000_0001_0_0001_1_01 << 1 | u32::from(low);
+            let value: u32 = 0b0_0000_0001_0000_1101 << 1 | u32::from(low);
             bits.extend((value << 14).to_be_bytes());
             bits
         };

@@ -174,6 +174,7 @@ impl Renumber {
     }
 
     /// A packet of the encoder's stream, in the same framing as its configuration says.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn sample(&self, bytes: &[u8]) -> Result<Vec<u8>> {
         self.reframed(bytes, self.framing, self.framing)
     }

@@ -11,17 +11,11 @@ pub(crate) struct Message<'a> {
 
 impl Message<'_> {
     pub(crate) const BUFFERING_PERIOD: u32 = 0;
+    #[cfg(test)]
     pub(crate) const PICTURE_TIMING: u32 = 1;
-    pub(crate) const USER_DATA_REGISTERED: u32 = 4;
     pub(crate) const RECOVERY_POINT: u32 = 6;
     /// HEVC's alone.
     pub(crate) const ACTIVE_PARAMETER_SETS: u32 = 129;
-
-    /// Closed captions (ATSC A/53 part 4, 6.2.3): registered in the United States by ATSC, `GA94`, cc_data.
-    pub(crate) fn is_captions(&self) -> bool {
-        self.kind == Self::USER_DATA_REGISTERED
-            && self.payload.starts_with(&[0xB5, 0, 0x31, b'G', b'A', b'9', b'4', 3])
-    }
 }
 
 /// The messages of a unit that is without its emulation bytes, behind a header of so many bytes.
@@ -103,9 +97,6 @@ mod tests {
         for end in 0..whole.len() {
             assert!(messages(&whole[..end], 1).count() <= 3);
         }
-        let captions = [0xB5, 0, 0x31, b'G', b'A', b'9', b'4', 3, 0xC1];
-        assert!(Message { kind: 4, payload: &captions }.is_captions());
-        assert!(!Message { kind: 5, payload: &captions }.is_captions());
     }
 
     #[test]

@@ -181,7 +181,9 @@ impl Smart {
                 own.streams.push(of);
             }
         }
-        let headers = fit.front()?;
+        let told = video.splices.iter().flatten().map(|splice| &splice.headers);
+        let told = told.max_by_key(|headers| headers.len()).cloned().unwrap_or_default();
+        let headers = fit.front(&told)?;
         if is_mixed && !headers.is_empty() {
             for of in patches.iter_mut().flat_map(|patch| &mut patch.streams) {
                 let reading = Reading::of(&stream.codec(), stream.extradata());

@@ -20,8 +20,10 @@ use bytes::Bytes;
 /// The seams of a stream, one after the other.
 pub(super) enum Fit {
     Nal(Box<FitNal>),
-    /// What is needed lies in the packets; of the source this, if not there.
-    InPackets(Bytes),
+    /// What is needed lies in the packets.
+    InPackets,
+    /// So it does of MPEG-4 part 2; this is the source's configuration.
+    Mpeg4(Bytes),
     /// There is one configuration for all: the encoder's is the source's.
     Same(Bytes),
 }
@@ -30,11 +32,9 @@ impl Fit {
     pub(super) fn new(stream: &Stream, muxer: Muxer) -> Result<Self> {
         Ok(match stream.codec().as_str() {
             "h264" | "hevc" => Self::Nal(Box::new(FitNal::new(stream, muxer)?)),
-            "mpeg1video" | "mpeg2video" | "mpeg4" => {
-                Self::InPackets(Bytes::copy_from_slice(stream.extradata()))
-            }
             "ffv1" => Self::Same(Bytes::copy_from_slice(stream.extradata())),
-            _ => Self::InPackets(Bytes::new()),
+            "mpeg4" => Self::Mpeg4(Bytes::copy_from_slice(stream.extradata())),
+            _ => Self::InPackets,
         })
     }
 
@@ -47,7 +47,8 @@ impl Fit {
                 Err(Error::unsupported(what))
             }
             Self::Same(_) => Ok(made.packets),
-            Self::InPackets(headers) => made.packets.into_iter().map(|own| delayed(headers, own)).collect(),
+            Self::InPackets => Ok(made.packets),
+            Self::Mpeg4(headers) => made.packets.into_iter().map(|own| delayed(headers, own)).collect(),
         }
     }
 
@@ -55,23 +56,24 @@ impl Fit {
     pub(super) fn configuration(&self) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Nal(fit) => fit.configuration(),
-            Self::InPackets(_) | Self::Same(_) => Ok(None),
+            Self::InPackets | Self::Mpeg4(_) | Self::Same(_) => Ok(None),
         }
     }
 
     /// What goes in front of keyframes of the source that have no headers of their own, where something was encoded.
-    pub(super) fn front(&self) -> Result<Bytes> {
+    /// `headers`: what the bitstream had of them so far.
+    pub(super) fn front(&self, headers: &Bytes) -> Result<Bytes> {
         match self {
             Self::Nal(fit) => fit.front(),
-            Self::InPackets(headers) => Ok(headers.clone()),
+            Self::InPackets | Self::Mpeg4(_) => Ok(headers.clone()),
             Self::Same(_) => Ok(Bytes::new()),
         }
     }
 }
 
-/// A packet of MPEG-4 part 2 whose headers let pictures wait, where the source's do: `headers`, if it is that.
+/// A packet of MPEG-4 part 2 whose headers let pictures wait, where the source's do.
 fn delayed(headers: &[u8], packet: Packet) -> Result<Packet> {
-    let waits = !headers.is_empty() && !mpeg4::is_low_delay(headers);
+    let waits = !mpeg4::is_low_delay(headers);
     match mpeg4::with_delay(packet.data()).filter(|_| waits) {
         Some(changed) => packet.with_data(&changed),
         None => Ok(packet),

@@ -9,6 +9,7 @@ use crate::{
     read::{Reader, read_pictures},
     time::{Rational, Timestamp},
 };
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pictures behind a border that are looked at: more than any codec shows in another order than they are decoded in.
@@ -77,6 +78,8 @@ pub(super) struct Splice {
     pub left_out: BTreeSet<i64>,
     /// And those that are.
     pub led: BTreeSet<i64>,
+    /// What a decoder has to be told before that picture, if its packet does not.
+    pub headers: Bytes,
     /// When pictures are decoded whose container does not say it.
     pub decoded: BTreeMap<i64, i64>,
     /// The first that is not copied any more.
@@ -163,7 +166,17 @@ impl<'a> Pictures<'a> {
                 entry: picture.as_ref().and_then(|picture| picture.entry),
                 leading: picture.map_or(Leading::No, |picture| picture.leading),
             };
-            if !window.goes_on(coded, side) {
+            let is_enough = !window.goes_on(coded, side);
+            if let Some(reading) = &reading {
+                if reading.is_packed() {
+                    let what = "its B-pictures are packed behind others (as AVI's of DivX are)";
+                    return Err(Error::unsupported(what).in_stream(self.stream));
+                }
+                if window.first.is_some() && window.headers.is_empty() {
+                    window.headers = Bytes::copy_from_slice(reading.headers());
+                }
+            }
+            if is_enough {
                 break;
             }
         }
@@ -193,6 +206,7 @@ impl<'a> Pictures<'a> {
             return Ok(Some(splice));
         };
         let Some(key) = front.coded.get(first).copied() else { return Ok(None) };
+        splice.headers = front.headers.clone();
         splice.copied = key.entry.map(|entry| (key.pts, entry));
         self.head(&mut splice, &front, (first, begins));
         self.tail(&mut splice, key)?;
@@ -318,6 +332,8 @@ struct Window {
     behind: usize,
     /// Those whose container does not say when they are decoded.
     untold: Vec<i64>,
+    /// What a decoder has to be told before the first that a copy may begin at.
+    headers: Bytes,
     bytes_read: u64,
 }
 

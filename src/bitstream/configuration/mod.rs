@@ -4,7 +4,9 @@ mod avc;
 mod hevc;
 
 pub(crate) use avc::Avc;
-pub(crate) use hevc::{Array, Hevc};
+#[cfg(test)]
+pub(crate) use hevc::Array;
+pub(crate) use hevc::Hevc;
 
 use crate::{Error, Result};
 use bytes::Bytes;

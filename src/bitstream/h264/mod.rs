@@ -6,7 +6,11 @@ mod sps;
 
 pub(crate) use rewrite::with_reordering;
 pub(crate) use slice::{Pps, Slice, Structure};
-pub(crate) use sps::{Hrd, Restriction, Sps, Vui};
+#[cfg(any(test, fuzzing))]
+pub(crate) use sps::Restriction;
+pub(crate) use sps::Sps;
+#[cfg(test)]
+pub(crate) use sps::Vui;
 
 /// Kinds of units (table 7-1).
 pub(crate) const SLICE: u8 = 1;
@@ -15,7 +19,6 @@ pub(crate) const IDR: u8 = 5;
 pub(crate) const SEI: u8 = 6;
 pub(crate) const SPS: u8 = 7;
 pub(crate) const PPS: u8 = 8;
-pub(crate) const END_OF_SEQUENCE: u8 = 10;
 pub(crate) const SPS_EXTENSION: u8 = 13;
 pub(crate) const SUBSET_SPS: u8 = 15;
 /// A slice of an auxiliary picture (alpha).

@@ -195,6 +195,7 @@ impl Sps {
 
     /// pic_struct in a message of a picture's timing (D.1.3): a frame, its fields, which of them first and which twice
     /// (table D-1). None where such messages have none.
+    #[cfg(test)]
     pub(crate) fn picture_structure(&self, payload: &[u8]) -> Option<u32> {
         let vui = self.vui.as_ref().filter(|vui| vui.has_pic_struct)?;
         let mut bits = Bits::of(payload);

@@ -1,7 +1,7 @@
 //! Where copies may begin.
 
 use super::{Traced, has_oracle, made, read, shared, traced};
-use crate::bitstream::{Entry, Leading, Picture, Reading};
+use crate::bitstream::{Entry, Leading, Reading, entry::Picture};
 use std::path::Path;
 
 /// Compares all pictures of a file with what the oracle's fields say, and counts entries of each kind.

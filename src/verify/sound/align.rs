@@ -145,8 +145,11 @@ pub(super) fn lag(
     }
     let apart =
         |lag: i64| lag.saturating_mul(ticks).abs_diff(found.0).saturating_mul(1000) > u64::from(rate) / 2;
-    let peaks = coarse.array_windows().filter(|[a, b, c]| b.1 > a.1 && b.1 >= c.1 && apart(b.0));
-    let other = peaks.map(|[_, peak, _]| *peak).max_by(|a, b| a.1.total_cmp(&b.1));
+    let peaks = coarse.windows(3).filter_map(|three| match three {
+        [a, peak, c] if peak.1 > a.1 && peak.1 >= c.1 && apart(peak.0) => Some(*peak),
+        _ => None,
+    });
+    let other = peaks.max_by(|a, b| a.1.total_cmp(&b.1));
     let fits_too = |(lag, _): (i64, f64)| near(lag.saturating_mul(ticks)).1 > found.1 - BETTER;
     let is_sure = !other.is_some_and(fits_too);
     Lag { samples: found.0, si_sdr: found.1, is_sure }

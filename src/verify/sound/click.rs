@@ -67,6 +67,13 @@ impl Seam {
     }
 }
 
+fn second_difference(three: &[f32]) -> f64 {
+    match three {
+        [a, b, c] => f64::from(a - 2.0 * b + c),
+        _ => 0.0,
+    }
+}
+
 /// The mean power of the second difference, of the roughest block and channel.
 fn roughest(sound: Excerpt<'_>, block: i64) -> f64 {
     let block = usize::try_from(block).unwrap_or(8).max(2);
@@ -74,8 +81,7 @@ fn roughest(sound: Excerpt<'_>, block: i64) -> f64 {
     let mut most: f64 = 0.0;
     for channel in 0..channels {
         let one: Vec<f32> = sound.samples.iter().skip(channel).step_by(channels).copied().collect();
-        let squares: Vec<f64> =
-            one.array_windows().map(|[a, b, c]| f64::from(a - 2.0 * b + c).powi(2)).collect();
+        let squares: Vec<f64> = one.windows(3).map(|of| second_difference(of).powi(2)).collect();
         for part in squares.windows(block).step_by((block / 2).max(1)) {
             most = most.max(part.iter().sum::<f64>() / part.len().max(1) as f64);
         }
