@@ -142,6 +142,11 @@ impl Timeline {
         (Self { spans: spans.collect(), base }, times)
     }
 
+    /// The span that shows an instant.
+    pub(crate) fn at(&self, shown: Timestamp) -> Option<Span> {
+        self.spans.iter().copied().find(|span| span.shown <= shown && shown < span.shown_end())
+    }
+
     /// When the stream is first shown.
     pub(crate) fn start(&self) -> Timestamp {
         self.spans.first().map_or(Timestamp::ZERO, |span| span.shown)

@@ -112,7 +112,10 @@ impl Splice {
 pub(super) struct Pictures<'a> {
     pub media: &'a Media,
     pub stream: usize,
+    /// All that is shown of the media in one go: where ticks are coarse, a part of it would be moved by less than one.
     pub span: Span,
+    /// From when to when, on the file's clock.
+    range: (Timestamp, Timestamp),
     pub base: Rational,
     pub control: &'a Control,
 }
@@ -131,7 +134,11 @@ impl<'a> Pictures<'a> {
         let spans = timeline.clip(from, to);
         match spans.as_slice() {
             [] => Ok(None),
-            [span] => Ok(Some(Self { media, stream, span: *span, base: timeline.base, control })),
+            [part] => {
+                let span = timeline.at(part.shown).unwrap_or(*part);
+                let range = (part.shown, part.shown_end());
+                Ok(Some(Self { media, stream, span, range, base: timeline.base, control }))
+            }
             _ => Err(Error::unsupported("an edit list shows several stretches of it in the range")
                 .in_stream(stream)),
         }
@@ -188,8 +195,8 @@ impl<'a> Pictures<'a> {
     /// What becomes of the range; None where no picture begins in it. `may_be_first`: nothing comes in front of it in
     /// the output.
     pub(super) fn splice(&self, may_be_first: bool) -> Result<Option<Splice>> {
-        let from = self.span.media;
-        let to = self.span.media_at(self.span.shown_end(), self.base);
+        let from = self.span.media_at(self.range.0, self.base);
+        let to = self.span.media_at(self.range.1, self.base);
         let clock = Some((self.span, self.base, self.media.start()));
         let mut splice = Splice { from, to, clock, ..Splice::default() };
         let front = self.look(from, Side::Front { from, to, may_be_first })?;

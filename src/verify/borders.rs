@@ -34,16 +34,17 @@ pub(super) fn moved(
 fn border(media: &Media, stream: usize, at: Timestamp, control: &Control) -> Result<Option<Timestamp>> {
     let Some(timeline) = media.timeline(stream).filter(|_| at > Timestamp::ZERO) else { return Ok(None) };
     let shown = at.plus(media.start());
-    let Some(span) = timeline.clip(shown, Timestamp::MAX).first().copied() else { return Ok(None) };
-    let first = Span { len: Timestamp::MAX, ..span };
-    let mut reader = read_pictures(media, stream, &first, span.shown <= media.start(), control)?;
+    let Some(span) = timeline.at(shown) else { return Ok(None) };
+    let border = span.media_at(shown, timeline.base);
+    let first = Span { shown, len: Timestamp::MAX, media: border };
+    let mut reader = read_pictures(media, stream, &first, shown <= media.start(), control)?;
     let (mut is_within, mut next, mut behind) = (false, None::<i64>, 0_usize);
     let mut item = Item::new()?;
     while behind < BEHIND && reader.next(&mut item)? {
         control.check()?;
         let packet = &item.packet;
         let Some(pts) = packet.pts().or(packet.dts()).filter(|_| packet.stream() == stream) else { continue };
-        if pts < span.media {
+        if pts < border {
             (is_within, behind) = (true, 0);
             continue;
         }
@@ -56,6 +57,6 @@ fn border(media: &Media, stream: usize, at: Timestamp, control: &Control) -> Res
     }
     reader.finish(false)?;
     // Times are rounded to the stream's ticks.
-    let next = next.filter(|next| is_within || *next == span.media);
+    let next = next.filter(|next| is_within || *next == border);
     Ok(next.map(|next| span.shown_at(next, timeline.base).minus(media.start())))
 }
