@@ -23,6 +23,12 @@ pub(crate) fn is_intra(bytes: &[u8]) -> Option<bool> {
     }
 }
 
+/// Whether a picture's type is an extended one (5.1.4), which a decoder remembers.
+pub(crate) fn is_extended(bytes: &[u8]) -> bool {
+    let mut bits = Bits::of(bytes);
+    bits.take(22) == Some(0x20) && bits.take(8 + 5).is_some() && bits.take(3) == Some(7)
+}
+
 /// The same of Sorenson's (libav's `flv1`; Adobe's "Video File Format Specification", version 10, annex E.4.2).
 pub(crate) fn is_intra_in_flash(bytes: &[u8]) -> Option<bool> {
     let mut bits = Bits::of(bytes);

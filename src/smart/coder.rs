@@ -4,7 +4,9 @@
 use crate::{
     Error, Frame, Result,
     av::{encoder::EncoderKind, stream::Stream},
+    bitstream::{Avc, h264},
 };
+use bytes::Bytes;
 
 /// libav's FF_QP2LAMBDA: what `global_quality` counts quantisers by.
 const LAMBDA: u32 = 118;
@@ -37,6 +39,12 @@ impl Coder {
         let mut set = |key, value: &str| options.push((key, value.to_owned()));
         let (names, scale): (&[&str], Scale) = match codec.as_str() {
             "h264" => {
+                let is_lossless = |set: &Bytes| h264::Sps::read(set).is_some_and(|set| set.is_lossless);
+                if Avc::of(stream.extradata())?.sps.iter().any(is_lossless) {
+                    // FFmpeg's decoder takes what follows for lossy, once it was.
+                    let what = "its pictures may be coded without loss, which does not go beside others";
+                    return Err(Error::unsupported(what));
+                }
                 set("preset", "veryfast");
                 // A picture is shown when it is decoded: so it has room wherever the source's had.
                 set("bf", "0");

@@ -173,6 +173,12 @@ impl Smart {
                 report.frames_decoded = report.frames_decoded.saturating_add(made.decoded);
                 report.frames_encoded = report.frames_encoded.saturating_add(made.packets.len() as u64);
                 report.bytes_read = report.bytes_read.saturating_add(made.bytes_read);
+                if made.psnr < seam::LEAST {
+                    report.warn(format!(
+                        "range {}, stream {}: pictures that were encoded anew are as little like the source's as {:.1} dB",
+                        i.saturating_add(1), video.stream, made.psnr
+                    ));
+                }
                 tell_quality(&mut report.spans, (video.stream, i, made.from), made.psnr);
                 seam.packets = fit.packets(made)?.into();
                 is_mixed = true;

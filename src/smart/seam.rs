@@ -28,7 +28,7 @@ use std::{
 /// How often pictures are encoded, each time better, until they are like the source's.
 const TRIES: u32 = 4;
 /// What every picture that is encoded anew is at least like the source's, over all planes, in decibels.
-const LEAST: f64 = 38.0;
+pub(super) const LEAST: f64 = 38.0;
 
 /// What became of pictures that were encoded anew.
 pub(super) struct Encoded {
@@ -190,8 +190,8 @@ impl<'a> Seam<'a> {
         let bytes_read = self.decode()?;
         let due = self.what.pictures.len();
         if self.count != due {
-            return Err(Error::corrupt(format!(
-                "of {due} pictures that are to be encoded anew, {} could be decoded",
+            return Err(Error::unsupported(format!(
+                "of {due} pictures that are to be encoded anew, {} were decoded one behind the other",
                 self.count
             ))
             .in_stream(self.pictures.stream));

@@ -3,7 +3,8 @@
 
 use crate::{
     Control, Error, Media, Result,
-    bitstream::{Entry, Leading, Reading},
+    av::stream::Stream,
+    bitstream::{Entry, Leading, Reading, h263},
     edit::Slot,
     media::{Item, Span},
     read::{Reader, read_pictures},
@@ -26,6 +27,7 @@ struct Coded {
     lasts: i64,
     entry: Option<Entry>,
     leading: Leading,
+    is_reference: bool,
 }
 
 impl Coded {
@@ -116,6 +118,9 @@ pub(super) struct Pictures<'a> {
     pub span: Span,
     /// From when to when, on the file's clock.
     range: (Timestamp, Timestamp),
+    /// It shows nothing at the beginning, or the end, of what was asked for.
+    begins_late: bool,
+    ends_early: bool,
     pub base: Rational,
     pub control: &'a Control,
 }
@@ -137,7 +142,9 @@ impl<'a> Pictures<'a> {
             [part] => {
                 let span = timeline.at(part.shown).unwrap_or(*part);
                 let range = (part.shown, part.shown_end());
-                Ok(Some(Self { media, stream, span, range, base: timeline.base, control }))
+                let (begins_late, ends_early) = (part.shown > from, part.shown_end() < to);
+                let base = timeline.base;
+                Ok(Some(Self { media, stream, span, range, begins_late, ends_early, base, control }))
             }
             _ => Err(Error::unsupported("an edit list shows several stretches of it in the range")
                 .in_stream(stream)),
@@ -172,7 +179,13 @@ impl<'a> Pictures<'a> {
                 lasts: packet.duration(),
                 entry: picture.as_ref().and_then(|picture| picture.entry),
                 leading: picture.map_or(Leading::No, |picture| picture.leading),
+                is_reference: picture.is_none_or(|picture| picture.is_reference),
             };
+            if stream.codec() == "h263" && h263::is_extended(packet.data()) {
+                // A decoder that has seen one reads what comes from others as such.
+                let what = "its pictures are of H.263's second version, and no encoder's go beside them";
+                return Err(Error::unsupported(what).in_stream(self.stream));
+            }
             let is_enough = !window.goes_on(coded, side);
             if let Some(reading) = &reading {
                 if reading.is_packed() {
@@ -186,6 +199,10 @@ impl<'a> Pictures<'a> {
             if is_enough {
                 break;
             }
+        }
+        if window.lacks_order(stream) {
+            let what = "its container says of pictures when they are decoded, and not when they are shown";
+            return Err(Error::unsupported(what).in_stream(self.stream));
         }
         window.tell_dts();
         window.bytes_read = reader.finish(false)?.bytes_read;
@@ -208,6 +225,7 @@ impl<'a> Pictures<'a> {
             (splice.from, splice.is_from_picture) = (begins, true);
         }
         splice.is_from_picture |= begins == from;
+        splice.is_from_picture &= !self.begins_late;
         let Some(first) = front.first else {
             self.all(&mut splice, &front, begins);
             return Ok(Some(splice));
@@ -234,7 +252,7 @@ impl<'a> Pictures<'a> {
             decoded: front.needed(splice.to),
             ends_at_picture: false,
         };
-        snap_end(splice, front);
+        self.snap_end(splice, front);
     }
 
     /// What is in front of the first picture that is copied.
@@ -310,18 +328,20 @@ impl<'a> Pictures<'a> {
                 ends_at_picture: false,
             };
         }
-        snap_end(splice, &window);
+        self.snap_end(splice, &window);
         Ok(())
     }
 }
 
-/// The range ends where the next picture begins, if one does.
-fn snap_end(splice: &mut Splice, window: &Window) {
-    let next = window.coded.iter().map(|coded| coded.pts).filter(|pts| *pts >= splice.to).min();
-    if let Some(next) = next {
-        (splice.to, splice.is_to_picture) = (next, true);
-        let last = if splice.copied.is_some() { &mut splice.tail } else { &mut splice.head };
-        (last.until, last.ends_at_picture) = (next, true);
+impl Pictures<'_> {
+    /// The range ends where the next picture begins, if one does.
+    fn snap_end(&self, splice: &mut Splice, window: &Window) {
+        let next = window.coded.iter().map(|coded| coded.pts).filter(|pts| *pts >= splice.to).min();
+        if let Some(next) = next.filter(|_| !self.ends_early) {
+            (splice.to, splice.is_to_picture) = (next, true);
+            let last = if splice.copied.is_some() { &mut splice.tail } else { &mut splice.head };
+            (last.until, last.ends_at_picture) = (next, true);
+        }
     }
 }
 
@@ -389,6 +409,17 @@ impl Window {
             // When the first ones are decoded follows from those that say it.
             Some(_) => coded.dts == i64::MIN && self.coded.len() < place_of_last(self.first),
         }
+    }
+
+    /// Whether pictures come in another order than they are shown in, and all have one time for both.
+    fn lacks_order(&self, stream: &Stream) -> bool {
+        const SOME: usize = 4;
+        let is_reordered = match stream.codec().as_str() {
+            "h264" | "hevc" => stream.delay() > 0,
+            "mpeg1video" | "mpeg2video" | "mpeg4" => self.coded.iter().any(|coded| !coded.is_reference),
+            _ => false,
+        };
+        is_reordered && self.coded.len() >= SOME && self.coded.iter().all(|coded| coded.pts == coded.dts)
     }
 
     /// Where a container does not say when the first ones are decoded, they are before the next by their length.

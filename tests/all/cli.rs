@@ -354,6 +354,8 @@ fn words_go_to_stdout_warnings_to_stderr_and_quiet_is_quiet() {
         &shared().mp4,
         &"--from",
         &"1.5",
+        &"--to",
+        &"99",
         &"--mode",
         &"keyframe",
         &"-o",

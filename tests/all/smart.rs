@@ -208,3 +208,54 @@ fn kept_payload_is_not_copied() {
     let whole = cut(&media, &settings(&[TimeRange::ALL]), &Control::new()).unwrap();
     assert_eq!(whole.report.payload_copied, 0);
 }
+
+#[test]
+fn what_can_not_be_is_refused_or_done_another_way() {
+    oracle!("refusals of smart cuts");
+    let lossless =
+        source("lossless.mp4", "format=yuv420p -c:v libx264 -preset ultrafast -qp 0 -g 50 -c:a aac");
+    let media = open(&lossless);
+    let cut_of = |mode| settings(&[range(1.3, 3.7)]).mode(mode);
+    let refused = cut(&media, &cut_of(CutMode::Smart), &Control::new()).unwrap_err();
+    assert_eq!(refused.kind(), avrope::ErrorKind::Unsupported);
+    let clip = cut(&media, &cut_of(CutMode::Exact), &Control::new()).unwrap();
+    assert_eq!(clip.report.mode.as_deref(), Some("edit"));
+    assert!(clip.report.warnings.iter().any(|warning| warning.contains("without loss")), "{:?}", clip.report);
+    // Sound alone is copied.
+    let sound = common::shared("lena.m4a").map(|path| open(&path));
+    if let Some(sound) = sound {
+        let clip = cut(&sound, &cut_of(CutMode::Exact), &Control::new()).unwrap();
+        assert_eq!((clip.report.mode.as_deref(), clip.report.frames_encoded), (Some("edit"), 0));
+    }
+}
+
+#[test]
+fn sound_in_front_of_the_first_picture_stays() {
+    oracle!("smart cuts of pictures that begin late");
+    let path = made_by_ffmpeg(
+        "smart-late.mp4",
+        &[
+            "-itsoffset",
+            "0.7",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=192x144:r=25:d=4,noise=alls=4:all_seed=3",
+            "-f",
+            "lavfi",
+            "-i",
+            "anoisesrc=d=4.7:a=0.1:seed=3:r=48000",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:v",
+            "libx264",
+            "-g",
+            "25",
+            "-c:a",
+            "aac",
+        ],
+    );
+    let (found, report) = holds(&path, &[range(0.0, 1.5), range(3.0, 4.5)]);
+    assert!(report.duration.as_secs_f64() > 2.9, "{report:?}");
+    assert!(found.pictures.unwrap().found >= 56);
+}

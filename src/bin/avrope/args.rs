@@ -190,7 +190,7 @@ pub struct Cut {
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
     /// Say what would be copied and what encoded anew, why, and what it costs, and do nothing
-    #[arg(long, conflicts_with = "mode")]
+    #[arg(long)]
     pub plan: bool,
     #[command(flatten)]
     pub output: Output,

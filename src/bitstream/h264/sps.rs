@@ -12,6 +12,8 @@ pub(crate) struct Sps {
     /// 0 is grey, then 4:2:0, 4:2:2, 4:4:4.
     pub(crate) chroma_format: u32,
     pub(crate) has_separate_planes: bool,
+    /// qpprime_y_zero_transform_bypass_flag: a quantiser of 0 loses nothing.
+    pub(crate) is_lossless: bool,
     pub(crate) luma_bits: u32,
     pub(crate) chroma_bits: u32,
     /// How many bits a slice has of frame_num.
@@ -102,14 +104,14 @@ impl Sps {
         let byte = |bits: &mut Bits| u8::try_from(bits.take(8)?).ok();
         let (profile, constraints, level) = (byte(&mut bits)?, byte(&mut bits)?, byte(&mut bits)?);
         let id = bits.exp_golomb().filter(|id| *id < 32)?;
-        let (mut chroma_format, mut has_separate_planes) = (1, false);
+        let (mut chroma_format, mut has_separate_planes, mut is_lossless) = (1, false, false);
         let (mut luma_bits, mut chroma_bits) = (8, 8);
         if names_chroma(profile) {
             chroma_format = bits.exp_golomb().filter(|format| *format <= 3)?;
             has_separate_planes = chroma_format == 3 && bits.flag()?;
             luma_bits = bits.exp_golomb().filter(|bits| *bits <= 6)?.saturating_add(8);
             chroma_bits = bits.exp_golomb().filter(|bits| *bits <= 6)?.saturating_add(8);
-            bits.take(1)?;
+            is_lossless = bits.flag()?;
             if bits.flag()? {
                 scaling_lists(&mut bits, if chroma_format == 3 { 12 } else { 8 })?;
             }
@@ -178,6 +180,7 @@ impl Sps {
             level,
             chroma_format,
             has_separate_planes,
+            is_lossless,
             luma_bits,
             chroma_bits,
             frame_num_bits,

@@ -117,13 +117,16 @@ impl Patcher {
         let Some(stream) = media.streams().get(index).filter(|it| it.kind() == StreamKind::Audio) else {
             return Ok(Becomes::Goes);
         };
-        // Where a stream's edit list lets it begin is of little account here: a second is more than enough.
-        let margin = preroll_of(stream).plus(Timestamp::from_nanos(1_000_000_000));
-        let needed = self.heard_from.minus(margin);
+        let begins = media.timeline(index).and_then(|timeline| {
+            let span = timeline.at(self.heard_from)?;
+            let preroll = preroll_of(stream).ticks(timeline.base);
+            Some(span.media_at(self.heard_from, timeline.base).saturating_sub(preroll))
+        });
         let ends = item.packet.pts().or(item.packet.dts());
         let ends = ends.map(|time| time.saturating_add(item.packet.duration()));
-        let is_early = ends.is_some_and(|ends| Timestamp::from_ticks(ends, stream.time_base()) < needed);
-        Ok(if is_early && !media.has_edits(index) { Becomes::LeftOut } else { Becomes::Goes })
+        let is_early =
+            begins.zip(ends).is_some_and(|(begins, ends)| ends <= begins && item.packet.duration() > 0);
+        Ok(if is_early { Becomes::LeftOut } else { Becomes::Goes })
     }
 }
 
