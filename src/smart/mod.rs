@@ -6,6 +6,7 @@ mod cut;
 mod fit;
 mod plan;
 mod seam;
+mod splice;
 mod window;
 
 pub use cut::{cut, cut_to};

@@ -2,7 +2,8 @@
 
 use super::{
     coder::Coder,
-    window::{Pictures, Splice},
+    splice::{Splice, Stretched},
+    window::Pictures,
 };
 use crate::{
     Control, Cut, Error, Media, Report, Result, StreamKind, TimeRange, edit,
@@ -169,7 +170,7 @@ impl Video {
             ReportSpan { stream, range, from, to, way, pictures: None, why: None, psnr: None }
         };
         let mut spans = Vec::new();
-        let first = |what: &super::window::Stretched| what.pictures.first().map(|(pts, _)| *pts);
+        let first = |what: &Stretched| what.pictures.first().map(|(pts, _)| *pts);
         let (head, tail) = (first(&splice.head), first(&splice.tail));
         let key = splice.copied.map(|(pts, _)| pts);
         if let Some(head) = head {

@@ -3,7 +3,8 @@
 use super::{
     coder::Coder,
     plan::{self, Video},
-    window::{Pictures, Stretched},
+    splice::Stretched,
+    window::Pictures,
 };
 use crate::{
     CancelToken, Control, Error, ErrorKind, Frame, Limits, Media, Result,

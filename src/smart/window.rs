@@ -1,17 +1,17 @@
-//! What lies around the borders of a range: which pictures are copied there and which are encoded anew, as the
-//! bitstream lets it be.
+//! What lies around the borders of a range: the coded pictures there, in the order of decoding, and what the bitstream
+//! says of them.
 
 use crate::{
     Control, Error, Media, Result,
     av::stream::Stream,
-    bitstream::{Entry, Leading, Reading, h263},
+    bitstream::{Avc, Entry, Hevc, Leading, Reading, h263, h264, hevc},
     edit::Slot,
     media::{Item, Span},
     read::{Reader, read_pictures},
     time::{Rational, Timestamp},
 };
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Pictures behind a border that are looked at: more than any codec shows in another order than they are decoded in.
 const BEHIND: usize = 64;
@@ -21,93 +21,28 @@ const FEW: i64 = 16;
 
 /// A coded picture, as it comes in the order of decoding.
 #[derive(Clone, Copy, Debug)]
-struct Coded {
-    pts: i64,
-    dts: i64,
-    lasts: i64,
-    entry: Option<Entry>,
-    leading: Leading,
+pub(super) struct Coded {
+    pub pts: i64,
+    pub dts: i64,
+    pub lasts: i64,
+    pub entry: Option<Entry>,
+    pub leading: Leading,
     is_reference: bool,
 }
 
 impl Coded {
-    fn slot(&self) -> Slot {
+    pub(super) fn slot(&self) -> Slot {
         Slot { pts: self.pts, dts: self.dts }
     }
 }
 
 /// What is looked for.
 #[derive(Clone, Copy)]
-enum Side {
+pub(super) enum Side {
     /// From where a range begins: the first picture that a copy may begin at.
     Front { from: i64, to: i64, may_be_first: bool },
     /// Up to where it ends, and the picture behind that.
     Behind { to: i64 },
-}
-
-/// Pictures that are encoded anew.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stretched {
-    /// When the last one ends at the latest, in ticks.
-    pub until: i64,
-    /// When each is shown and for how long, in the order of showing.
-    pub pictures: Vec<(i64, i64)>,
-    /// The packets whose places they take: with the first picture that is copied behind them, one more.
-    pub slots: Vec<Slot>,
-    /// A picture begins where the last one ends.
-    pub ends_at_picture: bool,
-    /// A time: for what is shown then, decoding begins where it has to begin for them.
-    pub decode_at: i64,
-    /// Pictures that are decoded for them.
-    pub decoded: usize,
-}
-
-/// What becomes of a range of a stream of pictures.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Splice {
-    /// When the first picture is shown, and when what is behind the last one would be: in ticks of the stream.
-    pub from: i64,
-    pub to: i64,
-    /// What of the stream is shown when, and where the media's clock begins.
-    clock: Option<(Span, Rational, Timestamp)>,
-    /// Whether they are pictures' own times; else the range begins or ends where none does.
-    pub is_from_picture: bool,
-    pub is_to_picture: bool,
-    pub head: Stretched,
-    /// The first picture that is copied, and how a copy begins there.
-    pub copied: Option<(i64, Entry)>,
-    /// Pictures that follow it and are shown before it, which are not copied.
-    pub left_out: BTreeSet<i64>,
-    /// And those that are.
-    pub led: BTreeSet<i64>,
-    /// What a decoder has to be told before that picture, if its packet does not.
-    pub headers: Bytes,
-    /// When pictures are decoded whose container does not say it.
-    pub decoded: BTreeMap<i64, i64>,
-    /// The first that is not copied any more.
-    pub ends: Option<i64>,
-    pub tail: Stretched,
-}
-
-impl Stretched {
-    /// How many pictures are decoded.
-    pub(super) fn decodes(&self) -> usize {
-        if self.pictures.is_empty() { 0 } else { self.decoded }
-    }
-}
-
-impl Splice {
-    /// When ticks of the stream are, on the source's presentation clock.
-    pub(super) fn on_clock(&self, ticks: i64) -> Option<Timestamp> {
-        let (span, base, start) = self.clock?;
-        Some(span.shown_at(ticks, base).minus(start))
-    }
-
-    /// When the first picture is shown.
-    pub(super) fn first(&self) -> i64 {
-        let encoded = self.head.pictures.first().map(|(pts, _)| *pts);
-        encoded.or(self.copied.map(|(pts, _)| pts)).unwrap_or(self.from)
-    }
 }
 
 /// A stream of pictures of a media, and what of it is shown.
@@ -117,10 +52,10 @@ pub(super) struct Pictures<'a> {
     /// All that is shown of the media in one go: where ticks are coarse, a part of it would be moved by less than one.
     pub span: Span,
     /// From when to when, on the file's clock.
-    range: (Timestamp, Timestamp),
+    pub range: (Timestamp, Timestamp),
     /// It shows nothing at the beginning, or the end, of what was asked for.
-    begins_late: bool,
-    ends_early: bool,
+    pub begins_late: bool,
+    pub ends_early: bool,
     pub base: Rational,
     pub control: &'a Control,
 }
@@ -159,7 +94,7 @@ impl<'a> Pictures<'a> {
     }
 
     /// The coded pictures from where decoding of what is shown at a time begins, as far as they are looked for.
-    fn look(&self, at: i64, side: Side) -> Result<Window> {
+    pub(super) fn look(&self, at: i64, side: Side) -> Result<Window> {
         let mut window = Window { at, ..Window::default() };
         let Some(stream) = self.media.streams().get(self.stream) else { return Ok(window) };
         let mut reading = Reading::of(&stream.codec(), stream.extradata());
@@ -208,160 +143,37 @@ impl<'a> Pictures<'a> {
         window.bytes_read = reader.finish(false)?.bytes_read;
         Ok(window)
     }
-
-    /// What becomes of the range; None where no picture begins in it. `may_be_first`: nothing comes in front of it in
-    /// the output.
-    pub(super) fn splice(&self, may_be_first: bool) -> Result<Option<Splice>> {
-        let from = self.span.media_at(self.range.0, self.base);
-        let to = self.span.media_at(self.range.1, self.base);
-        let clock = Some((self.span, self.base, self.media.start()));
-        let mut splice = Splice { from, to, clock, ..Splice::default() };
-        let front = self.look(from, Side::Front { from, to, may_be_first })?;
-        let begins = front.coded.iter().map(|coded| coded.pts).filter(|pts| *pts >= from && *pts < to).min();
-        let Some(begins) = begins else { return Ok(None) };
-        let untold = front.coded.iter().filter(|coded| front.untold.contains(&coded.pts));
-        splice.decoded = untold.map(|coded| (coded.pts, coded.dts)).collect();
-        if front.coded.iter().any(|coded| coded.pts < from) {
-            (splice.from, splice.is_from_picture) = (begins, true);
-        }
-        splice.is_from_picture |= begins == from;
-        splice.is_from_picture &= !self.begins_late;
-        let Some(first) = front.first else {
-            self.all(&mut splice, &front, begins);
-            return Ok(Some(splice));
-        };
-        let Some(key) = front.coded.get(first).copied() else { return Ok(None) };
-        splice.headers = front.headers.clone();
-        splice.copied = key.entry.map(|entry| (key.pts, entry));
-        self.head(&mut splice, &front, (first, begins));
-        self.tail(&mut splice, key)?;
-        Ok(Some(splice))
-    }
-
-    /// No copy can begin in the range: all of it is encoded anew.
-    fn all(&self, splice: &mut Splice, front: &Window, begins: i64) {
-        let pictures = front.shown(begins, splice.to, &BTreeSet::new());
-        let mut ranked: Vec<i64> = front.coded.iter().map(|coded| coded.pts).collect();
-        ranked.sort_unstable();
-        let rank = ranked.partition_point(|pts| *pts < begins);
-        splice.head = Stretched {
-            until: splice.to,
-            slots: front.coded.iter().skip(rank).take(pictures.len()).map(Coded::slot).collect(),
-            pictures,
-            decode_at: front.at,
-            decoded: front.needed(splice.to),
-            ends_at_picture: false,
-        };
-        self.snap_end(splice, front);
-    }
-
-    /// What is in front of the first picture that is copied.
-    fn head(&self, splice: &mut Splice, front: &Window, (first, begins): (usize, i64)) {
-        let Some((key, _)) = splice.copied else { return };
-        let behind = front.coded.iter().skip(first.saturating_add(1)).filter(|coded| coded.pts < key);
-        let kept: BTreeSet<i64> =
-            behind.clone().filter(|coded| coded.leading != Leading::Skipped).map(|coded| coded.pts).collect();
-        // Shown in front of the range, what is kept would be seen where it does not belong.
-        let kept: BTreeSet<i64> = kept.into_iter().filter(|pts| *pts >= begins).collect();
-        splice.left_out = behind.map(|coded| coded.pts).filter(|pts| !kept.contains(pts)).collect();
-        let pictures = front.shown(begins.min(key), key, &kept);
-
-        let is_taken = |coded: &&Coded| coded.pts <= key && !kept.contains(&coded.pts);
-        let places: Vec<Slot> = front.coded.iter().filter(is_taken).map(Coded::slot).collect();
-        let skipped = places.len().saturating_sub(pictures.len().saturating_add(1));
-        splice.led = kept;
-        splice.head = Stretched {
-            until: key,
-
-            slots: places.into_iter().skip(skipped).collect(),
-            pictures,
-            decode_at: front.at,
-            decoded: front.needed(key),
-            ends_at_picture: true,
-        };
-    }
-
-    /// What is behind the last picture that is copied.
-    fn tail(&self, splice: &mut Splice, key: Coded) -> Result<()> {
-        let to = splice.to;
-        if to == i64::MAX {
-            return Ok(());
-        }
-        let window = self.look(to.saturating_sub(1).max(key.pts), Side::Behind { to })?;
-        // What lies in front of the first that is copied belongs to the head.
-        let skipped = window.coded.iter().position(|coded| coded.pts == key.pts).unwrap_or(0);
-        let is_of_head =
-            |coded: &&Coded| splice.left_out.contains(&coded.pts) || splice.led.contains(&coded.pts);
-        let own: Vec<Coded> =
-            window.coded.iter().skip(skipped).filter(|coded| !is_of_head(coded)).copied().collect();
-        // The longest run in the order of decoding that is shown in front of the end, and of all that is not in it.
-        let mut earliest = vec![i64::MAX; own.len().saturating_add(1)];
-        for (i, coded) in own.iter().enumerate().rev() {
-            let behind = earliest.get(i.saturating_add(1)).copied().unwrap_or(i64::MAX);
-            if let Some(place) = earliest.get_mut(i) {
-                *place = if coded.pts < to { behind.min(coded.pts) } else { behind };
-            }
-        }
-        let (mut run, mut latest) = (0_usize, i64::MIN);
-        for (i, coded) in own.iter().enumerate() {
-            if coded.pts >= to {
-                break;
-            }
-            latest = latest.max(coded.pts);
-            let count = i.saturating_add(1);
-            if earliest.get(count).is_none_or(|earliest| latest < *earliest) {
-                run = count;
-            }
-        }
-        splice.ends = own.get(run).map(|coded| coded.pts);
-        let rest = own.get(run..).unwrap_or_default();
-        let mut pictures: Vec<(i64, i64)> =
-            rest.iter().filter(|coded| coded.pts < to).map(|coded| (coded.pts, coded.lasts)).collect();
-        pictures.sort_unstable();
-        if !pictures.is_empty() {
-            splice.tail = Stretched {
-                until: to,
-                slots: rest.iter().take(pictures.len()).map(Coded::slot).collect(),
-                pictures,
-                decode_at: window.at,
-                decoded: window.needed(to),
-                ends_at_picture: false,
-            };
-        }
-        self.snap_end(splice, &window);
-        Ok(())
-    }
-}
-
-impl Pictures<'_> {
-    /// The range ends where the next picture begins, if one does.
-    fn snap_end(&self, splice: &mut Splice, window: &Window) {
-        let next = window.coded.iter().map(|coded| coded.pts).filter(|pts| *pts >= splice.to).min();
-        if let Some(next) = next.filter(|_| !self.ends_early) {
-            (splice.to, splice.is_to_picture) = (next, true);
-            let last = if splice.copied.is_some() { &mut splice.tail } else { &mut splice.head };
-            (last.until, last.ends_at_picture) = (next, true);
-        }
-    }
 }
 
 /// Pictures that were looked at, in the order of decoding.
 #[derive(Default)]
-struct Window {
+pub(super) struct Window {
     /// For what is shown at this time, decoding begins with them.
-    at: i64,
-    coded: Vec<Coded>,
+    pub at: i64,
+    pub coded: Vec<Coded>,
     /// The place of the first one that a copy may begin at.
-    first: Option<usize>,
+    pub first: Option<usize>,
     /// The earliest that is shown behind the range.
     next: Option<i64>,
     /// How many were seen since one of the range was.
     behind: usize,
     /// Those whose container does not say when they are decoded.
-    untold: Vec<i64>,
+    pub untold: Vec<i64>,
     /// What a decoder has to be told before the first that a copy may begin at.
-    headers: Bytes,
+    pub headers: Bytes,
     bytes_read: u64,
+}
+
+/// Whether parameter sets let pictures be shown in another order than they are decoded in.
+fn reorders(stream: &Stream) -> bool {
+    let extradata = stream.extradata();
+    if stream.codec() == "hevc" {
+        let sets =
+            Hevc::of(extradata).map_or_else(|_| Vec::new(), |all| all.sets(hevc::SPS).cloned().collect());
+        return sets.iter().filter_map(|set| hevc::Sps::read(set)).any(|set| set.ordering.reordering > 0);
+    }
+    let sets = Avc::of(extradata).map_or_else(|_| Vec::new(), |all| all.sps);
+    sets.iter().filter_map(|set| h264::Sps::read(set)?.restriction()).any(|set| set.reordering > 0)
 }
 
 /// Pictures behind the first that a copy may begin at are looked at up to this place.
@@ -415,7 +227,7 @@ impl Window {
     fn lacks_order(&self, stream: &Stream) -> bool {
         const SOME: usize = 4;
         let is_reordered = match stream.codec().as_str() {
-            "h264" | "hevc" => stream.delay() > 0,
+            "h264" | "hevc" => stream.delay() > 0 || reorders(stream),
             "mpeg1video" | "mpeg2video" | "mpeg4" => self.coded.iter().any(|coded| !coded.is_reference),
             _ => false,
         };
@@ -436,7 +248,7 @@ impl Window {
     }
 
     /// Those that are shown between two times, but for some: when, and for how long by their packets' word.
-    fn shown(&self, from: i64, until: i64, but: &BTreeSet<i64>) -> Vec<(i64, i64)> {
+    pub(super) fn shown(&self, from: i64, until: i64, but: &BTreeSet<i64>) -> Vec<(i64, i64)> {
         let is_in = |coded: &&Coded| (from..until).contains(&coded.pts) && !but.contains(&coded.pts);
         let mut shown: Vec<_> =
             self.coded.iter().filter(is_in).map(|coded| (coded.pts, coded.lasts)).collect();
@@ -445,7 +257,7 @@ impl Window {
     }
 
     /// How many are decoded for all that is shown before a time.
-    fn needed(&self, until: i64) -> usize {
+    pub(super) fn needed(&self, until: i64) -> usize {
         self.coded.iter().rposition(|coded| coded.pts < until).map_or(0, |last| last.saturating_add(1))
     }
 }

@@ -65,6 +65,7 @@ mod follow;
 mod judge;
 mod lateness;
 mod outputs;
+mod phrases;
 mod pictures;
 mod result;
 mod seeks;
