@@ -71,10 +71,10 @@ pub(super) fn encode_all(
     let (stop, next) = (CancelToken::new(), AtomicUsize::new(0));
     let (stopped, due) = (&control.clone().and_cancel(stop.clone()), &due);
     let work = || -> Result<Vec<(usize, usize, Encoded)>> {
-        let mut own = Vec::new();
+        let (mut own, mut decoders) = (Vec::new(), Decoders::default());
         while let Some((i, side, range, what)) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some(pictures) = plan::pictures(media, video.stream, *range, stopped)? else { continue };
-            own.push((*i, *side, encode(&pictures, what, coder, (LEAST, threads))?));
+            own.push((*i, *side, encode(&pictures, what, coder, threads, &mut decoders)?));
         }
         Ok(own)
     };
@@ -112,18 +112,27 @@ pub(super) fn encode_all(
     Ok(made)
 }
 
-/// Encodes them, again where one is worse than `least`.
-pub(super) fn encode(
+/// Decoders that go from one seam to the next: they keep the memory of their pictures.
+#[derive(Default)]
+struct Decoders {
+    source: Option<Decoder>,
+    /// And the configuration of what it judges.
+    judge: Option<(Vec<u8>, Decoder)>,
+}
+
+/// Encodes them, again where one is worse than it may be.
+fn encode(
     pictures: &Pictures<'_>,
     what: &Stretched,
     coder: &Coder,
-    (least, threads): (f64, u32),
+    threads: u32,
+    decoders: &mut Decoders,
 ) -> Result<Encoded> {
     let mut best: Option<Encoded> = None;
     for attempt in 0..TRIES {
         let Some(options) = coder.options(attempt) else { break };
-        let made = Seam::new(pictures, what, coder, options, threads)?.run()?;
-        let is_enough = made.psnr >= least;
+        let made = Seam::new(pictures, what, coder, options, threads)?.run(decoders)?;
+        let is_enough = made.psnr >= LEAST;
         let decoded = best.as_ref().map_or(0, |best| best.decoded).saturating_add(made.decoded);
         if best.as_ref().is_none_or(|best| made.psnr > best.psnr) {
             best = Some(made);
@@ -147,7 +156,7 @@ struct Seam<'a> {
     threads: u32,
     encoder: Option<Encoder>,
     /// Decodes what was encoded, to see how good it is.
-    judge: Option<Decoder>,
+    judge: Option<(Vec<u8>, Decoder)>,
     /// Pictures whose packets are not seen yet, and those whose judgement is not.
     awaited: VecDeque<Frame>,
     packets: Vec<Packet>,
@@ -187,8 +196,9 @@ impl<'a> Seam<'a> {
         })
     }
 
-    fn run(mut self) -> Result<Encoded> {
-        let bytes_read = self.decode()?;
+    fn run(mut self, decoders: &mut Decoders) -> Result<Encoded> {
+        self.judge = decoders.judge.take();
+        let bytes_read = self.decode(decoders)?;
         let due = self.what.pictures.len();
         if self.count != due {
             return Err(Error::unsupported(format!(
@@ -199,6 +209,10 @@ impl<'a> Seam<'a> {
         }
         self.encode(None)?;
         self.judge(None)?;
+        if let Some((_, judge)) = &mut self.judge {
+            judge.flush();
+        }
+        decoders.judge = self.judge.take();
         if self.packets.len() != due {
             let name = self.coder.name();
             let what = format!("the encoder {name} made {} packets of {due} pictures", self.packets.len());
@@ -218,21 +232,12 @@ impl<'a> Seam<'a> {
     }
 
     /// Decodes what is needed, and hands on what is shown.
-    fn decode(&mut self) -> Result<u64> {
+    fn decode(&mut self, decoders: &mut Decoders) -> Result<u64> {
         let control = self.pictures.control;
-        let limits = control.get_limits();
-        let options = DecodeOptions {
-            device: None,
-            threads: self.threads,
-            low_delay: false,
-            max_pixels: limits.pixels,
-            memory: limits.decoder_memory,
-            keep_padding: false,
-            bit_exact: true,
-            alpha: false,
-            ear: None,
+        let mut decoder = match decoders.source.take() {
+            Some(decoder) => decoder,
+            None => Decoder::open(self.stream, &self.decoding(self.threads))?,
         };
-        let mut decoder = Decoder::open(self.stream, &options)?;
         let mut reader = self.pictures.read(self.what.decode_at)?;
         // What comes in front of them and what no other refers to need not be decoded. (In HEVC a higher layer may.)
         let codec = self.stream.codec();
@@ -256,7 +261,24 @@ impl<'a> Seam<'a> {
             self.feed(&mut decoder, Some(&item.packet))?;
         }
         self.feed(&mut decoder, None)?;
+        decoder.flush();
+        decoders.source = Some(decoder);
         Ok(reader.finish(false)?.bytes_read)
+    }
+
+    fn decoding(&self, threads: u32) -> DecodeOptions {
+        let limits = self.pictures.control.get_limits();
+        DecodeOptions {
+            device: None,
+            threads,
+            low_delay: false,
+            max_pixels: limits.pixels,
+            memory: limits.decoder_memory,
+            keep_padding: false,
+            bit_exact: true,
+            alpha: false,
+            ear: None,
+        }
     }
 
     fn feed(&mut self, decoder: &mut Decoder, packet: Option<&Packet>) -> Result<()> {
@@ -331,21 +353,12 @@ impl<'a> Seam<'a> {
         if packet.size() == 0 {
             return Ok(());
         }
-        if self.judge.is_none() && !self.coder.loses_nothing() {
+        if self.packets.is_empty() && !self.coder.loses_nothing() {
             let stream = encoder.stream(self.stream, false)?;
-            let limits = self.pictures.control.get_limits();
-            let options = DecodeOptions {
-                device: None,
-                threads: 1,
-                low_delay: false,
-                max_pixels: limits.pixels,
-                memory: limits.decoder_memory,
-                keep_padding: false,
-                bit_exact: true,
-                alpha: false,
-                ear: None,
-            };
-            self.judge = Some(Decoder::open(&stream, &options)?);
+            if self.judge.as_ref().is_none_or(|(known, _)| known != stream.extradata()) {
+                let judge = Decoder::open(&stream, &self.decoding(1))?;
+                self.judge = Some((stream.extradata().to_vec(), judge));
+            }
         }
         self.judge(Some(&packet))?;
         self.held = self.held.saturating_add(packet.memory());
@@ -367,7 +380,7 @@ impl<'a> Seam<'a> {
     }
 
     fn judge(&mut self, packet: Option<&Packet>) -> Result<()> {
-        let Some(mut judge) = self.judge.take() else { return Ok(()) };
+        let Some((known, mut judge)) = self.judge.take() else { return Ok(()) };
         loop {
             let sent = judge.send(packet)?;
             let mut frame = Frame::new()?;
@@ -380,7 +393,7 @@ impl<'a> Seam<'a> {
                 break;
             }
         }
-        self.judge = Some(judge);
+        self.judge = Some((known, judge));
         Ok(())
     }
 
