@@ -50,8 +50,8 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`], [`Stage::Transcode`] and [`Stage::Verify`], bytes
-    /// in [`Stage::Save`].
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`], [`Stage::Transcode`] and
+    /// [`Stage::Verify`], bytes in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,

@@ -177,10 +177,16 @@ pub struct Verify {
     pub common: Common,
 }
 
+/// An argument that a plan does without.
+fn or_a_plan(arg: clap::Arg) -> clap::Arg {
+    let arg = arg.required(false).required_unless_present("plan");
+    arg.default_value_if("plan", ArgPredicate::IsPresent, "-")
+}
+
 #[derive(Args)]
 #[command(group = ArgGroup::new("range").args(["from", "to", "keep"]).required(true).multiple(true))]
 // A plan goes to standard output.
-#[command(mut_arg("output", |arg| arg.required(false).required_unless_present("plan").default_value_if("plan", ArgPredicate::IsPresent, "-")))]
+#[command(mut_arg("output", or_a_plan))]
 pub struct Cut {
     /// A media file; '-' is standard input
     pub input: PathBuf,
