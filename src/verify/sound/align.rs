@@ -1,7 +1,7 @@
 //! Two sounds beside each other: by how much one is later, and how near they are then.
 
-/// Samples a second at which a lag is looked for at first.
-const COARSE: usize = 4000;
+/// Samples a second at which a lag is looked for at first, and where that is not enough.
+const COARSE: [usize; 2] = [4000, 16_000];
 /// Samples around what was found that are tried one by one.
 const FINE: i64 = 8;
 /// Power below this is silence: -70 dB.
@@ -105,6 +105,12 @@ pub(super) struct Lag {
 
 /// As much as this a lag has to fit better than another, in decibels.
 const BETTER: f64 = 1.0;
+/// A lag that fits like this is the one.
+const SURELY: f64 = 20.0;
+/// Where the means are less alike than those at another lag by no more than this, it may be that they lie across the
+/// sound's waves: so many of these lags are tried, too.
+const ALIKE: f64 = 0.2;
+const PEAKS: usize = 6;
 
 /// How much later the output is. `likely` is tried first, and no more if it fits `enough`: how sure that is was known
 /// before.
@@ -127,32 +133,50 @@ pub(super) fn lag(
     if first.1 >= enough {
         return Lag { samples: first.0, si_sdr: first.1, is_sure: was_sure };
     }
-    let step = (usize::try_from(rate).unwrap_or(COARSE) / COARSE).max(1);
-    let ticks = i64::try_from(step).unwrap_or(1);
-    let coarse = coarsely(source, output, step, reach.checked_div(ticks).unwrap_or(0));
-    let best = coarse.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(lag, _)| *lag);
-    let mut around = best.saturating_mul(ticks);
     let mut found = first;
-    // The means are as long as a few of the steps of a search by samples.
-    let steps = (ticks / FINE).saturating_add(1);
-    around = around.saturating_sub(steps.saturating_mul(FINE));
-    for _ in 0..=steps.saturating_mul(2) {
-        let here = near(around);
-        if here.1 > found.1 + BETTER || (here.1 > found.1 && found.0 != likely) {
-            found = here;
+    let (mut ticks, mut peaks) = (1, Vec::new());
+    // A voice is found by the lower of its tones, and noise by all that it has.
+    for coarse in COARSE {
+        let step = (usize::try_from(rate).unwrap_or(coarse) / coarse).max(1);
+        ticks = i64::try_from(step).unwrap_or(1);
+        let coarse = coarsely(source, output, step, reach.checked_div(ticks).unwrap_or(0));
+        peaks = coarse.windows(3).filter_map(peak_of).collect();
+        peaks.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let best =
+            coarse.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied().unwrap_or((0, f64::NEG_INFINITY));
+        let others = peaks.iter().filter(|peak| peak.0 != best.0 && peak.1 > best.1 - ALIKE).take(PEAKS);
+        // The means are as long as a few of the steps of a search by samples.
+        let steps = (ticks / FINE).saturating_add(1);
+        for (peak, _) in std::iter::once(&best).chain(others) {
+            let around = peak.saturating_mul(ticks).saturating_sub(steps.saturating_mul(FINE));
+            for step in 0..=steps.saturating_mul(2) {
+                let here = near(around.saturating_add(step.saturating_mul(FINE)));
+                if here.1 > found.1 + BETTER || (here.1 > found.1 && found.0 != likely) {
+                    found = here;
+                }
+            }
+            if found.1 > SURELY {
+                break;
+            }
         }
-        around = around.saturating_add(FINE);
+        if found.1 > SURELY {
+            break;
+        }
     }
     let apart =
         |lag: i64| lag.saturating_mul(ticks).abs_diff(found.0).saturating_mul(1000) > u64::from(rate) / 2;
-    let peaks = coarse.windows(3).filter_map(|three| match three {
-        [a, peak, c] if peak.1 > a.1 && peak.1 >= c.1 && apart(peak.0) => Some(*peak),
-        _ => None,
-    });
-    let other = peaks.max_by(|a, b| a.1.total_cmp(&b.1));
+    let other = peaks.into_iter().find(|peak| apart(peak.0));
     let fits_too = |(lag, _): (i64, f64)| near(lag.saturating_mul(ticks)).1 > found.1 - BETTER;
     let is_sure = !other.is_some_and(fits_too);
     Lag { samples: found.0, si_sdr: found.1, is_sure }
+}
+
+/// The lag in the middle of three, if what is beside it fits less.
+fn peak_of(three: &[(i64, f64)]) -> Option<(i64, f64)> {
+    match three {
+        [a, peak, c] if peak.1 > a.1 && peak.1 >= c.1 => Some(*peak),
+        _ => None,
+    }
 }
 
 /// How much alike the means of so many samples are, at each lag of a reach.
@@ -199,6 +223,23 @@ mod tests {
             assert_eq!(found, Lag { samples: late, si_sdr: ALL, is_sure: true });
             assert!(are_equal(source, output, late) && !are_equal(source, output, late + 1));
         }
+    }
+
+    #[test]
+    fn waves_that_are_shorter_than_the_means_are_found() {
+        // A voice's overtones, which come again sooner than its means tell apart, between noise.
+        let noise = noise(60_000);
+        let mut all = noise.clone();
+        for (n, sample) in (0_u16..).zip(&mut all) {
+            let t = f32::from(n) / 48_000.0;
+            *sample = 0.02 * *sample + 0.2 * (t * 3100.0 + (t * 9.0).sin()).sin() * (t * 23_000.0).sin();
+        }
+        let output = Excerpt { at: 20_000, channels: 1, samples: &all[18_527..34_527] };
+        let of = |samples| Excerpt { at: 0, channels: 1, samples };
+        assert_eq!(lag(of(&all), output, (48_000, 4800), (0, true), f64::INFINITY).samples, 1473);
+        // And nothing but noise.
+        let output = Excerpt { at: 20_000, channels: 1, samples: &noise[18_527..22_527] };
+        assert_eq!(lag(of(&noise), output, (48_000, 4800), (0, true), f64::INFINITY).samples, 1473);
     }
 
     #[test]

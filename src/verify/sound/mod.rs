@@ -14,7 +14,7 @@ use super::{
     tell::Tell,
 };
 use crate::{
-    Control, Limits, Media, Result, TimeRange,
+    Control, Limits, Media, Result, StreamKind, TimeRange,
     time::{Rational, Timestamp},
 };
 use align::{Excerpt, SILENCE};
@@ -31,6 +31,8 @@ const REACH: i64 = 5;
 const NEAR: f64 = 10.0;
 /// Parts of a second that are looked at for silence: 5 ms.
 const BLOCK: i64 = 200;
+/// How far from a seam sound is looked at by itself, as a part of a second: 10 ms.
+const FADE: i64 = 100;
 /// As loud as this a source has to be where its output is silent: -45 dB.
 const AUDIBLE: f64 = 3e-5;
 /// Blocks of silence that are no chance.
@@ -83,8 +85,30 @@ pub(super) fn compare(
         WAITING,
         |control, to| Sounds { media: source.0, stream: source.1, ranges, control, to }.run(),
         |control, to| Sounds { media: output.0, stream: output.1, ranges: &all, control, to }.run(),
-        |from_source, from_output| Comparison::new(told, from_source, from_output).run(ranges, tell, control),
+        |from_source, from_output| {
+            let begins = begins((source.0, output.0), ranges);
+            Comparison::new(told, from_source, from_output).run(ranges, begins, tell, control)
+        },
     )
+}
+
+/// When the output's pictures begin, where the source's are there from the first range's beginning on: sound that lies in
+/// front of them gets a decoder going, in containers that can't hide it.
+fn begins((source, output): (&Media, &Media), ranges: &[Placed]) -> Timestamp {
+    let start = |media: &Media| {
+        let streams = media.streams().iter().enumerate();
+        let plays =
+            streams.filter(|(_, s)| s.kind() == StreamKind::Video && !s.is_picture() && !s.is_hidden());
+        let starts = plays.filter_map(|(i, s)| {
+            let stated = s.start().filter(|_| !media.is_edited());
+            let first = stated.map(|first| Timestamp::from_ticks(first, s.time_base()));
+            Some(first.unwrap_or(media.timeline(i)?.start()).minus(media.start()))
+        });
+        starts.min()
+    };
+    let from = ranges.first().map_or(Timestamp::ZERO, |placed| placed.range.from);
+    let is_there = start(source).is_some_and(|start| start <= from);
+    start(output).filter(|_| is_there).unwrap_or_default().max(Timestamp::ZERO)
 }
 
 struct Comparison<'a> {
@@ -124,7 +148,13 @@ impl<'a> Comparison<'a> {
         Timestamp::from_ticks(sample, self.base)
     }
 
-    fn run(mut self, ranges: &[Placed], tell: Option<&Tell>, control: &Control) -> Result<Compared> {
+    fn run(
+        mut self,
+        ranges: &[Placed],
+        begins: Timestamp,
+        tell: Option<&Tell>,
+        control: &Control,
+    ) -> Result<Compared> {
         self.source.look()?;
         self.output.look()?;
         let (a, b) = (&self.source, &self.output);
@@ -136,9 +166,11 @@ impl<'a> Comparison<'a> {
         self.base = i32::try_from(rate).ok().and_then(|rate| Rational::new(1, rate)).unwrap_or(self.base);
         let rate = i64::from(rate);
         if is_there && same && rate > 0 {
-            for (i, placed) in ranges.iter().enumerate() {
-                let from = placed.at.ticks(self.base);
-                let end = ranges.get(i.saturating_add(1)).map_or(i64::MAX, |next| next.at.ticks(self.base));
+            self.lag = begins.ticks(self.base);
+            let on_output = |placed: &Placed| placed.at.plus(begins).ticks(self.base);
+            let borders: Vec<i64> = ranges.iter().map(on_output).collect();
+            for (i, from) in borders.iter().copied().enumerate() {
+                let end = borders.get(i.saturating_add(1)).copied().unwrap_or(i64::MAX);
                 self.range(i, (from, end), tell, control)?;
             }
         }
@@ -169,13 +201,20 @@ impl<'a> Comparison<'a> {
     fn range(
         &mut self,
         range: usize,
-        (mut at, end): (i64, i64),
+        (seam, end): (i64, i64),
         tell: Option<&Tell>,
         control: &Control,
     ) -> Result<()> {
         let rate = i64::from(self.source.rate);
         let reach = rate / REACH;
-        let begins = at;
+        // Where ranges meet, the sound of the one may go over into the other's.
+        let fade = rate / FADE;
+        let inset = |is_seam: bool| {
+            if is_seam && end.saturating_sub(seam) > fade.saturating_mul(10) { fade } else { 0 }
+        };
+        let begins = seam.saturating_add(inset(range > 0));
+        let end = end.saturating_sub(inset(end < i64::MAX));
+        let mut at = begins;
         while at < end {
             control.check()?;
             let longest = control.get_limits().duration;
@@ -198,7 +237,7 @@ impl<'a> Comparison<'a> {
             if range > 0 && at == begins {
                 let frame = i64::try_from(self.output.frame).unwrap_or(0).min(rate / REACH);
                 let both = (self.source.all(), self.output.all());
-                self.seams.push(Seam::look((range, at), both, (self.lag, frame), rate));
+                self.seams.push(Seam::look((range, seam), both, (self.lag, frame), rate));
             }
             self.stretch(range, (at, to), rate);
             at = to.min(self.source.end().max(self.output.end()));
