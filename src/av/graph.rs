@@ -41,6 +41,14 @@ pub(crate) struct Format {
 }
 
 impl Format {
+    /// Of a frame of sound.
+    pub(crate) fn of_sound(frame: &Frame) -> Self {
+        // SAFETY: the frame is live.
+        let format = unsafe { (*frame.as_ptr()).format };
+        let (sample_rate, layout) = (frame.sample_rate(), frame.layout());
+        Self { format, sample_rate, layout, frame_rate: None, form: None }
+    }
+
     /// libav's name of a sound's format.
     pub(crate) fn sample_format(&self) -> String {
         // SAFETY: a valid format has a static name.

@@ -1,6 +1,7 @@
 //! What the bytes of coded pictures say: where a copy of them may begin, what their parameter sets hold, and how
 //! those of two encoders come to lie side by side. No libav: bytes in, facts out.
 
+pub(crate) mod aac;
 mod bits;
 mod configuration;
 mod entry;

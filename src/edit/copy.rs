@@ -22,9 +22,9 @@ use crate::{
     time::{Rational, Timestamp},
 };
 use patch::{Becomes, Patcher};
-pub(crate) use patch::{Headers, Patch, Patched, Slot};
+pub(crate) use patch::{Headers, Patch, Patched, Slot, Spliced};
 use seams::Seams;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A stretch of a source's presentation clock.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,8 @@ pub(crate) struct Session<'a> {
     /// What of the next part's pictures was encoded anew.
     pub patch: Patch,
     seams: Seams,
+    /// When the first packet of tracks is heard whose packets are all as long as each other.
+    grids: BTreeMap<usize, Timestamp>,
     /// Tracks of which something is shown.
     shown: BTreeSet<usize>,
 }
@@ -90,7 +92,8 @@ impl<'a> Session<'a> {
     ) -> Self {
         let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
         let (around, patch) = (Around::default(), Patch::default());
-        Self { target, report, control, placed, total, around, patch, seams, shown }
+        let grids = BTreeMap::new();
+        Self { target, report, control, placed, total, around, patch, seams, grids, shown }
     }
 }
 
@@ -231,7 +234,7 @@ impl Copy<'_, '_> {
                 .warn("a subtitle that began before the keyframe of a range may be missing in it");
         }
         let patch = std::mem::take(&mut self.session.patch);
-        let mut patcher = (!patch.streams.is_empty()).then(|| Patcher::new(patch, from));
+        let mut patcher = (!patch.is_empty()).then(|| Patcher::new(patch, from));
         let begins = reader.begin(&needs, everything)?;
         let begins = patcher.as_ref().and_then(|patcher| patcher.begins(primary)).or(begins);
         self.correct_dts(&mut reader)?;
@@ -251,6 +254,9 @@ impl Copy<'_, '_> {
         self.write_pictures(feeds)?;
         if self.meets_another() && !self.session.target.has_edit_lists() && self.media.is_indexed() {
             self.end_sound_with_picture(shown_from, to);
+        }
+        if let Some(patcher) = &patcher {
+            self.settle_sound(patcher);
         }
         let mut item = Item::new()?;
         while !self.is_done() && reader.next(&mut item)? {
@@ -287,6 +293,21 @@ impl Copy<'_, '_> {
         for lane in self.lanes.iter().filter(|lane| patcher.begins(lane.stream).is_some()) {
             if let Some(track) = self.session.target.tracks.get_mut(lane.track) {
                 track.clock.begin_shown();
+            }
+        }
+    }
+
+    /// Sound of which it is settled where it begins and ends does that, and nowhere else.
+    fn settle_sound(&mut self, patcher: &Patcher) {
+        for lane in &mut self.lanes {
+            let Some(splice) = patcher.sound(lane.stream) else { continue };
+            lane.frame = splice.frame;
+            if splice.from.is_some() {
+                (lane.keep_from, lane.goes_on) = (i64::MIN, true);
+            }
+            if splice.to.is_some() {
+                // It ends in front of the packet that says so.
+                (lane.until, lane.ends_with_packet) = (i64::MAX, true);
             }
         }
     }
@@ -395,11 +416,14 @@ impl Copy<'_, '_> {
                 continue;
             };
             let clock = &mut track.clock;
-            if lane.whole_frames && lane.spans.len() == 1 {
-                let Some(span) = lane.spans.first().copied() else {
-                    continue;
-                };
-                show_whole_frames(clock, span, lane.base, (from, len), placed, part.last);
+            if lane.whole_frames
+                && let [span] = *lane.spans
+            {
+                if lane.goes_on || lane.ends_with_packet {
+                    lane.show_settled(clock, span, (from, len), placed);
+                } else {
+                    show_whole_frames(clock, span, lane.base, (from, len), placed, part.last);
+                }
                 continue;
             }
             for span in lane.spans.iter().filter_map(|span| span.clip(from, to, lane.base)) {

@@ -114,6 +114,12 @@ pub(super) struct Lane {
     pub waits: bool,
     /// PCM, which is cut at its samples.
     pub pcm: bool,
+    /// It is settled that its first packet goes on where the part before let its sound end.
+    pub goes_on: bool,
+    /// Where that is settled, how long each packet lasts, in seconds.
+    pub frame: Option<Rational>,
+    /// It is settled that it is heard up to the end of its last packet.
+    pub ends_with_packet: bool,
     /// Sound of which nothing else is in the output, and no part follows.
     pub alone: bool,
     /// How much that lies inside the range was left out with a packet at its beginning, in ticks.
@@ -348,4 +354,22 @@ pub(super) fn show_whole_frames(
     let stop = if last { wanted_end } else { clock.nearest_end(wanted_end).unwrap_or(wanted_end) };
     let shown_len = Timestamp::from_ticks(stop.saturating_sub(start), base);
     clock.show(Span { shown: span.shown, len: shown_len, media: start }, at, shown_len, base);
+}
+
+impl Lane {
+    /// Shows sound of which it is settled where it goes on, and where it ends: it lies in the track without a hole. The
+    /// part goes from `from` on for `len` on the file's clock, and begins at `placed` on the output's.
+    pub(super) fn show_settled(
+        &self,
+        clock: &mut Clock,
+        span: Span,
+        (from, len): (Timestamp, Timestamp),
+        placed: Timestamp,
+    ) {
+        let is_first = clock.shown().is_empty();
+        let begins = (is_first || !self.goes_on).then_some((span.media, self.base));
+        let at = if is_first { placed.plus(span.shown.minus(from)) } else { clock.shown_end() };
+        let own_end = span.shown_end().min(from.plus(len)).minus(from).plus(placed);
+        clock.show_run(begins, at, (!self.ends_with_packet).then_some(own_end));
+    }
 }

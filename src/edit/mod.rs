@@ -10,7 +10,7 @@ mod join;
 mod lane;
 pub(crate) mod remux;
 
-pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, part};
+pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, Spliced, part};
 pub(crate) use cut::{Copying, chapters, ranges};
 pub(crate) use join::Lost;
 

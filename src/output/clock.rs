@@ -374,6 +374,29 @@ impl Clock {
         }
     }
 
+    /// States that the track is shown from a source time on, or on from where it was shown, for what is at `at` on the
+    /// output's clock. Up to `until` there, or to the end of what was written.
+    pub(crate) fn show_run(
+        &mut self,
+        from: Option<(i64, Rational)>,
+        at: Timestamp,
+        until: Option<Timestamp>,
+    ) {
+        let media = match (from.zip(self.anchor), self.shown.last()) {
+            (Some(((media, base), (source, out))), _) => {
+                convert(media.saturating_sub(source), base, self.base).saturating_add(out)
+            }
+            (None, Some(last)) => last.media.saturating_add(last.len.ticks(self.base)),
+            (None, None) => return,
+        };
+        let written = Timestamp::from_ticks(self.next.saturating_sub(media), self.base);
+        let len = until.map_or(written, |until| until.minus(at));
+        if len > Timestamp::ZERO {
+            self.shown.push(Shown { at, len, media });
+            self.seen = self.seen.max(media.saturating_add(len.ticks(self.base)));
+        }
+    }
+
     /// When the last packet ends, on a track whose timestamps are when packets are shown.
     pub(crate) fn end(&self) -> Timestamp {
         Timestamp::from_ticks(self.next, self.base)

@@ -4,7 +4,7 @@ use super::{
     coder::Coder,
     fit::Fit,
     plan::{self, Plan, Video},
-    seam,
+    seam, sound,
 };
 use crate::{
     Clip, Control, Cut, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
@@ -139,7 +139,36 @@ impl Smart {
         for video in &plan.videos {
             self.fit(video, &mut patches, target, report, control)?;
         }
+        self.splice(&plan.ranges, &mut patches, report, control)?;
         Ok((plan.ranges, patches))
+    }
+
+    /// Lets the sound of one range go over into that of the next.
+    fn splice(
+        &self,
+        ranges: &[TimeRange],
+        patches: &mut [Patch],
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let kept: Vec<usize> =
+            (0..ranges.len()).filter(|i| ranges.get(*i).is_some_and(|it| it.from < it.to)).collect();
+        let own: Vec<TimeRange> = kept.iter().filter_map(|i| ranges.get(*i).copied()).collect();
+        if own.len() < 2 {
+            return Ok(());
+        }
+        for stream in sound::sounds(&self.media) {
+            let Some(spliced) = sound::splice(&self.media, stream, &own, report, control)? else {
+                sound::tell_spliced(&self.media, stream, &own, report);
+                continue;
+            };
+            for (i, spliced) in kept.iter().zip(spliced) {
+                if let Some(patch) = patches.get_mut(*i) {
+                    patch.sounds.push(spliced);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Encodes the seams of a stream.

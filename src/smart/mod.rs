@@ -6,6 +6,7 @@ mod cut;
 mod fit;
 mod plan;
 mod seam;
+mod sound;
 mod splice;
 mod window;
 

@@ -1,5 +1,7 @@
 //! Smart cuts: exact to the picture, and all that need not change is the source's, bit by bit.
 
+mod sound;
+
 use crate::common::{self, XorShift, complaints, made_by_ffmpeg, open, save};
 use avrope::{
     Control, Cut, CutMode, Report, TimeRange, Timestamp, cut,
@@ -11,7 +13,24 @@ use std::path::{Path, PathBuf};
 fn input() -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match common::shared("world.mp4") {
-        Some(world) => words(&["-t", "12", "-i", world.to_str().unwrap()]),
+        // It is silent: a voice goes with it.
+        Some(world) => match common::shared("lena.mp3") {
+            Some(voice) => words(&[
+                "-t",
+                "12",
+                "-i",
+                world.to_str().unwrap(),
+                "-t",
+                "12",
+                "-i",
+                voice.to_str().unwrap(),
+                "-map",
+                "0:v",
+                "-map",
+                "1:a",
+            ]),
+            None => words(&["-t", "12", "-i", world.to_str().unwrap()]),
+        },
         None => {
             common::skipped("real footage is not here: cuts of made pictures alone");
             let pictures = "testsrc2=s=320x180:r=30:d=12,noise=alls=6:all_seed=3";

@@ -7,7 +7,7 @@ use crate::{
     bitstream::Reading,
     media::Item,
     read::preroll_of,
-    time::Timestamp,
+    time::{Rational, Timestamp},
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -58,10 +58,31 @@ pub(crate) struct Patched {
     pub tail: Seam,
 }
 
-/// Of each stream of pictures of a part.
+/// What becomes of the packets of a stream of sound, where it was settled which of them are heard.
+#[derive(Default)]
+pub(crate) struct Spliced {
+    pub stream: usize,
+    /// The pts of the first packet that goes; None in front of which nothing was settled.
+    pub from: Option<i64>,
+    /// The pts of the first one that does not go any more.
+    pub to: Option<i64>,
+    /// How long each packet lasts, in seconds.
+    pub frame: Option<Rational>,
+    /// What takes the place of packets, by their pts.
+    pub anew: BTreeMap<i64, Bytes>,
+}
+
+/// Of each stream of a part.
 #[derive(Default)]
 pub(crate) struct Patch {
     pub streams: Vec<Patched>,
+    pub sounds: Vec<Spliced>,
+}
+
+impl Patch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.streams.is_empty() && self.sounds.is_empty()
+    }
 }
 
 /// How far a stream's packets are come.
@@ -90,6 +111,7 @@ struct Patching {
 /// Packets of a part as they are to be copied.
 pub(super) struct Patcher {
     streams: Vec<Patching>,
+    sounds: Vec<Spliced>,
     /// Sound that ends in front of this is not needed, on the file's clock.
     heard_from: Timestamp,
 }
@@ -101,7 +123,7 @@ impl Patcher {
             of,
             waits: None,
         };
-        Self { streams: patch.streams.into_iter().map(of).collect(), heard_from: from }
+        Self { streams: patch.streams.into_iter().map(of).collect(), sounds: patch.sounds, heard_from: from }
     }
 
     /// When the first picture of a stream is shown.
@@ -109,8 +131,29 @@ impl Patcher {
         self.streams.iter().find(|it| it.of.stream == stream).map(|it| it.of.begins)
     }
 
+    /// What was settled of a stream of sound.
+    pub(super) fn sound(&self, stream: usize) -> Option<&Spliced> {
+        self.sounds.iter().find(|it| it.stream == stream)
+    }
+
     pub(super) fn take(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<Becomes> {
         let index = item.packet.stream();
+        let splice = self.sounds.iter_mut().find(|it| it.stream == index);
+        if let Some((splice, pts)) = splice.zip(item.packet.pts().or(item.packet.dts())) {
+            if splice.to.is_some_and(|to| pts >= to) {
+                return Ok(Becomes::Ended);
+            }
+            if splice.from.is_some_and(|from| pts < from) {
+                return Ok(Becomes::LeftOut);
+            }
+            if let Some(bytes) = splice.anew.remove(&pts) {
+                item.packet = item.packet.with_data(&bytes)?;
+                item.at = None;
+            }
+            if splice.from.is_some() {
+                return Ok(Becomes::Goes);
+            }
+        }
         if let Some(patching) = self.streams.iter_mut().find(|it| it.of.stream == index) {
             return patching.take(media, item, control);
         }

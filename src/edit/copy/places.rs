@@ -14,6 +14,7 @@ impl Copy<'_, '_> {
         let Some(track) = self.session.target.tracks.get_mut(lane.track) else { return };
         if let (1, Some(time), Some(span)) = (lane.written, passes.time, lane.spans.first_mut())
             && time > span.media
+            && !lane.goes_on
         {
             // Nothing is there to show before the first packet.
             let begins = span.shown_at(time, lane.base);
@@ -32,7 +33,18 @@ impl Copy<'_, '_> {
         if lane.kind == StreamKind::Audio && lane.written == 1 {
             let own = Timestamp::from_ticks(passes.time.unwrap_or(0), lane.base).plus(shift);
             let seam = Seam { at: self.session.placed, sound_runs_on: self.sound_runs_on, keeps_its_end };
-            lane.meet(track, own, packet.duration(), seam);
+            let grid = self.session.grids.get(&lane.track).filter(|_| lane.goes_on);
+            match grid.zip(lane.frame) {
+                // Rounded once, and not at every seam.
+                Some((begun, frame)) => {
+                    let packets = i64::try_from(track.packets).unwrap_or(i64::MAX);
+                    lane.later = begun.plus(Timestamp::from_ticks(packets, frame)).minus(own);
+                }
+                None => lane.meet(track, own, packet.duration(), seam),
+            }
+            if track.packets == 0 && lane.frame.is_some() {
+                self.session.grids.insert(lane.track, own.plus(lane.later));
+            }
         }
         shift.plus(lane.later).plus(track.later)
     }
