@@ -50,13 +50,13 @@ impl CancelToken {
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`], [`Stage::Transcode`] and
-    /// [`Stage::Verify`], bytes in [`Stage::Save`].
+    /// Done so far: presentation time in [`Stage::Copy`], [`Stage::Measure`], [`Stage::Transcode`],
+    /// [`Stage::Verify`] and [`Stage::Detect`], bytes in [`Stage::Save`].
     pub done: u64,
     /// The whole in the same unit: nanoseconds or bytes; 0 where it is not known.
     pub total: u64,
-    /// Media time done in a second of wall time, in [`Stage::Transcode`], [`Stage::Measure`] and [`Stage::Verify`]; 0 elsewhere
-    /// and at the beginning.
+    /// Media time done in a second of wall time, in [`Stage::Transcode`], [`Stage::Measure`], [`Stage::Verify`]
+    /// and [`Stage::Detect`]; 0 elsewhere and at the beginning.
     pub speed: f64,
     /// How much longer it takes, if it goes on like this; None where that can't be known.
     #[serde(with = "crate::time::seconds_or_none")]
@@ -78,6 +78,9 @@ pub enum Stage {
     Save,
     /// An output is compared with its source, which is no part of another job; the unit is nanoseconds of media.
     Verify,
+    /// Pictures and sound are looked through (see [`detect`](crate::detect)), which is no part of another job; the unit
+    /// is nanoseconds of media.
+    Detect,
 }
 
 type ProgressFn = dyn Fn(Progress) + Send + Sync;

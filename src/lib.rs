@@ -68,6 +68,7 @@
 
 mod av;
 mod bitstream;
+pub mod detect;
 mod edit;
 mod error;
 #[cfg(fuzzing)]

@@ -11,6 +11,7 @@ const NANOS: i128 = 1_000_000_000;
 pub(crate) const ROUNDING: Timestamp = Timestamp::from_nanos(1_000_000);
 
 mod length;
+mod parts;
 
 pub(crate) use length::{millis, seconds, seconds_or_none};
 
@@ -223,6 +224,11 @@ impl TimeRange {
 
     /// Checks the range for itself: not negative, not reversed, not empty.
     pub(crate) fn check(self) -> Result<()> {
+        self.check_of("cut")
+    }
+
+    /// The same, by the name of what is done with it.
+    fn check_of(self, what: &str) -> Result<()> {
         let why = if self.from < Timestamp::ZERO {
             "the range begins before the source's start"
         } else if self.to < self.from {
@@ -232,7 +238,7 @@ impl TimeRange {
         } else {
             return Ok(());
         };
-        Err(Error::invalid(format!("cut {self}: {why}")))
+        Err(Error::invalid(format!("{what} {self}: {why}")))
     }
 }
 

@@ -51,6 +51,7 @@ const ROOMS: &[(&str, &str)] = &[
          transcode/settings transcode/filters transcode/encoders transcode/flow transcode/plan",
     ),
     ("transcode", "transcode/settings transcode/flow transcode/operations"),
+    ("detect", "av error job media time transcode/settings transcode/flow"),
     ("smart", "av bitstream edit error io job media output read time transcode/operations verify"),
 ];
 

@@ -8,6 +8,7 @@ mod copy;
 mod cut;
 mod join;
 mod lane;
+mod parts;
 pub(crate) mod remux;
 
 pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, Spliced, part};

@@ -5,7 +5,7 @@
 
 mod encoders;
 mod filters;
-mod flow;
+pub(crate) mod flow;
 pub(crate) mod operations;
 mod plan;
 pub(crate) mod settings;

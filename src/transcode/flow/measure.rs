@@ -1,18 +1,13 @@
 //! The first of two passes: what is kept of a sound is decoded, and its loudness measured (EBU R 128).
 
 use super::{
-    decode::{self, DecodeStage},
-    demux::{self, Forward},
-    messages::{Counters, Decoded, Fed, PlacedRange},
-    pipeline,
-    process::{self, End, GraphLink, Link},
-    queue::{Stop, queue},
+    look::{Looked, look},
+    process::End,
 };
 use crate::{
     Control, Frame, Media, Report, Result, Timestamp,
     av::graph::Format,
     job::Stage,
-    media::Payloads,
     transcode::{filters::loudness::Measured, settings::Transcode},
 };
 use std::{sync::atomic::Ordering, time::Instant};
@@ -33,7 +28,6 @@ pub(crate) fn measure(
     report: &mut Report,
     control: &Control,
 ) -> Result<Option<Measured>> {
-    let parts = PlacedRange::in_a_row(media, ranges, &[Some(stream)]);
     let length = |(from, to): &(Timestamp, Timestamp)| {
         let end = if *to == Timestamp::MAX { media.length().unwrap_or(*from) } else { *to };
         end.minus(*from)
@@ -41,35 +35,10 @@ pub(crate) fn measure(
     let total = ranges.iter().map(length).fold(Timestamp::ZERO, Timestamp::plus);
     let mut texts = filters.to_vec();
     texts.push("ebur128=peak=true:metadata=1".into());
-    let mut links = [Link::Graph(Box::new(GraphLink::new(texts.join(","), Vec::new())))];
-    let (counters, stop) = (Counters::new(settings), Stop::new(control));
     let mut meter = Meter { found: None, told: 0, total, begun: Instant::now(), control };
-    let (fed, packets) = queue::<Fed>(pipeline::SOUND_PACKETS, &stop);
-    let (decoded, raw) = queue::<Decoded>(pipeline::SOUNDS, &stop);
-    let (counters, stop, parts) = (&counters, &stop, &parts);
-    let options = decode::options(settings, control);
-    let decode = DecodeStage::new(parts, 0, options, counters, stop, decoded);
-    std::thread::scope(|scope| {
-        // As in the pipeline: a stage's queues live until its error is noted.
-        stop.spawn(scope, "decode", move || {
-            let mut decode = decode;
-            stop.guard("decode", || decode.run(&packets));
-        });
-        stop.spawn(scope, "demux", move || {
-            let mut ways = vec![Some(Forward::Decode(fed))];
-            stop.guard("demux", || demux::run(parts, &mut ways, Payloads::Read, counters, stop));
-        });
-        stop.guard("measure", || {
-            while let Some((decoded, _held)) = raw.recv_watching(stop)? {
-                process::feed(&mut links, decoded.frame, &mut meter)?;
-            }
-            process::finish(&mut links, &mut meter)
-        });
-        drop(raw);
-    });
+    let looked = Looked { stream, filters: texts.join(","), end: &mut meter };
+    let counters = look(media, ranges, vec![looked], settings, control)?;
     counters.take_warnings().into_iter().for_each(|warning| report.warn(warning));
-    control.check()?;
-    stop.take().map_or(Ok(()), Err)?;
     report.bytes_read = report.bytes_read.saturating_add(counters.bytes_read.load(Ordering::Relaxed));
     Ok(meter.found.filter(|found| found.integrated > SILENCE))
 }

@@ -8,6 +8,7 @@ mod avc;
 pub(crate) mod decode;
 pub(crate) mod demux;
 pub(crate) mod encode;
+pub(crate) mod look;
 pub(crate) mod measure;
 pub(crate) mod messages;
 mod mux;

@@ -61,6 +61,8 @@ pub(crate) struct Lane<'a> {
 const PACKETS: Room = Room { items: 32, bytes: 8 << 20, together: 1 };
 pub(crate) const SOUND_PACKETS: Room = Room { together: 8, ..PACKETS };
 const PICTURES: Room = Room { items: 0, bytes: 32 << 20, together: 1 };
+/// Of pictures that are looked at and let go.
+pub(crate) const PICTURES_LOOKED_AT: Room = Room { items: 4, ..PICTURES };
 pub(crate) const SOUNDS: Room = Room { items: 32, bytes: 1 << 20, together: 8 };
 const CODED: Room = Room { items: 64, bytes: 8 << 20, together: 1 };
 /// Pictures that may wait in one queue, and their bytes: stages that go on at once keep both busy. Of large
