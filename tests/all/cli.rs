@@ -1,6 +1,8 @@
 //! The command line from outside: exit codes, what goes to which stream, pipes, signals, and what is left
 //! behind.
 
+mod parts;
+
 use crate::common::{HANGS, generated};
 use avrope::synth::{self, Spec};
 use serde_json::Value;

@@ -1,10 +1,13 @@
 //! What can be said on the command line.
 
 use crate::{
+    detect::Detect,
     encoding::{Coding, Encoding},
-    values::{self, limit, numbers, range, seconds},
+    ranges::Ranges,
+    split::Split,
+    values::{self, limit, numbers, seconds},
 };
-use avrope::{CutMode, Strip, TimeRange, Timestamp, control::Limits};
+use avrope::{CutMode, Strip, control::Limits};
 use clap::{
     ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::ArgPredicate,
     error::ErrorKind,
@@ -37,8 +40,10 @@ pub enum Command {
     Inspect(Inspect),
     /// Compare an output with its source, picture by picture
     Verify(Verify),
-    /// Keep one or more ranges of a file
-    Cut(Cut),
+    /// Keep one or more ranges of a file, or split it into many
+    Cut(Box<Cut>),
+    /// Find scenes, black and silence
+    Detect(Detect),
     /// Put files with like streams one behind the other
     Join(Join),
     /// Put the same packets into another container
@@ -135,21 +140,6 @@ pub struct Inspect {
     pub common: Common,
 }
 
-/// Ranges of a source.
-#[derive(Args)]
-#[group(skip)]
-pub struct Ranges {
-    /// The first instant to keep [default: the start]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub from: Option<Timestamp>,
-    /// The first instant after it [default: the end]
-    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "keep")]
-    pub to: Option<Timestamp>,
-    /// A range to keep, such as 10..20, 1:05.. (to the end) or ..30; repeat it to keep several, in this order
-    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = range)]
-    pub keep: Vec<TimeRange>,
-}
-
 #[derive(Args)]
 pub struct Verify {
     /// The media file that the output was made of; '-' is standard input
@@ -177,14 +167,31 @@ pub struct Verify {
     pub common: Common,
 }
 
-/// An argument that a plan does without.
+/// What makes many files.
+const SPLIT: [&str; 4] = ["split_at", "every", "chapters", "scenes"];
+
+/// What says what a scene is stands beside what asks for them.
+fn of_scenes(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "scene_threshold" | "min_scene" => {
+            arg.requires("scenes").conflicts_with_all(["split_at", "every", "chapters"])
+        }
+        _ => arg,
+    }
+}
+
+/// An argument that a plan does without, and what makes many files.
 fn or_a_plan(arg: clap::Arg) -> clap::Arg {
-    let arg = arg.required(false).required_unless_present("plan");
-    arg.default_value_if("plan", ArgPredicate::IsPresent, "-")
+    let arg = arg.required(false).required_unless_present_any(["plan", "output_dir", "split"]);
+    let unused = [("plan", ArgPredicate::IsPresent, "-"), ("output_dir", ArgPredicate::IsPresent, "-")];
+    arg.default_value_ifs(unused)
 }
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("range").args(["from", "to", "keep"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("range").args(["from", "to", "keep", "remove"]).required(true).multiple(true))]
+#[command(mut_group("range", |group| group.args(SPLIT)))]
+#[command(group = ArgGroup::new("split").args(SPLIT).conflicts_with_all(["from", "to", "keep", "remove", "plan", "output"]))]
+#[command(mut_args(of_scenes))]
 // A plan goes to standard output.
 #[command(mut_arg("output", or_a_plan))]
 pub struct Cut {
@@ -192,6 +199,8 @@ pub struct Cut {
     pub input: PathBuf,
     #[command(flatten)]
     pub ranges: Ranges,
+    #[command(flatten)]
+    pub split: Split,
     /// How the cut meets its range [default: smart where that can be done, else encode]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
@@ -287,17 +296,6 @@ impl Mode {
     }
 }
 
-impl Ranges {
-    pub fn list(&self) -> Vec<TimeRange> {
-        if self.keep.is_empty() {
-            let (from, to) = (self.from.unwrap_or(Timestamp::ZERO), self.to.unwrap_or(Timestamp::MAX));
-            vec![TimeRange { from, to }]
-        } else {
-            self.keep.clone()
-        }
-    }
-}
-
 impl Command {
     pub fn common(&self) -> &Common {
         match self {
@@ -305,6 +303,7 @@ impl Command {
             Self::Inspect(args) => &args.common,
             Self::Verify(args) => &args.common,
             Self::Cut(args) => &args.common,
+            Self::Detect(args) => &args.common,
             Self::Join(args) => &args.common,
             Self::Remux(args) => &args.common,
             Self::Transcode(args) => &args.common,
@@ -315,16 +314,21 @@ impl Command {
 
     /// Whether what it was asked for is said on standard output, and is no word beside a file.
     pub fn tells_on_stdout(&self) -> bool {
-        matches!(self, Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Hardware(_))
-            || self.common().json
+        matches!(
+            self,
+            Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Detect(_) | Self::Hardware(_)
+        ) || self.common().json
     }
 
     fn inputs(&self) -> Vec<&PathBuf> {
         match self {
             Self::Probe(args) => vec![&args.input],
             Self::Inspect(args) => vec![&args.input],
-            Self::Verify(args) => vec![&args.source, &args.output],
-            Self::Cut(args) => vec![&args.input],
+            Self::Verify(args) => {
+                [&args.source, &args.output].into_iter().chain(args.ranges.files()).collect()
+            }
+            Self::Cut(args) => [&args.input].into_iter().chain(args.ranges.files()).collect(),
+            Self::Detect(args) => vec![&args.input],
             Self::Join(args) => args.inputs.iter().collect(),
             Self::Remux(args) => vec![&args.input],
             Self::Transcode(args) => vec![&args.input],
@@ -334,11 +338,13 @@ impl Command {
 
     fn result(&self) -> Option<&Output> {
         match self {
+            Self::Cut(args) if args.split.is_asked() => None,
             Self::Cut(args) => Some(&args.output),
             Self::Join(args) => Some(&args.output),
             Self::Remux(args) => Some(&args.output),
             Self::Transcode(args) => Some(&args.output),
-            Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Hardware(_) | Self::Demo(_) => None,
+            Self::Probe(_) | Self::Inspect(_) | Self::Verify(_) | Self::Detect(_) => None,
+            Self::Hardware(_) | Self::Demo(_) => None,
         }
     }
 
@@ -372,7 +378,7 @@ impl Cli {
         if dashes > 1 {
             refuse("standard input ('-') can be one input, not several");
         }
-        let is_plan = matches!(&cli.command, Command::Cut(Cut { plan: true, .. }));
+        let is_plan = matches!(&cli.command, Command::Cut(cut) if cut.plan);
         if cli.command.common().json && cli.command.output().is_some_and(is_dash) && !is_plan {
             refuse("'--json' and '-o -' both want standard output; name a file for the result");
         }

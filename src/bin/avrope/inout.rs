@@ -87,6 +87,22 @@ fn spool(pipe: impl Read, control: &Control) -> Outcome<Source> {
     })
 }
 
+/// All bytes of a file, or of standard input, that has no more than so many.
+pub fn read_small(path: &Path, most: u64, control: &Control) -> Outcome<Vec<u8>> {
+    let name = if args::is_dash(path) { "standard input".into() } else { path.display().to_string() };
+    let failed = |e: std::io::Error| Failure::Said(format!("{name}: reading failed: {e}"));
+    let file = if args::is_dash(path) { duplicate(std::io::stdin()) } else { File::open(path) };
+    let mut bytes = Vec::new();
+    let pipe = Pipe::new(file.map_err(failed)?, control.clone())?;
+    pipe.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::Said(format!(
+            "{name}: it has more than {most} bytes, which is too much for this"
+        )));
+    }
+    Ok(bytes)
+}
+
 fn duplicate(of: impl AsFd) -> std::io::Result<File> {
     Ok(File::from(of.as_fd().try_clone_to_owned()?))
 }

@@ -5,6 +5,7 @@
 mod args;
 mod closed;
 mod demo;
+mod detect;
 mod encoding;
 mod flags;
 mod hardware;
@@ -13,6 +14,8 @@ mod inspect;
 mod plot;
 mod probe;
 mod progress;
+mod ranges;
+mod split;
 mod text;
 mod values;
 mod verify;
@@ -31,6 +34,8 @@ use std::{
 pub enum Failure {
     /// From the library.
     Job(avrope::Error),
+    /// From the library, and of which part of the work.
+    Part(String, avrope::Error),
     /// Our own words.
     Said(String),
     /// Whoever reads our standard output has enough: nothing is left to say.
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, &control),
         Command::Verify(args) => verify::run(args, &control),
         Command::Cut(args) => work::cut(args, &control),
+        Command::Detect(args) => detect::run(args, &control),
         Command::Join(args) => work::join(args, &control),
         Command::Remux(args) => work::remux(args, &control),
         Command::Transcode(args) => work::transcode(args, &control),
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
                     complain(&flags::told(&control.check().err().unwrap_or(error)));
                 }
                 Failure::Job(error) => complain(&flags::told(&error)),
+                Failure::Part(what, error) => complain(&format!("{what}: {}", flags::told(&error))),
                 Failure::Said(message) => complain(&message),
                 Failure::PipeClosed | Failure::Unlike => {}
             }

@@ -75,10 +75,35 @@ impl Bar {
                 _ if total > 0 && done >= total => handle.spin("finishing"),
                 Stage::Save => handle.show(look("saving", true), done, String::new()),
                 Stage::Verify => handle.show(look("comparing", false), done, pace(speed, remaining)),
+                Stage::Detect => handle.show(look("looking", false), done, pace(speed, remaining)),
                 Stage::Measure => handle.show(look("measuring", false), done, pace(speed, remaining)),
                 _ => handle.show(look(copying, false), done, pace(speed, remaining)),
             }
         })
+    }
+}
+
+impl Bar {
+    /// A control whose job does a part of the work: what lies in front of it, of so much, is done.
+    pub fn watch_part(&self, control: &Control, what: &'static str, before: u64, total: u64) -> Control {
+        let handle = self.handle();
+        if handle.0.is_none() {
+            return control.clone();
+        }
+        control.clone().progress(move |Progress { stage, done, .. }| {
+            if matches!(stage, Stage::Copy | Stage::Transcode) {
+                handle.count(what, before.saturating_add(done).min(total), total);
+            }
+        })
+    }
+
+    /// Says something beside the bar.
+    pub fn suspend(&self, say: impl FnOnce()) {
+        let state = self.0.0.as_ref().map(|state| state.lock().unwrap_or_else(PoisonError::into_inner));
+        match state.as_ref().and_then(|state| state.bar.as_ref()) {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
     }
 }
 

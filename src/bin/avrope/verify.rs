@@ -15,7 +15,7 @@ use avrope::{
 use std::{fmt::Write, os::unix::fs::MetadataExt, path::Path};
 
 pub fn run(args: &args::Verify, control: &Control) -> Outcome {
-    let mut asked = args.ranges.list().into_iter().fold(Verify::new(), Verify::keep).min_psnr(args.min_psnr);
+    let mut asked = Verify::new().min_psnr(args.min_psnr);
     if let Some(tolerance) = args.tolerance {
         asked = asked.tolerance(tolerance);
     }
@@ -28,6 +28,7 @@ pub fn run(args: &args::Verify, control: &Control) -> Outcome {
         Ok::<_, Failure>(Media::open_with(inout::source(path, Needs::Seeking, &bar, control)?, control)?)
     };
     let (source, output) = (open(&args.source)?, open(&args.output)?);
+    asked = args.ranges.list(source.duration(), control)?.into_iter().fold(asked, Verify::keep);
     bar.handle().spin("comparing");
     let found = asked.check(&source, &output, &bar.watch(control, "comparing"))?;
     drop(bar);

@@ -4,7 +4,7 @@ use crate::{
     Outcome, args,
     inout::{self, Destination, Needs},
     progress::Bar,
-    text,
+    split, text,
 };
 use avrope::{
     Control, Cut, CutMode, Join, Media, Remux, Report, Source,
@@ -14,32 +14,41 @@ use avrope::{
 use std::{io::Write, path::Path};
 
 pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
-    let inputs = std::slice::from_ref(&args.input);
-    let mut settings = args.ranges.list().into_iter().fold(Cut::new(), Cut::keep);
+    if args.split.is_asked() {
+        return split::run(args, control);
+    }
     if args.plan {
-        return plan(args, &settings, control);
+        return plan(args, control);
     }
-    let to = Destination::new(&args.output, inputs)?;
-    settings = settings.allow_drops(args.output.allow_drops).strip(args.output.strip());
-    settings = settings.mode(args.mode.map_or(CutMode::Exact, args::Mode::get));
-    if let Some(format) = &args.output.format {
-        settings = settings.format(format);
-    }
+    let to = Destination::new(&args.output, std::slice::from_ref(&args.input))?;
     let bar = Bar::new(&args.common);
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let control = bar.watch(control, "cutting");
     let media = Media::open_with(source, &control)?;
+    let kept = args.ranges.list(media.duration(), &control)?;
+    let settings = kept.into_iter().fold(cut_settings(args), Cut::keep);
     let report = to.run(&control, |sink| avrope::cut_to(&media, &settings, sink, &control))?;
     drop(bar);
     tell(&report, &args.output, &args.common)
 }
 
+/// How is cut, whatever is kept.
+pub fn cut_settings(args: &args::Cut) -> Cut {
+    let mut settings = Cut::new().allow_drops(args.output.allow_drops).strip(args.output.strip());
+    settings = settings.mode(args.mode.map_or(CutMode::Exact, args::Mode::get));
+    match &args.output.format {
+        Some(format) => settings.format(format),
+        None => settings,
+    }
+}
+
 /// Says what a cut would copy and encode.
-fn plan(args: &args::Cut, settings: &Cut, control: &Control) -> Outcome {
+fn plan(args: &args::Cut, control: &Control) -> Outcome {
     let bar = Bar::new(&args.common);
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let media = Media::open_with(source, control)?;
-    let plan = settings.plan(&media, control)?;
+    let kept = args.ranges.list(media.duration(), control)?;
+    let plan = kept.into_iter().fold(Cut::new(), Cut::keep).plan(&media, control)?;
     drop(bar);
     if args.common.json {
         return inout::print_json(&plan);
