@@ -157,6 +157,8 @@ pub(super) struct Window {
     next: Option<i64>,
     /// How many were seen since one of the range was.
     behind: usize,
+    /// By how much a container says at most that pictures are decoded after they are shown.
+    late: i64,
     /// Those whose container does not say when they are decoded.
     pub untold: Vec<i64>,
     /// What a decoder has to be told before the first that a copy may begin at.
@@ -193,8 +195,10 @@ impl Window {
         } else {
             self.behind = 0;
         }
+        self.late = self.late.max(coded.dts.saturating_sub(coded.pts));
         // Nothing is shown before it is decoded.
-        let is_over = self.next.is_some_and(|next| coded.dts >= next) || self.behind >= BEHIND;
+        let decoded = coded.dts.saturating_sub(self.late);
+        let is_over = self.next.is_some_and(|next| decoded >= next) || self.behind >= BEHIND;
         let Side::Front { from, may_be_first, .. } = side else { return !is_over };
         match self.first.and_then(|first| self.coded.get(first)).copied() {
             None => {

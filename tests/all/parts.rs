@@ -136,6 +136,16 @@ fn parts_begin_at_no_keyframe_that_others_need() {
     assert_eq!(together(&open_gops, CutMode::Smart, &points[..1]), 2);
 }
 
+/// Its container says of pictures that they are decoded after they are shown.
+#[test]
+fn parts_of_what_lies_about_decoding_are_the_source() {
+    let name = "parts_of_what_lies_about_decoding_are_the_source";
+    let Some(path) = common::shared("cases/no-key-flags.ts").filter(|_| has_oracle(name)) else {
+        return common::skipped("real footage is not here");
+    };
+    assert_eq!(together(&path, CutMode::Smart, &times(&[0.8])), 2);
+}
+
 #[test]
 fn no_part_is_empty() {
     let media = open(&h264("plain.mp4"));

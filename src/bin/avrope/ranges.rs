@@ -1,7 +1,7 @@
 //! Ranges on the command line: as they are, or in a file of JSON.
 
 use crate::{Failure, Outcome, args::is_dash, inout, values::range};
-use avrope::{Control, TimeRange, Timestamp};
+use avrope::{Control, Media, TimeRange, Timestamp};
 use clap::Args;
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
@@ -62,10 +62,11 @@ impl Ranges {
             .collect()
     }
 
-    /// What is kept of a source that is so long.
-    pub fn list(&self, duration: Option<Duration>, control: &Control) -> Outcome<Vec<TimeRange>> {
+    /// What is kept of a source.
+    pub fn list(&self, media: &Media, control: &Control) -> Outcome<Vec<TimeRange>> {
         if !self.remove.is_empty() {
-            return Ok(TimeRange::without(&read(&self.remove, control)?, duration)?);
+            let removed = read(&self.remove, control)?;
+            return Ok(TimeRange::without(&removed, duration(media, control)?)?);
         }
         if self.keep.is_empty() {
             let (from, to) = (self.from.unwrap_or(Timestamp::ZERO), self.to.unwrap_or(Timestamp::MAX));
@@ -81,6 +82,14 @@ impl Ranges {
         }
         Ok(kept)
     }
+}
+
+/// How long a source is: by its header, or else by its packets.
+pub fn duration(media: &Media, control: &Control) -> Outcome<Option<Duration>> {
+    Ok(match media.duration() {
+        None => media.probe(control)?.duration,
+        known => known,
+    })
 }
 
 fn read(all: &[Given], control: &Control) -> Outcome<Vec<TimeRange>> {

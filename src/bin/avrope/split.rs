@@ -6,6 +6,7 @@ use crate::{
     detect::SceneArgs,
     inout::{self, Needs},
     progress::Bar,
+    ranges::duration,
     text::{self, plain},
     values::length,
     work::cut_settings,
@@ -72,7 +73,7 @@ impl Split {
     fn points(&self, media: &Media, bar: &Bar, control: &Control) -> Outcome<Vec<Timestamp>> {
         let name = || plain(media.source().name());
         if let Some(every) = self.every {
-            let duration = media.duration().ok_or_else(|| {
+            let duration = duration(media, control)?.ok_or_else(|| {
                 Failure::Said(format!(
                     "{}: it does not say how long it is; split it at times (--split-at)",
                     name()

@@ -28,7 +28,7 @@ pub fn run(args: &args::Verify, control: &Control) -> Outcome {
         Ok::<_, Failure>(Media::open_with(inout::source(path, Needs::Seeking, &bar, control)?, control)?)
     };
     let (source, output) = (open(&args.source)?, open(&args.output)?);
-    asked = args.ranges.list(source.duration(), control)?.into_iter().fold(asked, Verify::keep);
+    asked = args.ranges.list(&source, control)?.into_iter().fold(asked, Verify::keep);
     bar.handle().spin("comparing");
     let found = asked.check(&source, &output, &bar.watch(control, "comparing"))?;
     drop(bar);

@@ -25,7 +25,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let control = bar.watch(control, "cutting");
     let media = Media::open_with(source, &control)?;
-    let kept = args.ranges.list(media.duration(), &control)?;
+    let kept = args.ranges.list(&media, &control)?;
     let settings = kept.into_iter().fold(cut_settings(args), Cut::keep);
     let report = to.run(&control, |sink| avrope::cut_to(&media, &settings, sink, &control))?;
     drop(bar);
@@ -47,7 +47,7 @@ fn plan(args: &args::Cut, control: &Control) -> Outcome {
     let bar = Bar::new(&args.common);
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let media = Media::open_with(source, control)?;
-    let kept = args.ranges.list(media.duration(), control)?;
+    let kept = args.ranges.list(&media, control)?;
     let plan = kept.into_iter().fold(Cut::new(), Cut::keep).plan(&media, control)?;
     drop(bar);
     if args.common.json {
