@@ -9,19 +9,20 @@ mod text;
 #[path = "../../src/bin/avrope/values.rs"]
 mod values;
 
-pub use media::{adts, cut, join, open};
+pub use media::{adts, cut, detect, join, open};
 pub use text::{filters, settings, words};
 
 /// A target: any bytes go in.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, with what its seeds are.
-pub const TARGETS: [(&str, Target, Seeds); 10] = [
+pub const TARGETS: [(&str, Target, Seeds); 11] = [
     ("mp4_tables", mp4_tables, Seeds::Mp4),
     ("moov", moov, Seeds::Moov),
     ("bitstream", bitstream, Seeds::Bitstream),
     ("open", open, Seeds::Media),
     ("cut", cut, Seeds::Media),
+    ("detect", detect, Seeds::Media),
     ("join", join, Seeds::Media),
     ("adts", adts, Seeds::Adts),
     ("filters", filters, Seeds::Filters),

@@ -1,7 +1,11 @@
 //! Operations on files.
 
 use crate::fine;
-use avrope::{Control, Cut, CutMode, Join, Media, Remux, Source, TimeRange, control::Limits};
+use avrope::{
+    Control, Cut, CutMode, Join, Media, Remux, Source, TimeRange, Timestamp,
+    control::Limits,
+    detect::{Black, Detect, Scenes, Silence},
+};
 use std::time::{Duration, Instant};
 
 /// What a job is given. libav can't be interrupted everywhere: it may come back later than the deadline, but
@@ -59,8 +63,26 @@ pub fn cut(data: &[u8]) {
         let range = TimeRange::secs(0.3, 1.3).expect("a range");
         let which = choice(data, modes.len() * formats.len());
         let settings = Cut::new().keep(range).mode(modes[which % 2]).format(formats[which / 2]);
+        let points = [0.3, 0.31, 1.3].map(|point| Timestamp::from_secs(point).expect("a point"));
+        fine(settings.parts(&media, &points, &control));
         if let Some(clip) = fine(avrope::cut(&media, &settings, &control)) {
             fine(clip.rope.to_bytes());
+        }
+    });
+}
+
+/// Looked through for scenes, black and silence.
+pub fn detect(data: &[u8]) {
+    in_time(|| {
+        let control = control();
+        let Some(media) = fine(Media::open_with(source(data, "input"), &control)) else { return };
+        let all = Detect::new().scenes(Scenes::default()).black(Black::default()).silence(Silence::default());
+        let some = [all, Detect::new().silence(Silence::default()), Detect::new().scenes(Scenes::default())];
+        if let Some(found) = some.iter().find_map(|asked| fine(asked.run(&media, &control))) {
+            let scenes = found.scenes.unwrap_or_default();
+            assert!(scenes.windows(2).all(|two| two[0].to == two[1].from), "scenes do not follow each other");
+            let ranges = [found.black, found.silence].into_iter().flatten().flatten();
+            assert!(ranges.into_iter().all(|range| range.from < range.to), "an empty range");
         }
     });
 }

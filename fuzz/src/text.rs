@@ -3,6 +3,7 @@
 use crate::{fine, values};
 use avrope::{
     Control, Cut, Join, Media, Rational, Remux, Source, Timestamp, Transcode,
+    detect::Detect,
     segments::Segments,
     synth::{self, Spec, Video},
     transcode::{AudioCodec, AudioSettings, VideoCodec, VideoFilter, VideoSettings},
@@ -49,6 +50,7 @@ pub fn settings(data: &[u8]) {
     survives::<Join>(text);
     survives::<Remux>(text);
     survives::<Segments>(text);
+    survives::<Detect>(text);
     survives::<VideoFilter>(text);
 }
 

@@ -1,12 +1,13 @@
 //! `cut` into many files, `--remove`, ranges in files, and `detect`, which finds them.
 
-use super::{Case, args, code, failed, json, piped, stderr};
+use super::{Case, args, code, ends, failed, interrupt, json, piped, shared, stderr};
 use crate::common::{generated, made_by_ffmpeg};
 use avrope::synth::Spec;
 use serde_json::Value;
 use std::{
     ffi::OsString,
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -136,6 +137,29 @@ fn what_makes_no_parts_is_said() {
         failed(&run(&case, &clip, rest), says);
         assert_eq!(case.files(), ["file"], "{rest:?}");
     }
+}
+
+#[test]
+fn an_interrupt_leaves_whole_parts_alone() {
+    let case = Case::new();
+    let all = ["--every", "0.05", "--mode", "encode", "--output-dir", "out"];
+    let mut command = case.command(args([&"cut", &shared().ts]));
+    let mut child = command.args(all).spawn().unwrap();
+    let mut line = String::new();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    assert!(line.starts_with("out/") && line.contains("-001.ts: "), "{line}");
+    interrupt(&child);
+    let output = ends(child);
+    code(&output, 130);
+    assert!(stderr(&output).ends_with("avrope: interrupted\n"), "{}", stderr(&output));
+    let parts = names(&case, "out");
+    assert!(
+        parts.len() < 400 && parts.iter().all(|name| name.ends_with(".ts") && !name.starts_with('.')),
+        "{parts:?}"
+    );
+    let last = parts.last().unwrap();
+    code(&case.run(args([&"probe", &format!("out/{last}")])), 0);
 }
 
 #[test]

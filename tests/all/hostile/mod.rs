@@ -13,7 +13,7 @@ mod tables;
 
 use crate::common::*;
 use avrope::{
-    Control, Cut, CutMode, ErrorKind, Join, Media, Remux, Result, Road, Sink, Source, TimeRange,
+    Control, Cut, CutMode, ErrorKind, Join, Media, Remux, Result, Road, Sink, Source, TimeRange, Timestamp,
     control::{CancelToken, Limits, Stage},
     cut, cut_to,
     io::SaveOptions,
@@ -40,6 +40,8 @@ fn range(from: f64, to: f64) -> Cut {
 fn work(source: &Source, control: &Control) -> Result<()> {
     let media = Media::open_with(source.clone(), control)?;
     let _ = media.probe(control);
+    let points = [0.5, 0.51, 1.5].map(|point| Timestamp::from_secs(point).unwrap());
+    let _ = Cut::new().parts(&media, &points, control);
     let whole = remux(&media, &Remux::new().format("mkv"), control).map(drop);
     let part =
         cut(&media, &range(0.5, 1.5).format("mp4"), control).and_then(|clip| clip.rope.to_bytes().map(drop));
