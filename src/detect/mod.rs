@@ -121,6 +121,18 @@ impl Detect {
         self
     }
 
+    /// Without what a media has nothing for: scenes and black where no picture moves, silence where there is no sound.
+    #[must_use]
+    pub fn fitting(mut self, media: &Media) -> Self {
+        if stream(media, StreamKind::Video).is_err() {
+            (self.scenes, self.black) = (None, None);
+        }
+        if stream(media, StreamKind::Audio).is_err() {
+            self.silence = None;
+        }
+        self
+    }
+
     /// Looks through a media, which is decoded from its start to its end. Progress is told in [`Stage::Detect`].
     ///
     /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where nothing is asked for, for a setting that is

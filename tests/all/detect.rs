@@ -223,6 +223,32 @@ fn what_can_not_be_looked_for_is_said() {
         open(&common::generated("mute.mp4", &Spec { duration: 0.5, audio: Vec::new(), ..Spec::default() }));
     let error = Detect::new().silence(Silence::default()).run(&mute, &Control::new()).unwrap_err();
     assert!(error.to_string().ends_with("it has no sound: there is nothing to find silence in"), "{error}");
+    let found = all().fitting(&mute).run(&mute, &Control::new()).unwrap();
+    assert!(found.scenes.is_some() && found.black.is_some() && found.silence.is_none());
+    // A cover does not move.
+    let sound =
+        common::generated("detect-sound.m4a", &Spec { duration: 0.5, video: None, ..Spec::default() });
+    let with_cover = made_by_ffmpeg(
+        "detect-cover.m4a",
+        &[
+            &[
+                "-i",
+                sound.to_str().unwrap(),
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=64x64:d=0.04",
+                "-map",
+                "0",
+                "-map",
+                "1",
+            ][..],
+            &["-frames:v", "1", "-c:a", "copy", "-c:v", "mjpeg", "-disposition:v", "attached_pic"],
+        ]
+        .concat(),
+    );
+    let media = open(&with_cover);
+    assert!(all().fitting(&media).run(&media, &Control::new()).unwrap().scenes.is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `detect`: scenes, black and silence.
 
 use crate::{
-    Outcome,
+    Failure, Outcome,
     args::Common,
     inout::{self, Needs},
     progress::Bar,
@@ -11,7 +11,6 @@ use crate::{
 use avrope::{
     Control, Media, TimeRange,
     detect::{Black, Detected, Scenes, Silence},
-    media::StreamKind,
 };
 use clap::Args;
 use std::{fmt::Write as _, io::Write, path::PathBuf, time::Duration};
@@ -71,26 +70,29 @@ pub struct Detect {
 }
 
 impl Detect {
-    fn asked(&self, media: &Media) -> avrope::detect::Detect {
-        let has = |kind| media.info().streams.iter().any(|stream| stream.kind == kind);
-        let is_named = self.scenes || self.black || self.silence;
-        let (pictures, sound) = (!is_named && has(StreamKind::Video), !is_named && has(StreamKind::Audio));
+    fn asked(&self, media: &Media) -> Outcome<avrope::detect::Detect> {
+        let is_all = !(self.scenes || self.black || self.silence);
         let mut asked = avrope::detect::Detect::new();
-        if self.scenes || pictures {
+        if self.scenes || is_all {
             asked = asked.scenes(self.scene.get());
         }
-        if self.black || pictures {
-            asked = asked.black(Black {
-                picture: self.black_ratio,
-                pixel: self.black_threshold,
-                min_duration: self.min_black,
-            });
+        if self.black || is_all {
+            let (picture, pixel, min_duration) = (self.black_ratio, self.black_threshold, self.min_black);
+            asked = asked.black(Black { picture, pixel, min_duration });
         }
-        if self.silence || sound {
-            asked =
-                asked.silence(Silence { threshold: self.silence_threshold, min_duration: self.min_silence });
+        if self.silence || is_all {
+            let (threshold, min_duration) = (self.silence_threshold, self.min_silence);
+            asked = asked.silence(Silence { threshold, min_duration });
         }
-        asked
+        if !is_all {
+            return Ok(asked);
+        }
+        let fitting = asked.fitting(media);
+        if fitting == avrope::detect::Detect::new() {
+            let name = media.source().name();
+            return Err(Failure::Said(format!("{name}: it has neither pictures that move nor sound")));
+        }
+        Ok(fitting)
     }
 }
 
@@ -99,7 +101,7 @@ pub fn run(args: &Detect, control: &Control) -> Outcome {
     let source = inout::source(&args.input, Needs::Order, &bar, control)?;
     let control = bar.watch(control, "looking");
     let media = Media::open_with(source, &control)?;
-    let found = args.asked(&media).run(&media, &control)?;
+    let found = args.asked(&media)?.run(&media, &control)?;
     drop(bar);
     if args.common.json {
         return inout::print_json(&found);
