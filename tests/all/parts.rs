@@ -143,7 +143,14 @@ fn parts_of_what_lies_about_decoding_are_the_source() {
     let Some(path) = common::shared("cases/no-key-flags.ts").filter(|_| has_oracle(name)) else {
         return common::skipped("real footage is not here");
     };
-    assert_eq!(together(&path, CutMode::Smart, &times(&[0.8])), 2);
+    let first = Cut::new().mode(CutMode::Smart).keep(TimeRange::secs(0.0, 0.8).unwrap());
+    match cut(&open(&path), &first, &Control::new()) {
+        // Newer decoders show next to nothing of what begins at no keyframe.
+        Err(e) if e.kind() == ErrorKind::Unsupported && common::lavf() > 59 => {
+            common::skipped(&format!("{name}: {e}"));
+        }
+        _ => assert_eq!(together(&path, CutMode::Smart, &times(&[0.8])), 2),
+    }
 }
 
 #[test]
