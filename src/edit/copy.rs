@@ -76,6 +76,8 @@ pub(crate) struct Session<'a> {
     around: Around,
     /// What of the next part's pictures was encoded anew.
     pub patch: Patch,
+    /// What goes in front of keyframes of the next part's streams that have no headers.
+    pub headers: Vec<(usize, Headers)>,
     seams: Seams,
     /// When the first packet of tracks is heard whose packets are all as long as each other.
     grids: BTreeMap<usize, Timestamp>,
@@ -92,8 +94,8 @@ impl<'a> Session<'a> {
     ) -> Self {
         let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
         let (around, patch) = (Around::default(), Patch::default());
-        let grids = BTreeMap::new();
-        Self { target, report, control, placed, total, around, patch, seams, grids, shown }
+        let (headers, grids) = (Vec::new(), BTreeMap::new());
+        Self { target, report, control, placed, total, around, patch, headers, seams, grids, shown }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod compare;
 mod lost;
+mod sets;
 
 pub(crate) use lost::Lost;
 
@@ -17,6 +18,7 @@ use crate::{
 };
 use compare::{compare_rates, matching};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// How to join.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,7 @@ impl Join {
             settings: self.clone(),
             first: None,
             known: Known::default(),
+            headed: BTreeSet::new(),
         })
     }
 }
@@ -106,6 +109,8 @@ struct Joining {
     /// The first of them, once it is open.
     first: Option<Media>,
     known: Known,
+    /// Its streams that need their headers in front of keyframes, as other inputs have others.
+    headed: BTreeSet<usize>,
 }
 
 impl Operation for Joining {
@@ -148,6 +153,13 @@ impl Operation for Joining {
             // One of the others is no such file: all go by libav.
             target.close_tables();
             *report = Report { road: Some(Road::Libav), ..before };
+        }
+        self.headed = sets::that_differ(&first, self.sources.iter().skip(1), &mut self.known, control)?;
+        for stream in &self.headed {
+            let own = first.streams().get(*stream);
+            if let Some(bare) = own.and_then(|own| sets::without_sets(own, target.muxer)) {
+                target.configure(*stream, bare);
+            }
         }
         target.open(&first, extent, chapters, self.settings.allow_drops, report)?;
         self.parts(&first, target, report, control).map(drop)
@@ -204,6 +216,12 @@ impl Joining {
                 lossless_exact: false,
                 last,
             };
+            let needs = |feed: &&Feed| kept.get(feed.track).is_some_and(|own| self.headed.contains(own));
+            let headers = feeds.iter().filter(needs).filter_map(|feed| {
+                let stream = media.streams().get(feed.stream)?;
+                Some((feed.stream, sets::headers(stream)?))
+            });
+            session.headers = headers.collect();
             if i > 0 {
                 let chapters = super::remux::all_chapters(&media, session.placed);
                 session.target.add_chapters(chapters, session.report);

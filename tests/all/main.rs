@@ -43,4 +43,5 @@ mod strip;
 mod tables;
 mod timeline;
 mod transcode;
+mod unlike;
 mod verify;

@@ -16,6 +16,12 @@ impl Stream {
         let size = |p: &ff::AVCodecParameters| format!("{}x{}", p.width, p.height);
         differs("codec", self.codec(), other.codec())
             .or_else(|| differs("picture size", size(a), size(b)))
+            .or_else(|| {
+                let (a, b) = (self.pixel_format()?, other.pixel_format()?);
+                // Whether all of the range is used is told beside.
+                let format = |name: &str| name.replace("yuvj", "yuv");
+                differs("pixel format", format(&a), format(&b))
+            })
             .or_else(|| differs("sample rate", a.sample_rate.to_string(), b.sample_rate.to_string()))
             .or_else(|| {
                 differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string())

@@ -96,6 +96,11 @@ impl Copy<'_, '_> {
         }
         decoding::decode_early(lane, packet);
         decoding::flag_key(lane, self.media, packet);
+        let stream = lane.stream;
+        if let Some((_, headers)) = self.session.headers.iter_mut().find(|(of, _)| *of == stream) {
+            headers.put(self.media, item, self.session.control)?;
+        }
+        let packet = &mut item.packet;
         let passes = lane.measure(packet);
         if self.session.target.has_edit_lists() {
             self.place_in_run(index, packet, passes);

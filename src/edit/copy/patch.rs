@@ -28,6 +28,27 @@ pub(crate) struct Headers {
     pub reading: Reading,
 }
 
+impl Headers {
+    /// Puts them in front of a keyframe that is copied and has none: it is a copy itself then.
+    pub(super) fn put(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<()> {
+        if !item.packet.is_key() {
+            return Ok(());
+        }
+        let fetched = match item.at {
+            Some(at) if item.packet.is_stood_in_for() => {
+                Some(media.source().fetch(at, item.packet.size(), None, control)?)
+            }
+            _ => None,
+        };
+        let own = fetched.as_deref().unwrap_or_else(|| item.packet.data());
+        if !self.reading.picture(own).has_headers {
+            item.packet = item.packet.with_data(&[&self.bytes, own].concat())?;
+            item.at = None;
+        }
+        Ok(())
+    }
+}
+
 /// A packet of the source whose place another one takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
@@ -247,21 +268,8 @@ impl Patching {
         Ok(Some(first))
     }
 
-    /// Puts headers in front of a keyframe that is copied and has none: it is a copy itself then.
     fn headed(&mut self, media: &Media, item: &mut Item, control: &Control) -> Result<()> {
-        let Some(headers) = self.of.headers.as_mut().filter(|_| item.packet.is_key()) else { return Ok(()) };
-        let fetched = match item.at {
-            Some(at) if item.packet.is_stood_in_for() => {
-                Some(media.source().fetch(at, item.packet.size(), None, control)?)
-            }
-            _ => None,
-        };
-        let own = fetched.as_deref().unwrap_or_else(|| item.packet.data());
-        if !headers.reading.picture(own).has_headers {
-            item.packet = item.packet.with_data(&[&headers.bytes, own].concat())?;
-            item.at = None;
-        }
-        Ok(())
+        self.of.headers.as_mut().map_or(Ok(()), |headers| headers.put(media, item, control))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Whether sources are like enough to follow on each other, and which stream continues which.
 
-use crate::{
-    Error, Media, Report, Result, StreamKind, av::stream::Stream, edit::copy::Feed, output::numbering,
-};
+use super::sets;
+use crate::{Error, Media, Report, Result, StreamKind, av::stream::Stream, edit::copy::Feed};
 
 /// Rates that differ by less than this part of themselves come from counting pictures whose times are
 /// rounded.
@@ -83,7 +82,7 @@ pub(super) fn matching(
             continue;
         };
         // A track of MP4 has as many sample descriptions as it needs.
-        let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || numbering::goes_on(codec, a, b);
+        let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || sets::goes_on(codec, a, b);
         let is_played = matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture();
         if by_tables && like.extradata() != stream.extradata() && is_played {
             report.warn(format!(

@@ -5,6 +5,7 @@
 //! Frames are numbered where players go by it: FLAC's in FLAC's own file and in Ogg. Matroska and MP4 have
 //! times of their own, and there every frame stays as it is.
 
+mod aac;
 mod flac;
 mod granule;
 mod mpeg;
@@ -160,6 +161,7 @@ pub(crate) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
             .zip(flac::StreamInfo::parse(other))
             .is_some_and(|(first, other)| first.goes_on_with(&other)),
         "opus" => opus::goes_on(first, other),
+        "aac" => aac::goes_on(first, other),
         _ => false,
     }
 }
