@@ -307,6 +307,20 @@ pub struct ReportSpan {
     pub psnr: Option<f64>,
 }
 
+/// Pictures or sound of a join's input that were encoded to match the first one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportInput {
+    /// Which of the inputs, counted from 0.
+    pub input: usize,
+    /// What it is called.
+    pub name: String,
+    /// `video` or `audio`.
+    pub kind: String,
+    /// What differed, such as `picture size: 1280x720 against 854x480`.
+    pub why: String,
+}
+
 /// What happened, in numbers. Its JSON names are stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -327,6 +341,9 @@ pub struct Report {
     /// What of each range of a smart cut was copied, and what encoded anew.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<ReportSpan>,
+    /// What of a join's inputs was encoded to match the first one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ReportInput>,
     /// Bytes of all inputs together; 0 for a stream, whose length is not known.
     pub input_bytes: u64,
     /// Bytes that were read from the inputs to build the result. Saving and serving it are not in it.

@@ -92,7 +92,7 @@ pub mod transcode;
 pub mod verify;
 mod words;
 
-pub use edit::{Cut, CutMode, Join, Remux, join, join_to, remux, remux_to};
+pub use edit::{Cut, CutMode, Remux, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use io::{
     rope::{Rope, source::Source},
@@ -105,9 +105,10 @@ pub use smart::{CutPlan, cut, cut_to};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     operations::{
-        join_with_transition, join_with_transition_to, transcode, transcode_segments, transcode_to,
+        join, join_to, join_with_transition, join_with_transition_to, transcode, transcode_segments,
+        transcode_to,
     },
-    settings::Transcode,
+    settings::{Join, Transcode},
 };
 
 // What the rooms know by one name; outside it lies in its module.
@@ -125,7 +126,7 @@ pub mod control {
 
 /// The parts of a [`Report`].
 pub mod report {
-    pub use crate::job::{DroppedStream, ReportRange, ReportSpan, Way};
+    pub use crate::job::{DroppedStream, ReportInput, ReportRange, ReportSpan, Way};
 }
 
 /// Decoded pictures and sound, as processors get them and watermarks are made of.

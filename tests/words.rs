@@ -523,10 +523,15 @@ mod command_line {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.code() == Some(1) && said.contains(says), "{words:?}: {said}");
         }
-        // A join that copies has no use for them.
+        // So is what nothing would be encoded by.
+        let output = join(&["--force", "--video-codec", "mpeg4", "--unlike", "refuse"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--unlike encode"));
+        // Without a transition, inputs of another codec are encoded.
         let output = join(&["--force", "--video-codec", "mpeg4"]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("--transition"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = common::ffprobe(&made, &["-select_streams", "v", "-show_entries", "stream=codec_name"]);
+        assert_eq!(found["streams"][0]["codec_name"], "mpeg4");
         // And without them it needs no transition.
         assert!(join(&["--force"]).status.success());
     }

@@ -1,4 +1,4 @@
-//! [`join`]: sources with like streams, one behind the other.
+//! Joins: sources with like streams, one behind the other.
 
 mod compare;
 mod lost;
@@ -8,109 +8,75 @@ pub(crate) use lost::Lost;
 
 use super::copy::{self, Feed, Part, Session};
 use crate::{
-    Control, Error, Media, Report, Result, Road, Sink, Source, Strip, TimeRange, Timestamp,
+    Control, Error, Media, Report, Result, Road, Source, Strip, TimeRange, Timestamp,
     media::Known,
     output::{
-        self, Clip, Job, Operation,
+        self, Operation,
         numbering::Extent,
         target::{Held, Opening, Target},
     },
 };
 use compare::{compare_rates, matching};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-/// How to join.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Join {
-    format: Option<String>,
-    allow_drops: bool,
-    road: Road,
-    strip: Strip,
+/// What is asked of a join.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub format: Option<String>,
+    pub allow_drops: bool,
+    pub road: Road,
+    pub strip: Strip,
 }
 
-impl Join {
-    /// Into the container that the output's name says, or else the first source's own.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The container, by libav's name or the usual ending (`mp4`, `mkv`, `ts`).
-    #[must_use]
-    pub fn format(mut self, format: impl Into<String>) -> Self {
-        self.format = Some(format.into());
-        self
-    }
-
-    /// Lets all video or all sound of the source be left out with a warning, where the container can't hold
-    /// it. Without it that is an error: [`Unsupported`](crate::ErrorKind::Unsupported). Streams of other
-    /// kinds, and one of several, are always left out with a warning.
-    #[must_use]
-    pub fn allow_drops(mut self, allow: bool) -> Self {
-        self.allow_drops = allow;
-        self
-    }
-
-    /// Which way samples of MP4s or MOVs go into one. Without it by tables, if all of the sources can.
-    #[must_use]
-    pub fn road(mut self, road: Road) -> Self {
-        self.road = road;
-        self
-    }
-
-    /// What the result is not to tell of its source: see [`Strip`]. Without it all goes over, the place of a recording
-    /// too.
-    #[must_use]
-    pub fn strip(mut self, strip: Strip) -> Self {
-        self.strip = strip;
-        self
-    }
-
-    /// The job that joins these sources, which it opens when it runs.
-    pub fn job(&self, sources: &[Source]) -> Job {
-        Job::new(Joining {
-            sources: sources.to_vec(),
-            settings: self.clone(),
-            first: None,
-            known: Known::default(),
-            headed: BTreeSet::new(),
-        })
-    }
+/// Inputs that do not match the first are made to.
+pub(crate) trait Likeness: Send {
+    /// A file will be written in this folder, as such a container.
+    fn set_place(&mut self, format: &str, folder: &Path);
+    /// Looks at all inputs, of which the first is open. Whether one of them has to be made to match, the first one too.
+    fn look(&mut self, first: &Media, format: &str, control: &Control) -> Result<bool>;
+    /// What stands for an input: itself, or what was made of it, for this output.
+    fn made(
+        &mut self,
+        number: usize,
+        media: Media,
+        to: &Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<Media>;
 }
 
-/// Joins sources with like streams without touching their payload, into a rope. They are opened one after the
-/// other: a join of thousands holds a few descriptors at a time.
-///
-/// Sound stays within half of its frame of the picture at every seam, however many there are.
-///
-/// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does
-/// not match the first: the message says which property of which stream differs.
-///
-/// ```no_run
-/// use avrope::{Control, Join, Source, join, io::SaveOptions};
-/// let parts = [Source::open("a.mp4")?, Source::open("b.mp4")?];
-/// let clip = join(&parts, &Join::new(), &Control::default())?;
-/// clip.rope.save("both.mp4", SaveOptions::new(), &Control::default())?;
-/// # Ok::<(), avrope::Error>(())
-/// ```
-pub fn join(sources: &[Source], settings: &Join, control: &Control) -> Result<Clip> {
-    settings.job(sources).to_rope(control)
-}
-
-/// Joins sources with like streams, into a sink.
-pub fn join_to(sources: &[Source], settings: &Join, sink: Sink, control: &Control) -> Result<Report> {
-    settings.job(sources).to_sink(sink, control)
-}
-
-struct Joining {
+/// A join with all that it needs.
+pub(crate) struct Joining {
     sources: Vec<Source>,
-    settings: Join,
+    settings: Asked,
+    likeness: Option<Box<dyn Likeness>>,
     /// The first of them, once it is open.
     first: Option<Media>,
     known: Known,
+    /// The container of the file that is written, where it is known.
+    place: Option<String>,
     /// Its streams that need their headers in front of keyframes, as other inputs have others.
     headed: BTreeSet<usize>,
+}
+
+impl Joining {
+    pub(crate) fn new(sources: &[Source], settings: Asked, likeness: Option<Box<dyn Likeness>>) -> Self {
+        Self {
+            sources: sources.to_vec(),
+            settings,
+            likeness,
+            first: None,
+            known: Known::default(),
+            place: None,
+            headed: BTreeSet::new(),
+        }
+    }
+
+    /// Whether some of what is joined is made of an input.
+    fn makes(&mut self, format: &str, control: &Control) -> Result<bool> {
+        let first = self.first(control)?;
+        self.likeness.as_mut().map_or(Ok(false), |likeness| likeness.look(&first, format, control))
+    }
 }
 
 impl Operation for Joining {
@@ -130,14 +96,35 @@ impl Operation for Joining {
         self.first(control).map(|media| output::format_like(&media))
     }
 
+    fn set_place(&mut self, format: &str, folder: &Path) {
+        if let Some(likeness) = &mut self.likeness {
+            likeness.set_place(format, folder);
+        }
+        self.place = Some(format.to_owned());
+    }
+
     fn shares(&mut self, control: &Control) -> Result<bool> {
+        if let Some(format) = self.place.clone()
+            && self.makes(&format, control)?
+        {
+            // What is made lies in files.
+            return Ok(true);
+        }
         Ok(self.first(control)?.payloads() != crate::media::Payloads::Read
             && self.sources.iter().skip(1).all(|source| may_be_mp4(source, control)))
     }
 
     fn run(mut self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         target.set_strip(self.settings.strip);
-        let first = self.first(control)?;
+        let format = target.name().to_owned();
+        let makes = self.makes(&format, control)?;
+        let mut first = self.first(control)?;
+        if let Some(likeness) = self.likeness.as_mut().filter(|_| makes) {
+            first = likeness.made(0, first, target, report, control)?;
+            self.first = Some(first.clone());
+        } else {
+            self.likeness = None;
+        }
         let chapters = super::remux::all_chapters(&first, Timestamp::ZERO);
         let extent = if self.sources.len() > 1 { Extent::Several } else { Extent::Whole };
         let before = report.clone();
@@ -150,11 +137,21 @@ impl Operation for Joining {
             if self.parts(&first, target, report, control)? {
                 return Ok(());
             }
+            if makes {
+                let what = "the tables of what was made of an input can't go on with those of the first";
+                return Err(Error::unsupported(what)
+                    .with_setting("format")
+                    .advise("join into Matroska (mkv)"));
+            }
             // One of the others is no such file: all go by libav.
             target.close_tables();
             *report = Report { road: Some(Road::Libav), ..before };
         }
-        self.headed = sets::that_differ(&first, self.sources.iter().skip(1), &mut self.known, control)?;
+        self.headed = if makes {
+            sets::all(&first)
+        } else {
+            sets::that_differ(&first, self.sources.iter().skip(1), &mut self.known, control)?
+        };
         for stream in &self.headed {
             let own = first.streams().get(*stream);
             if let Some(bare) = own.and_then(|own| sets::without_sets(own, target.muxer)) {
@@ -186,12 +183,19 @@ impl Joining {
             } else {
                 Media::open_among(source.clone(), &mut self.known, control)?
             };
+            let original = media.clone();
+            let media = match self.likeness.as_mut().filter(|_| i > 0) {
+                Some(likeness) => likeness.made(i, media, session.target, session.report, control)?,
+                None => media,
+            };
+            let made = !original.source().is_same(media.source());
             let by_tables = session.target.takes_samples();
             let feeds = if i == 0 {
                 Feed::all(session.target)
             } else {
                 let settings = &self.settings;
-                let feeds = matching(first, &media, &kept, settings.allow_drops, by_tables, session.report)?;
+                let feeds =
+                    matching(first, &media, &kept, settings.allow_drops, (by_tables, made), session.report)?;
                 if session.target.states_durations() {
                     compare_rates(first, &media, &kept, &feeds, session.report);
                 }
@@ -202,6 +206,7 @@ impl Joining {
                     lost.note_boxes(&media, &movie, control)?;
                 }
                 lost.note(&kept, &media, &feeds);
+                lost.note_tags(&original);
                 feeds
             };
             let report = &mut *session.report;

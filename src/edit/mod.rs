@@ -1,4 +1,4 @@
-//! Operations that copy: cuts, [`join`] and [`remux`].
+//! Operations that copy: cuts, joins and [`remux`].
 //!
 //! All three are one machine. An output is a list of *parts*; a part is a stretch of one source's
 //! presentation clock. `copy.rs` takes a part's packets from the demuxer to the muxer; where they lie on the
@@ -13,8 +13,7 @@ pub(crate) mod remux;
 
 pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, Spliced, part};
 pub(crate) use cut::{Copying, chapters, ranges};
-pub(crate) use join::Lost;
+pub(crate) use join::{Asked, Joining, Likeness, Lost};
 
 pub use cut::{Cut, CutMode};
-pub use join::{Join, join, join_to};
 pub use remux::{Remux, remux, remux_to};

@@ -104,6 +104,24 @@ impl PartialFile {
         Ok(Self { file, path, options, len: 0 })
     }
 
+    /// One that will never have a name, in this folder.
+    pub(crate) fn unnamed(folder: &Path) -> Result<Self> {
+        Self::create(&folder.join(".avrope-unnamed"), SaveOptions::new().overwrite(true))
+    }
+
+    /// The folder that it is in.
+    pub(crate) fn folder(&self) -> &Path {
+        folder_of(&self.path)
+    }
+
+    /// What was written as a source; the file goes away with it.
+    pub(crate) fn into_source(self) -> Result<Source> {
+        let name = self.path.display().to_string();
+        let (file, temporary) = self.file.into_parts();
+        temporary.close().map_err(|e| Error::io("cannot let go of a file's name", e).named(&name))?;
+        Source::from_file(file, name)
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

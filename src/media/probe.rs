@@ -98,6 +98,19 @@ impl Media {
         crate::av::log::ours(|| self.look_closer(control))
     }
 
+    /// Its streams as libav finds them by their first packets: an MP4 does not say all of them in its index.
+    pub(crate) fn looked_into(&self, control: &Control) -> Result<Vec<Stream>> {
+        let inner = self.inner();
+        if !inner.options.raw || !inner.source.is_seekable() {
+            return inner.streams.iter().map(Stream::again).collect();
+        }
+        let many = inner.timelines.iter().any(|timeline| timeline.spans.len() > MOST_EDITS);
+        let options = OpenOptions { ignore_edit_lists: many, raw: false, ..inner.options };
+        let probed = context(&inner.source, inner.demuxer, options, control);
+        let probed = probed.map_err(|e| e.named(inner.source.name()))?;
+        (0..probed.input.stream_count()).map(|i| probed.input.stream(i)).collect()
+    }
+
     fn look_closer(&self, control: &Control) -> Result<MediaInfo> {
         let inner = self.inner();
         let mut info = inner.info.clone();

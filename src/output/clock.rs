@@ -237,7 +237,8 @@ impl Clock {
         let reorder = convert(run.composition.saturating_sub(run.decode), from, base);
         let is_first = self.last_dts.is_none();
         // In front of the first one there is nothing that could last longer.
-        let behind = self.next.max(self.tail.saturating_sub(reorder)).max(self.seen);
+        let seen = if self.begins_shown { self.seen.saturating_sub(reorder) } else { self.seen };
+        let behind = self.next.max(self.tail.saturating_sub(reorder)).max(seen);
         let begin = if is_first { 0 } else { behind };
         let gap = begin.saturating_sub(self.decoded);
         self.anchor = Some((run.decode, begin));
@@ -248,6 +249,23 @@ impl Clock {
         self.last_dts = Some(self.decoded);
         self.last_length = convert(run.last.into(), from, base);
         gap.max(0)
+    }
+
+    /// By how much later all that was written is to be composed, so that a run of which nothing is hidden in front follows
+    /// on it without a gap: one whose pictures are shown longer after they are decoded than those before.
+    pub(crate) fn delay_before(&self, run: RunTimes, from: Rational) -> i64 {
+        if self.last_dts.is_none() || !self.begins_shown {
+            return 0;
+        }
+        let reorder = convert(run.composition.saturating_sub(run.decode), from, self.base);
+        let begins = self.next.saturating_add(reorder);
+        begins.saturating_sub(self.tail.max(self.seen)).clamp(0, reorder.max(0))
+    }
+
+    /// Lets all that was written be composed so much later.
+    pub(crate) fn delay(&mut self, by: i64) {
+        self.shown.iter_mut().for_each(|shown| shown.media = shown.media.saturating_add(by));
+        (self.tail, self.seen) = (self.tail.saturating_add(by), self.seen.saturating_add(by));
     }
 
     /// Makes its ticks so many times as fine.

@@ -110,6 +110,12 @@ impl Index {
         self.drafts.get_mut(track).is_some_and(|draft| draft.refine(times.unsigned_abs()))
     }
 
+    /// Composes all samples of a track so far so many ticks later. False if that can't be.
+    pub(crate) fn delay(&mut self, track: usize, by: i64) -> bool {
+        let by = u32::try_from(by).ok();
+        self.drafts.get_mut(track).zip(by).is_some_and(|(draft, by)| draft.delay(by))
+    }
+
     /// What is appended from here on lies side by side in the payload, though it is of several sources, until
     /// [`end_beside`](Self::end_beside): what one track has of them may be decoded while another's is.
     pub(crate) fn begin_beside(&mut self) {

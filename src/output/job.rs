@@ -6,7 +6,7 @@ use super::{
     target::FilesPlan,
 };
 use crate::{Control, Report, Result, Source, io::Sink, time::Rational};
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// An operation with all that it needs: sources, settings, and whatever else the caller gave. It borrows
 /// nothing and may go to another thread, so that it can wait in a queue; it does nothing until
@@ -59,6 +59,16 @@ impl Job {
     /// Errors: those of the operation, and what the sink fails with.
     pub fn to_sink(self, sink: Sink, control: &Control) -> Result<Report> {
         runner::to_sink(self.0, sink, control)
+    }
+
+    /// Runs it into a source for another job.
+    pub(crate) fn into_source(
+        self,
+        format: &str,
+        folder: Option<&Path>,
+        control: &Control,
+    ) -> Result<(Source, Report)> {
+        runner::to_source(self.0, format, folder, control)
     }
 
     /// Runs it into the files that a muxer names, each of which gets a sink. `plan` is asked with the rate of

@@ -2,6 +2,7 @@
 
 use super::target::{Layout, Target};
 use crate::{Control, Error, Report, Result, Source, time::Rational};
+use std::path::Path;
 
 /// What a [`Job`](super::Job) does: it writes packets to a target that somebody else chose.
 pub(crate) trait Operation: Send {
@@ -15,6 +16,10 @@ pub(crate) trait Operation: Send {
     fn default_format(&mut self, control: &Control) -> Result<String>;
     /// Whether all payload can be shared, so that a rope of the result is small.
     fn shares(&mut self, control: &Control) -> Result<bool>;
+    /// The result is a file in this folder, as such a container: told before anything else is asked.
+    fn set_place(&mut self, format: &str, folder: &Path) {
+        let _ = (format, folder);
+    }
     /// How an MP4 is laid out; `streaming`, where the sink is written once and in order.
     fn layout(&self, streaming: bool) -> Layout {
         let _ = streaming;

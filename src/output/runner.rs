@@ -6,7 +6,7 @@ use super::{
     target::{Destination, FilesPlan, Layout, Target},
 };
 use crate::{
-    Control, Error, Report, Result, Rope, SaveOptions,
+    Control, Error, Report, Result, Rope, SaveOptions, Source,
     av::log,
     io::{PartialFile, Sink, SinkKind, avio::StreamDevice, files::SinkFiles},
     job::Stage,
@@ -100,6 +100,7 @@ fn to_file(
     }
     // Before any work: an output that can't be written is known at once.
     let mut file = PartialFile::create(path, options)?;
+    job.set_place(&format, file.folder());
     if is_mov(&format) && job.shares(control)? {
         let rope = build(job, &format, report, control)?;
         rope.save_into(&mut file, control)?;
@@ -113,6 +114,27 @@ fn to_file(
     let len = file.len();
     file.publish()?;
     Ok(len)
+}
+
+/// Runs a job into a source for another job: a file without a name in a folder, or else memory. The report is of what
+/// became of the job's sources, and not of how that is laid out.
+pub(super) fn to_source(
+    job: Box<dyn Operation>,
+    format: &str,
+    folder: Option<&Path>,
+    control: &Control,
+) -> Result<(Source, Report)> {
+    let mut report = Report { operation: job.name().into(), ..Report::default() };
+    let Some(folder) = folder else {
+        let rope = build(job, format, &mut report, control)?;
+        return Ok((Source::from_rope(rope), report));
+    };
+    let destination = Destination::File(PartialFile::unnamed(folder)?);
+    let mut target = Target::new(format, destination, job.layout(false), control)?;
+    target.tell_sources(&job.inputs(), control)?;
+    job.run(&mut target, &mut report, control)?;
+    let file = target.into_file(&mut report.clone())?;
+    Ok((file.into_source()?, report))
 }
 
 fn to_stream(

@@ -2,7 +2,7 @@
 //! installed ffmpeg says what is shown.
 
 use crate::common::{self, complaints, ffmpeg, frames, made_by_ffmpeg, save};
-use avrope::{Control, Join, Source, join};
+use avrope::{Control, ErrorKind, Join, Report, Sink, Source, Transcode, join, join_to};
 use std::path::{Path, PathBuf};
 
 /// Moving pictures and sound, coded so: `options` go in front of the output.
@@ -90,6 +90,126 @@ fn inputs_with_other_parameter_sets_are_copied() {
                     copies(codec, ending, container);
                 }
             }
+        }
+    }
+}
+
+fn encoding() -> Join {
+    Join::new().encode_unlike(Transcode::new())
+}
+
+/// How like pictures of an output, from one on, those of a source are that `filter` makes to match, in decibels.
+fn psnr(output: &Path, from: usize, source: &Path, filter: &str) -> f64 {
+    let graph = format!(
+        "[0:v]trim=start_frame={from},setpts=N/25/TB,fps=25[a];[1:v]{filter},setpts=N/25/TB,fps=25[b];\
+         [a][b]psnr=shortest=1"
+    );
+    let (output, source) = (output.to_str().unwrap(), source.to_str().unwrap());
+    let arguments = ["-v", "info", "-i", output, "-i", source, "-lavfi", &graph, "-f", "null", "-"];
+    let said = common::run_tool(&common::tool("AVROPE_FFMPEG", "ffmpeg"), &arguments);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let found = said.rsplit_once("average:").unwrap_or_else(|| panic!("{said}")).1;
+    found.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Joins [first, other, first], of which the other one does not match, and looks at all that comes of it.
+fn matches(first: &Path, other: &Path, container: &str, pictures: usize, filter: &str) -> Report {
+    let what = format!("{} into {container}", other.display());
+    let parts = [first, other, first];
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join(format!("out.{container}"));
+    let report = join_to(&sources(&parts), &encoding(), Sink::file(&output), &Control::new()).expect(&what);
+    assert_eq!(common::entries(folder.path()), [format!("out.{container}")], "{what}: nothing else is left");
+    let (own, found) = (shown(first), shown(&output));
+    assert_eq!(found.len(), own.len() * 2 + pictures, "{what}");
+    let behind = own.len() + pictures;
+    assert!(found[..own.len()] == own && found[behind..] == own, "{what}: copied pictures are others");
+    let times: Vec<f64> = frames(&output, "0:v:0").iter().map(|frame| frame.time).collect();
+    let steps: Vec<f64> = times.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(steps.iter().all(|step| (step - 0.04).abs() < 0.0021), "{what}: {steps:?}");
+    let like = psnr(&output, own.len(), other, filter);
+    assert!(like >= 38.0, "{what}: {like} dB");
+    if container == "mkv" {
+        assert!(shown_twice(&output) == [&found[..], &found].concat(), "{what}: behind a jump back");
+    }
+    // FFmpeg's parser knows but the first sample description.
+    let is_parsers =
+        |line: &String| line.contains("NULL") || line.contains("overflow") || line.contains("reordering");
+    let new: Vec<String> = complaints(&output).into_iter().filter(|line| !is_parsers(line)).collect();
+    assert!(new.is_empty(), "{what}: {new:#?}");
+    report
+}
+
+#[test]
+fn an_input_of_another_size_is_encoded_and_the_others_are_copied() {
+    oracle!("another size");
+    let first = made("first.mp4", 1.6, "s=320x180:r=25", H264);
+    let other = made("small.mp4", 1.2, "s=160x120:r=25", H264);
+    let filter = "scale=240:180,pad=320:180:40:0";
+    for container in ["mp4", "mkv"] {
+        let report = matches(&first, &other, container, 30, filter);
+        let [input] = &report.inputs[..] else { panic!("{:?}", report.inputs) };
+        assert_eq!((input.input, input.kind.as_str()), (1, "video"));
+        assert!(input.why.contains("320x180 against 160x120"), "{}", input.why);
+        assert_eq!(report.frames_encoded, 30, "the sound is copied");
+    }
+    // Nothing is encoded that nobody asked for.
+    let error = join(&sources(&[&first, &other]), &Join::new(), &Control::new()).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(text.contains("320x180 against 160x120") && text.contains("encoded to match"), "{text}");
+}
+
+#[test]
+fn sound_alone_is_encoded_where_it_alone_differs() {
+    oracle!("other sound");
+    let first = made("first.mp4", 1.6, "s=320x180:r=25", H264);
+    let mono = made(
+        "mono.mp4",
+        1.2,
+        "s=320x180:r=25",
+        "-c:v libx264 -preset veryfast -g 25 -c:a libmp3lame -ar 44100 -ac 1",
+    );
+    let silent = made("silent.mp4", 1.2, "s=320x180:r=25", "-c:v libx264 -preset veryfast -g 25 -map 0");
+    for (other, why) in [(&mono, "48000 against 44100"), (&silent, "silence")] {
+        let parts = [&*first, other, &first];
+        let clip = join(&sources(&parts), &encoding().format("mp4"), &Control::new()).unwrap();
+        let [input] = &clip.report.inputs[..] else { panic!("{:?}", clip.report.inputs) };
+        assert!(input.kind == "audio" && input.why.contains(why), "{input:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let output = save(&clip, folder.path(), "out.mp4");
+        let due: Vec<String> = parts.iter().flat_map(|part| shown(part)).collect();
+        assert!(shown(&output) == due, "{why}: pictures are copied");
+        let packets = common::packets(&output);
+        let sound: f64 = packets.iter().filter(|packet| packet.stream == 1).count() as f64 * 1024.0 / 48000.0;
+        assert!((sound - 4.4).abs() < 0.09, "{why}: {sound} s of sound");
+    }
+}
+
+/// Every kind of input behind every other, in the containers that joins are made of.
+#[cfg(feature = "full-tests")]
+#[test]
+fn inputs_of_all_kinds_are_made_to_match() {
+    oracle!("inputs of all kinds");
+    let first = made("first.mp4", 1.6, "s=320x180:r=25", H264);
+    let table: [(&str, &str, &str, usize, &str); 6] = [
+        ("hevc.mkv", "s=320x180:r=25", HEVC, 30, "null"),
+        ("vp9.webm", "s=320x180:r=25", "-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -c:a libopus", 30, "null"),
+        ("ntsc.mp4", "s=320x180:r=30000/1001", H264, 30, "fps=25"),
+        (
+            "ten.mp4",
+            "s=320x180:r=25",
+            "-c:v libx264 -preset veryfast -pix_fmt yuv420p10le -c:a aac -ac 2",
+            30,
+            "format=yuv420p",
+        ),
+        ("mpeg4.avi", "s=320x180:r=25", "-c:v mpeg4 -q:v 3 -c:a libmp3lame", 30, "null"),
+        ("tall.mp4", "s=180x320:r=25", H264, 30, "scale=102:180,pad=320:180:109:0"),
+    ];
+    for (name, picture, options, pictures, filter) in table {
+        let other = made(name, 1.2, picture, options);
+        for container in ["mp4", "mov", "mkv", "ts"] {
+            matches(&first, &other, container, pictures, filter);
         }
     }
 }

@@ -66,6 +66,13 @@ impl Stream {
 }
 
 impl Stream {
+    /// Whether its pictures are made of two fields, as far as its container or its first pictures say.
+    pub(crate) fn is_interlaced(&self) -> bool {
+        // SAFETY: the parameters are live; C's enum is an int, and is read as such.
+        let order = unsafe { (&raw const (*self.parameters.0.as_ptr()).field_order).cast::<c_int>().read() };
+        order > ff::AVFieldOrder::AV_FIELD_PROGRESSIVE as c_int
+    }
+
     /// The profile and the level of Dolby Vision that a container states (libavutil/dovi_meta.h:
     /// AVDOVIDecoderConfigurationRecord).
     pub(crate) fn dolby_vision(&self) -> Option<[u8; 2]> {

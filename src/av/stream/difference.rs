@@ -5,10 +5,12 @@ use ffmpeg_sys_next as ff;
 
 impl Stream {
     /// What differs between two streams that are to be joined in one track, as `property: this against that`.
-    /// `goes_on` is asked whether configurations of a codec that are not equal do.
+    /// `goes_on` is asked whether configurations of a codec that are not equal do. `turned`: the other one's pictures
+    /// were turned to lie as this one's do, whatever it says.
     pub(crate) fn difference(
         &self,
         other: &Self,
+        turned: bool,
         goes_on: impl Fn(&str, &[u8], &[u8]) -> bool,
     ) -> Option<String> {
         let (a, b) = (self.get(), other.get());
@@ -26,7 +28,10 @@ impl Stream {
             .or_else(|| {
                 differs("channels", a.ch_layout.nb_channels.to_string(), b.ch_layout.nb_channels.to_string())
             })
-            .or_else(|| differs("rotation", turn::in_words(self.turn()), turn::in_words(other.turn())))
+            .or_else(|| {
+                let (own, theirs) = (turn::in_words(self.turn()), turn::in_words(other.turn()));
+                differs("rotation", own, theirs).filter(|_| !turned)
+            })
             .or_else(|| {
                 let (a, b) = (self.extradata(), other.extradata());
                 (a != b && !goes_on(&self.codec(), a, b)).then(|| {

@@ -214,12 +214,26 @@ pub struct Cut {
 }
 
 #[derive(Args)]
-// What says how frames are coded needs frames.
-#[command(mut_group("Coding", |group| group.requires("transition")))]
 pub struct Join {
-    /// Media files with like streams, in order; one of them may be '-', standard input
+    /// Media files, in order; one of them may be '-', standard input. Those whose picture or sound does not match the
+    /// first one's are encoded to match, the others are copied
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+    /// What becomes of inputs that do not match the first
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "encode", conflicts_with = "transition")]
+    pub unlike: UnlikeArg,
+    /// Width and height of all pictures, in place of the first input's
+    #[arg(long, value_name = "WxH", value_parser = values::size, conflicts_with = "transition")]
+    pub size: Option<(u32, u32)>,
+    /// Constant frames a second of all pictures, in place of the first input's
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = values::rate, conflicts_with = "transition")]
+    pub fps: Option<avrope::Rational>,
+    /// Samples a second of all sound, in place of the first input's
+    #[arg(long, allow_negative_numbers = true, value_name = "N", conflicts_with = "transition")]
+    pub sample_rate: Option<u32>,
+    /// Channels of all sound, in place of the first input's
+    #[arg(long, allow_negative_numbers = true, value_name = "N", conflicts_with = "transition")]
+    pub channels: Option<u32>,
     /// Let each go over into the next: fade, wipeleft, dissolve… (see xfade in ffmpeg-filters). The sources
     /// are encoded then
     #[arg(long, value_name = "NAME")]
@@ -272,6 +286,14 @@ pub struct Demo {
     pub common: Common,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnlikeArg {
+    /// Their picture or their sound is encoded to match, whichever differs
+    Encode,
+    /// It is an error: nothing is encoded
+    Refuse,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Mode {
     /// Start at the keyframe at or before each range
@@ -293,6 +315,26 @@ impl Mode {
             Self::Smart => CutMode::Smart,
             Self::Encode => CutMode::Encode,
         }
+    }
+}
+
+impl Join {
+    /// How inputs that do not match are encoded.
+    pub fn settings(&self) -> avrope::Transcode {
+        let (all, mut video, mut audio) = self.coding.parts();
+        if let Some((w, h)) = self.size {
+            video = video.size(w, h);
+        }
+        if let Some(rate) = self.fps {
+            video = video.frame_rate(rate);
+        }
+        if let Some(rate) = self.sample_rate {
+            audio = audio.sample_rate(rate);
+        }
+        if let Some(channels) = self.channels {
+            audio = audio.channels(channels);
+        }
+        all.video(video).audio(audio)
     }
 }
 

@@ -191,7 +191,7 @@ impl Coding {
         all.video(video).audio(audio)
     }
 
-    fn parts(&self) -> (avrope::Transcode, VideoSettings, AudioSettings) {
+    pub fn parts(&self) -> (avrope::Transcode, VideoSettings, AudioSettings) {
         let (mut all, mut video, mut audio) =
             (avrope::Transcode::new(), VideoSettings::new(), AudioSettings::new());
         match self.preset.as_deref().map(|name| (name, name.parse::<Preset>())) {

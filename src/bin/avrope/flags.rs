@@ -20,6 +20,7 @@ fn flag(setting: &str) -> Option<String> {
         "audio.codec" => "--audio-codec",
         "audio.filter" => "--audio-filter",
         "audio.sample_rate" => "--sample-rate",
+        "encode_unlike" => "--unlike encode",
         "format" => "--format, such as --format mp4",
         "black.picture" => "--black-ratio",
         "black.pixel" => "--black-threshold",

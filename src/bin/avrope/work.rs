@@ -1,7 +1,7 @@
 //! `cut`, `join` and `remux`.
 
 use crate::{
-    Outcome, args,
+    Failure, Outcome, args,
     inout::{self, Destination, Needs},
     progress::Bar,
     split, text,
@@ -78,6 +78,14 @@ pub fn join(args: &args::Join, control: &Control) -> Outcome {
     let mut settings = Join::new().allow_drops(args.output.allow_drops).strip(args.output.strip());
     if let Some(format) = &args.output.format {
         settings = settings.format(format);
+    }
+    let encode = args.settings();
+    if args.unlike == args::UnlikeArg::Encode {
+        settings = settings.encode_unlike(encode);
+    } else if encode != avrope::Transcode::new() {
+        let message =
+            "--unlike refuse encodes nothing: codecs, sizes, rates and channels go with --unlike encode";
+        return Err(Failure::Said(message.into()));
     }
     let bar = Bar::new(&args.common);
     let open = |path: &_| inout::source(path, Needs::Seeking, &bar, control);
@@ -182,6 +190,9 @@ fn summary(report: &Report, output: &Path) -> String {
 ",
             i + 1
         );
+    }
+    for input in &report.inputs {
+        words += &format!("{}: its {} was encoded: {}\n", text::plain(&input.name), input.kind, input.why);
     }
     if report.frames_encoded > 0 {
         let seconds = report.wall.as_secs_f64();

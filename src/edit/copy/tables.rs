@@ -172,7 +172,10 @@ impl Copy<'_, '_> {
         // Where nothing else says how long it is, what makes a last frame of sound whole counts for nothing.
         let composed = times.composed.saturating_sub(if is_told { 0 } else { longer });
         lane.seen_end = Some(if is_held { composed.max(until) } else { composed });
-        Some(Run { times, ranges, last, trimmed })
+        let looked = usize::try_from(LOOKED_AT.min(end.saturating_sub(first))).unwrap_or(0);
+        let earliest = samples.composed_from(first).take(looked).map(|(composed, _)| composed);
+        let earliest = earliest.min().unwrap_or(times.composition);
+        Some(Run { times, earliest, ranges, last, trimmed })
     }
 
     /// Puts a run of a lane's samples on its track's clock: what changes of their durations is in the track's
@@ -189,6 +192,19 @@ impl Copy<'_, '_> {
         let finer = convert(1, lane.base, track.clock.base()).max(1);
         run.ranges.iter_mut().for_each(|(longer, _)| *longer = longer.saturating_mul(finer));
         run.last = run.last.saturating_mul(finer);
+        let begins = lane.spans.first().filter(|_| lane.spans.len() == 1).map_or(i64::MAX, |span| span.media);
+        let is_shown = lane.kind == StreamKind::Video && run.earliest.min(run.times.composition) >= begins;
+        if is_shown && run.earliest >= run.times.composition {
+            // Nothing of it is hidden: pictures follow on those before without a gap, in one entry of an edit list.
+            // FFmpeg reads pictures around a border of two twice, and takes their sample descriptions for each
+            // other's then.
+            track.clock.begin_shown();
+            let late = track.clock.delay_before(run.times, lane.base);
+            if late > 0 {
+                self.session.target.delay(lane.track, late);
+            }
+        }
+        let track = self.session.target.tracks.get_mut(lane.track)?;
         let gap = track.clock.run_behind(run.times, lane.base);
         if let Some((first, _)) = run.ranges.first_mut() {
             *first = gap;
@@ -201,6 +217,8 @@ impl Copy<'_, '_> {
 /// Samples that a lane takes.
 struct Run {
     times: RunTimes,
+    /// When the first of them is composed in the order of showing.
+    earliest: i64,
     /// In front of each range, how much longer the sample before lasts.
     ranges: Vec<(i64, Range<u32>)>,
     /// How much longer the last one lasts.

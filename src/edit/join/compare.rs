@@ -35,13 +35,13 @@ pub(super) fn compare_rates(
 }
 
 /// For each kept stream of the first source, the stream of another one that continues it, if there is one.
-/// `by_tables`: each may have a configuration of its own.
+/// `by_tables`: each may have a configuration of its own. `made`: the other one was made to match.
 pub(super) fn matching(
     first: &Media,
     other: &Media,
     kept: &[usize],
     allow_drops: bool,
-    by_tables: bool,
+    (by_tables, made): (bool, bool),
     report: &mut Report,
 ) -> Result<Vec<Feed>> {
     let mut feeds: Vec<Feed> = Vec::new();
@@ -93,13 +93,14 @@ pub(super) fn matching(
             ));
         }
         if !like.is_picture()
-            && let Some(what) = like.difference(stream, goes_on)
+            && let Some(what) = like.difference(stream, made, goes_on)
         {
             let message = format!("it does not match {}: {what}", first.source().name());
             return Err(Error::invalid(message)
                 .named(other.source().name())
                 .in_stream(j)
-                .advise("a join copies, so all inputs need the same encoding"));
+                .with_setting("encode_unlike")
+                .advise("what is copied needs the same encoding; inputs that have another can be encoded to match"));
         }
         feeds.push(Feed { stream: j, track });
     }

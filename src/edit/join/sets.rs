@@ -56,6 +56,11 @@ fn pictures(media: &Media) -> impl Iterator<Item = (usize, &Stream)> {
     streams.filter(|(_, s)| s.kind() == StreamKind::Video && !s.is_picture() && !s.is_hidden())
 }
 
+/// All streams of the first input whose sets go in front of keyframes.
+pub(super) fn all(first: &Media) -> BTreeSet<usize> {
+    pictures(first).filter(|(_, stream)| headers(stream).is_some()).map(|(index, _)| index).collect()
+}
+
 /// The streams of the first input that another input goes on with under other parameter sets. All inputs are opened
 /// for that, where packets may not have the sets themselves.
 pub(super) fn that_differ<'a>(
@@ -65,8 +70,7 @@ pub(super) fn that_differ<'a>(
     control: &Control,
 ) -> Result<BTreeSet<usize>> {
     let mut differ = BTreeSet::new();
-    let are_known: BTreeSet<usize> =
-        pictures(first).filter(|(_, stream)| headers(stream).is_some()).map(|(index, _)| index).collect();
+    let are_known = all(first);
     for source in others {
         if differ.len() == are_known.len() {
             break;

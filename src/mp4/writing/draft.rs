@@ -90,6 +90,19 @@ impl Draft {
         true
     }
 
+    /// Composes all samples so far so many ticks later. False, and they stay as they are, if that is too far.
+    pub(crate) fn delay(&mut self, by: u32) -> bool {
+        let most = self.offsets.iter().flatten().map(|(_, offset)| offset.unsigned_abs()).max().unwrap_or(0);
+        if u64::from(most).saturating_add(by.into()) > LONGEST {
+            return false;
+        }
+        let before = self.count;
+        for (_, offset) in self.offsets.get_or_insert_with(|| backfilled(before, 0)) {
+            *offset = offset.saturating_add(by.cast_signed());
+        }
+        true
+    }
+
     /// Samples so far.
     pub(crate) fn count(&self) -> u32 {
         self.count

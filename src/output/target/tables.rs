@@ -322,6 +322,15 @@ impl Target {
         Ok(Some(all))
     }
 
+    /// Lets all samples of a track so far be composed later.
+    pub(crate) fn delay(&mut self, track: usize, by: i64) {
+        if let (Some(index), Some(track)) = (&mut self.index, self.tracks.get_mut(track))
+            && index.delay(track.index, by)
+        {
+            track.clock.delay(by);
+        }
+    }
+
     /// Whether samples come to it by tables, and not packets.
     pub(crate) fn takes_samples(&self) -> bool {
         self.index.is_some()

@@ -118,6 +118,16 @@ fn says_when_shown(target: &Target) -> bool {
     !matches!(target.muxer.name().as_str(), "avi" | "asf" | "asf_stream")
 }
 
+/// How pictures are encoded near the quality of a stream's, in a codec.
+pub(crate) fn pictures_like(codec: &str, source: &Stream) -> Option<VideoSettings> {
+    video(codec, source)
+}
+
+/// How sound is encoded near the quality of a stream's, in a codec.
+pub(crate) fn sound_like(codec: &str, source: &Stream) -> Option<AudioSettings> {
+    audio(codec, source)
+}
+
 /// How pictures of a codec are encoded near their source's quality; None for codecs that can't be, such as
 /// GIF, which would get other colours.
 fn video(codec: &str, source: &Stream) -> Option<VideoSettings> {

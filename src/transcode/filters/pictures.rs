@@ -59,6 +59,12 @@ pub(crate) fn upright(Turn { degrees, mirrored }: Turn) -> Vec<String> {
     filters.iter().map(|filter| (*filter).to_owned()).collect()
 }
 
+/// What makes of an upright picture one that a player has to turn so.
+pub(crate) fn turned_back(Turn { degrees, mirrored }: Turn) -> Vec<String> {
+    let back = if mirrored { degrees } else { -degrees };
+    upright(Turn { degrees: back, mirrored })
+}
+
 pub(crate) fn scale(w: u32, h: u32, fit: Fit) -> String {
     // A side that follows from the other is even.
     let side = |pixels: u32| if pixels == 0 { "-2".to_owned() } else { pixels.to_string() };

@@ -3,9 +3,11 @@
 
 mod blend;
 mod cut;
+mod join;
 mod transcode;
 mod transcoding;
 
 pub use blend::{join_with_transition, join_with_transition_to};
 pub(crate) use cut::Encoding;
+pub use join::{join, join_to};
 pub use transcode::{Transcoder, transcode, transcode_segments, transcode_to};

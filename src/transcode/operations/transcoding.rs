@@ -21,8 +21,8 @@ use crate::{
         flow::{
             decode,
             messages::PlacedRange,
-            pipeline::Pipeline,
-            process::{layers::Layer, processor},
+            pipeline::{Lane, Pipeline, Way},
+            process::{Steps, layers::Layer, processor},
         },
         plan::{Plan, unused},
         settings::{Fragment, Transcode, overlay::Given},
@@ -40,6 +40,8 @@ pub(crate) struct Transcoding {
     pub processors: processor::Processors,
     /// What the caller puts in front of the muxer.
     pub packets: processor::PacketProcessors,
+    /// Sound of another source beside it, as if it were its own.
+    pub beside: Option<Media>,
     /// The container of each file, where there are many.
     pub file_format: Option<&'static str>,
 }
@@ -54,6 +56,7 @@ impl Transcoding {
             watermarks: Vec::new(),
             processors: processor::Processors::default(),
             packets: Vec::new(),
+            beside: None,
             file_format: None,
         }
     }
@@ -113,7 +116,7 @@ pub(crate) fn layout(settings: &Transcode, streaming: bool) -> Layout {
 
 /// Plans a transcode of one source and runs it.
 fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-    let Transcoding { media, settings, hardware, watermarks, processors, packets, .. } = job;
+    let Transcoding { media, settings, hardware, watermarks, processors, packets, beside, .. } = job;
     let media = &media;
     let hardware = &hardware.unwrap_or_else(|| Hardware::new(settings.hardware));
     settings.check()?;
@@ -147,14 +150,30 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         segments,
         used: Vec::new(),
     };
-    let (lanes, streams) = plan.lanes(target, report)?;
+    let (mut lanes, mut streams) = plan.lanes(target, report)?;
+    let sound = beside.as_ref().and_then(|beside| beside.streams().first());
+    let mut sound_plan = beside.as_ref().map(|beside| Plan::new(beside, settings, hardware));
+    if let Some((source, plan)) = sound.zip(sound_plan.as_mut())
+        && let Some((links, spec)) = plan.encoded(StreamKind::Audio, target, source)?
+    {
+        let way = Way::Encode(Box::new((Steps { mix: None, links }, spec)));
+        lanes.push(Lane { way, source, is_audio: true });
+        streams.push(None);
+    }
     if !plan.watermarks.is_empty() {
         report.warn("there is no video that the watermark could lie on");
     }
     unused::warn((media, settings), &lanes, &plan.processors, target, report);
     report.hardware.used.append(&mut plan.used);
     report.hardware.refused = hardware.refused();
-    let parts = PlacedRange::in_a_row(media, &ranges, &streams);
+    let mut parts = PlacedRange::in_a_row(media, &ranges, &streams);
+    if let Some(beside) = &beside {
+        // In front: its packets wait for those of the pictures, and are small.
+        let mut of_it: Vec<Option<usize>> = streams.iter().map(|_| None).collect();
+        of_it.last_mut().into_iter().for_each(|last| *last = Some(0));
+        let (from, to, placed) = (Timestamp::ZERO, Timestamp::MAX, Timestamp::ZERO);
+        parts.insert(0, PlacedRange { media: beside.clone(), from, to, placed, streams: of_it });
+    }
     let speed = settings.speed.unwrap_or(1.0);
     set_chapters(media, settings, target, report);
     let total = length.or(media.length()).and_then(|length| Timestamp::from_secs(length.secs() / speed).ok());

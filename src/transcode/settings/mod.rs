@@ -4,6 +4,7 @@
 mod check;
 mod codec;
 mod filters;
+mod join;
 mod loudness;
 pub(crate) mod overlay;
 mod preset;
@@ -13,6 +14,7 @@ mod transition;
 
 pub use codec::{AudioCodec, VideoCodec};
 pub use filters::{AudioFilter, VideoFilter};
+pub use join::Join;
 pub use loudness::Loudness;
 pub use overlay::{AtEnd, Overlay, Position, Watermark};
 pub use preset::Preset;
