@@ -2,7 +2,11 @@
 //! installed ffmpeg says what is shown.
 
 use crate::common::{self, complaints, ffmpeg, frames, made_by_ffmpeg, save};
-use avrope::{Control, ErrorKind, Join, Report, Sink, Source, Transcode, join, join_to};
+use avrope::{
+    Control, ErrorKind, Join, Report, Sink, Source, Transcode,
+    control::{CancelToken, Limits, Stage},
+    join, join_to,
+};
 use std::path::{Path, PathBuf};
 
 /// Moving pictures and sound, coded so: `options` go in front of the output.
@@ -184,6 +188,60 @@ fn sound_alone_is_encoded_where_it_alone_differs() {
         let sound: f64 = packets.iter().filter(|packet| packet.stream == 1).count() as f64 * 1024.0 / 48000.0;
         assert!((sound - 4.4).abs() < 0.09, "{why}: {sound} s of sound");
     }
+}
+
+/// Flashes and beeps, seen and heard together at each 0.4 s.
+fn flashes(name: &str, seconds: f64, picture: &str, options: &str) -> PathBuf {
+    let pictures =
+        format!("color=black:{picture}:d={seconds},drawbox=c=white:t=fill:enable='lt(mod(t,0.4),0.039)'");
+    let sound = format!("aevalsrc='if(lt(mod(t,0.4),0.04),0.8*sin(2*PI*1000*t),0)':s=48000:d={seconds}");
+    let mut arguments = vec!["-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", &sound, "-g", "25"];
+    arguments.extend(options.split(' '));
+    made_by_ffmpeg(&format!("unlike-{name}"), &arguments)
+}
+
+#[test]
+fn sound_stays_with_its_picture_over_many_inputs_that_are_encoded() {
+    oracle!("many inputs that do not match");
+    let all = [
+        flashes("flash-first.mp4", 1.37, "s=160x90:r=25", "-c:v libx264 -preset veryfast -c:a aac"),
+        flashes("flash-small.mp4", 0.93, "s=96x96:r=25", "-c:v libx264 -preset veryfast -c:a aac"),
+        flashes("flash-fast.mkv", 1.11, "s=160x90:r=50", "-c:v libx264 -preset veryfast -c:a libopus"),
+        flashes(
+            "flash-mp3.mp4",
+            2.11,
+            "s=160x90:r=25",
+            "-c:v libx264 -preset veryfast -c:a libmp3lame -ar 44100",
+        ),
+    ];
+    let count = if cfg!(feature = "full-tests") { 50 } else { 8 };
+    let parts: Vec<PathBuf> = (0..count).map(|i| all[i % 4].clone()).collect();
+    // A flash of 50 pictures a second may fall on a border between two of 25.
+    for container in if cfg!(feature = "full-tests") { &["mp4", "mkv", "ts"][..] } else { &["mp4"] } {
+        crate::join::in_sync_by(&encoding(), container, &parts, container, crate::join::HALF_AAC);
+    }
+}
+
+#[test]
+fn a_join_that_encodes_ends_when_it_is_told_to() {
+    oracle!("an end of a join that encodes");
+    let first = made("first.mp4", 1.6, "s=320x180:r=25", H264);
+    let other = made("small.mp4", 1.2, "s=160x120:r=25", H264);
+    let folder = tempfile::tempdir().unwrap();
+    let token = CancelToken::new();
+    let control = Control::new().cancel_token(token.clone()).progress(move |progress| {
+        if progress.stage == Stage::Transcode {
+            token.cancel();
+        }
+    });
+    let sink = Sink::file(folder.path().join("out.mp4"));
+    let error = join_to(&sources(&[&first, &other, &other]), &encoding(), sink, &control).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(common::entries(folder.path()).is_empty(), "something is left");
+    let mut limits = Limits::default();
+    limits.memory = 1000;
+    let error = join(&sources(&[&first, &other]), &encoding(), &Control::new().limits(limits)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
 }
 
 /// Every kind of input behind every other, in the containers that joins are made of.
