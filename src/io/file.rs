@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tempfile::TempPath;
 
 /// What tells a file from another one, and from itself after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct FileSource {
 enum From {
     /// Opened when it is needed, and checked each time.
     Path(PathBuf),
+    /// The same of a file of our own, which goes away with the source.
+    Temporary(TempPath),
     /// Given to us open: it may have no name, so it stays open.
     Open(Arc<File>),
 }
@@ -64,6 +67,11 @@ impl FileSource {
         let file = open(path)?;
         let identity = Self::check_kind(&file)?;
         Ok(Self { from: From::Path(path.to_owned()), identity })
+    }
+
+    pub(crate) fn temporary(path: TempPath) -> Result<Self> {
+        let identity = Self::check_kind(&open(&path)?)?;
+        Ok(Self { from: From::Temporary(path), identity })
     }
 
     pub(crate) fn from_open(file: File) -> Result<Self> {
@@ -92,6 +100,7 @@ impl FileSource {
     pub(crate) fn descriptor(&self) -> Result<Arc<File>> {
         let file = match &self.from {
             From::Path(path) => Arc::new(open(path)?),
+            From::Temporary(path) => Arc::new(open(path)?),
             From::Open(file) => file.clone(),
         };
         self.check(&file)?;
@@ -108,6 +117,7 @@ impl FileSource {
     pub(crate) fn check_in_place(&self) -> Result<()> {
         let metadata = match &self.from {
             From::Path(path) => std::fs::metadata(path),
+            From::Temporary(path) => std::fs::metadata(path),
             From::Open(file) => file.metadata(),
         };
         self.compare(&metadata.map_err(|e| Error::io("cannot check for changes", e))?)

@@ -104,9 +104,9 @@ impl PartialFile {
         Ok(Self { file, path, options, len: 0 })
     }
 
-    /// One that will never have a name, in this folder.
-    pub(crate) fn unnamed(folder: &Path) -> Result<Self> {
-        Self::create(&folder.join(".avrope-unnamed"), SaveOptions::new().overwrite(true))
+    /// One that will never have another name, in this folder.
+    pub(crate) fn temporary(folder: &Path) -> Result<Self> {
+        Self::create(&folder.join(".avrope-temporary"), SaveOptions::new().overwrite(true))
     }
 
     /// The folder that it is in.
@@ -118,8 +118,8 @@ impl PartialFile {
     pub(crate) fn into_source(self) -> Result<Source> {
         let name = self.path.display().to_string();
         let (file, temporary) = self.file.into_parts();
-        temporary.close().map_err(|e| Error::io("cannot let go of a file's name", e).named(&name))?;
-        Source::from_file(file, name)
+        os::close(file).map_err(|e| Error::io("writing failed when the file was closed", e).named(&name))?;
+        Source::from_temporary(temporary, &name)
     }
 
     pub(crate) fn len(&self) -> u64 {

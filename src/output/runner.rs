@@ -116,7 +116,7 @@ fn to_file(
     Ok(len)
 }
 
-/// Runs a job into a source for another job: a file without a name in a folder, or else memory. The report is of what
+/// Runs a job into a source for another job: a file in a folder that goes away with it, or else memory. The report is of what
 /// became of the job's sources, and not of how that is laid out.
 pub(super) fn to_source(
     job: Box<dyn Operation>,
@@ -129,7 +129,7 @@ pub(super) fn to_source(
         let rope = build(job, format, &mut report, control)?;
         return Ok((Source::from_rope(rope), report));
     };
-    let destination = Destination::File(PartialFile::unnamed(folder)?);
+    let destination = Destination::File(PartialFile::temporary(folder)?);
     let mut target = Target::new(format, destination, job.layout(false), control)?;
     target.tell_sources(&job.inputs(), control)?;
     job.run(&mut target, &mut report, control)?;

@@ -84,6 +84,7 @@ fn copies(codec: &str, ending: &str, container: &str) {
 #[test]
 fn inputs_with_other_parameter_sets_are_copied() {
     oracle!("other parameter sets");
+    copies("h264", "mp4", "mp4");
     copies("h264", "mp4", "mkv");
     copies("hevc", "mp4", "ts");
     copies("h264", "ts", "ts");

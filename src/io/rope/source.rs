@@ -19,6 +19,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
+use tempfile::TempPath;
 
 /// Where bytes come from. Cheap to clone; clones are the same source.
 ///
@@ -69,6 +70,12 @@ impl Source {
     pub fn from_file(file: File, name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let file = FileSource::from_open(file).map_err(|e| e.named(&name))?;
+        Ok(Self::new(name, Kind::File(file)))
+    }
+
+    /// A file of our own, which goes away with the source.
+    pub(crate) fn from_temporary(path: TempPath, name: &str) -> Result<Self> {
+        let file = FileSource::temporary(path).map_err(|e| e.named(name))?;
         Ok(Self::new(name, Kind::File(file)))
     }
 
