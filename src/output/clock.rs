@@ -23,6 +23,13 @@ impl Shown {
     fn end(&self) -> Timestamp {
         self.at.plus(self.len)
     }
+
+    /// Whether another stretch shows what follows in the track, when this one ends.
+    fn goes_on_with(&self, next: Self, base: Rational) -> bool {
+        // Ticks round to nanoseconds.
+        self.end().minus(next.at).nanos().abs() <= 1
+            && next.media.saturating_sub(self.media) == self.len.ticks(base)
+    }
 }
 
 /// When samples are decoded and composed, in ticks of their media.
@@ -76,6 +83,8 @@ pub(crate) struct Clock {
     /// Nothing of the part is shown before its first packet.
     begins_shown: bool,
     shown: Vec<Shown>,
+    /// The last of them, with those that it goes on from.
+    stretch: Option<Shown>,
     /// The starts of the part's first packets and the ends of its last ones, in source ticks: for joins on
     /// frame boundaries.
     starts: Vec<i64>,
@@ -121,6 +130,7 @@ impl Clock {
             seen: 0,
             begins_shown: false,
             shown: Vec::new(),
+            stretch: None,
             starts: Vec::new(),
             ends: VecDeque::new(),
             longest: 0,
@@ -264,7 +274,8 @@ impl Clock {
 
     /// Lets all that was written be composed so much later.
     pub(crate) fn delay(&mut self, by: i64) {
-        self.shown.iter_mut().for_each(|shown| shown.media = shown.media.saturating_add(by));
+        let all = self.shown.iter_mut().chain(&mut self.stretch);
+        all.for_each(|shown| shown.media = shown.media.saturating_add(by));
         (self.tail, self.seen) = (self.tail.saturating_add(by), self.seen.saturating_add(by));
     }
 
@@ -274,7 +285,7 @@ impl Clock {
         self.base.den = self.base.den.saturating_mul(times);
         self.last_dts = self.last_dts.map(finer);
         self.anchor = self.anchor.map(|(source, out)| (source, finer(out)));
-        self.shown.iter_mut().for_each(|shown| shown.media = finer(shown.media));
+        self.shown.iter_mut().chain(&mut self.stretch).for_each(|shown| shown.media = finer(shown.media));
         for ticks in [
             &mut self.frame,
             &mut self.next,
@@ -387,8 +398,15 @@ impl Clock {
         let Some((source, out)) = self.anchor else { return };
         let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
         if len > Timestamp::ZERO {
-            self.shown.push(Shown { at, len, media });
-            self.seen = self.seen.max(media.saturating_add(len.ticks(self.base)));
+            let (new, base) = (Shown { at, len, media }, self.base);
+            self.shown.push(new);
+            // What goes on is one stretch: its length is rounded to ticks once, however many parts it is of.
+            let whole = match self.stretch.filter(|stretch| stretch.goes_on_with(new, base)) {
+                Some(stretch) => Shown { len: new.end().minus(stretch.at), ..stretch },
+                None => new,
+            };
+            self.stretch = Some(whole);
+            self.seen = self.seen.max(whole.media.saturating_add(whole.len.ticks(base)));
         }
     }
 
@@ -436,8 +454,10 @@ impl Clock {
             return;
         }
         last.len = last.len.plus(gap);
-        let end = last.media.saturating_add(last.len.ticks(self.base));
-        self.seen = self.seen.max(end);
+        if let Some(stretch) = &mut self.stretch {
+            stretch.len = stretch.len.plus(gap);
+            self.seen = self.seen.max(stretch.media.saturating_add(stretch.len.ticks(self.base)));
+        }
     }
 
     /// Joins neighbours that show what already follows in the track.
@@ -446,13 +466,7 @@ impl Clock {
         let mut merged: Vec<Shown> = Vec::with_capacity(self.shown.len());
         for shown in self.shown.drain(..) {
             match merged.last_mut() {
-                Some(last)
-                    // Ticks round to nanoseconds.
-                    if last.end().minus(shown.at).nanos().abs() <= 1
-                        && shown.media.saturating_sub(last.media) == last.len.ticks(base) =>
-                {
-                    last.len = shown.at.plus(shown.len).minus(last.at);
-                }
+                Some(last) if last.goes_on_with(shown, base) => last.len = shown.end().minus(last.at),
                 _ => merged.push(shown),
             }
         }

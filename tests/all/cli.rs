@@ -266,8 +266,9 @@ fn an_input_that_does_not_match_is_named() {
     let mut spec = Spec { duration: 1.0, ..Spec::default() };
     spec.video.as_mut().unwrap().size = (160, 90);
     synth::to_file(&spec, &other).unwrap();
-    let output = case.run(args([&"join", &shared().mp4, &other, &"-o", &"out.mp4"]));
+    let output = case.run(args([&"join", &shared().mp4, &other, &"-o", &"out.mp4", &"--unlike", &"refuse"]));
     failed(&output, "other.mp4: stream 0: it does not match");
+    failed(&output, "(--unlike encode)");
     assert_eq!(case.files(), ["other.mp4"]);
 }
 

@@ -112,8 +112,11 @@ pub fn differ(tables: &Path, libav: &Path, length: f64, decodes: bool, seams: us
         // Its track is the first.
         a.iter_mut().for_each(|shown| shown.0 -= 1);
     }
+    // By tables, parts that follow on each other without a gap are one stretch, whose pictures are shown at the nearest
+    // tick (of 1/12800 s at the least): so is what lies behind a seam whose sound is longer.
+    let most = if seams > 0 { 40 } else { 1 };
     let near =
-        |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= 1;
+        |a: &Shown, b: &Shown| (a.0, &a.1, &a.3, a.4) == (b.0, &b.1, &b.3, b.4) && (a.2 - b.2).abs() <= most;
     if a.len() != b.len() || !a.iter().zip(&b).all(|(a, b)| near(a, b)) {
         let brief = |s: &Shown| (s.0, s.1.clone(), s.2, s.3.len(), s.4);
         let first = a.iter().zip(&b).find(|(a, b)| !near(a, b)).map(|(a, b)| (brief(a), brief(b)));
