@@ -137,11 +137,15 @@ pub(super) fn lag(
     let (mut ticks, mut peaks) = (1, Vec::new());
     // A voice is found by the lower of its tones, and noise by all that it has.
     for coarse in COARSE {
-        let step = (usize::try_from(rate).unwrap_or(coarse) / coarse).max(1);
+        let step = usize::try_from(rate).unwrap_or(coarse).checked_div(coarse).unwrap_or(1).max(1);
         ticks = i64::try_from(step).unwrap_or(1);
         let coarse = coarsely(source, output, step, reach.checked_div(ticks).unwrap_or(0));
         peaks = coarse.windows(3).filter_map(peak_of).collect();
         peaks.sort_by(|a, b| b.1.total_cmp(&a.1));
+        // What fits where it is likely is there, even if more of a tone fits elsewhere.
+        if first.1 > SURELY {
+            break;
+        }
         let best =
             coarse.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied().unwrap_or((0, f64::NEG_INFINITY));
         let others = peaks.iter().filter(|peak| peak.0 != best.0 && peak.1 > best.1 - ALIKE).take(PEAKS);
@@ -181,8 +185,11 @@ fn peak_of(three: &[(i64, f64)]) -> Option<(i64, f64)> {
 
 /// How much alike the means of so many samples are, at each lag of a reach.
 fn coarsely(source: Excerpt<'_>, output: Excerpt<'_>, step: usize, reach: i64) -> Vec<(i64, f64)> {
-    let (a, b) = (source.coarse(step), output.coarse(step));
     let ticks = i64::try_from(step).unwrap_or(1);
+    // Both in steps of one grid.
+    let rest = source.at.saturating_sub(output.at).rem_euclid(ticks.max(1));
+    let output = output.between(output.at.saturating_add(rest), i64::MAX);
+    let (a, b) = (source.coarse(step), output.coarse(step));
     let offset = output.at.saturating_sub(source.at).checked_div(ticks).unwrap_or(0);
     let alike = |lag: i64| {
         // Sample i of the output lies beside this one of the source.

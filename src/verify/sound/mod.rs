@@ -201,7 +201,7 @@ impl<'a> Comparison<'a> {
     fn range(
         &mut self,
         range: usize,
-        (seam, end): (i64, i64),
+        (seam, border): (i64, i64),
         tell: Option<&Tell>,
         control: &Control,
     ) -> Result<()> {
@@ -210,10 +210,10 @@ impl<'a> Comparison<'a> {
         // Where ranges meet, the sound of the one may go over into the other's.
         let fade = rate / FADE;
         let inset = |is_seam: bool| {
-            if is_seam && end.saturating_sub(seam) > fade.saturating_mul(10) { fade } else { 0 }
+            if is_seam && border.saturating_sub(seam) > fade.saturating_mul(10) { fade } else { 0 }
         };
         let begins = seam.saturating_add(inset(range > 0));
-        let end = end.saturating_sub(inset(end < i64::MAX));
+        let end = border.saturating_sub(inset(border < i64::MAX));
         let mut at = begins;
         while at < end {
             control.check()?;
@@ -239,7 +239,8 @@ impl<'a> Comparison<'a> {
                 let both = (self.source.all(), self.output.all());
                 self.seams.push(Seam::look((range, seam), both, (self.lag, frame), rate));
             }
-            self.stretch(range, (at, to), rate);
+            let told = (if at == begins { seam } else { at }, if to == end { border } else { to });
+            self.stretch(range, (at, to), told, rate);
             at = to.min(self.source.end().max(self.output.end()));
             self.source.forget(at.saturating_sub(reach));
             self.output.forget(at.saturating_sub(reach));
@@ -247,14 +248,15 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn stretch(&mut self, range: usize, (from, to): (i64, i64), rate: i64) {
+    /// Compares what lies between two samples, which is told of as what lies between two others.
+    fn stretch(&mut self, range: usize, (from, to): (i64, i64), (told_from, told_to): (i64, i64), rate: i64) {
         let reach = rate / REACH;
         let (source, output) = (self.source.all(), self.output.all());
         let here = output.between(from, to);
         let own = source.between(from, to);
         if own.power() < SILENCE || here.samples.is_empty() {
             let state = if here.power() < SILENCE * 10.0 { SoundState::Silent } else { SoundState::Near };
-            let (from, to) = (self.time(from), self.time(from.max(to.min(self.output.end()))));
+            let (from, to) = (self.time(told_from), self.time(from.max(told_to.min(self.output.end()))));
             self.span(state, (from, to), None, None);
             return;
         }
@@ -303,9 +305,10 @@ impl<'a> Comparison<'a> {
         let until = here.at.saturating_add(
             i64::try_from(here.samples.len().checked_div(here.channels).unwrap_or(0)).unwrap_or(0),
         );
+        let until = if until == to { told_to.min(self.output.end()) } else { until };
         self.lag = lag;
         self.holes.extend(holes);
-        let (from, until, lag) = (self.time(from), self.time(until), self.time(lag));
+        let (from, until, lag) = (self.time(told_from), self.time(until), self.time(lag));
         if is_found {
             (self.is_sure, self.looked_in) = (is_sure, Some(range));
         }
