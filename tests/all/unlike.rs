@@ -272,3 +272,19 @@ fn inputs_of_all_kinds_are_made_to_match() {
         }
     }
 }
+
+#[test]
+fn what_the_first_input_has_none_of_is_not_lost_in_silence() {
+    oracle!("joins whose first input has only sound");
+    let full = made("lost.mp4", 1.0, "s=160x90:r=25", "-c:v libx264 -preset ultrafast -c:a aac");
+    let sound =
+        made_by_ffmpeg("unlike-lost.mp3", &["-f", "lavfi", "-i", "sine=d=1:r=48000", "-c:a", "libmp3lame"]);
+    let inputs = sources(&[&sound, &full]);
+    let refused = join(&inputs, &encoding().format("mp4"), &Control::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+    assert!(refused.to_string().contains("its video (h264) would be lost"), "{refused}");
+    let allowed =
+        avrope::join(&inputs, &encoding().format("mp4").allow_drops(true), &Control::new()).unwrap();
+    let tells = |warning: &String| warning.contains("its video (h264) is left out");
+    assert!(allowed.report.warnings.iter().any(tells), "{:?}", allowed.report.warnings);
+}

@@ -44,7 +44,7 @@ pub enum Command {
     Cut(Box<Cut>),
     /// Find scenes, black and silence
     Detect(Detect),
-    /// Put files with like streams one behind the other
+    /// Put files one behind the other; those that do not match the first one are encoded to match
     Join(Join),
     /// Put the same packets into another container
     Remux(Remux),

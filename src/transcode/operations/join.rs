@@ -17,7 +17,7 @@ impl Join {
         let (format, allow_drops) = (self.format.clone(), self.allow_drops);
         let asked = Asked { format, allow_drops, road: self.road, strip: self.strip };
         let likeness = self.encode_unlike.as_deref().map(|settings| {
-            let matching = Matching::new(sources, settings.clone());
+            let matching = Matching::new(sources, settings.clone(), allow_drops);
             Box::new(matching) as Box<dyn Likeness>
         });
         Job::new(Joining::new(sources, asked, likeness))

@@ -31,6 +31,8 @@ struct Needs {
     silence: bool,
     /// It is copied into another container, as its packets are not laid out as the others' are.
     carried: bool,
+    /// What it has and the first input has not.
+    lost: Vec<String>,
 }
 
 impl Needs {
@@ -55,6 +57,7 @@ struct Found {
 pub(super) struct Matching {
     sources: Vec<Source>,
     settings: Transcode,
+    allow_drops: bool,
     folder: Option<PathBuf>,
     found: Option<Found>,
 }
@@ -81,8 +84,8 @@ fn is_plain(media: &Media, kind: StreamKind) -> bool {
 }
 
 impl Matching {
-    pub(super) fn new(sources: &[Source], settings: Transcode) -> Self {
-        Self { sources: sources.to_vec(), settings, folder: None, found: None }
+    pub(super) fn new(sources: &[Source], settings: Transcode, allow_drops: bool) -> Self {
+        Self { sources: sources.to_vec(), settings, allow_drops, folder: None, found: None }
     }
 
     fn check(&self) -> Result<()> {
@@ -129,6 +132,19 @@ impl Matching {
             }
             if let Some((model, theirs)) = sound.as_ref().zip(heard) {
                 of.sound = model.differences(theirs);
+            }
+            let kinds = [("video", pictures.is_none(), picture), ("sound", sound.is_none(), heard)];
+            for (what, has_none, theirs) in kinds {
+                let Some(lost) = theirs.filter(|_| has_none) else { continue };
+                let (codec, first) = (lost.codec(), first.source().name());
+                if !self.allow_drops {
+                    let message = format!("its {what} ({codec}) would be lost: {first} has none");
+                    return Err(Error::unsupported(message)
+                        .named(source.name())
+                        .with_setting("allow_drops")
+                        .advise(format!("put an input with {what} first, or say that the {what} may go")));
+                }
+                of.lost.push(format!("its {what} ({codec}) is left out: {first} has none"));
             }
             of.silence = sound.is_some() && heard.is_none() && picture.is_some();
             let plays = [picture, heard].into_iter().flatten();
@@ -222,6 +238,7 @@ impl Likeness for Matching {
             return Ok(media);
         }
         let name = media.source().name().to_owned();
+        of.lost.iter().for_each(|lost| report.warn(format!("{name}: {lost}")));
         let job = if of.encodes() {
             let streams = media.looked_into(control)?;
             let mut work = Transcoding::new(&media, &self.transcode(of, found, &streams)?);
