@@ -144,7 +144,7 @@ mod tests {
             Windows::of(&[0b0010_0001, 0b0010_0000]),
             Some(Windows { begins_long: true, ends_long: false })
         );
-        let filled = [0b1100_0010, 0, 0b0000_0000, 0b0000_0000, 0b0110_0000];
+        let filled = [0b1100_0010, 0, 0, 0b0000_0001, 0b1000_0000];
         assert_eq!(Windows::of(&filled), Some(Windows { begins_long: false, ends_long: true }));
         assert_eq!((Windows::of(&[0xe0]), Windows::of(&[])), (None, None));
     }

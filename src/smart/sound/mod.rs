@@ -49,8 +49,8 @@ pub(super) fn tell_spliced(media: &Media, stream: usize, ranges: &[TimeRange], r
     let has_seams = ranges.windows(2).any(|pair| matches!(pair, [a, b] if a.to != b.from));
     if has_seams {
         report.warn(format!(
-            "stream {stream}: where ranges meet, {} is spliced between two packets, which may be heard (mode encode is \
-             smooth)",
+            "stream {stream}: where ranges meet, {} is spliced between two packets, and may click: only AAC-LC that goes on up to \
+             every border is faded over",
             own.codec()
         ));
     }
