@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// How long the one sound takes to go over into the other, in parts of a second.
-const FADE: i64 = 200;
+const FADE: i64 = 100;
 /// Frames that an encoder gets going with.
 const WARM: usize = 4;
 /// Seams that are as near as this are encoded together.
@@ -141,6 +141,8 @@ impl Chain<'_> {
                     let gone = i.saturating_sub(middle).saturating_add(fade) as f32
                         / (fade.saturating_mul(2).max(1)) as f32;
                     let gone = gone.clamp(0.0, 1.0);
+                    // Without a kink at either end.
+                    let gone = gone * gone * (3.0 - 2.0 * gone);
                     let theirs = if begins == 1 { gone } else { 1.0 - gone };
                     *own += (*other - *own) * theirs;
                 }
