@@ -175,8 +175,11 @@ impl Lane {
     /// On a track with an edit list: what lies beyond the end is hidden, and keeps the file's run whole; but
     /// not what is too far beyond.
     pub(super) fn fate_in_run(&self, packet: &Packet) -> Fate {
-        let useless =
-            self.done && (self.spans.is_empty() || self.written == 0 || self.is_beyond(packet, BEYOND));
+        // Sound that ends between two of its frames has nothing more: what is shown for longer shows that, too.
+        let half = Timestamp::from_ticks(packet.duration() / 2, self.base);
+        let useless = (self.done
+            && (self.spans.is_empty() || self.written == 0 || self.is_beyond(packet, BEYOND)))
+            || (self.whole_frames && self.is_beyond(packet, half));
         if useless { Fate::LeftOut } else { Fate::Written }
     }
 

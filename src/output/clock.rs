@@ -397,17 +397,22 @@ impl Clock {
     pub(crate) fn show(&mut self, span: Span, at: Timestamp, len: Timestamp, from: Rational) {
         let Some((source, out)) = self.anchor else { return };
         let media = convert(span.media.saturating_sub(source), from, self.base).saturating_add(out);
-        if len > Timestamp::ZERO {
-            let (new, base) = (Shown { at, len, media }, self.base);
-            self.shown.push(new);
-            // What goes on is one stretch: its length is rounded to ticks once, however many parts it is of.
-            let whole = match self.stretch.filter(|stretch| stretch.goes_on_with(new, base)) {
-                Some(stretch) => Shown { len: new.end().minus(stretch.at), ..stretch },
-                None => new,
-            };
-            self.stretch = Some(whole);
-            self.seen = self.seen.max(whole.media.saturating_add(whole.len.ticks(base)));
+        self.show_stretch(Shown { at, len, media });
+    }
+
+    fn show_stretch(&mut self, new: Shown) {
+        if new.len <= Timestamp::ZERO {
+            return;
         }
+        let base = self.base;
+        self.shown.push(new);
+        // What goes on is one stretch: its length is rounded to ticks once, however many parts it is of.
+        let whole = match self.stretch.filter(|stretch| stretch.goes_on_with(new, base)) {
+            Some(stretch) => Shown { len: new.end().minus(stretch.at), ..stretch },
+            None => new,
+        };
+        self.stretch = Some(whole);
+        self.seen = self.seen.max(whole.media.saturating_add(whole.len.ticks(base)));
     }
 
     /// States that the track is shown from a source time on, or on from where it was shown, for what is at `at` on the
@@ -418,19 +423,16 @@ impl Clock {
         at: Timestamp,
         until: Option<Timestamp>,
     ) {
-        let media = match (from.zip(self.anchor), self.shown.last()) {
+        let media = match (from.zip(self.anchor), self.stretch) {
             (Some(((media, base), (source, out))), _) => {
                 convert(media.saturating_sub(source), base, self.base).saturating_add(out)
             }
-            (None, Some(last)) => last.media.saturating_add(last.len.ticks(self.base)),
+            (None, Some(shown)) => shown.media.saturating_add(shown.len.ticks(self.base)),
             (None, None) => return,
         };
         let written = Timestamp::from_ticks(self.next.saturating_sub(media), self.base);
         let len = until.map_or(written, |until| until.minus(at));
-        if len > Timestamp::ZERO {
-            self.shown.push(Shown { at, len, media });
-            self.seen = self.seen.max(media.saturating_add(len.ticks(self.base)));
-        }
+        self.show_stretch(Shown { at, len, media });
     }
 
     /// When the last packet ends, on a track whose timestamps are when packets are shown.

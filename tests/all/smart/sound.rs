@@ -7,8 +7,13 @@ use std::{collections::HashSet, path::Path};
 
 /// Sound as ffmpeg hears it, one channel of it.
 fn heard(path: &Path) -> Vec<f32> {
+    heard_by(path, "anull")
+}
+
+/// The same, through a filter.
+fn heard_by(path: &Path, filter: &str) -> Vec<f32> {
     let path = path.to_str().unwrap();
-    let (bytes, _) = ffmpeg(&["-i", path, "-map", "0:a:0", "-ac", "1", "-f", "f32le", "-"]);
+    let (bytes, _) = ffmpeg(&["-i", path, "-map", "0:a:0", "-af", filter, "-ac", "1", "-f", "f32le", "-"]);
     bytes.chunks_exact(4).map(|sample| f32::from_le_bytes(sample.try_into().unwrap())).collect()
 }
 
@@ -96,4 +101,28 @@ fn sound_of_other_codecs_is_spliced_with_a_warning() {
     };
     assert!(tells(&ranges));
     assert!(!tells(&[TimeRange { to: ranges[1].from, ..ranges[0] }, ranges[1]]));
+}
+
+#[test]
+fn sound_that_was_cut_away_is_not_heard_where_a_range_has_none() {
+    oracle!("ranges without sound");
+    let pictures = "testsrc2=s=160x90:r=25:d=10,noise=alls=4:all_seed=3";
+    let tone = "sine=f=440:r=48000:d=5,volume=4";
+    let inputs = ["-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", tone, "-pix_fmt", "yuv420p"];
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "aac"];
+    let path = made_by_ffmpeg("smart-early-end.mp4", &[&inputs[..], &coding].concat());
+    let asked = [range(1.0, 3.0), range(7.0, 8.0), range(3.5, 4.5)];
+    let asked = asked.into_iter().fold(Cut::new().mode(CutMode::Smart), Cut::keep);
+    let clip = cut(&open(&path), &asked, &Control::new()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let output = save(&clip, folder.path(), "cut.mp4");
+    // Where nothing is heard, silence is put.
+    let sound = heard_by(&output, "aresample=async=1:first_pts=0");
+    let loudest = |from: f64, to: f64| {
+        let at = |seconds: f64| (seconds * 48_000.0) as usize;
+        sound[at(from)..at(to)].iter().fold(0.0_f32, |most, sample| most.max(sample.abs()))
+    };
+    assert!(loudest(1.0, 1.9) > 0.3 && loudest(3.1, 3.9) > 0.3);
+    // The frame that goes over the border may be heard to its end, and the one behind it.
+    assert!(loudest(2.05, 2.95) < 0.001, "{}", loudest(2.05, 2.95));
 }
