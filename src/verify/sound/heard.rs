@@ -14,7 +14,7 @@ use crate::{
 use crossbeam_channel::Sender;
 
 /// Timestamps that are this far from the samples, as a part of a second, tell that some are missing or too many, where
-/// ticks are not longer: 0.5 ms. What is less is the jitter of who wrote them.
+/// two ticks are not longer: 0.5 ms. What is less is the jitter of who wrote them.
 const APART: i64 = 2000;
 
 /// A piece of sound.
@@ -139,7 +139,8 @@ impl Clock {
             i32::try_from(rate).ok().filter(|rate| *rate > 0).and_then(|rate| Rational::new(1, rate))?;
         let stated = frame.best_pts().map(|pts| convert(pts, self.base, sample));
         let due = self.due.filter(|_| self.rate == rate);
-        let rounding = convert(1, self.base, sample).max(i64::from(rate) / APART).unsigned_abs();
+        // Times that were rounded once in the source and once more in the output are two ticks off at the most.
+        let rounding = convert(2, self.base, sample).max(i64::from(rate) / APART).unsigned_abs();
         let begins = match (stated, due) {
             (Some(stated), Some(due)) if stated.abs_diff(due) <= rounding => due,
             (stated, due) => stated.or(due).unwrap_or(0),
