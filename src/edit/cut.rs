@@ -43,9 +43,9 @@ pub enum CutMode {
     /// was asked for. Pictures keep their times to the tick, and the sound is that of the same instants: in MP4 and MOV
     /// to the sample where one range is cut; of several ranges, each may begin and end half a frame of sound from its
     /// picture's, which does not add up. In other containers sound is cut at its frames, as in
-    /// [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into the other within 10 ms: the frames
-    /// around the seam are encoded anew (three, and some more where their windows want it). Other lossy codecs are spliced
-    /// between two packets, with a warning.
+    /// [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into the other within 10 ms:
+    /// the frames around the seam are encoded anew (three, and some more where their windows want it). Other lossy
+    /// codecs are spliced between two packets, with a warning.
     ///
     /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
     /// source is, or its edit list shows several stretches in a range.

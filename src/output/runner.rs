@@ -116,8 +116,8 @@ fn to_file(
     Ok(len)
 }
 
-/// Runs a job into a source for another job: a file in a folder that goes away with it, or else memory. The report is of what
-/// became of the job's sources, and not of how that is laid out.
+/// Runs a job into a source for another job: a file in a folder that goes away with it, or else memory. The report
+/// is of what became of the job's sources, and not of how that is laid out.
 pub(super) fn to_source(
     job: Box<dyn Operation>,
     format: &str,

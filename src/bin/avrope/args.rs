@@ -169,6 +169,8 @@ pub struct Verify {
 
 /// What makes many files.
 const SPLIT: [&str; 4] = ["split_at", "every", "chapters", "scenes"];
+/// What asks for one file.
+const NOT_SPLIT: [&str; 6] = ["from", "to", "keep", "remove", "plan", "output"];
 
 /// What says what a scene is stands beside what asks for them.
 fn of_scenes(arg: clap::Arg) -> clap::Arg {
@@ -190,7 +192,7 @@ fn or_a_plan(arg: clap::Arg) -> clap::Arg {
 #[derive(Args)]
 #[command(group = ArgGroup::new("range").args(["from", "to", "keep", "remove"]).required(true).multiple(true))]
 #[command(mut_group("range", |group| group.args(SPLIT)))]
-#[command(group = ArgGroup::new("split").args(SPLIT).conflicts_with_all(["from", "to", "keep", "remove", "plan", "output"]))]
+#[command(group = ArgGroup::new("split").args(SPLIT).conflicts_with_all(NOT_SPLIT))]
 #[command(mut_args(of_scenes))]
 // A plan goes to standard output.
 #[command(mut_arg("output", or_a_plan))]

@@ -35,7 +35,8 @@ impl SceneArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Of scenes, black and silence, those that are named are looked for; where none is, all for which there are pictures or
-sound. 'cut' takes what is found: avrope detect --silence --json IN > quiet.json; avrope cut IN --remove @quiet.json -o OUT")]
+sound. 'cut' takes what is found: avrope detect --silence --json IN > quiet.json; avrope cut IN --remove @quiet.json \
+-o OUT")]
 pub struct Detect {
     /// A media file; '-' is standard input
     pub input: PathBuf,

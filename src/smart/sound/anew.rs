@@ -2,7 +2,7 @@
 //! that are copied go into the new ones and out of them as they did.
 
 use super::{
-    heard::{FRAME, SAMPLES, Track},
+    heard::{FRAME, Heard, SAMPLES, Track},
     line::Range,
 };
 use crate::{
@@ -28,10 +28,10 @@ const FURTHER: usize = 5;
 
 /// A frame of the result.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub range: usize,
-    pub list: usize,
-    pub at: usize,
+struct Place {
+    range: usize,
+    list: usize,
+    at: usize,
 }
 
 /// Frames of the result that follow on each other, and the seams among them.
@@ -49,12 +49,18 @@ struct Seam {
     over: i64,
 }
 
-/// What takes the place of frames of the source.
-pub(super) type Anew = Vec<(Place, Bytes)>;
+/// What takes the place of a frame of the source.
+pub(super) struct Anew {
+    /// Which range the frame is of.
+    pub range: usize,
+    /// Its pts.
+    pub pts: i64,
+    pub data: Bytes,
+}
 
-/// Encodes what is around all seams. None where this libav makes no such frames.
-pub(super) fn encode(track: &Track<'_>, ranges: &[Range]) -> Result<Option<Anew>> {
-    let mut anew = Anew::new();
+/// Encodes what is around the seams between ranges. None where this libav makes no such frames.
+pub(super) fn encode(track: &Track<'_>, ranges: &[Range]) -> Result<Option<Vec<Anew>>> {
+    let mut anew = Vec::new();
     for chain in chains(ranges) {
         let mut seams = chain.seams.as_slice();
         while let Some(first) = seams.first() {
@@ -100,7 +106,7 @@ fn chains(ranges: &[Range]) -> Vec<Chain<'_>> {
 }
 
 impl Chain<'_> {
-    fn heard(&self, place: Place) -> Option<&super::heard::Heard> {
+    fn heard(&self, place: Place) -> Option<&Heard> {
         self.ranges.get(place.range)?.lists.get(place.list)?.get(place.at)
     }
 
@@ -157,7 +163,7 @@ impl Chain<'_> {
         track: &Track<'_>,
         seams: &[Seam],
         (first, last): (usize, usize),
-    ) -> Result<Option<Anew>> {
+    ) -> Result<Option<Vec<Anew>>> {
         let len = self.places.len();
         let from = first.saturating_sub(FURTHER.saturating_add(2));
         let to = last.saturating_add(FURTHER).saturating_add(2).min(len);
@@ -175,13 +181,12 @@ impl Chain<'_> {
         let behind = last.saturating_add(1).min(len);
         let ends = (behind..to.min(len)).find(|at| goes(new(at.saturating_sub(1)), windows(*at)));
         let ends = ends.unwrap_or(behind);
-        let mut anew = Anew::new();
+        let mut anew = Vec::new();
         for at in begins..ends {
-            let Some((place, frame)) = self.places.get(at).zip(made.get(&at)) else { return Ok(None) };
-            let own = self.heard(*place).map(|heard| &heard.data);
-            let data =
-                own.and_then(|own| with_adts_of(own, frame)).map_or_else(|| frame.clone(), Bytes::from);
-            anew.push((*place, data));
+            let own = self.places.get(at).and_then(|place| Some((place.range, self.heard(*place)?)));
+            let Some(((range, own), frame)) = own.zip(made.get(&at)) else { return Ok(None) };
+            let data = with_adts_of(&own.data, frame).map_or_else(|| frame.clone(), Bytes::from);
+            anew.push(Anew { range, pts: own.pts, data });
         }
         Ok(Some(anew))
     }
@@ -206,7 +211,8 @@ impl Chain<'_> {
             bit_exact: true,
             options: options.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         };
-        let mut encoder = Encoder::audio(kind, format, &options)?;
+        // It knows not all rates and layouts that there are.
+        let Ok(mut encoder) = Encoder::audio(kind, format, &options) else { return Ok(None) };
         let Some(own) = track.media.streams().get(track.stream) else { return Ok(None) };
         if LowComplexity::of_configuration(encoder.stream(own, false)?.extradata()) != track.kind {
             return Ok(None);

@@ -19,6 +19,9 @@ pub(super) const FRAME: usize = 1024;
 /// The same, of times.
 pub(super) const SAMPLES: i64 = 1024;
 
+/// Louder than this, and than what an encoder takes, is a fault of the source: full scale is 1.
+const LOUDEST: f32 = 16.0;
+
 /// A frame of the source.
 pub(super) struct Heard {
     pub pts: i64,
@@ -35,6 +38,12 @@ impl Heard {
     pub(super) fn frame(&self) -> &[u8] {
         self.data.get(adts_length(&self.data).unwrap_or(0)..).unwrap_or_default()
     }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn memory(&self) -> u64 {
+        let samples = self.samples.len().saturating_mul(FRAME).saturating_mul(size_of::<f32>());
+        samples.saturating_add(self.data.len()) as u64
+    }
 }
 
 /// A stream of AAC-LC.
@@ -46,6 +55,7 @@ pub(super) struct Track<'a> {
     /// A sample.
     pub sample: Rational,
     pub bytes_read: u64,
+    pub decoded: u64,
     /// How its frames are decoded, once some were.
     pub format: Option<Format>,
     /// What all of them agree in.
@@ -67,6 +77,7 @@ impl<'a> Track<'a> {
             base,
             sample,
             bytes_read: 0,
+            decoded: 0,
             format: None,
             kind: told,
         })
@@ -78,7 +89,12 @@ impl<'a> Track<'a> {
 
     /// So many frames.
     pub(super) fn frames(&self, count: i64) -> Timestamp {
-        Timestamp::from_ticks(count.saturating_mul(SAMPLES), self.sample)
+        Timestamp::from_ticks(count, self.frame())
+    }
+
+    /// One, as a base of times.
+    pub(super) fn frame(&self) -> Rational {
+        Rational { num: FRAME as i32, ..self.sample }
     }
 
     /// The frames that begin between two instants of the file's clock, and one in front of them. None where they do
@@ -125,6 +141,7 @@ impl<'a> Track<'a> {
             }
             let at = convert(pts, self.base, self.sample);
             let Some(samples) = self.samples(&frame, &data) else { return Ok(None) };
+            self.decoded = self.decoded.saturating_add(1);
             all.push(Heard { pts, at, data, samples });
         }
         self.bytes_read = self.bytes_read.saturating_add(reader.finish(false)?.bytes_read);
@@ -152,10 +169,26 @@ impl<'a> Track<'a> {
             return None;
         }
         let channels = usize::try_from(frame.channels()).ok()?;
-        let read = |bytes: &[u8]| f32::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        let read = |bytes: &[u8]| in_reason(f32::from_ne_bytes(bytes.try_into().unwrap_or_default()));
         let channel =
             |i: usize| Some(frame.plane(i)?.chunks_exact(4).take(FRAME).map(read).collect::<Vec<f32>>());
         let samples: Vec<Vec<f32>> = (0..channels).map(channel).collect::<Option<_>>()?;
         samples.iter().all(|channel| channel.len() == FRAME).then_some(samples)
+    }
+}
+
+/// A sample that an encoder takes: damaged frames decode to anything.
+fn in_reason(sample: f32) -> f32 {
+    if sample.is_nan() { 0.0 } else { sample.clamp(-LOUDEST, LOUDEST) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_sound_is_none() {
+        let of = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -0.5].map(in_reason);
+        assert_eq!(of, [0.0, LOUDEST, -LOUDEST, LOUDEST, -0.5]);
     }
 }

@@ -1,7 +1,7 @@
 //! Which frames of sound each range keeps, on the one grid of the result: a range's sound begins where that of the one
 //! before it ends, half a frame from its pictures at the most. What that is off does not add up.
 
-use super::heard::{FRAME, Heard, SAMPLES, Track};
+use super::heard::{Heard, SAMPLES, Track};
 use crate::{
     Result, TimeRange,
     time::{Timestamp, convert},
@@ -31,53 +31,71 @@ impl Range {
         let to = if list.saturating_add(1) == self.lists.len() { self.end } else { len };
         from..to.max(from)
     }
+
+    /// The times of the first frame that is kept and of the last one.
+    pub(super) fn times(&self) -> (Option<i64>, Option<i64>) {
+        let first = self.lists.first().and_then(|list| list.get(self.first));
+        let last = self.lists.last().and_then(|list| list.get(self.end.checked_sub(1)?));
+        (first.map(|heard| heard.pts), last.map(|heard| heard.pts))
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn memory(&self) -> u64 {
+        self.lists.iter().flatten().map(Heard::memory).fold(0, u64::saturating_add)
+    }
 }
 
-/// Looks at a stream's frames around the borders of all ranges. None where one of the ranges' sound does not go on up to
-/// its borders, or is no AAC-LC.
-pub(super) fn line_up(track: &mut Track<'_>, ranges: &[TimeRange]) -> Result<Option<Vec<Range>>> {
-    let mut lined: Vec<Range> = Vec::new();
-    let start = track.media.start();
-    let last = ranges.len().saturating_sub(1);
-    // How much later than its pictures the sound so far ends.
-    let mut over = 0_i64;
-    for (i, range) in ranges.iter().enumerate() {
+/// A stream's ranges, one behind the other.
+#[derive(Default)]
+pub(super) struct Line {
+    /// How much later than its pictures the sound so far ends, in samples.
+    over: i64,
+}
+
+impl Line {
+    /// Looks at the frames around the borders of the next range. None where its sound does not go on up to them, or is no
+    /// AAC-LC. The first range may begin, and the last one end, as it likes.
+    pub(super) fn next(
+        &mut self,
+        track: &mut Track<'_>,
+        range: TimeRange,
+        (is_first, is_last): (bool, bool),
+    ) -> Result<Option<Range>> {
+        let start = track.media.start();
         let (from, to) = (range.from.plus(start), range.to.plus(start));
         let spans = track.media.timeline(track.stream).map(|line| line.clip(from, to)).unwrap_or_default();
-        // One stretch, from the one border to the other; the first may begin, and the last end, as it likes.
         let [span] = *spans else { return Ok(None) };
         let half = track.frames(1).nanos() / 2;
         let is_open = |at: Timestamp| at.nanos() > half;
-        if (i > 0 && is_open(span.shown.minus(from))) || (i < last && is_open(to.minus(span.shown_end()))) {
+        if (!is_first && is_open(span.shown.minus(from))) || (!is_last && is_open(to.minus(span.shown_end())))
+        {
             return Ok(None);
         }
         let (base, sample) = (track.base, track.sample);
         let on_clock = |at: Timestamp| convert(span.media_at(at, base), base, sample);
-        let Some(lists) = around(track, from, to, i > 0, i < last)? else { return Ok(None) };
+        let Some(lists) = around(track, from, to, !is_first, !is_last)? else { return Ok(None) };
         let (Some(begins), Some(ends)) = (lists.first(), lists.last()) else { return Ok(None) };
         let (begin, length) = (on_clock(from), on_clock(to).saturating_sub(on_clock(from)));
-        let first = if i == 0 { Some(0) } else { nearest(begins, begin.saturating_add(over)) };
+        let over = self.over;
+        let first = if is_first { Some(0) } else { nearest(begins, begin.saturating_add(over)) };
         let Some((first, frame)) = first.and_then(|first| Some((first, begins.get(first)?))) else {
             return Ok(None);
         };
-        let begins_over = over;
         // How much later than its pictures the range's sound is.
-        let later = if i == 0 { 0 } else { over.saturating_sub(frame.at.saturating_sub(begin)) };
-        let end = if i == last {
-            ends.len()
-        } else {
+        let later = if is_first { 0 } else { over.saturating_sub(frame.at.saturating_sub(begin)) };
+        let mut end = ends.len();
+        if !is_last {
             let due = begin.saturating_add(length).saturating_sub(later);
-            let Some(end) = ends_nearest(ends, due) else { return Ok(None) };
-            let is_none = lists.len() == 1 && end <= first;
-            over = match ends.get(end.saturating_sub(1)).filter(|_| !is_none) {
+            let Some(nearest) = ends_nearest(ends, due) else { return Ok(None) };
+            let is_none = lists.len() == 1 && nearest <= first;
+            self.over = match ends.get(nearest.saturating_sub(1)).filter(|_| !is_none) {
                 Some(frame) => frame.at.saturating_add(SAMPLES).saturating_sub(due),
                 None => over.saturating_sub(length),
             };
-            end
-        };
-        lined.push(Range { lists, first, end, over: begins_over });
+            end = nearest;
+        }
+        Ok(Some(Range { lists, first, end, over }))
     }
-    Ok(Some(lined))
 }
 
 /// The frames around a range's borders.
@@ -100,9 +118,6 @@ fn around(
     let mut lists = Vec::new();
     for (from, to) in parts {
         let Some(list) = track.hear(from, to)? else { return Ok(None) };
-        if list.iter().any(|heard| heard.samples.first().is_none_or(|channel| channel.len() != FRAME)) {
-            return Ok(None);
-        }
         lists.push(list);
     }
     Ok(Some(lists))

@@ -5,8 +5,9 @@ mod anew;
 mod heard;
 mod line;
 
-use crate::{Control, Media, Report, Result, StreamKind, TimeRange, edit::Spliced, time::Rational};
+use crate::{Control, Media, Report, Result, StreamKind, TimeRange, edit::Spliced};
 use heard::Track;
+use line::{Line, Range};
 
 /// What becomes of a stream of sound in each range. None where it is spliced between two packets.
 pub(super) fn splice(
@@ -17,29 +18,48 @@ pub(super) fn splice(
     control: &Control,
 ) -> Result<Option<Vec<Spliced>>> {
     let Some(mut track) = Track::of(media, stream, control) else { return Ok(None) };
-    let Some(lined) = line::line_up(&mut track, ranges)? else { return Ok(None) };
-    let anew = anew::encode(&track, &lined)?;
-    report.bytes_read = report.bytes_read.saturating_add(track.bytes_read);
-    let Some(anew) = anew else { return Ok(None) };
-    let last = lined.len().saturating_sub(1);
-    let mut all = Vec::new();
-    for (i, range) in lined.iter().enumerate() {
-        let first = range.lists.first().and_then(|list| list.get(range.first)).map(|heard| heard.pts);
-        let end =
-            range.lists.last().and_then(|list| list.get(range.end.checked_sub(1)?)).map(|heard| heard.pts);
-        let mut spliced = Spliced { stream, ..Spliced::default() };
-        spliced.from = first.filter(|_| i > 0);
-        spliced.frame = Rational::new(1024, track.sample.den);
-        // Containers' ticks may be coarse: what comes behind a packet is later than it.
-        spliced.to = end.filter(|_| i < last).map(|pts| pts.saturating_add(1));
-        for (place, data) in anew.iter().filter(|(place, _)| place.range == i) {
-            let heard = range.lists.get(place.list).and_then(|list| list.get(place.at));
-            if let Some(heard) = heard {
-                spliced.anew.insert(heard.pts, data.clone());
+    let (mut line, mut all) = (Line::default(), Vec::new());
+    // Those whose frames lie in a row, as far as they were looked at, and how many ranges lie in front of them.
+    let (mut row, mut before) = (Vec::new(), 0_usize);
+    let mut held = 0_u64;
+    let (mut encoded, last) = (0_u64, ranges.len().saturating_sub(1));
+    for (i, range) in ranges.iter().enumerate() {
+        let (is_first, is_last) = (i == 0, i == last);
+        let Some(range) = line.next(&mut track, *range, (is_first, is_last))? else { return Ok(None) };
+        let (first, end) = range.times();
+        all.push(Spliced {
+            stream,
+            from: first.filter(|_| !is_first),
+            // Containers' ticks may be coarse: what comes behind a packet is later than it.
+            to: end.filter(|_| !is_last).map(|pts| pts.saturating_add(1)),
+            frame: Some(track.frame()),
+            ..Spliced::default()
+        });
+        let is_broken = range.lists.len() > 1;
+        held = held.saturating_add(range.memory());
+        row.push(range);
+        if held > control.get_limits().memory {
+            return Ok(None);
+        }
+        if !is_broken && !is_last {
+            continue;
+        }
+        let Some(made) = anew::encode(&track, &row)? else { return Ok(None) };
+        for anew in made {
+            encoded = encoded.saturating_add(1);
+            if let Some(spliced) = all.get_mut(before.saturating_add(anew.range)) {
+                spliced.anew.insert(anew.pts, anew.data);
             }
         }
-        all.push(spliced);
+        // What comes goes on from the last one's end.
+        row.drain(..row.len().saturating_sub(1));
+        row.iter_mut().filter_map(|range| range.lists.first_mut()).for_each(Vec::clear);
+        held = row.iter().map(Range::memory).fold(0, u64::saturating_add);
+        before = i;
     }
+    report.bytes_read = report.bytes_read.saturating_add(track.bytes_read);
+    report.frames_decoded = report.frames_decoded.saturating_add(track.decoded);
+    report.frames_encoded = report.frames_encoded.saturating_add(encoded);
     Ok(Some(all))
 }
 
@@ -49,8 +69,8 @@ pub(super) fn tell_spliced(media: &Media, stream: usize, ranges: &[TimeRange], r
     let has_seams = ranges.windows(2).any(|pair| matches!(pair, [a, b] if a.to != b.from));
     if has_seams {
         report.warn(format!(
-            "stream {stream}: where ranges meet, {} is spliced between two packets, and may click: only AAC-LC that goes on up to \
-             every border is faded over",
+            "stream {stream}: where ranges meet, {} is spliced between two packets, and may click: only AAC-LC that \
+             goes on up to every border is faded over",
             own.codec()
         ));
     }
