@@ -92,7 +92,7 @@ pub mod transcode;
 pub mod verify;
 mod words;
 
-pub use edit::{Cut, CutMode, Remux, remux, remux_to};
+pub use edit::{Cut, CutAudio, CutMode, Remux, remux, remux_to};
 pub use error::{Error, ErrorKind, Result};
 pub use io::{
     rope::{Rope, source::Source},

@@ -101,6 +101,10 @@ impl Muxer {
         matches!(self.name().as_str(), "mp4" | "mov" | "ipod" | "3gp" | "3g2" | "psp" | "f4v")
     }
 
+    pub(crate) fn is_matroska(self) -> bool {
+        matches!(self.name().as_str(), "matroska" | "webm")
+    }
+
     /// Whether it takes no packet of AC-3 before one that is a whole frame: movenc.c drops those without a
     /// word (handle_eac3).
     pub(crate) fn looks_into_ac3(self) -> bool {
@@ -194,7 +198,7 @@ impl Muxer {
     /// Whether it writes how a player is to turn a picture: MP4's matrix; Matroska's projection in newer
     /// libav, which knows no mirrors (matroskaenc.c).
     pub(crate) fn keeps(self, turn: Turn) -> bool {
-        let matroska = matches!(self.name().as_str(), "matroska" | "webm");
+        let matroska = self.is_matroska();
         self.is_mov() || matroska && cfg!(libav_7_1) && !turn.mirrored
     }
 
@@ -226,7 +230,7 @@ impl Muxer {
     /// Whether it goes back for a configuration that comes with a last, empty packet (flacenc.c,
     /// matroskaenc.c, movenc.c).
     pub(crate) fn takes_late_configuration(self) -> bool {
-        self.is_mov() || matches!(self.name().as_str(), "flac" | "matroska" | "webm")
+        self.is_mov() || self.is_matroska() || self.name() == "flac"
     }
 
     /// Where this container states how much of a stream's beginning is its encoder's delay (Matroska's
@@ -236,7 +240,7 @@ impl Muxer {
         let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
         let delay = Timestamp::from_ticks(stream.delay_of_sound(), Rational::new(1, rate.unwrap_or(1))?);
         match stream.codec().as_str() {
-            _ if !matches!(self.name().as_str(), "matroska" | "webm") => None,
+            _ if !self.is_matroska() => None,
             _ if stream.kind() != StreamKind::Audio => Some(Timestamp::ZERO),
             "flac" | "alac" | "tta" | "wavpack" => Some(Timestamp::ZERO),
             codec if codec.starts_with("pcm_") => Some(Timestamp::ZERO),
@@ -267,7 +271,7 @@ impl Muxer {
     /// (AVFMT_FLAG_BITEXACT): two results of the same would differ. Matroska has no SegmentUID then, which it
     /// need not have, and its tracks are 1, 2…
     pub(super) fn draws_lots(self) -> bool {
-        self.numbers_its_streams() || matches!(self.name().as_str(), "matroska" | "webm")
+        self.numbers_its_streams() || self.is_matroska()
     }
 
     /// Whether a file is right only if its muxer could go back in it at the end, to its header or to write

@@ -23,6 +23,7 @@ use crate::{
 };
 use patch::{Becomes, Patcher};
 pub(crate) use patch::{Headers, Patch, Patched, Slot, Spliced};
+pub(crate) use samples::is_pcm;
 use seams::Seams;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -348,6 +349,9 @@ impl Copy<'_, '_> {
         let fresh = self.part.from == Timestamp::ZERO && shown_from == from;
         for lane in &mut self.lanes {
             let Some(first) = lane.spans.first_mut() else { continue };
+            if lane.cuts_samples {
+                lane.keep_from = first.media;
+            }
             if shown_from < from && first.shown == from {
                 first.begin_at(shown_from, lane.base);
             }

@@ -41,11 +41,11 @@ pub enum CutMode {
     /// at `from` already, the range begins with the next one. So it ends: the Report's `actual_from` and `actual_to`
     /// say where. Where sound begins in front of the first picture, or goes on behind the last one, it is taken as it
     /// was asked for. Pictures keep their times to the tick, and the sound is that of the same instants: in MP4 and MOV
-    /// to the sample where one range is cut; of several ranges, each may begin and end half a frame of sound from its
-    /// picture's, which does not add up. In other containers sound is cut at its frames, as in
-    /// [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into the other within 10 ms:
-    /// the frames around the seam are encoded anew (three, and some more where their windows want it). Other lossy
-    /// codecs are spliced between two packets, with a warning.
+    /// to the sample where one range is cut, and of codecs that lose nothing in every container. Other sound of several
+    /// ranges may begin and end half a frame from each range's pictures, which does not add up; in other containers it is
+    /// cut at its frames, as in [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into the
+    /// other within 10 ms: the frames around the seam are encoded anew (three, and some more where their windows want
+    /// it). Other lossy codecs are spliced between two packets, with a warning. [`CutAudio::Exact`] encodes all of it.
     ///
     /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
     /// source is, or its edit list shows several stretches in a range.
@@ -77,6 +77,19 @@ impl CutMode {
     }
 }
 
+/// What becomes of the sound in modes `smart` and `exact`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CutAudio {
+    /// It is copied, as [`CutMode::Smart`] says: at the samples where that can be, else at its frames.
+    #[default]
+    Copy,
+    /// All of it is encoded anew, in the source's codec where this libav has an encoder for it and the container holds
+    /// it: each range begins and ends at its sample, in every container. Pictures are as without it.
+    Exact,
+}
+
 /// What to cut, and into what.
 ///
 /// ```
@@ -89,6 +102,7 @@ impl CutMode {
 pub struct Cut {
     keep: Vec<TimeRange>,
     mode: Option<CutMode>,
+    audio: CutAudio,
     format: Option<String>,
     allow_drops: bool,
     road: Road,
@@ -113,6 +127,14 @@ impl Cut {
     #[must_use]
     pub fn mode(mut self, mode: CutMode) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// What becomes of the sound in modes `smart` and `exact`; `encode` encodes all of it, and the others copy: asked for
+    /// [`CutAudio::Exact`], they are an error.
+    #[must_use]
+    pub fn audio(mut self, audio: CutAudio) -> Self {
+        self.audio = audio;
         self
     }
 
@@ -159,6 +181,10 @@ impl Cut {
     /// The same in another mode; None: the usual one of what copies.
     pub(crate) fn with_mode(self, mode: Option<CutMode>) -> Self {
         Self { mode, ..self }
+    }
+
+    pub(crate) fn asked_audio(&self) -> CutAudio {
+        self.audio
     }
 
     pub(crate) fn allows_drops(&self) -> bool {
@@ -225,6 +251,11 @@ impl Copying {
     fn run_unnamed(&self, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
         target.set_strip(self.settings.strip);
         let mode = self.mode(target)?;
+        if self.settings.audio == CutAudio::Exact {
+            return Err(Error::invalid(format!("mode {} copies sound", mode.name()))
+                .with_setting("audio")
+                .advise("use mode smart, exact or encode"));
+        }
         report.mode = Some(mode.name().into());
         report.input_bytes = self.media.source().len().unwrap_or(0);
         report.bytes_read = self.media.bytes_read();

@@ -114,6 +114,8 @@ pub(super) struct Lane {
     pub waits: bool,
     /// PCM, which is cut at its samples.
     pub pcm: bool,
+    /// It is, also where there are edit lists: its ranges have one entry together.
+    pub cuts_samples: bool,
     /// It is settled that its first packet goes on where the part before let its sound end.
     pub goes_on: bool,
     /// Where that is settled, how long each packet lasts, in seconds.

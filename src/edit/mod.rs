@@ -11,9 +11,9 @@ mod lane;
 mod parts;
 pub(crate) mod remux;
 
-pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, Spliced, part};
+pub(crate) use copy::{Feed, Headers, Part, Patch, Patched, Session, Slot, Spliced, is_pcm, part};
 pub(crate) use cut::{Copying, chapters, ranges};
 pub(crate) use join::{Asked, Joining, Likeness, Lost};
 
-pub use cut::{Cut, CutMode};
+pub use cut::{Cut, CutAudio, CutMode};
 pub use remux::{Remux, remux, remux_to};

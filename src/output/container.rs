@@ -4,7 +4,7 @@ use crate::{Error, Media, Result, av::muxer::Muxer};
 use std::path::Path;
 
 /// Whether a container of this name is one of MP4's kin.
-pub(super) fn is_mov(format: &str) -> bool {
+pub(crate) fn is_mov(format: &str) -> bool {
     Muxer::find(format).is_ok_and(Muxer::is_mov)
 }
 

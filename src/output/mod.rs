@@ -14,7 +14,7 @@ mod runner;
 pub(crate) mod target;
 pub(crate) mod track;
 
-pub(crate) use container::{are_kin, format_like};
+pub(crate) use container::{are_kin, format_like, is_mov};
 #[cfg(fuzzing)]
 pub(crate) use index::rewritten;
 pub use job::Job;

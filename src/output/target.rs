@@ -117,6 +117,8 @@ pub(crate) struct Target {
     waiting: Option<Waiting>,
     /// Configurations of a source's streams that take the place of their own.
     configured: Vec<(usize, Vec<u8>)>,
+    /// Streams of a source that are not for this output.
+    left_out: Vec<usize>,
     /// On the output's clock.
     pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
@@ -178,6 +180,7 @@ impl Target {
             bound: None,
             waiting: None,
             configured: Vec::new(),
+            left_out: Vec::new(),
             chapters: Vec::new(),
             templates: Vec::new(),
         })
@@ -186,6 +189,11 @@ impl Target {
     /// What the result is not to tell of its sources.
     pub(crate) fn set_strip(&mut self, strip: Strip) {
         self.strip = strip;
+    }
+
+    /// Streams of a source that go elsewhere: told before the output is opened.
+    pub(crate) fn set_left_out(&mut self, streams: &[usize]) {
+        self.left_out = streams.to_vec();
     }
 
     /// What a stream's packets are coded by, where that is not what the source says: told before the output is opened.
@@ -226,7 +234,7 @@ impl Target {
         if self.muxer.is_mov() {
             self.layout != Layout::Indexed
         } else {
-            !self.seeks && matches!(self.muxer.name().as_str(), "matroska" | "webm")
+            !self.seeks && self.muxer.is_matroska()
         }
     }
 
@@ -246,7 +254,7 @@ impl Target {
     /// Whether chapters are written with the trailer if there were none before (movenc.c, matroskaenc.c where
     /// it can seek).
     fn has_late_chapters(&self) -> bool {
-        self.edit_lists || (self.seeks && matches!(self.muxer.name().as_str(), "matroska" | "webm"))
+        self.edit_lists || (self.seeks && self.muxer.is_matroska())
     }
 
     /// How this target can take the payload of these streams of a source.
@@ -294,9 +302,14 @@ impl Target {
         self.muxer.name() == "avi"
     }
 
+    /// Whether it says when packets are decoded.
+    pub(crate) fn stores_dts(&self) -> bool {
+        !self.muxer.is_matroska()
+    }
+
     /// Whether its header says how long each picture of a track lasts.
     pub(crate) fn states_durations(&self) -> bool {
-        matches!(self.muxer.name().as_str(), "matroska" | "webm")
+        self.muxer.is_matroska()
     }
 
     /// Whether a last packet of sound that is cut short is heard so.

@@ -1,21 +1,12 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{
-    coder::Coder,
-    fit::Fit,
-    plan::{self, Plan, Video},
-    seam, sound,
-};
+use super::{apart, coder::Coder, plan, work::Work};
 use crate::{
-    Clip, Control, Cut, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, TimeRange,
-    bitstream::Reading,
-    edit::{self, Feed, Headers, Part, Patch, Patched, Session},
-    job::ReportSpan,
-    output::{self, Operation, numbering::Extent, target::Target},
-    time::Timestamp,
+    Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
+    output::{self, Operation, target::Target},
     transcode::operations::Encoding,
 };
-use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
 /// Cuts ranges out of a media, into a rope.
 ///
@@ -46,17 +37,19 @@ impl Cut {
     pub fn job(&self, media: &Media) -> Job {
         match self.asked_mode() {
             Some(CutMode::Encode) => Job::new(Encoding { media: media.clone(), cut: self.clone() }),
-            Some(CutMode::Smart | CutMode::Exact) => {
-                Job::new(Smart { media: media.clone(), cut: self.clone() })
-            }
+            Some(CutMode::Smart | CutMode::Exact) => Job::new(Smart {
+                work: Work { media: media.clone(), cut: self.clone(), apart: Vec::new() },
+                folder: None,
+            }),
             _ => self.copying(media),
         }
     }
 }
 
 struct Smart {
-    media: Media,
-    cut: Cut,
+    work: Work,
+    /// The folder of the result, if it is a file.
+    folder: Option<PathBuf>,
 }
 
 impl Operation for Smart {
@@ -65,51 +58,87 @@ impl Operation for Smart {
     }
 
     fn inputs(&self) -> Vec<Source> {
-        vec![self.media.source().clone()]
+        vec![self.work.media.source().clone()]
     }
 
     fn format(&self) -> Option<&str> {
-        self.cut.asked_format()
+        self.work.cut.asked_format()
     }
 
     fn default_format(&mut self, _control: &Control) -> Result<String> {
-        Ok(output::format_like(&self.media))
+        Ok(output::format_like(&self.work.media))
     }
 
     fn shares(&mut self, _control: &Control) -> Result<bool> {
-        Ok(self.media.payloads() != crate::media::Payloads::Read)
+        Ok(self.work.shares())
+    }
+
+    fn set_place(&mut self, _format: &str, folder: &Path) {
+        self.folder = Some(folder.to_owned());
     }
 
     fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
-        let named = |e: Error| e.named(self.media.source().name());
-        let is_exact = self.cut.asked_mode() == Some(CutMode::Exact);
-        if is_exact && plan::videos(&self.media).is_empty() {
+        let named = |e: Error| e.named(self.work.media.source().name());
+        let is_exact = self.work.cut.asked_mode() == Some(CutMode::Exact);
+        let encodes_sound = self.work.cut.asked_audio() == CutAudio::Exact;
+        if is_exact && plan::videos(&self.work.media).is_empty() {
+            if encodes_sound {
+                let Work { media, cut, .. } = self.work;
+                return Box::new(Encoding { media, cut }).run(target, report, control);
+            }
             return self.copying(None, target, report, control);
         }
         let before = report.clone();
-        let error = match self.prepare(target, report, control) {
-            Ok(prepared) => return self.copy(prepared, target, report, control).map_err(named),
-            Err(error) => error,
+        let error = match self.smart(target, report, control) {
+            Ok(()) => return Ok(()),
+            Err(Failed::Ended(error)) => return Err(named(error)),
+            Err(Failed::Early(error)) => error,
         };
         if !is_exact || error.kind() != ErrorKind::Unsupported {
             return Err(named(error));
         }
         *report = before;
-        let can_encode = plan::videos(&self.media).iter().all(|stream| {
-            let stream = self.media.streams().get(*stream);
+        let can_encode = plan::videos(&self.work.media).iter().all(|stream| {
+            let stream = self.work.media.streams().get(*stream);
             stream.is_none_or(|stream| Coder::of(stream).is_ok())
         });
         if !can_encode && target.has_edit_lists() {
-            report.warn(format!("nothing is encoded, and an edit list says what is shown: {error}"));
+            report
+                .warn(format!("nothing is encoded, and an edit list says what is shown and heard: {error}"));
             return self.copying(Some(CutMode::Edit), target, report, control);
         }
         report.warn(format!("everything is encoded anew: {error}"));
-        let Self { media, cut } = *self;
+        let Work { media, cut, .. } = self.work;
         Box::new(Encoding { media, cut }).run(target, report, control)
     }
 }
 
+/// Why a smart cut was not done.
+enum Failed {
+    /// Nothing has been written.
+    Early(Error),
+    Ended(Error),
+}
+
 impl Smart {
+    fn smart(
+        &self,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> std::result::Result<(), Failed> {
+        let planned = self.work.plan(report, control).map_err(Failed::Early)?;
+        let apart = apart::streams(&self.work.media, &self.work.cut, target);
+        if apart.is_empty() {
+            let prepared = self.work.prepare(planned, target, report, control).map_err(Failed::Early)?;
+            return self.work.copy(prepared, target, report, control).map_err(Failed::Ended);
+        }
+        let folder = self.folder.as_deref();
+        let made =
+            apart::rest(&self.work, planned, &apart, folder, target, control).map_err(Failed::Early)?;
+        made.with_sound(&self.work, &apart, target, report, control).map_err(Failed::Ended)
+    }
+
     /// Copies everything.
     fn copying(
         &self,
@@ -118,167 +147,7 @@ impl Smart {
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        edit::Copying::new(&self.media, self.cut.clone().with_mode(mode)).run_into(target, report, control)
-    }
-
-    /// Encodes what has to be, and fits it to what is copied.
-    fn prepare(
-        &self,
-        target: &mut Target,
-        report: &mut Report,
-        control: &Control,
-    ) -> Result<(Vec<TimeRange>, Vec<Patch>)> {
-        target.set_strip(self.cut.stripping());
-        report.mode = Some("smart".into());
-        report.input_bytes = self.media.source().len().unwrap_or(0);
-        report.bytes_read = self.media.bytes_read();
-        let asked = edit::ranges(&self.media, &self.cut, report)?;
-        let plan = Plan::of(&self.media, &asked, control)?;
-        plan.tell(report);
-        let mut patches: Vec<Patch> = plan.ranges.iter().map(|_| Patch::default()).collect();
-        for video in &plan.videos {
-            self.fit(video, &mut patches, target, report, control)?;
-        }
-        self.splice(&plan.ranges, &mut patches, report, control)?;
-        Ok((plan.ranges, patches))
-    }
-
-    /// Lets the sound of one range go over into that of the next.
-    fn splice(
-        &self,
-        ranges: &[TimeRange],
-        patches: &mut [Patch],
-        report: &mut Report,
-        control: &Control,
-    ) -> Result<()> {
-        let kept: Vec<usize> =
-            (0..ranges.len()).filter(|i| ranges.get(*i).is_some_and(|it| it.from < it.to)).collect();
-        let own: Vec<TimeRange> = kept.iter().filter_map(|i| ranges.get(*i).copied()).collect();
-        if own.len() < 2 {
-            return Ok(());
-        }
-        for stream in sound::sounds(&self.media) {
-            let Some(spliced) = sound::splice(&self.media, stream, &own, report, control)? else {
-                sound::tell_spliced(&self.media, stream, &own, report);
-                continue;
-            };
-            for (i, spliced) in kept.iter().zip(spliced) {
-                if let Some(patch) = patches.get_mut(*i) {
-                    patch.sounds.push(spliced);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Encodes the seams of a stream.
-    fn fit(
-        &self,
-        video: &Video,
-        patches: &mut [Patch],
-        target: &mut Target,
-        report: &mut Report,
-        control: &Control,
-    ) -> Result<()> {
-        let encoded = seam::encode_all(&self.media, video, control)?;
-        let Some(stream) = self.media.streams().get(video.stream) else { return Ok(()) };
-        let mut fit = Fit::new(stream, target.muxer)?;
-        let mut is_mixed = false;
-        for (i, (splice, [head, tail])) in video.splices.iter().zip(encoded).enumerate() {
-            let Some(splice) = splice else { continue };
-            let mut of = Patched {
-                stream: video.stream,
-                begins: splice.first(),
-                copied: splice.copied.map(|(pts, _)| pts),
-                decoded: splice.decoded.clone(),
-                left_out: splice.left_out.clone(),
-                ends: splice.ends,
-                ..Patched::default()
-            };
-            of.head.slots = VecDeque::from(splice.head.slots.clone());
-            of.tail.slots = VecDeque::from(splice.tail.slots.clone());
-            for (seam, made) in [(&mut of.head, head), (&mut of.tail, tail)] {
-                let Some(made) = made else { continue };
-                report.frames_decoded = report.frames_decoded.saturating_add(made.decoded);
-                report.frames_encoded = report.frames_encoded.saturating_add(made.packets.len() as u64);
-                report.bytes_read = report.bytes_read.saturating_add(made.bytes_read);
-                if made.psnr < seam::LEAST {
-                    report.warn(format!(
-                        "range {}, stream {}: pictures that were encoded anew are as little like the source's as {:.1} dB",
-                        i.saturating_add(1), video.stream, made.psnr
-                    ));
-                }
-                tell_quality(&mut report.spans, (video.stream, i, made.from), made.psnr);
-                seam.packets = fit.packets(made)?.into();
-                is_mixed = true;
-            }
-            if let Some(own) = patches.get_mut(i) {
-                own.streams.push(of);
-            }
-        }
-        let told = video.splices.iter().flatten().map(|splice| &splice.headers);
-        let told = told.max_by_key(|headers| headers.len()).cloned().unwrap_or_default();
-        let headers = fit.front(&told)?;
-        if is_mixed && !headers.is_empty() {
-            for of in patches.iter_mut().flat_map(|patch| &mut patch.streams) {
-                let reading = Reading::of(&stream.codec(), stream.extradata());
-                if let Some(reading) = reading.filter(|_| of.stream == video.stream) {
-                    of.headers = Some(Headers { bytes: headers.clone(), reading });
-                }
-            }
-        }
-        if let Some(configuration) = fit.configuration()? {
-            target.configure(video.stream, configuration);
-        }
-        Ok(())
-    }
-
-    /// Copies everything, with what was encoded in its place.
-    fn copy(
-        &self,
-        (ranges, patches): (Vec<TimeRange>, Vec<Patch>),
-        target: &mut Target,
-        report: &mut Report,
-        control: &Control,
-    ) -> Result<()> {
-        let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
-        target.tell(&(&ranges, "smart"));
-        let chapters = edit::chapters(&self.media, &ranges);
-        target.open(&self.media, extent, chapters, self.cut.allows_drops(), report)?;
-        let feeds = Feed::all(target);
-        let total = ranges.iter().fold(Timestamp::ZERO, |sum, range| sum.plus(range.length()));
-        let mut session = Session::new(target, report, control, total);
-        let count = ranges.len();
-        let is_empty = |range: &TimeRange| range.from >= range.to;
-        let last = ranges.iter().rposition(|range| !is_empty(range));
-        for (i, (range, patch)) in ranges.iter().zip(patches).enumerate() {
-            if is_empty(range) {
-                continue;
-            }
-            session.patch = patch;
-            let part = Part {
-                from: range.from,
-                to: range.to,
-                from_keyframe: false,
-                whole_frames: count > 1,
-                lossless_exact: true,
-                last: Some(i) == last,
-            };
-            edit::part(&mut session, &self.media, &feeds, part)?;
-        }
-        session.tell_unseen(&self.media, &feeds)?;
-        for track in &mut session.target.tracks {
-            track.clock.merge_contiguous();
-        }
-        session.report.duration = session.placed.length();
-        Ok(())
-    }
-}
-
-/// How like the source's the pictures of a span are that begin then.
-fn tell_quality(spans: &mut [ReportSpan], (stream, range, from): (usize, usize, Timestamp), psnr: f64) {
-    let is_it = |span: &&mut ReportSpan| (span.stream, span.range, span.from) == (stream, range, from);
-    if let Some(span) = spans.iter_mut().find(is_it) {
-        span.psnr = Some(psnr).filter(|psnr| psnr.is_finite());
+        let cut = self.work.cut.clone().with_mode(mode).audio(CutAudio::Copy);
+        edit::Copying::new(&self.work.media, cut).run_into(target, report, control)
     }
 }

@@ -1,6 +1,7 @@
 //! Cuts that are exact to the picture and copy what need not change: what lies between two keyframes is encoded anew
 //! where a range begins or ends in it, and everything else stays, byte for byte.
 
+mod apart;
 mod coder;
 mod cut;
 mod fit;
@@ -9,6 +10,7 @@ mod seam;
 mod sound;
 mod splice;
 mod window;
+mod work;
 
 pub use cut::{cut, cut_to};
 pub use plan::CutPlan;

@@ -136,6 +136,17 @@ impl Plan {
 }
 
 impl Plan {
+    /// How much later than the first range that is kept its pictures begin.
+    pub(super) fn begins(&self) -> Timestamp {
+        let Some(i) = self.ranges.iter().position(|range| range.from < range.to) else {
+            return Timestamp::ZERO;
+        };
+        let from = self.ranges.get(i).map_or(Timestamp::ZERO, |range| range.from);
+        let splices = self.videos.iter().filter_map(|video| video.splices.get(i)?.as_ref());
+        let begins = splices.filter_map(|splice| splice.on_clock(splice.first())).min();
+        begins.map_or(Timestamp::ZERO, |begins| begins.minus(from))
+    }
+
     /// What becomes of the ranges.
     pub(super) fn tell(&self, report: &mut Report) {
         for (told, range) in report.ranges.iter_mut().zip(&self.ranges) {

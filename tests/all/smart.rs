@@ -1,10 +1,11 @@
 //! Smart cuts: exact to the picture, and all that need not change is the source's, bit by bit.
 
+mod exact;
 mod sound;
 
 use crate::common::{self, XorShift, complaints, made_by_ffmpeg, open, save};
 use avrope::{
-    Control, Cut, CutMode, Report, TimeRange, Timestamp, cut,
+    Control, Cut, CutAudio, CutMode, Report, TimeRange, Timestamp, cut,
     verify::{Fault, FaultKind, Verification, Verify},
 };
 use std::path::{Path, PathBuf};
@@ -67,11 +68,27 @@ fn settings(ranges: &[TimeRange]) -> Cut {
     ranges.iter().copied().fold(Cut::new().mode(CutMode::Smart), Cut::keep)
 }
 
+/// A cut that was made and holds.
+struct Made {
+    found: Verification,
+    report: Report,
+    path: PathBuf,
+    /// The file is here.
+    _folder: tempfile::TempDir,
+}
+
 /// A cut that holds: what was found, and what was reported.
 #[track_caller]
 fn holds(source: &Path, ranges: &[TimeRange]) -> (Verification, Report) {
+    let made = holds_with(source, ranges, CutAudio::Copy);
+    (made.found, made.report)
+}
+
+/// The same, with the sound so.
+#[track_caller]
+fn holds_with(source: &Path, ranges: &[TimeRange], audio: CutAudio) -> Made {
     let media = open(source);
-    let asked = settings(ranges).format(common::ending(source));
+    let asked = settings(ranges).format(common::ending(source)).audio(audio);
     let clip = cut(&media, &asked, &Control::new()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let name = format!("cut.{}", common::ending(source));
@@ -87,9 +104,13 @@ fn holds(source: &Path, ranges: &[TimeRange]) -> (Verification, Report) {
     // has no times for sound, begins where the packets before it end.
     let is_spliced =
         clip.report.warnings.iter().any(|warning| warning.contains("is spliced between two packets"));
+    // What is cut at its samples is as hard a splice as a cut of them is.
+    let lossless = |codec: &str| ["flac", "alac"].contains(&codec) || codec.starts_with("pcm_");
+    let is_hard = audio == CutAudio::Exact || media.info().streams.iter().any(|own| lossless(&own.codec));
     let is_sources = |fault: &&Fault| {
         let of = |name: &str| source.to_string_lossy().contains(name);
         match fault.kind {
+            FaultKind::SoundClick { .. } if is_hard => true,
             FaultKind::SoundClick { .. } | FaultKind::SoundHole { .. } | FaultKind::SoundPoor { .. } => {
                 is_spliced
             }
@@ -106,7 +127,7 @@ fn holds(source: &Path, ranges: &[TimeRange]) -> (Verification, Report) {
     let new: Vec<String> = complaints(&output).into_iter().filter(|line| !own.contains(line)).collect();
     assert!(new.is_empty(), "{} {ranges:?}: {new:#?}", source.display());
     assert_eq!(clip.report.mode.as_deref(), Some("smart"));
-    (found, clip.report)
+    Made { found, report: clip.report, path: output, _folder: folder }
 }
 
 /// The times of all pictures that ffmpeg shows, in the order of showing, from the first one on.

@@ -7,7 +7,7 @@ use crate::{
     split::Split,
     values::{self, limit, numbers, seconds},
 };
-use avrope::{CutMode, Strip, control::Limits};
+use avrope::{CutAudio, CutMode, Strip, control::Limits};
 use clap::{
     ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::ArgPredicate,
     error::ErrorKind,
@@ -206,6 +206,9 @@ pub struct Cut {
     /// How the cut meets its range [default: smart where that can be done, else encode]
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
+    /// What becomes of the sound in mode smart
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub audio: AudioMode,
     /// Say what would be copied and what encoded anew, why, and what it costs, and do nothing
     #[arg(long)]
     pub plan: bool,
@@ -307,6 +310,25 @@ pub enum Mode {
     Smart,
     /// Re-encode everything: exact in every container
     Encode,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AudioMode {
+    /// Copy it. Where ranges meet, AAC goes over from the one into the other; PCM, FLAC and ALAC are cut at their samples,
+    /// and other sound at its frames
+    #[default]
+    Copy,
+    /// Encode all of it anew: each range begins and ends at its sample
+    Exact,
+}
+
+impl AudioMode {
+    pub fn get(self) -> CutAudio {
+        match self {
+            Self::Copy => CutAudio::Copy,
+            Self::Exact => CutAudio::Exact,
+        }
+    }
 }
 
 impl Mode {

@@ -35,7 +35,7 @@ pub fn cut(args: &args::Cut, control: &Control) -> Outcome {
 /// How is cut, whatever is kept.
 pub fn cut_settings(args: &args::Cut) -> Cut {
     let mut settings = Cut::new().allow_drops(args.output.allow_drops).strip(args.output.strip());
-    settings = settings.mode(args.mode.map_or(CutMode::Exact, args::Mode::get));
+    settings = settings.mode(args.mode.map_or(CutMode::Exact, args::Mode::get)).audio(args.audio.get());
     match &args.output.format {
         Some(format) => settings.format(format),
         None => settings,

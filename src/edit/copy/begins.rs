@@ -53,6 +53,7 @@ impl Copy<'_, '_> {
                 long: i64::MAX,
                 waits: false,
                 pcm: samples::is_pcm(s),
+                cuts_samples: is_exact && self.part.whole_frames && samples::is_pcm(s),
                 goes_on: false,
                 frame: None,
                 ends_with_packet: false,

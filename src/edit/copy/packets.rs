@@ -32,7 +32,7 @@ impl Copy<'_, '_> {
         }
         let fate = if lane.leads(packet) {
             Fate::LeftOut
-        } else if exact {
+        } else if exact && !lane.cuts_samples {
             lane.fate_in_run(packet)
         } else if lane.kind == StreamKind::Video {
             let may_lack_key = !self.media.demuxer().is_mov() && self.part.from > Timestamp::ZERO;

@@ -3,12 +3,13 @@
 use super::Copy;
 use crate::{
     av::stream::Stream,
+    edit::lane::Lane,
     media::Item,
     time::{Rational, convert},
 };
 
 /// Whether a stream's bytes are its samples, one behind the other, in frames of all channels.
-pub(super) fn is_pcm(stream: &Stream) -> bool {
+pub(crate) fn is_pcm(stream: &Stream) -> bool {
     let codec = stream.codec();
     let plain = codec.starts_with("pcm_") && !codec.ends_with("_planar");
     // These have headers in each packet, or samples in groups.
@@ -16,13 +17,14 @@ pub(super) fn is_pcm(stream: &Stream) -> bool {
 }
 
 impl Copy<'_, '_> {
-    /// Leaves out of a packet what lies outside of the range, where no edit list hides it and there is sound alone, or
-    /// sound beside pictures is to be exact.
+    /// Leaves out of a packet what lies outside of the range, where no edit list of its own hides it and there is sound
+    /// alone, or sound beside pictures is to be exact.
     pub(super) fn cut_samples(&self, item: &mut Item) {
         let packet = &mut item.packet;
         let lane = self.lanes.iter().find(|lane| lane.pcm && lane.stream == packet.stream());
         let is_cut = self.part.lossless_exact || self.is_as_long_as_heard();
-        let Some(lane) = lane.filter(|_| is_cut && !self.session.target.has_edit_lists()) else { return };
+        let by_list = |lane: &&Lane| self.session.target.has_edit_lists() && !lane.cuts_samples;
+        let Some(lane) = lane.filter(|lane| is_cut && !by_list(lane)) else { return };
         let stream = self.media.streams().get(lane.stream);
         let told = stream.and_then(|stream| {
             let rate = i32::try_from(stream.sample_rate()?).ok()?;

@@ -109,7 +109,7 @@ impl Target {
         let mut chosen = Vec::new();
         for (i, stream) in media.streams().iter().enumerate() {
             let is_timecode = stream.tag().as_deref() == Some("tmcd") && self.muxer.is_mov();
-            if stream.is_hidden() || is_timecode {
+            if stream.is_hidden() || is_timecode || self.left_out.contains(&i) {
                 // Its content is in the chapters; in the metadata, from which the muxer makes a track anew.
                 continue;
             }

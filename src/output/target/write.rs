@@ -217,7 +217,10 @@ impl Target {
         self.release(report)?;
         for track in &self.tracks {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
-            let repairs = track.clock.repairs;
+            let mut repairs = track.clock.repairs;
+            if !self.stores_dts() {
+                (repairs.missing_dts, repairs.late_dts, repairs.backward_dts) = (0, 0, 0);
+            }
             for (count, what) in [
                 (repairs.missing_pts, "packets had no pts; it was made from the dts"),
                 (repairs.missing_dts, "packets had no dts; it was estimated"),

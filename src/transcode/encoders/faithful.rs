@@ -25,26 +25,42 @@ pub(crate) fn with_codecs(
 ) -> Transcode {
     let usual = video_encoder(&VideoSettings::new(), target.muxer);
     let find = |video: &VideoSettings| video_encoder(video, target.muxer);
-    let pictures = choose(StreamKind::Video, (media, target), usual, video, find, report);
-    let lossless = lossless(media, target);
+    let pictures = first(media, StreamKind::Video);
+    let pictures = pictures.and_then(|index| choose(index, (media, target), usual, video, find, report));
+    let sound = first(media, StreamKind::Audio).and_then(|index| sound_of(media, index, target, report));
+    asked.video(pictures.unwrap_or_default()).audio(sound.unwrap_or_default())
+}
+
+/// The first stream of a kind that plays.
+fn first(media: &Media, kind: StreamKind) -> Option<usize> {
+    media.streams().iter().position(|s| s.kind() == kind && !s.is_picture() && !s.is_hidden())
+}
+
+/// How a stream of sound is encoded anew.
+pub(crate) fn sound_of(
+    media: &Media,
+    index: usize,
+    target: &Target,
+    report: &mut Report,
+) -> Option<AudioSettings> {
+    let lossless = media.streams().get(index).and_then(|sound| lossless(sound, target));
     let usual = match lossless {
         Some((encoder, _)) => Ok(encoder),
         None => audio_encoder(&AudioSettings::new(), target.muxer),
     };
     let find = |audio: &AudioSettings| audio_encoder(audio, target.muxer);
-    let sound = choose(StreamKind::Audio, (media, target), usual, audio, find, report);
+    let sound = choose(index, (media, target), usual, audio, find, report);
     if let (Some((encoder, Some(lost))), Some(sound)) = (lossless, &sound)
         && find(sound).is_ok_and(|chosen| chosen.codec() == encoder.codec())
     {
         report.warn(format!("{} {lost}", encoder.codec()));
     }
-    asked.video(pictures.unwrap_or_default()).audio(sound.unwrap_or_default())
+    sound
 }
 
 /// What takes the place of sound that lost nothing, where the container holds it: what loses nothing either.
 /// With it, what is lost all the same.
-fn lossless(media: &Media, target: &Target) -> Option<(EncoderKind, Option<&'static str>)> {
-    let sound = media.streams().iter().find(|s| s.kind() == StreamKind::Audio && !s.is_hidden())?;
+fn lossless(sound: &Stream, target: &Target) -> Option<(EncoderKind, Option<&'static str>)> {
     if !sound.is_lossless() || sound.codec().starts_with("pcm_") {
         return None;
     }
@@ -74,19 +90,18 @@ fn lossless(media: &Media, target: &Target) -> Option<(EncoderKind, Option<&'sta
     exact.map(|encoder| (encoder, None)).or_else(|| Some((compressed().find(is_held)?, lost)))
 }
 
-/// Settings for the codec of the first stream of a kind, or else for the container's usual one, and why then.
+/// Settings for the codec of a stream, or else for the container's usual one, and why then.
 fn choose<S>(
-    kind: StreamKind,
+    index: usize,
     (media, target): (&Media, &Target),
     usual: Result<EncoderKind>,
     settings: impl Fn(&str, &Stream) -> Option<S>,
     find: impl Fn(&S) -> Result<EncoderKind>,
     report: &mut Report,
 ) -> Option<S> {
-    let mut streams = media.streams().iter().enumerate();
-    let (index, source) = streams.find(|(_, s)| s.kind() == kind && !s.is_picture() && !s.is_hidden())?;
+    let source = media.streams().get(index)?;
     let (codec, name, usual) = (source.codec(), target.name(), usual.ok()?);
-    if holds::most(target.muxer, kind) == Some(0) {
+    if holds::most(target.muxer, source.kind()) == Some(0) {
         return None;
     }
     let held = |own: &S| find(own).map(|encoder| holds::encoder(target.muxer, encoder));

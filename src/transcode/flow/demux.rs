@@ -1,5 +1,7 @@
 //! The demux stage: part for part, packets in the order of the file, each to its decoder, converter or the
-//! muxer.
+//! muxer. What lies beside that is read at the same pace.
+
+mod route;
 
 use super::{
     messages::{Coded, Counters, Fed, Muxed, PlacedRange},
@@ -7,17 +9,14 @@ use super::{
 };
 use crate::{
     Error, Media, Result, TimeRange,
-    av::{
-        adts::AdtsReader,
-        packet::Packet,
-        stream::{Stream, StreamKind},
-        subtitle::SubtitleConverter,
-    },
-    media::{Item, Payloads, Span},
+    av::{adts::AdtsReader, stream::Stream, subtitle::SubtitleConverter},
+    media::{Item, Payloads},
     output::{self, target::Origin},
-    read::{Need, Reader, Stretch, preroll_of},
-    time::{Rational, Timestamp, convert},
+    read::{Need, Reader, Stretch},
+    time::Timestamp,
 };
+use route::{LaneShown, Route, is_done, place};
+use std::collections::VecDeque;
 
 /// Where the demuxer sends a lane's packets.
 pub(crate) enum Forward {
@@ -53,8 +52,10 @@ pub(crate) fn run(
 ) -> Result<()> {
     let mut stage = DemuxStage { ways, payloads, shown: Vec::new(), counters, stop };
     stage.shown.resize(stage.ways.len(), None);
-    for (i, part) in parts.iter().enumerate() {
-        stage.part(i, part).map_err(|e| e.named(part.media.source().name()))?;
+    let mut strands = [false, true].map(|is_beside| Strand::new(parts, is_beside));
+    // The one that is not as far.
+    while let Some(strand) = strands.iter_mut().filter(|strand| !strand.is_over()).min_by_key(|it| it.at) {
+        strand.go_on(&mut stage)?;
     }
     for (track, way) in stage.ways.iter().enumerate() {
         if let Some(Forward::Copy { to, .. } | Forward::Convert(_, to) | Forward::Strip(_, to)) = way {
@@ -63,6 +64,53 @@ pub(crate) fn run(
         }
     }
     Ok(())
+}
+
+/// Parts one behind the other.
+struct Strand<'a> {
+    /// With their numbers among all parts; the first is the one that is read.
+    parts: VecDeque<(usize, &'a PlacedRange)>,
+    running: Option<Running>,
+    /// How far it is come, on the output's clock.
+    at: Timestamp,
+}
+
+/// A part that is read.
+struct Running {
+    reader: Reader,
+    routes: Vec<Route>,
+}
+
+impl<'a> Strand<'a> {
+    fn new(parts: &'a [PlacedRange], is_beside: bool) -> Self {
+        let own = parts.iter().enumerate().filter(|(_, part)| part.is_beside == is_beside);
+        Self { parts: own.collect(), running: None, at: Timestamp::ZERO }
+    }
+
+    fn is_over(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Begins a part, or reads a packet of it.
+    fn go_on(&mut self, stage: &mut DemuxStage<'_>) -> Result<()> {
+        let Some((index, part)) = self.parts.front().copied() else { return Ok(()) };
+        let named = |e: Error| e.named(part.media.source().name());
+        let Some(running) = &mut self.running else {
+            self.at = self.at.max(part.placed);
+            self.running = Some(stage.begin(index, part).map_err(named)?);
+            return Ok(());
+        };
+        match stage.next(part, running).map_err(named)? {
+            Some(at) => self.at = self.at.max(at),
+            None => {
+                if let Some(running) = self.running.take() {
+                    stage.counters.note(running.reader.finish(false).map_err(named)?);
+                }
+                self.parts.pop_front();
+            }
+        }
+        Ok(())
+    }
 }
 
 struct DemuxStage<'a> {
@@ -75,157 +123,8 @@ struct DemuxStage<'a> {
     stop: &'a Stop,
 }
 
-/// A lane within a part.
-struct Route {
-    lane: usize,
-    stream: usize,
-    base: Rational,
-    /// The first span, with the tick that it begins in.
-    needs: Span,
-    first: Span,
-    last: Span,
-    /// When the first span is shown on the output's clock.
-    at: Timestamp,
-    /// The last tick that is shown, not included.
-    until: i64,
-    /// The dts of the stream's last packet, where an index says it: nothing behind a range is read to find
-    /// the end of one that is shorter.
-    last_packet: Option<i64>,
-    /// A packet's duration where it does not say it: those of B-frames in MP4, before FFmpeg 6, and those of
-    /// sound in fragments.
-    typical: i64,
-    /// How many pictures the codec keeps back, where a dts may lie behind its pts: not in MP4's tables.
-    delay: i64,
-    /// By how much dts lie behind pts; pictures up to there come behind a dts that lies behind the range.
-    late: Option<i64>,
-    /// The latest end of a packet, in ticks.
-    seen_end: Option<i64>,
-    /// When the last packet began, if nothing says yet how long it lasts.
-    untold: Option<i64>,
-    waits: bool,
-    /// Shown from one instant to another each, and clipped to the range.
-    is_subtitle: bool,
-    is_sound: bool,
-    done: bool,
-}
-
-impl Route {
-    /// Whether a packet shows that all of the range has come.
-    fn is_behind(&mut self, packet: &Packet) -> bool {
-        let Some(dts) = packet.dts() else { return packet.pts().is_some_and(|pts| pts >= self.until) };
-        if let Some(late) = packet.pts().map(|pts| dts.saturating_sub(pts)).filter(|_| self.delay > 0) {
-            let room = self.delay.saturating_mul(self.typical);
-            // A first dts that leaves no room for what is kept back will lie behind the pts of others by
-            // that. (Ticks round. Much more is no reordering, but a clock that jumps.)
-            let first = if late.saturating_neg() < room.saturating_sub(room / 4) { room } else { 0 };
-            let late = late.clamp(0, room.saturating_mul(2));
-            self.late = Some(self.late.map_or(first.max(late), |most| most.max(late)));
-        }
-        dts.saturating_sub(self.late.unwrap_or(0)) >= self.until
-    }
-
-    /// None if nothing of the lane is shown in this part.
-    fn new(part: &PlacedRange, lane: usize, is_decoded: bool) -> Option<Self> {
-        let (media, (origin, to)) = (&part.media, part.on_source());
-        let stream = part.streams.get(lane).copied().flatten()?;
-        let (source, timeline) = (media.streams().get(stream)?, media.timeline(stream)?);
-        let (base, typical) = (timeline.base, typical(source, timeline.base));
-        let spans = timeline.clip(origin, to);
-        let (first, last) = (*spans.first()?, *spans.last()?);
-        // Frames that are decoded can be cut within a tick: the packets of the first and the last tick are
-        // needed.
-        let (fine, times) = timeline.finer();
-        let finely = fine.clip(origin, to);
-        let floor = finely.first().map(|span| span.media.div_euclid(times));
-        let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
-        let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
-        let until = if is_decoded {
-            ceil
-        } else {
-            spans.iter().map(|span| span.media_at(span.shown_end(), base)).max()
-        };
-        Some(Self {
-            lane,
-            stream,
-            base,
-            needs: Span { media: floor.unwrap_or(first.media), ..first },
-            first,
-            last,
-            at: first.shown.minus(origin).plus(part.placed),
-            until: until.unwrap_or(i64::MAX),
-            last_packet: None,
-            typical,
-            delay: if is_decoded && !media.is_edited() { source.delay() } else { 0 },
-            late: None,
-            seen_end: None,
-            untold: None,
-            waits: is_decoded,
-            is_subtitle: source.kind() == StreamKind::Subtitle,
-            is_sound: source.kind() == StreamKind::Audio,
-            done: false,
-        })
-    }
-}
-
-/// From when to when something of a lane is shown, on the output's clock.
-type LaneShown = Option<(Timestamp, Timestamp)>;
-
-impl Route {
-    /// From the stream's ticks to those on the output's clock.
-    fn shift(&self) -> i64 {
-        self.at.ticks(self.base).saturating_sub(self.first.media)
-    }
-
-    /// How long a packet is shown that does not say it: as long as others, or until the next one comes, where
-    /// none says it (sound in a fragmented MP4).
-    fn length(&mut self, begins: i64, duration: i64, shown: &mut LaneShown) -> i64 {
-        if let Some(since) = self.untold.take() {
-            self.typical = if duration > 0 { duration } else { begins.saturating_sub(since).max(0) };
-            self.note_shown(since, since.saturating_add(self.typical), shown);
-        }
-        if duration > 0 {
-            if self.is_sound {
-                // The last packet of an MP4 may not say it.
-                self.typical = duration;
-            }
-            return duration;
-        }
-        if self.typical == 0 {
-            self.untold = Some(begins);
-        }
-        // It is shown, however short.
-        self.typical.max(1)
-    }
-
-    /// Whether a packet is sound that nothing would hide.
-    fn is_in_front(&self, front: Front, source: &Stream, packet: &Packet) -> bool {
-        let Some(begins) = packet.pts().or(packet.dts()).filter(|_| front != Front::Kept) else {
-            return false;
-        };
-        let before = |by: Timestamp| self.first.media.saturating_sub(by.ticks(self.base));
-        let needed = before(preroll_of(source));
-        match front {
-            Front::Stated(most) => begins < needed.max(before(most)),
-            _ => begins.saturating_add(packet.duration().max(self.typical)) <= needed,
-        }
-    }
-
-    fn note_shown(&self, begins: i64, ends: i64, shown: &mut LaneShown) {
-        if begins >= self.until || ends <= self.first.media {
-            return;
-        }
-        let shift = self.shift();
-        let at = |ticks: i64| Timestamp::from_ticks(ticks.saturating_add(shift), self.base);
-        let last = self.last.shown_end();
-        let limit = if last == Timestamp::MAX { last } else { self.at.plus(last.minus(self.first.shown)) };
-        let (from, to) = (at(begins).max(self.at), at(ends).min(limit));
-        let shown = shown.get_or_insert((from, to));
-        *shown = (shown.0.min(from), shown.1.max(to));
-    }
-}
-
 impl DemuxStage<'_> {
-    fn part(&mut self, index: usize, part: &PlacedRange) -> Result<()> {
+    fn begin(&mut self, index: usize, part: &PlacedRange) -> Result<Running> {
         let media = &part.media;
         let (origin, to) = part.on_source();
         let mut routes = Vec::new();
@@ -254,17 +153,26 @@ impl DemuxStage<'_> {
             routes.iter().filter_map(|route| Need::new(media, route.stream, &route.needs)).collect();
         needs.sort_by_key(|need| need.stream != primary);
         reader.begin(&needs, at_start)?;
-        while !is_done(&routes) {
-            let mut item = Item::new()?;
-            if !reader.next(&mut item)? {
-                self.judge_range(part, &routes)?;
-                break;
-            }
-            self.route(media, &mut routes, item)?;
-            self.stop.check()?;
+        Ok(Running { reader, routes })
+    }
+
+    /// Sends the next packet on: when it is shown on the output's clock. None where there is no other.
+    fn next(&mut self, part: &PlacedRange, running: &mut Running) -> Result<Option<Timestamp>> {
+        if is_done(&running.routes) {
+            return Ok(None);
         }
-        self.counters.note(reader.finish(false)?);
-        Ok(())
+        let mut item = Item::new()?;
+        if !running.reader.next(&mut item)? {
+            self.judge_range(part, &running.routes)?;
+            return Ok(None);
+        }
+        let packet = &item.packet;
+        let time = packet.dts().or(packet.pts());
+        let route = running.routes.iter().find(|route| route.stream == packet.stream());
+        let at = time.zip(route).map_or(part.placed, |(time, route)| route.placed(time));
+        self.route(&part.media, &mut running.routes, item)?;
+        self.stop.check()?;
+        Ok(Some(at))
     }
 
     /// Judges a range against a source that does not say how long it is: its end was reached.
@@ -341,19 +249,6 @@ impl DemuxStage<'_> {
     }
 }
 
-/// A frame's duration by its stream's rate, in ticks; 0 where that is not known.
-fn typical(stream: &Stream, base: Rational) -> i64 {
-    let frame = match stream.kind() {
-        StreamKind::Audio => {
-            let size = i32::try_from(stream.frame_size()).ok().filter(|size| *size > 0);
-            let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok());
-            size.zip(rate).and_then(|(size, rate)| Rational::new(size, rate))
-        }
-        _ => stream.frame_rate().and_then(|rate| Rational::new(rate.den, rate.num)),
-    };
-    frame.map_or(0, |frame| convert(1, frame, base).max(1))
-}
-
 /// Counts a packet that can't be converted as damaged, unless its error ends the job: more packets are
 /// wanted.
 fn leave_out(error: Error, counters: &Counters, stream: usize) -> Result<bool> {
@@ -362,35 +257,4 @@ fn leave_out(error: Error, counters: &Counters, stream: usize) -> Result<bool> {
     }
     counters.damage().map_err(|e| e.in_stream(stream))?;
     Ok(true)
-}
-
-/// Puts a packet that is copied on the output's clock; None for one that is not shown.
-fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShown]) -> Option<Packet> {
-    let mut begins = packet.pts().or(packet.dts())?;
-    let shown = shown.get_mut(route.lane)?;
-    if route.is_subtitle {
-        // What is shown when the range begins is shown from there on.
-        let ends = begins.saturating_add(packet.duration().max(route.typical)).min(route.until);
-        begins = begins.max(route.first.media);
-        if begins >= ends {
-            return None;
-        }
-        packet.set_times(begins, begins, ends.saturating_sub(begins));
-        route.note_shown(begins, ends, shown);
-    } else {
-        let length = route.length(begins, packet.duration(), shown);
-        if packet.duration() == 0 && route.is_sound && route.typical > 0 {
-            // Muxers take the last one's word.
-            packet.set_duration(length);
-        }
-        route.note_shown(begins, begins.saturating_add(length), shown);
-    }
-    packet.shift(route.shift());
-    Some(packet)
-}
-
-/// Subtitles and data come when they come; they do not keep a part open.
-fn is_done(routes: &[Route]) -> bool {
-    let any = routes.iter().any(|route| route.waits);
-    routes.iter().filter(|route| !any || route.waits).all(|route| route.done)
 }

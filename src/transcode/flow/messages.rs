@@ -141,6 +141,8 @@ pub(crate) struct PlacedRange {
     pub placed: Timestamp,
     /// The source's stream for each lane.
     pub streams: Vec<Option<usize>>,
+    /// It is read beside those that are not, behind the others that are.
+    pub is_beside: bool,
 }
 
 impl PlacedRange {
@@ -152,7 +154,14 @@ impl PlacedRange {
     ) -> Vec<Self> {
         let mut placed = Timestamp::ZERO;
         let part = |(from, to): &(Timestamp, Timestamp)| {
-            let part = Self { media: media.clone(), from: *from, to: *to, placed, streams: streams.to_vec() };
+            let part = Self {
+                media: media.clone(),
+                from: *from,
+                to: *to,
+                placed,
+                streams: streams.to_vec(),
+                is_beside: false,
+            };
             // Nothing follows a range whose end is not known.
             placed = if *to == Timestamp::MAX { placed } else { placed.plus(to.minus(*from)) };
             part

@@ -15,7 +15,7 @@ use super::{
     queue::{Gate, Room, Stop, Tx, queue},
 };
 use crate::{
-    Control, RefusedDevice, Report, Result,
+    Control, Media, RefusedDevice, Report, Result,
     av::{
         adts::AdtsReader,
         decoder::DecodeOptions,
@@ -219,8 +219,12 @@ fn payloads(
 
 /// Whether the source's edit list hides some of what is copied into a track.
 fn is_hidden_by_edits(parts: &[PlacedRange], track: usize) -> bool {
-    let of = |part: &PlacedRange| part.media.has_edits(part.streams.get(track).copied().flatten()?).into();
-    parts.first().and_then(of).unwrap_or(false)
+    first_of(parts, track).is_some_and(|(media, stream)| media.has_edits(stream))
+}
+
+/// The first stream that goes into a track.
+fn first_of(parts: &[PlacedRange], track: usize) -> Option<(&Media, usize)> {
+    parts.iter().find_map(|part| Some((&part.media, part.streams.get(track).copied().flatten()?)))
 }
 
 /// What the stages of all lanes have in common.
@@ -304,7 +308,7 @@ impl<'a> Stages<'a> {
                     stop: self.stop,
                     counters: self.counters,
                 };
-                let of = self.parts.first().and_then(|part| part.streams.get(track).copied().flatten());
+                let of = first_of(self.parts, track).map(|(_, stream)| stream);
                 let way = Forward::Decode(self.encode(scope, encode, steps, spec, lane.is_audio));
                 (way, TrackState { of, ..TrackState::encoded() })
             }

@@ -265,6 +265,7 @@ impl Blend {
                 to: Timestamp::MAX,
                 placed: Timestamp::ZERO,
                 streams: streams.into_iter().map(Some).collect(),
+                is_beside: false,
             }
         };
         self.medias.iter().zip(streams).map(part).collect()

@@ -1,6 +1,7 @@
 //! One transcode as a job, from its settings to its pipeline: what is kept, what lies over it, which device
 //! does it.
 
+use super::beside::Beside;
 use crate::{
     Control, Hardware, HardwareChoice, Media, Report, Result, Source, Timestamp,
     av::{
@@ -41,7 +42,7 @@ pub(crate) struct Transcoding {
     /// What the caller puts in front of the muxer.
     pub packets: processor::PacketProcessors,
     /// Sound of another source beside it, as if it were its own.
-    pub beside: Option<Media>,
+    pub beside: Option<Beside>,
     /// The container of each file, where there are many.
     pub file_format: Option<&'static str>,
 }
@@ -151,14 +152,18 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
         used: Vec::new(),
     };
     let (mut lanes, mut streams) = plan.lanes(target, report)?;
-    let sound = beside.as_ref().and_then(|beside| beside.streams().first());
-    let mut sound_plan = beside.as_ref().map(|beside| Plan::new(beside, settings, hardware));
-    if let Some((source, plan)) = sound.zip(sound_plan.as_mut())
-        && let Some((links, spec)) = plan.encoded(StreamKind::Audio, target, source)?
-    {
+    let mut of_beside: Vec<Option<usize>> = streams.iter().map(|_| None).collect();
+    for sound in beside.iter().flat_map(|beside| &beside.sounds) {
+        let Some(beside) = &beside else { continue };
+        let Some(source) = beside.media.streams().get(sound.stream) else { continue };
+        let own = sound.settings.as_ref().unwrap_or(settings);
+        let encoded = Plan::new(&beside.media, own, hardware).encoded(StreamKind::Audio, target, source)?;
+        let Some((links, spec)) = encoded else { continue };
         let way = Way::Encode(Box::new((Steps { mix: None, links }, spec)));
-        lanes.push(Lane { way, source, is_audio: true });
-        streams.push(None);
+        let place = sound.place.unwrap_or(lanes.len()).min(lanes.len());
+        lanes.insert(place, Lane { way, source, is_audio: true });
+        streams.insert(place, None);
+        of_beside.insert(place, Some(sound.stream));
     }
     if !plan.watermarks.is_empty() {
         report.warn("there is no video that the watermark could lie on");
@@ -168,11 +173,11 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     report.hardware.refused = hardware.refused();
     let mut parts = PlacedRange::in_a_row(media, &ranges, &streams);
     if let Some(beside) = &beside {
-        // In front: its packets wait for those of the pictures, and are small.
-        let mut of_it: Vec<Option<usize>> = streams.iter().map(|_| None).collect();
-        of_it.last_mut().into_iter().for_each(|last| *last = Some(0));
-        let (from, to, placed) = (Timestamp::ZERO, Timestamp::MAX, Timestamp::ZERO);
-        parts.insert(0, PlacedRange { media: beside.clone(), from, to, placed, streams: of_it });
+        for part in &mut parts {
+            part.placed = part.placed.plus(beside.later.max(Timestamp::ZERO));
+            part.from = part.from.max(Timestamp::ZERO.minus(beside.later));
+        }
+        parts.extend(beside.parts(&of_beside));
     }
     let speed = settings.speed.unwrap_or(1.0);
     set_chapters(media, settings, target, report);

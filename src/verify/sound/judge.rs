@@ -44,8 +44,11 @@ impl Compared {
             self.ranges,
         );
         let mut all = self.late(pictures, &rule);
-        let holes = self.holes.iter().map(|(from, to)| place(FaultKind::SoundHole { track }, *from, *to));
-        all.extend(holes);
+        // A first frame has nothing in front of it to overlap with, and no edit list hides that.
+        let begins = self.lengths.get(1).copied().flatten().map_or(0, |(begins, _)| begins);
+        let whole_from = Timestamp::from_ticks(begins, base).plus(rule.lead_in());
+        let holes = self.holes.iter().filter(|(_, to)| *to > whole_from);
+        all.extend(holes.map(|(from, to)| place(FaultKind::SoundHole { track }, *from, *to)));
         all.extend(self.poor(asked));
         // A seam at which something else is wrong is not judged by itself.
         let is_wrong = |at: Timestamp| {

@@ -69,6 +69,11 @@ impl Rule {
         })
     }
 
+    /// How much of the beginning a decoder may not know: it is in the frame in front of the first.
+    pub(super) fn lead_in(&self) -> Timestamp {
+        if self.is_lossless || self.is_edited { Timestamp::ZERO } else { self.half.plus(self.half) }
+    }
+
     /// How much longer or shorter all of it may be.
     pub(super) fn length(&self) -> Timestamp {
         match self.asked {

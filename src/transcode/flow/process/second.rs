@@ -347,6 +347,7 @@ impl Run {
             to: Timestamp::MAX,
             placed: Timestamp::ZERO,
             streams: vec![Some(stream)],
+            is_beside: false,
         };
         let until = media.timeline(stream).and_then(|timeline| {
             timeline.spans.iter().map(|span| span.media_at(span.shown_end(), timeline.base)).max()

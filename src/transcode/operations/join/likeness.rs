@@ -14,7 +14,7 @@ use crate::{
     output::target::Target,
     transcode::{
         encoders::holds::{self, Held},
-        operations::transcoding::Transcoding,
+        operations::{beside::Beside, transcoding::Transcoding},
         settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings},
     },
 };
@@ -250,7 +250,7 @@ impl Likeness for Matching {
                     )
                     .named(&name)
                 })?;
-                work.beside = Some(Media::open_with(silence(length, rate)?, control)?);
+                work.beside = Some(Beside::whole(Media::open_with(silence(length, rate)?, control)?));
             }
             let colors = stream_of(&streams, StreamKind::Video).zip(found.pictures.as_ref());
             let tags = colors.and_then(|(own, model)| model.tags_alone(own));

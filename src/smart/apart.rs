@@ -1,0 +1,130 @@
+//! Sound that can't be cut at its samples where it is copied, or is to be encoded anew: it is, as a whole, beside what a
+//! smart cut makes of the rest.
+
+use super::{
+    plan::{self, Plan},
+    sound,
+    work::Work,
+};
+use crate::{
+    Control, Cut, CutAudio, Job, Media, Report, Result, Source, TimeRange, edit,
+    output::{self, Operation, target::Target},
+    time::Timestamp,
+    transcode::operations::Apart,
+};
+use std::path::Path;
+
+/// The streams of sound that are encoded anew: all that there are if that was asked for, else those of codecs that lose
+/// nothing, where no edit list says which of their samples are heard.
+pub(super) fn streams(media: &Media, cut: &Cut, target: &Target) -> Vec<usize> {
+    let is_asked = cut.asked_audio() == CutAudio::Exact;
+    let is_listed = target.has_edit_lists() && cut.ranges().len() < 2;
+    let can_be_cut = |i: usize| {
+        let own = media.streams().get(i).filter(|own| own.is_lossless() && !edit::is_pcm(own));
+        is_listed || own.is_none() || !Apart::keeps_codec(media, i, target)
+    };
+    sound::sounds(media).filter(|i| is_asked || !can_be_cut(*i)).collect()
+}
+
+/// What a smart cut makes of all but some streams of sound.
+struct Rest {
+    work: Work,
+    plan: Plan,
+}
+
+impl Operation for Rest {
+    fn name(&self) -> &'static str {
+        "cut"
+    }
+
+    fn inputs(&self) -> Vec<Source> {
+        vec![self.work.media.source().clone()]
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.work.cut.asked_format()
+    }
+
+    fn default_format(&mut self, _control: &Control) -> Result<String> {
+        Ok(output::format_like(&self.work.media))
+    }
+
+    fn shares(&mut self, _control: &Control) -> Result<bool> {
+        Ok(self.work.shares())
+    }
+
+    fn run(self: Box<Self>, target: &mut Target, report: &mut Report, control: &Control) -> Result<()> {
+        self.plan.tell(report);
+        let prepared = self.work.prepare(self.plan, target, report, control)?;
+        self.work.copy(prepared, target, report, control)
+    }
+}
+
+/// Makes the rest of a cut, as the source for another job: for that, with the ranges as they are kept and how much later
+/// than they the pictures begin. `folder` is that of the result, if it is a file.
+pub(super) fn rest(
+    work: &Work,
+    plan: Plan,
+    apart: &[usize],
+    folder: Option<&Path>,
+    target: &Target,
+    control: &Control,
+) -> Result<Made> {
+    let kept = plan.ranges.iter().copied().filter(|range| range.from < range.to);
+    let (ranges, begins) = (kept.collect(), plan.begins());
+    let format = target.name();
+    let (media, cut) = (work.media.clone(), work.cut.clone().allow_drops(true));
+    let name = media.source().name().to_owned();
+    let rest = Work { media, cut, apart: apart.to_vec() };
+    // What is shared takes no room in memory.
+    let shares = output::is_mov(format) && rest.shares();
+    let job = Job::new(Rest { work: rest, plan });
+    let (source, made) = job.into_source(format, folder.filter(|_| !shares), control)?;
+    let media = Media::open_with(source.named(name), control)?;
+    Ok(Made { media, report: made, ranges, begins })
+}
+
+/// The rest of a cut.
+pub(super) struct Made {
+    media: Media,
+    report: Report,
+    ranges: Vec<TimeRange>,
+    /// How much later than the first range its pictures begin.
+    begins: Timestamp,
+}
+
+impl Made {
+    /// Encodes the sound of these streams beside it.
+    pub(super) fn with_sound(
+        self,
+        work: &Work,
+        streams: &[usize],
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        // Other sound may begin a little in front of them.
+        let pictures = plan::videos(&self.media).into_iter().filter_map(|i| self.media.timeline(i));
+        let shown = pictures.map(|line| line.start()).min().unwrap_or(self.media.start());
+        let later = self.begins.minus(shown.minus(self.media.start()));
+        let sounds = Apart { media: &work.media, streams };
+        sounds.encode_beside(&self.media, (&self.ranges, later), &work.cut, target, report, control)?;
+        add(self.report, report);
+        Ok(())
+    }
+}
+
+/// Counts in what was done to make the rest.
+fn add(rest: Report, report: &mut Report) {
+    for (all, own) in [
+        (&mut report.frames_decoded, rest.frames_decoded),
+        (&mut report.frames_encoded, rest.frames_encoded),
+        (&mut report.bytes_read, rest.bytes_read),
+    ] {
+        *all = all.saturating_add(own);
+    }
+    let told = std::mem::replace(&mut report.warnings, rest.warnings);
+    told.into_iter().for_each(|warning| report.warn(warning));
+    report.spans = rest.spans;
+    report.dropped_streams.splice(0..0, rest.dropped_streams);
+}

@@ -1,0 +1,59 @@
+//! A cut's sound that is encoded of its source, beside what others made of the rest.
+
+use super::{
+    beside::{Beside, BesideSound},
+    transcoding::Transcoding,
+};
+use crate::{
+    Control, Cut, Media, Report, Result, TimeRange,
+    output::{Operation, target::Target},
+    time::Timestamp,
+    transcode::{
+        encoders::{choose, faithful},
+        settings::{AudioCodec, AudioSettings, Transcode, VideoCodec, VideoSettings},
+    },
+};
+
+/// Streams of sound of a source.
+pub(crate) struct Apart<'a> {
+    pub media: &'a Media,
+    pub streams: &'a [usize],
+}
+
+impl Apart<'_> {
+    /// Whether a stream of sound is encoded in its own codec.
+    pub(crate) fn keeps_codec(media: &Media, stream: usize, target: &Target) -> bool {
+        let own = media.streams().get(stream).map(|own| own.codec());
+        let settings = faithful::sound_of(media, stream, target, &mut Report::default());
+        let encoder = settings.and_then(|settings| choose::audio_encoder(&settings, target.muxer).ok());
+        own.zip(encoder).is_some_and(|(own, encoder)| encoder.codec() == own)
+    }
+
+    /// Copies what was made of the rest, and encodes the sound of these ranges beside it. `later` says how much later
+    /// than the first range the rest begins.
+    pub(crate) fn encode_beside(
+        &self,
+        rest: &Media,
+        (ranges, later): (&[TimeRange], Timestamp),
+        cut: &Cut,
+        target: &mut Target,
+        report: &mut Report,
+        control: &Control,
+    ) -> Result<()> {
+        let copied = Transcode::new()
+            .video(VideoSettings::new().codec(VideoCodec::Copy))
+            .audio(AudioSettings::new().codec(AudioCodec::Copy))
+            .allow_drops(cut.allows_drops())
+            .strip(cut.stripping());
+        let mut sounds = Vec::new();
+        for stream in self.streams {
+            let own = faithful::sound_of(self.media, *stream, target, report).unwrap_or_default();
+            let settings = Some(copied.clone().audio(own));
+            sounds.push(BesideSound { stream: *stream, settings, place: Some(*stream) });
+        }
+        let ranges = ranges.iter().map(|range| (range.from, range.to)).collect();
+        let beside = Beside { media: self.media.clone(), ranges, sounds, later };
+        let work = Transcoding { beside: Some(beside), ..Transcoding::new(rest, &copied) };
+        Box::new(work).run(target, report, control)
+    }
+}

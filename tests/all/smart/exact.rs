@@ -1,0 +1,162 @@
+//! Sound that is exact to the sample.
+
+use super::{holds, holds_with, range, source};
+use crate::common::{self, XorShift, ffmpeg, made_by_ffmpeg, open, save};
+use avrope::{Control, Cut, CutAudio, CutMode, TimeRange, cut};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const RATE: f64 = 48_000.0;
+const SECONDS: u64 = 51;
+
+/// Each second begins with a flash and a beep.
+fn beeps(ending: &str, codec: &str) -> PathBuf {
+    let pictures = format!(
+        "color=black:s=64x36:r=25:d={SECONDS},drawbox=color=white:t=fill:enable='lt(mod(t\\,1)\\,0.039)'"
+    );
+    let sound = format!("aevalsrc='0.7*sin(2*PI*1000*t)*lt(mod(t\\,1)\\,0.06)':s=48000:d={SECONDS}");
+    let inputs = ["-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", &sound, "-pix_fmt", "yuv420p"];
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "40", "-c:a", codec];
+    let rate = if codec == "aac" { &["-b:a", "192k"][..] } else { &[] };
+    made_by_ffmpeg(&format!("smart-beeps-{codec}.{ending}"), &[&inputs[..], &coding, rate].concat())
+}
+
+/// When frames are shown or heard, in seconds.
+fn times(path: &Path, stream: &str) -> Vec<f64> {
+    // Edit lists are minded.
+    let mut probe = Command::new(common::tool("AVROPE_FFPROBE", "ffprobe"));
+    probe.args(["-v", "error", "-select_streams", stream, "-show_frames", "-of", "csv=p=0"]);
+    probe.args(["-show_entries", "frame=best_effort_timestamp_time"]).arg(path);
+    let told = String::from_utf8(probe.output().unwrap().stdout).unwrap();
+    told.lines().filter_map(|line| line.trim_end_matches(',').split(',').next()?.parse().ok()).collect()
+}
+
+/// How much later each beep begins than its flash, in seconds.
+fn offsets(path: &Path) -> Vec<f64> {
+    let name = path.to_str().unwrap();
+    let picture = ["-i", name, "-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo"];
+    let (gray, _) = ffmpeg(&[&picture[..], &["-pix_fmt", "gray", "-"]].concat());
+    let is_bright: Vec<bool> = gray
+        .chunks_exact(64 * 36)
+        .map(|picture| picture.iter().map(|luma| u64::from(*luma)).sum::<u64>() > 64 * 36 * 100)
+        .collect();
+    let times = times(path, "v:0");
+    assert_eq!(times.len(), is_bright.len());
+    let begins = |i: &usize| is_bright[*i] && (*i == 0 || !is_bright[*i - 1]);
+    let flashes: Vec<f64> = (0..times.len()).filter(begins).map(|i| times[i]).collect();
+    let (sound, _) = ffmpeg(&["-i", name, "-map", "0:a", "-ac", "1", "-f", "f32le", "-"]);
+    let first = self::times(path, "a:0")[0];
+    let (mut beeps, mut last): (Vec<f64>, Option<usize>) = (Vec::new(), None);
+    for (i, sample) in sound.chunks_exact(4).enumerate() {
+        if f32::from_le_bytes(sample.try_into().unwrap()).abs() > 0.25 {
+            if last.is_none_or(|last| i - last > 2400) {
+                beeps.push(first + i as f64 / RATE);
+            }
+            last = Some(i);
+        }
+    }
+    assert_eq!(flashes.len(), beeps.len(), "{name}");
+    beeps.iter().zip(flashes).map(|(beep, flash)| beep - flash).collect()
+}
+
+#[test]
+fn fifty_beeps_stay_with_their_flashes() {
+    oracle!("beeps of 50 ranges");
+    let mut random = XorShift(0xBEE9);
+    let mut near = |least: usize, more: usize| (least + random.below(more)) as f64 / 1000.0;
+    let ranges: Vec<TimeRange> = (1..SECONDS)
+        .map(|second| range(second as f64 - near(100, 300), second as f64 + near(150, 300)))
+        .collect();
+    let half_frame = 512.0 / RATE;
+    // Matroska counts in milliseconds: a picture's time is off by half of one, and a sound's.
+    for (ending, codec, audio, most) in [
+        ("mp4", "aac", CutAudio::Exact, 0.001),
+        ("mkv", "aac", CutAudio::Exact, 0.001),
+        ("ts", "aac", CutAudio::Exact, 0.001),
+        ("mov", "pcm_s16le", CutAudio::Copy, 0.001),
+        ("mkv", "flac", CutAudio::Copy, 0.001),
+        ("mp4", "aac", CutAudio::Copy, half_frame),
+        ("ts", "aac", CutAudio::Copy, half_frame),
+    ] {
+        let path = beeps(ending, codec);
+        let made = holds_with(&path, &ranges, audio);
+        let due = offsets(&path)[0];
+        let found = offsets(&made.path);
+        assert_eq!(found.len(), ranges.len());
+        // Where the file is written, its clock has whole ticks.
+        let off = found.iter().map(|offset| (offset - due).abs()).fold(0.0, f64::max);
+        assert!(off <= most + 0.000_05, "{ending}, {codec}: {:.3} ms off: {found:?}", off * 1000.0);
+        assert_eq!(made.report.mode.as_deref(), Some("smart"));
+    }
+}
+
+/// Sound as it is coded: 16 bits a sample.
+fn samples(path: &Path) -> Vec<i16> {
+    let (bytes, _) = ffmpeg(&["-i", path.to_str().unwrap(), "-map", "0:a:0", "-ac", "1", "-f", "s16le", "-"]);
+    bytes.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
+}
+
+#[test]
+fn sound_that_lost_nothing_is_cut_at_its_samples() {
+    oracle!("samples of ranges");
+    let ranges = [range(0.5, 1.1), range(1.7, 2.3), range(5.03, 7.9)];
+    for (name, codec) in
+        [("flac.mp4", "flac"), ("flac.mkv", "flac"), ("alac.mov", "alac"), ("pcm.mov", "pcm_s16le")]
+    {
+        let coding = format!(
+            "format=yuv420p -c:v libx264 -preset ultrafast -g 48 -c:a {codec} -ac 1 -ar 48000 -strict -2"
+        );
+        let path = source(&format!("exact-{name}"), &coding);
+        let made = holds_with(&path, &ranges, CutAudio::Copy);
+        let (own, found) = (samples(&path), samples(&made.path));
+        let at = |time: avrope::Timestamp| (time.secs() * RATE).round() as usize;
+        let mut from: usize = 0;
+        for range in &made.report.ranges {
+            let (first, end) = (at(range.actual_from), at(range.actual_to));
+            let due = &own[first..end];
+            // Matroska's times are of whole milliseconds, which says where a range is by half of one.
+            let within = if name.ends_with("mkv") { 48 } else { 0 };
+            let (a, b) = (from.saturating_sub(within), (from + within + due.len()).min(found.len()));
+            // The ends of the first and the last are where those of the file are.
+            let middle = &due[within..due.len() - within];
+            let is_there = found[a..b].windows(middle.len()).any(|window| window == middle);
+            assert!(is_there, "{name}: {}..{}", range.actual_from, range.actual_to);
+            from += due.len();
+        }
+        assert!(from.abs_diff(found.len()) <= if name.ends_with("mkv") { 48 } else { 0 }, "{name}");
+    }
+}
+
+#[test]
+fn all_sound_is_encoded_where_that_is_asked_for() {
+    oracle!("sound that is encoded");
+    let path = source(
+        "exact-mp3.mkv",
+        "format=yuv420p -c:v libx264 -preset ultrafast -g 48 -c:a libmp3lame -metadata:s:a:0 language=deu",
+    );
+    let ranges = [range(1.0, 2.0), range(4.0, 7.0)];
+    let (_, copied) = holds(&path, &ranges);
+    let made = holds_with(&path, &ranges, CutAudio::Exact);
+    let sound = made.report.frames_encoded - copied.frames_encoded;
+    assert!((100..200).contains(&sound), "{sound} frames of sound");
+    assert!(copied.warnings.iter().any(|warning| warning.contains("spliced")));
+    assert_eq!(made.report.warnings, Vec::<String>::new());
+    let language = open(&made.path).info().streams[1].language.clone();
+    assert_eq!(language.as_deref(), Some("deu"));
+    let asked = |mode| Cut::new().keep(ranges[0]).mode(mode).audio(CutAudio::Exact);
+    let refused = cut(&open(&path), &asked(CutMode::Keyframe), &Control::new()).unwrap_err();
+    assert_eq!(refused.kind(), avrope::ErrorKind::InvalidArgument);
+    assert!(refused.to_string().contains("keyframe copies sound"), "{refused}");
+    // Of sound alone, all is encoded.
+    if let Some(sound) = common::shared("lena.m4a") {
+        let clip = cut(&open(&sound), &asked(CutMode::Exact), &Control::new()).unwrap();
+        assert_eq!(clip.report.mode.as_deref(), Some("encode"));
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(&save(&clip, folder.path(), "sound.m4a")).len() as f64;
+        let rate = f64::from(open(&sound).info().streams[0].sample_rate.unwrap());
+        // A decoder may give the last frame to its end.
+        assert!((0.0..1024.0).contains(&(samples - rate)), "{samples}");
+    }
+}
