@@ -1,4 +1,7 @@
-//! Debian's Chromium plays what avrope made: a cut and a join, to the end, with sound and picture. Full tier.
+//! Debian's Chromium plays what avrope made, to the end, with sound and picture: a cut and a join (full tier), and smart
+//! cuts.
+
+mod smart;
 
 use avrope::{Control, Cut, Join, Media, Rope, Source, TimeRange, cut, join, synth};
 use std::{
@@ -10,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-const PAGE: &str = r#"<!doctype html><video id="v" muted src="/clip.mp4"></video><script>
+const PAGE: &str = r#"<!doctype html><video id="v" muted src="/clip"></video><script>
 const v = document.getElementById('v');
 const tell = what => fetch('/result', { method: 'POST', body: what });
 v.onerror = () => tell('error ' + (v.error && v.error.message));
@@ -22,20 +25,29 @@ v.playbackRate = 4;
 v.play().catch(e => tell('error ' + e));
 </script>"#;
 
+/// A page, and the clip that it plays.
+#[derive(Clone)]
+struct Site {
+    page: String,
+    clip: Rope,
+    kind: &'static str,
+}
+
 /// Serves the page and the clip, with ranges, and hands on what the page tells.
-fn serve(clip: Rope, results: mpsc::Sender<String>) -> std::io::Result<u16> {
+fn serve(site: Site, results: mpsc::Sender<String>) -> std::io::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (clip, results) = (clip.clone(), results.clone());
-            thread::spawn(move || answer(stream, &clip, &results));
+            let (site, results) = (site.clone(), results.clone());
+            thread::spawn(move || answer(stream, &site, &results));
         }
     });
     Ok(port)
 }
 
-fn answer(mut stream: TcpStream, clip: &Rope, results: &mpsc::Sender<String>) -> Option<()> {
+fn answer(mut stream: TcpStream, site: &Site, results: &mpsc::Sender<String>) -> Option<()> {
+    let Site { page, clip, kind } = site;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut request = String::new();
     reader.read_line(&mut request).ok()?;
@@ -65,17 +77,17 @@ fn answer(mut stream: TcpStream, clip: &Rope, results: &mpsc::Sender<String>) ->
         reader.read_exact(&mut body).ok()?;
         results.send(String::from_utf8_lossy(&body).into_owned()).ok()?;
         stream.write_all(head("204 No Content", "text/plain", 0, "").as_bytes()).ok()
-    } else if request.starts_with("GET /clip.mp4") {
+    } else if request.starts_with("GET /clip ") {
         let (code, more) = if ranged {
             ("206 Partial Content", format!("Content-Range: bytes {from}-{}/{}\r\n", to - 1, clip.len()))
         } else {
             ("200 OK", String::new())
         };
-        stream.write_all(head(code, "video/mp4", to - from, &more).as_bytes()).ok()?;
+        stream.write_all(head(code, kind, to - from, &more).as_bytes()).ok()?;
         clip.slice(from..to).ok()?.write_to(stream).ok()
     } else if request.starts_with("GET / ") {
-        stream.write_all(head("200 OK", "text/html", PAGE.len() as u64, "").as_bytes()).ok()?;
-        stream.write_all(PAGE.as_bytes()).ok()
+        stream.write_all(head("200 OK", "text/html", page.len() as u64, "").as_bytes()).ok()?;
+        stream.write_all(page.as_bytes()).ok()
     } else {
         stream.write_all(head("404 Not Found", "text/plain", 0, "").as_bytes()).ok()
     }
@@ -91,10 +103,10 @@ impl Drop for Browser {
     }
 }
 
-/// What the page told: duration, frames and decoded bytes of sound. None if there is no browser.
-fn play(clip: Rope) -> Option<(f64, u64, u64)> {
+/// What the page of a clip tells. None if there is no browser.
+fn visit(site: Site) -> Option<String> {
     let (sender, results) = mpsc::channel();
-    let port = serve(clip, sender).unwrap();
+    let port = serve(site, sender).unwrap();
     let profile = tempfile::tempdir().unwrap();
     let browser = Command::new("chromium")
         .args([
@@ -123,7 +135,12 @@ fn play(clip: Rope) -> Option<(f64, u64, u64)> {
     };
     let _browser = Browser(browser);
     // A limit against hanging, not a measurement.
-    let told = results.recv_timeout(Duration::from_secs(120)).expect("the page tells how it went");
+    Some(results.recv_timeout(Duration::from_secs(120)).expect("the page tells how it went"))
+}
+
+/// What the page told: duration, frames and decoded bytes of sound. None if there is no browser.
+fn play(clip: Rope) -> Option<(f64, u64, u64)> {
+    let told = visit(Site { page: PAGE.to_owned(), clip, kind: "video/mp4" })?;
     let fields: Vec<&str> = told.split(' ').collect();
     assert_eq!(fields[0], "ended", "{told}");
     assert_eq!(fields[3], "320", "{told}");
