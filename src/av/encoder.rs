@@ -335,6 +335,17 @@ impl Encoder {
         if lets_go { 0 } else { usize::try_from(self.get().initial_padding).unwrap_or(0) }
     }
 
+    /// Tells a picture of the quantiser that all are to be coded with, where one was asked for: encoders read it of each
+    /// picture, and take what says nothing for the best (libavcodec/mpegvideo_enc.c, which is what ffmpeg's own program
+    /// does it for).
+    pub(crate) fn tell_quality(&self, frame: &mut Frame) {
+        let own = self.get();
+        let is_asked = own.flags.cast_unsigned() & ff::AV_CODEC_FLAG_QSCALE != 0;
+        if is_asked && !frame.is_audio() {
+            frame.set_quality(own.global_quality);
+        }
+    }
+
     /// Gives it a frame, or None for the end. [`Got::Again`]: it wants to be asked for packets first.
     pub(crate) fn send(&mut self, frame: Option<&Frame>) -> Result<Got> {
         let pointer = frame.map_or(std::ptr::null_mut(), Frame::as_ptr);

@@ -296,6 +296,11 @@ impl Frame {
         self.get_mut().pict_type = ff::AVPictureType::AV_PICTURE_TYPE_I;
     }
 
+    /// By libav's lambda.
+    pub(crate) fn set_quality(&mut self, quality: i32) {
+        self.get_mut().quality = quality;
+    }
+
     /// Leaves the kind of the picture to the encoder, which would otherwise follow the source's keyframes.
     pub(crate) fn forget_kind(&mut self) {
         let raw = self.get_mut();

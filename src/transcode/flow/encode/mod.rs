@@ -339,7 +339,8 @@ impl EncodeStage<'_> {
         self.to.send(Muxed::Open { track: self.track, stream }, 0, self.stop)?;
         while let Some((ready, _held)) = from.recv_or(self.stop, || self.to.flush(self.stop))? {
             self.stop.check()?;
-            let Ready::Frame(frame, shown) = ready else { continue };
+            let Ready::Frame(mut frame, shown) = ready else { continue };
+            encoder.tell_quality(&mut frame);
             state.note(&frame, shown);
             self.counters.frames_encoded.fetch_add(1, Ordering::Relaxed);
             self.encode(&mut encoder, &mut state, Some(&frame))?;
