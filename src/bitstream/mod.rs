@@ -5,6 +5,7 @@ pub(crate) mod aac;
 mod bits;
 mod configuration;
 mod entry;
+pub(crate) mod ffv1;
 pub(crate) mod h263;
 pub(crate) mod h264;
 pub(crate) mod hevc;

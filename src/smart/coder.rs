@@ -4,7 +4,7 @@
 use crate::{
     Error, Frame, Result,
     av::{encoder::EncoderKind, stream::Stream},
-    bitstream::{Avc, h264},
+    bitstream::{Avc, ffv1, h264},
 };
 use bytes::Bytes;
 
@@ -17,6 +17,10 @@ enum Scale {
     Crf([f32; 4]),
     /// Quantisers.
     Quantiser([u32; 3]),
+    /// Constant rate factors, and no quantiser above them.
+    Constant([u32; 3]),
+    /// Nothing is lost, by options that are told.
+    Exact,
     /// Nothing is lost.
     Lossless,
 }
@@ -40,18 +44,20 @@ impl Coder {
         let (names, scale): (&[&str], Scale) = match codec.as_str() {
             "h264" => {
                 let is_lossless = |set: &Bytes| h264::Sps::read(set).is_some_and(|set| set.is_lossless);
-                if Avc::of(stream.extradata())?.sps.iter().any(is_lossless) {
-                    // FFmpeg's decoder takes what follows for lossy, once it was.
-                    let what = "its pictures may be coded without loss, which does not go beside others";
-                    return Err(Error::unsupported(what));
-                }
+                // FFmpeg's decoder takes what follows for lossy, once it was: what may be coded without loss has only
+                // such beside it.
+                let is_exact = Avc::of(stream.extradata())?.sps.iter().any(is_lossless);
                 set("preset", "veryfast");
                 // A picture is shown when it is decoded: so it has room wherever the source's had.
                 set("bf", "0");
                 if let Some(profile) = profile_of_h264(stream) {
                     set("profile", profile);
                 }
-                (&["libx264"], Scale::Crf([18.0, 13.0, 8.0, 2.0]))
+                if is_exact {
+                    set("qp", "0");
+                }
+                let scale = if is_exact { Scale::Exact } else { Scale::Crf([18.0, 13.0, 8.0, 2.0]) };
+                (&["libx264"], scale)
             }
             "hevc" => {
                 set("preset", "veryfast");
@@ -64,6 +70,14 @@ impl Coder {
                     .into_iter()
                     .for_each(|(key, value)| set(key, value));
                 (&["libvpx-vp9"], Scale::Crf([24.0, 15.0, 8.0, 2.0]))
+            }
+            "vp8" => {
+                ["lag-in-frames", "auto-alt-ref"].into_iter().for_each(|key| set(key, "0"));
+                // More than any picture needs: by less, those behind a keyframe would pay for it.
+                [("deadline", "good"), ("cpu-used", "4"), ("qmin", "0"), ("b", "400M")]
+                    .into_iter()
+                    .for_each(|(key, value)| set(key, value));
+                (&["libvpx"], Scale::Constant([10, 5, 2]))
             }
             "av1" => {
                 set("preset", "8");
@@ -138,18 +152,42 @@ impl Coder {
         let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
         match &self.scale {
             Scale::Crf(factors) => set("crf", factors.get(attempt)?.to_string()),
+            Scale::Constant(factors) => {
+                let factor = factors.get(attempt)?.to_string();
+                set("crf", factor.clone());
+                set("qmax", factor);
+            }
             Scale::Quantiser(quantisers) => {
                 set("flags", "+qscale".into());
                 set("global_quality", quantisers.get(attempt)?.saturating_mul(LAMBDA).to_string());
             }
-            Scale::Lossless if attempt == 0 => {}
-            Scale::Lossless => return None,
+            Scale::Exact | Scale::Lossless if attempt == 0 => {}
+            Scale::Exact | Scale::Lossless => return None,
         }
         Some(options)
     }
 
-    /// What the first picture says of how all are coded.
-    pub(super) fn tell(&self, like: &Frame, options: &mut Vec<(String, String)>) {
+    /// What the first picture says of how all are coded, and what the stream does (`told`).
+    pub(super) fn tell(
+        &self,
+        like: &Frame,
+        told: Option<&ffv1::Parameters>,
+        options: &mut Vec<(String, String)>,
+    ) {
+        if let Some(told) = told {
+            let (across, down) = told.slices;
+            let mut set = |key: &str, value: String| options.push((key.to_owned(), value));
+            set("level", told.version.to_string());
+            set(
+                "coder",
+                ["rice", "range_def", "range_tab"].get(told.coder as usize).copied().unwrap_or("rice").into(),
+            );
+            set("slices", across.saturating_mul(down).to_string());
+            set("slicecrc", u32::from(told.has_sums).to_string());
+            if told.is_intra {
+                set("g", "1".into());
+            }
+        }
         let takes_fields = matches!(self.codec.as_str(), "h264" | "mpeg2video" | "mpeg4");
         if like.interlaced().is_none() || !takes_fields {
             return;

@@ -15,7 +15,7 @@ use crate::{
         packet::Packet,
         stream::Stream,
     },
-    bitstream::Reading,
+    bitstream::{Entry, Reading, ffv1},
     media::Item,
     time::{Rational, Timestamp},
     verify::{difference, psnr},
@@ -30,6 +30,10 @@ use std::{
 const TRIES: u32 = 4;
 /// What every picture that is encoded anew is at least like the source's, over all planes, in decibels.
 pub(super) const LEAST: f64 = 38.0;
+
+/// From where there is no IDR picture, FFmpeg's decoder does not show the last ones at the end of what it gets: so many
+/// behind them let it.
+const FEW: usize = 16;
 
 /// What became of pictures that were encoded anew.
 pub(super) struct Encoded {
@@ -160,6 +164,8 @@ struct Seam<'a> {
     /// Pictures whose packets are not seen yet, and those whose judgement is not.
     awaited: VecDeque<Frame>,
     packets: Vec<Packet>,
+    /// How FFV1 is coded.
+    told: Option<ffv1::Parameters>,
     /// How many pictures came.
     count: usize,
     worst: f64,
@@ -189,6 +195,7 @@ impl<'a> Seam<'a> {
             judge: None,
             awaited: VecDeque::new(),
             packets: Vec::new(),
+            told: None,
             count: 0,
             worst: f64::INFINITY,
             held: 0,
@@ -244,19 +251,30 @@ impl<'a> Seam<'a> {
         let tells = matches!(codec.as_str(), "h264" | "mpeg1video" | "mpeg2video" | "mpeg4");
         let mut reading = Reading::of(&codec, self.stream.extradata()).filter(|_| tells);
         let first = self.what.pictures.first().map(|(pts, _)| *pts);
-        let (mut item, mut sent) = (Item::new()?, 0_usize);
-        while sent < self.what.decoded && reader.next(&mut item)? {
+        let due = self.what.pictures.len();
+        let (mut item, mut sent, mut more) = (Item::new()?, 0_usize, 0_usize);
+        while (sent < self.what.decoded || sent < self.what.decoded.saturating_add(more) && self.count < due)
+            && reader.next(&mut item)?
+        {
             control.check()?;
             if item.packet.stream() != self.pictures.stream || item.packet.size() == 0 {
                 continue;
             }
+            if sent == 0 && codec == "ffv1" {
+                let of_keyframe = || ffv1::Parameters::of_keyframe(item.packet.data());
+                self.told = ffv1::Parameters::of_record(self.stream.extradata()).or_else(of_keyframe);
+            }
             sent = sent.saturating_add(1);
             let pts = item.packet.pts().or(item.packet.dts());
             let is_early = pts.is_some_and(|pts| Some(pts) < first);
-            if let Some(reading) = reading.as_mut().filter(|_| is_early)
-                && !reading.picture(item.packet.data()).is_reference
-            {
-                continue;
+            if let Some(reading) = reading.as_mut().filter(|_| is_early || sent == 1) {
+                let picture = reading.picture(item.packet.data());
+                if sent == 1 && codec == "h264" && picture.entry != Some(Entry::Anywhere) {
+                    more = FEW;
+                }
+                if is_early && !picture.is_reference {
+                    continue;
+                }
             }
             self.feed(&mut decoder, Some(&item.packet))?;
         }
@@ -312,11 +330,14 @@ impl<'a> Seam<'a> {
         self.encode(Some(frame))
     }
 
-    fn encode(&mut self, frame: Option<Frame>) -> Result<()> {
+    fn encode(&mut self, mut frame: Option<Frame>) -> Result<()> {
         if let (None, Some(frame)) = (&self.encoder, &frame) {
             self.encoder = Some(self.open(frame)?);
         }
         let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        if let Some(frame) = &mut frame {
+            encoder.tell_quality(frame);
+        }
         loop {
             let sent = encoder.send(frame.as_ref())?;
             let mut packet = Packet::new()?;
@@ -338,7 +359,7 @@ impl<'a> Seam<'a> {
         let rate = rate.unwrap_or(Rational { num: 25, den: 1 });
         let base = Rational { num: rate.den, den: rate.num };
         let mut options = self.options.clone();
-        self.coder.tell(like, &mut options);
+        self.coder.tell(like, self.told.as_ref(), &mut options);
         let options = EncodeOptions {
             threads: self.threads,
             global_header: self.coder.has_global_header(),
@@ -352,6 +373,14 @@ impl<'a> Seam<'a> {
     fn keep(&mut self, mut packet: Packet, encoder: &Encoder) -> Result<()> {
         if packet.size() == 0 {
             return Ok(());
+        }
+        if self.packets.is_empty()
+            && self.told.as_ref().is_some_and(|told| told.version < 3)
+            && ffv1::Parameters::of_keyframe(packet.data()) != self.told
+        {
+            // There is no configuration record to compare, and a decoder takes no other parameters within a stream.
+            let what = "the encoder does not make what the source's keyframes tell of";
+            return Err(Error::unsupported(what).in_stream(self.pictures.stream));
         }
         if self.packets.is_empty() && !self.coder.loses_nothing() {
             let stream = encoder.stream(self.stream, false)?;

@@ -1,6 +1,6 @@
 //! Codecs whose pictures stand alone.
 
-use super::{Entry, Picture};
+use super::{Entry, Picture, by_reference};
 
 /// Those of libav's AV_CODEC_PROP_INTRA_ONLY (libavcodec/codec_desc.c) that are of films; in order, for people. Not in
 /// it: those of games, and some (fraps) that may say "as before" all the same.
@@ -93,6 +93,20 @@ pub(super) fn picture(packet: &[u8]) -> Picture {
         count: usize::from(is_there),
         ..Picture::default()
     }
+}
+
+/// Microsoft's kin of MPEG-4, which has no specification: libav's msmpeg4dec.c reads the kind in two bits, I and P.
+pub(super) fn msmpeg4(packet: &[u8]) -> Picture {
+    by_reference(packet.first().and_then(|first| match first >> 6 {
+        0 => Some(true),
+        1 => Some(false),
+        _ => None,
+    }))
+}
+
+/// And its last one (wmv2dec.c) in one bit.
+pub(super) fn wmv2(packet: &[u8]) -> Picture {
+    by_reference(packet.first().map(|first| first >> 7 == 0))
 }
 
 /// FFV1 (RFC 9043, 4.3): the first bit of its range coder, at even odds, says whether the states begin anew.

@@ -89,6 +89,8 @@ impl Reading {
             "mpeg4" => Codec::Mpeg4(Mpeg4::of(extradata)),
             "h263" | "h263p" | "h263i" => Codec::Each(|packet| by_reference(h263::is_intra(packet))),
             "flv1" => Codec::Each(|packet| by_reference(h263::is_intra_in_flash(packet))),
+            "msmpeg4v2" | "msmpeg4v3" | "wmv1" => Codec::Each(alone::msmpeg4),
+            "wmv2" => Codec::Each(alone::wmv2),
             "vp8" => Codec::Each(vpx::vp8),
             "vp9" => Codec::Each(vpx::vp9),
             "av1" => Codec::Av1(Av1::of(extradata)),
