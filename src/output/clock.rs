@@ -82,6 +82,8 @@ pub(crate) struct Clock {
     seen: i64,
     /// Nothing of the part is shown before its first packet.
     begins_shown: bool,
+    /// Its first packets may have to be decoded later than it says.
+    meets: bool,
     shown: Vec<Shown>,
     /// The last of them, with those that it goes on from.
     stretch: Option<Shown>,
@@ -129,6 +131,7 @@ impl Clock {
             next: 0,
             seen: 0,
             begins_shown: false,
+            meets: false,
             shown: Vec::new(),
             stretch: None,
             starts: Vec::new(),
@@ -232,9 +235,18 @@ impl Clock {
         // No two packets are to be shown at one time: a frame that was kept for others to refer to may be
         // shown later than the next part's first.
         let reorder = convert(pts.saturating_sub(dts), from, self.base);
-        let seen = if self.begins_shown { self.seen.saturating_sub(reorder) } else { self.seen };
-        let begin = self.next.max(self.tail.saturating_sub(reorder)).max(seen);
-        let (source, out) = *self.anchor.get_or_insert((dts, begin));
+        let begin = if self.begins_shown && self.last_dts.is_some() {
+            // It is seen where what was seen ends. At a variable rate, the first ones may have to be decoded a little
+            // later than in the source for that: how long those in front of them last says nothing of when they are.
+            self.seen.saturating_sub(reorder)
+        } else {
+            let seen = if self.begins_shown { self.seen.saturating_sub(reorder) } else { self.seen };
+            self.next.max(self.tail.saturating_sub(reorder)).max(seen)
+        };
+        let (source, out) = *self.anchor.get_or_insert_with(|| {
+            self.meets = self.begins_shown;
+            (dts, begin)
+        });
         let to_out = |ticks: i64| convert(ticks.saturating_sub(source), from, self.base).saturating_add(out);
         let times = (to_out(pts), to_out(dts));
         self.finish(packet, times, (pts, dts, duration), from);
@@ -361,8 +373,11 @@ impl Clock {
             if dts < least {
                 // Where parts meet, frames may overlap by a fraction of one; inside a part it is a fault of
                 // the source.
-                self.repairs.backward_dts = self.repairs.backward_dts.saturating_add(1);
+                let fault = u64::from(!self.meets);
+                self.repairs.backward_dts = self.repairs.backward_dts.saturating_add(fault);
                 dts = least;
+            } else {
+                self.meets = false;
             }
         }
         pts = pts.max(dts);
