@@ -281,7 +281,8 @@ impl Copy<'_, '_> {
         }
         self.close_seams()?;
         self.judge_range()?;
-        let len = self.length(shown_from, to);
+        let is_told = patcher.as_ref().is_some_and(|patcher| patcher.ends_at_picture(primary));
+        let len = if is_told { to.minus(shown_from) } else { self.length(shown_from, to) };
         self.tell(primary, to)?;
         self.tell_shortfall(shown_from, to);
         self.state(shown_from, len);

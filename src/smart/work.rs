@@ -109,6 +109,7 @@ impl Work {
                 decoded: splice.decoded.clone(),
                 left_out: splice.left_out.clone(),
                 ends: splice.ends,
+                ends_at_picture: splice.is_to_picture,
                 ..Patched::default()
             };
             of.head.slots = VecDeque::from(splice.head.slots.clone());

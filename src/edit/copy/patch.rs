@@ -76,6 +76,8 @@ pub(crate) struct Patched {
     pub left_out: BTreeSet<i64>,
     /// The pts of the first packet that is not copied any more; None where all are up to the end.
     pub ends: Option<i64>,
+    /// The part ends where a picture of the source begins.
+    pub ends_at_picture: bool,
     pub tail: Seam,
 }
 
@@ -150,6 +152,12 @@ impl Patcher {
     /// When the first picture of a stream is shown.
     pub(super) fn begins(&self, stream: usize) -> Option<i64> {
         self.streams.iter().find(|it| it.of.stream == stream).map(|it| it.of.begins)
+    }
+
+    /// Whether the part ends where a picture of a stream begins: it is as long as that says, whatever the packet of the
+    /// last one does, whose length may be rounded, or that of most.
+    pub(super) fn ends_at_picture(&self, stream: usize) -> bool {
+        self.streams.iter().any(|it| it.of.stream == stream && it.of.ends_at_picture)
     }
 
     /// What was settled of a stream of sound.
