@@ -52,6 +52,8 @@ pub(super) struct Splice {
     pub decoded: BTreeMap<i64, i64>,
     /// The first that is not copied any more.
     pub ends: Option<i64>,
+    /// The last picture of the range, if it is copied and another begins where it ends, and for how long it is shown.
+    pub last: Option<(i64, i64)>,
     pub tail: Stretched,
 }
 
@@ -197,6 +199,10 @@ impl Pictures<'_> {
             };
         }
         self.snap_end(splice, &window);
+        let copied = own.iter().take(run).map(|coded| coded.pts).max();
+        splice.last = copied
+            .filter(|_| splice.is_to_picture && splice.tail.pictures.is_empty())
+            .map(|pts| (pts, splice.to.saturating_sub(pts)));
         Ok(())
     }
 

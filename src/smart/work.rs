@@ -110,6 +110,7 @@ impl Work {
                 left_out: splice.left_out.clone(),
                 ends: splice.ends,
                 ends_at_picture: splice.is_to_picture,
+                last: splice.last,
                 ..Patched::default()
             };
             of.head.slots = VecDeque::from(splice.head.slots.clone());

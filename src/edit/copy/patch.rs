@@ -78,6 +78,8 @@ pub(crate) struct Patched {
     pub ends: Option<i64>,
     /// The part ends where a picture of the source begins.
     pub ends_at_picture: bool,
+    /// The last picture that is copied, by its pts, and for how long it is shown, where the next one says that.
+    pub last: Option<(i64, i64)>,
     pub tail: Seam,
 }
 
@@ -237,6 +239,11 @@ impl Patching {
             });
         }
         if matches!(self.phase, Phase::Copied) {
+            if let (Some((_, lasts)), Some(dts)) =
+                (self.of.last.filter(|last| last.0 == pts), item.packet.dts())
+            {
+                item.packet.set_times(pts, dts, lasts);
+            }
             if self.of.ends != Some(pts) {
                 let is_kept = !self.of.left_out.contains(&pts);
                 if is_kept {
