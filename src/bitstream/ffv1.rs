@@ -157,6 +157,7 @@ impl<'a> Coded<'a> {
 }
 
 /// The default ones (3.8.1.3), as they are worked out: by a twentieth of what is left, and at least by one.
+#[expect(clippy::arithmetic_side_effects, reason = "states have 8 bits, and odds 32: no product has 64")]
 fn transitions() -> [u8; 256] {
     const ONE: u64 = 1 << 32;
     const FACTOR: u64 = ONE / 20;
@@ -164,10 +165,10 @@ fn transitions() -> [u8; 256] {
     let mut next = [0_u8; 256];
     let mut set = |state: u64, to: u64| {
         let place = usize::try_from(state).ok().and_then(|state| next.get_mut(state));
-        if let (Some(place), Ok(to)) = (place, u8::try_from(to)) {
-            if *place == 0 {
-                *place = to;
-            }
+        if let (Some(place), Ok(to)) = (place, u8::try_from(to))
+            && *place == 0
+        {
+            *place = to;
         }
     };
     let nearer = |p: u64| p.saturating_add((ONE.saturating_sub(p) * FACTOR + ONE / 2) >> 32);

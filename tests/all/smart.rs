@@ -263,7 +263,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("vp8.webm", "format=yuv420p -c:v libvpx -b:v 600k -g 40 -deadline realtime -cpu-used 8 -c:a libvorbis"),
     ("vp9.mp4", "format=yuv420p -c:v libvpx-vp9 -b:v 600k -g 40 -deadline realtime -cpu-used 8 -c:a aac"),
     ("av1.mkv", "format=yuv420p -c:v libsvtav1 -preset 12 -g 40 -c:a libopus"),
-    ("ffv1.mkv", "format=yuv420p -c:v ffv1 -level 3 -slices 4 -slicecrc 1 -g 12 -c:a pcm_s16le"),
+    ("ffv1.mkv", "format=yuv420p -c:v ffv1 -level 3 -slices 4 -slicecrc 1 -g 12 -an"),
     ("ffv1-old.mkv", "format=yuv420p -c:v ffv1 -level 1 -g 12 -c:a pcm_s16le"),
     ("ffv1.avi", "format=yuv420p -c:v ffv1 -level 1 -coder range_def -g 12 -c:a pcm_s16le"),
 ];
