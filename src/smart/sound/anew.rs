@@ -204,12 +204,14 @@ impl Chain<'_> {
         // Half of what a frame may hold (6,144 bits a channel): nobody tells it from the source.
         let rate = i64::from(track.sample.den).saturating_mul(3);
         let rate = rate.saturating_mul(i64::try_from(channels).unwrap_or(1));
-        let options = [("b", rate.to_string()), ("aac_pns", "0".into()), ("aac_is", "0".into())];
+        // At such rates the fast search is nearer to the sound than the careful one, in half the time.
+        let options = [("b", rate.to_string()), ("aac_coder", "fast".into())];
+        let options = options.into_iter().chain(["aac_pns", "aac_is"].map(|key| (key, "0".into())));
         let options = EncodeOptions {
             threads: 1,
             global_header: true,
             bit_exact: true,
-            options: options.map(|(key, value)| (key.to_owned(), value)).to_vec(),
+            options: options.map(|(key, value)| (key.to_owned(), value)).collect(),
         };
         // It knows not all rates and layouts that there are.
         let Ok(mut encoder) = Encoder::audio(kind, format, &options) else { return Ok(None) };
