@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "copy/smart.rs"]
+mod smart;
 mod support;
 
 use avrope::{
@@ -63,7 +65,7 @@ const ROWS: [(&str, Rows); 12] = [
     ("join", joins),
     ("samples", samples),
     ("verify", verifies),
-    ("smart", smart_cuts),
+    ("smart", smart::rows),
 ];
 
 fn main() {
@@ -439,51 +441,6 @@ fn verifies(bench: &mut Bench) -> Outcome<Vec<Row>> {
     fs::remove_file(&to)?;
     let ratio = theirs / ours;
     Ok(vec![Row::new(work, aim, time(ours), ratio >= 0.8).against(time(theirs), format!("{ratio:.2}x"))])
-}
-
-/// smartcut 1.7 in a virtual environment of Python: `python3 -m venv target/smartcut`, `target/smartcut/bin/pip install
-/// smartcut==1.7`.
-const SMARTCUT: &str = "target/smartcut/bin/smartcut";
-
-/// What a smart cut costs, beside smartcut, with the start of Python in it.
-fn smart_cuts(bench: &mut Bench) -> Outcome<Vec<Row>> {
-    let clip = bench.shelf.clip()?;
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(SMARTCUT);
-    system::warm(&clip)?;
-    let one = vec![(31.0, 41.5)];
-    let thirty: Vec<(f64, f64)> =
-        (0..30).map(|i| 1.3 + 3.9 * f64::from(i)).map(|from| (from, from + 1.0)).collect();
-    let mut rows = Vec::new();
-    for (work, keeps) in [
-        ("31.0 to 41.5 of the 120 s clip, smart, open included", one),
-        ("30 keeps of 1 s of the 120 s clip, smart", thirty),
-    ] {
-        let control = bench.control.clone();
-        let settings = keeps.iter().try_fold(Cut::new().mode(CutMode::Smart), |cut, (from, to)| {
-            TimeRange::secs(*from, *to).map(|range| cut.keep(range))
-        })?;
-        let mut ours = || Ok(timed(|| Ok(cut(&open(&clip)?, &settings, &control)?))?.1);
-        let aim = "5 times as fast";
-        if !program.exists() {
-            let [ours] = in_turn(3, [&mut ours as Run<'_>])?;
-            rows.push(Row::new(work, aim, time(ours), table::Met::Unknown).against("missing", "NO smartcut"));
-            continue;
-        }
-        let to = bench.shelf.path("out-smart.mp4");
-        let said: Vec<String> = keeps.iter().map(|(from, to)| format!("{from:.3},{to:.3}")).collect();
-        let mut theirs = || {
-            let run = || Command::new(&program).arg(&clip).arg(&to).args(["-k", &said.join(",")]).output();
-            let (output, took) = timed(|| Ok(run()?))?;
-            if output.status.success() { Ok(took) } else { Err("smartcut failed".into()) }
-        };
-        let [ours, theirs] = in_turn(3, [&mut ours as Run<'_>, &mut theirs])?;
-        fs::remove_file(&to)?;
-        let ratio = theirs / ours;
-        rows.push(
-            Row::new(work, aim, time(ours), ratio >= 5.0).against(time(theirs), format!("{ratio:.2}x")),
-        );
-    }
-    Ok(rows)
 }
 
 /// That no payload goes through memory.
