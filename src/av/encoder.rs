@@ -155,6 +155,11 @@ pub(crate) struct Encoder {
     kind: EncoderKind,
     /// What the first picture says of its light.
     light: Vec<hdr::Said>,
+    /// What x264 said of the errors of packets that are not taken yet, if it was asked to and libav does not hand it on.
+    #[cfg(not(libav_7_1))]
+    said: Option<std::collections::VecDeque<log::like::Planes>>,
+    #[cfg(not(libav_7_1))]
+    last: Option<log::like::Planes>,
 }
 
 // SAFETY: a context may move between threads, as long as one at a time uses it; `&mut self` sees to that.
@@ -249,7 +254,15 @@ impl Encoder {
             .map(|mut context| {
                 // SAFETY: fresh and ours.
                 log::mark(unsafe { context.as_mut() });
-                Self { context, kind, light: Vec::new() }
+                Self {
+                    context,
+                    kind,
+                    light: Vec::new(),
+                    #[cfg(not(libav_7_1))]
+                    said: None,
+                    #[cfg(not(libav_7_1))]
+                    last: None,
+                }
             })
             .ok_or_else(|| Error::new(ErrorKind::LimitExceeded, "no memory for an encoder"))
     }
@@ -274,6 +287,10 @@ impl Encoder {
             settings.set("flags", &flags)?;
         }
         let name = self.kind.name();
+        #[cfg(not(libav_7_1))]
+        if name == "libx264" && flags.contains("psnr") {
+            self.said = Some(std::collections::VecDeque::new());
+        }
         // SAFETY: the context is live and not open; what libav uses of the options it takes out.
         let code = unsafe { ff::avcodec_open2(self.context.as_ptr(), std::ptr::null(), settings.as_mut()) };
         if code < 0 {
@@ -357,17 +374,42 @@ impl Encoder {
             let what = format!("the encoder {name} got pictures in memory and others on a device");
             return Err(Error::new(ErrorKind::Bug, what));
         }
+        let context = self.context.as_ptr();
         // SAFETY: both are live; libav takes a reference of its own to what it keeps of the frame.
-        let code = unsafe { ff::avcodec_send_frame(self.context.as_ptr(), pointer) };
+        let code = self.listening(|| unsafe { ff::avcodec_send_frame(context, pointer) });
         self.settle(code)
     }
 
     /// Takes the next packet.
     pub(crate) fn receive(&mut self, packet: &mut Packet) -> Result<Got> {
         packet.clear();
+        let context = self.context.as_ptr();
         // SAFETY: both are live and ours.
-        let code = unsafe { ff::avcodec_receive_packet(self.context.as_ptr(), packet.as_ptr()) };
+        let code = self.listening(|| unsafe { ff::avcodec_receive_packet(context, packet.as_ptr()) });
+        #[cfg(not(libav_7_1))]
+        if code >= 0 {
+            self.last = self.said.as_mut().and_then(std::collections::VecDeque::pop_front);
+        }
         self.settle(code)
+    }
+
+    #[cfg(not(libav_7_1))]
+    fn listening(&mut self, call: impl FnOnce() -> c_int) -> c_int {
+        if self.said.is_some() { log::like::listen(&mut self.said, call) } else { call() }
+    }
+
+    #[cfg(libav_7_1)]
+    fn listening(&mut self, call: impl FnOnce() -> c_int) -> c_int {
+        call()
+    }
+
+    /// How like what it was given the picture of the last packet is, for each of its three planes in decibels, where
+    /// the encoder says that (x264, of a flag) and the packet itself does not: cut to two places.
+    pub(crate) fn last_likeness(&self) -> Option<[f64; 3]> {
+        #[cfg(not(libav_7_1))]
+        return self.last;
+        #[cfg(libav_7_1)]
+        None
     }
 
     fn settle(&self, code: c_int) -> Result<Got> {

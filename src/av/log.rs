@@ -2,6 +2,8 @@
 //! thread that they are made on, and hands all others to libav's own, which prints them as it did before.
 
 mod ears;
+#[cfg(not(libav_7_1))]
+pub(super) mod like;
 
 pub(crate) use ears::Ear;
 
@@ -222,6 +224,11 @@ unsafe extern "C" fn collect(context: *mut c_void, level: c_int, format: *const 
     // Demuxers of MP4 have something to say of each packet that nobody wants to know. (The upper bits are a
     // tint.)
     if level & 0xff > ff::AV_LOG_WARNING && OURS.try_with(|ours| ours.get() > 0).unwrap_or(false) {
+        #[cfg(not(libav_7_1))]
+        // SAFETY: what libav hands over goes on as it is.
+        unsafe {
+            like::hear(context, level, format, arguments);
+        }
         return;
     }
     // SAFETY: what libav hands over goes on as it is.

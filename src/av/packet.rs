@@ -165,6 +165,17 @@ impl Packet {
         }
     }
 
+    /// What its encoder says of its error, if it does: the sum over all planes of the squared differences between the
+    /// samples of the picture and what it decodes to.
+    pub(crate) fn squared_errors(&self) -> Option<u64> {
+        let said = self.side_data(ff::AVPacketSideDataType::AV_PKT_DATA_QUALITY_STATS)?;
+        // The quantiser, the picture's type, how many sums follow, and two bytes for nothing.
+        let count = usize::from(*said.get(5)?);
+        let (sums, _) = said.get(8..)?.as_chunks();
+        let sums = sums.get(..count).filter(|sums| !sums.is_empty())?;
+        Some(sums.iter().map(|sum| u64::from_le_bytes(*sum)).fold(0, u64::saturating_add))
+    }
+
     /// Samples at its end that are not to be heard, as its container says.
     pub(crate) fn discarded_end(&self) -> u32 {
         let bytes = self.side_data(ff::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES).unwrap_or_default();

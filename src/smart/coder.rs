@@ -6,15 +6,21 @@ use crate::{
     av::{encoder::EncoderKind, stream::Stream},
     bitstream::{Avc, ffv1, h264},
 };
-use bytes::Bytes;
 
 /// libav's FF_QP2LAMBDA: what `global_quality` counts quantisers by.
 const LAMBDA: u32 = 118;
+
+/// Of so few pictures, nobody asks for how many bits they take.
+const SHORT: usize = 600;
 
 /// How well a codec's encoder is told to work, and better where that was not enough.
 enum Scale {
     /// Constant rate factors.
     Crf([f32; 4]),
+    /// x264's: constant quantisers for few pictures. There, half a quantiser's step is the error of nearly all that
+    /// there is, so that the first one is better than the least by its nature; it costs no look ahead, and its other
+    /// ways are the quickest. Rate factors for many.
+    X264([u32; 4], [f32; 4]),
     /// Quantisers.
     Quantiser([u32; 3]),
     /// Constant rate factors, and no quantiser above them.
@@ -43,21 +49,26 @@ impl Coder {
         let mut set = |key, value: &str| options.push((key, value.to_owned()));
         let (names, scale): (&[&str], Scale) = match codec.as_str() {
             "h264" => {
-                let is_lossless = |set: &Bytes| h264::Sps::read(set).is_some_and(|set| set.is_lossless);
+                let sets = Avc::of(stream.extradata())?.sps;
+                let sets: Vec<_> = sets.iter().filter_map(|set| h264::Sps::read(set)).collect();
                 // FFmpeg's decoder takes what follows for lossy, once it was: what may be coded without loss has only
                 // such beside it.
-                let is_exact = Avc::of(stream.extradata())?.sps.iter().any(is_lossless);
-                set("preset", "veryfast");
+                let is_exact = sets.iter().any(|set| set.is_lossless);
                 // A picture is shown when it is decoded: so it has room wherever the source's had.
                 set("bf", "0");
-                if let Some(profile) = profile_of_h264(stream) {
+                if let Some(profile) = sets.first().and_then(profile_of_h264) {
                     set("profile", profile);
                 }
                 if is_exact {
+                    set("preset", "veryfast");
                     set("qp", "0");
                 }
-                let scale = if is_exact { Scale::Exact } else { Scale::Crf([18.0, 13.0, 8.0, 2.0]) };
-                (&["libx264"], scale)
+                // Of more bits, quantisers count from where those of as many have no loss left.
+                let bits = sets.first().map_or(8, |set| set.luma_bits);
+                let more = bits.saturating_sub(8).saturating_mul(6);
+                let quantisers = [22_u32, 17, 12, 4].map(|step| step.saturating_add(more));
+                let lossy = Scale::X264(quantisers, [18.0, 13.0, 8.0, 2.0]);
+                (&["libx264"], if is_exact { Scale::Exact } else { lossy })
             }
             "hevc" => {
                 set("preset", "veryfast");
@@ -144,8 +155,8 @@ impl Coder {
         matches!(self.codec.as_str(), "h264" | "hevc" | "ffv1")
     }
 
-    /// By libav's names, for the first attempt and for better ones; None where there is no better one.
-    pub(super) fn options(&self, attempt: u32) -> Option<Vec<(String, String)>> {
+    /// By libav's names, for the first attempt at so many pictures and for better ones; None where there is no better one.
+    pub(super) fn options(&self, attempt: u32, pictures: usize) -> Option<Vec<(String, String)>> {
         let attempt = usize::try_from(attempt).ok()?;
         let mut options: Vec<(String, String)> =
             self.options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
@@ -156,6 +167,19 @@ impl Coder {
                 let factor = factors.get(attempt)?.to_string();
                 set("crf", factor.clone());
                 set("qmax", factor);
+            }
+            Scale::X264(quantisers, _) if pictures <= SHORT => {
+                set("qp", quantisers.get(attempt)?.to_string());
+                set("preset", "ultrafast".into());
+                set("8x8dct", "1".into());
+                set("partitions", "i8x8".into());
+                // It says its own error, and warns of those that are for the eye.
+                set("psy", "0".into());
+                set("flags", "+psnr".into());
+            }
+            Scale::X264(_, factors) => {
+                set("crf", factors.get(attempt)?.to_string());
+                set("preset", "veryfast".into());
             }
             Scale::Quantiser(quantisers) => {
                 set("flags", "+qscale".into());
@@ -201,11 +225,10 @@ impl Coder {
 }
 
 /// The profile that the seam is to have, where decoders of the source's could not take what x264 makes by itself.
-fn profile_of_h264(stream: &Stream) -> Option<&'static str> {
-    let profile = stream.profile()?;
-    match profile.as_str() {
-        "Baseline" | "Constrained Baseline" => Some("baseline"),
-        "Main" => Some("main"),
+fn profile_of_h264(set: &h264::Sps) -> Option<&'static str> {
+    match set.profile {
+        66 => Some("baseline"),
+        77 => Some("main"),
         _ => None,
     }
 }

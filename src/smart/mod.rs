@@ -5,6 +5,7 @@ mod apart;
 mod coder;
 mod cut;
 mod fit;
+mod judge;
 mod plan;
 mod seam;
 mod sound;

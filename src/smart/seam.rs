@@ -2,6 +2,7 @@
 
 use super::{
     coder::Coder,
+    judge::Judge,
     plan::{self, Video},
     splice::Stretched,
     window::Pictures,
@@ -18,10 +19,9 @@ use crate::{
     bitstream::{Entry, Reading, ffv1},
     media::Item,
     time::{Rational, Timestamp},
-    verify::{difference, psnr},
 };
 use std::{
-    collections::VecDeque,
+    cmp::Reverse,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -65,6 +65,8 @@ pub(super) fn encode_all(
             }
         }
     }
+    // The dearest first: at the end, no core waits long for another.
+    due.sort_by_key(|(.., what)| Reverse(what.decoded.saturating_add(what.pictures.len())));
     let mut made: Vec<[Option<Encoded>; 2]> = video.splices.iter().map(|_| [None, None]).collect();
     let Some(stream) = media.streams().get(video.stream).filter(|_| !due.is_empty()) else { return Ok(made) };
     let coder = &Coder::of(stream).map_err(|e| e.in_stream(video.stream))?;
@@ -120,8 +122,7 @@ pub(super) fn encode_all(
 #[derive(Default)]
 struct Decoders {
     source: Option<Decoder>,
-    /// And the configuration of what it judges.
-    judge: Option<(Vec<u8>, Decoder)>,
+    judge: Judge,
 }
 
 /// Encodes them, again where one is worse than it may be.
@@ -134,7 +135,7 @@ fn encode(
 ) -> Result<Encoded> {
     let mut best: Option<Encoded> = None;
     for attempt in 0..TRIES {
-        let Some(options) = coder.options(attempt) else { break };
+        let Some(options) = coder.options(attempt, what.pictures.len()) else { break };
         let made = Seam::new(pictures, what, coder, options, threads)?.run(decoders)?;
         let is_enough = made.psnr >= LEAST;
         let decoded = best.as_ref().map_or(0, |best| best.decoded).saturating_add(made.decoded);
@@ -159,16 +160,12 @@ struct Seam<'a> {
     options: Vec<(String, String)>,
     threads: u32,
     encoder: Option<Encoder>,
-    /// Decodes what was encoded, to see how good it is.
-    judge: Option<(Vec<u8>, Decoder)>,
-    /// Pictures whose packets are not seen yet, and those whose judgement is not.
-    awaited: VecDeque<Frame>,
+    judge: Judge,
     packets: Vec<Packet>,
     /// How FFV1 is coded.
     told: Option<ffv1::Parameters>,
     /// How many pictures came.
     count: usize,
-    worst: f64,
     held: u64,
     decoded: u64,
 }
@@ -192,19 +189,18 @@ impl<'a> Seam<'a> {
             options,
             threads,
             encoder: None,
-            judge: None,
-            awaited: VecDeque::new(),
+            judge: Judge::default(),
             packets: Vec::new(),
             told: None,
             count: 0,
-            worst: f64::INFINITY,
             held: 0,
             decoded: 0,
         })
     }
 
     fn run(mut self, decoders: &mut Decoders) -> Result<Encoded> {
-        self.judge = decoders.judge.take();
+        self.judge = std::mem::take(&mut decoders.judge);
+        self.judge.begin();
         let bytes_read = self.decode(decoders)?;
         let due = self.what.pictures.len();
         if self.count != due {
@@ -215,11 +211,8 @@ impl<'a> Seam<'a> {
             .in_stream(self.pictures.stream));
         }
         self.encode(None)?;
-        self.judge(None)?;
-        if let Some((_, judge)) = &mut self.judge {
-            judge.flush();
-        }
-        decoders.judge = self.judge.take();
+        let psnr = self.judge.end()?;
+        decoders.judge = std::mem::take(&mut self.judge);
         if self.packets.len() != due {
             let name = self.coder.name();
             let what = format!("the encoder {name} made {} packets of {due} pictures", self.packets.len());
@@ -232,7 +225,7 @@ impl<'a> Seam<'a> {
             from: shown.minus(self.pictures.media.start()),
             packets: self.packets,
             configuration,
-            psnr: self.worst,
+            psnr,
             decoded: self.decoded,
             bytes_read,
         })
@@ -325,7 +318,7 @@ impl<'a> Seam<'a> {
         frame.forget_kind();
         self.count = self.count.saturating_add(1);
         if !self.coder.loses_nothing() {
-            self.awaited.push_back(frame.try_clone()?);
+            self.judge.expect(&frame)?;
         }
         self.encode(Some(frame))
     }
@@ -382,14 +375,9 @@ impl<'a> Seam<'a> {
             let what = "the encoder does not make what the source's keyframes tell of";
             return Err(Error::unsupported(what).in_stream(self.pictures.stream));
         }
-        if self.packets.is_empty() && !self.coder.loses_nothing() {
-            let stream = encoder.stream(self.stream, false)?;
-            if self.judge.as_ref().is_none_or(|(known, _)| known != stream.extradata()) {
-                let judge = Decoder::open(&stream, &self.decoding(1))?;
-                self.judge = Some((stream.extradata().to_vec(), judge));
-            }
+        if !self.coder.loses_nothing() {
+            self.judge.take(&packet, encoder, self.stream, &self.decoding(1))?;
         }
-        self.judge(Some(&packet))?;
         self.held = self.held.saturating_add(packet.memory());
         let most = self.pictures.control.get_limits().memory;
         Limits::hold(self.held, most, "memory", || {
@@ -405,24 +393,6 @@ impl<'a> Seam<'a> {
         let lasts = ends.map_or(lasts, |ends| ends.saturating_sub(pts));
         packet.set_times(pts, pts, lasts);
         self.packets.push(packet);
-        Ok(())
-    }
-
-    fn judge(&mut self, packet: Option<&Packet>) -> Result<()> {
-        let Some((known, mut judge)) = self.judge.take() else { return Ok(()) };
-        loop {
-            let sent = judge.send(packet)?;
-            let mut frame = Frame::new()?;
-            while judge.receive(&mut frame)? == Got::Item {
-                let Some(own) = self.awaited.pop_front() else { continue };
-                let psnr = difference(&own, &frame).map_or(0.0, psnr);
-                self.worst = self.worst.min(psnr);
-            }
-            if sent != Got::Again {
-                break;
-            }
-        }
-        self.judge = Some((known, judge));
         Ok(())
     }
 

@@ -6,15 +6,16 @@ use super::{
     seam, sound,
 };
 use crate::{
-    Control, Cut, Media, Report, Result, TimeRange,
+    CancelToken, Control, Cut, Error, ErrorKind, Media, Report, Result, TimeRange,
+    av::log,
     bitstream::Reading,
-    edit::{self, Feed, Headers, Part, Patch, Patched, Session},
+    edit::{self, Feed, Headers, Part, Patch, Patched, Session, Spliced},
     job::ReportSpan,
     media::Payloads,
     output::{numbering::Extent, target::Target},
     time::Timestamp,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, thread};
 
 /// A smart cut.
 pub(super) struct Work {
@@ -52,39 +53,67 @@ impl Work {
         target.set_strip(self.cut.stripping());
         target.set_left_out(&self.apart);
         let mut patches: Vec<Patch> = plan.ranges.iter().map(|_| Patch::default()).collect();
-        for video in &plan.videos {
-            self.fit(video, &mut patches, target, report, control)?;
+        // Sound is worked out beside the pictures; what fails stops the other.
+        let stop = CancelToken::new();
+        let stopped = &control.clone().and_cancel(stop.clone());
+        let until_failed = |done: Result<()>| done.inspect_err(|_| stop.cancel());
+        let (mut heard, mut sounds) = (Report::default(), Vec::new());
+        let (pictures, sound) = thread::scope(|scope| {
+            let (ranges, heard, sounds) = (&plan.ranges, &mut heard, &mut sounds);
+            let sound = thread::Builder::new().name("avrope sound".into()).spawn_scoped(scope, || {
+                until_failed(log::ours(|| {
+                    *sounds = self.splice(ranges, heard, stopped)?;
+                    Ok(())
+                }))
+            });
+            let mut videos = plan.videos.iter();
+            let pictures =
+                until_failed(videos.try_for_each(|of| self.fit(of, &mut patches, target, report, stopped)));
+            let sound = match sound {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| Err(Error::panicked("sound", panic))),
+                Err(error) => Err(Error::no_thread("sound", error)),
+            };
+            (pictures, sound)
+        });
+        match (pictures, sound) {
+            // What failed first stopped the other.
+            (Err(stopped), Err(error)) if stopped.kind() == ErrorKind::Cancelled => return Err(error),
+            (pictures, sound) => pictures.and(sound)?,
         }
-        self.splice(&plan.ranges, &mut patches, report, control)?;
+        report.bytes_read = report.bytes_read.saturating_add(heard.bytes_read);
+        report.frames_decoded = report.frames_decoded.saturating_add(heard.frames_decoded);
+        report.frames_encoded = report.frames_encoded.saturating_add(heard.frames_encoded);
+        heard.warnings.into_iter().for_each(|warning| report.warn(warning));
+        for (i, spliced) in sounds {
+            if let Some(patch) = patches.get_mut(i) {
+                patch.sounds.push(spliced);
+            }
+        }
         Ok((plan.ranges, patches))
     }
 
-    /// Lets the sound of one range go over into that of the next.
+    /// Lets the sound of one range go over into that of the next: what becomes of which range.
     fn splice(
         &self,
         ranges: &[TimeRange],
-        patches: &mut [Patch],
         report: &mut Report,
         control: &Control,
-    ) -> Result<()> {
+    ) -> Result<Vec<(usize, Spliced)>> {
         let kept: Vec<usize> =
             (0..ranges.len()).filter(|i| ranges.get(*i).is_some_and(|it| it.from < it.to)).collect();
         let own: Vec<TimeRange> = kept.iter().filter_map(|i| ranges.get(*i).copied()).collect();
+        let mut all = Vec::new();
         if own.len() < 2 {
-            return Ok(());
+            return Ok(all);
         }
         for stream in sound::sounds(&self.media).filter(|stream| !self.apart.contains(stream)) {
             let Some(spliced) = sound::splice(&self.media, stream, &own, report, control)? else {
                 sound::tell_spliced(&self.media, stream, &own, report);
                 continue;
             };
-            for (i, spliced) in kept.iter().zip(spliced) {
-                if let Some(patch) = patches.get_mut(*i) {
-                    patch.sounds.push(spliced);
-                }
-            }
+            all.extend(kept.iter().copied().zip(spliced));
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Encodes the seams of a stream.

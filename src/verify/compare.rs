@@ -52,6 +52,16 @@ pub(crate) fn difference(a: &Frame, b: &Frame) -> Option<f64> {
     (count > 0).then(|| sum / count as f64 / (most * most))
 }
 
+/// How many samples each plane of a picture has, and the largest that there may be. None where they are no numbers of at
+/// most 16 bits.
+pub(crate) fn samples(frame: &Frame) -> Option<(Vec<f64>, f64)> {
+    let (depth, _) = frame.depth().filter(|(depth, _)| *depth <= 16)?;
+    let size = if depth <= 8 { 1.0 } else { 2.0 };
+    let count = |plane| lines(frame, plane).map(|line| line.len() as f64).sum::<f64>() / size;
+    let most = f64::from(1_u32.checked_shl(depth)?.saturating_sub(1));
+    Some(((0..frame.planes()).map(count).collect(), most))
+}
+
 fn squares_of_bytes(a: &[u8], b: &[u8]) -> u64 {
     // As many squares as 32 bits hold, so that the loop is one of vectors.
     const PIECE: usize = 1 << 14;

@@ -75,7 +75,7 @@ mod spans;
 mod tell;
 mod window;
 
-pub(crate) use compare::{difference, psnr};
+pub(crate) use compare::{difference, psnr, samples};
 pub use fault::{Fault, FaultKind, SeekFault};
 pub use result::{
     PictureSpan, PictureState, Pictures, Recoded, Sound, SoundRange, SoundSeam, SoundSpan, SoundState,

@@ -8,7 +8,10 @@ use avrope::{
     Control, Cut, CutAudio, CutMode, Report, TimeRange, Timestamp, cut,
     verify::{Fault, FaultKind, Verification, Verify},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Real pictures and sound where they are there, else made ones that move all over: 12 s.
 fn input() -> Vec<String> {
@@ -306,6 +309,36 @@ fn what_is_encoded_is_what_lies_between_two_keyframes() {
             shown.iter().filter(near).filter(|time| **time < key.unwrap_or(to) - 0.0001).count() as u64;
         // x264 shows three pictures in another order at the most, and the pictures of two B-frames.
         assert!(report.frames_encoded <= head + 4, "{from}..{to}: {} of {head}", report.frames_encoded);
+    }
+}
+
+#[test]
+fn encoders_are_right_about_their_errors() {
+    oracle!("the quality of seams");
+    let path = source(SOURCES[0].0, SOURCES[0].1);
+    let (found, report) = holds(&path, &[range(1.03, 9.5)]);
+    let said = report.spans.iter().filter_map(|span| span.psnr).min_by(f64::total_cmp).unwrap();
+    let found = found.pictures.unwrap().psnr_min.unwrap();
+    // In a log, x264 says two places.
+    assert!((said - found).abs() <= 0.011, "{said} dB were said, and {found} dB are there");
+}
+
+#[test]
+fn seams_need_no_higher_profile_than_the_source() {
+    oracle!("the profile of seams");
+    for (name, profile) in [("baseline", 66), ("main", 77)] {
+        let coding = format!("format=yuv420p -c:v libx264 -profile:v {name} -preset veryfast -g 50");
+        let path = source(&format!("of-{name}.mp4"), &coding);
+        let clip = cut(&open(&path), &settings(&[range(1.03, 3.0)]), &Control::new()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = fs::read(save(&clip, folder.path(), "cut.mp4")).unwrap();
+        let at = bytes.windows(4).position(|four| four == b"avcC").unwrap();
+        // Both sets: behind the count are a length and the header of each unit, and then its profile.
+        let (count, first) = (bytes[at + 9] & 31, u16::from_be_bytes([bytes[at + 10], bytes[at + 11]]));
+        let second = at + 12 + usize::from(first) + 2;
+        // Decoders of the lower one are those of the higher as well.
+        assert_eq!((count, bytes[at + 13]), (2, profile), "{name}");
+        assert!(bytes[second + 1] <= profile, "{name}: the seam's is {}", bytes[second + 1]);
     }
 }
 
