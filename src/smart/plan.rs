@@ -3,7 +3,7 @@
 use super::{
     coder::Coder,
     splice::{Splice, Stretched},
-    window::Pictures,
+    window::{Pictures, Side},
 };
 use crate::{
     Control, Cut, Error, Media, Report, Result, StreamKind, TimeRange, edit,
@@ -105,6 +105,9 @@ impl Plan {
         for (i, stream) in streams.into_iter().enumerate() {
             let mut splices = Vec::new();
             for (number, range) in ranges.iter_mut().enumerate() {
+                if i == 0 {
+                    open_end(range, media, stream, control)?;
+                }
                 let Some(pictures) = pictures(media, stream, *range, control)? else {
                     splices.push(None);
                     continue;
@@ -216,6 +219,22 @@ pub(super) fn pictures<'a>(
     let start = media.start();
     let to = if range.to == Timestamp::MAX { range.to } else { range.to.plus(start) };
     Pictures::of(media, stream, (range.from.plus(start), to), control)
+}
+
+/// Lets a range that goes on up to the end go on up to the last picture's. Where no index tells the end, the length is that
+/// of the last packets that say when they are shown, and those behind them may not (MPEG's program streams).
+fn open_end(range: &mut TimeRange, media: &Media, stream: usize, control: &Control) -> Result<()> {
+    if media.is_indexed() || media.length() != Some(range.to) {
+        return Ok(());
+    }
+    let all = TimeRange { from: range.from, to: Timestamp::MAX };
+    if let Some(pictures) = pictures(media, stream, all, control)? {
+        let last = pictures.span.media_at(range.to.plus(media.start()), pictures.base).saturating_sub(1);
+        let ends = pictures.look(last, Side::Behind { to: i64::MAX })?.ends();
+        let ends = ends.map(|ends| pictures.span.shown_at(ends, pictures.base).minus(media.start()));
+        range.to = ends.map_or(range.to, |ends| range.to.max(ends));
+    }
+    Ok(())
 }
 
 /// Lets a range begin and end where pictures do.

@@ -260,6 +260,11 @@ impl Window {
         shown
     }
 
+    /// When the last one ends.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.coded.iter().map(|coded| coded.pts.saturating_add(coded.lasts)).max()
+    }
+
     /// How many are decoded for all that is shown before a time.
     pub(super) fn needed(&self, until: i64) -> usize {
         self.coded.iter().rposition(|coded| coded.pts < until).map_or(0, |last| last.saturating_add(1))

@@ -27,7 +27,9 @@ pub(super) fn place(ranges: &[TimeRange], source: &Media) -> Result<Vec<Placed>>
         if let Some(length) = source.length() {
             // What lies behind the end is in no output.
             let to = range.within(length, Timestamp::ZERO, |_| ())?;
-            range.to = if range == TimeRange::ALL { range.to } else { to };
+            // Where no index tells it, the length is that of packets that say when they are shown.
+            let is_open = range == TimeRange::ALL || (range.to >= length && !source.is_indexed());
+            range.to = if is_open { Timestamp::MAX } else { to };
         }
         placed.push(Placed { range, at });
         let end = source.length().map_or(range.to, |length| range.to.min(length));
