@@ -264,6 +264,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("mpeg1.mkv", "format=yuv420p -r 25 -c:v mpeg1video -b:v 1500k -g 15 -bf 2 -c:a mp2"),
     ("h263-small.3gp", "format=yuv420p,scale=176:144 -c:v h263 -b:v 2000k -g 12 -c:a aac"),
     ("msmpeg4.avi", "format=yuv420p -c:v msmpeg4 -b:v 1000k -g 24 -c:a mp3"),
+    ("wmv1.avi", "format=yuv420p -c:v wmv1 -b:v 1000k -g 24 -c:a mp3"),
     ("wmv2.avi", "format=yuv420p -c:v wmv2 -b:v 1000k -g 24 -c:a mp3"),
     ("vp8.webm", "format=yuv420p -c:v libvpx -b:v 600k -g 40 -deadline realtime -cpu-used 8 -c:a libvorbis"),
     ("vp9.mp4", "format=yuv420p -c:v libvpx-vp9 -b:v 600k -g 40 -deadline realtime -cpu-used 8 -c:a aac"),
