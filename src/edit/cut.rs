@@ -269,6 +269,8 @@ impl Copying {
         };
         if !target.open_tables(&self.media, &opening, report)? {
             target.tell(&(&ranges, mode));
+            // Of what begins at a keyframe, a little too late: where that is is known when it is read.
+            target.set_begins(ranges.first().map_or(Timestamp::ZERO, |range| range.from));
             target.open(&self.media, extent, told, self.settings.allow_drops, report)?;
         }
         let feeds = Feed::all(target);

@@ -12,6 +12,7 @@ pub(crate) mod numbering;
 mod operation;
 mod runner;
 pub(crate) mod target;
+mod timecode;
 pub(crate) mod track;
 
 pub(crate) use container::{are_kin, format_like, is_mov};

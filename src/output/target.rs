@@ -119,6 +119,8 @@ pub(crate) struct Target {
     configured: Vec<(usize, Vec<u8>)>,
     /// Streams of a source that are not for this output.
     left_out: Vec<usize>,
+    /// How much later than the source the result begins, for its time code.
+    begins: Timestamp,
     /// On the output's clock.
     pub chapters: Vec<RawChapter>,
     /// The streams that were copied into the tracks, for comparison when more sources follow.
@@ -181,6 +183,7 @@ impl Target {
             waiting: None,
             configured: Vec::new(),
             left_out: Vec::new(),
+            begins: Timestamp::ZERO,
             chapters: Vec::new(),
             templates: Vec::new(),
         })
@@ -189,6 +192,11 @@ impl Target {
     /// What the result is not to tell of its sources.
     pub(crate) fn set_strip(&mut self, strip: Strip) {
         self.strip = strip;
+    }
+
+    /// How much of the source lies in front of what is in the result: told before the output is opened.
+    pub(crate) fn set_begins(&mut self, begins: Timestamp) {
+        self.begins = begins;
     }
 
     /// Streams of a source that go elsewhere: told before the output is opened.

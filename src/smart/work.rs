@@ -190,6 +190,8 @@ impl Work {
     ) -> Result<()> {
         let extent = if ranges.len() > 1 { Extent::Several } else { Extent::Stretch };
         target.tell(&(&ranges, "smart"));
+        let first = ranges.iter().find(|range| range.from < range.to);
+        target.set_begins(first.map_or(Timestamp::ZERO, |range| range.from));
         let chapters = edit::chapters(&self.media, &ranges);
         target.open(&self.media, extent, chapters, self.cut.allows_drops(), report)?;
         let feeds = Feed::all(target);

@@ -5,7 +5,7 @@ mod sound;
 
 use crate::common::{self, XorShift, complaints, made_by_ffmpeg, open, save};
 use avrope::{
-    Control, Cut, CutAudio, CutMode, Report, TimeRange, Timestamp, cut,
+    Control, Cut, CutAudio, CutMode, Report, Road, TimeRange, Timestamp, cut,
     verify::{Fault, FaultKind, Verification, Verify},
 };
 use std::{
@@ -408,4 +408,23 @@ fn sound_in_front_of_the_first_picture_stays() {
     let (found, report) = holds(&path, &[range(0.0, 1.5), range(3.0, 4.5)]);
     assert!(report.duration.as_secs_f64() > 2.9, "{report:?}");
     assert!(found.pictures.unwrap().found >= 56);
+}
+
+#[test]
+fn a_time_code_begins_where_the_cut_does() {
+    oracle!("time codes of cuts");
+    let input = ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=4", "-pix_fmt", "yuv420p"];
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-timecode", "01:00:00:10"];
+    let path = made_by_ffmpeg("smart-code.mov", &[&input[..], &coding].concat());
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [CutMode::Smart, CutMode::Edit, CutMode::Encode] {
+        for road in [Road::Tables, Road::Libav] {
+            let asked = settings(&[range(0.52, 2.0), range(3.0, 3.5)]).mode(mode).road(road);
+            let clip = cut(&open(&path), &asked, &Control::new()).unwrap();
+            let output = save(&clip, folder.path(), "cut.mov");
+            let told = common::ffprobe(&output, &["-show_entries", "stream_tags=timecode"]);
+            let code = &told["streams"][0]["tags"]["timecode"];
+            assert_eq!(code.as_str(), Some("01:00:00:23"), "{mode:?}, {road:?}: {told}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::{
     output::{
         clock::Clock,
         numbering::{self, Extent, Numbers},
+        timecode,
         track::Track,
     },
     time::Timestamp,
@@ -247,6 +248,30 @@ impl Target {
         self.begin_output(output, streams, from_mov, metadata, chapters)
     }
 
+    /// The time code of a tag, as much later as the result begins.
+    fn later_code(&self, key: &str, value: &str, streams: &[&Stream]) -> Option<String> {
+        if key != "timecode" || self.begins <= Timestamp::ZERO {
+            return None;
+        }
+        let mut pictures = streams.iter().filter(|stream| stream.kind() == StreamKind::Video);
+        let rate = pictures.find_map(|stream| stream.rate_of_pictures().or(stream.frame_rate()))?;
+        timecode::later(value, rate, self.begins)
+    }
+
+    /// A stream whose time code is to be later.
+    fn with_later_code(&self, stream: &Stream, streams: &[&Stream]) -> Result<Option<Stream>> {
+        let code = stream.metadata.iter().position(|(key, _)| key == "timecode");
+        let Some((at, (key, value))) = code.and_then(|at| Some((at, stream.metadata.get(at)?))) else {
+            return Ok(None);
+        };
+        let Some(later) = self.later_code(key, value, streams) else { return Ok(None) };
+        let mut moved = stream.again()?;
+        if let Some((_, value)) = moved.metadata.get_mut(at) {
+            *value = later;
+        }
+        Ok(Some(moved))
+    }
+
     fn begin_output(
         &mut self,
         mut output: Output,
@@ -258,14 +283,16 @@ impl Target {
         let mut indexes = Vec::new();
         for stream in streams {
             let tag = self.tag(from_mov, stream);
-            indexes.push((output.add_stream(stream, tag, self.strip)?, stream));
+            let moved = self.with_later_code(stream, streams)?;
+            let told = moved.as_ref().unwrap_or(stream);
+            indexes.push((output.add_stream(told, tag, self.strip)?, stream));
         }
         // These describe the source's container.
         let own = ["major_brand", "minor_version", "compatible_brands", "encoder"];
         let metadata: Vec<_> = metadata
             .iter()
             .filter(|(key, _)| !own.contains(&key.as_str()) && self.strip.keeps(key))
-            .cloned()
+            .map(|(key, value)| (key.clone(), self.later_code(key, value, streams).unwrap_or(value.clone())))
             .collect();
         output.set_metadata(&metadata)?;
         for (id, chapter) in chapters.iter().enumerate() {

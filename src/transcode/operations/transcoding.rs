@@ -133,6 +133,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     media.warnings().iter().for_each(|warning| report.warn(warning.clone()));
     let ranges = ranges(media, settings, report, control)?;
     target.tell(&ranges);
+    target.set_begins(ranges.first().map_or(Timestamp::ZERO, |(from, _)| *from));
     let length = ranges.iter().try_fold(Timestamp::ZERO, |sum, (from, to)| {
         (*to != Timestamp::MAX).then(|| sum.plus(to.minus(*from)))
     });
