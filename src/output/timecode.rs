@@ -14,10 +14,16 @@ pub(super) fn later(code: &str, rate: Rational, by: Timestamp) -> Option<String>
     let (clock, count) = code.rsplit_once([':', ';', '.'])?;
     let drops = !code.get(clock.len()..)?.starts_with(':');
     let parts: Vec<i64> = clock.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let (&[hours, minutes, seconds], frame) = (parts.as_slice(), count.parse::<i64>().ok()?) else { return None };
+    let (&[hours, minutes, seconds], frame) = (parts.as_slice(), count.parse::<i64>().ok()?) else {
+        return None;
+    };
     let is_in = |value: i64, end: i64| (0..end).contains(&value);
-    let is_code =
-        is_in(hours, 24) && is_in(minutes, 60) && is_in(seconds, 60) && fps > 0 && fps <= 1000 && is_in(frame, fps);
+    let is_code = is_in(hours, 24)
+        && is_in(minutes, 60)
+        && is_in(seconds, 60)
+        && fps > 0
+        && fps <= 1000
+        && is_in(frame, fps);
     if !is_code || (drops && fps % OF != 0) {
         return None;
     }
@@ -38,12 +44,7 @@ pub(super) fn later(code: &str, rate: Rational, by: Timestamp) -> Option<String>
     let number = at.checked_add(left_out)?;
     let (seconds, frame) = (number.checked_div(fps)?, number.checked_rem(fps)?);
     let separator = code.get(clock.len()..)?.chars().next()?;
-    Some(format!(
-        "{:02}:{:02}:{:02}{separator}{frame:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    ))
+    Some(format!("{:02}:{:02}:{:02}{separator}{frame:02}", seconds / 3600, seconds / 60 % 60, seconds % 60))
 }
 
 #[cfg(test)]

@@ -87,7 +87,9 @@ pub(super) fn compare(
         |control, to| Sounds { media: output.0, stream: output.1, ranges: &all, control, to }.run(),
         |from_source, from_output| {
             let begins = begins((source.0, output.0), ranges);
-            Comparison::new(told, from_source, from_output).run(ranges, begins, tell, control)
+            let mut comparison = Comparison::new(told, from_source, from_output);
+            comparison.is_lossless = rule::is_lossless(output);
+            comparison.run(ranges, begins, tell, control)
         },
     )
 }
@@ -113,6 +115,7 @@ fn begins((source, output): (&Media, &Media), ranges: &[Placed]) -> Timestamp {
 
 struct Comparison<'a> {
     told: Sound,
+    is_lossless: bool,
     source: Line<'a>,
     output: Line<'a>,
     lag: i64,
@@ -132,6 +135,7 @@ impl<'a> Comparison<'a> {
         let base = Rational { num: 1, den: 1 };
         Self {
             told,
+            is_lossless: false,
             source,
             output,
             lag: 0,
@@ -207,11 +211,14 @@ impl<'a> Comparison<'a> {
     ) -> Result<()> {
         let rate = i64::from(self.source.rate);
         let reach = rate / REACH;
-        // Where ranges meet, the sound of the one may go over into the other's.
+        // Where ranges meet, the sound of the one may go over into the other's; and where frames are spliced, that of the
+        // other is heard up to half of one away, as loud as it is, and what overlaps with it.
         let fade = rate / FADE;
-        let inset = |is_seam: bool| {
-            if is_seam && border.saturating_sub(seam) > fade.saturating_mul(10) { fade } else { 0 }
-        };
+        let frame = i64::try_from(self.output.frame).unwrap_or(0).min(rate / REACH);
+        let spliced = if self.is_lossless { 0 } else { frame.saturating_mul(3) / 4 };
+        let is_long = |inset: &i64| border.saturating_sub(seam) > inset.saturating_mul(10);
+        let widest = [fade.max(spliced), fade].into_iter().find(is_long).unwrap_or(0);
+        let inset = |is_seam: bool| if is_seam { widest } else { 0 };
         let begins = seam.saturating_add(inset(range > 0));
         let end = border.saturating_sub(inset(border < i64::MAX));
         let mut at = begins;

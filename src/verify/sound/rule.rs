@@ -31,6 +31,12 @@ pub(super) struct Rule {
     pub ranges: usize,
 }
 
+/// Whether samples of a stream stand for themselves.
+pub(super) fn is_lossless((media, stream): (&Media, usize)) -> bool {
+    let codec = media.streams().get(stream).map(|stream| stream.codec()).unwrap_or_default();
+    codec.starts_with("pcm_") || codec == "flac"
+}
+
 impl Rule {
     pub(super) fn new(
         source: (&Media, usize),
@@ -39,14 +45,13 @@ impl Rule {
         (frame, sample): (u64, Rational),
         ranges: usize,
     ) -> Self {
-        let codec = media.streams().get(stream).map(|stream| stream.codec()).unwrap_or_default();
         let ticks = |(media, stream): (&Media, usize)| {
             media.streams().get(stream).map_or(Timestamp::ZERO, |s| Timestamp::from_ticks(2, s.time_base()))
         };
         let half = i64::try_from(frame.div_ceil(2)).unwrap_or(0);
         Self {
             asked,
-            is_lossless: codec.starts_with("pcm_") || codec == "flac",
+            is_lossless: is_lossless((media, stream)),
             is_edited: media.is_edited(),
             states_times: !media.demuxer().name().split(',').any(|name| name == "avi"),
             half: Timestamp::from_ticks(half, sample),
