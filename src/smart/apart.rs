@@ -15,15 +15,19 @@ use crate::{
 use std::path::Path;
 
 /// The streams of sound that are encoded anew: all that there are if that was asked for, else those of codecs that lose
-/// nothing, where no edit list says which of their samples are heard.
+/// nothing, where neither an edit list nor packets say which of their samples are heard.
 pub(super) fn streams(media: &Media, cut: &Cut, target: &Target) -> Vec<usize> {
     let is_asked = cut.asked_audio() == CutAudio::Exact;
     let is_listed = target.has_edit_lists() && cut.ranges().len() < 2;
-    let can_be_cut = |i: usize| {
-        let own = media.streams().get(i).filter(|own| own.is_lossless() && !edit::is_pcm(own));
-        is_listed || own.is_none() || !Apart::keeps_codec(media, i, target)
+    let is_apart = |i: usize| {
+        let Some(own) = media.streams().get(i).filter(|own| own.is_lossless()) else { return false };
+        let base = own.time_base();
+        // Of packets whose times are rounded, nobody knows to the sample where they lie.
+        let is_fine = own.sample_rate().is_some_and(|rate| base.num == 1 && base.den.unsigned_abs() >= rate);
+        let can_be_cut = if edit::is_pcm(own) { is_fine } else { is_listed };
+        !can_be_cut && Apart::keeps_codec(media, i, target)
     };
-    sound::sounds(media).filter(|i| is_asked || !can_be_cut(*i)).collect()
+    sound::sounds(media).filter(|i| is_asked || is_apart(*i)).collect()
 }
 
 /// What a smart cut makes of all but some streams of sound.
@@ -103,14 +107,42 @@ impl Made {
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        // Other sound may begin a little in front of them.
-        let pictures = plan::videos(&self.media).into_iter().filter_map(|i| self.media.timeline(i));
-        let shown = pictures.map(|line| line.start()).min().unwrap_or(self.media.start());
-        let later = self.begins.minus(shown.minus(self.media.start()));
+        let later = self.begins.minus(plan::begins(&self.media, control)?);
         let sounds = Apart { media: &work.media, streams };
-        sounds.encode_beside(&self.media, (&self.ranges, later), &work.cut, target, report, control)?;
+        let silent =
+            sounds.encode_beside(&self.media, (&self.ranges, later), &work.cut, target, report, control)?;
+        self.rename_dropped(&work.media, report);
+        for stream in silent {
+            let codec = work.media.streams().get(stream).map(|own| own.codec()).unwrap_or_default();
+            report.leave_out(stream, codec, "nothing of it lies in what is kept");
+        }
         add(self.report, report);
         Ok(())
+    }
+}
+
+impl Made {
+    /// What the rest's copy left out is named as the source has it. Tracks of titles are the rest's own, and come again.
+    fn rename_dropped(&self, source: &Media, report: &mut Report) {
+        for dropped in std::mem::take(&mut report.dropped_streams) {
+            let Some(kind) = self.media.streams().get(dropped.index).map(|own| own.kind()) else {
+                report.dropped_streams.push(dropped);
+                continue;
+            };
+            let head = format!("stream {} ({}) is left out: ", dropped.index, dropped.codec);
+            report.warnings.retain(|warning| !warning.starts_with(&head));
+            let of_kind = |media: &Media, end: usize| {
+                media.streams().iter().take(end).filter(|own| own.kind() == kind).count()
+            };
+            let rank = of_kind(&self.media, dropped.index);
+            let mut own = (0..source.streams().len()).filter(|i| {
+                source.streams().get(*i).is_some_and(|own| own.kind() == kind && !own.is_hidden())
+            });
+            if let Some(index) = own.nth(rank) {
+                let reason = "of several ranges it is copied only beside sound that is copied as well";
+                report.leave_out(index, dropped.codec, reason);
+            }
+        }
     }
 }
 

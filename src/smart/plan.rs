@@ -221,6 +221,23 @@ pub(super) fn pictures<'a>(
     Pictures::of(media, stream, (range.from.plus(start), to), control)
 }
 
+/// How much later than a media begins its first picture is shown, by the pictures' own word: some containers begin with
+/// when it is decoded (MPEG's streams), and some with 0.
+pub(super) fn begins(media: &Media, control: &Control) -> Result<Timestamp> {
+    let second = Timestamp::from_nanos(1_000_000_000);
+    let mut begins: Option<Timestamp> = None;
+    for stream in videos(media) {
+        let Some(pictures) = pictures(media, stream, TimeRange::ALL, control)? else { continue };
+        let from = pictures.span.media_at(pictures.range.0, pictures.base);
+        let to = from.saturating_add(second.ticks(pictures.base));
+        let first = pictures.look(from, Side::Behind { to })?.coded.iter().map(|coded| coded.pts).min();
+        let shown =
+            first.map(|pts| pictures.span.shown_at(pts.max(from), pictures.base).minus(media.start()));
+        begins = [begins, shown].into_iter().flatten().min();
+    }
+    Ok(begins.unwrap_or(Timestamp::ZERO))
+}
+
 /// Lets a range that goes on up to the end go on up to the last picture's. Where no index tells the end, the length is that
 /// of the last packets that say when they are shown, and those behind them may not (MPEG's program streams).
 fn open_end(range: &mut TimeRange, media: &Media, stream: usize, control: &Control) -> Result<()> {

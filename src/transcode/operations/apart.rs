@@ -30,7 +30,7 @@ impl Apart<'_> {
     }
 
     /// Copies what was made of the rest, and encodes the sound of these ranges beside it. `later` says how much later
-    /// than the first range the rest begins.
+    /// than the first range the rest begins. Returns the streams of which nothing is heard in them.
     pub(crate) fn encode_beside(
         &self,
         rest: &Media,
@@ -39,14 +39,24 @@ impl Apart<'_> {
         target: &mut Target,
         report: &mut Report,
         control: &Control,
-    ) -> Result<()> {
+    ) -> Result<Vec<usize>> {
         let copied = Transcode::new()
             .video(VideoSettings::new().codec(VideoCodec::Copy))
             .audio(AudioSettings::new().codec(AudioCodec::Copy))
             .allow_drops(cut.allows_drops())
             .strip(cut.stripping());
-        let mut sounds = Vec::new();
+        let (mut sounds, mut silent) = (Vec::new(), Vec::new());
+        let is_heard = |stream: usize, range: &TimeRange| {
+            let start = self.media.start();
+            let to = if range.to == Timestamp::MAX { range.to } else { range.to.plus(start) };
+            let line = self.media.timeline(stream);
+            line.is_some_and(|line| !line.clip(range.from.plus(start), to).is_empty())
+        };
         for stream in self.streams {
+            if !ranges.iter().any(|range| is_heard(*stream, range)) {
+                silent.push(*stream);
+                continue;
+            }
             let own = faithful::sound_of(self.media, *stream, target, report).unwrap_or_default();
             let settings = Some(copied.clone().audio(own));
             sounds.push(BesideSound { stream: *stream, settings, place: Some(*stream) });
@@ -54,6 +64,7 @@ impl Apart<'_> {
         let ranges = ranges.iter().map(|range| (range.from, range.to)).collect();
         let beside = Beside { media: self.media.clone(), ranges, sounds, later };
         let work = Transcoding { beside: Some(beside), ..Transcoding::new(rest, &copied) };
-        Box::new(work).run(target, report, control)
+        Box::new(work).run(target, report, control)?;
+        Ok(silent)
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Beside {
     /// What of it goes, one behind the other.
     pub ranges: Vec<(Timestamp, Timestamp)>,
     pub sounds: Vec<BesideSound>,
-    /// How much later than the sound of the first range what it lies beside begins.
+    /// How much later than the sound of the first range what it lies beside begins; less than 0: earlier.
     pub later: Timestamp,
 }
 

@@ -174,10 +174,7 @@ fn run(job: Transcoding, target: &mut Target, report: &mut Report, control: &Con
     report.hardware.refused = hardware.refused();
     let mut parts = PlacedRange::in_a_row(media, &ranges, &streams);
     if let Some(beside) = &beside {
-        for part in &mut parts {
-            part.placed = part.placed.plus(beside.later.max(Timestamp::ZERO));
-            part.from = part.from.max(Timestamp::ZERO.minus(beside.later));
-        }
+        parts.iter_mut().for_each(|part| part.placed = part.placed.plus(beside.later));
         parts.extend(beside.parts(&of_beside));
     }
     let speed = settings.speed.unwrap_or(1.0);
