@@ -111,6 +111,10 @@ impl Made {
         let sounds = Apart { media: &work.media, streams };
         let silent =
             sounds.encode_beside(&self.media, (&self.ranges, later), &work.cut, target, report, control)?;
+        if !target.stores_dts() {
+            // What its demuxer makes up of the rest's times is no matter of the source's.
+            report.warnings.retain(|warning| !warning.contains("packets had a dts"));
+        }
         self.rename_dropped(&work.media, report);
         for stream in silent {
             let codec = work.media.streams().get(stream).map(|own| own.codec()).unwrap_or_default();
@@ -119,9 +123,7 @@ impl Made {
         add(self.report, report);
         Ok(())
     }
-}
 
-impl Made {
     /// What the rest's copy left out is named as the source has it. Tracks of titles are the rest's own, and come again.
     fn rename_dropped(&self, source: &Media, report: &mut Report) {
         for dropped in std::mem::take(&mut report.dropped_streams) {

@@ -219,7 +219,7 @@ impl Target {
             let stream = self.templates.get(track.index).copied().unwrap_or(track.index);
             let mut repairs = track.clock.repairs;
             if !self.stores_dts() {
-                (repairs.missing_dts, repairs.late_dts, repairs.backward_dts) = (0, 0, 0);
+                repairs.missing_dts = 0;
             }
             for (count, what) in [
                 (repairs.missing_pts, "packets had no pts; it was made from the dts"),
