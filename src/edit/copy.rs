@@ -348,6 +348,7 @@ impl Copy<'_, '_> {
         let begun = self.session.placed > Timestamp::ZERO;
         // The source's own beginning: what lies before 0 there (a codec's priming) is kept.
         let fresh = self.part.from == Timestamp::ZERO && shown_from == from;
+        let counts = self.session.target.counts_samples();
         for lane in &mut self.lanes {
             let Some(first) = lane.spans.first_mut() else { continue };
             if lane.cuts_samples {
@@ -362,9 +363,11 @@ impl Copy<'_, '_> {
                 let track = self.session.target.tracks.get(lane.track).filter(|_| sound);
                 // Sound goes on where the part before let it end.
                 let late = track.map_or(Timestamp::ZERO, |track| track.end().minus(self.session.placed));
-                // It may have ended early by as much as half of a frame: then one goes over the seam.
+                // It may have ended early by as much as half of a frame: then one goes over the seam. Where sound has no
+                // times, what follows is earlier by all that is not there: it is caught up with, a frame at the most.
                 let half = track.map_or(Timestamp::ZERO, |track| track.clock.half_frame());
-                let goes_over = self.part.lossless_exact && late.plus(half) >= Timestamp::ZERO;
+                let most = if counts { half.plus(half) } else { half };
+                let goes_over = self.part.lossless_exact && late.plus(most) >= Timestamp::ZERO;
                 let late = if goes_over { late } else { late.max(Timestamp::ZERO) };
                 lane.keep_from = first.media_at(shown_from.plus(late), lane.base);
             }

@@ -457,8 +457,9 @@ impl Clock {
 
     /// Half of the last packet's length: what sound may be off by at a seam.
     pub(crate) fn half_frame(&self) -> Timestamp {
-        // And a microsecond, against rounding.
-        Timestamp::from_ticks(self.last_length / 2, self.base).plus(Timestamp::from_nanos(1000))
+        // And a microsecond, against rounding. A tick may be as long as a packet (AVI).
+        let length = Timestamp::from_ticks(self.last_length, self.base).nanos();
+        Timestamp::from_nanos((length / 2).saturating_add(1000))
     }
 
     /// Leaves room for a gap on the output's clock before the part that is about to begin, if it is longer
