@@ -115,7 +115,7 @@ fn holds_with(source: &Path, ranges: &[TimeRange], audio: CutAudio) -> Made {
         match fault.kind {
             FaultKind::SoundClick { .. } if is_hard => true,
             // AVI can't say that a beginning is not to be heard: MP3's first frames lack what lay in those before them.
-            FaultKind::SoundHole { .. } if of(".avi") => true,
+            FaultKind::SoundHole { .. } | FaultKind::SoundPoor { .. } if of(".avi") => true,
             FaultKind::SoundClick { .. } | FaultKind::SoundHole { .. } | FaultKind::SoundPoor { .. } => {
                 is_spliced
             }
