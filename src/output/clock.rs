@@ -1,6 +1,7 @@
 //! The timestamps of one output track: from the clocks of its sources, one part after the other, to one that
 //! only goes forward; and what of the track is shown when.
 
+pub(crate) use super::shown::Shown;
 use crate::{
     av::{packet::Packet, stream::StreamKind},
     media::Span,
@@ -8,29 +9,6 @@ use crate::{
     time::{Rational, Timestamp, convert},
 };
 use std::collections::VecDeque;
-
-/// A stretch of the output's timeline that shows a stretch of the track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
-    /// On the output's presentation clock.
-    pub at: Timestamp,
-    pub len: Timestamp,
-    /// Where in the track, in ticks from its first dts.
-    pub media: i64,
-}
-
-impl Shown {
-    fn end(&self) -> Timestamp {
-        self.at.plus(self.len)
-    }
-
-    /// Whether another stretch shows what follows in the track, when this one ends.
-    fn goes_on_with(&self, next: Self, base: Rational) -> bool {
-        // Ticks round to nanoseconds.
-        self.end().minus(next.at).nanos().abs() <= 1
-            && next.media.saturating_sub(self.media) == self.len.ticks(base)
-    }
-}
 
 /// When samples are decoded and composed, in ticks of their media.
 #[derive(Clone, Copy, Debug)]

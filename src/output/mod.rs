@@ -11,6 +11,7 @@ mod layout;
 pub(crate) mod numbering;
 mod operation;
 mod runner;
+mod shown;
 pub(crate) mod target;
 mod timecode;
 pub(crate) mod track;

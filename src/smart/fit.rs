@@ -2,8 +2,9 @@
 //!
 //! H.264 and HEVC in MP4 and Matroska have their parameter sets in one place for the whole track, so both encoders' lie
 //! there beside each other, under ids of their own. A second sample entry in MP4 would say the same, but FFmpeg's parser
-//! complains where it begins, and Chromium (156) stops there: its demuxer hands on no configuration but the first. Where sets lie in the packets (transport streams, AVI), and for
-//! codecs whose headers have no ids (MPEG-1, 2 and 4), each has its own in front of its keyframes.
+//! complains where it begins, and Chromium (156) stops there: its demuxer hands on no configuration but the first. Where
+//! sets lie in the packets (transport streams, AVI), and for codecs whose headers have no ids (MPEG-1, 2 and 4), each has
+//! its own in front of its keyframes.
 //!
 //! A picture of HEVC that is random access, but refreshes nothing (CRA), follows what was encoded without the end of a
 //! sequence between them (ITU-T H.265, 7.4.2.4.4): behind one, a decoder has to forget all pictures that it has not shown

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn lines_are_read() {
-        let line = "frame=   0 QP=19.00 NAL=3 Slice:I Poc:0   I:920  P:0    SKIP:0    size=6 bytes PSNR Y:46.30 U:48.12 V: 9.20\n";
+        let line = "frame=   0 QP=19.00 NAL=3 Slice:I Poc:0   I:920  P:0    SKIP:0    size=6 bytes \
+                    PSNR Y:46.30 U:48.12 V: 9.20\n";
         assert_eq!(planes(line), Some([46.3, 48.12, 9.2]));
         assert_eq!(planes("frame=   0 size=6 bytes\n"), None);
         assert_eq!(planes("bytes PSNR Y:46.30 U: -nan V: -nan\n"), None);
