@@ -44,6 +44,9 @@ fn is_child() -> bool {
     std::env::var_os("AVROPE_SEAM_CHILD").is_some()
 }
 
+/// How many requests a source of these tests has at once.
+const REQUESTS: usize = 4;
+
 /// Bytes that count how they are read, some at a time, and do something in front of each read.
 struct Remote<F> {
     bytes: Vec<u8>,
@@ -66,7 +69,7 @@ impl<F: Fn() -> std::io::Result<()> + Send + Sync> ReadAt for Remote<F> {
     }
 
     fn hints(&self) -> Hints {
-        Hints::new().block(16 << 10).read_ahead(64 << 10).cache(256 << 10)
+        Hints::new().block(16 << 10).read_ahead(64 << 10).cache(256 << 10).requests(REQUESTS)
     }
 }
 
@@ -123,8 +126,9 @@ fn cancel_reaches_the_reads_of_a_remote_payload() {
         armed.store(3, Ordering::SeqCst);
         let outcome = way(&rope, &dir.path().join(name), &Control::new().cancel_token(token));
         refused(outcome, &[Cancelled], name);
-        // The fourth was not asked for.
-        assert_eq!(armed.load(Ordering::SeqCst), 0, "{name}");
+        // Another was not asked for, but by those beside it that had looked just before.
+        let more = 0_usize.wrapping_sub(armed.load(Ordering::SeqCst));
+        assert!(more < REQUESTS, "{name}: {more}");
     }
 }
 
