@@ -13,13 +13,15 @@ pub(crate) mod mpeg4;
 mod obus;
 mod renumber;
 mod sei;
+mod sets;
 mod units;
 
 pub(crate) use bits::Bits;
 pub(crate) use configuration::{Avc, Hevc};
 pub(crate) use entry::{Entry, Leading, Reading};
 pub(crate) use obus::{Obu, obus};
-pub(crate) use renumber::Renumber;
+pub(crate) use renumber::{Renumber, Shown};
+pub(crate) use sets::Sets;
 pub(crate) use units::{Framing, unescaped, without_zeros};
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! An encoder's parameter sets and pictures under ids that the source does not use, so that one sample entry has the
-//! sets of both. An id is an Exp-Golomb code near the front of sets, slices and some messages, and arithmetic coding
-//! behind it begins at a whole byte: the new code is as long as the old one or longer by whole bytes (0 is one bit, 15
-//! to 30 are nine), so that what follows stays as it is.
+//! sets of both. An id is an Exp-Golomb code near the front of sets, slices and some messages, and what follows that of a
+//! picture parameter set in a slice begins at a whole byte (arithmetic coding): the new code is as long as the old one or
+//! longer by whole bytes (0 is one bit, 15 to 30 are nine). Other ids lie in sets and messages alone; where there is no
+//! such code for one, it gets another.
 
 use super::{
     bits::{BitWriter, Bits},
     configuration::{Avc, Hevc},
     h264, hevc,
     sei::{self, Message},
-    units::{Framing, escaped, unescaped},
+    units::{Framing, escaped, unescaped, without_zeros},
 };
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -23,7 +24,9 @@ enum Codec {
 /// How ids of one kind are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
-    ExpGolomb,
+    /// In slices as well.
+    InSlices,
+    InSets,
     /// So many bits, whatever the id.
     Fixed,
 }
@@ -44,11 +47,13 @@ impl Ids {
             let is_used = |new: u32| taken.contains(&new) || ids.0.iter().any(|(_, used)| *used == new);
             let new = if is_used(*id) {
                 let free = (0..=most).filter(|new| !is_used(*new) && !own.contains(new));
-                let fits = free.filter(|new| length(*new).abs_diff(length(*id)).is_multiple_of(8));
-                fits.min_by_key(|new| length(*new).abs_diff(length(*id))).ok_or_else(|| {
+                let apart = |new: &u32| length(*new).abs_diff(length(*id));
+                let is_whole = |new: &u32| apart(new).is_multiple_of(8);
+                let fits = free.filter(|new| code == Code::InSets || is_whole(new));
+                fits.min_by_key(|new| (!is_whole(new), apart(new))).ok_or_else(|| {
                     Error::unsupported(format!(
                         "the encoder's {what} parameter set {id} can't get an id of its own: the source uses \
-                         all whose codes differ by whole bytes"
+                         all that could be written in its place"
                     ))
                 })?
             } else {
@@ -61,6 +66,11 @@ impl Ids {
 
     fn of(&self, id: u32) -> Option<u32> {
         self.0.iter().find(|(old, _)| *old == id).map(|(_, new)| *new)
+    }
+
+    /// Whether all codes are longer by whole bytes, if at all.
+    fn keep_bytes(&self) -> bool {
+        self.0.iter().all(|(old, new)| code_length(*old).abs_diff(code_length(*new)).is_multiple_of(8))
     }
 }
 
@@ -110,6 +120,16 @@ impl<'a> Rewriting<'a> {
     }
 }
 
+/// How much of a unit has to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// It names no sets.
+    Nothing,
+    /// The header of a slice.
+    Front,
+    All,
+}
+
 /// Gives an encoder's sets and pictures other ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Renumber {
@@ -128,8 +148,8 @@ impl Renumber {
             codec: Codec::H264,
             framing: own.framing(),
             vps: Ids::default(),
-            sps: Ids::apart(&own.sps_ids(), taken_sps, 31, Code::ExpGolomb, "sequence")?,
-            pps: Ids::apart(&own.pps_ids(), taken_pps, 255, Code::ExpGolomb, "picture")?,
+            sps: Ids::apart(&own.sps_ids(), taken_sps, 31, Code::InSets, "sequence")?,
+            pps: Ids::apart(&own.pps_ids(), taken_pps, 255, Code::InSlices, "picture")?,
         })
     }
 
@@ -140,8 +160,8 @@ impl Renumber {
             codec: Codec::Hevc,
             framing: own.framing(),
             vps: Ids::apart(&own_vps, vps, 15, Code::Fixed, "video")?,
-            sps: Ids::apart(&own_sps, sps, 15, Code::ExpGolomb, "sequence")?,
-            pps: Ids::apart(&own_pps, pps, 63, Code::ExpGolomb, "picture")?,
+            sps: Ids::apart(&own_sps, sps, 15, Code::InSets, "sequence")?,
+            pps: Ids::apart(&own_pps, pps, 63, Code::InSlices, "picture")?,
         })
     }
 
@@ -170,7 +190,8 @@ impl Renumber {
 
     /// A parameter set as it lies in a stream, from its header on.
     pub(crate) fn parameter_set(&self, unit: &[u8]) -> Result<Vec<u8>> {
-        self.unit(unit).map(Cow::into_owned)
+        // Behind an id that is longer by some bits, there may be no more than zeros in the last byte.
+        self.unit(unit).map(|unit| without_zeros(&unit).to_vec())
     }
 
     /// A packet of the encoder's stream, in the same framing as its configuration says.
@@ -192,6 +213,34 @@ impl Renumber {
             })?;
         }
         Ok(packet)
+    }
+
+    /// How much of a unit that begins with these two bytes is to be shown, so that its ids can be changed.
+    pub(crate) fn asks_for(&self, begins: &[u8]) -> Shown {
+        let (is_slice, names_none) = match self.codec {
+            Codec::H264 => {
+                const SLICES: [u8; 4] = [h264::SLICE, h264::PARTITION_A, h264::IDR, h264::AUXILIARY];
+                let kind = h264::kind(begins).unwrap_or(0);
+                // Other partitions of a slice, and from delimiters to filler data.
+                (SLICES.contains(&kind), matches!(kind, 3 | 4 | 9..=12))
+            }
+            Codec::Hevc => {
+                let kind = hevc::kind(begins).filter(|_| hevc::layer(begins) == Some(0)).unwrap_or(u8::MAX);
+                // From delimiters to filler data.
+                (hevc::is_slice(kind), matches!(kind, 35..=38))
+            }
+        };
+        match (is_slice, names_none) {
+            (true, _) => Shown::Front,
+            (_, true) => Shown::Nothing,
+            _ => Shown::All,
+        }
+    }
+
+    /// A unit, of which so much is shown as [`asks_for`](Self::asks_for) says, with these ids: what lies behind goes on
+    /// as it was. A front ends with a byte of more than 3: none that keeps start codes out follows on such a one.
+    pub(crate) fn shown<'a>(&self, shown: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        self.unit(shown)
     }
 
     fn unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
@@ -309,6 +358,9 @@ impl Renumber {
                 }
             };
             named.ok_or_else(|| Error::corrupt("a message names no parameter set that the encoder has"))?;
+            if !self.sps.keep_bytes() {
+                return Err(Error::unsupported("a message whose ids would be longer by some bits"));
+            }
             is_changed = true;
             let payload = payload.end().into();
             all.push((message.kind, payload));

@@ -8,6 +8,7 @@ mod packets;
 mod patch;
 mod places;
 mod primes;
+mod renumbered;
 mod samples;
 mod seams;
 mod tables;
@@ -23,6 +24,7 @@ use crate::{
 };
 use patch::{Becomes, Patcher};
 pub(crate) use patch::{Headers, Patch, Patched, Slot, Spliced};
+pub(crate) use renumbered::Renumbered;
 pub(crate) use samples::is_pcm;
 use seams::Seams;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +81,8 @@ pub(crate) struct Session<'a> {
     pub patch: Patch,
     /// What goes in front of keyframes of the next part's streams that have no headers.
     pub headers: Vec<(usize, Headers)>,
+    /// By tables: streams of the next part whose samples name parameter sets by other ids.
+    pub renumbered: Vec<Renumbered>,
     seams: Seams,
     /// When the first packet of tracks is heard whose packets are all as long as each other.
     grids: BTreeMap<usize, Timestamp>,
@@ -95,8 +99,21 @@ impl<'a> Session<'a> {
     ) -> Self {
         let (placed, seams, shown) = (Timestamp::ZERO, Seams::default(), BTreeSet::new());
         let (around, patch) = (Around::default(), Patch::default());
-        let (headers, grids) = (Vec::new(), BTreeMap::new());
-        Self { target, report, control, placed, total, around, patch, headers, seams, grids, shown }
+        let (headers, grids, renumbered) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self {
+            target,
+            report,
+            control,
+            placed,
+            total,
+            around,
+            patch,
+            headers,
+            renumbered,
+            seams,
+            grids,
+            shown,
+        }
     }
 }
 

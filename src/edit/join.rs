@@ -3,6 +3,7 @@
 mod compare;
 mod lost;
 mod sets;
+mod together;
 
 pub(crate) use lost::Lost;
 
@@ -16,8 +17,9 @@ use crate::{
         target::{Held, Opening, Target},
     },
 };
-use compare::{compare_rates, matching};
+use compare::{compare_rates, matching, tell_descriptions};
 use std::{collections::BTreeSet, path::Path};
+use together::Together;
 
 /// What is asked of a join.
 #[derive(Clone, Debug)]
@@ -174,6 +176,7 @@ impl Joining {
     ) -> Result<bool> {
         let kept = target.templates.clone();
         let mut session = Session::new(target, report, control, Timestamp::MAX);
+        let mut together = Together::of(first, session.target, session.report, control)?;
         let mut lost = Lost::new(first, self.settings.strip);
         for (i, source) in self.sources.iter().enumerate() {
             control.check()?;
@@ -203,6 +206,10 @@ impl Joining {
                 if by_tables {
                     let movie = session.target.continues_tables(&media, pairs, session.report)?;
                     let Some(movie) = movie else { return Ok(false) };
+                    session.renumbered = together.take(&media, &movie, &feeds, control)?;
+                    let is_described =
+                        |stream| session.renumbered.iter().any(|own: &copy::Renumbered| own.stream == stream);
+                    tell_descriptions(first, &media, &kept, &feeds, is_described, session.report);
                     lost.note_boxes(&media, &movie, control)?;
                 }
                 lost.note(&kept, &media, &feeds);
@@ -233,6 +240,7 @@ impl Joining {
             }
             copy::part(&mut session, &media, &feeds, part).map_err(|e| e.named(source.name()))?;
         }
+        together.tell(session.target)?;
         for track in &mut session.target.tracks {
             track.clock.merge_contiguous();
         }

@@ -97,6 +97,13 @@ impl Index {
         description_of(&self.movie, *self.numbers.get(track)?)
     }
 
+    /// Says something else of all samples of a track that are described so.
+    pub(crate) fn redescribe(&mut self, track: usize, known: &Description, by: Description) {
+        if let Some(draft) = self.drafts.get_mut(track) {
+            draft.redescribe(known, by);
+        }
+    }
+
     /// What a source's samples are described by on each of the tracks; none: by its own descriptions.
     pub(crate) fn describe(&mut self, source: &Source, by: Vec<Option<Description>>) {
         let is_there = self.described.last().is_some_and(|(known, _)| known.is_same(source));
@@ -141,7 +148,8 @@ impl Index {
         let described = self.described.iter().rev().find(|(known, _)| known.is_same(source));
         let described = described.map_or_else(Vec::new, |(_, by)| by.clone());
         for mut taken in taken {
-            taken.described = described.get(taken.track).cloned().flatten();
+            let by = taken.described.take();
+            taken.described = by.or_else(|| described.get(taken.track).cloned().flatten());
             let begins = self.append_tables(&taken, report, control)?;
             if let Some(draft) = self.drafts.get_mut(taken.track) {
                 self.besides.append(source, &taken, draft, &self.limits)?;

@@ -15,7 +15,7 @@ use super::seam::Encoded;
 use crate::{
     Error, ErrorKind, Result,
     av::{muxer::Muxer, packet::Packet, stream::Stream},
-    bitstream::{Avc, Framing, Hevc, Renumber, h264, hevc, mpeg4},
+    bitstream::{Framing, Renumber, Sets, mpeg4},
 };
 use bytes::Bytes;
 
@@ -80,95 +80,6 @@ fn delayed(headers: &[u8], packet: Packet) -> Result<Packet> {
         Some(changed) => packet.with_data(&changed),
         None => Ok(packet),
     }
-}
-
-/// Parameter sets.
-#[derive(Clone)]
-enum Sets {
-    Avc(Avc),
-    Hevc(Hevc),
-}
-
-impl Sets {
-    fn of(codec: &str, extradata: &[u8]) -> Result<Self> {
-        Ok(if codec == "hevc" { Self::Hevc(Hevc::of(extradata)?) } else { Self::Avc(Avc::of(extradata)?) })
-    }
-
-    /// As they lie in front of a keyframe.
-    fn units(&self) -> Vec<&Bytes> {
-        match self {
-            Self::Avc(avc) => avc.sps.iter().chain(&avc.pps).collect(),
-            Self::Hevc(own) => {
-                [hevc::VPS, hevc::SPS, hevc::PPS].into_iter().flat_map(|kind| own.sets(kind)).collect()
-            }
-        }
-    }
-
-    /// How ids of `own` are changed to stand beside these, and the sets under them.
-    fn beside(&self, own: &Self) -> Result<(Renumber, Self)> {
-        match (self, own) {
-            (Self::Avc(all), Self::Avc(own)) => {
-                let renumber = Renumber::h264(&all.sps_ids(), &all.pps_ids(), own)?;
-                let own = renumber.avc(own)?;
-                Ok((renumber, Self::Avc(own)))
-            }
-            (Self::Hevc(all), Self::Hevc(own)) => {
-                let [vps, sps, pps] = all.ids();
-                let renumber = Renumber::hevc([&vps, &sps, &pps], own)?;
-                let own = renumber.hvcc(own)?;
-                Ok((renumber, Self::Hevc(own)))
-            }
-            _ => Err(other_codec()),
-        }
-    }
-
-    fn with(&self, own: &Self) -> Result<Self> {
-        match (self, own) {
-            (Self::Avc(all), Self::Avc(own)) => all.with(own).map(Self::Avc),
-            (Self::Hevc(all), Self::Hevc(own)) => all.with(own).map(Self::Hevc),
-            _ => Err(other_codec()),
-        }
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        match self {
-            Self::Avc(avc) => avc.to_bytes(),
-            Self::Hevc(hevc) => hevc.to_bytes(),
-        }
-    }
-
-    /// Lets an encoder's sets promise what these do of reordering: a decoder that goes from one to the other keeps its
-    /// delay, and shows no picture late or not at all (ITU-T H.264, C.4.4).
-    fn promise_to(&self, own: &mut Self) -> Result<()> {
-        let unread = || Error::new(ErrorKind::Bug, "the encoder's parameter set can't be read");
-        match (self, own) {
-            (Self::Avc(source), Self::Avc(own)) => {
-                let sets = source.sps.iter().filter_map(|set| h264::Sps::read(set)?.restriction());
-                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
-                    return Ok(());
-                };
-                for set in &mut own.sps {
-                    *set = h264::with_reordering(set, most).ok_or_else(unread)?.into();
-                }
-            }
-            (Self::Hevc(source), Self::Hevc(own)) => {
-                let sets = source.sets(hevc::SPS).filter_map(|set| Some(hevc::Sps::read(set)?.ordering));
-                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
-                    return Ok(());
-                };
-                let arrays = own.arrays.iter_mut().filter(|array| array.kind == hevc::SPS);
-                for set in arrays.flat_map(|array| &mut array.units) {
-                    *set = hevc::with_ordering(set, most).ok_or_else(unread)?.into();
-                }
-            }
-            _ => return Err(other_codec()),
-        }
-        Ok(())
-    }
-}
-
-fn other_codec() -> Error {
-    Error::new(ErrorKind::Bug, "parameter sets of another codec")
 }
 
 /// Parameter sets of the source and of all that was encoded.

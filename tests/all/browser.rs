@@ -1,6 +1,8 @@
 //! Debian's Chromium plays what avrope made, to the end, with sound and picture: a cut and a join (full tier), and smart
 //! cuts.
 
+mod joins;
+mod pictures;
 mod smart;
 
 use avrope::{Control, Cut, Join, Media, Rope, Source, TimeRange, cut, join, synth};

@@ -307,15 +307,33 @@ fn joins_into_other_kinds_are_the_same() {
     assert!(by_tables > 20, "{by_tables} by tables");
 }
 
-/// Sources of two kinds whose configurations differ: each keeps its own, as the container writes it.
-#[test]
-fn a_join_of_two_kinds_has_a_description_for_each_configuration() {
-    oracle!("kinds");
-    let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"];
-    let made = |name: &str, profile: &str| {
-        let coded = ["-c:v", "libx264", "-g", "20", "-profile:v", profile];
-        made_by_ffmpeg(name, &[&picture[..], &coded].concat())
+/// What is encoded of one picture, and the parameter sets that its file has.
+fn coded(name: &str, coding: &[&str]) -> PathBuf {
+    let picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2", "-c:v", "libx264", "-g", "20"];
+    made_by_ffmpeg(name, &[&picture[..], coding].concat())
+}
+
+fn configurations(path: &Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let stsd = content(&bytes, "moov/trak/mdia/minf/stbl/stsd").unwrap();
+    let of = |entry: &Mp4Box| {
+        // Behind what all pictures have.
+        let found = boxes(stsd, entry.content() + 78, entry.end());
+        let avcc = found.iter().find(|found| &found.kind == b"avcC").unwrap();
+        stsd[avcc.content()..avcc.end()].to_vec()
     };
+    boxes(stsd, 8, stsd.len()).iter().map(of).collect()
+}
+
+fn held(path: &Path) -> Vec<Vec<u8>> {
+    shown(path).into_iter().map(|(.., held, _)| held).collect()
+}
+
+/// Sources of two kinds whose parameter sets differ: the one description has those of both.
+#[test]
+fn a_join_of_two_kinds_has_one_description_with_all_parameter_sets() {
+    oracle!("kinds");
+    let made = |name: &str, profile: &str| coded(name, &["-profile:v", profile]);
     let folder = tempfile::tempdir().unwrap();
     for (one, other, format) in [
         (made("one.mp4", "baseline"), made("other.mov", "high"), "mp4"),
@@ -325,29 +343,53 @@ fn a_join_of_two_kinds_has_a_description_for_each_configuration() {
     ] {
         let list = [&one, &other, &one].map(|path| Source::open(path).unwrap());
         let clip = join(&list, &Join::new().format(format), &Control::new()).unwrap();
+        assert_eq!(clip.report.road, Some(Road::Tables), "{format}");
+        assert!(clip.report.warnings.is_empty(), "{format}: {:?}", clip.report.warnings);
+        let out = save(&clip, folder.path(), "out.mp4");
+        let found = inspect(&Source::open(&out).unwrap(), &Control::new()).unwrap();
+        assert_eq!(found.tracks[0].codecs.len(), 1, "{format}");
+        let all = configurations(&out).concat();
+        let [first, second] = [&one, &other].map(|path| configurations(path).concat());
+        // Two sets of each kind, under the higher profile; the first ones as they are.
+        assert_eq!((all[1], all[5] & 31), (100, 2), "{format}");
+        let set = |bytes: &[u8]| bytes[8..8 + usize::from(bytes[7])].to_vec();
+        assert_eq!((set(&first)[1], set(&second)[1]), (66, 100), "{format}");
+        assert_eq!(set(&all)[..4], set(&first)[..4], "{format}");
+        let (all, first, second) = (held(&out), held(&one), held(&other));
+        assert!(all[..50] == first && all[100..] == first && all[50..100] != second, "{format}");
+        // Of each slice some bytes that name a set: the first message of x264 lies in front of the first one.
+        assert!((50..50 * 64).contains(&clip.report.payload_copied), "{}", clip.report.payload_copied);
+    }
+}
+
+/// Sources of two kinds that differ in more than their parameter sets: each has its own description, as the container
+/// writes it.
+#[test]
+fn a_join_of_two_kinds_has_a_description_for_each_that_says_something_else() {
+    oracle!("kinds");
+    let folder = tempfile::tempdir().unwrap();
+    let made = |name: &str, space: &str| {
+        coded(name, &["-colorspace", space, "-color_primaries", space, "-color_trc", space])
+    };
+    for (one, other, format) in [
+        (made("bt709.mp4", "bt709"), made("sd.mov", "smpte170m"), "mp4"),
+        (made("bt709.mp4", "bt709"), made("sd.mov", "smpte170m"), "mov"),
+        (made("bt709.mp4", "bt709"), made("sd.mp4", "smpte170m"), "mov"),
+        (made("bt709.mov", "bt709"), made("sd.mov", "smpte170m"), "m4a"),
+    ] {
+        let list = [&one, &other, &one].map(|path| Source::open(path).unwrap());
+        let clip = join(&list, &Join::new().format(format), &Control::new()).unwrap();
         assert_eq!((clip.report.road, clip.report.payload_copied), (Some(Road::Tables), 0), "{format}");
         let out = save(&clip, folder.path(), "out.mp4");
         let found = inspect(&Source::open(&out).unwrap(), &Control::new()).unwrap();
         assert_eq!(found.tracks[0].codecs.len(), 2, "{format}");
+        let is_said = |warning: &String| warning.contains("a sample description of its own");
+        assert!(clip.report.warnings.iter().any(is_said), "{format}: {:?}", clip.report.warnings);
         // FFmpeg 5.1 decodes but the first pictures behind a change, in the same kind as well: the tables tell.
         let samples: Vec<_> = found.samples(found.tracks[0].id, 0..u64::MAX).collect();
         let number = |at: usize| if (50..100).contains(&at) { 2 } else { 1 };
         assert!(samples.iter().enumerate().all(|(at, sample)| sample.description == number(at)), "{format}");
-        let bytes = std::fs::read(&out).unwrap();
-        let configurations = |bytes: &[u8]| {
-            let stsd = content(bytes, "moov/trak/mdia/minf/stbl/stsd").unwrap();
-            let all = boxes(stsd, 8, stsd.len());
-            let of = |entry: &Mp4Box| {
-                // Behind what all pictures have.
-                let found = boxes(stsd, entry.content() + 78, entry.end());
-                let avcc = found.iter().find(|found| &found.kind == b"avcC").unwrap();
-                stsd[avcc.content()..avcc.end()].to_vec()
-            };
-            all.iter().map(of).collect::<Vec<_>>()
-        };
-        let of_source = |path: &Path| configurations(&std::fs::read(path).unwrap());
-        assert_eq!(configurations(&bytes), [of_source(&one), of_source(&other)].concat(), "{format}");
-        let held = |path: &Path| shown(path).into_iter().map(|(.., held, _)| held).collect::<Vec<_>>();
+        assert_eq!(configurations(&out), [configurations(&one), configurations(&other)].concat(), "{format}");
         assert!(held(&out) == [held(&one), held(&other), held(&one)].concat(), "{format}");
         // What has several descriptions is no case for one of the muxer's.
         let media = open(&out);

@@ -6,11 +6,9 @@ mod sps;
 
 pub(crate) use rewrite::with_reordering;
 pub(crate) use slice::{Pps, Slice, Structure};
-#[cfg(any(test, fuzzing))]
-pub(crate) use sps::Restriction;
-pub(crate) use sps::Sps;
 #[cfg(test)]
 pub(crate) use sps::Vui;
+pub(crate) use sps::{Restriction, Sps};
 
 /// Kinds of units (table 7-1).
 pub(crate) const SLICE: u8 = 1;

@@ -91,10 +91,11 @@ impl Copy<'_, '_> {
                 // It is the main stream's.
                 let around = std::mem::take(&mut self.session.around);
                 let described = None;
-                taken.push(Taken { track, movie, number, ranges, last, first: own, around, described });
+                let own = Taken { track, movie, number, ranges, last, first: own, around, described };
+                taken.push((lane.stream, own));
             }
         }
-        self.session.target.append(self.media.source(), taken, self.session.report)?;
+        self.append(taken)?;
         if !self.media.is_indexed() {
             self.judge_range()?;
             self.tell_shortfall(from, to);
@@ -108,6 +109,38 @@ impl Copy<'_, '_> {
         control.check()?;
         self.media.source().check_unchanged()?;
         Ok(Copied { from: shown_from, len }.on_clock_from(self.media.start()))
+    }
+
+    /// Puts samples behind what is there, those of each stream.
+    fn append(&mut self, taken: Vec<(usize, Taken)>) -> Result<()> {
+        let (mut own, mut others, mut changed) = (Vec::new(), Vec::new(), 0_u64);
+        for (stream, taken) in taken {
+            let Some(by) = self.session.renumbered.iter().find(|by| by.stream == stream) else {
+                own.push(taken);
+                continue;
+            };
+            let described = Some(by.described.clone());
+            match &by.samples {
+                None => own.push(Taken { described, ..taken }),
+                Some((source, movie)) => {
+                    let movie = movie.clone();
+                    changed = changed.saturating_add(by.own);
+                    others.push((source.clone(), Taken { described, movie, number: 0, ..taken }));
+                }
+            }
+        }
+        let (target, report) = (&mut *self.session.target, &mut *self.session.report);
+        if others.is_empty() {
+            return target.append(self.media.source(), own, report);
+        }
+        // They are decoded while the others are.
+        target.begin_beside();
+        target.append(self.media.source(), own, report)?;
+        others.into_iter().try_for_each(|(source, taken)| target.append(&source, vec![taken], report))?;
+        target.end_beside(report)?;
+        report.payload_copied = report.payload_copied.saturating_add(changed);
+        report.payload_shared = report.payload_shared.saturating_sub(changed);
+        Ok(())
     }
 
     /// The code that a track of time codes begins with so many ticks behind a sample of it.

@@ -34,6 +34,31 @@ pub(super) fn compare_rates(
     }
 }
 
+/// Warns of streams of another source that have sample descriptions of their own in MP4, but those that are described as
+/// the first one's.
+pub(super) fn tell_descriptions(
+    first: &Media,
+    other: &Media,
+    kept: &[usize],
+    feeds: &[Feed],
+    is_described: impl Fn(usize) -> bool,
+    report: &mut Report,
+) {
+    for Feed { stream: j, track } in feeds {
+        let like = kept.get(*track).and_then(|i| first.streams().get(*i));
+        let Some((like, stream)) = like.zip(other.streams().get(*j)) else { continue };
+        let is_played = matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture();
+        if is_played && like.extradata() != stream.extradata() && !is_described(*j) {
+            report.warn(format!(
+                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
+                 but one for a track may not show it",
+                other.source().name(),
+                stream.codec()
+            ));
+        }
+    }
+}
+
 /// For each kept stream of the first source, the stream of another one that continues it, if there is one.
 /// `by_tables`: each may have a configuration of its own. `made`: the other one was made to match.
 pub(super) fn matching(
@@ -83,15 +108,6 @@ pub(super) fn matching(
         };
         // A track of MP4 has as many sample descriptions as it needs.
         let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || sets::goes_on(codec, a, b);
-        let is_played = matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture();
-        if by_tables && like.extradata() != stream.extradata() && is_played {
-            report.warn(format!(
-                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
-                 but one for a track may not show it",
-                other.source().name(),
-                stream.codec()
-            ));
-        }
         if !like.is_picture()
             && let Some(what) = like.difference(stream, made, goes_on)
         {

@@ -247,6 +247,27 @@ impl Movie {
         self.tracks.iter().position(|track| i32::try_from(track.id) == Ok(id))
     }
 
+    /// One of its tracks alone, with other samples that are as many. None where there is no such track.
+    pub(crate) fn with_samples(&self, number: usize, samples: Samples) -> Option<Self> {
+        let own = self.tracks.get(number)?;
+        let track = Track {
+            id: own.id,
+            content: own.content.clone(),
+            handler: own.handler,
+            scale: own.scale,
+            duration: own.duration,
+            edits: own.edits.clone(),
+            descriptions: own.descriptions.clone(),
+            samples: Ok(samples),
+            is_whole: own.is_whole,
+            has_one_table: own.has_one_table,
+            references: own.references.clone(),
+            extras: own.extras.clone(),
+            warnings: own.warnings.clone(),
+        };
+        Some(Self { scale: self.scale, tracks: vec![track], ..Self::default() })
+    }
+
     pub(crate) fn track(&self, id: u32) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == id)
     }

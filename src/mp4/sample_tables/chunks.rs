@@ -30,6 +30,11 @@ impl Places {
         Ok(Self { table: Table::counted(kind, fields, if is_wide { 8 } else { 4 })?, is_wide })
     }
 
+    /// Those of a table whose entries have 64 bits.
+    pub(super) fn wide(table: Table) -> Self {
+        Self { table, is_wide: true }
+    }
+
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.table.len()).unwrap_or(u32::MAX)
     }
@@ -148,6 +153,11 @@ impl Chunks {
         }
         chunks.samples = so_far;
         Ok(chunks)
+    }
+
+    /// Chunks of as many samples at other places.
+    pub(super) fn moved(&self, places: Places) -> Self {
+        Self { places, ..self.clone() }
     }
 
     /// In all chunks together.

@@ -3,10 +3,11 @@
 //! runs.
 
 use super::{
-    chunks::{Chunk, Chunks},
+    chunks::{Chunk, Chunks, Places},
     runs::{Run, Runs, Values},
     sizes::{SizeWalk, Sizes},
     sync::Sync,
+    table::Table,
 };
 use crate::{
     Result,
@@ -64,6 +65,16 @@ impl Samples {
     /// The same, decoded from a time on.
     pub(crate) fn beginning_at(self, begins: i64) -> Self {
         Self { begins, ..self }
+    }
+
+    /// As many samples, of sizes of their own (of 32 bits each), whose chunks begin at these places.
+    pub(crate) fn moved(&self, sizes: Vec<u8>, places: &[u64]) -> Self {
+        let places: Vec<u8> = places.iter().flat_map(|place| place.to_be_bytes()).collect();
+        Self {
+            sizes: Sizes::each(Table::of(sizes.into(), 4), 32, self.count),
+            chunks: self.chunks.moved(Places::wide(Table::of(places.into(), 8))),
+            ..self.clone()
+        }
     }
 
     /// How many samples there are, of which it is known where they lie.

@@ -44,7 +44,8 @@ impl Sizes {
         Ok(Self::each(Table::read(kind, fields, count, 1)?, 8, count))
     }
 
-    fn each(table: Table, bits: u32, count: u32) -> Self {
+    /// Of so many bits each.
+    pub(super) fn each(table: Table, bits: u32, count: u32) -> Self {
         let mut sizes = Self::Each { table, bits, count, marks: Vec::new() };
         let (mut all, mut sum) = (Vec::with_capacity(sizes.len().div_ceil(STEP)), 0_u64);
         let mut walk = sizes.walk(0);

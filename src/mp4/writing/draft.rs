@@ -160,6 +160,13 @@ impl Draft {
         u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1)
     }
 
+    /// Puts a sample description in the place of one.
+    pub(crate) fn redescribe(&mut self, known: &Description, by: Description) {
+        if let Some(own) = self.descriptions.iter_mut().find(|own| own.is_like(known)) {
+            *own = by;
+        }
+    }
+
     /// Adds a sample description, though it may have it.
     pub(crate) fn add_description(&mut self, description: &Description) {
         self.descriptions.push(description.clone());

@@ -9,6 +9,7 @@ mod items;
 mod kept;
 mod moov;
 mod parts;
+mod picture;
 mod put;
 mod runs;
 mod shadows;

@@ -322,6 +322,18 @@ impl Target {
         Ok(Some(all))
     }
 
+    /// What the samples of the first source on a track are described by, where that is one description.
+    pub(crate) fn description(&self, track: usize) -> Option<Description> {
+        self.index.as_ref().and_then(|index| index.description(track))
+    }
+
+    /// Says something else of all samples of a track that are described so.
+    pub(crate) fn redescribe(&mut self, track: usize, known: &Description, by: Description) {
+        if let Some(index) = &mut self.index {
+            index.redescribe(track, known, by);
+        }
+    }
+
     /// Lets all samples of a track so far be composed later.
     pub(crate) fn delay(&mut self, track: usize, by: i64) {
         if let (Some(index), Some(track)) = (&mut self.index, self.tracks.get_mut(track))
