@@ -291,22 +291,24 @@ impl<'a> Comparison<'a> {
             holes = holes_in(around, here, lag, rate / BLOCK);
             if !holes.is_empty() {
                 // Of the rest: a hole is told of by itself.
-                let mut filled = here.samples.to_vec();
-                let mut own =
-                    around.between(from.saturating_sub(lag), to.saturating_sub(lag)).samples.to_vec();
-                for (from, to) in &holes {
-                    let index = |at: i64| {
-                        usize::try_from(at.saturating_sub(here.at)).unwrap_or(0).saturating_mul(here.channels)
-                    };
-                    for samples in [&mut filled, &mut own] {
-                        let len = samples.len();
-                        let hole = samples.get_mut(index(*from).min(len)..index(*to).min(len));
-                        hole.unwrap_or_default().fill(0.0);
+                let without = |sound: Excerpt<'_>, late: i64| {
+                    let mut samples = sound.samples.to_vec();
+                    for (from, to) in &holes {
+                        let index = |at: i64| {
+                            let at = at.saturating_sub(late).saturating_sub(sound.at);
+                            usize::try_from(at).unwrap_or(0).saturating_mul(sound.channels).min(samples.len())
+                        };
+                        let hole = index(*from)..index(*to);
+                        samples.get_mut(hole).unwrap_or_default().fill(0.0);
                     }
-                }
-                let channels = here.channels;
-                let own = Excerpt { at: 0, channels, samples: &own };
-                sdr = align::si_sdr(own, Excerpt { at: 0, channels, samples: &filled }, 0);
+                    samples
+                };
+                let (own, filled) = (without(around, lag), without(here, 0));
+                sdr = align::si_sdr(
+                    Excerpt { samples: &own, ..around },
+                    Excerpt { samples: &filled, ..here },
+                    lag,
+                );
             }
         }
         let until = here.at.saturating_add(

@@ -88,6 +88,12 @@ fn sound_that_is_wrong_is_named() {
     let at = found.faults[0].at.unwrap().secs();
     assert!((at - 0.5).abs() < 0.03, "{at}");
 
+    // From where the source begins, sound that is a bit late: beside a hole it is what it is.
+    let whole = with_sound("source.mov", &["-c:a", "pcm_s16le"]);
+    let hole = "adelay=24S|24S,volume=0:enable='between(t,0.5,0.6)'";
+    let late = with_sound("late-hole.mp4", &["-af", hole, "-c:a", "aac", "-b:a", "256k"]);
+    assert_faults(&check(&whole, &late, &[TimeRange::ALL]), &["sound_hole"]);
+
     assert_faults(&check_heard(&heard("short.mov", "atrim=0:1.8", &pcm)), &["sound_length"]);
     assert_faults(&check_heard(&heard("other.mov", "areverse", &pcm)), &["sound_poor"]);
     let rate = ["-c:a", "pcm_s16le", "-ar", "44100"];
