@@ -424,6 +424,13 @@ impl Stream {
         u32::try_from(self.get().frame_size).unwrap_or(0)
     }
 
+    /// How long each coded frame of sound lasts, in seconds, where all last as long.
+    pub(crate) fn sound_frame(&self) -> Option<Rational> {
+        let rate = i32::try_from(self.sample_rate()?).ok()?;
+        let samples = i32::try_from(self.frame_size()).ok().filter(|_| self.kind() == StreamKind::Audio)?;
+        Rational::new(samples, rate)
+    }
+
     /// Samples that an encoder's stream begins with before those that it was given.
     pub(crate) fn delay_of_sound(&self) -> i64 {
         self.get().initial_padding.max(0).into()

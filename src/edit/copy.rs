@@ -322,7 +322,7 @@ impl Copy<'_, '_> {
     fn settle_sound(&mut self, patcher: &Patcher) {
         for lane in &mut self.lanes {
             let Some(splice) = patcher.sound(lane.stream) else { continue };
-            lane.frame = splice.frame;
+            lane.frame = splice.frame.or(lane.frame);
             if splice.from.is_some() {
                 (lane.keep_from, lane.goes_on) = (i64::MIN, true);
             }

@@ -118,7 +118,7 @@ pub(super) struct Lane {
     pub cuts_samples: bool,
     /// It is settled that its first packet goes on where the part before let its sound end.
     pub goes_on: bool,
-    /// Where that is settled, how long each packet lasts, in seconds.
+    /// How long each packet of sound lasts, in seconds, where all last as long.
     pub frame: Option<Rational>,
     /// It is settled that it is heard up to the end of its last packet.
     pub ends_with_packet: bool,
@@ -296,10 +296,11 @@ impl Lane {
         self.offsets.get(begun.saturating_sub(1)).map_or(Timestamp::ZERO, |(_, offset)| *offset)
     }
 
-    /// Settles when the first packet of sound, due at `own`, is put on a track without an edit list.
-    pub(super) fn meet(&mut self, track: &Track, own: Timestamp, duration: i64, seam: Seam) {
+    /// Settles when the first packet of sound, due at `own`, is put on a track without an edit list, whose sound so far
+    /// ends at `end`.
+    pub(super) fn meet(&mut self, track: &Track, own: Timestamp, duration: i64, seam: Seam, end: Timestamp) {
         if track.packets > 0 {
-            let later = track.end().minus(own);
+            let later = end.minus(own);
             if seam.sound_runs_on && later.nanos().abs() <= track.clock.half_frame().nanos() {
                 self.later = later;
                 if seam.keeps_its_end {

@@ -55,7 +55,7 @@ impl Copy<'_, '_> {
                 pcm: samples::is_pcm(s),
                 cuts_samples: is_exact && self.part.whole_frames && samples::is_pcm(s),
                 goes_on: false,
-                frame: None,
+                frame: s.sound_frame(),
                 ends_with_packet: false,
                 alone,
                 left_out_first: 0,

@@ -33,17 +33,25 @@ impl Copy<'_, '_> {
         if lane.kind == StreamKind::Audio && lane.written == 1 {
             let own = Timestamp::from_ticks(passes.time.unwrap_or(0), lane.base).plus(shift);
             let seam = Seam { at: self.session.placed, sound_runs_on: self.sound_runs_on, keeps_its_end };
-            let grid = self.session.grids.get(&lane.track).filter(|_| lane.goes_on);
-            match grid.zip(lane.frame) {
-                // Rounded once, and not at every seam.
-                Some((begun, frame)) => {
-                    let packets = i64::try_from(track.packets).unwrap_or(i64::MAX);
-                    lane.later = begun.plus(Timestamp::from_ticks(packets, frame)).minus(own);
-                }
-                None => lane.meet(track, own, packet.duration(), seam),
+            let packets = i64::try_from(track.packets).unwrap_or(i64::MAX);
+            let begun = self.session.grids.get(&lane.track).copied();
+            // Rounded once, and not at every seam.
+            let counted =
+                begun.zip(lane.frame).map(|(begun, frame)| begun.plus(Timestamp::from_ticks(packets, frame)));
+            if let Some(end) = counted.filter(|_| lane.goes_on) {
+                lane.later = end.minus(own);
+            } else {
+                let tick = |base| Timestamp::from_ticks(2, base);
+                let rounding = tick(lane.base).max(tick(track.clock.base()));
+                let is_rounded = |end: &Timestamp| end.minus(track.end()).nanos().abs() <= rounding.nanos();
+                let end = counted.filter(is_rounded).unwrap_or_else(|| track.end());
+                lane.meet(track, own, packet.duration(), seam, end);
             }
-            if track.packets == 0 && lane.frame.is_some() {
-                self.session.grids.insert(lane.track, own.plus(lane.later));
+            let begins = own.plus(lane.later);
+            if let Some(frame) = lane.frame.filter(|_| counted != Some(begins)) {
+                // From here on anew: as if it had begun with packets as long.
+                let begun = begins.minus(Timestamp::from_ticks(packets, frame));
+                self.session.grids.insert(lane.track, begun);
             }
         }
         shift.plus(lane.later).plus(track.later)
