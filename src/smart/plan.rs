@@ -52,17 +52,13 @@ impl Cut {
                 }
             }
             plan.tell(&mut report);
-            let sum = |count: fn(&Splice) -> usize| {
-                let splices = plan.videos.iter().flat_map(|video| &video.splices).flatten();
-                splices.map(|splice| count(splice) as u64).fold(0, u64::saturating_add)
-            };
+            let passes: Vec<Pass<'_>> = plan.videos.iter().flat_map(Video::passes).collect();
+            let sum = |counts: Vec<usize>| counts.into_iter().map(|n| n as u64).fold(0, u64::saturating_add);
             Ok(CutPlan {
                 ranges: report.ranges,
                 spans: report.spans,
-                frames_decoded: sum(|splice| splice.head.decodes().saturating_add(splice.tail.decodes())),
-                frames_encoded: sum(|splice| {
-                    splice.head.pictures.len().saturating_add(splice.tail.pictures.len())
-                }),
+                frames_decoded: sum(passes.iter().map(Pass::decodes).collect()),
+                frames_encoded: sum(passes.iter().map(Pass::encodes).collect()),
                 warnings: report.warnings,
             })
         };
@@ -75,6 +71,39 @@ pub(super) struct Video {
     pub stream: usize,
     pub ranges: Vec<TimeRange>,
     pub splices: Vec<Option<Splice>>,
+}
+
+/// Pictures that are encoded anew: those of a range that are in front of what is copied of it (0), or behind (1).
+#[derive(Clone, Copy)]
+pub(super) struct Due<'a> {
+    pub range: usize,
+    pub side: usize,
+    pub what: &'a Stretched,
+}
+
+/// What is decoded in one go, from one keyframe on: one after the other, as it is shown.
+pub(super) struct Pass<'a>(pub Vec<Due<'a>>);
+
+impl Pass<'_> {
+    /// How many pictures are decoded.
+    pub(super) fn decodes(&self) -> usize {
+        self.0.iter().map(|due| due.what.decoded).max().unwrap_or(0)
+    }
+
+    pub(super) fn encodes(&self) -> usize {
+        self.0.iter().map(|due| due.what.pictures.len()).fold(0, usize::saturating_add)
+    }
+
+    /// Whether decoding begins at the same picture for others.
+    fn begins_as(&self, next: Due<'_>) -> bool {
+        self.0.first().is_some_and(|first| first.what.decoded_from == next.what.decoded_from)
+    }
+
+    /// Whether others are shown behind all of it.
+    fn goes_on(&self, next: Due<'_>) -> bool {
+        let ends = self.0.last().and_then(|last| last.what.shown());
+        ends.zip(next.what.shown()).is_some_and(|((_, last), (first, _))| last < first)
+    }
 }
 
 /// All of a cut.
@@ -169,10 +198,33 @@ impl Plan {
 }
 
 impl Video {
+    /// What is encoded anew, by what is decoded in one go.
+    pub(super) fn passes(&self) -> Vec<Pass<'_>> {
+        let all =
+            self.splices.iter().enumerate().filter_map(|(range, splice)| Some((range, splice.as_ref()?)));
+        let all = all.flat_map(|(range, splice)| {
+            [&splice.head, &splice.tail].into_iter().enumerate().map(move |(side, what)| Due {
+                range,
+                side,
+                what,
+            })
+        });
+        let mut all: Vec<Due<'_>> = all.filter(|due| !due.what.pictures.is_empty()).collect();
+        all.sort_by_key(|due| due.what.shown());
+        let mut passes: Vec<Pass<'_>> = Vec::new();
+        for due in all {
+            let mut latest = passes.iter_mut().rev().take_while(|pass| pass.begins_as(due));
+            match latest.find(|pass| pass.goes_on(due)) {
+                Some(pass) => pass.0.push(due),
+                None => passes.push(Pass(vec![due])),
+            }
+        }
+        passes
+    }
+
     /// Whether something of it is encoded anew.
     pub(super) fn encodes(&self) -> bool {
-        let all = self.splices.iter().flatten();
-        all.flat_map(|splice| [&splice.head, &splice.tail]).any(|what| !what.pictures.is_empty())
+        !self.passes().is_empty()
     }
 
     /// What goes which way in a range.

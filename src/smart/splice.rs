@@ -24,6 +24,8 @@ pub(super) struct Stretched {
     pub ends_at_picture: bool,
     /// A time: for what is shown then, decoding begins where it has to begin for them.
     pub decode_at: i64,
+    /// The first picture that is decoded for them, by its pts.
+    pub decoded_from: i64,
     /// Pictures that are decoded for them.
     pub decoded: usize,
 }
@@ -58,9 +60,10 @@ pub(super) struct Splice {
 }
 
 impl Stretched {
-    /// How many pictures are decoded.
-    pub(super) fn decodes(&self) -> usize {
-        if self.pictures.is_empty() { 0 } else { self.decoded }
+    /// When the first one is shown, and the last.
+    pub(super) fn shown(&self) -> Option<(i64, i64)> {
+        let [first, last] = [self.pictures.first()?, self.pictures.last()?].map(|(pts, _)| *pts);
+        Some((first, last))
     }
 }
 
@@ -119,6 +122,7 @@ impl Pictures<'_> {
             slots: front.coded.iter().skip(rank).take(pictures.len()).map(Coded::slot).collect(),
             pictures,
             decode_at: front.at,
+            decoded_from: front.begins(),
             decoded: front.needed(splice.to),
             ends_at_picture: false,
         };
@@ -146,6 +150,7 @@ impl Pictures<'_> {
             slots: places.into_iter().skip(skipped).collect(),
             pictures,
             decode_at: front.at,
+            decoded_from: front.begins(),
             decoded: front.needed(key),
             ends_at_picture: true,
         };
@@ -194,6 +199,7 @@ impl Pictures<'_> {
                 slots: rest.iter().take(pictures.len()).map(Coded::slot).collect(),
                 pictures,
                 decode_at: window.at,
+                decoded_from: window.begins(),
                 decoded: window.needed(to),
                 ends_at_picture: false,
             };

@@ -260,6 +260,11 @@ impl Window {
         shown
     }
 
+    /// The first one's pts.
+    pub(super) fn begins(&self) -> i64 {
+        self.coded.first().map_or(self.at, |coded| coded.pts)
+    }
+
     /// When the last one ends.
     pub(super) fn ends(&self) -> Option<i64> {
         self.coded.iter().map(|coded| coded.pts.saturating_add(coded.lasts)).max()

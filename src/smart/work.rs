@@ -2,6 +2,7 @@
 
 use super::{
     fit::Fit,
+    passes,
     plan::{Plan, Video},
     seam, sound,
 };
@@ -125,7 +126,7 @@ impl Work {
         report: &mut Report,
         control: &Control,
     ) -> Result<()> {
-        let encoded = seam::encode_all(&self.media, video, control)?;
+        let encoded = passes::encode_all(&self.media, video, control)?;
         let Some(stream) = self.media.streams().get(video.stream) else { return Ok(()) };
         let mut fit = Fit::new(stream, target.muxer)?;
         let mut is_mixed = false;
