@@ -108,6 +108,11 @@ impl BitWriter {
         Some(())
     }
 
+    /// Whether no byte is begun.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.used == 0
+    }
+
     /// What is begun ends in zeros.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -3,6 +3,7 @@
 
 pub(crate) mod aac;
 mod bits;
+mod carried;
 mod configuration;
 mod entry;
 pub(crate) mod ffv1;
@@ -17,6 +18,7 @@ mod sets;
 mod units;
 
 pub(crate) use bits::Bits;
+pub(crate) use carried::{Carried, Carrying};
 pub(crate) use configuration::{Avc, Hevc};
 pub(crate) use entry::{Entry, Leading, Reading};
 pub(crate) use obus::{Obu, obus};

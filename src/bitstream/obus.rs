@@ -11,6 +11,7 @@ impl Obu<'_> {
     pub(crate) const SEQUENCE_HEADER: u8 = 1;
     pub(crate) const FRAME_HEADER: u8 = 3;
     pub(crate) const TILE_GROUP: u8 = 4;
+    pub(crate) const METADATA: u8 = 5;
     pub(crate) const FRAME: u8 = 6;
     /// A frame header once more, bit by bit.
     pub(crate) const REDUNDANT_FRAME_HEADER: u8 = 7;

@@ -1,8 +1,9 @@
 //! The parameter sets of H.264 and HEVC, whichever of the two it is.
 
-use super::{Avc, Hevc, Renumber, h264, hevc};
+use super::{Avc, Framing, Hevc, Renumber, h264, hevc};
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// The parameter sets that a stream's configuration has.
 #[derive(Clone)]
@@ -24,6 +25,25 @@ impl Sets {
             Self::Hevc(own) => {
                 [hevc::VPS, hevc::SPS, hevc::PPS].into_iter().flat_map(|kind| own.sets(kind)).collect()
             }
+        }
+    }
+
+    /// A packet behind start codes without parameter sets, which some encoders put there as well (x265 does, where it
+    /// is told of light).
+    pub(crate) fn left_out<'a>(&self, packet: &'a [u8]) -> Cow<'a, [u8]> {
+        let is_set = |unit: &[u8]| match self {
+            Self::Avc(_) => matches!(h264::kind(unit), Some(h264::SPS | h264::PPS)),
+            Self::Hevc(_) => matches!(hevc::kind(unit), Some(hevc::VPS | hevc::SPS | hevc::PPS)),
+        };
+        let framing = Framing::StartCodes;
+        if !framing.units(packet).any(is_set) {
+            return Cow::Borrowed(packet);
+        }
+        let mut bytes = Vec::with_capacity(packet.len());
+        let pictures = framing.units(packet).filter(|unit| !is_set(unit));
+        match pictures.map(|unit| framing.put(unit, &mut bytes)).collect::<Option<()>>() {
+            Some(()) => Cow::Owned(bytes),
+            None => Cow::Borrowed(packet),
         }
     }
 

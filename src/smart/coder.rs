@@ -59,6 +59,10 @@ impl Coder {
                 if let Some(profile) = sets.first().and_then(profile_of_h264) {
                     set("profile", profile);
                 }
+                // Each picture of the source may say how it is shown, and at which time code.
+                if sets.iter().filter_map(|set| set.vui.as_ref()).any(|vui| vui.has_pic_struct) {
+                    set("x264-params", "pic-struct=1");
+                }
                 if is_exact {
                     set("preset", "veryfast");
                     set("qp", "0");

@@ -122,7 +122,11 @@ impl FitNal {
         let mut packets = Vec::with_capacity(made.packets.len());
         for packet in &made.packets {
             let mut bytes = if packet.is_key() { sets.clone() } else { Vec::new() };
-            bytes.extend(renumber.reframed(packet.data(), Framing::StartCodes, self.framing)?);
+            bytes.extend(renumber.reframed(
+                &own.left_out(packet.data()),
+                Framing::StartCodes,
+                self.framing,
+            )?);
             packets.push(packet.with_data(&bytes)?);
         }
         Ok(packets)

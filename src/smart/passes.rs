@@ -17,7 +17,7 @@ use crate::{
         packet::Packet,
         stream::Stream,
     },
-    bitstream::{Entry, Reading, ffv1},
+    bitstream::{Carrying, Entry, Reading, ffv1},
     media::Item,
 };
 use std::{
@@ -193,6 +193,7 @@ impl<'a> Decoding<'a> {
         let codec = self.stream.codec();
         let tells = matches!(codec.as_str(), "h264" | "mpeg1video" | "mpeg2video" | "mpeg4");
         let mut reading = Reading::of(&codec, self.stream.extradata()).filter(|_| tells);
+        let (mut carrying, mut of) = (Carrying::of(&codec, self.stream.extradata()), None);
         let (mut item, mut sent, mut more) = (Item::new()?, 0_usize, 0_usize);
         while (sent < self.packets || sent < self.packets.saturating_add(more) && !self.seams.is_empty())
             && reader.next(&mut item)?
@@ -208,6 +209,14 @@ impl<'a> Decoding<'a> {
             }
             sent = sent.saturating_add(1);
             let pts = item.packet.pts().or(item.packet.dts());
+            if let Some(carried) = carrying.as_mut().map(|carrying| carrying.take(item.packet.data())) {
+                // What comes without a time is the second field of the picture before.
+                of = pts.or(of);
+                let due = of.and_then(|pts| Some((pts, self.seams.iter_mut().find(|seam| seam.has(pts))?)));
+                if let Some((pts, seam)) = due {
+                    seam.carry(pts, carried);
+                }
+            }
             let is_needed = pts.is_none_or(|pts| self.seams.iter().any(|seam| seam.needs(pts)));
             if let Some(reading) = reading.as_mut().filter(|_| !is_needed || sent == 1) {
                 let picture = reading.picture(item.packet.data());

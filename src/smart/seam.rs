@@ -9,9 +9,10 @@ use crate::{
         packet::Packet,
         stream::Stream,
     },
-    bitstream::ffv1,
+    bitstream::{Carried, ffv1},
     time::{Rational, Timestamp},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What every picture that is encoded anew is at least like the source's, over all planes, in decibels.
 pub(super) const LEAST: f64 = 38.0;
@@ -28,6 +29,8 @@ pub(super) struct Encoded {
     pub psnr: f64,
     pub decoded: u64,
     pub bytes_read: u64,
+    /// What the source's pictures carry and these do not, in words.
+    pub lost: BTreeSet<String>,
 }
 
 /// Pictures of a range that are encoded one behind the other.
@@ -41,6 +44,11 @@ pub(super) struct Seam<'a> {
     encoder: Option<Encoder>,
     judge: Judge,
     packets: Vec<Packet>,
+    /// What the pictures that are due carry beside themselves, by their pts.
+    carried: BTreeMap<i64, Carried>,
+    lost: BTreeSet<String>,
+    /// What the encoder says of itself.
+    sets: Option<Vec<u8>>,
     /// How FFV1 is coded.
     told: Option<ffv1::Parameters>,
     /// How many pictures came.
@@ -68,6 +76,9 @@ impl<'a> Seam<'a> {
             encoder: None,
             judge: Judge::default(),
             packets: Vec::new(),
+            carried: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            sets: None,
             told: None,
             count: 0,
             held: 0,
@@ -93,6 +104,20 @@ impl<'a> Seam<'a> {
     /// Whether a picture that is shown then is one of its own.
     pub(super) fn needs(&self, pts: i64) -> bool {
         self.what.shown().is_some_and(|(first, last)| (first..=last).contains(&pts))
+    }
+
+    /// Whether a picture that is shown then is due.
+    pub(super) fn has(&self, pts: i64) -> bool {
+        self.what.pictures.binary_search_by_key(&pts, |(pts, _)| *pts).is_ok()
+    }
+
+    /// Keeps what a picture that is due carries. What comes once more of it is its second field's.
+    pub(super) fn carry(&mut self, pts: i64, carried: Carried) {
+        self.lost.extend(carried.lost.iter().cloned());
+        match self.carried.get_mut(&pts) {
+            Some(first) => first.join(carried),
+            None => drop(self.carried.insert(pts, carried)),
+        }
     }
 
     /// Takes the picture that is due.
@@ -128,7 +153,8 @@ impl<'a> Seam<'a> {
         let first = self.what.pictures.first().map_or(0, |(pts, _)| *pts);
         let shown = self.pictures.span.shown_at(first, self.pictures.base);
         let from = shown.minus(self.pictures.media.start());
-        let made = Encoded { from, packets: self.packets, configuration, psnr, decoded: 0, bytes_read: 0 };
+        let (packets, lost) = (self.packets, self.lost);
+        let made = Encoded { from, packets, configuration, psnr, decoded: 0, bytes_read: 0, lost };
         Ok((made, self.judge))
     }
 
@@ -187,16 +213,25 @@ impl<'a> Seam<'a> {
         if !self.coder.loses_nothing() {
             self.judge.take(&packet, encoder, self.stream, &decoding(self.pictures, 1))?;
         }
+        let number = self.packets.len();
+        let Some((pts, lasts)) = self.what.pictures.get(number).copied() else {
+            return Err(Error::new(ErrorKind::Bug, "more packets than pictures"));
+        };
+        if let Some(carried) = self.carried.remove(&pts) {
+            if self.sets.is_none() {
+                self.sets = Some(encoder.stream(self.stream, false)?.extradata().to_vec());
+            }
+            let sets = self.sets.as_deref().unwrap_or_default();
+            if let Some(bytes) = carried.put(packet.data(), packet.is_key(), sets) {
+                packet = packet.with_data(&bytes)?;
+            }
+        }
         self.held = self.held.saturating_add(packet.memory());
         let most = self.pictures.control.get_limits().memory;
         Limits::hold(self.held, most, "memory", || {
             format!("what is encoded anew takes more than {most} bytes, as a copy can begin nowhere near")
         })
         .map_err(|e| e.in_stream(self.pictures.stream))?;
-        let number = self.packets.len();
-        let Some((pts, lasts)) = self.what.pictures.get(number).copied() else {
-            return Err(Error::new(ErrorKind::Bug, "more packets than pictures"));
-        };
         let next = self.what.pictures.get(number.saturating_add(1)).map(|(next, _)| *next);
         let ends = next.or(Some(self.what.until).filter(|_| self.what.ends_at_picture));
         let lasts = ends.map_or(lasts, |ends| ends.saturating_sub(pts));

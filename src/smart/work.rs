@@ -16,7 +16,10 @@ use crate::{
     output::{numbering::Extent, target::Target},
     time::Timestamp,
 };
-use std::{collections::VecDeque, thread};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    thread,
+};
 
 /// A smart cut.
 pub(super) struct Work {
@@ -129,7 +132,7 @@ impl Work {
         let encoded = passes::encode_all(&self.media, video, control)?;
         let Some(stream) = self.media.streams().get(video.stream) else { return Ok(()) };
         let mut fit = Fit::new(stream, target.muxer)?;
-        let mut is_mixed = false;
+        let (mut is_mixed, mut lost) = (false, BTreeSet::new());
         for (i, (splice, [head, tail])) in video.splices.iter().zip(encoded).enumerate() {
             let Some(splice) = splice else { continue };
             let mut of = Patched {
@@ -156,6 +159,7 @@ impl Work {
                         i.saturating_add(1), video.stream, made.psnr
                     ));
                 }
+                lost.extend(made.lost.iter().cloned());
                 tell_quality(&mut report.spans, (video.stream, i, made.from), made.psnr);
                 seam.packets = fit.packets(made)?.into();
                 is_mixed = true;
@@ -163,6 +167,14 @@ impl Work {
             if let Some(own) = patches.get_mut(i) {
                 own.streams.push(of);
             }
+        }
+        if !lost.is_empty() {
+            let lost: Vec<String> = lost.into_iter().collect();
+            report.warn(format!(
+                "stream {}: pictures that were encoded anew lack what was beside them: {}",
+                video.stream,
+                lost.join(", ")
+            ));
         }
         let told = video.splices.iter().flatten().map(|splice| &splice.headers);
         let told = told.max_by_key(|headers| headers.len()).cloned().unwrap_or_default();

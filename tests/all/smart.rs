@@ -1,5 +1,6 @@
 //! Smart cuts: exact to the picture, and all that need not change is the source's, bit by bit.
 
+mod carried;
 mod exact;
 mod sound;
 

@@ -7,7 +7,7 @@ mod sps;
 pub(crate) use rewrite::with_reordering;
 pub(crate) use slice::{Pps, Slice, Structure};
 #[cfg(test)]
-pub(crate) use sps::Vui;
+pub(crate) use sps::{Hrd, Vui};
 pub(crate) use sps::{Restriction, Sps};
 
 /// Kinds of units (table 7-1).

@@ -67,6 +67,8 @@ pub(crate) struct Hrd {
     pub(crate) initial_delay_bits: usize,
     pub(crate) removal_delay_bits: usize,
     pub(crate) output_delay_bits: usize,
+    /// time_offset_length
+    pub(crate) offset_bits: usize,
 }
 
 /// Profiles that say their chroma and bits.
@@ -289,11 +291,12 @@ impl Hrd {
         }
         let mut length = || Some(bits.number(5)?.saturating_add(1));
         let lengths = (length()?, length()?, length()?);
-        bits.take(5)?;
+        let offset_bits = bits.number(5)?;
         Some(Self {
             initial_delay_bits: lengths.0,
             removal_delay_bits: lengths.1,
             output_delay_bits: lengths.2,
+            offset_bits,
         })
     }
 }
