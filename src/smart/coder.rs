@@ -2,7 +2,7 @@
 //! of use, at a quality that nobody tells from it, each codec on its own scale.
 
 use crate::{
-    Error, Frame, Result,
+    Error, Result,
     av::{encoder::EncoderKind, stream::Stream},
     bitstream::{Avc, ffv1, h264},
 };
@@ -195,10 +195,10 @@ impl Coder {
         Some(options)
     }
 
-    /// What the first picture says of how all are coded, and what the stream does (`told`).
+    /// Whether pictures may be of fields, and what the stream says of how all are coded (`told`).
     pub(super) fn tell(
         &self,
-        like: &Frame,
+        has_fields: bool,
         told: Option<&ffv1::Parameters>,
         options: &mut Vec<(String, String)>,
     ) {
@@ -217,7 +217,7 @@ impl Coder {
             }
         }
         let takes_fields = matches!(self.codec.as_str(), "h264" | "mpeg2video" | "mpeg4");
-        if like.interlaced().is_none() || !takes_fields {
+        if !has_fields || !takes_fields {
             return;
         }
         const FIELDS: &str = "+ildct+ilme";

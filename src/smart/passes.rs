@@ -150,6 +150,8 @@ struct Decoding<'a> {
     /// What is not done yet; the first one is under way.
     seams: VecDeque<Seam<'a>>,
     made: Vec<Encoded>,
+    /// What the source's pictures carry beside themselves.
+    carrying: Option<Carrying>,
     /// Pictures that were decoded since a seam was made.
     decoded: u64,
 }
@@ -176,6 +178,7 @@ impl<'a> Decoding<'a> {
             packets: all.iter().map(|(_, what)| what.decoded).max().unwrap_or(0),
             seams: seams.collect::<Result<_>>()?,
             made: Vec::with_capacity(all.len()),
+            carrying: None,
             decoded: 0,
         })
     }
@@ -193,7 +196,8 @@ impl<'a> Decoding<'a> {
         let codec = self.stream.codec();
         let tells = matches!(codec.as_str(), "h264" | "mpeg1video" | "mpeg2video" | "mpeg4");
         let mut reading = Reading::of(&codec, self.stream.extradata()).filter(|_| tells);
-        let (mut carrying, mut of) = (Carrying::of(&codec, self.stream.extradata()), None);
+        self.carrying = Carrying::of(&codec, self.stream.extradata());
+        let mut of = None;
         let (mut item, mut sent, mut more) = (Item::new()?, 0_usize, 0_usize);
         while (sent < self.packets || sent < self.packets.saturating_add(more) && !self.seams.is_empty())
             && reader.next(&mut item)?
@@ -209,7 +213,7 @@ impl<'a> Decoding<'a> {
             }
             sent = sent.saturating_add(1);
             let pts = item.packet.pts().or(item.packet.dts());
-            if let Some(carried) = carrying.as_mut().map(|carrying| carrying.take(item.packet.data())) {
+            if let Some(carried) = self.carrying.as_mut().map(|carrying| carrying.take(item.packet.data())) {
                 // What comes without a time is the second field of the picture before.
                 of = pts.or(of);
                 let due = of.and_then(|pts| Some((pts, self.seams.iter_mut().find(|seam| seam.has(pts))?)));
@@ -285,7 +289,7 @@ impl<'a> Decoding<'a> {
         if seam.due().is_none() || frame.best_pts() != seam.due() {
             return Ok(());
         }
-        seam.take(frame)?;
+        seam.take(frame, self.carrying.as_ref().is_some_and(Carrying::tells_fields))?;
         if seam.due().is_none()
             && let Some(done) = self.seams.pop_front()
         {

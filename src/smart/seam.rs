@@ -44,6 +44,8 @@ pub(super) struct Seam<'a> {
     encoder: Option<Encoder>,
     judge: Judge,
     packets: Vec<Packet>,
+    /// Its pictures may be of fields.
+    has_fields: bool,
     /// What the pictures that are due carry beside themselves, by their pts.
     carried: BTreeMap<i64, Carried>,
     lost: BTreeSet<String>,
@@ -76,6 +78,7 @@ impl<'a> Seam<'a> {
             encoder: None,
             judge: Judge::default(),
             packets: Vec::new(),
+            has_fields: false,
             carried: BTreeMap::new(),
             lost: BTreeSet::new(),
             sets: None,
@@ -120,8 +123,9 @@ impl<'a> Seam<'a> {
         }
     }
 
-    /// Takes the picture that is due.
-    pub(super) fn take(&mut self, mut frame: Frame) -> Result<()> {
+    /// Takes the picture that is due. `has_fields`: pictures may be of fields, by the source's word so far.
+    pub(super) fn take(&mut self, mut frame: Frame, has_fields: bool) -> Result<()> {
+        self.has_fields = has_fields;
         // They are numbered: what an encoder counts by may be coarser than the source's ticks.
         frame.set_pts(i64::try_from(self.count).unwrap_or(i64::MAX));
         frame.forget_kind();
@@ -187,7 +191,8 @@ impl<'a> Seam<'a> {
         let rate = rate.unwrap_or(Rational { num: 25, den: 1 });
         let base = Rational { num: rate.den, den: rate.num };
         let mut options = self.options.clone();
-        self.coder.tell(like, self.told.as_ref(), &mut options);
+        let has_fields = like.interlaced().is_some() || self.has_fields;
+        self.coder.tell(has_fields, self.told.as_ref(), &mut options);
         let options = EncodeOptions {
             threads: self.threads,
             global_header: self.coder.has_global_header(),

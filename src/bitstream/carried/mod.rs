@@ -51,6 +51,11 @@ impl Carrying {
         }))
     }
 
+    /// Whether a picture may say that it is of fields, where the first one of many does not (H.264).
+    pub(crate) fn tells_fields(&self) -> bool {
+        matches!(&self.0, Codec::Nal(of) if of.tells_fields())
+    }
+
     /// What the picture of the next packet carries.
     pub(crate) fn take(&mut self, packet: &[u8]) -> Carried {
         let mut carried = Carried::default();

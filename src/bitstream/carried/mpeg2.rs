@@ -29,8 +29,10 @@ pub(super) struct Mpeg2 {
     rate: usize,
     /// Of the last group.
     code: Option<Code>,
-    /// Pictures may be of fields, or shown for longer by one of them.
+    /// Pictures may be of fields, or shown for longer by one of them, and have as many rows of blocks as those of
+    /// another sequence.
     has_fields: bool,
+    has_equal_rows: bool,
 }
 
 /// A time code (6.3.8).
@@ -164,12 +166,15 @@ impl Mpeg2 {
             match *code {
                 SEQUENCE => {
                     self.rate = behind.get(3).map_or(0, |byte| usize::from(byte & 15));
+                    let height = Bits::of(behind.get(1..).unwrap_or_default()).take(16).unwrap_or(0) & 0xFFF;
+                    self.has_equal_rows = height.div_ceil(16) == height.div_ceil(32).saturating_mul(2);
                     self.has_fields = false;
                 }
                 EXTENSION => match behind {
                     [first, second, ..] if first >> 4 == OF_SEQUENCE => self.has_fields = second & 8 == 0,
                     [first, ..] if first >> 4 == OF_PICTURE && carried.shown.is_none() => {
-                        carried.shown = Shown::read(behind).filter(|_| self.has_fields);
+                        carried.shown =
+                            Shown::read(behind).filter(|_| self.has_fields && self.has_equal_rows);
                     }
                     _ => {}
                 },
@@ -222,6 +227,12 @@ impl Carried {
             let own = bytes.get_mut(from..).unwrap_or_default();
             match (*code, self.code, self.shown) {
                 (GROUP, Some(code), _) => code.put(own),
+                // What was coded as whole pictures is so of a sequence that has others.
+                (EXTENSION, _, Some(_)) if own.first().is_some_and(|byte| byte >> 4 == OF_SEQUENCE) => {
+                    if let Some(second) = own.get_mut(1) {
+                        *second &= !8;
+                    }
+                }
                 (EXTENSION, _, Some(shown)) if own.first().is_some_and(|byte| byte >> 4 == OF_PICTURE) => {
                     shown.put(own);
                 }

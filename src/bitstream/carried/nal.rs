@@ -148,6 +148,11 @@ impl Nal {
         carried
     }
 
+    pub(super) fn tells_fields(&self) -> bool {
+        let tells = |sps: &Sps| sps.vui.as_ref().is_some_and(|vui| vui.has_pic_struct);
+        self.sps.iter().any(|sps| !sps.is_frames_only && tells(sps))
+    }
+
     fn sps_of(&self, slice: &[u8]) -> Option<Sps> {
         let pps = Slice::read(slice).filter(|_| !self.is_hevc)?.pps;
         let sps = self.pps.iter().find(|set| set.id == pps)?.sps;

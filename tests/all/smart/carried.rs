@@ -476,3 +476,31 @@ fn how_pictures_are_shown_goes_into_seams() {
         }
     }
 }
+
+#[test]
+fn film_in_fields_stays_so() {
+    oracle!("pulldown of MPEG-2 in smart cuts");
+    let plain = pictures("mpeg2-film.mp4", &format!("scale=320:192,{MPEG2}"));
+    let path = rewritten("film-mpeg2.mp4", &plain, "film", |number, own| {
+        let mut bytes = own.to_vec();
+        for at in 0..bytes.len() - 8 {
+            match bytes[at..] {
+                // A sequence of fields; pictures of one moment, every second of which shows a field twice.
+                [0, 0, 1, 0xB5, 0x10..=0x1F, ..] => bytes[at + 5] &= !8,
+                [0, 0, 1, 0xB5, 0x80..=0x8F, ..] => {
+                    bytes[at + 7] |= [0x80, 0x82, 0x00, 0x02][number % 4];
+                }
+                _ => {}
+            }
+        }
+        bytes
+    });
+    let fields: std::collections::BTreeSet<String> = told(&path)
+        .iter()
+        .map(|(_, told)| format!("{} {}", told["top_field_first"], told["repeat_pict"]))
+        .collect();
+    assert!(fields.len() >= 3, "{fields:?}");
+    for path in in_all(&path, &["mpg"]) {
+        carries(&path, 0.52, 4.13);
+    }
+}
