@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Obu<'a> {
     pub(crate) kind: u8,
+    /// spatial_id: 0 is the picture, others improve it.
+    pub(crate) layer: u8,
     pub(crate) payload: &'a [u8],
 }
 
@@ -26,7 +28,7 @@ impl Obu<'_> {
 }
 
 impl Obu<'_> {
-    /// With a header of one byte, and a length.
+    /// With a header of one byte, and a length; of a picture's first layer.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = vec![self.kind << 3 | 2];
         let mut size = self.payload.len();
@@ -48,10 +50,11 @@ pub(crate) fn obus(mut packet: &[u8]) -> impl Iterator<Item = Obu<'_>> {
     std::iter::from_fn(move || {
         let (header, rest) = packet.split_first()?;
         let (kind, is_extended, has_size) = (header >> 3 & 0x0F, header & 4 != 0, header & 2 != 0);
+        let layer = if is_extended { rest.first()? >> 3 & 3 } else { 0 };
         let rest = rest.get(usize::from(is_extended)..)?;
         let (payload, next) = if has_size { sized(rest)? } else { (rest, &[][..]) };
         packet = next;
-        Some(Obu { kind, payload })
+        Some(Obu { kind, layer, payload })
     })
 }
 

@@ -1,9 +1,10 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{apart, coder::Coder, plan, work::Work};
+use super::{apart, coder::Coder, layers, plan, work::Work};
 use crate::{
     Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
     output::{self, Operation, target::Target},
+    time::Timestamp,
     transcode::operations::Encoding,
 };
 use std::path::{Path, PathBuf};
@@ -99,8 +100,9 @@ impl Operation for Smart {
         }
         *report = before;
         let can_encode = plan::videos(&self.work.media).iter().all(|stream| {
-            let stream = self.work.media.streams().get(*stream);
-            stream.is_none_or(|stream| Coder::of(stream).is_ok())
+            let media = &self.work.media;
+            let has_coder = media.streams().get(*stream).is_none_or(|own| Coder::of(own).is_ok());
+            has_coder && layers::check(media, *stream, Timestamp::ZERO, control).is_ok()
         });
         if !can_encode && target.has_edit_lists() {
             report

@@ -6,6 +6,7 @@ mod coder;
 mod cut;
 mod fit;
 mod judge;
+mod layers;
 mod passes;
 mod plan;
 mod seam;

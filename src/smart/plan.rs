@@ -2,6 +2,7 @@
 
 use super::{
     coder::Coder,
+    layers,
     splice::{Splice, Stretched},
     window::{Pictures, Side},
 };
@@ -150,7 +151,11 @@ impl Plan {
                 }
                 splices.push(splice);
             }
-            videos.push(Video { stream, ranges: ranges.clone(), splices });
+            let video = Video { stream, ranges: ranges.clone(), splices };
+            if let Some(range) = video.ranges.iter().find(|range| range.from < range.to && video.encodes()) {
+                layers::check(media, stream, range.from, control)?;
+            }
+            videos.push(video);
         }
         if ranges.iter().all(|range| range.from >= range.to) {
             return Err(Error::invalid("no picture begins in what is kept")

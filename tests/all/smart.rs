@@ -2,6 +2,7 @@
 
 mod carried;
 mod exact;
+mod refused;
 mod sound;
 
 use crate::common::{self, XorShift, complaints, made_by_ffmpeg, open, save};

@@ -67,7 +67,7 @@ impl Carried {
             }
             if unit.is_of_frame() && !is_put {
                 is_put = true;
-                let all = said.iter().map(|payload| Obu { kind: Obu::METADATA, payload });
+                let all = said.iter().map(|payload| Obu { kind: Obu::METADATA, layer: 0, payload });
                 bytes.extend(all.flat_map(Obu::to_bytes));
             }
             bytes.extend(unit.to_bytes());
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn metadata_goes_in_front_of_the_first_frame() {
-        let unit = |kind: u8, payload: &[u8]| Obu { kind, payload }.to_bytes();
+        let unit = |kind: u8, payload: &[u8]| Obu { kind, layer: 0, payload }.to_bytes();
         let (light, captions) = (unit(5, &[1, 9]), unit(5, &[4, 0xB5, 7]));
         let mut reading = Av1::default();
         let first = [unit(2, &[]), unit(1, &[3]), light.clone(), unit(6, &[8])].concat();

@@ -18,6 +18,8 @@ pub(crate) const SEI: u8 = 6;
 pub(crate) const SPS: u8 = 7;
 pub(crate) const PPS: u8 = 8;
 pub(crate) const SPS_EXTENSION: u8 = 13;
+/// What says more of the slice behind it, for layers and views.
+pub(crate) const PREFIX: u8 = 14;
 pub(crate) const SUBSET_SPS: u8 = 15;
 /// A slice of an auxiliary picture (alpha).
 pub(crate) const AUXILIARY: u8 = 19;
