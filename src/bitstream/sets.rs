@@ -3,7 +3,6 @@
 use super::{Avc, Framing, Hevc, Renumber, h264, hevc};
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
-use std::borrow::Cow;
 
 /// The parameter sets that a stream's configuration has.
 #[derive(Clone)]
@@ -28,23 +27,27 @@ impl Sets {
         }
     }
 
-    /// A packet behind start codes without parameter sets, which some encoders put there as well (x265 does, where it
-    /// is told of light).
-    pub(crate) fn left_out<'a>(&self, packet: &'a [u8]) -> Cow<'a, [u8]> {
-        let is_set = |unit: &[u8]| match self {
+    /// A packet of the encoder whose sets these are, behind start codes, without parameter sets, which some encoders put there
+    /// as well (x265 does, where it is told of light), and with another number of an IDR picture of H.264 each `turn`,
+    /// which is none of those that encoders begin with.
+    pub(crate) fn alone(&self, packet: &[u8], turn: u32) -> Vec<u8> {
+        let sps = match self {
+            Self::Avc(own) => own.sps.first().and_then(|set| h264::Sps::read(set)),
+            Self::Hevc(_) => None,
+        };
+        let is_set = |unit: &&[u8]| match self {
             Self::Avc(_) => matches!(h264::kind(unit), Some(h264::SPS | h264::PPS)),
             Self::Hevc(_) => matches!(hevc::kind(unit), Some(hevc::VPS | hevc::SPS | hevc::PPS)),
         };
         let framing = Framing::StartCodes;
-        if !framing.units(packet).any(is_set) {
-            return Cow::Borrowed(packet);
+        let mut bytes = Vec::with_capacity(packet.len().saturating_add(64));
+        for unit in framing.units(packet).filter(|unit| !is_set(unit)) {
+            let sps = sps.as_ref().filter(|_| h264::kind(unit) == Some(h264::IDR));
+            let numbered = sps.and_then(|sps| h264::with_idr_number(unit, sps, turn));
+            // There is a start code for all.
+            let _ = framing.put(numbered.as_deref().unwrap_or(unit), &mut bytes);
         }
-        let mut bytes = Vec::with_capacity(packet.len());
-        let pictures = framing.units(packet).filter(|unit| !is_set(unit));
-        match pictures.map(|unit| framing.put(unit, &mut bytes)).collect::<Option<()>>() {
-            Some(()) => Cow::Owned(bytes),
-            None => Cow::Borrowed(packet),
-        }
+        bytes
     }
 
     /// How ids of `own` are changed to stand beside these, and the sets under them.

@@ -90,6 +90,8 @@ pub(super) struct FitNal {
     in_band: bool,
     source: Sets,
     all: Sets,
+    /// How many keyframes encoders made so far.
+    turn: u32,
     /// What encoders said, how their ids were changed, and their sets under those.
     known: Vec<(Vec<u8>, Renumber, Sets)>,
 }
@@ -100,7 +102,7 @@ impl FitNal {
         let framing = Framing::of(&codec, extradata);
         let source = Sets::of(&codec, extradata)?;
         let in_band = framing == Framing::StartCodes && !muxer.wants_global_header();
-        Ok(Self { codec, framing, in_band, all: source.clone(), source, known: Vec::new() })
+        Ok(Self { codec, framing, in_band, all: source.clone(), source, turn: 0, known: Vec::new() })
     }
 
     /// How an encoder's packets are changed, and its sets.
@@ -119,14 +121,15 @@ impl FitNal {
     fn packets(&mut self, made: Encoded) -> Result<Vec<Packet>> {
         let (renumber, own) = self.learn(&made.configuration)?;
         let sets = if self.in_band { self.framed(&own)? } else { Vec::new() };
+        let encoders = Sets::of(&self.codec, &made.configuration)?;
         let mut packets = Vec::with_capacity(made.packets.len());
         for packet in &made.packets {
             let mut bytes = if packet.is_key() { sets.clone() } else { Vec::new() };
-            bytes.extend(renumber.reframed(
-                &own.left_out(packet.data()),
-                Framing::StartCodes,
-                self.framing,
-            )?);
+            if packet.is_key() {
+                self.turn = self.turn.wrapping_add(1);
+            }
+            let alone = encoders.alone(packet.data(), self.turn);
+            bytes.extend(renumber.reframed(&alone, Framing::StartCodes, self.framing)?);
             packets.push(packet.with_data(&bytes)?);
         }
         Ok(packets)

@@ -4,7 +4,7 @@ mod rewrite;
 mod slice;
 mod sps;
 
-pub(crate) use rewrite::with_reordering;
+pub(crate) use rewrite::{with_idr_number, with_reordering};
 pub(crate) use slice::{Pps, Slice, Structure};
 #[cfg(test)]
 pub(crate) use sps::{Hrd, Vui};

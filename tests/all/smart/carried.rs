@@ -504,3 +504,54 @@ fn film_in_fields_stays_so() {
         carries(&path, 0.52, 4.13);
     }
 }
+
+/// idr_pic_id of each IDR picture of H.264, by ffmpeg; None for other pictures.
+fn idr_numbers(path: &Path) -> Vec<Option<u32>> {
+    let name = path.to_str().unwrap();
+    let arguments = ["-hide_banner", "-v", "trace", "-i", name, "-map", "0:v", "-c", "copy"];
+    let program = common::tool("AVROPE_FFMPEG", "ffmpeg");
+    let told = common::run_tool(
+        &program,
+        &[&arguments[..], &["-bsf:v", "trace_headers", "-f", "null", "-"]].concat(),
+    );
+    let (mut numbers, mut slices) = (Vec::new(), 0);
+    for line in String::from_utf8_lossy(&told.stderr).lines().filter(|line| line.contains("trace_headers")) {
+        if line.contains("] Packet: ") {
+            numbers.push(None);
+        } else if line.contains("] Slice Header") {
+            slices += 1;
+        } else if line.contains(" idr_pic_id ") {
+            *numbers.last_mut().unwrap() = Some(line.rsplit(' ').next().unwrap().parse().unwrap());
+        }
+    }
+    assert!(slices >= numbers.len() && !numbers.is_empty());
+    numbers
+}
+
+#[test]
+fn neighbouring_idr_pictures_have_other_numbers() {
+    oracle!("idr_pic_id of smart cuts");
+    // x264 numbers them 0 and 1, in turns.
+    for (name, coding) in [
+        ("idr.mp4", H264.replace("-bf 2", "-bf 0")),
+        ("idr-baseline.mp4", H264.replace("-bf 2", "-bf 0 -profile:v baseline")),
+        ("idr-fields.mp4", H264.replace("-bf 2", "-bf 0 -flags +ildct+ilme -x264-params tff=1:slices=2")),
+    ] {
+        // (Where both sets are told of beforehand, ffmpeg does not read messages of a picture's timing in front of one.)
+        let is_timed = name.contains("fields");
+        for path in in_all(&pictures(name, &coding), &["ts"]).into_iter().skip(usize::from(is_timed)) {
+            // One picture in front of a group that is kept; single pictures.
+            for ranges in [
+                vec![range(1.56, 2.4), range(3.16, 3.6)],
+                vec![range(0.4, 0.44), range(0.8, 0.84), range(1.2, 1.24), range(1.56, 1.8)],
+            ] {
+                let made = holds_with(&path, &ranges, CutAudio::Copy);
+                let numbers = idr_numbers(&made.path);
+                for two in numbers.windows(2) {
+                    let is_one = two[0].is_some() && two[0] == two[1];
+                    assert!(!is_one, "{}: {ranges:?}: {numbers:?}", path.display());
+                }
+            }
+        }
+    }
+}
