@@ -343,13 +343,18 @@ impl Encoder {
         if self.kind.has_fixed_frames() { u32::try_from(self.get().frame_size).unwrap_or(0) } else { 0 }
     }
 
+    /// By how many samples what it makes of sound is decoded later than that.
+    pub(crate) fn delay(&self) -> usize {
+        usize::try_from(self.get().initial_padding).unwrap_or(0)
+    }
+
     /// Samples of silence that it is to be given behind the last sound, for all of that to come out: encoders
     /// without a delay, by their own account, make a packet of each frame, and what they look ahead of it
     /// stays in them. Two say that they have one and let go of no more at the end.
     pub(crate) fn silence_behind(&self) -> usize {
         let delay = self.kind.get().capabilities & ff::AV_CODEC_CAP_DELAY as c_int != 0;
         let lets_go = delay && !matches!(self.kind.name().as_str(), "libspeex" | "libtwolame");
-        if lets_go { 0 } else { usize::try_from(self.get().initial_padding).unwrap_or(0) }
+        if lets_go { 0 } else { self.delay() }
     }
 
     /// Tells a picture of the quantiser that all are to be coded with, where one was asked for: encoders read it of each

@@ -61,7 +61,8 @@ pub enum CutMode {
     /// is later by what is decoded before it is shown: two pictures of H.264 as it is made by default.
     /// Transport and program streams begin anywhere. Picture and sound keep together in all of them; AVI and
     /// other containers that count pictures by a rate move the pictures onto the grid of the source's, by
-    /// half of one at most, and do not cut off the sound's delay (23 ms of MP3 at 48 kHz).
+    /// half of one at most. AVI has no place for the delay of sound's encoder, which is heard as silence in the place of
+    /// as much of the beginning (23 ms of MP3 at 48 kHz).
     Encode,
 }
 
@@ -86,9 +87,9 @@ pub enum CutAudio {
     #[default]
     Copy,
     /// All of it is encoded anew, in the source's codec where this libav has an encoder for it and the container holds
-    /// it: each range begins and ends at its sample, in every container that has times for sound (in AVI all of it is later
-    /// by its encoder's delay: 23 ms of MP3 at 48 kHz). Pictures are as without it. They are copied into a file beside the
-    /// result first, and where that is MP4, or there is no such place, into memory; of MP4 that is a few bytes.
+    /// it: each range begins and ends at its sample, in every container (in AVI, which has no place for an encoder's delay,
+    /// as much of the result's beginning is silence: 23 ms of MP3 at 48 kHz). Pictures are as without it. They are copied
+    /// into a file beside the result first, and where that is MP4, or there is no such place, into memory; of MP4 that is a few bytes.
     Exact,
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     counted::Counted, item::Item, keyframe, lengths::Lengths, order::Order, promise::Promise, search::Search,
+    torn::Torn,
 };
 use crate::{
     Control, Error, Limits, Result, Source,
@@ -45,7 +46,9 @@ pub(crate) struct Demux {
     counted: Vec<Counted>,
     /// Streams whose packets may not say how long they are.
     lengths: Vec<Lengths>,
-    /// There is one of them among those that are kept.
+    /// Streams of which a piece of a frame comes behind a seek.
+    torn: Vec<Torn>,
+    /// There is one of `counted` among those that are kept.
     counts: bool,
     /// Its packets have one time each, at which they are decoded.
     has_one_time: bool,
@@ -83,7 +86,7 @@ impl Demux {
         demuxer: Demuxer,
     ) -> Result<Self> {
         let (mut keys, mut counted, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
-        let mut untold = Vec::new();
+        let (mut untold, mut torn) = (Vec::new(), Vec::new());
         let (name, has_one_time) = (demuxer.name(), demuxer.has_one_time());
         let micros = Rational { num: 1, den: 1_000_000 };
         // Matroska's muxers state when the last packet ends, wherever the first begins.
@@ -91,6 +94,7 @@ impl Demux {
         for index in 0..input.stream_count() {
             let Ok((kind, codec)) = input.codec(index) else { continue };
             keys.extend(keyframe::test_of(&codec).map(|test| (index, test)));
+            torn.extend(Torn::of(index, &name, &codec));
             if has_one_time && kind == StreamKind::Video {
                 untold.push((index, input.stream(index)?));
             }
@@ -109,6 +113,7 @@ impl Demux {
             keys,
             counted,
             lengths,
+            torn,
             counts: false,
             has_one_time,
             order: Order::of(&untold)?,
@@ -202,6 +207,16 @@ impl Demux {
     }
 
     fn read_unordered(&mut self, item: &mut Item) -> Result<bool> {
+        loop {
+            let more = self.read_any(item)?;
+            let torn = self.torn.iter_mut().find(|it| more && it.stream == item.packet.stream());
+            if torn.is_none_or(|torn| torn.mend(&mut item.packet)) {
+                return Ok(more);
+            }
+        }
+    }
+
+    fn read_any(&mut self, item: &mut Item) -> Result<bool> {
         self.fresh = false;
         item.at = None;
         let packet = &mut item.packet;
@@ -357,6 +372,7 @@ impl Demux {
     /// From somewhere else on.
     fn restart(&mut self) {
         self.counted.iter_mut().for_each(Counted::restart);
+        self.torn.iter_mut().for_each(Torn::restart);
         self.order.iter_mut().for_each(Order::restart);
     }
 

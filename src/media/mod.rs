@@ -29,6 +29,7 @@ mod search;
 mod stretches;
 mod tags;
 mod timeline;
+mod torn;
 
 pub use crate::av::stream::StreamKind;
 pub use info::{Chapter, Color, DurationFrom, MediaInfo, StreamInfo};

@@ -318,7 +318,7 @@ pub enum AudioMode {
     /// and other sound at its frames
     #[default]
     Copy,
-    /// Encode all of it anew: each range begins and ends at its sample, but in AVI, which has no times for sound
+    /// Encode all of it anew: each range begins and ends at its sample
     Exact,
 }
 

@@ -120,7 +120,15 @@ impl<'a> Plan<'a> {
             grid: None,
             free: false,
             paced: self.settings.video.frame_rate.is_some() || !kind.frame_rates().is_empty(),
+            // Of sound alone nobody sees that it is late.
+            hears_delay: target.counts_pictures() && self.has_pictures(),
         })
+    }
+
+    /// Whether pictures are shown beside the sound.
+    fn has_pictures(&self) -> bool {
+        let plays = |stream: &Stream| stream.kind() == StreamKind::Video && !stream.is_picture();
+        self.media.streams().iter().any(plays) && !self.settings.leaves_out(StreamKind::Video)
     }
 
     /// What becomes of each stream, and the stream for each track.

@@ -26,6 +26,9 @@ use framing::Framing;
 use grid::{Grid, Placed, Times};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
+/// Samples of silence in a frame, at most.
+const SILENCE: i64 = 8192;
+
 /// What the process stage sends to the encoder.
 pub(crate) enum Ready {
     /// With the grid that its numbers are of, if its frames come with numbers.
@@ -61,6 +64,8 @@ pub(crate) struct EncoderSpec<'a> {
     pub free: bool,
     /// A filter (`fps`) gives pictures a rate behind a change of speed.
     pub paced: bool,
+    /// Sound is heard from its first packet's time on, the encoder's delay included: the container has no place for it.
+    pub hears_delay: bool,
 }
 
 /// The end of a process stage: opens the encoder and hands frames on to it.
@@ -83,6 +88,8 @@ pub(crate) struct ToEncoder<'a> {
     framing: Framing,
     /// Samples of silence that the encoder is to be given behind the last sound.
     behind: usize,
+    /// The first sample that the encoder is to be given, where its delay is heard in front of it; None behind it.
+    heard_from: Option<i64>,
     /// Where the sound ends that has come.
     end: Option<Timestamp>,
     done: bool,
@@ -112,6 +119,7 @@ impl<'a> ToEncoder<'a> {
             segment: None,
             framing: Framing::default(),
             behind: 0,
+            heard_from: None,
             end: None,
             done: false,
         }
@@ -185,6 +193,7 @@ impl End for ToEncoder<'_> {
             let encoder = Encoder::audio(self.spec.kind, format, &self.options((0, 0, 0.0))?)?;
             self.framing = Framing::new(encoder.frame_size());
             self.behind = encoder.silence_behind();
+            self.heard_from = i64::try_from(encoder.delay()).ok().filter(|_| self.spec.hears_delay);
             self.base = encoder.time_base();
             self.opened = true;
             self.hand_over(Ready::Encoder(Box::new(encoder), None), 0)?;
@@ -213,7 +222,10 @@ impl End for ToEncoder<'_> {
         }
         let end = frame.time().map(|time| time.plus(frame.shown()));
         self.end = self.end.max(end);
-        self.frame_up(frame)
+        match self.behind_delay(frame)? {
+            Some(frame) => self.frame_up(frame),
+            None => Ok(()),
+        }
     }
 
     fn idle(&mut self) -> Result<bool> {
@@ -240,6 +252,35 @@ impl End for ToEncoder<'_> {
 }
 
 impl ToEncoder<'_> {
+    /// What of a sound is heard at its time, where nothing but the encoder's delay can be heard before the first of it:
+    /// what lies in that is left out, and what lies in front of sound that begins later is silence.
+    fn behind_delay(&mut self, mut frame: Frame) -> Result<Option<Frame>> {
+        let sample = i32::try_from(frame.sample_rate()).ok().and_then(|rate| Rational::new(1, rate));
+        let (Some(mut from), Some((time, sample))) = (self.heard_from, frame.time().zip(sample)) else {
+            return Ok(Some(frame));
+        };
+        let at = time.ticks(sample);
+        let lost = usize::try_from(from.saturating_sub(at)).unwrap_or(0);
+        if lost >= frame.samples() {
+            return Ok(None);
+        }
+        if lost > 0 {
+            frame.trim(lost, frame.samples())?;
+            frame.set_base(sample);
+            frame.set_pts(from);
+        }
+        while from < at {
+            let count = at.saturating_sub(from).min(SILENCE);
+            let mut silence = frame.silence_like(usize::try_from(count).unwrap_or(1))?;
+            silence.set_base(sample);
+            silence.set_pts(from);
+            from = from.saturating_add(count);
+            self.frame_up(silence)?;
+        }
+        self.heard_from = None;
+        Ok(Some(frame))
+    }
+
     /// Encodes sound in the encoder's frames, as far as they are whole.
     fn frame_up(&mut self, sound: Frame) -> Result<()> {
         self.framing.push(sound);
