@@ -1,6 +1,7 @@
 //! Packets of a source for all roads: from the place where decoding has to begin, on a clock that goes on.
 
 mod end;
+mod grid;
 mod jumps;
 mod leadin;
 mod need;
@@ -9,6 +10,7 @@ mod reader;
 mod sound;
 
 pub(crate) use end::end_before;
-pub(crate) use need::{Need, preroll_of};
+pub(crate) use grid::Grid;
+pub(crate) use need::{Need, preroll_of, rounding_of};
 pub(crate) use pictures::read_pictures;
 pub(crate) use reader::{Noted, Reader, Stretch};

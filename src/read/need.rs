@@ -4,7 +4,7 @@ use crate::{
     Media,
     av::stream::{Stream, StreamKind},
     media::Span,
-    time::{Rational, Timestamp},
+    time::{Rational, Timestamp, convert},
 };
 
 /// What is needed of one stream.
@@ -23,7 +23,7 @@ pub(crate) struct Need {
 impl Need {
     pub(crate) fn new(media: &Media, stream: usize, first: &Span) -> Option<Self> {
         let s = media.streams().get(stream)?;
-        let preroll = preroll_of(s);
+        let preroll = preroll_of(s).plus(rounding_of(s));
         Some(Self {
             stream,
             kind: s.kind(),
@@ -49,6 +49,16 @@ impl Need {
 /// How long before what is heard of a stream a decoder must begin.
 pub(crate) fn preroll_of(stream: &Stream) -> Timestamp {
     Timestamp::from_nanos(preroll(&stream.codec(), stream.sample_rate()))
+}
+
+/// How much sooner than its time says a packet of sound may begin, where that is rounded to more than a sample.
+pub(crate) fn rounding_of(stream: &Stream) -> Timestamp {
+    let base = stream.time_base();
+    let rate = stream.sample_rate().and_then(|rate| i32::try_from(rate).ok()).filter(|rate| *rate > 0);
+    let is_coarse =
+        rate.and_then(|rate| Rational::new(1, rate)).is_some_and(|sample| convert(1, base, sample) > 1);
+    let is_sound = stream.kind() == StreamKind::Audio && is_coarse;
+    if is_sound { Timestamp::from_ticks(1, base) } else { Timestamp::ZERO }
 }
 
 /// How long before a sound decoders must begin so that it comes out right, in nanoseconds: overlap of the

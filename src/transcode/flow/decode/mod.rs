@@ -11,12 +11,13 @@ use super::{
     queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
-    Control, Error, Frame, Limits, Result, StreamKind,
+    Control, Error, Frame, Limits, Result, Source, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
         stream::Stream,
     },
+    read::Grid,
     time::Timestamp,
     transcode::settings::Transcode,
 };
@@ -53,6 +54,8 @@ pub(crate) struct DecodeStage<'a> {
     /// Whether something that is to be shown has come, and whether a frame has gone on.
     fed: bool,
     gave: bool,
+    /// Where the packets of a source's stream lie, once that was looked at.
+    grid: Option<(Source, usize, Option<Grid>)>,
 }
 
 impl<'a> DecodeStage<'a> {
@@ -66,7 +69,19 @@ impl<'a> DecodeStage<'a> {
     ) -> Self {
         let nanos = stop.control().get_limits().duration.saturating_mul(1_000_000_000);
         let longest = i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp::from_nanos);
-        Self { first: None, longest, parts, lane, options, counters, stop, to, fed: false, gave: false }
+        Self {
+            first: None,
+            longest,
+            parts,
+            lane,
+            options,
+            counters,
+            stop,
+            to,
+            fed: false,
+            gave: false,
+            grid: None,
+        }
     }
 }
 
@@ -84,10 +99,16 @@ impl DecodeStage<'_> {
         while let Some((fed, _held)) = from.recv_or(self.stop, || self.to.flush(self.stop))? {
             match fed {
                 Fed::Part(index) => {
-                    if let Some(mut last) = at.take() {
-                        self.drain(&mut last)?;
+                    let mut before = at.take();
+                    if let Some(last) = &mut before {
+                        self.drain(last)?;
                     }
                     at = self.enter(index)?;
+                    if let Some((at, mut last)) = at.as_mut().zip(before)
+                        && self.is_same(at, &last)
+                    {
+                        at.sound.set_known(last.sound.take_known());
+                    }
                 }
                 Fed::Packet(packet) => {
                     let Some(at) = &mut at else { continue };
@@ -105,9 +126,13 @@ impl DecodeStage<'_> {
         at.map_or(Ok(()), |mut last| self.drain(&mut last))
     }
 
-    fn enter(&self, index: usize) -> Result<Option<At>> {
-        let Some(part) = self.parts.get(index) else { return Ok(None) };
+    fn enter(&mut self, index: usize) -> Result<Option<At>> {
+        let parts = self.parts;
+        let Some(part) = parts.get(index) else { return Ok(None) };
         let mut at = At::enter(part, index, self.lane, &self.options)?;
+        if let Some(at) = at.as_mut().filter(|_| part.from > Timestamp::ZERO) {
+            at.sound.set_grid(self.grid_of(part, at.stream())?);
+        }
         if let Some(at) = &mut at {
             if at.decoder.is_refused() {
                 self.leave_device(at)?;
@@ -116,6 +141,25 @@ impl DecodeStage<'_> {
             at.hurries = self.first.is_some() && kind == Some(StreamKind::Video) && !at.decoder.has_device();
         }
         Ok(at)
+    }
+
+    /// Whether two parts are of one stream.
+    fn is_same(&self, a: &At, b: &At) -> bool {
+        let source = |at: &At| self.parts.get(at.part).map(|part| part.media.source());
+        a.stream == b.stream && source(a).zip(source(b)).is_some_and(|(a, b)| a.is_same(b))
+    }
+
+    /// Where packets of sound lie that are not read from the first one on.
+    fn grid_of(&mut self, part: &PlacedRange, stream: usize) -> Result<Option<Grid>> {
+        let is_it = |of: &&(Source, usize, _)| of.1 == stream && of.0.is_same(part.media.source());
+        if let Some((.., grid)) = self.grid.as_ref().filter(is_it) {
+            return Ok(*grid);
+        }
+        let looked = Grid::of(&part.media, stream, self.stop.control());
+        let (grid, noted) = looked.map_err(|e| part.name(e, stream))?;
+        self.counters.bytes_read.fetch_add(noted.bytes_read, Ordering::Relaxed);
+        self.grid = Some((part.media.source().clone(), stream, grid));
+        Ok(grid)
     }
 
     /// Brings the first picture out before its time: a decoder of pictures that were put into another order

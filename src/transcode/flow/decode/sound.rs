@@ -4,8 +4,10 @@
 use crate::{
     Frame, Result, Timestamp,
     media::Span,
+    read::Grid,
     time::{Rational, convert},
 };
+use std::collections::VecDeque;
 
 /// Samples and timestamps this far apart, as a part of a second, are apart at once: 20 ms. Containers with
 /// frames of other lengths than they state (1472 and 576 samples instead of twice 1024) stay below it.
@@ -18,6 +20,9 @@ const PATIENCE: i64 = 4;
 const MOST_SILENCE: i64 = 3600;
 /// Samples of silence in a frame.
 const SILENCE: i64 = 8192;
+
+/// Packets whose beginnings are known of the part before.
+const KNOWN: usize = 1024;
 
 /// Frames that wait for one that tells when they are heard.
 const WAITING: usize = 64;
@@ -39,6 +44,10 @@ pub(crate) struct SoundClock {
     next: Option<i64>,
     /// Samples since when timestamps have told another time.
     apart: i64,
+    /// Where packets begin whose times are rounded.
+    grid: Option<Grid>,
+    /// Where the last ones that came begin, by their times: another part of the same may come by them again.
+    known: VecDeque<(i64, i64)>,
 }
 
 /// When a sound is heard on its source's clock, in samples.
@@ -65,6 +74,33 @@ impl SoundClock {
         // it.
         let starts_by_guess = matches!(codec, "wmav1" | "wmav2");
         Self { starts_by_guess, waiting: Some(Vec::new()), ..Self::default() }
+    }
+
+    pub(crate) fn set_grid(&mut self, grid: Option<Grid>) {
+        self.grid = grid;
+    }
+
+    /// What is known of when packets begin, for another part of the same stream.
+    pub(crate) fn take_known(&mut self) -> VecDeque<(i64, i64)> {
+        std::mem::take(&mut self.known)
+    }
+
+    pub(crate) fn set_known(&mut self, known: VecDeque<(i64, i64)>) {
+        self.known = known;
+    }
+
+    /// Where a sound begins that came in another part with this time, of times that are rounded.
+    fn knows(&self, pts: Option<i64>) -> Option<i64> {
+        let pts = pts?;
+        self.known.iter().rev().find(|(own, _)| *own == pts).map(|(_, begin)| *begin)
+    }
+
+    fn learn(&mut self, pts: Option<i64>, begin: i64) {
+        let Some(pts) = pts else { return };
+        if self.known.len() >= KNOWN {
+            self.known.pop_front();
+        }
+        self.known.push_back((pts, begin));
     }
 
     /// The frames that can be placed now that this one has come; `base` is of the stream's timestamps. A
@@ -104,14 +140,22 @@ impl SoundClock {
         if let Some(before) = self.sample.replace(sample).filter(|before| *before != sample) {
             let again = |count: i64| convert(count, before, sample);
             (self.due, self.next) = (self.due.map(again), self.next.map(again));
+            self.known.clear();
         }
         let count = i64::try_from(frame.samples()).unwrap_or(0);
         let is_counted = self.counted > 0;
         self.counted = self.counted.saturating_sub(1);
         let stated = frame.best_pts().filter(|_| !is_counted).map(|pts| convert(pts, base, sample));
+        let stated = stated.map(|told| self.grid.map_or(told, |grid| grid.at(told)));
         // Containers that count in milliseconds round (av_rescale_delta).
         let rounding = convert(1, base, sample).saturating_add(1);
+        let known = self.knows(frame.best_pts()).filter(|_| rounding > 2 && !is_counted);
         let begin = match (stated, self.due) {
+            (Some(stated), _)
+                if known.is_some_and(|known| stated.saturating_sub(known).abs() <= rounding) =>
+            {
+                known.unwrap_or(stated)
+            }
             (Some(stated), Some(due))
                 if self.runs_on(stated.saturating_sub(due), count, rounding, rate.into()) =>
             {
@@ -119,6 +163,9 @@ impl SoundClock {
             }
             (stated, due) => stated.or(due).unwrap_or(0),
         };
+        if known.is_none() && rounding > 2 {
+            self.learn(frame.best_pts(), begin);
+        }
         let end = begin.saturating_add(count);
         self.due = Some(end);
         Some(Heard { sample, begin, end })
@@ -154,7 +201,8 @@ impl SoundClock {
         let first = convert(span.media, base, sample);
         let last = match span.len {
             Timestamp::MAX => i64::MAX,
-            len => first.saturating_add(len.ticks(sample)),
+            // Where one range ends, the next one may begin: of both that is the same sample.
+            len => Timestamp::from_ticks(span.media, base).plus(len).ticks(sample),
         };
         let (mut from, to) = (begin.max(first), end.min(last));
         if from >= to {

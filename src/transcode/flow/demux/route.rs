@@ -7,7 +7,7 @@ use crate::{
         stream::{Stream, StreamKind},
     },
     media::Span,
-    read::preroll_of,
+    read::{preroll_of, rounding_of},
     time::{Rational, Timestamp, convert},
     transcode::flow::messages::PlacedRange,
 };
@@ -77,7 +77,8 @@ impl Route {
         let ends = finely.iter().map(|span| span.media_at(span.shown_end(), fine.base));
         let ceil = ends.max().map(|end| end.saturating_neg().div_euclid(times).saturating_neg());
         let until = if is_decoded {
-            ceil
+            // A packet may begin in front of the end that is told to begin there.
+            ceil.map(|ceil| ceil.saturating_add(rounding_of(source).ticks(base)))
         } else {
             spans.iter().map(|span| span.media_at(span.shown_end(), base)).max()
         };
