@@ -11,7 +11,7 @@ use super::{
     queue::{Gate, Rx, Stop, Tx},
 };
 use crate::{
-    Control, Error, Frame, Limits, Result, Source, StreamKind,
+    Control, Error, Frame, Limits, Media, Result, StreamKind,
     av::{
         decoder::{DecodeOptions, Decoder, Got},
         packet::Packet,
@@ -55,7 +55,7 @@ pub(crate) struct DecodeStage<'a> {
     fed: bool,
     gave: bool,
     /// Where the packets of a source's stream lie, once that was looked at.
-    grid: Option<(Source, usize, Option<Grid>)>,
+    grid: Option<(Media, usize, Option<Grid>)>,
 }
 
 impl<'a> DecodeStage<'a> {
@@ -151,14 +151,14 @@ impl DecodeStage<'_> {
 
     /// Where packets of sound lie that are not read from the first one on.
     fn grid_of(&mut self, part: &PlacedRange, stream: usize) -> Result<Option<Grid>> {
-        let is_it = |of: &&(Source, usize, _)| of.1 == stream && of.0.is_same(part.media.source());
+        let is_it = |of: &&(Media, usize, _)| of.1 == stream && of.0.source().is_same(part.media.source());
         if let Some((.., grid)) = self.grid.as_ref().filter(is_it) {
             return Ok(*grid);
         }
         let looked = Grid::of(&part.media, stream, self.stop.control());
         let (grid, noted) = looked.map_err(|e| part.name(e, stream))?;
         self.counters.bytes_read.fetch_add(noted.bytes_read, Ordering::Relaxed);
-        self.grid = Some((part.media.source().clone(), stream, grid));
+        self.grid = Some((part.media.clone(), stream, grid));
         Ok(grid)
     }
 
