@@ -272,6 +272,12 @@ impl Error {
         self
     }
 
+    /// What to do, and by which setting, in the place of what was said before.
+    pub(crate) fn advise_instead(mut self, advice: &str, setting: &'static str) -> Self {
+        (self.inner.advice, self.inner.setting) = (Some(advice.into()), Some(setting.into()));
+        self
+    }
+
     pub(crate) fn with_log(mut self, lines: Vec<String>) -> Self {
         if self.inner.log.is_empty() {
             self.inner.log = lines;

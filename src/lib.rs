@@ -101,7 +101,7 @@ pub use io::{
 pub use job::{Control, Report, Road, Strip};
 pub use media::opened::Media;
 pub use output::{Clip, Job};
-pub use smart::{CutPlan, cut, cut_to};
+pub use smart::{CutPlan, PlannedSound, SoundWay, cut, cut_to};
 pub use time::{Rational, TimeRange, Timestamp};
 pub use transcode::{
     operations::{

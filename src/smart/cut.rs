@@ -1,6 +1,6 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{apart, coder::Coder, layers, plan, work::Work};
+use super::{apart, coder::Coder, layers, plan, sound, work::Work};
 use crate::{
     Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
     output::{self, Operation, target::Target},
@@ -92,7 +92,7 @@ impl Operation for Smart {
         let before = report.clone();
         let error = match self.smart(target, report, control) {
             Ok(()) => return Ok(()),
-            Err(Failed::Ended(error)) => return Err(named(error)),
+            Err(Failed::Ended(error)) => return Err(named(self.advise(error, report))),
             Err(Failed::Early(error)) => error,
         };
         if !is_exact || error.kind() != ErrorKind::Unsupported {
@@ -139,6 +139,18 @@ impl Smart {
         let made =
             apart::rest(&self.work, planned, &apart, folder, target, control).map_err(Failed::Early)?;
         made.with_sound(&self.work, &apart, target, report, control).map_err(Failed::Ended)
+    }
+
+    /// Of sound that can't be copied, that it may be encoded.
+    fn advise(&self, error: Error, report: &Report) -> Error {
+        let is_sound = |stream: usize| sound::sounds(&self.work.media).any(|i| i == stream);
+        let is_lost = error.setting() == Some("allow_drops")
+            && self.work.cut.asked_audio() != CutAudio::Exact
+            && report.dropped_streams.iter().any(|dropped| is_sound(dropped.index));
+        if !is_lost {
+            return error;
+        }
+        error.advise_instead("say that it may go, or let the sound be encoded anew", "audio")
     }
 
     /// Copies everything.

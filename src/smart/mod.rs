@@ -12,8 +12,10 @@ mod plan;
 mod seam;
 mod sound;
 mod splice;
+mod told;
 mod window;
 mod work;
 
 pub use cut::{cut, cut_to};
 pub use plan::CutPlan;
+pub use told::{PlannedSound, SoundWay};

@@ -4,6 +4,7 @@ use super::{
     coder::Coder,
     layers,
     splice::{Splice, Stretched},
+    told::{self, PlannedSound},
     window::{Pictures, Side},
 };
 use crate::{
@@ -21,6 +22,8 @@ pub struct CutPlan {
     pub ranges: Vec<ReportRange>,
     /// What is copied and what is encoded anew, in the order of the streams and the ranges.
     pub spans: Vec<ReportSpan>,
+    /// What becomes of the sound, stream by stream.
+    pub sounds: Vec<PlannedSound>,
     /// Pictures that are decoded for those that are encoded.
     pub frames_decoded: u64,
     /// Pictures that are encoded.
@@ -53,11 +56,13 @@ impl Cut {
                 }
             }
             plan.tell(&mut report);
+            let sounds = told::sounds(media, self, &plan.ranges, control)?;
             let passes: Vec<Pass<'_>> = plan.videos.iter().flat_map(Video::passes).collect();
             let sum = |counts: Vec<usize>| counts.into_iter().map(|n| n as u64).fold(0, u64::saturating_add);
             Ok(CutPlan {
                 ranges: report.ranges,
                 spans: report.spans,
+                sounds,
                 frames_decoded: sum(passes.iter().map(Pass::decodes).collect()),
                 frames_encoded: sum(passes.iter().map(Pass::encodes).collect()),
                 warnings: report.warnings,

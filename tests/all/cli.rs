@@ -818,7 +818,11 @@ fn a_cut_is_smart_and_can_be_planned() {
     let said = of(&[&"cut", mp4, &"--plan"]);
     code(&said, 0);
     let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("copied") && said.lines().count() == 4, "{said}");
+    assert!(said.contains("copied") && said.lines().count() == 5, "{said}");
+    assert!(said.contains("stream 1: sound (aac) copied\n"), "{said}");
+    let asked = of(&[&"cut", mp4, &"--plan", &"--audio", &"exact", &"--format", &"mkv"]);
+    let said = String::from_utf8(asked.stdout).unwrap();
+    assert!(said.contains("stream 1: sound (aac) encoded by aac\n"), "{said}");
     let report = json(&of(&[&"cut", mp4, &"-o", &"cut.mp4", &"--json"]));
     assert_eq!((&report["mode"], &report["frames_encoded"]), (&"smart".into(), &plan["frames_encoded"]));
     assert!(report["spans"][0]["psnr"].as_f64().unwrap() >= 38.0, "{report}");

@@ -15,6 +15,7 @@ fn flag(setting: &str) -> Option<String> {
     let flag = match setting {
         "allow_drops" => "--allow-drops",
         "allow_options_that_touch_files" => "--allow-options-that-touch-files",
+        "audio" => "--audio exact",
         "audio.bit_rate" => "--audio-bitrate",
         "audio.channels" => "--channels",
         "audio.codec" => "--audio-codec",

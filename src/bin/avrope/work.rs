@@ -7,7 +7,7 @@ use crate::{
     split, text,
 };
 use avrope::{
-    Control, Cut, CutMode, Join, Media, Remux, Report, Source,
+    Control, Cut, CutMode, Join, Media, Remux, Report, SoundWay, Source,
     report::Way,
     transcode::{Transcoder, Transition},
 };
@@ -48,7 +48,7 @@ fn plan(args: &args::Cut, control: &Control) -> Outcome {
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let media = Media::open_with(source, control)?;
     let kept = args.ranges.list(&media, control)?;
-    let plan = kept.into_iter().fold(Cut::new(), Cut::keep).plan(&media, control)?;
+    let plan = kept.into_iter().fold(cut_settings(args), Cut::keep).plan(&media, control)?;
     drop(bar);
     if args.common.json {
         return inout::print_json(&plan);
@@ -65,6 +65,16 @@ fn plan(args: &args::Cut, control: &Control) -> Outcome {
             words += &format!(": {why}");
         }
         words.push('\n');
+    }
+    for sound in &plan.sounds {
+        let way = match (sound.way, &sound.encoder) {
+            (SoundWay::Copied, _) => "copied".into(),
+            (SoundWay::Spliced, _) => "copied, spliced between two packets where ranges meet".into(),
+            (SoundWay::Faded, _) => "copied, some packets encoded anew where ranges meet".into(),
+            (_, Some(encoder)) => format!("encoded by {encoder}"),
+            _ => "encoded".into(),
+        };
+        words += &format!("stream {}: sound ({}) {way}\n", sound.stream, sound.codec);
     }
     words += &format!("{} pictures decoded, {} encoded\n", plan.frames_decoded, plan.frames_encoded);
     for warning in &plan.warnings {

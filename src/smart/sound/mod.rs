@@ -63,6 +63,11 @@ pub(super) fn splice(
     Ok(Some(all))
 }
 
+/// Whether a stream is of a kind whose sound goes over from one range into the next.
+pub(super) fn can_fade(media: &Media, stream: usize, control: &Control) -> bool {
+    Track::of(media, stream, control).is_some()
+}
+
 /// Says that sound is cut between two packets where ranges meet, if something lies between the ranges.
 pub(super) fn tell_spliced(media: &Media, stream: usize, ranges: &[TimeRange], report: &mut Report) {
     let Some(own) = media.streams().get(stream).filter(|own| !own.is_lossless()) else { return };

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Control, Cut, Media, Report, Result, TimeRange,
+    av::encoder::EncoderKind,
     output::{Operation, target::Target},
     time::Timestamp,
     transcode::{
@@ -24,9 +25,17 @@ impl Apart<'_> {
     /// Whether a stream of sound is encoded in its own codec.
     pub(crate) fn keeps_codec(media: &Media, stream: usize, target: &Target) -> bool {
         let own = media.streams().get(stream).map(|own| own.codec());
-        let settings = faithful::sound_of(media, stream, target, &mut Report::default());
-        let encoder = settings.and_then(|settings| choose::audio_encoder(&settings, target.muxer).ok());
-        own.zip(encoder).is_some_and(|(own, encoder)| encoder.codec() == own)
+        own.zip(Self::chosen(media, stream, target)).is_some_and(|(own, encoder)| encoder.codec() == own)
+    }
+
+    /// What a stream of sound is encoded by.
+    pub(crate) fn encoder(media: &Media, stream: usize, target: &Target) -> Option<String> {
+        Self::chosen(media, stream, target).map(EncoderKind::name)
+    }
+
+    fn chosen(media: &Media, stream: usize, target: &Target) -> Option<EncoderKind> {
+        let settings = faithful::sound_of(media, stream, target, &mut Report::default())?;
+        choose::audio_encoder(&settings, target.muxer).ok()
     }
 
     /// Copies what was made of the rest, and encodes the sound of these ranges beside it. `later` says how much later

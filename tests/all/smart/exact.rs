@@ -2,7 +2,7 @@
 
 use super::{holds, holds_with, range, source};
 use crate::common::{self, XorShift, ffmpeg, made_by_ffmpeg, open, save};
-use avrope::{Control, Cut, CutAudio, CutMode, TimeRange, cut};
+use avrope::{Control, Cut, CutAudio, CutMode, SoundWay, TimeRange, cut};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -184,6 +184,45 @@ fn sound_that_lost_nothing_is_cut_at_its_samples() {
             let first = due.iter().zip(&found).position(|(due, found)| due != found);
             assert_eq!((first, found.len()), (None, due.len()), "{name} {ranges:?}");
         }
+    }
+}
+
+#[test]
+fn a_plan_says_what_becomes_of_the_sound() {
+    oracle!("plans of sound");
+    let coding = |audio: &str| format!("format=yuv420p -c:v libx264 -preset ultrafast -g 48 {audio} -ac 1");
+    let (one, two) = ([range(1.0, 2.0)], [range(1.0, 2.0), range(4.0, 5.0)]);
+    let met = [range(1.0, 4.0), range(4.0, 5.0)];
+    for (name, codec, ranges, audio, due) in [
+        ("aac.mp4", "aac", &one[..], CutAudio::Copy, (SoundWay::Copied, None)),
+        ("aac.mp4", "aac", &two, CutAudio::Copy, (SoundWay::Faded, None)),
+        ("aac.mp4", "aac", &met, CutAudio::Copy, (SoundWay::Copied, None)),
+        ("aac.mp4", "aac", &two, CutAudio::Exact, (SoundWay::Encoded, Some("aac"))),
+        ("mp3.mkv", "libmp3lame", &two, CutAudio::Copy, (SoundWay::Spliced, None)),
+        ("flac.mkv", "flac", &one, CutAudio::Copy, (SoundWay::Encoded, Some("flac"))),
+        ("pcm.mov", "pcm_s16le", &two, CutAudio::Copy, (SoundWay::Copied, None)),
+    ] {
+        let path = source(&format!("plan-{name}"), &coding(&format!("-c:a {codec}")));
+        let asked = ranges.iter().copied().fold(Cut::new().audio(audio), Cut::keep);
+        let plan = asked.plan(&open(&path), &Control::new()).unwrap();
+        let found: Vec<_> =
+            plan.sounds.iter().map(|sound| (sound.stream, sound.way, sound.encoder.as_deref())).collect();
+        assert_eq!(found, [(1, due.0, due.1)], "{name} {ranges:?}");
+    }
+}
+
+#[test]
+fn sound_that_can_t_be_cut_may_be_encoded() {
+    oracle!("TTA");
+    let coding = "format=yuv420p -c:v libx264 -preset ultrafast -g 48 -c:a tta -ar 48000 -ac 1";
+    let path = source("exact-tta.mkv", coding);
+    for ranges in [&[range(1.0, 2.0)][..], &[range(1.0, 2.0), range(4.0, 7.0)]] {
+        let asked = ranges.iter().copied().fold(Cut::new().mode(CutMode::Smart), Cut::keep);
+        let error = cut(&open(&path), &asked, &Control::new()).unwrap_err();
+        assert_eq!(error.setting(), Some("audio"), "{error}");
+        assert!(error.advice().unwrap().contains("let the sound be encoded anew"), "{error}");
+        let made = holds_with(&path, ranges, CutAudio::Exact);
+        assert_eq!(open(&made.path).info().streams[1].codec, "flac");
     }
 }
 
