@@ -3,32 +3,15 @@
 
 use super::{
     plan::{self, Plan},
-    sound,
     work::Work,
 };
 use crate::{
-    Control, Cut, CutAudio, Job, Media, Report, Result, Source, TimeRange, edit,
+    Control, Job, Media, Report, Result, Source, TimeRange,
     output::{self, Operation, target::Target},
     time::Timestamp,
     transcode::operations::Apart,
 };
 use std::path::Path;
-
-/// The streams of sound that are encoded anew: all that there are if that was asked for, else those of codecs that lose
-/// nothing, where neither an edit list nor packets say which of their samples are heard.
-pub(super) fn streams(media: &Media, cut: &Cut, target: &Target) -> Vec<usize> {
-    let is_asked = cut.asked_audio() == CutAudio::Exact;
-    let is_listed = target.has_edit_lists() && cut.ranges().len() < 2;
-    let is_apart = |i: usize| {
-        let Some(own) = media.streams().get(i).filter(|own| own.is_lossless()) else { return false };
-        let base = own.time_base();
-        // Of packets whose times are rounded, nobody knows to the sample where they lie.
-        let is_fine = own.sample_rate().is_some_and(|rate| base.num == 1 && base.den.unsigned_abs() >= rate);
-        let can_be_cut = if edit::is_pcm(own) { is_fine } else { is_listed };
-        !can_be_cut && Apart::keeps_codec(media, i, target)
-    };
-    sound::sounds(media).filter(|i| is_asked || is_apart(*i)).collect()
-}
 
 /// What a smart cut makes of all but some streams of sound.
 struct Rest {

@@ -1,6 +1,6 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{apart, coder::Coder, layers, plan, sound, work::Work};
+use super::{apart, coder::Coder, layers, plan, sound, told, work::Work};
 use crate::{
     Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
     output::{self, Operation, target::Target},
@@ -130,7 +130,7 @@ impl Smart {
         control: &Control,
     ) -> std::result::Result<(), Failed> {
         let planned = self.work.plan(report, control).map_err(Failed::Early)?;
-        let apart = apart::streams(&self.work.media, &self.work.cut, target);
+        let apart = told::apart(&self.work.media, &self.work.cut, target);
         if apart.is_empty() {
             let prepared = self.work.prepare(planned, target, report, control).map_err(Failed::Early)?;
             return self.work.copy(prepared, target, report, control).map_err(Failed::Ended);

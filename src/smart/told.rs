@@ -1,8 +1,8 @@
 //! What becomes of the sound, as far as that is known before it is read.
 
-use super::{apart, sound};
+use super::sound;
 use crate::{
-    Control, Cut, Media, Result, TimeRange,
+    Control, Cut, CutAudio, Media, Result, TimeRange, edit,
     output::{
         self,
         target::{Destination, Layout, Target},
@@ -41,6 +41,22 @@ pub enum SoundWay {
     Encoded,
 }
 
+/// The streams of sound that are encoded anew: all that there are if that was asked for, else those of codecs that lose
+/// nothing, where neither an edit list nor packets say which of their samples are heard.
+pub(super) fn apart(media: &Media, cut: &Cut, target: &Target) -> Vec<usize> {
+    let is_asked = cut.asked_audio() == CutAudio::Exact;
+    let is_listed = target.has_edit_lists() && cut.ranges().len() < 2;
+    let is_apart = |i: usize| {
+        let Some(own) = media.streams().get(i).filter(|own| own.is_lossless()) else { return false };
+        let base = own.time_base();
+        // Of packets whose times are rounded, nobody knows to the sample where they lie.
+        let is_fine = own.sample_rate().is_some_and(|rate| base.num == 1 && base.den.unsigned_abs() >= rate);
+        let can_be_cut = if edit::is_pcm(own) { is_fine } else { is_listed };
+        !can_be_cut && Apart::keeps_codec(media, i, target)
+    };
+    sound::sounds(media).filter(|i| is_asked || is_apart(*i)).collect()
+}
+
 /// What becomes of each stream of sound in ranges of a media.
 pub(super) fn sounds(
     media: &Media,
@@ -50,7 +66,7 @@ pub(super) fn sounds(
 ) -> Result<Vec<PlannedSound>> {
     let format = cut.asked_format().map_or_else(|| output::format_like(media), str::to_owned);
     let target = Target::new(&format, Destination::Rope, Layout::Indexed, control)?;
-    let apart = apart::streams(media, cut, &target);
+    let apart = apart(media, cut, &target);
     let kept: Vec<TimeRange> = ranges.iter().copied().filter(|range| range.from < range.to).collect();
     let has_seams = kept.windows(2).any(|pair| matches!(pair, [a, b] if a.to != b.from));
     let of = |stream: usize| {
