@@ -214,17 +214,22 @@ impl Media {
             return Ok(());
         };
         let start = self.timeline(primary).map_or(0, |timeline| self.start().ticks(timeline.base));
+        let begins = |i: &usize| {
+            let ticks = demux.first_indexed(*i);
+            ticks.zip(self.timeline(*i)).map(|(ticks, timeline)| Timestamp::from_ticks(ticks, timeline.base))
+        };
+        let earliest = streams.iter().copied().filter(|i| begins(i).is_some()).min_by_key(begins);
+        let sooner = earliest.filter(|earliest| begins(earliest) < begins(&primary));
         let there = if self.demuxer().is_mov() {
             // The other streams go to their samples at or before the one that is found: the stream that
             // begins first leads.
-            let begins = |i: &usize| {
-                let ticks = demux.first_indexed(*i);
-                ticks
-                    .zip(self.timeline(*i))
-                    .map(|(ticks, timeline)| Timestamp::from_ticks(ticks, timeline.base))
-            };
-            let earliest = streams.iter().copied().filter(|i| begins(i).is_some()).min_by_key(begins);
             demux.seek(earliest.unwrap_or(primary), i64::MIN / 4)?
+        } else if let Some(sooner) = sooner.filter(|_| self.seeks_by_index())
+            && let Some(timeline) = self.timeline(sooner)
+            && demux.seek(sooner, self.start().ticks(timeline.base))?
+        {
+            // What it has lies in front of where the index of one leads that begins later.
+            true
         } else if self.seeks_by_index() && demux.seek(primary, start)? {
             true
         } else {

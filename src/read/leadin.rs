@@ -72,6 +72,13 @@ pub(crate) fn read(
         let first = packets.iter().find_map(|Item { packet, .. }| {
             (packet.stream() == primary.stream).then(|| packet.pts().or(packet.dts()))?
         });
+        let is_own = |item: &&Item| item.packet.stream() == primary.stream;
+        let own = packets.iter().find(is_own).and_then(|item| item.packet.dts().or(item.packet.pts()));
+        if !from_start && needs.len() > 1 && own.is_some_and(|own| own > primary.from) {
+            // It begins later than the part does: what others have there lies in front of where any seek goes.
+            from_start = true;
+            continue;
+        }
         let begins = key.and_then(|i| packets.get(i)).and_then(|Item { packet, .. }| packet.dts());
         let wanted = begins.map(|dts| dts.saturating_sub(INTERLEAVED.ticks(primary.base)));
         if let Some(wanted) = wanted.filter(|wanted| media.is_indexed() && !from_start && *wanted < at) {

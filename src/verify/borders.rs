@@ -32,7 +32,7 @@ pub(super) fn moved(
 
 /// When the next picture begins, where another one is shown at a time, or it begins there; else None.
 fn border(media: &Media, stream: usize, at: Timestamp, control: &Control) -> Result<Option<Timestamp>> {
-    let Some(timeline) = media.timeline(stream).filter(|_| at > Timestamp::ZERO) else { return Ok(None) };
+    let Some(timeline) = media.timeline(stream) else { return Ok(None) };
     let shown = at.plus(media.start());
     let Some(span) = timeline.at(shown) else { return Ok(None) };
     let border = span.media_at(shown, timeline.base);

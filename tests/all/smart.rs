@@ -424,17 +424,75 @@ fn sound_in_front_of_the_first_picture_stays() {
             "anoisesrc=d=4.7:a=0.1:seed=3:r=48000",
             "-pix_fmt",
             "yuv420p",
+            // Else the first picture would be there from the beginning.
+            "-fps_mode",
+            "passthrough",
             "-c:v",
             "libx264",
             "-g",
             "25",
             "-c:a",
             "aac",
+            "-aac_pns",
+            "0",
         ],
     );
     let (found, report) = holds(&path, &[range(0.0, 1.5), range(3.0, 4.5)]);
     assert!(report.duration.as_secs_f64() > 2.9, "{report:?}");
     assert!(found.pictures.unwrap().found >= 56);
+    // A range that begins where there is sound alone, whichever index there is.
+    for ending in ["mp4", "mkv", "ts", "mov"] {
+        let copied = ["-i", path.to_str().unwrap(), "-c", "copy"];
+        let path = made_by_ffmpeg(&format!("smart-late-copy.{ending}"), &copied);
+        for (from, to) in [(0.3, 2.2), (0.1, 1.5), (1.03, 2.9)] {
+            let (found, _) = holds(&path, &[range(from, to)]);
+            let heard = found.sound[0].found as f64;
+            assert!(heard >= (to - from - 0.05) * 48_000.0, "{ending}: {from}..{to}: {heard} samples");
+        }
+    }
+}
+
+/// A copy whose edit list begins at a time of the track, in ticks, and shows so many milliseconds.
+fn edited(name: &str, source: &Path, from: i32, lasts: u32) -> PathBuf {
+    common::cached(name, &format!("{from} {lasts} {}", source.display()), |path| {
+        let mut bytes = fs::read(source).unwrap();
+        let at = common::find(&bytes, "moov/trak/edts/elst").unwrap().content();
+        assert_eq!(bytes[at..at + 8], [0, 0, 0, 0, 0, 0, 0, 1]);
+        bytes[at + 8..at + 12].copy_from_slice(&lasts.to_be_bytes());
+        bytes[at + 12..at + 16].copy_from_slice(&from.to_be_bytes());
+        fs::write(path, bytes).unwrap();
+    })
+}
+
+#[test]
+fn what_an_edit_list_hides_stays_hidden() {
+    oracle!("edit lists of smart cuts");
+    let pictures = |path: &Path| {
+        let name = path.to_str().unwrap();
+        let (told, _) = common::ffmpeg(&["-i", name, "-map", "0:v", "-f", "framemd5", "-"]);
+        let told = String::from_utf8(told).unwrap();
+        let hash = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+        told.lines().filter(|line| !line.starts_with('#')).map(hash).collect::<Vec<_>>()
+    };
+    let plain = carried::pictures("edited.mp4", "format=yuv420p -c:v libx264 -preset veryfast -g 40 -bf 2");
+    let all = pictures(&plain);
+    // 512 ticks a picture, the first of which is shown at 1024: from the thirteenth picture on; from within it; up
+    // to within another.
+    for (name, from, lasts) in [("whole", 0, 4000), ("within", 200, 4000), ("few", 300, 4015)] {
+        let path = edited(&format!("smart-edited-{name}.mp4"), &plain, 1024 + 512 * 13 + from, lasts);
+        let own = pictures(&path);
+        let first = all.iter().position(|hash| *hash == own[0]).unwrap();
+        assert!(own == all[first..first + own.len()] && (99..=101).contains(&own.len()), "{name}");
+        for (from, to) in [(0.0, 2.5), (0.5, 3.0), (1.234, 2.9), (2.4, 4.0)] {
+            holds(&path, &[range(from, to)]);
+        }
+        // All of it is as many pictures as ffmpeg shows, and those that were copied are the very same.
+        let made = holds_with(&path, &[TimeRange::ALL], CutAudio::Copy);
+        let found = pictures(&made.path);
+        assert_eq!(found.len(), own.len(), "{name}");
+        let equal = found.iter().zip(&own).filter(|(found, own)| found == own).count() as u64;
+        assert_eq!(equal + made.report.frames_encoded, own.len() as u64, "{name}");
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn told(path: &Path) -> Vec<(f64, Value)> {
         let is_of_group = fields.get("tags").is_some_and(|tags| tags.get("timecode").is_some());
         fields.retain(|key, _| {
             let is_other = OTHERS.contains(&key.as_str()) || key.contains("duration");
-            !is_other && !(is_of_group && key == "tags")
+            !(is_other || is_of_group && key == "tags")
         });
         if let Some(data) = fields.get_mut("side_data_list").and_then(Value::as_array_mut) {
             // Of an encoder, the first picture has one.
@@ -321,8 +321,8 @@ impl Bits {
     }
 
     fn bytes(mut self) -> Vec<u8> {
-        self.0.extend((self.0.len() % 8 != 0).then_some(true));
-        while self.0.len() % 8 != 0 {
+        self.0.extend((!self.0.len().is_multiple_of(8)).then_some(true));
+        while !self.0.len().is_multiple_of(8) {
             self.0.push(false);
         }
         self.0.chunks(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
