@@ -1,6 +1,6 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{apart, coder::Coder, layers, plan, sound, told, work::Work};
+use super::{apart, coder::Coder, plan, sound, told, work::Work};
 use crate::{
     Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
     output::{self, Operation, target::Target},
@@ -102,7 +102,7 @@ impl Operation for Smart {
         let can_encode = plan::videos(&self.work.media).iter().all(|stream| {
             let media = &self.work.media;
             let has_coder = media.streams().get(*stream).is_none_or(|own| Coder::of(own).is_ok());
-            has_coder && layers::check(media, *stream, Timestamp::ZERO, control).is_ok()
+            has_coder && plan::check_layers(media, *stream, Timestamp::ZERO, control).is_ok()
         });
         if !can_encode && target.has_edit_lists() {
             report

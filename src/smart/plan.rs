@@ -158,7 +158,7 @@ impl Plan {
             }
             let video = Video { stream, ranges: ranges.clone(), splices };
             if let Some(range) = video.ranges.iter().find(|range| range.from < range.to && video.encodes()) {
-                layers::check(media, stream, range.from, control)?;
+                check_layers(media, stream, range.from, control)?;
             }
             videos.push(video);
         }
@@ -281,6 +281,12 @@ pub(super) fn pictures<'a>(
     let start = media.start();
     let to = if range.to == Timestamp::MAX { range.to } else { range.to.plus(start) };
     Pictures::of(media, stream, (range.from.plus(start), to), control)
+}
+
+/// An error for a stream of which an encoder makes no more than a part.
+pub(super) fn check_layers(media: &Media, stream: usize, from: Timestamp, control: &Control) -> Result<()> {
+    let range = TimeRange { from, to: Timestamp::MAX };
+    pictures(media, stream, range, control)?.map_or(Ok(()), |pictures| layers::check(&pictures))
 }
 
 /// How much later than a media begins its first picture is shown, by the pictures' own word: some containers begin with
