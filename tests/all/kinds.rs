@@ -369,7 +369,8 @@ fn a_join_of_two_kinds_has_a_description_for_each_that_says_something_else() {
     oracle!("kinds");
     let folder = tempfile::tempdir().unwrap();
     let made = |name: &str, space: &str| {
-        coded(name, &["-colorspace", space, "-color_primaries", space, "-color_trc", space])
+        let filter = format!("setparams=colorspace={space}:color_primaries={space}:color_trc={space}");
+        coded(name, &["-vf", &filter])
     };
     for (one, other, format) in [
         (made("bt709.mp4", "bt709"), made("sd.mov", "smpte170m"), "mp4"),
