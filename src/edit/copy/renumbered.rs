@@ -2,7 +2,7 @@
 //! those in front of each slice is the result's own, all else stays where it lies in the source.
 
 use crate::{
-    Control, Error, Result, Source,
+    Control, Error, Limits, Result, Source,
     bitstream::{Framing, Renumber, Shown},
     io::{Builder, SourceReader},
     mp4::{self, Description, Movie},
@@ -56,6 +56,12 @@ impl Renumbered {
         let (mut sizes, mut places, mut each) = (Vec::new(), Vec::new(), samples.sizes.walk(0));
         for chunk in samples.in_chunks(0, samples.count()) {
             control.check()?;
+            // The samples' sizes, and a slice of the source and one of the result's own for each that is changed.
+            let held = (sizes.len() as u64).saturating_add(writing.own.saturating_mul(4));
+            let most = control.get_limits().memory;
+            Limits::hold(held, most, "memory", || {
+                format!("samples under other ids take more than {most} bytes")
+            })?;
             places.push(writing.len());
             let mut at = chunk.place;
             for _ in 0..chunk.samples {
