@@ -31,7 +31,7 @@ impl Join {
 /// HEVC may differ: in MP4 and MOV all lie in the one sample description, under ids of their own, which slices of later
 /// sources name in a byte or two of the result's own ([`Report::payload_copied`](crate::Report::payload_copied)); their
 /// samples are looked at for that. They lie in front of keyframes elsewhere. Where ids run out (eighteen sources of
-/// H.264, sixteen of HEVC with other sets each), or descriptions differ in more, a source has a description of its own,
+/// H.264 with other sets each, fewer of HEVC), or descriptions differ in more, a source has a description of its own,
 /// and a warning says so.
 ///
 /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does
