@@ -155,7 +155,8 @@ pub(crate) struct Encoder {
     kind: EncoderKind,
     /// What the first picture says of its light.
     light: Vec<hdr::Said>,
-    /// What x264 said of the errors of packets that are not taken yet, if it was asked to and libav does not hand it on.
+    /// What x264 said of the errors of packets that are not taken yet, if it was asked to and libav does not hand it
+    /// on.
     #[cfg(not(libav_7_1))]
     said: Option<std::collections::VecDeque<log::like::Planes>>,
     #[cfg(not(libav_7_1))]
@@ -357,9 +358,9 @@ impl Encoder {
         if lets_go { 0 } else { self.delay() }
     }
 
-    /// Tells a picture of the quantiser that all are to be coded with, where one was asked for: encoders read it of each
-    /// picture, and take what says nothing for the best (libavcodec/mpegvideo_enc.c, which is what ffmpeg's own program
-    /// does it for).
+    /// Tells a picture of the quantiser that all are to be coded with, where one was asked for: encoders read it of
+    /// each picture, and take what says nothing for the best (libavcodec/mpegvideo_enc.c, which is what ffmpeg's own
+    /// program does it for).
     pub(crate) fn tell_quality(&self, frame: &mut Frame) {
         let own = self.get();
         let is_asked = own.flags.cast_unsigned() & ff::AV_CODEC_FLAG_QSCALE != 0;

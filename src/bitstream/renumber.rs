@@ -1,8 +1,8 @@
 //! An encoder's parameter sets and pictures under ids that the source does not use, so that one sample entry has the
-//! sets of both. An id is an Exp-Golomb code near the front of sets, slices and some messages, and what follows that of a
-//! picture parameter set in a slice begins at a whole byte (arithmetic coding): the new code is as long as the old one or
-//! longer by whole bytes (0 is one bit, 15 to 30 are nine). Other ids lie in sets and messages alone; where there is no
-//! such code for one, it gets another.
+//! sets of both. An id is an Exp-Golomb code near the front of sets, slices and some messages, and what follows that of
+//! a picture parameter set in a slice begins at a whole byte (arithmetic coding): the new code is as long as the old
+//! one or longer by whole bytes (0 is one bit, 15 to 30 are nine). Other ids lie in sets and messages alone; where
+//! there is no such code for one, it gets another.
 
 use super::{
     bits::{BitWriter, Bits},

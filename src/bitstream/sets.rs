@@ -27,9 +27,9 @@ impl Sets {
         }
     }
 
-    /// A packet of the encoder whose sets these are, behind start codes, without parameter sets, which some encoders put there
-    /// as well (x265 does, where it is told of light), and with another number of an IDR picture of H.264 each `turn`,
-    /// which is none of those that encoders begin with.
+    /// A packet of the encoder whose sets these are, behind start codes, without parameter sets, which some encoders
+    /// put there as well (x265 does, where it is told of light), and with another number of an IDR picture of H.264
+    /// each `turn`, which is none of those that encoders begin with.
     pub(crate) fn alone(&self, packet: &[u8], turn: u32) -> Vec<u8> {
         let sps = match self {
             Self::Avc(own) => own.sps.first().and_then(|set| h264::Sps::read(set)),

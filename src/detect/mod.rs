@@ -64,8 +64,8 @@ pub struct Detect {
 #[serde(default)]
 #[non_exhaustive]
 pub struct Detected {
-    /// The scenes: the first begins at 0, each other one where the one before it ends, and the last ends where the source
-    /// does.
+    /// The scenes: the first begins at 0, each other one where the one before it ends, and the last ends where the
+    /// source does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenes: Option<Vec<Scene>>,
     /// Where pictures are black. What is black at the last picture is so up to the source's end.

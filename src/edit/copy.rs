@@ -380,8 +380,9 @@ impl Copy<'_, '_> {
                 let track = self.session.target.tracks.get(lane.track).filter(|_| sound);
                 // Sound goes on where the part before let it end.
                 let late = track.map_or(Timestamp::ZERO, |track| track.end().minus(self.session.placed));
-                // It may have ended early by as much as half of a frame: then one goes over the seam. Where sound has no
-                // times, what follows is earlier by all that is not there: it is caught up with, a frame at the most.
+                // It may have ended early by as much as half of a frame: then one goes over the seam. Where sound has
+                // no times, what follows is earlier by all that is not there: it is caught up with, a frame at the
+                // most.
                 let half = track.map_or(Timestamp::ZERO, |track| track.clock.half_frame());
                 let most = if counts { half.plus(half) } else { half };
                 let goes_over = self.part.lossless_exact && late.plus(most) >= Timestamp::ZERO;

@@ -42,10 +42,11 @@ pub enum CutMode {
     /// say where. Where sound begins in front of the first picture, or goes on behind the last one, it is taken as it
     /// was asked for. Pictures keep their times to the tick, and the sound is that of the same instants: in MP4 and MOV
     /// to the sample where one range is cut, and of codecs that lose nothing in every container. Other sound of several
-    /// ranges may begin and end half a frame from each range's pictures, which does not add up; in other containers it is
-    /// cut at its frames, as in [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into the
-    /// other within 10 ms: the frames around the seam are encoded anew (three, and some more where their windows want
-    /// it). Other lossy codecs are spliced between two packets, with a warning. [`CutAudio::Exact`] encodes all of it.
+    /// ranges may begin and end half a frame from each range's pictures, which does not add up; in other containers it
+    /// is cut at its frames, as in [`Keyframe`](Self::Keyframe). Where ranges meet, AAC-LC goes over from the one into
+    /// the other within 10 ms: the frames around the seam are encoded anew (three, and some more where their windows
+    /// want it). Other lossy codecs are spliced between two packets, with a warning. [`CutAudio::Exact`] encodes all of
+    /// it.
     ///
     /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
     /// source is, or its edit list shows several stretches in a range.
@@ -61,8 +62,8 @@ pub enum CutMode {
     /// is later by what is decoded before it is shown: two pictures of H.264 as it is made by default.
     /// Transport and program streams begin anywhere. Picture and sound keep together in all of them; AVI and
     /// other containers that count pictures by a rate move the pictures onto the grid of the source's, by
-    /// half of one at most. AVI has no place for the delay of sound's encoder, which is heard as silence in the place of
-    /// as much of the beginning (23 ms of MP3 at 48 kHz).
+    /// half of one at most. AVI has no place for the delay of sound's encoder, which is heard as silence in the place
+    /// of as much of the beginning (23 ms of MP3 at 48 kHz).
     Encode,
 }
 
@@ -87,9 +88,10 @@ pub enum CutAudio {
     #[default]
     Copy,
     /// All of it is encoded anew, in the source's codec where this libav has an encoder for it and the container holds
-    /// it: each range begins and ends at its sample, in every container (in AVI, which has no place for an encoder's delay,
-    /// as much of the result's beginning is silence: 23 ms of MP3 at 48 kHz). Pictures are as without it. They are copied
-    /// into a file beside the result first, and where that is MP4, or there is no such place, into memory; of MP4 that is a few bytes.
+    /// it: each range begins and ends at its sample, in every container (in AVI, which has no place for an encoder's
+    /// delay, as much of the result's beginning is silence: 23 ms of MP3 at 48 kHz). Pictures are as without it. They
+    /// are copied into a file beside the result first, and where that is MP4, or there is no such place, into memory;
+    /// of MP4 that is a few bytes.
     Exact,
 }
 
@@ -133,8 +135,8 @@ impl Cut {
         self
     }
 
-    /// What becomes of the sound in modes `smart` and `exact`; `encode` encodes all of it, and the others copy: asked for
-    /// [`CutAudio::Exact`], they are an error.
+    /// What becomes of the sound in modes `smart` and `exact`; `encode` encodes all of it, and the others copy: asked
+    /// for [`CutAudio::Exact`], they are an error.
     #[must_use]
     pub fn audio(mut self, audio: CutAudio) -> Self {
         self.audio = audio;

@@ -21,8 +21,8 @@ impl Cut {
     /// A point that lies within a picture is moved to where the next one begins; in mode
     /// [`Keyframe`](CutMode::Keyframe) it is moved to the keyframe at or before it (where the format has no edit lists,
     /// to one that nothing behind it in the file is shown in front of). Points may come in any order. Those that fall
-    /// together then are one; those that fall on the first picture, or behind the last one's beginning, are none, and so
-    /// is 0. Sound without pictures is split where the points are. The last part ends at [`Timestamp::MAX`], the
+    /// together then are one; those that fall on the first picture, or behind the last one's beginning, are none, and
+    /// so is 0. Sound without pictures is split where the points are. The last part ends at [`Timestamp::MAX`], the
     /// source's end. Ranges of this cut are not looked at.
     ///
     /// The packets of the video are gone through once, without their payload in an MP4.
@@ -38,8 +38,8 @@ impl Cut {
     /// # Ok::<(), avrope::Error>(())
     /// ```
     ///
-    /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a point that is negative or not in front of the
-    /// source's end, [`Unsupported`](crate::ErrorKind::Unsupported) for a stream, and what reading fails with.
+    /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a point that is negative or not in front of
+    /// the source's end, [`Unsupported`](crate::ErrorKind::Unsupported) for a stream, and what reading fails with.
     pub fn parts(&self, media: &Media, points: &[Timestamp], control: &Control) -> Result<Vec<TimeRange>> {
         let found = || {
             let points = sorted(points, media)?;

@@ -14,11 +14,12 @@ pub enum Strip {
     /// All goes over.
     #[default]
     Nothing,
-    /// Where it was recorded: tags that name a place, as Apple's, Android's and XMP's, makers' own boxes, of which nobody
-    /// knows what they tell, and tracks of telemetry (GoPro's, Android's, Apple's), with a warning for each box and track.
+    /// Where it was recorded: tags that name a place, as Apple's, Android's and XMP's, makers' own boxes, of which
+    /// nobody knows what they tell, and tracks of telemetry (GoPro's, Android's, Apple's), with a warning for each box
+    /// and track.
     Location,
-    /// All that describes it: titles, dates, makers, places, cover art, vendors' boxes, tracks of telemetry, and the names
-    /// that programs gave to tracks.
+    /// All that describes it: titles, dates, makers, places, cover art, vendors' boxes, tracks of telemetry, and the
+    /// names that programs gave to tracks.
     Metadata,
 }
 

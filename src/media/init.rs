@@ -26,8 +26,8 @@ const LARGEST: u32 = 0x3fff_ffff;
 /// Of each track, how many of its first samples libav reads when it opens a file, if it reads any.
 pub(super) struct Shown(Vec<Option<u32>>);
 
-/// What libav is to be shown of samples, where the tables of all tracks, with that, say what it would tell of them and of
-/// the file.
+/// What libav is to be shown of samples, where the tables of all tracks, with that, say what it would tell of them and
+/// of the file.
 pub(super) fn serves(movie: &Movie) -> Option<Shown> {
     let ids: Vec<u32> = movie.tracks.iter().map(|track| track.id).collect();
     let chapters =

@@ -10,8 +10,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How long before what is heard of it a decoder of sound has to begin, at most: MP3's bit reservoir and Vorbis' longest
-/// blocks are shorter.
+/// How long before what is heard of it a decoder of sound has to begin, at most: MP3's bit reservoir and Vorbis'
+/// longest blocks are shorter.
 const PREROLL: Timestamp = Timestamp::from_nanos(300_000_000);
 /// So far from a range fragments are looked for that a stream may lie in: sound and picture are seldom further apart.
 const APART: Timestamp = Timestamp::from_nanos(10_000_000_000);
@@ -164,8 +164,8 @@ impl Media {
         )
     }
 
-    /// Whether tables have all that is shown between two times. `ends`: when a stream's last sample ends by decode times,
-    /// and the least offset from those to composition times.
+    /// Whether tables have all that is shown between two times. `ends`: when a stream's last sample ends by decode
+    /// times, and the least offset from those to composition times.
     fn reaches(&self, from: Timestamp, to: Timestamp, ends: impl Fn(&Stream) -> Option<(i64, i32)>) -> bool {
         self.streams().iter().enumerate().filter(|(_, stream)| is_played(stream)).all(|(i, stream)| {
             let spans = self.timeline(i).map(|timeline| timeline.clip(from, to)).unwrap_or_default();

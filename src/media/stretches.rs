@@ -260,8 +260,8 @@ impl Stretches {
         Ok(movie)
     }
 
-    /// The movie with the samples of all fragments from the first one on, up to those that are enough. Each one's place is
-    /// known only from the one before.
+    /// The movie with the samples of all fragments from the first one on, up to those that are enough. Each one's place
+    /// is known only from the one before.
     pub(super) fn walked(
         &self,
         reader: &mut SourceReader,
@@ -388,8 +388,8 @@ fn heads(segments: &[&Segment], reader: &SourceReader) -> Vec<Range<u64>> {
     if segments.len() > HEADS && is_kept { vec![whole] } else { segments.iter().map(head).collect() }
 }
 
-/// The moofs between two places, as long as it goes on with so many; and where the next box begins. `looked`: up to where
-/// was read.
+/// The moofs between two places, as long as it goes on with so many; and where the next box begins. `looked`: up to
+/// where was read.
 fn walk(
     (from, to): (u64, u64),
     looked: &mut u64,

@@ -1,7 +1,7 @@
-//! Frames of AC-3 that packets of MPEG's streams are cut within. The time of such a packet is that of the first frame that
-//! begins in it (ISO/IEC 13818-1, 2.4.3.7), and libav's parser may give it to the one before: behind a seek to a piece
-//! without a beginning, so that all whole frames up to the next packet come one frame late; and to a frame of which no
-//! more than a few bytes lie in the packet before, so that two frames have one time.
+//! Frames of AC-3 that packets of MPEG's streams are cut within. The time of such a packet is that of the first frame
+//! that begins in it (ISO/IEC 13818-1, 2.4.3.7), and libav's parser may give it to the one before: behind a seek to a
+//! piece without a beginning, so that all whole frames up to the next packet come one frame late; and to a frame of
+//! which no more than a few bytes lie in the packet before, so that two frames have one time.
 
 use crate::av::packet::Packet;
 

@@ -97,7 +97,8 @@ impl Movie {
 }
 
 impl Movie {
-    /// What makers' own boxes say of it, in its moov and in what describes that, each with its type: of the first `most`.
+    /// What makers' own boxes say of it, in its moov and in what describes that, each with its type: of the first
+    /// `most`.
     pub(crate) fn own_words(&self, most: usize) -> Vec<(String, Bytes)> {
         let is_own = |kind: [u8; 4]| {
             let [first, ..] = kind;

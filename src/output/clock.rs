@@ -251,8 +251,8 @@ impl Clock {
         gap.max(0)
     }
 
-    /// By how much later all that was written is to be composed, so that a run of which nothing is hidden in front follows
-    /// on it without a gap: one whose pictures are shown longer after they are decoded than those before.
+    /// By how much later all that was written is to be composed, so that a run of which nothing is hidden in front
+    /// follows on it without a gap: one whose pictures are shown longer after they are decoded than those before.
     pub(crate) fn delay_before(&self, run: RunTimes, from: Rational) -> i64 {
         if self.last_dts.is_none() || !self.begins_shown {
             return 0;

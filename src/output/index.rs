@@ -209,7 +209,8 @@ impl Index {
         Ok(begins)
     }
 
-    /// Takes the same boxes of the muxer's once more, with tracks that it made by itself, whose samples lie in its file.
+    /// Takes the same boxes of the muxer's once more, with tracks that it made by itself, whose samples lie in its
+    /// file.
     pub(crate) fn replace_boxes(&mut self, movie: Arc<Movie>, file: Source, control: &Control) -> Result<()> {
         let mut made = Vec::new();
         for (number, track) in movie.tracks.iter().enumerate() {
@@ -279,8 +280,8 @@ impl Index {
         })
     }
 
-    /// Whether a description of this name is read where it follows on a track: libav's demuxer leaves out the samples of
-    /// all others than the first one's, but of these among themselves (mov.c: mov_skip_multiple_fourcc).
+    /// Whether a description of this name is read where it follows on a track: libav's demuxer leaves out the samples
+    /// of all others than the first one's, but of these among themselves (mov.c: mov_skip_multiple_fourcc).
     pub(crate) fn reads_name(&self, track: usize, name: [u8; 4]) -> bool {
         const TOGETHER: [&[u8; 4]; 4] = [b"apcn", b"apch", b"dvpp", b"dvcp"];
         let own = self.numbers.get(track).and_then(|number| self.movie.tracks.get(*number));

@@ -1,5 +1,5 @@
-//! Time codes as tags have them: `hh:mm:ss:ff`, or with `;` or `.` in front of the frames where some numbers are dropped
-//! (SMPTE ST 12-1).
+//! Time codes as tags have them: `hh:mm:ss:ff`, or with `;` or `.` in front of the frames where some numbers are
+//! dropped (SMPTE ST 12-1).
 
 use crate::time::{Rational, Timestamp};
 

@@ -1,5 +1,5 @@
-//! Where packets of sound begin to the sample, in containers whose times are rounded to more than one (Matroska): samples
-//! follow on each other, and packets that are all as long lie on a grid.
+//! Where packets of sound begin to the sample, in containers whose times are rounded to more than one (Matroska):
+//! samples follow on each other, and packets that are all as long lie on a grid.
 
 use super::{
     need::Need,

@@ -12,8 +12,8 @@ use crate::{
 /// Places that are tried, each further in front.
 const TRIES: u32 = 24;
 
-/// Reads a stream of pictures from where decoding of what a span shows first begins. The span is in ticks of the stream,
-/// and is read on beyond its end.
+/// Reads a stream of pictures from where decoding of what a span shows first begins. The span is in ticks of the
+/// stream, and is read on beyond its end.
 ///
 /// Errors: what reading fails with, and Unsupported where decoding can begin nowhere near.
 pub(crate) fn read_pictures(

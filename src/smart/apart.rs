@@ -1,5 +1,5 @@
-//! Sound that can't be cut at its samples where it is copied, or is to be encoded anew: it is, as a whole, beside what a
-//! smart cut makes of the rest.
+//! Sound that can't be cut at its samples where it is copied, or is to be encoded anew: it is, as a whole, beside what
+//! a smart cut makes of the rest.
 
 use super::{
     plan::{self, Plan},
@@ -47,8 +47,8 @@ impl Operation for Rest {
     }
 }
 
-/// Makes the rest of a cut, as the source for another job: for that, with the ranges as they are kept and how much later
-/// than they the pictures begin. `folder` is that of the result, if it is a file.
+/// Makes the rest of a cut, as the source for another job: for that, with the ranges as they are kept and how much
+/// later than they the pictures begin. `folder` is that of the result, if it is a file.
 pub(super) fn rest(
     work: &Work,
     plan: Plan,
@@ -107,7 +107,8 @@ impl Made {
         Ok(())
     }
 
-    /// What the rest's copy left out is named as the source has it. Tracks of titles are the rest's own, and come again.
+    /// What the rest's copy left out is named as the source has it. Tracks of titles are the rest's own, and come
+    /// again.
     fn rename_dropped(&self, source: &Media, report: &mut Report) {
         for dropped in std::mem::take(&mut report.dropped_streams) {
             let Some(kind) = self.media.streams().get(dropped.index).map(|own| own.kind()) else {

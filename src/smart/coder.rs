@@ -159,7 +159,8 @@ impl Coder {
         matches!(self.codec.as_str(), "h264" | "hevc" | "ffv1")
     }
 
-    /// By libav's names, for the first attempt at so many pictures and for better ones; None where there is no better one.
+    /// By libav's names, for the first attempt at so many pictures and for better ones; None where there is no better
+    /// one.
     pub(super) fn options(&self, attempt: u32, pictures: usize) -> Option<Vec<(String, String)>> {
         let attempt = usize::try_from(attempt).ok()?;
         let mut options: Vec<(String, String)> =

@@ -1,15 +1,16 @@
 //! What an encoder made beside what is copied: packets that lie as the source's do, and what decoders of both need.
 //!
 //! H.264 and HEVC in MP4 and Matroska have their parameter sets in one place for the whole track, so both encoders' lie
-//! there beside each other, under ids of their own. A second sample entry in MP4 would say the same, but FFmpeg's parser
-//! complains where it begins, and Chromium (156) stops there: its demuxer hands on no configuration but the first. Where
-//! sets lie in the packets (transport streams, AVI), and for codecs whose headers have no ids (MPEG-1, 2 and 4), each has
-//! its own in front of its keyframes.
+//! there beside each other, under ids of their own. A second sample entry in MP4 would say the same, but FFmpeg's
+//! parser complains where it begins, and Chromium (156) stops there: its demuxer hands on no configuration but the
+//! first. Where sets lie in the packets (transport streams, AVI), and for codecs whose headers have no ids (MPEG-1, 2
+//! and 4), each has its own in front of its keyframes.
 //!
 //! A picture of HEVC that is random access, but refreshes nothing (CRA), follows what was encoded without the end of a
-//! sequence between them (ITU-T H.265, 7.4.2.4.4): behind one, a decoder has to forget all pictures that it has not shown
-//! yet (C.5.2.2), which FFmpeg 5.1 to 9.0 do with as many as the source lets be reordered. They, and the reference decoder
-//! by its code, take other parameter sets there without it, as what led in is left out and nothing refers across.
+//! sequence between them (ITU-T H.265, 7.4.2.4.4): behind one, a decoder has to forget all pictures that it has not
+//! shown yet (C.5.2.2), which FFmpeg 5.1 to 9.0 do with as many as the source lets be reordered. They, and the
+//! reference decoder by its code, take other parameter sets there without it, as what led in is left out and nothing
+//! refers across.
 
 use super::seam::Encoded;
 use crate::{

@@ -1,5 +1,5 @@
-//! All that is encoded anew of a stream: pass by pass, each decoded once from a keyframe on, as many at a time as there are
-//! cores.
+//! All that is encoded anew of a stream: pass by pass, each decoded once from a keyframe on, as many at a time as there
+//! are cores.
 
 use super::{
     coder::Coder,

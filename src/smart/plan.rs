@@ -306,8 +306,8 @@ pub(super) fn begins(media: &Media, control: &Control) -> Result<Timestamp> {
     Ok(begins.unwrap_or(Timestamp::ZERO))
 }
 
-/// Lets a range that goes on up to the end go on up to the last picture's. Where no index tells the end, the length is that
-/// of the last packets that say when they are shown, and those behind them may not (MPEG's program streams).
+/// Lets a range that goes on up to the end go on up to the last picture's. Where no index tells the end, the length is
+/// that of the last packets that say when they are shown, and those behind them may not (MPEG's program streams).
 fn open_end(range: &mut TimeRange, media: &Media, stream: usize, control: &Control) -> Result<()> {
     if media.is_indexed() || media.length() != Some(range.to) {
         return Ok(());

@@ -34,8 +34,8 @@ pub enum SoundWay {
     Copied,
     /// Copied, and spliced between two packets where ranges meet.
     Spliced,
-    /// Copied, and gone over from one range into the next by a few packets that are encoded anew; spliced where its packets
-    /// turn out not to go on up to every border.
+    /// Copied, and gone over from one range into the next by a few packets that are encoded anew; spliced where its
+    /// packets turn out not to go on up to every border.
     Faded,
     /// Encoded anew as a whole.
     Encoded,

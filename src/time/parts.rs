@@ -8,8 +8,8 @@ use std::time::Duration;
 const MOST: u128 = 100_000;
 
 impl Timestamp {
-    /// The multiples of a length of time in a source that is so long, as [`Cut::parts`](crate::Cut::parts) takes them: 0
-    /// is none of them, nor is the source's end.
+    /// The multiples of a length of time in a source that is so long, as [`Cut::parts`](crate::Cut::parts) takes them:
+    /// 0 is none of them, nor is the source's end.
     ///
     /// ```
     /// use avrope::Timestamp;

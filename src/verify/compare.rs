@@ -52,8 +52,8 @@ pub(crate) fn difference(a: &Frame, b: &Frame) -> Option<f64> {
     (count > 0).then(|| sum / count as f64 / (most * most))
 }
 
-/// How many samples each plane of a picture has, and the largest that there may be. None where they are no numbers of at
-/// most 16 bits.
+/// How many samples each plane of a picture has, and the largest that there may be. None where they are no numbers of
+/// at most 16 bits.
 pub(crate) fn samples(frame: &Frame) -> Option<(Vec<f64>, f64)> {
     let (depth, _) = frame.depth().filter(|(depth, _)| *depth <= 16)?;
     let size = if depth <= 8 { 1.0 } else { 2.0 };

@@ -68,8 +68,8 @@ fn of_kind(media: &Media, kind: StreamKind) -> Vec<usize> {
     all.filter(|(_, s)| s.kind() == kind && !s.is_picture() && !s.is_hidden()).map(|(i, _)| i).collect()
 }
 
-/// Which track of a kind of the output is which of the source's, and those that have none: by their language, or else by
-/// their order.
+/// Which track of a kind of the output is which of the source's, and those that have none: by their language, or else
+/// by their order.
 pub(super) fn tracks(source: &Media, output: &Media, kind: StreamKind) -> (Vec<(usize, usize)>, Vec<usize>) {
     let of = |media: &Media| -> Vec<(usize, Option<String>)> {
         let language =

@@ -41,10 +41,10 @@
 //! | others in MP4 and MOV | 1 ms | half a frame of sound | 1 ms; of several ranges half a frame |
 //! | others elsewhere | 1 ms (AVI: half a frame) | half a frame of sound | 90 ms |
 //!
-//! Where ticks of sound are longer than a quarter of a millisecond, 1 ms is two of each file's, 3 ms at the most. Samples of PCM and FLAC can be
-//! cut anywhere, and an edit list cuts one range to the sample; what is copied in frames, such as AAC and MP3, comes at
-//! frames of the output behind a seam, and half of one (10.7 ms of AAC at 48 kHz) is as near as that can be.
-//! [`Verify::max_lag`] asks for the same in all of them.
+//! Where ticks of sound are longer than a quarter of a millisecond, 1 ms is two of each file's, 3 ms at the most.
+//! Samples of PCM and FLAC can be cut anywhere, and an edit list cuts one range to the sample; what is copied in
+//! frames, such as AAC and MP3, comes at frames of the output behind a seam, and half of one (10.7 ms of AAC at 48 kHz)
+//! is as near as that can be. [`Verify::max_lag`] asks for the same in all of them.
 //!
 //! # What a click is
 //!
@@ -237,7 +237,8 @@ impl Verify {
         let described = described::compare(source, output, &placed, control)?;
         found.faults.extend(described.faults);
         found.notes = described.notes;
-        // Sound is compared beside the pictures; what fails first ends both. Where there are none, it tells how far it is.
+        // Sound is compared beside the pictures; what fails first ends both. Where there are none, it tells how far it
+        // is.
         let telling = moving(output).is_none().then_some(&tell);
         let sounds = || -> Result<Vec<sound::Compared>> {
             let compare = |(a, b): &(usize, usize)| {

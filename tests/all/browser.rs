@@ -1,5 +1,5 @@
-//! Debian's Chromium plays what avrope made, to the end, with sound and picture: a cut and a join (full tier), and smart
-//! cuts.
+//! Debian's Chromium plays what avrope made, to the end, with sound and picture: a cut and a join (full tier), and
+//! smart cuts.
 
 mod joins;
 mod pictures;

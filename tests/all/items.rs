@@ -122,8 +122,8 @@ fn copies(path: &Path) -> [(&'static str, Clip); 3] {
     ]
 }
 
-/// A clip with bytes in it for items, and where those lie. None where it can't be tested: from FFmpeg 6.1 on libav reads
-/// items itself, and opens no file of which one has several parts.
+/// A clip with bytes in it for items, and where those lie. None where it can't be tested: from FFmpeg 6.1 on libav
+/// reads items itself, and opens no file of which one has several parts.
 fn clip_for_items() -> Option<(TempDir, PathBuf, u64, Vec<u8>)> {
     if !has_oracle("iloc") {
         return None;

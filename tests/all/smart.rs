@@ -110,8 +110,8 @@ fn holds_with(source: &Path, ranges: &[TimeRange], audio: CutAudio) -> Made {
     // At a variable rate, MP4 can't say how long the last picture is where it is not the last to be decoded: its tables
     // have how long a sample is decoded. The edit list covers it. And points where a refresh begins are flagged as keys
     // in the source as well, where a decoder that jumps to one shows nothing before the refresh is done.
-    // What is spliced between two packets clicks, lacks what lay in packets in front of it (MP3's reservoir), and in AVI, which
-    // has no times for sound, begins where the packets before it end.
+    // What is spliced between two packets clicks, lacks what lay in packets in front of it (MP3's reservoir), and in
+    // AVI, which has no times for sound, begins where the packets before it end.
     let is_spliced =
         clip.report.warnings.iter().any(|warning| warning.contains("is spliced between two packets"));
     // What is cut at its samples is as hard a splice as a cut of them is.

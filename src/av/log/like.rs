@@ -1,5 +1,5 @@
-//! What x264 logs of each picture that it made: how like what it was given it is. FFmpeg hands that on with the packets,
-//! but older ones do not.
+//! What x264 logs of each picture that it made: how like what it was given it is. FFmpeg hands that on with the
+//! packets, but older ones do not.
 
 use super::string;
 use ffmpeg_sys_next as ff;

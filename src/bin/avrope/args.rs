@@ -314,8 +314,8 @@ pub enum Mode {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum AudioMode {
-    /// Copy it. Where ranges meet, AAC goes over from the one into the other; PCM, FLAC and ALAC are cut at their samples,
-    /// and other sound at its frames
+    /// Copy it. Where ranges meet, AAC goes over from the one into the other; PCM, FLAC and ALAC are cut at their
+    /// samples, and other sound at its frames
     #[default]
     Copy,
     /// Encode all of it anew: each range begins and ends at its sample

@@ -1,6 +1,6 @@
-//! What a picture carries in its packet beside itself, and an encoder would not write of its own: captions, time codes, what is
-//! said of light, what users put there. It is taken from a source's packets and put into those that an encoder made of the
-//! same pictures, as it is.
+//! What a picture carries in its packet beside itself, and an encoder would not write of its own: captions, time codes,
+//! what is said of light, what users put there. It is taken from a source's packets and put into those that an encoder
+//! made of the same pictures, as it is.
 
 mod av1;
 mod mpeg2;

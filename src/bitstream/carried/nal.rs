@@ -190,8 +190,8 @@ impl Carried {
         Timing::join(&mut self.timing, second.timing);
     }
 
-    /// A packet behind start codes with what is carried in front of its first slice, in place of what the encoder says of
-    /// the same.
+    /// A packet behind start codes with what is carried in front of its first slice, in place of what the encoder says
+    /// of the same.
     pub(super) fn put(&self, packet: &[u8], is_key: bool, extradata: &[u8]) -> Option<Vec<u8>> {
         let mut said: Vec<Said> = Vec::new();
         let timing = self.timing.as_ref().filter(|_| has_timing(extradata));

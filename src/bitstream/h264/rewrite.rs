@@ -36,10 +36,10 @@ pub(crate) fn with_reordering(unit: &[u8], restriction: Restriction) -> Option<V
     Some(escaped(&writer.into_bytes()))
 }
 
-/// A slice of an IDR picture as it lies in a stream, with another idr_pic_id (7.4.3): two such pictures that follow on each
-/// other have other ones. What is behind it begins at a whole byte (arithmetic coding), so the new code is longer by one
-/// byte: it is one of 15 to 30 for 0, which is what encoders count from, 31 to 62 for 1 or 2, and so on. `turn` says which. None where
-/// the slice can't be read.
+/// A slice of an IDR picture as it lies in a stream, with another idr_pic_id (7.4.3): two such pictures that follow on
+/// each other have other ones. What is behind it begins at a whole byte (arithmetic coding), so the new code is longer
+/// by one byte: it is one of 15 to 30 for 0, which is what encoders count from, 31 to 62 for 1 or 2, and so on. `turn`
+/// says which. None where the slice can't be read.
 pub(crate) fn with_idr_number(unit: &[u8], sps: &Sps, turn: u32) -> Option<Vec<u8>> {
     let bytes = unescaped(unit);
     let mut bits = Bits::of(&bytes);

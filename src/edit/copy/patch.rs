@@ -1,5 +1,5 @@
-//! What takes the place of a source's packets in a part: pictures that were encoded anew, each at the place in the file,
-//! and at the time of decoding, of a picture that is not copied.
+//! What takes the place of a source's packets in a part: pictures that were encoded anew, each at the place in the
+//! file, and at the time of decoding, of a picture that is not copied.
 
 use crate::{
     Control, Error, ErrorKind, Media, Result,

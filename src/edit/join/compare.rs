@@ -34,8 +34,8 @@ pub(super) fn compare_rates(
     }
 }
 
-/// Warns of streams of another source that have sample descriptions of their own in MP4, but those that are described as
-/// the first one's.
+/// Warns of streams of another source that have sample descriptions of their own in MP4, but those that are described
+/// as the first one's.
 pub(super) fn tell_descriptions(
     first: &Media,
     other: &Media,

@@ -77,8 +77,8 @@ impl Lost {
         found.into_iter().for_each(|what| self.add(what, other));
     }
 
-    /// Looks at what an MP4 says in boxes beside tags. Those of a file that are in none of its index aren't read: one that
-    /// is as long as one of the first file is taken for the same.
+    /// Looks at what an MP4 says in boxes beside tags. Those of a file that are in none of its index aren't read: one
+    /// that is as long as one of the first file is taken for the same.
     pub(crate) fn note_boxes(&mut self, other: &Media, movie: &Movie, control: &Control) -> Result<()> {
         if self.strip != Strip::Nothing {
             return Ok(());

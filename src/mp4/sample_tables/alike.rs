@@ -24,8 +24,8 @@ impl Description {
     }
 }
 
-/// Where rates lie in a description. Boxes are looked for by their types: QuickTime has an esds within others, and where
-/// they begin is by the version of a description.
+/// Where rates lie in a description. Boxes are looked for by their types: QuickTime has an esds within others, and
+/// where they begin is by the version of a description.
 fn rates_of(content: &[u8]) -> Vec<Range<usize>> {
     let mut all = Vec::new();
     for (at, kind) in content.windows(4).enumerate() {

@@ -146,7 +146,8 @@ impl Draft {
             .fold(0, usize::saturating_add)
     }
 
-    /// The same with so many samples of a track behind its own: a few bytes may state what is listed of each of millions.
+    /// The same with so many samples of a track behind its own: a few bytes may state what is listed of each of
+    /// millions.
     pub(crate) fn would_hold(&self, track: &Track, added: u32) -> usize {
         self.held().saturating_add(self.extras.would_hold(&track.extras, self.count, added))
     }

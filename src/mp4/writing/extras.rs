@@ -89,7 +89,8 @@ impl Default for DraftExtras {
 }
 
 impl DraftExtras {
-    /// Puts so many samples into the groups that another track's first sample is in, where none of these kinds are known.
+    /// Puts so many samples into the groups that another track's first sample is in, where none of these kinds are
+    /// known.
     pub(super) fn group_like(&mut self, other: &Extras, count: u32) {
         for described in &other.descriptions {
             let kind = described.kind;

@@ -30,8 +30,8 @@ enum Met<'a> {
 /// Writes what takes the place of a box, if something does.
 type Replace<'a> = dyn FnMut(&mut Vec<u8>, Met<'_>) -> bool + 'a;
 
-/// Copies boxes, but for those that `replace` says it wrote others for, and for where items of a meta lie, in numbers of
-/// 64 bits where `wide`.
+/// Copies boxes, but for those that `replace` says it wrote others for, and for where items of a meta lie, in numbers
+/// of 64 bits where `wide`.
 fn copy(
     to: &mut Vec<u8>,
     content: &Bytes,

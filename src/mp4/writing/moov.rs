@@ -47,7 +47,8 @@ pub(crate) struct MoviePlan<'a> {
     /// How long the movie is, in those.
     pub shown: u64,
     pub tracks: Vec<TrackPlan<'a>>,
-    /// What its list of chapters says; none: what the source's says. A movie without a list or a track of them gets one.
+    /// What its list of chapters says; none: what the source's says. A movie without a list or a track of them gets
+    /// one.
     pub chapters: Option<Vec<Chapter>>,
 }
 

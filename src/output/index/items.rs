@@ -1,5 +1,5 @@
-//! The bytes of items (iloc; ISO/IEC 14496-12, 8.11.3) in the payload: those that lie in a chunk that is taken lie there
-//! still, others are put behind it.
+//! The bytes of items (iloc; ISO/IEC 14496-12, 8.11.3) in the payload: those that lie in a chunk that is taken lie
+//! there still, others are put behind it.
 
 use crate::{
     Error, Report, Result, Source,

@@ -7,8 +7,8 @@ use crate::{
     time::{Timestamp, convert},
 };
 
-/// Frames that are looked at on either side of a border: enough for an encoder to get going, and to look for windows that
-/// go together.
+/// Frames that are looked at on either side of a border: enough for an encoder to get going, and to look for windows
+/// that go together.
 const AROUND: i64 = 14;
 
 /// A range's frames around its borders.
@@ -53,8 +53,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Looks at the frames around the borders of the next range. None where its sound does not go on up to them, or is no
-    /// AAC-LC. The first range may begin, and the last one end, as it likes.
+    /// Looks at the frames around the borders of the next range. None where its sound does not go on up to them, or is
+    /// no AAC-LC. The first range may begin, and the last one end, as it likes.
     pub(super) fn next(
         &mut self,
         track: &mut Track<'_>,

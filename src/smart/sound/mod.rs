@@ -1,5 +1,5 @@
-//! The sound where ranges meet. AAC-LC has one grid of frames over the whole result: around a seam some frames are encoded
-//! anew, in which the one range's sound goes over into the other's.
+//! The sound where ranges meet. AAC-LC has one grid of frames over the whole result: around a seam some frames are
+//! encoded anew, in which the one range's sound goes over into the other's.
 
 mod anew;
 mod heard;

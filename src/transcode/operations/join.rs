@@ -27,12 +27,12 @@ impl Join {
 /// Joins sources with like streams without touching their payload, into a rope. They are opened one after the
 /// other: a join of thousands holds a few descriptors at a time.
 ///
-/// Sound stays within half of its frame of the picture at every seam, however many there are. Parameter sets of H.264 and
-/// HEVC may differ: in MP4 and MOV all lie in the one sample description, under ids of their own, which slices of later
-/// sources name in a byte or two of the result's own ([`Report::payload_copied`](crate::Report::payload_copied)); their
-/// samples are looked at for that. They lie in front of keyframes elsewhere. Where ids run out (eighteen sources of
-/// H.264 with other sets each, fewer of HEVC), or descriptions differ in more, a source has a description of its own,
-/// and a warning says so.
+/// Sound stays within half of its frame of the picture at every seam, however many there are. Parameter sets of H.264
+/// and HEVC may differ: in MP4 and MOV all lie in the one sample description, under ids of their own, which slices of
+/// later sources name in a byte or two of the result's own ([`Report::payload_copied`](crate::Report::payload_copied));
+/// their samples are looked at for that. They lie in front of keyframes elsewhere. Where ids run out (eighteen sources
+/// of H.264 with other sets each, fewer of HEVC), or descriptions differ in more, a source has a description of its
+/// own, and a warning says so.
 ///
 /// Errors: [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for no source at all and for one that does
 /// not match the first: the message says which property of which stream differs. With

@@ -63,8 +63,8 @@ impl Join {
     /// codecs, size, rate, pixel format, channels; an input that has not that is encoded then, the first one too. Other
     /// settings (quality, presets, options, threads, a device) are for what is encoded.
     ///
-    /// What is encoded waits until it is copied: in temporary files beside the result where that is a file, else in memory,
-    /// within [`Limits::memory`](crate::control::Limits::memory).
+    /// What is encoded waits until it is copied: in temporary files beside the result where that is a file, else in
+    /// memory, within [`Limits::memory`](crate::control::Limits::memory).
     #[must_use]
     pub fn encode_unlike(mut self, settings: Transcode) -> Self {
         self.encode_unlike = Some(Box::new(settings));

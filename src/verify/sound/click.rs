@@ -27,8 +27,8 @@ pub(super) struct Seam {
 }
 
 impl Seam {
-    /// Looks at a seam, where the source's ranges lie behind each other in one excerpt. The output comes so many samples
-    /// later, and has frames of so many.
+    /// Looks at a seam, where the source's ranges lie behind each other in one excerpt. The output comes so many
+    /// samples later, and has frames of so many.
     pub(super) fn look(
         (range, at): (usize, i64),
         (source, output): (Excerpt<'_>, Excerpt<'_>),

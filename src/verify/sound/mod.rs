@@ -94,8 +94,8 @@ pub(super) fn compare(
     )
 }
 
-/// When the output's pictures begin, where the source's are there from the first range's beginning on: sound that lies in
-/// front of them gets a decoder going, in containers that can't hide it.
+/// When the output's pictures begin, where the source's are there from the first range's beginning on: sound that lies
+/// in front of them gets a decoder going, in containers that can't hide it.
 fn begins((source, output): (&Media, &Media), ranges: &[Placed]) -> Timestamp {
     let start = |media: &Media| {
         let streams = media.streams().iter().enumerate();
@@ -211,8 +211,8 @@ impl<'a> Comparison<'a> {
     ) -> Result<()> {
         let rate = i64::from(self.source.rate);
         let reach = rate / REACH;
-        // Where ranges meet, the sound of the one may go over into the other's; and where frames are spliced, that of the
-        // other is heard up to half of one away, as loud as it is, and what overlaps with it.
+        // Where ranges meet, the sound of the one may go over into the other's; and where frames are spliced, that of
+        // the other is heard up to half of one away, as loud as it is, and what overlaps with it.
         let fade = rate / FADE;
         let frame = i64::try_from(self.output.frame).unwrap_or(0).min(rate / REACH);
         let spliced = if self.is_lossless { 0 } else { frame.saturating_mul(3) / 4 };

@@ -49,8 +49,8 @@ fn apart(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
 
-/// Sends the browser to these places of `all`, in this order, and lets it play to the end then. `all`: the middle of each
-/// picture's time, and which one it is of `own`. `lasts`: for how long, in seconds.
+/// Sends the browser to these places of `all`, in this order, and lets it play to the end then. `all`: the middle of
+/// each picture's time, and which one it is of `own`. `lasts`: for how long, in seconds.
 pub fn shows(name: &str, site: Site, own: &[Vec<u8>], all: &[(f64, usize)], places: &[usize], lasts: f64) {
     let times: Vec<String> = places.iter().map(|i| format!("{:.3}", all[*i].0)).collect();
     let page = PAGE.replace("TIMES", &format!("[{}]", times.join(",")));

@@ -274,7 +274,8 @@ fn packets(path: &Path) -> Vec<(i64, Vec<u8>)> {
     all["packets"].as_array().unwrap().iter().map(|packet| of(packet).unwrap()).collect()
 }
 
-/// The time codes of groups, in pictures of which there are 25 a second, beside the number of the picture that each is of.
+/// The time codes of groups, in pictures of which there are 25 a second, beside the number of the picture that each is
+/// of.
 fn codes_of_groups(path: &Path) -> Vec<(usize, usize)> {
     let packets = packets(path);
     let mut shown: Vec<i64> = packets.iter().map(|(pts, _)| *pts).collect();
@@ -547,7 +548,8 @@ fn neighbouring_idr_pictures_have_other_numbers() {
         ("idr-baseline.mp4", H264.replace("-bf 2", "-bf 0 -profile:v baseline")),
         ("idr-fields.mp4", H264.replace("-bf 2", "-bf 0 -flags +ildct+ilme -x264-params tff=1:slices=2")),
     ] {
-        // (Where both sets are told of beforehand, ffmpeg does not read messages of a picture's timing in front of one.)
+        // (Where both sets are told of beforehand, ffmpeg does not read messages of a picture's timing in front of
+        // one.)
         let is_timed = name.contains("fields");
         for path in in_all(&pictures(name, &coding), &["ts"]).into_iter().skip(usize::from(is_timed)) {
             // One picture in front of a group that is kept; single pictures.

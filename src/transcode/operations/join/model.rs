@@ -1,5 +1,5 @@
-//! What inputs of a join are to be like: the first one, or what is asked for. In what another one differs, and how it is
-//! encoded to match.
+//! What inputs of a join are to be like: the first one, or what is asked for. In what another one differs, and how it
+//! is encoded to match.
 
 use crate::{
     Error, Result,
