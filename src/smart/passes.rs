@@ -218,7 +218,7 @@ impl<'a> Decoding<'a> {
                 of = pts.or(of);
                 let due = of.and_then(|pts| Some((pts, self.seams.iter_mut().find(|seam| seam.has(pts))?)));
                 if let Some((pts, seam)) = due {
-                    seam.carry(pts, carried);
+                    seam.carry(pts, carried)?;
                 }
             }
             let is_needed = pts.is_none_or(|pts| self.seams.iter().any(|seam| seam.needs(pts)));

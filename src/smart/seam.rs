@@ -115,12 +115,29 @@ impl<'a> Seam<'a> {
     }
 
     /// Keeps what a picture that is due carries. What comes once more of it is its second field's.
-    pub(super) fn carry(&mut self, pts: i64, carried: Carried) {
+    pub(super) fn carry(&mut self, pts: i64, carried: Carried) -> Result<()> {
         self.lost.extend(carried.lost.iter().cloned());
-        match self.carried.get_mut(&pts) {
-            Some(first) => first.join(carried),
-            None => drop(self.carried.insert(pts, carried)),
-        }
+        let whole = match self.carried.remove(&pts) {
+            Some(mut first) => {
+                self.held = self.held.saturating_sub(first.memory());
+                first.join(carried);
+                first
+            }
+            None => carried,
+        };
+        self.hold(whole.memory())?;
+        self.carried.insert(pts, whole);
+        Ok(())
+    }
+
+    /// Counts what is held in memory.
+    fn hold(&mut self, bytes: u64) -> Result<()> {
+        self.held = self.held.saturating_add(bytes);
+        let most = self.pictures.control.get_limits().memory;
+        Limits::hold(self.held, most, "memory", || {
+            format!("what is encoded anew takes more than {most} bytes, as a copy can begin nowhere near")
+        })
+        .map_err(|e| e.in_stream(self.pictures.stream))
     }
 
     /// Takes the picture that is due. `has_fields`: pictures may be of fields, by the source's word so far.
@@ -223,6 +240,7 @@ impl<'a> Seam<'a> {
             return Err(Error::new(ErrorKind::Bug, "more packets than pictures"));
         };
         if let Some(carried) = self.carried.remove(&pts) {
+            self.held = self.held.saturating_sub(carried.memory());
             if self.sets.is_none() {
                 self.sets = Some(encoder.stream(self.stream, false)?.extradata().to_vec());
             }
@@ -231,12 +249,7 @@ impl<'a> Seam<'a> {
                 packet = packet.with_data(&bytes)?;
             }
         }
-        self.held = self.held.saturating_add(packet.memory());
-        let most = self.pictures.control.get_limits().memory;
-        Limits::hold(self.held, most, "memory", || {
-            format!("what is encoded anew takes more than {most} bytes, as a copy can begin nowhere near")
-        })
-        .map_err(|e| e.in_stream(self.pictures.stream))?;
+        self.hold(packet.memory())?;
         let next = self.what.pictures.get(number.saturating_add(1)).map(|(next, _)| *next);
         let ends = next.or(Some(self.what.until).filter(|_| self.what.ends_at_picture));
         let lasts = ends.map_or(lasts, |ends| ends.saturating_sub(pts));

@@ -1,17 +1,21 @@
 //! AV1: units of metadata (its specification, 5.8).
 
 use crate::bitstream::obus::{Obu, obus};
+use std::sync::Arc;
 
 /// What a temporal unit carries.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
-    own: Vec<Vec<u8>>,
-    lasting: Vec<Vec<u8>>,
+    own: Vec<Unit>,
+    lasting: Vec<Unit>,
 }
+
+/// What a unit of metadata says, which all pictures share that it holds for.
+type Unit = Arc<[u8]>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Av1 {
-    lasting: Vec<Vec<u8>>,
+    lasting: Vec<Unit>,
 }
 
 /// Kinds of metadata: light, the display of mastering, layers, what users registered (captions, HDR10+), a time code.
@@ -30,17 +34,18 @@ fn is_lasting(payload: &[u8]) -> bool {
 
 impl Av1 {
     pub(super) fn take(&mut self, packet: &[u8]) -> Carried {
-        let mut own: Vec<Vec<u8>> = Vec::new();
+        let mut own: Vec<Unit> = Vec::new();
         for unit in obus(packet) {
             match unit.kind {
                 // A sequence begins.
                 Obu::SEQUENCE_HEADER => self.lasting.clear(),
                 Obu::METADATA if kind(unit.payload) != Some(LAYERS) => {
-                    if is_lasting(unit.payload) {
-                        self.lasting.retain(|known| kind(known) != kind(unit.payload));
-                        self.lasting.push(unit.payload.to_vec());
+                    let said = Unit::from(unit.payload);
+                    if is_lasting(&said) {
+                        self.lasting.retain(|known| kind(known) != kind(&said));
+                        self.lasting.push(Unit::clone(&said));
                     }
-                    own.push(unit.payload.to_vec());
+                    own.push(said);
                 }
                 _ => {}
             }
@@ -50,11 +55,17 @@ impl Av1 {
 }
 
 impl Carried {
+    /// How many bytes it has of its own; those that last are shared.
+    pub(super) fn memory(&self) -> usize {
+        let shared = self.own.iter().chain(&self.lasting).map(|_| size_of::<Unit>()).sum::<usize>();
+        self.own.iter().map(|payload| payload.len()).sum::<usize>().saturating_add(shared)
+    }
+
     /// A temporal unit with what is carried in front of its first frame, in place of what the encoder says of the same.
     pub(super) fn put(&self, packet: &[u8], is_key: bool) -> Option<Vec<u8>> {
         let is_own = |payload: &[u8]| self.own.iter().any(|own| kind(own) == kind(payload));
         let lasting = self.lasting.iter().filter(|own| is_key && !is_own(own));
-        let said: Vec<&Vec<u8>> = lasting.chain(&self.own).collect();
+        let said: Vec<&Unit> = lasting.chain(&self.own).collect();
         if said.is_empty() {
             return None;
         }

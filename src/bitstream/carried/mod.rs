@@ -79,6 +79,17 @@ impl Carried {
         self.lost.extend(second.lost);
     }
 
+    /// How much memory it takes, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let of = match &self.of {
+            Of::Nothing => 0,
+            Of::Nal(of) => of.memory(),
+            Of::Mpeg2(of) => of.memory(),
+            Of::Av1(of) => of.memory(),
+        };
+        of.saturating_add(size_of::<Self>()) as u64
+    }
+
     /// An encoder's packet of this picture with what it carries; `extradata` is the encoder's. Units lie behind start
     /// codes.
     pub(crate) fn put(&self, packet: &[u8], is_key: bool, extradata: &[u8]) -> Option<Vec<u8>> {

@@ -204,6 +204,10 @@ impl Carried {
         self.user.extend(second.user);
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.user.len()
+    }
+
     /// An encoder's packet with what is carried, in place of what the encoder says of the same.
     pub(super) fn put(&self, packet: &[u8]) -> Option<Vec<u8>> {
         let starts = starts(packet);

@@ -8,10 +8,10 @@ use crate::bitstream::{
     sei::{self, Message, messages},
     units::{Framing, unescaped},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-/// A message: its kind and its payload.
-type Said = (u32, Vec<u8>);
+/// A message: its kind and its payload, which all pictures share that it holds for.
+type Said = (u32, Arc<[u8]>);
 
 /// What a picture carries.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +108,7 @@ impl Nal {
             match class(self.is_hevc, unit) {
                 Class::Messages(header) => {
                     let bytes = unescaped(unit);
-                    said.extend(messages(&bytes, header).map(|one| (one.kind, one.payload.to_vec())));
+                    said.extend(messages(&bytes, header).map(|one| (one.kind, one.payload.into())));
                 }
                 Class::Slice if first.is_none() => {
                     first = Some(unit);
@@ -131,7 +131,7 @@ impl Nal {
                 Kind::Own => carried.own.push((kind, payload)),
                 Kind::Lasting => {
                     self.lasting.retain(|(known, _)| *known != kind);
-                    self.lasting.push((kind, payload.clone()));
+                    self.lasting.push((kind, Arc::clone(&payload)));
                     carried.own.push((kind, payload));
                 }
                 Kind::Timing => {
@@ -190,12 +190,19 @@ impl Carried {
         Timing::join(&mut self.timing, second.timing);
     }
 
+    /// How many bytes it has of its own; those that last are shared.
+    pub(super) fn memory(&self) -> usize {
+        let said = self.own.iter().chain(&self.lasting);
+        let shared = said.map(|_| size_of::<Said>()).sum::<usize>();
+        self.own.iter().map(|(_, payload)| payload.len()).sum::<usize>().saturating_add(shared)
+    }
+
     /// A packet behind start codes with what is carried in front of its first slice, in place of what the encoder says
     /// of the same.
     pub(super) fn put(&self, packet: &[u8], is_key: bool, extradata: &[u8]) -> Option<Vec<u8>> {
         let mut said: Vec<Said> = Vec::new();
         let timing = self.timing.as_ref().filter(|_| has_timing(extradata));
-        said.extend(timing.map(|timing| (PICTURE_TIMING, timing.to_bytes())));
+        said.extend(timing.map(|timing| (PICTURE_TIMING, timing.to_bytes().into())));
         let is_said = |kind: u32| self.own.iter().any(|(own, _)| *own == kind);
         let lasting = self.lasting.iter().filter(|(kind, _)| is_key && !is_said(*kind));
         said.extend(lasting.chain(&self.own).cloned());
@@ -224,7 +231,7 @@ impl Carried {
                 }
                 Class::Slice if !is_put => {
                     is_put = true;
-                    let all = said.iter().map(|(kind, payload)| (*kind, payload.as_slice()));
+                    let all = said.iter().map(|(kind, payload)| (*kind, &payload[..]));
                     framing.put(&sei::unit(header, all), &mut bytes)?;
                 }
                 _ => {}

@@ -23,8 +23,8 @@ const FADE: i64 = 100;
 const WARM: usize = 4;
 /// Seams that are as near as this are encoded together.
 const TOGETHER: usize = 10;
-/// How many frames more are encoded on either side, to find windows that go together.
-const FURTHER: usize = 5;
+/// How many frames more are encoded on either side, to find windows that go together: mostly the first ones do.
+const FURTHER: [usize; 2] = [1, 5];
 
 /// A frame of the result.
 #[derive(Clone, Copy, Debug)]
@@ -165,22 +165,29 @@ impl Chain<'_> {
         (first, last): (usize, usize),
     ) -> Result<Option<Vec<Anew>>> {
         let len = self.places.len();
-        let from = first.saturating_sub(FURTHER.saturating_add(2));
-        let to = last.saturating_add(FURTHER).saturating_add(2).min(len);
-        let Some(made) = self.frames(track, seams, (from, to))? else { return Ok(None) };
-        // A frame and the one behind it have to overlap as those of the source do.
         let windows =
             |at: usize| self.places.get(at).and_then(|place| Windows::of(self.heard(*place)?.frame()));
-        let new = |at: usize| made.get(&at).and_then(|frame| Windows::of(frame));
+        // A frame and the one behind it have to overlap as those of the source do.
         let goes = |a: Option<Windows>, b: Option<Windows>| {
             a.zip(b).is_some_and(|(a, b)| a.ends_long && b.begins_long)
         };
-        let nearest = first.saturating_sub(2);
-        let begins = (from.max(1)..=nearest).rev().find(|at| goes(windows(at.saturating_sub(1)), new(*at)));
-        let begins = if nearest == 0 { 0 } else { begins.unwrap_or(nearest) };
-        let behind = last.saturating_add(1).min(len);
-        let ends = (behind..to.min(len)).find(|at| goes(new(at.saturating_sub(1)), windows(*at)));
-        let ends = ends.unwrap_or(behind);
+        let (nearest, behind) = (first.saturating_sub(2), last.saturating_add(1).min(len));
+        let (mut made, mut begins, mut ends) = (BTreeMap::new(), None, None);
+        for further in FURTHER {
+            let from = nearest.saturating_sub(further);
+            let to = last.saturating_add(further).saturating_add(2).min(len);
+            let Some(frames) = self.frames(track, seams, (from, to))? else { return Ok(None) };
+            made = frames;
+            let new = |at: usize| made.get(&at).and_then(|frame| Windows::of(frame));
+            begins = (from.max(1)..=nearest).rev().find(|at| goes(windows(at.saturating_sub(1)), new(*at)));
+            begins = if nearest == 0 { Some(0) } else { begins };
+            ends = (behind..to.min(len)).find(|at| goes(new(at.saturating_sub(1)), windows(*at)));
+            ends = if behind == len { Some(len) } else { ends };
+            if begins.is_some() && ends.is_some() {
+                break;
+            }
+        }
+        let (begins, ends) = (begins.unwrap_or(nearest), ends.unwrap_or(behind));
         let mut anew = Vec::new();
         for at in begins..ends {
             let own = self.places.get(at).and_then(|place| Some((place.range, self.heard(*place)?)));
