@@ -1,5 +1,6 @@
 //! AVCodecContext that encodes: frames in, packets out; and what libav's encoders are.
 
+mod modest;
 mod takes;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{DeviceKind, Error, ErrorKind, Result, time::Rational};
 use ffmpeg_sys_next as ff;
+use modest::modestly;
 use std::{ffi::c_int, ptr::NonNull};
 
 /// An encoder of this libav.
@@ -293,7 +295,9 @@ impl Encoder {
             self.said = Some(std::collections::VecDeque::new());
         }
         // SAFETY: the context is live and not open; what libav uses of the options it takes out.
-        let code = unsafe { ff::avcodec_open2(self.context.as_ptr(), std::ptr::null(), settings.as_mut()) };
+        let mut open =
+            || unsafe { ff::avcodec_open2(self.context.as_ptr(), std::ptr::null(), settings.as_mut()) };
+        let code = if name == "libsvtav1" { modestly(&mut open) } else { open() };
         if code < 0 {
             let error = error(code, &format!("the encoder {name} does not open"));
             let advice = "an option or the format of the frames is not to its liking";

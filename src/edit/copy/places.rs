@@ -38,13 +38,13 @@ impl Copy<'_, '_> {
             // Rounded once, and not at every seam.
             let counted =
                 begun.zip(lane.frame).map(|(begun, frame)| begun.plus(Timestamp::from_ticks(packets, frame)));
-            if let Some(end) = counted.filter(|_| lane.goes_on) {
+            let tick = |base| Timestamp::from_ticks(2, base);
+            let rounding = tick(lane.base).max(tick(track.clock.base()));
+            let is_rounded = |end: &Timestamp| end.minus(track.end()).nanos().abs() <= rounding.nanos();
+            let end = counted.filter(is_rounded).unwrap_or_else(|| track.end());
+            if lane.goes_on && counted.is_some() {
                 lane.later = end.minus(own);
             } else {
-                let tick = |base| Timestamp::from_ticks(2, base);
-                let rounding = tick(lane.base).max(tick(track.clock.base()));
-                let is_rounded = |end: &Timestamp| end.minus(track.end()).nanos().abs() <= rounding.nanos();
-                let end = counted.filter(is_rounded).unwrap_or_else(|| track.end());
                 lane.meet(track, own, packet.duration(), seam, end);
             }
             let begins = own.plus(lane.later);

@@ -231,3 +231,38 @@ fn packets_go_through_processors_without_being_encoded() {
     let seen = count.load(std::sync::atomic::Ordering::Relaxed) as u64;
     assert!(clip.report.packets > 10 && clip.report.packets < seen, "{} of {seen}", clip.report.packets);
 }
+
+/// SVT-AV1 lets the thread that opens it, and all that this one makes, run in front of everything else, where it may
+/// (root may, and so does this test say more there).
+#[test]
+#[cfg(target_os = "linux")]
+fn no_encoder_raises_the_process() {
+    oracle!("SVT-AV1's threads");
+    /// Field 41 of proc_pid_stat(5): the policy by which a thread is scheduled; 0 is SCHED_OTHER.
+    fn policies() -> Vec<u32> {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).ok());
+        let policy = |stat: String| stat.rsplit_once(')').unwrap().1.split(' ').nth(39).unwrap().parse();
+        stats.map(|stat| policy(stat).unwrap()).collect()
+    }
+    // SAFETY: it asks for a number.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("NOT TESTED: only root's threads may be raised");
+    }
+    let media = open(&common::fixture("h264-aac").unwrap());
+    let mut count = 0;
+    let looking = step(None, move |frame, next: &mut dyn FnMut(Frame) -> Result<()>| {
+        count += 1;
+        if count % 8 == 0 {
+            assert_eq!(policies().iter().max(), Some(&0));
+        }
+        next(frame)
+    });
+    let settings = Transcode::new()
+        .format("mp4")
+        .video(VideoSettings::new().codec(VideoCodec::Av1).option("preset", "12"));
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Sink::file(folder.path().join("out.mp4"));
+    Transcoder::new(&media, &settings).video(looking).run_to(sink, &Control::default()).unwrap();
+    assert_eq!(policies().iter().max(), Some(&0));
+}
