@@ -21,7 +21,7 @@ pub(super) struct Torn {
     starts: bool,
     /// What came is behind a piece, in the same packet of the container.
     is_behind: bool,
-    /// When the last frame ends.
+    /// When the last frame ends, as libav has it.
     due: Option<i64>,
 }
 
@@ -71,7 +71,9 @@ impl Torn {
         if by > 0 {
             packet.set_times(pts.saturating_sub(by), dts.saturating_sub(by), lasts);
         }
-        self.due = Some(pts.saturating_sub(by).saturating_add(lasts));
+        // By libav's own time: what is one frame late may be what is behind a frame that was lost, and those behind it are
+        // where they belong.
+        self.due = Some(pts.saturating_add(lasts));
         true
     }
 }

@@ -69,8 +69,11 @@ pub(crate) struct Clock {
     /// frame boundaries.
     starts: Vec<i64>,
     ends: VecDeque<i64>,
-    /// The part's longest packet's duration, in source ticks.
+    /// How long the part's packets last that are not cut short, in source ticks: as long as two neighbours at least. One
+    /// alone is longer where others are missing behind it.
     longest: i64,
+    /// How long the one before lasts.
+    neighbour: i64,
     whole: bool,
     borders: (i64, i64),
     /// The latest pts of a packet and its duration together, in ticks of `base`.
@@ -115,6 +118,7 @@ impl Clock {
             starts: Vec::new(),
             ends: VecDeque::new(),
             longest: 0,
+            neighbour: 0,
             whole: false,
             borders: (i64::MIN, i64::MAX),
             tail: 0,
@@ -151,7 +155,7 @@ impl Clock {
         self.restart();
         self.starts.clear();
         self.ends.clear();
-        self.longest = 0;
+        (self.longest, self.neighbour) = (0, 0);
     }
 
     /// Nothing of the part that begins is shown before its first packet: what is hidden of others may lie there.
@@ -173,9 +177,10 @@ impl Clock {
         let is_media = packet.size() > 0;
         let unstated = if is_media { self.last_duration } else { 0 };
         let mut duration = if packet.duration() > 0 { packet.duration() } else { unstated };
-        self.longest = self.longest.max(duration);
+        self.longest = self.longest.max(duration.min(self.neighbour));
+        self.neighbour = duration;
         if self.whole && is_media {
-            duration = self.longest;
+            duration = duration.max(self.longest);
         }
         let guess = self.last_source_dts.map(|last| last.saturating_add(self.last_duration.max(1)));
         let dts = dts.unwrap_or_else(|| {

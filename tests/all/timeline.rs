@@ -237,6 +237,29 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     }
 }
 
+/// libav gives a frame of AC-3 that a packet of MPEG's streams is cut within the next one's time; so does the loss of one.
+#[test]
+fn a_lost_frame_of_ac3_moves_no_others() {
+    oracle!("a lost frame of AC-3");
+    let folder = tempfile::tempdir().unwrap();
+    for rate in ["448k", "96k"] {
+        let path = folder.path().join("lost.ts");
+        let sources =
+            ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=6", "-f", "lavfi", "-i", "sine=440:r=48000:d=6"];
+        let codecs = ["-c:v", "mpeg2video", "-c:a", "ac3", "-b:a", rate, "-bsf:a", "noise=drop='eq(n,80)'"];
+        ffmpeg(&[&sources[..], &codecs, &[path.to_str().unwrap()]].concat());
+        let (out, _) = remuxed(&path, folder.path(), "out.mkv");
+        // In frames of 1536 samples. As ffmpeg has them, but for the one behind the gap, which may be early.
+        let [theirs, ours] = [&path, &out].map(|path| {
+            let (_, sounds) = pictures_and_sounds(path);
+            let place = |time: &f64| ((time - sounds[0]) * 31.25).round();
+            sounds.iter().map(place).collect::<Vec<f64>>()
+        });
+        let moved = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
+        assert!(ours.len() == theirs.len() && ours.len() > 180 && moved <= 1, "{rate}: {ours:?}");
+    }
+}
+
 // ---- joins
 
 /// When the last packet of sound is shown, counted from the first picture.

@@ -262,9 +262,11 @@ struct Run {
 
 /// How much shorter a last frame of sound is than the one in front of it. (The first one may be longer, by a gap.)
 fn cut_short(samples: &Samples, range: Range<u32>, times: &RunTimes) -> i64 {
-    let before = range.end.checked_sub(2).filter(|before| *before >= range.start);
-    let frame = before.and_then(|before| samples.walk(before).next());
-    frame.map_or(0, |frame| i64::from(frame.duration).saturating_sub(times.last.into()).max(0))
+    // One frame alone is longer where others are missing behind it.
+    let before = range.end.saturating_sub(3).max(range.start);
+    let frames = samples.walk(before).take(range.end.saturating_sub(before).saturating_sub(1) as usize);
+    let frame = frames.map(|frame| i64::from(frame.duration)).min();
+    frame.map_or(0, |frame| frame.saturating_sub(times.last.into()).max(0))
 }
 
 /// The first tick of a span's media that is not shown: where ticks are coarse, what is shown may end within one.

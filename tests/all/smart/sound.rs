@@ -88,6 +88,45 @@ fn sound_goes_over_from_one_range_into_the_next() {
     }
 }
 
+/// Frames that the source lacks within a range that is kept.
+#[test]
+fn sound_behind_a_gap_in_a_range_keeps_its_place_in_the_next_one() {
+    oracle!("sound with a gap");
+    let lossy = made_by_ffmpeg(
+        "smart-gap.ts",
+        &["-i", tones("ts").to_str().unwrap(), "-c", "copy", "-bsf:a", "noise=drop='between(n,130,149)'"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for ending in ["ts", "mkv", "mp4"] {
+        let path = folder.path().join(format!("gap.{ending}"));
+        ffmpeg(&["-i", lossy.to_str().unwrap(), "-c", "copy", path.to_str().unwrap()]);
+        // 20 frames of 1024 samples, from 3.02 s on.
+        let (found, report) = holds(&path, &[range(1.0, 5.0), range(7.0, 10.0)]);
+        assert_eq!(report.warnings, [""; 0], "{ending}");
+        let lasts = found.sound[0].found as f64 / 44_100.0;
+        assert!((lasts - 7.0).abs() < 0.03, "{ending}: {lasts} s of sound");
+        let clip = cut(
+            &open(&path),
+            &super::settings(&[range(1.0, 5.0), range(7.0, 10.0)]).format(ending),
+            &Control::new(),
+        );
+        let output = save(&clip.unwrap(), folder.path(), &format!("cut.{ending}"));
+        let packets: Vec<_> =
+            common::packets(&output).into_iter().filter(|packet| packet.stream == 1).collect();
+        let frames = |pts: i64| (pts as f64 * ticks(&output) * 44_100.0 / 1024.0).round();
+        let steps = packets.windows(2).map(|pair| frames(pair[1].pts.unwrap() - pair[0].pts.unwrap()));
+        let steps: Vec<f64> = steps.filter(|step| *step != 1.0).collect();
+        assert_eq!(steps, [21.0], "{ending}");
+    }
+}
+
+/// A tick of the first stream of sound, in seconds.
+fn ticks(path: &Path) -> f64 {
+    let json = common::ffprobe(path, &["-select_streams", "a:0", "-show_entries", "stream=time_base"]);
+    let base = json["streams"][0]["time_base"].as_str().unwrap().to_owned();
+    1.0 / base.strip_prefix("1/").unwrap().parse::<f64>().unwrap()
+}
+
 #[test]
 fn sound_of_other_codecs_is_spliced_with_a_warning() {
     oracle!("sound of other codecs at seams");
