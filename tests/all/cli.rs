@@ -823,6 +823,8 @@ fn a_cut_is_smart_and_can_be_planned() {
     let asked = of(&[&"cut", mp4, &"--plan", &"--audio", &"exact", &"--format", &"mkv"]);
     let said = String::from_utf8(asked.stdout).unwrap();
     assert!(said.contains("stream 1: sound (aac) encoded by aac\n"), "{said}");
+    // For the container that the output's name says.
+    failed(&of(&[&"cut", mp4, &"--plan", &"-o", &"cut.nothing"]), "no container called 'nothing'");
     let report = json(&of(&[&"cut", mp4, &"-o", &"cut.mp4", &"--json"]));
     assert_eq!((&report["mode"], &report["frames_encoded"]), (&"smart".into(), &plan["frames_encoded"]));
     assert!(report["spans"][0]["psnr"].as_f64().unwrap() >= 38.0, "{report}");

@@ -47,8 +47,14 @@ fn plan(args: &args::Cut, control: &Control) -> Outcome {
     let bar = Bar::new(&args.common);
     let source = inout::source(&args.input, Needs::Seeking, &bar, control)?;
     let media = Media::open_with(source, control)?;
+    let mut settings = cut_settings(args);
+    // As the cut itself goes by the output's name.
+    let name = args.output.output.extension().filter(|_| args.output.format.is_none());
+    if let Some(name) = name {
+        settings = settings.format(name.to_string_lossy());
+    }
     let kept = args.ranges.list(&media, control)?;
-    let plan = kept.into_iter().fold(cut_settings(args), Cut::keep).plan(&media, control)?;
+    let plan = kept.into_iter().fold(settings, Cut::keep).plan(&media, control)?;
     drop(bar);
     if args.common.json {
         return inout::print_json(&plan);
