@@ -91,7 +91,47 @@ pub fn rows(bench: &mut Bench) -> Outcome<Vec<Row>> {
         fs::remove_file(&to)?;
     }
     rows.push(two_hours(bench, &clip, &settings(&one)?)?);
+    rows.push(encoding(bench, &clip)?);
     Ok(rows)
+}
+
+/// What encoding seams takes at the first attempt, with the judgement of it and the encoder's opening, beside what x264
+/// itself takes of that: in instructions, which valgrind counts, as both are of one run.
+fn encoding(bench: &mut Bench, clip: &Path) -> Outcome<Row> {
+    const AIM: f64 = 1.2;
+    let work = "encoding four seams of 87 pictures, in instructions";
+    let aim = format!("at most {AIM}x x264");
+    // More than there are cores, so that each is encoded in one thread.
+    let keeps = [(13.0, 14.0), (17.0, 17.9), (33.0, 33.6), (47.2, 47.6)];
+    let (to, counts) = (bench.shelf.path("out-counted.mp4"), bench.shelf.path("callgrind.out"));
+    let (ours, _) = commands(clip, &to, &keeps)?;
+    let mut counting = Command::new("valgrind");
+    counting.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", text(&counts)?));
+    counting.arg(ours.get_program()).args(ours.get_args()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !counting.status().is_ok_and(|status| status.success()) {
+        return Ok(Row::skipped(work, &aim, "valgrind is missing"));
+    }
+    let mut telling = Command::new("callgrind_annotate");
+    let told = telling.args(["--inclusive=yes", "--threshold=100"]).arg(&counts).output()?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    // `1,469,052,881 (23.77%)  ???:x264_encoder_encode [...]`
+    let of = |name: &str| {
+        let lines = told.lines().filter(|line| line.contains(&format!(":{name} ")));
+        let counts = lines.filter_map(|line| line.split_whitespace().next());
+        counts.filter_map(|count| count.replace(',', "").parse::<f64>().ok()).sum::<f64>()
+    };
+    let ours = of("avrope::smart::seam::Seam::encode");
+    // Its names say of which build of x264 they are.
+    let open = told.split_whitespace().filter_map(|word| word.rsplit(':').next());
+    let open = open.filter(|name| name.starts_with("x264_encoder_open")).map(of).fold(0.0, f64::max);
+    let theirs = open + of("x264_encoder_encode") + of("x264_encoder_close");
+    for path in [to, counts] {
+        fs::remove_file(path)?;
+    }
+    let millions = |count: f64| format!("{:.0} million", count / 1e6);
+    let ratio = ours / theirs;
+    let row = Row::new(work, &aim, millions(ours), ratio <= AIM);
+    Ok(row.against(millions(theirs), format!("{ratio:.3}")))
 }
 
 /// One range out of 120 s, and the same out of 2 h.
