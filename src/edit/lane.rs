@@ -199,19 +199,24 @@ impl Lane {
         }
     }
 
-    /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies.
-    /// `by_frames`: in front of another part each is as long as the stream's others, whatever its container
+    /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies, and a subtitle is
+    /// cut at the borders. `by_frames`: in front of another part each is as long as the stream's others, whatever its container
     /// says. Behind the `last` part nothing comes: much of a long packet is not left out there.
     pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool, last: bool) -> Fate {
         let pts = packet.pts().or(packet.dts());
         if self.kind == StreamKind::Subtitle
-            && let Some(pts) = pts.filter(|pts| *pts < self.keep_from)
-            && let Some(left) =
-                pts.checked_add(packet.duration()).and_then(|end| end.checked_sub(self.keep_from))
-            && left > 0
+            && let Some(pts) = pts.filter(|_| packet.duration() > 0)
         {
-            // It is shown from the range's beginning on; a time before that would delay everything else.
-            packet.set_times(self.keep_from, self.keep_from, left);
+            // It is shown from the range's beginning on, as a time before that would delay everything else, and up to
+            // its end.
+            let begins = pts.max(self.keep_from);
+            let ends = pts.saturating_add(packet.duration()).min(self.until);
+            self.done |= pts >= self.until;
+            if begins >= ends {
+                return Fate::LeftOut;
+            }
+            packet.set_times(begins, begins, ends.saturating_sub(begins));
+            return Fate::Written;
         }
         let whole = if by_frames && !last { self.typical } else { 0 };
         let half = packet.duration().max(whole) / 2;

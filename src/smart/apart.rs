@@ -125,7 +125,8 @@ impl Made {
                 source.streams().get(*i).is_some_and(|own| own.kind() == kind && !own.is_hidden())
             });
             if let Some(index) = own.nth(rank) {
-                let reason = "of several ranges it is copied only beside sound that is copied as well";
+                let reason =
+                    "of ranges in another order it is copied only beside sound that is copied as well";
                 report.leave_out(index, dropped.codec, reason);
             }
         }

@@ -177,7 +177,7 @@ impl DemuxStage<'_> {
 
     /// Judges a range against a source that does not say how long it is: its end was reached.
     fn judge_range(&self, part: &PlacedRange, routes: &[Route]) -> Result<()> {
-        let ends = routes.iter().filter(|route| route.waits);
+        let ends = routes.iter().filter(|route| route.is_played());
         let ends = ends.filter_map(|route| Some(route.last.shown_at(route.seen_end?, route.base)));
         let range = TimeRange { from: part.from, to: part.to };
         part.media.judge(range, ends.max(), |warning| self.counters.warn(warning))
@@ -210,35 +210,44 @@ impl DemuxStage<'_> {
             Some(Forward::Copy { front, .. }) if route.is_in_front(*front, source, &packet) => true,
             Some(Forward::Copy { to, in_ac3_frames, front }) => {
                 (*in_ac3_frames, *front) = (false, Front::Kept);
-                let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
-                let origin = at.map(|at| Origin { source: media.source(), at }.keep());
-                let packet = Coded { packet, base: route.base, origin };
-                to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
+                let mut wanted = true;
+                for packet in place(route, packet, &mut self.shown)? {
+                    let origin = at.clone().map(|at| Origin { source: media.source(), at }.keep());
+                    let packet = Coded { packet, base: route.base, origin };
+                    wanted &= to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?;
+                }
+                wanted
             }
             Some(Forward::Strip(reader, to)) => {
-                let Some(mut packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
-                match reader.strip(&mut packet) {
-                    Ok(()) => {
-                        if let Some(configuration) = packet.new_extradata() {
-                            let stream = Box::new(Stream::configured(source, configuration)?);
-                            to.send(Muxed::Open { track: route.lane, stream }, 0, self.stop)?;
+                let mut wanted = true;
+                for mut packet in place(route, packet, &mut self.shown)? {
+                    wanted &= match reader.strip(&mut packet) {
+                        Ok(()) => {
+                            if let Some(configuration) = packet.new_extradata() {
+                                let stream = Box::new(Stream::configured(source, configuration)?);
+                                to.send(Muxed::Open { track: route.lane, stream }, 0, self.stop)?;
+                            }
+                            let packet = Coded::new(packet, route.base);
+                            to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
                         }
-                        let packet = Coded::new(packet, route.base);
-                        to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
-                    }
-                    Err(error) => leave_out(error, self.counters, route.stream)?,
+                        Err(error) => leave_out(error, self.counters, route.stream)?,
+                    };
                 }
+                wanted
             }
             Some(Forward::Convert(converter, to)) => {
-                let Some(packet) = place(route, packet, &mut self.shown) else { return Ok(()) };
-                match converter.convert(&packet, route.base) {
-                    Ok(None) => true,
-                    Ok(Some(packet)) => {
-                        let packet = Coded::new(packet, converter.base());
-                        to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
-                    }
-                    Err(error) => leave_out(error, self.counters, route.stream)?,
+                let mut wanted = true;
+                for packet in place(route, packet, &mut self.shown)? {
+                    wanted &= match converter.convert(&packet, route.base) {
+                        Ok(None) => true,
+                        Ok(Some(packet)) => {
+                            let packet = Coded::new(packet, converter.base());
+                            to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?
+                        }
+                        Err(error) => leave_out(error, self.counters, route.stream)?,
+                    };
                 }
+                wanted
             }
         };
         if !wanted {

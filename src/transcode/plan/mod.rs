@@ -20,6 +20,7 @@ use crate::{
         stream::{Stream, StreamKind},
         subtitle::SubtitleConverter,
     },
+    media::Span,
     output::target::Target,
     time::Rational,
     transcode::{
@@ -394,11 +395,12 @@ impl<'a> Plan<'a> {
         source: &'a Stream,
         report: &mut Report,
     ) -> Result<Option<Way<'a>>> {
-        let plain = self.media.timeline(index).is_some_and(|timeline| timeline.spans.len() < 2);
+        let goes_on = |pair: &[Span]| matches!(pair, [a, b] if a.media <= b.media);
+        let goes_on = self.media.timeline(index).is_some_and(|line| line.spans.windows(2).all(goes_on));
         let why = if target.is_segmented() {
             "segments hold picture and sound"
-        } else if self.settings.speed.is_some() || !plain {
-            "subtitles are not sped up, nor moved by an edit list"
+        } else if self.settings.speed.is_some() || !goes_on {
+            "subtitles are not sped up, nor put in another order by an edit list"
         } else if target.muxer.fits(source) == Some(true) {
             return Ok(Some(Way::Copy));
         } else {

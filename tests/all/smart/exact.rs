@@ -311,3 +311,68 @@ fn sound_that_is_not_heard_is_told_of() {
         assert_eq!(told, [1], "{audio:?}: {:?}", clip.report.warnings);
     }
 }
+
+#[test]
+fn titles_go_along_beside_sound_that_is_encoded() {
+    oracle!("subtitles of ranges");
+    let folder = tempfile::tempdir().unwrap();
+    let srt = folder.path().join("titles.srt");
+    let cue = |(number, from, to): (u32, f64, f64)| {
+        let time = |at: f64| format!("00:00:{:06.3}", at).replace('.', ",");
+        format!("{number}\n{} --> {}\ntitle {number}\n\n", time(from), time(to))
+    };
+    // The second lies over the end of one range and the beginning of the next; the last one where the source's pictures
+    // of that time lie far in front of it in the result.
+    std::fs::write(&srt, [(1, 0.5, 3.0), (2, 4.0, 7.5), (3, 8.0, 9.5)].map(cue).concat()).unwrap();
+    for (ending, codec) in [("mp4", "mov_text"), ("mkv", "subrip")] {
+        let path = folder.path().join(format!("titled.{ending}"));
+        let sources =
+            ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=12", "-f", "lavfi", "-i", "sine=300:d=12"];
+        let titles = ["-i", srt.to_str().unwrap(), "-map", "0", "-map", "1", "-map", "2", "-c:s", codec];
+        let codecs =
+            ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "aac", path.to_str().unwrap()];
+        ffmpeg(&[&sources[..], &titles, &codecs].concat());
+        let ranges = [range(1.0, 5.0), range(7.0, 10.0)];
+        let asked = super::settings(&ranges).format(ending).audio(CutAudio::Exact);
+        let clip = cut(&open(&path), &asked, &Control::new()).unwrap();
+        let output = save(&clip, folder.path(), &format!("cut.{ending}"));
+        let (bytes, _) = ffmpeg(&["-i", output.to_str().unwrap(), "-map", "0:s", "-f", "srt", "-"]);
+        let due = match ending {
+            "mp4" => vec![(1, 0.0, 2.0), (2, 3.0, 4.0), (2, 4.0, 4.5), (3, 5.0, 6.5)],
+            // Without an index, what began in front of a range is not looked for.
+            _ => vec![(1, 0.0, 2.0), (2, 3.0, 4.0), (3, 5.0, 6.5)],
+        };
+        let warnings = &clip.report.warnings;
+        assert_eq!(
+            warnings.iter().any(|told| told.contains("may be missing")),
+            ending == "mkv",
+            "{warnings:?}"
+        );
+        assert_eq!(warnings.len(), usize::from(ending == "mkv"), "{warnings:?}");
+        let found = cues_of(std::str::from_utf8(&bytes).unwrap());
+        assert_eq!(found.len(), due.len(), "{ending}: {found:?}");
+        for (found, due) in found.iter().zip(&due) {
+            // Matroska's sound begins with its encoder's delay, and all else as much later.
+            let near = |a: f64, b: f64| (a - b).abs() < if ending == "mkv" { 0.03 } else { 0.001 };
+            assert!(
+                found.0 == due.0 && near(found.1, due.1) && near(found.2, due.2),
+                "{ending}: {found:?}, {due:?}"
+            );
+        }
+    }
+}
+
+/// The numbers in titles of SubRip, and from when to when they are shown.
+fn cues_of(text: &str) -> Vec<(u32, f64, f64)> {
+    let time = |text: &str| {
+        let parts = text.trim().replace(',', ".");
+        parts.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap())
+    };
+    let cues = text.split("\n\n").filter_map(|cue| cue.split_once(" --> "));
+    cues.map(|(head, rest)| {
+        let (to, words) = rest.split_once('\n').unwrap();
+        let number = words.trim().strip_prefix("title ").unwrap().parse().unwrap();
+        (number, time(head.rsplit('\n').next().unwrap()), time(to))
+    })
+    .collect()
+}

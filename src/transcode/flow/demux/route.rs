@@ -2,6 +2,7 @@
 
 use super::Front;
 use crate::{
+    Result,
     av::{
         packet::Packet,
         stream::{Stream, StreamKind},
@@ -40,8 +41,8 @@ pub(super) struct Route {
     /// When the last packet began, if nothing says yet how long it lasts.
     untold: Option<i64>,
     pub(super) waits: bool,
-    /// Shown from one instant to another each, and clipped to the range.
-    is_subtitle: bool,
+    /// Of subtitles, which are shown from one instant to another each, and clipped to what is shown: all spans.
+    subtitle: Option<Vec<Span>>,
     is_sound: bool,
     pub(super) done: bool,
 }
@@ -59,6 +60,11 @@ impl Route {
             self.late = Some(self.late.map_or(first.max(late), |most| most.max(late)));
         }
         dts.saturating_sub(self.late.unwrap_or(0)) >= self.until
+    }
+
+    /// Whether it tells how far pictures and sound go.
+    pub(super) fn is_played(&self) -> bool {
+        self.waits && self.subtitle.is_none()
     }
 
     /// None if nothing of the lane is shown in this part.
@@ -82,6 +88,7 @@ impl Route {
         } else {
             spans.iter().map(|span| span.media_at(span.shown_end(), base)).max()
         };
+        let is_subtitle = source.kind() == StreamKind::Subtitle;
         Some(Self {
             lane,
             stream,
@@ -97,8 +104,9 @@ impl Route {
             late: None,
             seen_end: None,
             untold: None,
-            waits: is_decoded,
-            is_subtitle: source.kind() == StreamKind::Subtitle,
+            // In a track of several spans, what is shown soon may lie far behind.
+            waits: is_decoded || is_subtitle && spans.len() > 1,
+            subtitle: is_subtitle.then_some(spans),
             is_sound: source.kind() == StreamKind::Audio,
             done: false,
         })
@@ -180,32 +188,45 @@ fn typical(stream: &Stream, base: Rational) -> i64 {
     frame.map_or(0, |frame| convert(1, frame, base).max(1))
 }
 
-/// Puts a packet that is copied on the output's clock; None for one that is not shown.
-pub(super) fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShown]) -> Option<Packet> {
-    let mut begins = packet.pts().or(packet.dts())?;
-    let shown = shown.get_mut(route.lane)?;
-    if route.is_subtitle {
-        // What is shown when the range begins is shown from there on.
-        let ends = begins.saturating_add(packet.duration().max(route.typical)).min(route.until);
-        begins = begins.max(route.first.media);
-        if begins >= ends {
-            return None;
+/// Puts a packet that is copied on the output's clock: none if it is not shown, and one for each span that shows
+/// something of a subtitle.
+pub(super) fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShown]) -> Result<Vec<Packet>> {
+    let mut placed = Vec::new();
+    let times = packet.pts().or(packet.dts()).zip(shown.get_mut(route.lane));
+    let Some((begins, shown)) = times else { return Ok(placed) };
+    if let Some(spans) = &route.subtitle {
+        let ends = begins.saturating_add(packet.duration().max(route.typical));
+        for span in spans {
+            // What is shown when it begins is shown from there on.
+            let (from, to) = (begins.max(span.media), ends.min(span.media_at(span.shown_end(), route.base)));
+            if from >= to {
+                continue;
+            }
+            let later = route.at.plus(span.shown.minus(route.first.shown)).ticks(route.base);
+            let at = from.saturating_sub(span.media).saturating_add(later);
+            let lasts = to.saturating_sub(from);
+            let mut piece = packet.share()?;
+            piece.set_times(at, at, lasts);
+            placed.push(piece);
+            let on_clock = |ticks: i64| Timestamp::from_ticks(ticks, route.base);
+            let (from, to) = (on_clock(at), on_clock(at.saturating_add(lasts)));
+            let shown = shown.get_or_insert((from, to));
+            *shown = (shown.0.min(from), shown.1.max(to));
         }
-        packet.set_times(begins, begins, ends.saturating_sub(begins));
-        route.note_shown(begins, ends, shown);
-    } else {
-        let length = route.length(begins, packet.duration(), shown);
-        if packet.duration() == 0 && route.is_sound && route.typical > 0 {
-            // Muxers take the last one's word.
-            packet.set_duration(length);
-        }
-        route.note_shown(begins, begins.saturating_add(length), shown);
+        return Ok(placed);
     }
+    let length = route.length(begins, packet.duration(), shown);
+    if packet.duration() == 0 && route.is_sound && route.typical > 0 {
+        // Muxers take the last one's word.
+        packet.set_duration(length);
+    }
+    route.note_shown(begins, begins.saturating_add(length), shown);
     packet.shift(route.shift());
-    Some(packet)
+    placed.push(packet);
+    Ok(placed)
 }
 
-/// Subtitles and data come when they come; they do not keep a part open.
+/// Subtitles in one span and data come when they come; they do not keep a part open.
 pub(super) fn is_done(routes: &[Route]) -> bool {
     let any = routes.iter().any(|route| route.waits);
     routes.iter().filter(|route| !any || route.waits).all(|route| route.done)
