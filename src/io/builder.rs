@@ -54,7 +54,7 @@ impl Builder {
             let message = format!("the result would hold more than {} bytes in memory", self.memory);
             return Err(Error::new(ErrorKind::LimitExceeded, message)
                 .with_setting("limits.memory")
-                .advise("write to a file instead, or raise the limit memory"));
+                .advise("raise the limit memory, ask for less at once (fewer ranges), or write to a file if it is none"));
         }
         Ok(())
     }

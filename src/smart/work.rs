@@ -21,6 +21,9 @@ use std::{
     thread,
 };
 
+/// So many things that seams lack are named.
+const NAMED: usize = 16;
+
 /// A smart cut.
 pub(super) struct Work {
     pub media: Media,
@@ -169,11 +172,14 @@ impl Work {
             }
         }
         if !lost.is_empty() {
-            let lost: Vec<String> = lost.into_iter().collect();
+            let more = lost.len().saturating_sub(NAMED);
+            let mut told = lost.into_iter().take(NAMED).collect::<Vec<String>>().join(", ");
+            if more > 0 {
+                told.push_str(&format!(", and {more} others"));
+            }
             report.warn(format!(
-                "stream {}: pictures that were encoded anew lack what was beside them: {}",
-                video.stream,
-                lost.join(", ")
+                "stream {}: pictures that were encoded anew lack what was beside them: {told}",
+                video.stream
             ));
         }
         let told = video.splices.iter().flatten().map(|splice| &splice.headers);
