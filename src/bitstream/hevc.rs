@@ -1,9 +1,12 @@
 //! HEVC (ITU-T H.265, ISO/IEC 23008-2): its units and the beginnings of its parameter sets.
 
+mod fields;
+
 use super::{
     bits::{BitWriter, Bits},
     units::{escaped, unescaped, without_zeros},
 };
+pub(crate) use fields::Fields;
 
 /// Kinds of units (table 7-1). Below, odd ones are of pictures that others of their layer may refer to.
 pub(crate) const RADL: [u8; 2] = [6, 7];
@@ -18,6 +21,8 @@ pub(crate) const LAST_RANDOM_ACCESS: u8 = 23;
 pub(crate) const VPS: u8 = 32;
 pub(crate) const SPS: u8 = 33;
 pub(crate) const PPS: u8 = 34;
+/// What tells that a picture begins.
+pub(crate) const DELIMITER: u8 = 35;
 pub(crate) const SEI: [u8; 2] = [39, 40];
 
 /// The kind of a unit, by its first byte.

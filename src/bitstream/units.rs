@@ -50,6 +50,23 @@ impl Framing {
         std::iter::from_fn(next).filter(|unit| !unit.is_empty())
     }
 
+    /// A packet with bytes in front: behind the first unit, if that is to stay the first one.
+    pub(crate) fn with_front(self, packet: &[u8], front: &[u8], stays: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let first = self.units(packet).next().filter(|unit| stays(unit));
+        let at = first.and_then(|unit| match self {
+            Self::StartCodes => {
+                let mut codes = packet.windows(3).enumerate().filter(|(_, code)| *code == [0, 0, 1]);
+                let (at, _) = codes.nth(1)?;
+                // A code may begin with one more zero.
+                let longer = at.checked_sub(1).filter(|before| packet.get(*before) == Some(&0));
+                Some(longer.unwrap_or(at))
+            }
+            Self::Lengths(size) => size.checked_add(unit.len()),
+        });
+        let (first, rest) = at.and_then(|at| packet.split_at_checked(at)).unwrap_or((&[], packet));
+        [first, front, rest].concat()
+    }
+
     /// Puts a unit behind others; None where its length does not fit.
     pub(crate) fn put(self, unit: &[u8], to: &mut Vec<u8>) -> Option<()> {
         match self {
@@ -157,6 +174,18 @@ mod tests {
         }
         assert_eq!(Framing::Lengths(1).put(&[1; 256], &mut Vec::new()), None);
         assert_eq!(Framing::Lengths(5).put(&[1], &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn what_is_put_in_front_of_a_packet() {
+        let is_nine = |unit: &[u8]| unit[0] == 9;
+        let put = |framing: Framing, packet: &[u8]| framing.with_front(packet, &[7, 7], is_nine);
+        let annex_b = [0, 0, 0, 1, 9, 16, 0, 0, 0, 1, 6, 5, 0, 0, 1, 8];
+        assert_eq!(put(Framing::StartCodes, &annex_b), [&annex_b[..6], &[7, 7], &annex_b[6..]].concat());
+        assert_eq!(put(Framing::StartCodes, &annex_b[6..]), [&[7, 7], &annex_b[6..]].concat());
+        assert_eq!(put(Framing::Lengths(1), &[2, 9, 16, 1, 6]), [2, 9, 16, 7, 7, 1, 6]);
+        assert_eq!(put(Framing::Lengths(1), &[1, 6]), [7, 7, 1, 6]);
+        assert_eq!(put(Framing::StartCodes, &[0, 0, 1, 9]), [7, 7, 0, 0, 1, 9]);
     }
 
     #[test]

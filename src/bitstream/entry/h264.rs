@@ -58,6 +58,10 @@ impl H264 {
         Slice::structure(unit, sps)
     }
 
+    pub(super) fn with_headers(&self, headers: &[u8], packet: &[u8]) -> Vec<u8> {
+        self.framing.with_front(packet, headers, |unit| h264::kind(unit) == Some(h264::DELIMITER))
+    }
+
     pub(super) fn picture(&mut self, packet: &[u8]) -> Picture {
         let mut picture = Picture::default();
         let mut recovery = None;
@@ -65,14 +69,18 @@ impl H264 {
         let mut first: Option<(Slice, Option<(u32, Structure)>)> = None;
         let (mut is_intra, mut has_both) = (true, false);
         let framing = self.framing;
+        // Messages may be read by a set that lies in front of them.
+        let mut has_messages = false;
         for unit in framing.units(packet) {
-            match h264::kind(unit) {
+            let kind = h264::kind(unit);
+            has_messages |= kind == Some(h264::SEI);
+            match kind {
                 Some(h264::SPS) => {
-                    picture.has_headers = true;
+                    picture.has_headers |= !has_messages;
                     self.note_sps(unit);
                 }
                 Some(h264::PPS) => {
-                    picture.has_headers = true;
+                    picture.has_headers |= !has_messages;
                     self.note_pps(unit);
                 }
                 Some(h264::SEI) if first.is_none() => {

@@ -13,13 +13,20 @@ impl Hevc {
         Self { framing: Framing::of("hevc", extradata) }
     }
 
+    pub(super) fn with_headers(&self, headers: &[u8], packet: &[u8]) -> Vec<u8> {
+        self.framing.with_front(packet, headers, |unit| hevc::kind(unit) == Some(hevc::DELIMITER))
+    }
+
     pub(super) fn picture(&self, packet: &[u8]) -> Picture {
         let mut picture = Picture::default();
+        // Messages may be read by a set that lies in front of them.
+        let mut has_messages = false;
         for unit in self.framing.units(packet).filter(|unit| hevc::layer(unit) == Some(0)) {
             let Some(kind) = hevc::kind(unit) else { continue };
             if matches!(kind, hevc::VPS | hevc::SPS | hevc::PPS) {
-                picture.has_headers = true;
+                picture.has_headers |= !has_messages;
             }
+            has_messages |= hevc::SEI.contains(&kind);
             if !hevc::is_slice(kind) {
                 continue;
             }

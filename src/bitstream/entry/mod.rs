@@ -52,9 +52,11 @@ pub(crate) struct Picture {
     pub(crate) is_reference: bool,
     /// It refers to no other, whether decoding may begin there or not (HEVC: only where it may).
     pub(crate) is_intra: bool,
+    /// It is of one moment by its own word (MPEG-2).
+    pub(crate) is_whole: bool,
     /// The second field of a picture whose first one was the packet before.
     pub(crate) is_second_field: bool,
-    /// The packet has parameter sets, or headers of the sequence.
+    /// The packet has parameter sets, or headers of the sequence, in front of all that needs them.
     pub(crate) has_headers: bool,
     /// How many pictures are in the packet, a pair of fields being one: two where B-pictures are packed (MPEG-4), or
     /// frames that are not shown lie in front of one that is (VP9, AV1). 0: none, or the
@@ -121,6 +123,16 @@ impl Reading {
             Codec::Mpeg4(reading) => reading.headers(),
             Codec::Av1(reading) => reading.headers(),
             Codec::H264(_) | Codec::Hevc(_) | Codec::Each(_) => &[],
+        }
+    }
+
+    /// A packet with headers in front of what needs them: of H.264 and HEVC in Annex B, behind what tells that a picture
+    /// begins.
+    pub(crate) fn with_headers(&self, headers: &[u8], packet: &[u8]) -> Vec<u8> {
+        match &self.0 {
+            Codec::H264(reading) => reading.with_headers(headers, packet),
+            Codec::Hevc(reading) => reading.with_headers(headers, packet),
+            _ => [headers, packet].concat(),
         }
     }
 

@@ -49,6 +49,8 @@ impl Mpeg2 {
                 // fields at most, the rest is of what should not be here.
                 [EXTENSION, first, _, bits, ..] if first >> 4 == 8 && structures.len() < 2 => {
                     structures.push(bits & 3);
+                    // progressive_frame; zeros at the end of a unit are left out.
+                    picture.is_whole |= bits & 3 == FRAME && unit.get(5).is_some_and(|byte| byte & 0x80 != 0);
                 }
                 _ => {}
             }

@@ -17,6 +17,8 @@ pub(crate) const IDR: u8 = 5;
 pub(crate) const SEI: u8 = 6;
 pub(crate) const SPS: u8 = 7;
 pub(crate) const PPS: u8 = 8;
+/// What tells that a picture begins.
+pub(crate) const DELIMITER: u8 = 9;
 pub(crate) const SPS_EXTENSION: u8 = 13;
 /// What says more of the slice behind it, for layers and views.
 pub(crate) const PREFIX: u8 = 14;

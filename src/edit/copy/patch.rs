@@ -42,7 +42,7 @@ impl Headers {
         };
         let own = fetched.as_deref().unwrap_or_else(|| item.packet.data());
         if !self.reading.picture(own).has_headers {
-            item.packet = item.packet.with_data(&[&self.bytes, own].concat())?;
+            item.packet = item.packet.with_data(&self.reading.with_headers(&self.bytes, own))?;
             item.at = None;
         }
         Ok(())
