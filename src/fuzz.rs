@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Limits, Result,
-    bitstream::{Avc, Hevc, Reading, Renumber, h264, hevc},
+    bitstream::{Avc, Carrying, Hevc, Layers, Reading, Renumber, h264, hevc},
     mp4, output,
 };
 
@@ -84,6 +84,14 @@ pub fn bitstream(data: &[u8]) -> Result<()> {
         for packet in &packets {
             reading.picture(packet);
             reading.headers();
+        }
+    }
+    let mut layers = Layers::of(codec, extradata);
+    let mut carrying = Carrying::of(codec, extradata);
+    for packet in &packets {
+        layers.of_packet(packet);
+        if let Some(carried) = carrying.as_mut().map(|carrying| carrying.take(packet)) {
+            packets.iter().for_each(|other| drop(carried.put(other, true, extradata)));
         }
     }
     let renumber = match codec {

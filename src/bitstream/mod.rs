@@ -19,10 +19,10 @@ mod sets;
 mod units;
 
 pub(crate) use bits::Bits;
-pub(crate) use carried::{Carried, Carrying};
+pub(crate) use carried::{Carried, Carrying, has_equal_rows};
 pub(crate) use configuration::{Avc, Hevc};
 pub(crate) use entry::{Entry, Leading, Reading};
-pub(crate) use layers::layers;
+pub(crate) use layers::Layers;
 pub(crate) use obus::{Obu, obus};
 pub(crate) use renumber::{Renumber, Shown};
 pub(crate) use sets::Sets;

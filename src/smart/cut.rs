@@ -1,10 +1,10 @@
 //! [`cut`] in all of its modes; what copies alone is done in `edit`, what encodes everything in `transcode`.
 
-use super::{apart, coder::Coder, plan, sound, told, work::Work};
+use super::{apart, coder::Coder, layers, plan, sound, told, work::Work};
 use crate::{
-    Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source, edit,
+    Clip, Control, Cut, CutAudio, CutMode, Error, ErrorKind, Job, Media, Report, Result, Sink, Source,
+    TimeRange, edit,
     output::{self, Operation, target::Target},
-    time::Timestamp,
     transcode::operations::Encoding,
 };
 use std::path::{Path, PathBuf};
@@ -90,20 +90,17 @@ impl Operation for Smart {
             return self.copying(None, target, report, control);
         }
         let before = report.clone();
-        let error = match self.smart(target, report, control) {
+        let (error, is_lossy) = match self.smart(target, report, control) {
             Ok(()) => return Ok(()),
             Err(Failed::Ended(error)) => return Err(named(self.advise(error, report))),
-            Err(Failed::Early(error)) => error,
+            Err(Failed::Early(error)) => (error, false),
+            Err(Failed::Lossy(error)) => (error, true),
         };
         if !is_exact || error.kind() != ErrorKind::Unsupported {
             return Err(named(error));
         }
         *report = before;
-        let can_encode = plan::videos(&self.work.media).iter().all(|stream| {
-            let media = &self.work.media;
-            let has_coder = media.streams().get(*stream).is_none_or(|own| Coder::of(own).is_ok());
-            has_coder && plan::check_layers(media, *stream, Timestamp::ZERO, control).is_ok()
-        });
+        let can_encode = !is_lossy && self.can_encode(control);
         if !can_encode && target.has_edit_lists() {
             report
                 .warn(format!("nothing is encoded, and an edit list says what is shown and heard: {error}"));
@@ -119,6 +116,8 @@ impl Operation for Smart {
 enum Failed {
     /// Nothing has been written.
     Early(Error),
+    /// Nor that, and pictures that are encoded anew would lack what they have.
+    Lossy(Error),
     Ended(Error),
 }
 
@@ -130,6 +129,7 @@ impl Smart {
         control: &Control,
     ) -> std::result::Result<(), Failed> {
         let planned = self.work.plan(report, control).map_err(Failed::Early)?;
+        planned.check_layers(&self.work.media).map_err(Failed::Lossy)?;
         let apart = told::apart(&self.work.media, &self.work.cut, target);
         if apart.is_empty() {
             let prepared = self.work.prepare(planned, target, report, control).map_err(Failed::Early)?;
@@ -139,6 +139,20 @@ impl Smart {
         let made =
             apart::rest(&self.work, planned, &apart, folder, target, control).map_err(Failed::Early)?;
         made.with_sound(&self.work, &apart, target, report, control).map_err(Failed::Ended)
+    }
+
+    /// Whether an encoder makes all that is kept, by how each range begins.
+    fn can_encode(&self, control: &Control) -> bool {
+        let Work { media, cut, .. } = &self.work;
+        let ranges = edit::ranges(media, cut, &mut Report::default()).unwrap_or_default();
+        plan::videos(media).into_iter().all(|stream| {
+            let has_coder = media.streams().get(stream).is_none_or(|own| Coder::of(own).is_ok());
+            let is_all = |range: &TimeRange| {
+                let found = plan::pictures(media, stream, *range, control);
+                found.is_ok_and(|found| found.is_none_or(|own| layers::check_first(&own).is_ok()))
+            };
+            has_coder && ranges.iter().all(is_all)
+        })
     }
 
     /// Of sound that can't be copied, that it may be encoded.

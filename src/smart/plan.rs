@@ -50,6 +50,7 @@ impl Cut {
             let mut report = Report::default();
             let asked = edit::ranges(media, self, &mut report)?;
             let plan = Plan::of(media, &asked, control)?;
+            plan.check_layers(media)?;
             for video in plan.videos.iter().filter(|video| video.encodes()) {
                 if let Some(stream) = media.streams().get(video.stream) {
                     Coder::of(stream).map_err(|e| e.in_stream(video.stream))?;
@@ -156,11 +157,7 @@ impl Plan {
                 }
                 splices.push(splice);
             }
-            let video = Video { stream, ranges: ranges.clone(), splices };
-            if let Some(range) = video.ranges.iter().find(|range| range.from < range.to && video.encodes()) {
-                check_layers(media, stream, range.from, control)?;
-            }
-            videos.push(video);
+            videos.push(Video { stream, ranges: ranges.clone(), splices });
         }
         if ranges.iter().all(|range| range.from >= range.to) {
             return Err(Error::invalid("no picture begins in what is kept")
@@ -178,6 +175,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// An error for what pictures that are encoded anew would lack.
+    pub(super) fn check_layers(&self, media: &Media) -> Result<()> {
+        let check = |video: &Video| layers::check(media, video.stream, video.due().map(|due| due.what));
+        self.videos.iter().try_for_each(check)
+    }
+
     /// How much later than the first range that is kept its pictures begin.
     pub(super) fn begins(&self) -> Timestamp {
         let Some(i) = self.ranges.iter().position(|range| range.from < range.to) else {
@@ -208,8 +211,8 @@ impl Plan {
 }
 
 impl Video {
-    /// What is encoded anew, by what is decoded in one go.
-    pub(super) fn passes(&self) -> Vec<Pass<'_>> {
+    /// What is encoded anew.
+    pub(super) fn due(&self) -> impl Iterator<Item = Due<'_>> {
         let all =
             self.splices.iter().enumerate().filter_map(|(range, splice)| Some((range, splice.as_ref()?)));
         let all = all.flat_map(|(range, splice)| {
@@ -219,7 +222,12 @@ impl Video {
                 what,
             })
         });
-        let mut all: Vec<Due<'_>> = all.filter(|due| !due.what.pictures.is_empty()).collect();
+        all.filter(|due| !due.what.pictures.is_empty())
+    }
+
+    /// All of it, by what is decoded in one go.
+    pub(super) fn passes(&self) -> Vec<Pass<'_>> {
+        let mut all: Vec<Due<'_>> = self.due().collect();
         all.sort_by_key(|due| due.what.shown());
         let mut passes: Vec<Pass<'_>> = Vec::new();
         for due in all {
@@ -234,7 +242,7 @@ impl Video {
 
     /// Whether something of it is encoded anew.
     pub(super) fn encodes(&self) -> bool {
-        !self.passes().is_empty()
+        self.due().next().is_some()
     }
 
     /// What goes which way in a range.
@@ -281,12 +289,6 @@ pub(super) fn pictures<'a>(
     let start = media.start();
     let to = if range.to == Timestamp::MAX { range.to } else { range.to.plus(start) };
     Pictures::of(media, stream, (range.from.plus(start), to), control)
-}
-
-/// An error for a stream of which an encoder makes no more than a part.
-pub(super) fn check_layers(media: &Media, stream: usize, from: Timestamp, control: &Control) -> Result<()> {
-    let range = TimeRange { from, to: Timestamp::MAX };
-    pictures(media, stream, range, control)?.map_or(Ok(()), |pictures| layers::check(&pictures))
 }
 
 /// How much later than a media begins its first picture is shown, by the pictures' own word: some containers begin with

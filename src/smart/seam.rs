@@ -9,7 +9,7 @@ use crate::{
         packet::Packet,
         stream::Stream,
     },
-    bitstream::{Carried, ffv1},
+    bitstream::{Carried, ffv1, has_equal_rows},
     time::{Rational, Timestamp},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,7 +111,7 @@ impl<'a> Seam<'a> {
 
     /// Whether a picture that is shown then is due.
     pub(super) fn has(&self, pts: i64) -> bool {
-        self.what.pictures.binary_search_by_key(&pts, |(pts, _)| *pts).is_ok()
+        self.what.has(pts)
     }
 
     /// Keeps what a picture that is due carries. What comes once more of it is its second field's.
@@ -208,7 +208,12 @@ impl<'a> Seam<'a> {
         let rate = rate.unwrap_or(Rational { num: 25, den: 1 });
         let base = Rational { num: rate.den, den: rate.num };
         let mut options = self.options.clone();
-        let has_fields = like.interlaced().is_some() || self.has_fields;
+        let mut has_fields = like.interlaced().is_some() || self.has_fields;
+        if self.what.has_whole && has_equal_rows(like.height()) {
+            // MPEG-2's encoder says of no picture that it is of one moment where some may be of fields. Those are coded
+            // as whole ones then, and say that they are of fields all the same.
+            has_fields = false;
+        }
         self.coder.tell(has_fields, self.told.as_ref(), &mut options);
         let options = EncodeOptions {
             threads: self.threads,

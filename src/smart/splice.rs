@@ -28,6 +28,10 @@ pub(super) struct Stretched {
     pub decoded_from: i64,
     /// Pictures that are decoded for them.
     pub decoded: usize,
+    /// What some of them have that no encoder here makes.
+    pub layers: Option<&'static str>,
+    /// Some are of one moment by their own word (MPEG-2).
+    pub has_whole: bool,
 }
 
 /// What becomes of a range of a stream of pictures.
@@ -64,6 +68,19 @@ impl Stretched {
     pub(super) fn shown(&self) -> Option<(i64, i64)> {
         let [first, last] = [self.pictures.first()?, self.pictures.last()?].map(|(pts, _)| *pts);
         Some((first, last))
+    }
+
+    /// Whether a picture that is shown then is one of them.
+    pub(super) fn has(&self, pts: i64) -> bool {
+        self.pictures.binary_search_by_key(&pts, |(pts, _)| *pts).is_ok()
+    }
+
+    /// With what a window says of them.
+    fn told_by(mut self, window: &Window) -> Self {
+        let own: Vec<&Coded> = window.coded.iter().filter(|coded| self.has(coded.pts)).collect();
+        self.layers = own.iter().find_map(|coded| coded.layers);
+        self.has_whole = own.iter().any(|coded| coded.is_whole);
+        self
     }
 }
 
@@ -125,7 +142,9 @@ impl Pictures<'_> {
             decoded_from: front.begins(),
             decoded: front.needed(splice.to),
             ends_at_picture: false,
-        };
+            ..Stretched::default()
+        }
+        .told_by(front);
         self.snap_end(splice, front);
     }
 
@@ -146,14 +165,15 @@ impl Pictures<'_> {
         splice.led = kept;
         splice.head = Stretched {
             until: key,
-
             slots: places.into_iter().skip(skipped).collect(),
             pictures,
             decode_at: front.at,
             decoded_from: front.begins(),
             decoded: front.needed(key),
             ends_at_picture: true,
-        };
+            ..Stretched::default()
+        }
+        .told_by(front);
     }
 
     /// What is behind the last picture that is copied.
@@ -202,7 +222,9 @@ impl Pictures<'_> {
                 decoded_from: window.begins(),
                 decoded: window.needed(to),
                 ends_at_picture: false,
-            };
+                ..Stretched::default()
+            }
+            .told_by(&window);
         }
         self.snap_end(splice, &window);
         let copied = own.iter().take(run).map(|coded| coded.pts).max();

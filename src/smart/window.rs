@@ -4,7 +4,7 @@
 use crate::{
     Control, Error, Media, Result,
     av::stream::Stream,
-    bitstream::{Avc, Entry, Hevc, Leading, Reading, h263, h264, hevc},
+    bitstream::{Avc, Entry, Hevc, Layers, Leading, Reading, h263, h264, hevc},
     edit::Slot,
     media::{Item, Span},
     read::{Reader, read_pictures},
@@ -28,6 +28,10 @@ pub(super) struct Coded {
     pub entry: Option<Entry>,
     pub leading: Leading,
     is_reference: bool,
+    /// It is of one moment by its own word (MPEG-2).
+    pub is_whole: bool,
+    /// What its packets have that no encoder here makes.
+    pub layers: Option<&'static str>,
 }
 
 impl Coded {
@@ -98,6 +102,7 @@ impl<'a> Pictures<'a> {
         let mut window = Window { at, ..Window::default() };
         let Some(stream) = self.media.streams().get(self.stream) else { return Ok(window) };
         let mut reading = Reading::of(&stream.codec(), stream.extradata());
+        let mut layers = Layers::of(&stream.codec(), stream.extradata());
         let mut reader = self.read(at)?;
         let mut item = Item::new()?;
         while reader.next(&mut item)? {
@@ -106,7 +111,14 @@ impl<'a> Pictures<'a> {
             if packet.stream() != self.stream || packet.size() == 0 {
                 continue;
             }
-            let Some(pts) = packet.pts().or(packet.dts()) else { continue };
+            let layers = layers.of_packet(packet.data());
+            let Some(pts) = packet.pts().or(packet.dts()) else {
+                // It is of the picture before.
+                if let Some(last) = window.coded.last_mut() {
+                    last.layers = last.layers.or(layers);
+                }
+                continue;
+            };
             let picture = reading.as_mut().map(|reading| reading.picture(packet.data()));
             let coded = Coded {
                 pts,
@@ -115,6 +127,8 @@ impl<'a> Pictures<'a> {
                 entry: picture.as_ref().and_then(|picture| picture.entry),
                 leading: picture.map_or(Leading::No, |picture| picture.leading),
                 is_reference: picture.is_none_or(|picture| picture.is_reference),
+                is_whole: picture.is_some_and(|picture| picture.is_whole),
+                layers,
             };
             if stream.codec() == "h263" && h263::is_extended(packet.data()) {
                 // A decoder that has seen one reads what comes from others as such.

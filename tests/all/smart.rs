@@ -2,6 +2,7 @@
 
 mod carried;
 mod exact;
+mod fields;
 mod refused;
 mod sound;
 

@@ -9,6 +9,7 @@ mod timing;
 
 use av1::Av1;
 use mpeg2::Mpeg2;
+pub(crate) use mpeg2::has_equal_rows;
 use nal::Nal;
 use std::collections::BTreeSet;
 
@@ -51,9 +52,13 @@ impl Carrying {
         }))
     }
 
-    /// Whether a picture may say that it is of fields, where the first one of many does not (H.264).
+    /// Whether a picture may say that it is of fields, or has to be coded so, where the first one of many does not.
     pub(crate) fn tells_fields(&self) -> bool {
-        matches!(&self.0, Codec::Nal(of) if of.tells_fields())
+        match &self.0 {
+            Codec::Nal(of) => of.tells_fields(),
+            Codec::Mpeg2(of) => of.tells_fields(),
+            Codec::Av1(_) => false,
+        }
     }
 
     /// What the picture of the next packet carries.
@@ -61,7 +66,7 @@ impl Carrying {
         let mut carried = Carried::default();
         carried.of = match &mut self.0 {
             Codec::Nal(of) => Of::Nal(of.take(packet, &mut carried.lost)),
-            Codec::Mpeg2(of) => Of::Mpeg2(of.take(packet)),
+            Codec::Mpeg2(of) => Of::Mpeg2(of.take(packet, &mut carried.lost)),
             Codec::Av1(of) => Of::Av1(of.take(packet)),
         };
         carried

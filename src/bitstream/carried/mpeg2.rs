@@ -2,6 +2,7 @@
 //! (ISO/IEC 13818-2, 6.2.2.2, 6.2.2.6 and 6.2.3).
 
 use crate::bitstream::bits::Bits;
+use std::{collections::BTreeSet, sync::Arc};
 
 const PICTURE: u8 = 0x00;
 /// Slices are from 1 up to this.
@@ -10,17 +11,38 @@ const USER: u8 = 0xB2;
 const SEQUENCE: u8 = 0xB3;
 const EXTENSION: u8 = 0xB5;
 const GROUP: u8 = 0xB8;
-/// The extension of a picture's coding, and that of a sequence.
+/// The extension of a picture's coding, that of a sequence, of whose the pictures are, and of what of them is shown.
 const OF_PICTURE: u8 = 8;
 const OF_SEQUENCE: u8 = 1;
+const OF_RIGHTS: u8 = 4;
+const OF_DISPLAY: u8 = 7;
 
 /// What a picture carries.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
-    /// With their start codes.
+    /// Users' data and whose it is, with their start codes.
     user: Vec<u8>,
+    /// Users' data of its sequence, which all of its pictures share.
+    of_sequence: Arc<[u8]>,
     code: Option<Code>,
     shown: Option<Shown>,
+    sequence: Sequence,
+}
+
+/// What a sequence says of its pictures.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sequence {
+    /// Pictures may be of fields, or shown for longer by one of them.
+    has_fields: bool,
+    /// They have as many rows of blocks as those of a sequence without fields.
+    has_equal_rows: bool,
+    is_420: bool,
+}
+
+/// Whether pictures of a sequence of fields have as many rows of blocks as those of another: those have an even number
+/// (6.3.3).
+pub(crate) fn has_equal_rows(height: u32) -> bool {
+    height.div_ceil(16) == height.div_ceil(32).saturating_mul(2)
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,10 +51,18 @@ pub(super) struct Mpeg2 {
     rate: usize,
     /// Of the last group.
     code: Option<Code>,
-    /// Pictures may be of fields, or shown for longer by one of them, and have as many rows of blocks as those of
-    /// another sequence.
-    has_fields: bool,
-    has_equal_rows: bool,
+    /// The last group has users' data.
+    has_data: bool,
+    sequence: Sequence,
+    of_sequence: Arc<[u8]>,
+}
+
+/// What users' data are of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Sequence,
+    Group,
+    Picture,
 }
 
 /// A time code (6.3.8).
@@ -109,26 +139,25 @@ impl Shown {
         Some(Self {
             // Of fields, the first is that which comes first.
             top_field_first: if is_frame { fourth & 0x80 != 0 } else { third & 3 == 1 },
-            repeat_first_field: is_frame && fourth & 0x02 != 0,
+            // What says so of others is not heard.
+            repeat_first_field: is_frame && fourth & 0x02 != 0 && fifth & 0x80 != 0,
             progressive_frame: is_frame && fifth & 0x80 != 0,
         })
     }
 
-    /// Says so of a picture that may be shown by fields, as it is coded.
-    fn put(self, at: &mut [u8]) {
+    /// Says so of a picture, as it is coded.
+    fn put(self, at: &mut [u8], sequence: Sequence) {
         let set = |byte: &mut u8, mask: u8, is_set: bool| {
             *byte = if is_set { *byte | mask } else { *byte & !mask };
         };
         if let [_, _, _, fourth, fifth, ..] = at {
-            set(fourth, 0x80, self.top_field_first);
-            set(fourth, 0x02, self.repeat_first_field);
             // A picture whose blocks may be of fields is none of one moment (6.3.10).
             let is_whole = self.progressive_frame && *fourth & 0x40 != 0;
+            set(fourth, 0x80, self.top_field_first);
+            set(fourth, 0x02, self.repeat_first_field && is_whole);
             set(fifth, 0x80, is_whole);
-            // Of 4:2:0 the same; of others it is 0, as it stays where it was.
-            if *fourth & 0x01 != 0 || is_whole {
-                set(fourth, 0x01, is_whole);
-            }
+            // chroma_420_type
+            set(fourth, 0x01, is_whole && sequence.is_420);
         }
     }
 }
@@ -151,15 +180,21 @@ fn starts(packet: &[u8]) -> Vec<(usize, u8)> {
 impl Mpeg2 {
     pub(super) fn of(extradata: &[u8]) -> Self {
         let mut own = Self::default();
-        own.take(extradata);
+        own.take(extradata, &mut BTreeSet::new());
         own
     }
 
-    pub(super) fn take(&mut self, packet: &[u8]) -> Carried {
+    /// Whether pictures have to be coded as those of fields, though they may be none: rows of blocks are as many as in
+    /// the source's sequence, or a decoder begins anew and loses pictures.
+    pub(super) fn tells_fields(&self) -> bool {
+        self.sequence.has_fields && !self.sequence.has_equal_rows
+    }
+
+    pub(super) fn take(&mut self, packet: &[u8], lost: &mut BTreeSet<String>) -> Carried {
         let mut carried = Carried::default();
         let starts = starts(packet);
         let ends = starts.iter().map(|(at, _)| *at).skip(1).chain([packet.len()]);
-        let mut is_of_picture = false;
+        let mut place = Place::Sequence;
         for ((at, code), end) in starts.iter().zip(ends) {
             let Some(unit) = packet.get(*at..end) else { continue };
             let behind = unit.get(4..).unwrap_or_default();
@@ -167,33 +202,56 @@ impl Mpeg2 {
                 SEQUENCE => {
                     self.rate = behind.get(3).map_or(0, |byte| usize::from(byte & 15));
                     let height = Bits::of(behind.get(1..).unwrap_or_default()).take(16).unwrap_or(0) & 0xFFF;
-                    self.has_equal_rows = height.div_ceil(16) == height.div_ceil(32).saturating_mul(2);
-                    self.has_fields = false;
+                    let has_equal_rows = has_equal_rows(height);
+                    self.sequence = Sequence { has_fields: false, has_equal_rows, is_420: true };
+                    self.of_sequence = Arc::default();
+                    self.has_data = false;
+                    place = Place::Sequence;
                 }
                 EXTENSION => match behind {
-                    [first, second, ..] if first >> 4 == OF_SEQUENCE => self.has_fields = second & 8 == 0,
+                    [first, second, ..] if first >> 4 == OF_SEQUENCE => {
+                        self.sequence.has_fields = second & 8 == 0;
+                        self.sequence.is_420 = second >> 1 & 3 == 1;
+                    }
                     [first, ..] if first >> 4 == OF_PICTURE && carried.shown.is_none() => {
-                        carried.shown =
-                            Shown::read(behind).filter(|_| self.has_fields && self.has_equal_rows);
+                        carried.shown = Shown::read(behind);
+                    }
+                    [first, ..] if first >> 4 == OF_RIGHTS && place == Place::Picture => {
+                        carried.user.extend_from_slice(unit);
+                    }
+                    [first, ..] if first >> 4 == OF_DISPLAY && place == Place::Picture => {
+                        lost.insert("pan and scan of pictures".into());
                     }
                     _ => {}
                 },
                 GROUP => {
                     self.code = Code::read(behind);
-                    is_of_picture = false;
+                    self.has_data = false;
+                    place = Place::Group;
                 }
                 PICTURE => {
-                    is_of_picture = true;
+                    place = Place::Picture;
                     // temporal_reference
                     let number = Bits::of(behind).take(10);
                     let rate = RATES.get(self.rate).copied().unwrap_or(0);
                     let code = self.code.zip(number).and_then(|(code, number)| code.later(number, rate));
                     carried.code = carried.code.or(code);
                 }
-                USER if is_of_picture => carried.user.extend_from_slice(unit),
+                USER => match place {
+                    Place::Picture => carried.user.extend_from_slice(unit),
+                    Place::Group => self.has_data = true,
+                    Place::Sequence => self.of_sequence = [&self.of_sequence, unit].concat().into(),
+                },
                 _ => {}
             }
         }
+        if self.has_data {
+            lost.insert("user data of groups (captions of DVDs)".into());
+        }
+        if self.tells_fields() && carried.shown.is_some_and(|shown| shown.progressive_frame) {
+            lost.insert("that pictures are of one moment, and which fields of them are shown twice".into());
+        }
+        (carried.sequence, carried.of_sequence) = (self.sequence, Arc::clone(&self.of_sequence));
         carried
     }
 }
@@ -204,6 +262,7 @@ impl Carried {
         self.user.extend(second.user);
     }
 
+    /// How many bytes it has of its own.
     pub(super) fn memory(&self) -> usize {
         self.user.len()
     }
@@ -214,31 +273,38 @@ impl Carried {
         let ends = starts.iter().map(|(at, _)| *at).skip(1).chain([packet.len()]);
         let mut bytes = packet.get(..starts.first()?.0)?.to_vec();
         bytes.reserve(packet.len().saturating_add(self.user.len()));
-        let (mut is_of_picture, mut is_put) = (false, false);
+        let (mut place, mut is_put) = (Place::Group, false);
         for ((at, code), end) in starts.iter().zip(ends) {
             let unit = packet.get(*at..end)?;
-            let from = bytes.len().saturating_add(4);
             match *code {
-                PICTURE => is_of_picture = true,
-                USER if is_of_picture => continue,
+                SEQUENCE => place = Place::Sequence,
+                GROUP | PICTURE => {
+                    if place == Place::Sequence {
+                        bytes.extend_from_slice(&self.of_sequence);
+                    }
+                    place = if *code == PICTURE { Place::Picture } else { Place::Group };
+                }
+                USER if place == Place::Picture => continue,
                 1..=LAST_SLICE if !is_put => {
                     bytes.extend_from_slice(&self.user);
                     is_put = true;
                 }
                 _ => {}
             }
+            let from = bytes.len().saturating_add(4);
             bytes.extend_from_slice(unit);
             let own = bytes.get_mut(from..).unwrap_or_default();
             match (*code, self.code, self.shown) {
                 (GROUP, Some(code), _) => code.put(own),
                 // What was coded as whole pictures is so of a sequence that has others.
                 (EXTENSION, _, Some(_)) if own.first().is_some_and(|byte| byte >> 4 == OF_SEQUENCE) => {
-                    if let Some(second) = own.get_mut(1) {
+                    let is_of_fields = self.sequence.has_fields && self.sequence.has_equal_rows;
+                    if let Some(second) = own.get_mut(1).filter(|_| is_of_fields) {
                         *second &= !8;
                     }
                 }
                 (EXTENSION, _, Some(shown)) if own.first().is_some_and(|byte| byte >> 4 == OF_PICTURE) => {
-                    shown.put(own);
+                    shown.put(own, self.sequence);
                 }
                 _ => {}
             }
@@ -291,12 +357,12 @@ mod tests {
     #[test]
     fn user_data_goes_in_front_of_the_slices() {
         let picture = |user: &[u8]| {
-            let coding = [0, 0, 1, EXTENSION, 0x8F, 0xFF, 0xF3, 0x80, 0x80];
+            let coding = [0, 0, 1, EXTENSION, 0x8F, 0xFF, 0xF3, 0xC0, 0x80];
             let header = [0, 0, 1, PICTURE, 0, 0x8F, 0xFF, 0xF8];
             [&header[..], &coding, user, &[0, 0, 1, 1, 9, 9, 0, 0, 1, 2, 7]].concat()
         };
         let user = [&[0, 0, 1, USER][..], b"GA94"].concat();
-        let carried = Mpeg2::default().take(&picture(&user));
+        let carried = Mpeg2::default().take(&picture(&user), &mut BTreeSet::new());
         assert_eq!(carried.put(&picture(&[])), Some(picture(&user)));
         assert_eq!(carried.put(&picture(&[0, 0, 1, USER, 1])), Some(picture(&user)));
         assert_eq!(Carried::default().put(&[1, 2, 3]), None);

@@ -2,7 +2,8 @@
 
 use super::timing::Timing;
 use crate::bitstream::{
-    configuration::Avc,
+    bits::Bits,
+    configuration::{Avc, Hevc},
     h264::{self, Pps, Slice, Sps},
     hevc,
     sei::{self, Message, messages},
@@ -31,6 +32,8 @@ pub(super) struct Nal {
     framing: Framing,
     sps: Vec<Sps>,
     pps: Vec<Pps>,
+    /// By a parameter set of HEVC so far, messages of a picture's timing begin with how it is shown.
+    tells_structure: bool,
     lasting: Vec<Said>,
 }
 
@@ -57,6 +60,10 @@ const ENCODERS: [[u8; 16]; 2] = [
 const REGISTERED: u32 = 4;
 const UNREGISTERED: u32 = 5;
 const PICTURE_TIMING: u32 = 1;
+/// Types beyond are not told apart.
+const LAST: u32 = 255;
+/// So many messages hold at once at the most.
+const MOST: usize = 64;
 
 fn kind_of(is_hevc: bool, kind: u32, payload: &[u8]) -> Kind {
     match kind {
@@ -67,9 +74,9 @@ fn kind_of(is_hevc: bool, kind: u32, payload: &[u8]) -> Kind {
         PICTURE_TIMING if is_hevc => Kind::OfCoding,
         PICTURE_TIMING => Kind::Timing,
         // Pan and scan, film grain, tone mapping, how frames are packed, how the display is turned, the display of
-        // mastering, light, another transfer, the surroundings, the volume of colours, and what is all around (360
-        // degrees).
-        2 | 19 | 23 | 45 | 47 | 137 | 144 | 147..=149 | 150..=156 => Kind::Lasting,
+        // mastering, other colours, light, another transfer, the surroundings, the volume of colours, and what is all
+        // around (360 degrees).
+        2 | 19 | 23 | 45 | 47 | 137 | 142 | 144 | 147..=156 => Kind::Lasting,
         // Buffers, filler, recovery, what references are marked, spare pictures, sub-sequences; HEVC's active sets,
         // decoding units, layers, sums.
         0 | 3 | 6 | 7 | 8 | 10..=12 => Kind::OfCoding,
@@ -78,26 +85,86 @@ fn kind_of(is_hevc: bool, kind: u32, payload: &[u8]) -> Kind {
     }
 }
 
+/// Which of several that hold beside each other a message is, and whether it ends what was said of it; None where it
+/// breaks off.
+fn lasts(kind: u32, payload: &[u8]) -> Option<(u32, bool)> {
+    let mut bits = Bits::of(payload);
+    let number = match kind {
+        2 | 23 | 45 | 142 => bits.exp_golomb()?,
+        156 => bits.take(10)?,
+        _ => 0,
+    };
+    let is_end = match kind {
+        2 | 19 | 23 | 45 | 47 | 142 | 149..=156 => bits.flag()?,
+        _ => false,
+    };
+    Some((number, is_end))
+}
+
+/// Whether it holds no longer than for its picture, of those kinds that say it in front: the volume of colours, and what
+/// is all around; how the display is turned, which H.264 says by how soon it is said again (D.2.27), 0 being never.
+fn is_of_one(is_hevc: bool, kind: u32, payload: &[u8]) -> bool {
+    let mut bits = Bits::of(payload);
+    let mut persists = || match kind {
+        149..=151 | 154 | 155 => {
+            bits.take(1)?;
+            bits.flag()
+        }
+        47 => {
+            bits.take(1 + 2 + 16)?;
+            if is_hevc { bits.flag() } else { Some(bits.exp_golomb()? > 0) }
+        }
+        _ => None,
+    };
+    persists() == Some(false)
+}
+
+/// What is told of a picture of HEVC by its structure (table D.2), and an encoder's does not say.
+fn lost_structure(payload: &[u8]) -> Option<&'static str> {
+    match payload.first()? >> 4 {
+        3..=6 => Some("by which fields pictures are shown"),
+        7 | 8 => Some("that pictures are shown for longer"),
+        _ => None,
+    }
+}
+
 impl Nal {
     pub(super) fn of(codec: &str, extradata: &[u8]) -> Self {
         let is_hevc = codec == "hevc";
         let framing = Framing::of(codec, extradata);
-        let mut nal = Self { is_hevc, framing, sps: Vec::new(), pps: Vec::new(), lasting: Vec::new() };
+        let (sps, pps, lasting) = (Vec::new(), Vec::new(), Vec::new());
+        let mut nal = Self { is_hevc, framing, sps, pps, tells_structure: false, lasting };
         if let Some(avc) = Avc::of(extradata).ok().filter(|_| !is_hevc) {
             avc.sps.iter().chain(&avc.pps).for_each(|set| nal.note(set));
+        }
+        if let Some(hvcc) = Hevc::of(extradata).ok().filter(|_| is_hevc) {
+            hvcc.sets(hevc::SPS).for_each(|set| nal.note(set));
         }
         nal
     }
 
-    /// Takes in a parameter set of H.264.
+    /// Takes in a parameter set.
     fn note(&mut self, unit: &[u8]) {
-        if let Some(set) = Sps::read(unit).filter(|_| h264::kind(unit) == Some(h264::SPS)) {
-            self.sps.retain(|known| known.id != set.id);
-            self.sps.push(set);
+        if self.is_hevc {
+            if hevc::kind(unit) == Some(hevc::SPS) {
+                self.tells_structure |= hevc::Fields::read(unit).is_some_and(|fields| fields.are_told);
+            }
+            return;
         }
-        if let Some(set) = Pps::read(unit).filter(|_| h264::kind(unit) == Some(h264::PPS)) {
-            self.pps.retain(|known| known.id != set.id);
-            self.pps.push(set);
+        match h264::kind(unit) {
+            Some(h264::SPS) => {
+                if let Some(set) = Sps::read(unit) {
+                    self.sps.retain(|known| known.id != set.id);
+                    self.sps.push(set);
+                }
+            }
+            Some(h264::PPS) => {
+                if let Some(set) = Pps::read(unit) {
+                    self.pps.retain(|known| known.id != set.id);
+                    self.pps.push(set);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -117,8 +184,8 @@ impl Nal {
                         false => h264::kind(unit) == Some(h264::IDR),
                     };
                 }
-                _ if !self.is_hevc => self.note(unit),
-                _ => {}
+                Class::Set => self.note(unit),
+                Class::Slice | Class::Other => {}
             }
         }
         if begins {
@@ -130,17 +197,29 @@ impl Nal {
             match kind_of(self.is_hevc, kind, &payload) {
                 Kind::Own => carried.own.push((kind, payload)),
                 Kind::Lasting => {
-                    self.lasting.retain(|(known, _)| *known != kind);
-                    self.lasting.push((kind, Arc::clone(&payload)));
+                    if let Some((number, is_end)) = lasts(kind, &payload) {
+                        self.lasting.retain(|(known, said)| {
+                            *known != kind || lasts(kind, said).is_none_or(|(own, _)| own != number)
+                        });
+                        if !is_end && !is_of_one(self.is_hevc, kind, &payload) && self.lasting.len() < MOST {
+                            self.lasting.push((kind, Arc::clone(&payload)));
+                        }
+                    }
                     carried.own.push((kind, payload));
                 }
                 Kind::Timing => {
                     let timing = sps.as_ref().and_then(|sps| Timing::read(&payload, sps));
                     Timing::join(&mut carried.timing, timing);
                 }
+                Kind::OfCoding if kind == PICTURE_TIMING && self.tells_structure => {
+                    lost.extend(lost_structure(&payload).map(str::to_owned));
+                }
                 Kind::OfCoding => {}
                 Kind::Other => {
-                    lost.insert(format!("SEI messages of type {kind}"));
+                    lost.insert(match kind {
+                        ..=LAST => format!("SEI messages of type {kind}"),
+                        _ => "SEI messages of types that nobody specified".into(),
+                    });
                 }
             }
         }
@@ -165,6 +244,8 @@ enum Class {
     Slice,
     /// Messages behind a header of so many bytes.
     Messages(usize),
+    /// A parameter set.
+    Set,
     Other,
 }
 
@@ -173,12 +254,14 @@ fn class(is_hevc: bool, unit: &[u8]) -> Class {
         return match hevc::kind(unit).filter(|_| hevc::layer(unit) == Some(0)) {
             Some(kind) if hevc::SEI.contains(&kind) => Class::Messages(2),
             Some(kind) if hevc::is_slice(kind) => Class::Slice,
+            Some(hevc::SPS) => Class::Set,
             _ => Class::Other,
         };
     }
     match h264::kind(unit) {
         Some(h264::SEI) => Class::Messages(1),
         Some(h264::SLICE | h264::PARTITION_A | h264::IDR) => Class::Slice,
+        Some(h264::SPS | h264::PPS) => Class::Set,
         _ => Class::Other,
     }
 }
@@ -203,8 +286,10 @@ impl Carried {
         let mut said: Vec<Said> = Vec::new();
         let timing = self.timing.as_ref().filter(|_| has_timing(extradata));
         said.extend(timing.map(|timing| (PICTURE_TIMING, timing.to_bytes().into())));
-        let is_said = |kind: u32| self.own.iter().any(|(own, _)| *own == kind);
-        let lasting = self.lasting.iter().filter(|(kind, _)| is_key && !is_said(*kind));
+        // What the picture says itself is of the same number.
+        let number = |(kind, payload): &Said| (*kind, lasts(*kind, payload).map(|(number, _)| number));
+        let is_said = |said: &Said| self.own.iter().any(|own| number(own) == number(said));
+        let lasting = self.lasting.iter().filter(|said| is_key && !is_said(said));
         said.extend(lasting.chain(&self.own).cloned());
         if said.is_empty() {
             return None;
@@ -250,4 +335,75 @@ fn has_timing(extradata: &[u8]) -> bool {
         // Without the sizes of buffers, there is nothing else in such a message.
         vui.has_pic_struct && vui.nal_hrd.is_none() && vui.vcl_hrd.is_none()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bitstream::bits::BitWriter;
+
+    /// A packet of HEVC with these messages.
+    fn packet(slice: u8, all: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let unit = sei::unit(&[39 << 1, 1], all.iter().copied());
+        Framing::StartCodes.put(&unit, &mut bytes).unwrap();
+        Framing::StartCodes.put(&[slice << 1, 1, 0x80], &mut bytes).unwrap();
+        bytes
+    }
+
+    /// A rectangle to pan to, by its number, or the end of it.
+    fn pan(number: u32, is_end: bool) -> Vec<u8> {
+        let mut writer = BitWriter::default();
+        writer.put_exp_golomb(number);
+        writer.put(u32::from(is_end), 1);
+        writer.put(1, 1);
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn several_of_a_kind_hold_beside_each_other() {
+        let mut nal = Nal::of("hevc", &[]);
+        let mut lost = BTreeSet::new();
+        let mut take = |packet: &[u8]| nal.take(packet, &mut lost);
+        let (first, second, end) = (pan(0, false), pan(5, false), pan(0, true));
+        take(&packet(19, &[(2, &first), (2, &second), (144, &[1, 2, 3, 4])]));
+        let carried = take(&packet(1, &[]));
+        let made = packet(19, &[]);
+        assert_eq!(carried.put(&packet(1, &[]), false, &[]), None);
+        let with = |carried: &Carried| {
+            let put = carried.put(&made, true, &[]).unwrap();
+            let units: Vec<Vec<u8>> = Framing::StartCodes.units(&put).map(<[u8]>::to_vec).collect();
+            let messages = units.iter().filter(|unit| unit[0] == 39 << 1).flat_map(|unit| {
+                let whole = unescaped(unit);
+                messages(&whole, 2).map(|one| (one.kind, one.payload.to_vec())).collect::<Vec<_>>()
+            });
+            messages.collect::<Vec<_>>()
+        };
+        let light = (144, vec![1, 2, 3, 4]);
+        assert_eq!(with(&carried), [(2, first.clone()), (2, second.clone()), light.clone()]);
+        // One is said anew by the picture itself; one ended.
+        let carried = take(&packet(1, &[(2, &second)]));
+        assert_eq!(with(&carried), [(2, first), light.clone(), (2, second.clone())]);
+        take(&packet(1, &[(2, &end)]));
+        // What holds for one picture is not said of the next.
+        take(&packet(1, &[(149, &[0b0010_0000])]));
+        assert_eq!(with(&take(&packet(1, &[]))), [light, (2, second)]);
+    }
+
+    #[test]
+    fn what_is_lost_has_a_bound() {
+        let mut nal = Nal::of("hevc", &[]);
+        let mut lost = BTreeSet::new();
+        for kind in 0..2000 {
+            nal.take(&packet(1, &[(kind, &[1])]), &mut lost);
+        }
+        assert!(lost.len() <= 256, "{}", lost.len());
+        // Of timing, a set says whether there is a structure in it.
+        nal.take(&packet(1, &[(1, &[0x75])]), &mut lost);
+        let is_shown = |lost: &BTreeSet<String>| lost.iter().any(|what| what.contains("shown"));
+        assert!(!is_shown(&lost));
+        nal.tells_structure = true;
+        nal.take(&packet(1, &[(1, &[0x75])]), &mut lost);
+        assert!(is_shown(&lost));
+    }
 }

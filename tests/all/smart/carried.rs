@@ -97,7 +97,7 @@ fn messages(header: &[u8], all: &[(u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The sample with messages in front of its first slice.
-fn with_messages(is_hevc: bool, own: &[u8], all: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn with_messages(is_hevc: bool, own: &[u8], all: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut units = units(own);
     let is_slice = |unit: &Vec<u8>| match is_hevc {
         true => unit[0] >> 1 < 32,
@@ -118,7 +118,7 @@ fn captions(number: usize) -> Vec<u8> {
 
 /// All that ffprobe says of each picture, in the order of showing, but for what tells copies from others: when each is
 /// shown from the first one on, in seconds, and the rest.
-fn told(path: &Path, but: &[&str]) -> Vec<(f64, Value)> {
+pub(super) fn told(path: &Path, but: &[&str]) -> Vec<(f64, Value)> {
     const OTHERS: [&str; 13] = [
         "key_frame",
         "pts",
@@ -168,7 +168,7 @@ fn told(path: &Path, but: &[&str]) -> Vec<(f64, Value)> {
 
 /// A cut that holds, each picture of which carries what the source's does.
 #[track_caller]
-fn carries(source: &Path, from: f64, to: f64) -> Report {
+pub(super) fn carries(source: &Path, from: f64, to: f64) -> Report {
     carries_but(source, (from, to), &[])
 }
 
@@ -227,7 +227,7 @@ fn dumped(text: &str) -> Vec<u8> {
 }
 
 /// The same in other containers; one of them in the fast tier.
-fn in_all(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub(super) fn in_all(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let name = path.file_stem().unwrap().to_str().unwrap();
     let copy = |ending: &&str| {
         made_by_ffmpeg(&format!("{name}-copy.{ending}"), &["-i", path.to_str().unwrap(), "-c", "copy"])
@@ -236,10 +236,10 @@ fn in_all(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
     [path.to_owned()].into_iter().chain(endings.iter().take(count).map(copy)).collect()
 }
 
-const H264: &str = "format=yuv420p -c:v libx264 -preset veryfast -g 40 -bf 2";
-const HEVC: &str =
+pub(super) const H264: &str = "format=yuv420p -c:v libx264 -preset veryfast -g 40 -bf 2";
+pub(super) const HEVC: &str =
     "format=yuv420p -c:v libx265 -preset ultrafast -g 40 -x265-params log-level=error:bframes=2";
-const MPEG2: &str = "format=yuv420p -c:v mpeg2video -b:v 3M -g 24 -bf 2";
+pub(super) const MPEG2: &str = "format=yuv420p -c:v mpeg2video -b:v 3M -g 24 -bf 2";
 
 #[test]
 fn captions_go_into_seams() {
@@ -266,7 +266,7 @@ fn captions_go_into_seams() {
 }
 
 /// The packets of pictures in the order of decoding: when each is shown, and its bytes.
-fn packets(path: &Path) -> Vec<(i64, Vec<u8>)> {
+pub(super) fn packets(path: &Path) -> Vec<(i64, Vec<u8>)> {
     let all = common::ffprobe(path, &["-select_streams", "v:0", "-show_packets", "-show_data"]);
     // Program streams tell of some pictures when they are decoded alone: those are shown at once.
     let time = |packet: &Value| packet["pts"].as_i64().or(packet["dts"].as_i64());
@@ -516,8 +516,8 @@ fn film_in_fields_stays_so() {
     }
 }
 
-/// idr_pic_id of each IDR picture of H.264, by ffmpeg; None for other pictures.
-fn idr_numbers(path: &Path) -> Vec<Option<u32>> {
+/// What ffmpeg reads of the headers of all pictures, line by line.
+pub(super) fn headers(path: &Path) -> Vec<String> {
     let name = path.to_str().unwrap();
     let arguments = ["-hide_banner", "-v", "trace", "-i", name, "-map", "0:v", "-c", "copy"];
     let program = common::tool("AVROPE_FFMPEG", "ffmpeg");
@@ -525,8 +525,14 @@ fn idr_numbers(path: &Path) -> Vec<Option<u32>> {
         &program,
         &[&arguments[..], &["-bsf:v", "trace_headers", "-f", "null", "-"]].concat(),
     );
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    told.lines().filter(|line| line.contains("trace_headers")).map(str::to_owned).collect()
+}
+
+/// idr_pic_id of each IDR picture of H.264, by ffmpeg; None for other pictures.
+fn idr_numbers(path: &Path) -> Vec<Option<u32>> {
     let (mut numbers, mut slices) = (Vec::new(), 0);
-    for line in String::from_utf8_lossy(&told.stderr).lines().filter(|line| line.contains("trace_headers")) {
+    for line in headers(path) {
         if line.contains("] Packet: ") {
             numbers.push(None);
         } else if line.contains("] Slice Header") {

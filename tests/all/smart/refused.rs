@@ -5,7 +5,7 @@ use super::{
     range, settings,
 };
 use crate::common::{self, boxes, cached, find, made_by_ffmpeg, make_box, open, save};
-use avrope::{Control, CutMode, ErrorKind, cut};
+use avrope::{Control, CutMode, ErrorKind, TimeRange, cut};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,8 +14,14 @@ use std::{
 /// `smart` says what would be lost; the default way is an edit list.
 #[track_caller]
 fn is_refused(path: &Path, word: &str) {
+    are_refused(path, &[range(0.52, 3.13)], word);
+}
+
+/// The same of several ranges.
+#[track_caller]
+fn are_refused(path: &Path, ranges: &[TimeRange], word: &str) {
     let media = open(path);
-    let asked = settings(&[range(0.52, 3.13)]);
+    let asked = settings(ranges);
     for error in
         [cut(&media, &asked, &Control::new()).unwrap_err(), asked.plan(&media, &Control::new()).unwrap_err()]
     {
@@ -76,8 +82,37 @@ fn dolby_vision_is_refused() {
     });
     is_refused(&path, "Dolby Vision");
     // Where nothing is encoded, nothing is lost.
-    let whole = cut(&open(&path), &settings(&[avrope::TimeRange::ALL]), &Control::new()).unwrap();
+    let whole = cut(&open(&path), &settings(&[TimeRange::ALL]), &Control::new()).unwrap();
     assert_eq!((whole.report.mode.as_deref(), whole.report.frames_encoded), (Some("smart"), 0));
+}
+
+#[test]
+fn what_only_a_later_range_has_is_refused() {
+    oracle!("Dolby Vision in the middle of smart cuts");
+    // From 2.4 s on.
+    let path = rewritten("dolby-later.mp4", &pictures("dolby.mp4", HEVC), "later", |number, own| {
+        let mut units = units(own);
+        if number >= 60 {
+            units.push(vec![62 << 1, 1, 0x19, 8, 9, 0x80]);
+        }
+        sample(&units)
+    });
+    are_refused(&path, &[range(0.52, 1.2), range(3.4, 4.13)], "Dolby Vision");
+    // Of what is copied, nothing is lost.
+    let asked = settings(&[range(0.52, 1.2), range(3.2, 6.0)]);
+    let made = cut(&open(&path), &asked, &Control::new()).unwrap();
+    assert_eq!(made.report.mode.as_deref(), Some("smart"));
+    assert!(made.report.frames_encoded > 0);
+}
+
+#[test]
+fn fields_of_hevc_are_refused() {
+    oracle!("fields of HEVC in smart cuts");
+    let coding = format!("setfield=tff,{HEVC}:interlace=tff");
+    let path = pictures("fields-hevc.mp4", &coding);
+    let told = common::ffprobe(&path, &["-select_streams", "v:0", "-show_frames"]);
+    assert!(told["frames"].as_array().unwrap().iter().all(|frame| frame["interlaced_frame"] == 1));
+    is_refused(&path, "single fields of HEVC");
 }
 
 #[test]
