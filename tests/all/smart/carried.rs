@@ -227,7 +227,7 @@ fn dumped(text: &str) -> Vec<u8> {
 }
 
 /// The same in other containers; one of them in the fast tier.
-pub(super) fn in_all(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
+fn in_all(path: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let name = path.file_stem().unwrap().to_str().unwrap();
     let copy = |ending: &&str| {
         made_by_ffmpeg(&format!("{name}-copy.{ending}"), &["-i", path.to_str().unwrap(), "-c", "copy"])
