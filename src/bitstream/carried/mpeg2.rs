@@ -194,7 +194,7 @@ impl Mpeg2 {
         let mut carried = Carried::default();
         let starts = starts(packet);
         let ends = starts.iter().map(|(at, _)| *at).skip(1).chain([packet.len()]);
-        let mut place = Place::Sequence;
+        let (mut place, mut of_sequence) = (Place::Sequence, None::<Vec<u8>>);
         for ((at, code), end) in starts.iter().zip(ends) {
             let Some(unit) = packet.get(*at..end) else { continue };
             let behind = unit.get(4..).unwrap_or_default();
@@ -204,7 +204,7 @@ impl Mpeg2 {
                     let height = Bits::of(behind.get(1..).unwrap_or_default()).take(16).unwrap_or(0) & 0xFFF;
                     let has_equal_rows = has_equal_rows(height);
                     self.sequence = Sequence { has_fields: false, has_equal_rows, is_420: true };
-                    self.of_sequence = Arc::default();
+                    of_sequence = Some(Vec::new());
                     self.has_data = false;
                     place = Place::Sequence;
                 }
@@ -240,10 +240,13 @@ impl Mpeg2 {
                 USER => match place {
                     Place::Picture => carried.user.extend_from_slice(unit),
                     Place::Group => self.has_data = true,
-                    Place::Sequence => self.of_sequence = [&self.of_sequence, unit].concat().into(),
+                    Place::Sequence => of_sequence.iter_mut().for_each(|own| own.extend_from_slice(unit)),
                 },
                 _ => {}
             }
+        }
+        if let Some(own) = of_sequence {
+            self.of_sequence = own.into();
         }
         if self.has_data {
             lost.insert("user data of groups (captions of DVDs)".into());
