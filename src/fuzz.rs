@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Limits, Result,
-    bitstream::{Avc, Carrying, Hevc, Layers, Reading, Renumber, h264, hevc},
+    bitstream::{Avc, Carrying, Hevc, Layers, Reading, Renumber, Sets, h264, hevc},
     mp4, output,
 };
 
@@ -100,7 +100,7 @@ pub fn bitstream(data: &[u8]) -> Result<()> {
             let written = Avc::of(&avc.to_bytes()?)?;
             assert!(written == avc, "an avcC is written otherwise than it was read");
             for set in &avc.sps {
-                h264::with_reordering(set, h264::Restriction { reordering: 2, buffering: 4 });
+                h264::with_reordering(set, h264::Restriction { reordering: 2, buffering: 4 }, 40);
             }
             let renumber = Renumber::h264(&avc.sps_ids(), &avc.pps_ids(), &avc)?;
             avc.with(&renumber.avc(&avc)?)?;
@@ -111,8 +111,10 @@ pub fn bitstream(data: &[u8]) -> Result<()> {
             let written = Hevc::of(&own.to_bytes()?)?;
             assert!(written == own, "an hvcC is written otherwise than it was read");
             for set in own.sets(hevc::SPS) {
-                hevc::with_ordering(set, hevc::Ordering { buffering: 4, reordering: 2, latency: 0 });
+                hevc::with_ordering(set, hevc::Ordering { buffering: 4, reordering: 2, latency: 0 }, 120);
             }
+            Sets::Hevc(own.clone()).looks();
+            Sets::Hevc(own.clone()).promise_alike()?;
             let [vps, sps, pps] = own.ids();
             let renumber = Renumber::hevc([&vps, &sps, &pps], &own)?;
             own.with(&renumber.hvcc(&own)?)?;

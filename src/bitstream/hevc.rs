@@ -1,12 +1,13 @@
 //! HEVC (ITU-T H.265, ISO/IEC 23008-2): its units and the beginnings of its parameter sets.
 
-mod fields;
+mod vui;
+
+pub(crate) use vui::Vui;
 
 use super::{
     bits::{BitWriter, Bits},
     units::{escaped, unescaped, without_zeros},
 };
-pub(crate) use fields::Fields;
 
 /// Kinds of units (table 7-1). Below, odd ones are of pictures that others of their layer may refer to.
 pub(crate) const RADL: [u8; 2] = [6, 7];
@@ -112,6 +113,18 @@ pub(crate) struct Ordering {
 }
 
 impl Sps {
+    /// general_level_idc: 30 times the level.
+    pub(crate) fn level(&self) -> u8 {
+        let [.., level] = self.profile;
+        level
+    }
+
+    /// general_interlaced_source_flag
+    pub(crate) fn is_interlaced(&self) -> bool {
+        let [_, _, _, _, _, flags, ..] = self.profile;
+        flags & 0x40 != 0
+    }
+
     /// A set as it lies in a stream, from its header on.
     pub(crate) fn read(unit: &[u8]) -> Option<Self> {
         Self::read_bytes(&unescaped(unit))
@@ -142,14 +155,7 @@ impl Sps {
         let luma_bits = bits.exp_golomb().filter(|bits| *bits <= 8)?.saturating_add(8);
         let chroma_bits = bits.exp_golomb().filter(|bits| *bits <= 8)?.saturating_add(8);
         let poc_bits = usize::try_from(bits.exp_golomb().filter(|bits| *bits <= 12)?).ok()?.saturating_add(4);
-        let ordering_at = bits.position();
-        let mut ordering = Ordering::default();
-        let has_all = bits.flag()?;
-        for _ in if has_all { 0 } else { sub_layers }..=sub_layers {
-            let [buffering, reordering, latency] =
-                [bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?];
-            ordering = Ordering { buffering, reordering, latency };
-        }
+        let (ordering, ordering_at) = orderings(&mut bits, sub_layers)?;
         Some(Self {
             id,
             vps,
@@ -162,26 +168,84 @@ impl Sps {
             size,
             poc_bits,
             ordering,
-            ordering_at: (ordering_at, bits.position()),
+            ordering_at,
         })
     }
 }
 
-/// A sequence parameter set as it lies in a stream, with these numbers for all of its sub-layers, so that a decoder
-/// that goes from one encoder's pictures to another's keeps its delay. None where the set can't be read.
-pub(crate) fn with_ordering(unit: &[u8], ordering: Ordering) -> Option<Vec<u8>> {
+/// A sequence parameter set as it lies in a stream, with these numbers for all of its sub-layers and the level that
+/// allows them, so that a decoder that goes from one encoder's pictures to another's keeps its delay. None where the
+/// set can't be read.
+pub(crate) fn with_ordering(unit: &[u8], ordering: Ordering, level: u8) -> Option<Vec<u8>> {
     let bytes = unescaped(unit);
-    let (from, to) = Sps::read_bytes(&bytes)?.ordering_at;
-    let mut bits = Bits::of(&bytes);
+    with_numbers(&bytes, Sps::read_bytes(&bytes)?.ordering_at, ordering, (LEVEL_IN_SPS, level))
+}
+
+/// Where the level of a set is, behind the header of its unit (7.3.2.1, 7.3.2.2).
+const LEVEL_IN_SPS: usize = 3 + 11;
+const LEVEL_IN_VPS: usize = 6 + 11;
+
+/// What a video parameter set says of all layers together: what a decoder keeps, and its bits; and the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vps {
+    pub(crate) ordering: Ordering,
+    pub(crate) level: u8,
+    ordering_at: (usize, usize),
+}
+
+impl Vps {
+    /// A set as it lies in a stream, from its header on.
+    pub(crate) fn read(unit: &[u8]) -> Option<Self> {
+        Self::read_bytes(&unescaped(unit))
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bits = Bits::of(bytes);
+        bits.take(16 + 12)?;
+        let sub_layers = bits.number(3).filter(|count| *count < 7)?;
+        bits.take(1 + 16)?;
+        bits.take(profile_bits(bits.clone(), sub_layers)?)?;
+        let (ordering, ordering_at) = orderings(&mut bits, sub_layers)?;
+        Some(Self { ordering, level: *bytes.get(LEVEL_IN_VPS)?, ordering_at })
+    }
+
+    /// The same as [`with_ordering`].
+    pub(crate) fn with_ordering(unit: &[u8], ordering: Ordering, level: u8) -> Option<Vec<u8>> {
+        let bytes = unescaped(unit);
+        with_numbers(&bytes, Self::read_bytes(&bytes)?.ordering_at, ordering, (LEVEL_IN_VPS, level))
+    }
+}
+
+/// What a decoder keeps for the highest sub-layer, and between which bits sets say it (7.3.2.1).
+fn orderings(bits: &mut Bits, sub_layers: usize) -> Option<(Ordering, (usize, usize))> {
+    let from = bits.position();
+    let mut ordering = Ordering::default();
+    let has_all = bits.flag()?;
+    for _ in if has_all { 0 } else { sub_layers }..=sub_layers {
+        let [buffering, reordering, latency] = [bits.exp_golomb()?, bits.exp_golomb()?, bits.exp_golomb()?];
+        ordering = Ordering { buffering, reordering, latency };
+    }
+    Some((ordering, (from, bits.position())))
+}
+
+fn with_numbers(
+    bytes: &[u8],
+    (from, to): (usize, usize),
+    ordering: Ordering,
+    (level_at, level): (usize, u8),
+) -> Option<Vec<u8>> {
+    let mut bits = Bits::of(bytes);
     let mut writer = BitWriter::default();
     writer.put_from(&mut bits, from)?;
     writer.put(0, 1);
     [ordering.buffering, ordering.reordering, ordering.latency]
         .into_iter()
         .for_each(|number| writer.put_exp_golomb(number));
-    let mut rest = Bits::of(&bytes);
+    let mut rest = Bits::of(bytes);
     rest.take(to)?;
     writer.put_rest(rest);
+    let mut changed = writer.into_bytes();
+    *changed.get_mut(level_at)? = level;
     // The last bit that is set ends a set: what was behind it may have moved into a byte of its own.
-    Some(escaped(without_zeros(&writer.into_bytes())))
+    Some(escaped(without_zeros(&changed)))
 }

@@ -35,7 +35,7 @@ impl Layers {
     }
 
     fn note(&mut self, set: &[u8]) {
-        self.has_fields |= hevc::Fields::read(set).is_some_and(|fields| fields.are_pictures);
+        self.has_fields |= hevc::Vui::read(set).is_some_and(|vui| vui.is_of_fields);
     }
 
     /// What the next packet has of the kind, in words.

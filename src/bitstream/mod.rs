@@ -24,8 +24,8 @@ pub(crate) use configuration::{Avc, Hevc};
 pub(crate) use entry::{Entry, Leading, Reading};
 pub(crate) use layers::Layers;
 pub(crate) use obus::{Obu, obus};
-pub(crate) use renumber::{Renumber, Shown};
-pub(crate) use sets::Sets;
+pub(crate) use renumber::{Asked, Renumber};
+pub(crate) use sets::{Look, Sets};
 pub(crate) use units::{Framing, unescaped, without_zeros};
 
 #[cfg(test)]

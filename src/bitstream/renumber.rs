@@ -122,7 +122,7 @@ impl<'a> Rewriting<'a> {
 
 /// How much of a unit has to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum Asked {
     /// It names no sets.
     Nothing,
     /// The header of a slice.
@@ -216,7 +216,7 @@ impl Renumber {
     }
 
     /// How much of a unit that begins with these two bytes is to be shown, so that its ids can be changed.
-    pub(crate) fn asks_for(&self, begins: &[u8]) -> Shown {
+    pub(crate) fn asks_for(&self, begins: &[u8]) -> Asked {
         let (is_slice, names_none) = match self.codec {
             Codec::H264 => {
                 const SLICES: [u8; 4] = [h264::SLICE, h264::PARTITION_A, h264::IDR, h264::AUXILIARY];
@@ -231,19 +231,15 @@ impl Renumber {
             }
         };
         match (is_slice, names_none) {
-            (true, _) => Shown::Front,
-            (_, true) => Shown::Nothing,
-            _ => Shown::All,
+            (true, _) => Asked::Front,
+            (_, true) => Asked::Nothing,
+            _ => Asked::All,
         }
     }
 
-    /// A unit, of which so much is shown as [`asks_for`](Self::asks_for) says, with these ids: what lies behind goes on
-    /// as it was. A front ends with a byte of more than 3: none that keeps start codes out follows on such a one.
-    pub(crate) fn shown<'a>(&self, shown: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        self.unit(shown)
-    }
-
-    fn unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    /// A unit with these ids, of which at least so much is shown as [`asks_for`](Self::asks_for) says: what lies behind
+    /// goes on as it was. A front ends with a byte of more than 3: none that keeps start codes out follows on such a one.
+    pub(crate) fn unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         if self.is_identity() {
             return Ok(unit.into());
         }

@@ -4,6 +4,9 @@ use super::{Avc, Framing, Hevc, Renumber, h264, hevc};
 use crate::{Error, ErrorKind, Result};
 use bytes::Bytes;
 
+/// Colours that nothing is known of.
+const UNKNOWN: [u32; 3] = [2; 3];
+
 /// The parameter sets that a stream's configuration has.
 #[derive(Clone)]
 pub(crate) enum Sets {
@@ -11,10 +14,76 @@ pub(crate) enum Sets {
     Hevc(Hevc),
 }
 
+/// How the pictures of a sequence look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// 0 is grey, then 4:2:0, 4:2:2, 4:4:4.
+    chroma_format: u32,
+    /// Of luma and chroma.
+    bits: [u32; 2],
+    /// Primaries, transfer, matrix; 2 is none that is known. None where the set can't be read so far.
+    pub color: Option<[u32; 3]>,
+    pub is_full_range: bool,
+    /// No picture is of fields.
+    pub is_progressive: bool,
+}
+
+impl Look {
+    /// The kind of pixels, in words.
+    pub(crate) fn pixels(&self) -> String {
+        let is_rgb = self.chroma_format == 3 && self.color.is_some_and(|[.., matrix]| matrix == 0);
+        let format = match self.chroma_format {
+            0 => "grey",
+            1 => "4:2:0",
+            2 => "4:2:2",
+            _ if is_rgb => "RGB",
+            _ => "4:4:4",
+        };
+        match self.bits {
+            [luma, chroma] if luma == chroma || self.chroma_format == 0 => format!("{format} of {luma} bits"),
+            [luma, chroma] => format!("{format} of {luma} and {chroma} bits"),
+        }
+    }
+}
+
 impl Sets {
     /// By the codec's name at libav, and its extradata.
     pub(crate) fn of(codec: &str, extradata: &[u8]) -> Result<Self> {
         Ok(if codec == "hevc" { Self::Hevc(Hevc::of(extradata)?) } else { Self::Avc(Avc::of(extradata)?) })
+    }
+
+    /// How pictures of each sequence look; none of sets that can't be read.
+    pub(crate) fn looks(&self) -> Vec<Look> {
+        match self {
+            Self::Avc(own) => {
+                let of = |set: &Bytes| {
+                    let sps = h264::Sps::read(set)?;
+                    let vui = sps.vui.unwrap_or_default();
+                    Some(Look {
+                        chroma_format: sps.chroma_format,
+                        bits: [sps.luma_bits, sps.chroma_bits],
+                        color: Some(vui.color.unwrap_or(UNKNOWN)),
+                        is_full_range: vui.is_full_range.unwrap_or(false),
+                        is_progressive: sps.is_frames_only,
+                    })
+                };
+                own.sps.iter().filter_map(of).collect()
+            }
+            Self::Hevc(own) => {
+                let of = |set: &Bytes| {
+                    let sps = hevc::Sps::read(set)?;
+                    let vui = hevc::Vui::read(set);
+                    Some(Look {
+                        chroma_format: sps.chroma_format,
+                        bits: [sps.luma_bits, sps.chroma_bits],
+                        color: vui.map(|vui| vui.color.unwrap_or(UNKNOWN)),
+                        is_full_range: vui.is_some_and(|vui| vui.is_full_range),
+                        is_progressive: !sps.is_interlaced(),
+                    })
+                };
+                own.sets(hevc::SPS).filter_map(of).collect()
+            }
+        }
     }
 
     /// As they lie in front of a keyframe.
@@ -93,74 +162,114 @@ impl Sets {
 
     /// Lets all sets that promise something of reordering promise the most that one of them does: a decoder keeps its
     /// delay from one to the next, and readers take that of the first one for all.
-    pub(crate) fn promise_alike(&mut self) {
-        match self {
-            Self::Avc(own) => {
-                let most = |a: h264::Restriction, b: h264::Restriction| h264::Restriction {
-                    reordering: a.reordering.max(b.reordering),
-                    buffering: a.buffering.max(b.buffering),
-                };
-                let read = |set: &[u8]| h264::Sps::read(set)?.restriction();
-                let mut sets: Vec<_> = own.sps.iter_mut().collect();
-                promise(&mut sets, read, most, |set, all| h264::with_reordering(set, *all));
-            }
-            Self::Hevc(own) => {
-                // 0: pictures may come as late as they are.
-                let later = |a: u32, b: u32| if a.min(b) == 0 { 0 } else { a.max(b) };
-                let most = |a: hevc::Ordering, b: hevc::Ordering| hevc::Ordering {
-                    buffering: a.buffering.max(b.buffering),
-                    reordering: a.reordering.max(b.reordering),
-                    latency: later(a.latency, b.latency),
-                };
-                let read = |set: &[u8]| Some(hevc::Sps::read(set)?.ordering);
-                let arrays = own.arrays.iter_mut().filter(|array| array.kind == hevc::SPS);
-                let mut sets: Vec<_> = arrays.flat_map(|array| &mut array.units).collect();
-                promise(&mut sets, read, most, |set, all| hevc::with_ordering(set, *all));
-            }
+    pub(crate) fn promise_alike(&mut self) -> Result<()> {
+        match self.promised() {
+            Some(most) => self.promise(most, false),
+            None => Ok(()),
         }
     }
 
     /// Lets an encoder's sets promise what these do of reordering: a decoder that goes from one to the other keeps its
     /// delay, and shows no picture late or not at all (ITU-T H.264, C.4.4).
     pub(crate) fn promise_to(&self, own: &mut Self) -> Result<()> {
+        self.promised().map_or(Ok(()), |most| own.promise(most, true))
+    }
+
+    /// The most that one of the sets promises, number by number.
+    fn promised(&self) -> Option<Promise> {
+        match self {
+            Self::Avc(own) => {
+                let of = |set: &Bytes| {
+                    let sps = h264::Sps::read(set)?;
+                    sps.restriction().map(|own| Promise::h264(own, sps.level))
+                };
+                own.sps.iter().filter_map(of).reduce(Promise::and)
+            }
+            Self::Hevc(own) => {
+                let of =
+                    |set: &Bytes| hevc::Sps::read(set).map(|sps| Promise::hevc(sps.ordering, sps.level()));
+                own.sets(hevc::SPS).filter_map(of).reduce(Promise::and)
+            }
+        }
+    }
+
+    /// Lets each set promise at least that much, at a level that allows it. `adds`: those, too, that promise nothing.
+    fn promise(&mut self, most: Promise, adds: bool) -> Result<()> {
         let unread = || Error::new(ErrorKind::Bug, "the encoder's parameter set can't be read");
-        match (self, own) {
-            (Self::Avc(source), Self::Avc(own)) => {
-                let sets = source.sps.iter().filter_map(|set| h264::Sps::read(set)?.restriction());
-                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
-                    return Ok(());
-                };
+        match self {
+            Self::Avc(own) => {
                 for set in &mut own.sps {
-                    *set = h264::with_reordering(set, most).ok_or_else(unread)?.into();
+                    let Some(sps) = h264::Sps::read(set) else {
+                        if adds { return Err(unread()) } else { continue }
+                    };
+                    // What it refers to has to be kept, whatever it says.
+                    let least = h264::Restriction { reordering: 0, buffering: sps.references };
+                    let Some(own) = sps.restriction().or(adds.then_some(least)) else { continue };
+                    let due = Promise::h264(own, sps.level).and(most);
+                    let restriction =
+                        h264::Restriction { reordering: due.reordering, buffering: due.buffering };
+                    if sps.restriction() != Some(restriction) {
+                        *set = h264::with_reordering(set, restriction, due.level).ok_or_else(unread)?.into();
+                    }
                 }
+                own.level = own.level.max(most.level);
             }
-            (Self::Hevc(source), Self::Hevc(own)) => {
-                let sets = source.sets(hevc::SPS).filter_map(|set| Some(hevc::Sps::read(set)?.ordering));
-                let Some(most) = sets.max_by_key(|own| (own.buffering, own.reordering)) else {
-                    return Ok(());
-                };
-                let arrays = own.arrays.iter_mut().filter(|array| array.kind == hevc::SPS);
-                for set in arrays.flat_map(|array| &mut array.units) {
-                    *set = hevc::with_ordering(set, most).ok_or_else(unread)?.into();
+            Self::Hevc(own) => {
+                let sets = own.arrays.iter_mut().filter(|array| matches!(array.kind, hevc::VPS | hevc::SPS));
+                for (kind, set) in sets.flat_map(|array| array.units.iter_mut().map(|set| (array.kind, set)))
+                {
+                    let read = match kind {
+                        hevc::VPS => hevc::Vps::read(set).map(|vps| (vps.ordering, vps.level)),
+                        _ => hevc::Sps::read(set).map(|sps| (sps.ordering, sps.level())),
+                    };
+                    let Some((own, level)) = read else { if adds { return Err(unread()) } else { continue } };
+                    let due = Promise::hevc(own, level).and(most);
+                    let Promise { reordering, buffering, latency, level } = due;
+                    let ordering = hevc::Ordering { buffering, reordering, latency };
+                    if ordering == own {
+                        continue;
+                    }
+                    let changed = match kind {
+                        hevc::VPS => hevc::Vps::with_ordering(set, ordering, level),
+                        _ => hevc::with_ordering(set, ordering, level),
+                    };
+                    *set = changed.ok_or_else(unread)?.into();
                 }
+                let [.., level] = &mut own.profile;
+                *level = (*level).max(most.level);
             }
-            _ => return Err(other_codec()),
         }
         Ok(())
     }
 }
 
-/// Changes those that are not so yet.
-fn promise<T: PartialEq>(
-    sets: &mut [&mut Bytes],
-    read: impl Fn(&[u8]) -> Option<T>,
-    most: impl Fn(T, T) -> T,
-    with: impl Fn(&[u8], &T) -> Option<Vec<u8>>,
-) {
-    let Some(all) = sets.iter().filter_map(|set| read(set)).reduce(most) else { return };
-    for set in sets.iter_mut().filter(|set| read(set).is_some_and(|own| own != all)) {
-        if let Some(changed) = with(set, &all) {
-            **set = changed.into();
+/// What sets let a decoder keep, and the level that allows it.
+#[derive(Clone, Copy)]
+struct Promise {
+    reordering: u32,
+    buffering: u32,
+    /// HEVC's alone. 0: pictures may come as late as they are.
+    latency: u32,
+    level: u8,
+}
+
+impl Promise {
+    fn h264(own: h264::Restriction, level: u8) -> Self {
+        Self { reordering: own.reordering, buffering: own.buffering, latency: 0, level }
+    }
+
+    fn hevc(own: hevc::Ordering, level: u8) -> Self {
+        let hevc::Ordering { buffering, reordering, latency } = own;
+        Self { reordering, buffering, latency, level }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let is_bound = self.latency.min(other.latency) > 0;
+        Self {
+            reordering: self.reordering.max(other.reordering),
+            buffering: self.buffering.max(other.buffering),
+            latency: if is_bound { self.latency.max(other.latency) } else { 0 },
+            level: self.level.max(other.level),
         }
     }
 }

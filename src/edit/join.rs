@@ -206,10 +206,10 @@ impl Joining {
                 if by_tables {
                     let movie = session.target.continues_tables(&media, pairs, session.report)?;
                     let Some(movie) = movie else { return Ok(false) };
-                    session.renumbered = together.take(&media, &movie, &feeds, control)?;
-                    let is_described =
-                        |stream| session.renumbered.iter().any(|own: &copy::Renumbered| own.stream == stream);
-                    tell_descriptions(first, &media, &kept, &feeds, is_described, session.report);
+                    let told = (&mut *session.report, control);
+                    let taken = together.take(&media, &movie, &feeds, told)?;
+                    tell_descriptions(first, &media, &kept, &feeds, &taken, session.report);
+                    session.renumbered = taken.renumbered;
                     lost.note_boxes(&media, &movie, control)?;
                 }
                 lost.note(&kept, &media, &feeds);

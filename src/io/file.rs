@@ -139,6 +139,11 @@ impl FileSource {
         Err(Error::new(ErrorKind::Io, format!("the file changed while it was a source: {what}")))
     }
 
+    /// Whether both are one file, as it was when they were opened.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+
     /// Whether this is the same file as the one at `path`.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         std::fs::metadata(path)

@@ -74,8 +74,9 @@ pub struct Limits {
     /// Packets that one job writes.
     pub packets: u64,
     /// Bytes that one job holds in memory: of payload, what its Rope owns; and the packets that wait until it
-    /// is known what becomes of them, each with some 500 bytes beside its payload. Shared slices and the
-    /// muxer's own tables (about 100 bytes a packet) do not count.
+    /// is known what becomes of them, each with some 500 bytes beside its payload; of a join, beginnings of slices
+    /// that name parameter sets by other ids, each with some 350 more. Shared slices and the muxer's own tables
+    /// (about 100 bytes a packet) do not count.
     pub memory: u64,
     /// Bytes that one job writes, shared slices as well.
     pub output_bytes: u64,

@@ -196,6 +196,269 @@ fn sets_that_get_no_ids_have_a_description() {
     assert_eq!(packets(&output).len(), each.len() * 2);
 }
 
+/// HEVC has ids for the sets of so many inputs: sixteen sequence parameter sets of four bits.
+#[test]
+fn sets_of_hevc_that_get_no_ids_have_a_description() {
+    oracle!("more sets of HEVC than ids");
+    let way = |number: i32| {
+        let [ctu, between, within] = [32 << (number % 2), 1 + number / 2 % 3, 1 + number / 6];
+        let params = format!("ctu={ctu}:tu-inter-depth={between}:tu-intra-depth={within}:ref=1");
+        let options = format!("-c:v libx265 -preset ultrafast -x265-params log-level=0:{params}");
+        made(&format!("hevc-way{number}.mp4"), 0.08, "s=64x64:r=25", &options)
+    };
+    let each: Vec<PathBuf> = (0..18).map(way).collect();
+    let parts: Vec<&Path> = each.iter().map(PathBuf::as_path).collect();
+    let clip = join(&sources(&parts), &Join::new().format("mp4"), &Control::new()).unwrap();
+    let told = |warning: &&String| warning.contains("a sample description of its own");
+    let told: Vec<&String> = clip.report.warnings.iter().filter(told).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let output = save(&clip, folder.path(), "out.mp4");
+    let found = inspect(&Source::open(&output).unwrap(), &Control::new()).unwrap();
+    assert_eq!(found.tracks[0].codecs.len(), 1 + told.len(), "{told:#?}");
+    assert!(!told.is_empty() && told.len() < each.len() - 4, "{told:#?}");
+    assert!(told.iter().all(|warning| warning.contains("can't get an id of its own")), "{told:#?}");
+    assert_eq!(packets(&output).len(), each.len() * 2);
+    // As many pictures are shown, in front of where a second description begins and behind.
+    let due: Vec<String> = parts.iter().flat_map(|part| shown(part)).collect();
+    assert!(shown(&output) == due, "other pictures");
+}
+
+/// What a description says of colours, and sets do not, is said of none but its own pictures.
+#[test]
+fn colors_that_one_description_alone_has_stay_with_its_pictures() {
+    oracle!("colours of descriptions");
+    let dark = "-movflags +write_colr -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc";
+    let copied = |from: &Path, name: &str, options: &str| {
+        let mut arguments = vec!["-i", from.to_str().unwrap(), "-c", "copy"];
+        arguments.extend(options.split(' '));
+        made_by_ffmpeg(&format!("unlike-{name}"), &arguments)
+    };
+    for (codec, encoder) in [("h264", "libx264"), ("hevc", "libx265")] {
+        let made = |name: &str, options: &str| {
+            let options = format!("-c:v {encoder} -{}-params log-level=0 {options} -c:a aac", &encoder[3..]);
+            made(&format!("{codec}-{name}.mp4"), 0.4, "s=96x64:r=25", &options)
+        };
+        let plain = made("plain", "-preset veryfast -color_range tv");
+        let other = made("other", "-preset ultrafast");
+        let boxed = copied(&plain, &format!("{codec}-boxed.mp4"), dark);
+        for parts in [[&*other, &boxed], [&boxed, &other], [&plain, &boxed]] {
+            let clip = join(&sources(&parts), &Join::new().format("mp4"), &Control::new()).unwrap();
+            let rope = clip.rope.to_bytes().unwrap();
+            let entry = b"colrnclx\x00\x09\x00\x10\x00\x09";
+            assert_eq!(rope.windows(entry.len()).filter(|bytes| bytes == entry).count(), 1, "{parts:?}");
+            let folder = tempfile::tempdir().unwrap();
+            let output = save(&clip, folder.path(), "out.mp4");
+            let found = inspect(&Source::open(&output).unwrap(), &Control::new()).unwrap();
+            assert_eq!(found.tracks[0].codecs.len(), 2, "{parts:?}");
+            let tells = |warning: &String| warning.contains("what its box colr says");
+            assert!(clip.report.warnings.iter().any(tells), "{:?}", clip.report.warnings);
+        }
+        // What the sets say as well needs no box.
+        let colors = "-color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv";
+        let said = made("said", &format!("-preset veryfast {colors} -movflags +write_colr"));
+        let bare = made("bare", &format!("-preset ultrafast {colors} -movflags -write_colr"));
+        for parts in [[&*said, &bare], [&bare, &said]] {
+            let clip = join(&sources(&parts), &Join::new().format("mp4"), &Control::new()).unwrap();
+            assert!(clip.report.warnings.is_empty(), "{codec}: {:?}", clip.report.warnings);
+        }
+    }
+}
+
+/// Pixels of other kinds are no match, though an MP4's header does not tell of them.
+#[test]
+fn inputs_of_other_pixels_are_refused() {
+    oracle!("other pixels");
+    let way = |codec: &str, format: &str| {
+        let options = format!("-c:v {codec} -pix_fmt {format} -{}-params log-level=0", &codec[3..]);
+        made(&format!("{codec}-{format}.mp4"), 0.2, "s=96x64:r=25", &options)
+    };
+    for (codec, one, other, what) in [
+        ("libx265", "gbrp", "yuv420p", "pixel format: "),
+        ("libx265", "gbrp", "yuv444p", "pixel format: "),
+        ("libx265", "yuv420p", "yuv420p10le", "pixel format: "),
+        ("libx264", "yuv420p", "yuv422p", "pixel format: "),
+    ] {
+        let (one, other) = (way(codec, one), way(codec, other));
+        for parts in [[&*one, &other], [&other, &one]] {
+            let error = join(&sources(&parts), &Join::new().format("mp4"), &Control::new()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    }
+}
+
+/// How many pictures a decoder may keep, by the sets of a file: what each says, and what its level allows (table A-1 of
+/// H.264; A.4.2 of H.265).
+fn kept(path: &Path, codec: &str) -> Vec<[u64; 2]> {
+    let path = path.to_str().unwrap();
+    let arguments = [
+        "-v",
+        "trace",
+        "-i",
+        path,
+        "-c",
+        "copy",
+        "-map",
+        "0:v",
+        "-bsf:v",
+        "trace_headers",
+        "-f",
+        "null",
+        "-",
+    ];
+    let said = common::run_tool(&common::tool("AVROPE_FFMPEG", "ffmpeg"), &arguments);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let (mut all, mut level) = (Vec::new(), 0);
+    for line in said.lines() {
+        let number = || line.rsplit_once(" = ").and_then(|(_, number)| number.trim().parse::<u64>().ok());
+        if line.contains(" level_idc ") || line.contains(" general_level_idc ") {
+            level = number().unwrap();
+        }
+        let names = [
+            "max_dec_frame_buffering ",
+            "sps_max_dec_pic_buffering_minus1[",
+            "vps_max_dec_pic_buffering_minus1[",
+        ];
+        if names.iter().any(|name| line.contains(name)) {
+            // Of 1920x1080: 8160 macroblocks, and 2088960 samples where a level of HEVC has at most so many.
+            let allowed = match (codec, level) {
+                ("h264", 40) => 32_768 / 8160,
+                ("h264", 51) => 16,
+                ("hevc", 120) => 6 - 1,
+                ("hevc", 150..) => 16 - 1,
+                _ => panic!("{codec}: level {level}"),
+            };
+            all.push([number().unwrap(), allowed]);
+        }
+    }
+    all
+}
+
+#[test]
+fn sets_promise_no_more_than_their_level_allows() {
+    oracle!("levels");
+    for (codec, encoder, low, high) in [
+        ("h264", "libx264", "level=4.0:ref=2", "level=5.1:ref=16"),
+        (
+            "hevc",
+            "libx265",
+            "log-level=0:level-idc=4:ref=2",
+            "log-level=0:level-idc=5.1:ref=8:bframes=0:allow-non-conformance=1",
+        ),
+    ] {
+        let way = |name: &str, params: &str| {
+            let options = format!("-c:v {encoder} -preset ultrafast -{}-params {params}", &encoder[3..]);
+            made(&format!("{codec}-{name}.mp4"), 0.2, "s=1920x1080:r=25", &options)
+        };
+        let (low, high) = (way("low", low), way("high", high));
+        let own: Vec<_> = [&low, &high].iter().flat_map(|part| kept(part, codec)).collect();
+        let most = own.iter().map(|[says, _]| *says).max().unwrap();
+        assert!(own.iter().all(|[says, allowed]| says <= allowed) && most > 5, "{codec}: {own:?}");
+        for parts in [[&*low, &high], [&high, &low]] {
+            let clip = join(&sources(&parts), &Join::new().format("mp4"), &Control::new()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let found = kept(&save(&clip, folder.path(), "out.mp4"), codec);
+            assert!(found.len() >= 2, "{codec}: {found:?}");
+            assert!(
+                found.iter().all(|[says, allowed]| *says == most && says <= allowed),
+                "{codec}: {found:?}"
+            );
+        }
+    }
+}
+
+/// Pictures of many slices, each of which gets bytes of its own.
+fn sliced(name: &str, params: &str) -> PathBuf {
+    let options = format!("-c:v libx264 -preset ultrafast -x264-params {params}:slices=16:threads=1 -an");
+    made(name, 2.0, "s=320x272:r=25", &options)
+}
+
+/// What all inputs hold together counts for the limit of memory, and an input that comes again is made once.
+#[test]
+fn samples_under_other_ids_are_held_by_the_limit_of_memory_together() {
+    oracle!("samples under other ids and the limit of memory");
+    let first = sliced("sliced.mp4", "cabac=1:ref=1");
+    let others: Vec<PathBuf> = (30..34)
+        .map(|qp| sliced(&format!("sliced-{qp}.mp4"), &format!("cabac=1:qp={qp}:keyint={qp}")))
+        .collect();
+    let told = |parts: &[&Path], memory: u64| {
+        let mut limits = Limits::default();
+        limits.memory = memory;
+        let control = Control::new().limits(limits);
+        let clip = join(&sources(parts), &Join::new().format("mp4"), &control).unwrap();
+        let told = |warning: &String| warning.contains("a sample description of its own");
+        let told: Vec<String> =
+            clip.report.warnings.iter().filter(|warning| told(warning)).cloned().collect();
+        (told, clip.report)
+    };
+    let all: Vec<&Path> = [&first].into_iter().chain(&others).map(PathBuf::as_path).collect();
+    // 50 pictures of 16 slices: 800 times about 400 bytes.
+    let (apart, _) = told(&all[..2], 400_000);
+    assert_eq!(apart, Vec::<String>::new());
+    let (apart, _) = told(&all, 400_000);
+    assert_eq!(apart.len(), 3, "{apart:#?}");
+    assert!(
+        apart.iter().all(|warning| warning.contains("samples under other ids take more than")),
+        "{apart:#?}"
+    );
+    assert!(apart.iter().all(|warning| warning.contains("memory")), "{apart:#?}");
+    let (apart, _) = told(&all, 2_000_000);
+    assert_eq!(apart, Vec::<String>::new());
+    // Again and again the same.
+    let again: Vec<&Path> = std::iter::once(&*first).chain(std::iter::repeat_n(&*others[0], 9)).collect();
+    let (apart, report) = told(&again, 64 << 20);
+    assert_eq!(apart, Vec::<String>::new());
+    let once = told(&all[..2], 64 << 20).1;
+    let [index, _] = [&first, &others[0]].map(|path| std::fs::metadata(path).unwrap().len());
+    let more = report.bytes_read - once.bytes_read;
+    assert!(more < 8 * 40_000, "{more} bytes more are read of 8 inputs more, of about {index} each");
+    assert!(once.bytes_read > 100_000, "slices are read: {}", once.bytes_read);
+    let (apart, _) = told(&again, 1_000_000);
+    // The same is said once.
+    assert_eq!(apart.len(), 1, "{apart:#?}");
+}
+
+/// A slice of bytes that begin nothing is no slice: it is looked at for so far, and no further.
+#[test]
+fn slices_without_an_end_of_their_headers_take_no_time() {
+    oracle!("a slice of ones");
+    let first = made("ones-first.mp4", 0.4, "s=96x64:r=25", "-c:v libx264 -bf 0 -x264-params ref=1 -an");
+    let faststart = "-movflags +faststart";
+    let other = made(
+        "ones-other.mp4",
+        0.4,
+        "s=96x64:r=25",
+        &format!("-c:v libx264 -bf 0 -x264-params cabac=1:ref=3 -an {faststart}"),
+    );
+    // The last sample is a long slice of nothing but ones.
+    let found = inspect(&Source::open(&other).unwrap(), &Control::new()).unwrap();
+    let last = found.samples(found.tracks[0].id, 0..u64::MAX).last().unwrap();
+    let mut bytes = std::fs::read(&other).unwrap();
+    let (at, size) = (last.offset as usize, last.size as usize);
+    let long = 20_u32 << 20;
+    let mut sizes = bytes.windows(4).enumerate().filter(|(_, bytes)| **bytes == (size as u32).to_be_bytes());
+    let (index, _) = sizes.next_back().unwrap();
+    bytes[index..][..4].copy_from_slice(&(long + 4).to_be_bytes());
+    let places = found.samples(found.tracks[0].id, 0..u64::MAX).map(|it| it.offset as usize);
+    assert_eq!(places.max(), Some(at), "the last sample lies last");
+    let mdat = bytes.windows(4).position(|kind| kind == b"mdat").unwrap() - 4;
+    let end = at + long as usize + 4;
+    bytes[mdat..][..4].copy_from_slice(&((end - mdat) as u32).to_be_bytes());
+    bytes.truncate(at);
+    bytes.extend(long.to_be_bytes());
+    bytes.extend([0x41, 0x9A]);
+    bytes.resize(end, 1);
+    let mut limits = Limits::default();
+    limits.memory = 4 << 20;
+    let control = Control::new().limits(limits);
+    let parts = [Source::open(&first).unwrap(), Source::from_bytes(bytes)];
+    let clip = join(&parts, &Join::new().format("mp4"), &control).unwrap();
+    let told =
+        clip.report.warnings.iter().find(|warning| warning.contains("a sample description of its own"));
+    assert!(told.unwrap().contains("begins with too many zeros"), "{told:?}");
+    assert!(clip.report.bytes_read < 1 << 20, "{} bytes were read", clip.report.bytes_read);
+}
+
 fn encoding() -> Join {
     Join::new().encode_unlike(Transcode::new())
 }

@@ -147,7 +147,7 @@ impl Nal {
     fn note(&mut self, unit: &[u8]) {
         if self.is_hevc {
             if hevc::kind(unit) == Some(hevc::SPS) {
-                self.tells_structure |= hevc::Fields::read(unit).is_some_and(|fields| fields.are_told);
+                self.tells_structure |= hevc::Vui::read(unit).is_some_and(|vui| vui.tells_pictures);
             }
             return;
         }

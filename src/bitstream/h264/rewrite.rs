@@ -7,9 +7,10 @@ use crate::bitstream::{
     units::{escaped, unescaped},
 };
 
-/// A set as it lies in a stream, with this promise (E.2.1) in place of its own or added to it, so that a decoder that
-/// goes from one encoder's pictures to another's keeps its delay. None where the set can't be read.
-pub(crate) fn with_reordering(unit: &[u8], restriction: Restriction) -> Option<Vec<u8>> {
+/// A set as it lies in a stream, with this promise (E.2.1) in place of its own or added to it, and the level that allows
+/// it (A.3.1), so that a decoder that goes from one encoder's pictures to another's keeps its delay. None where the set
+/// can't be read.
+pub(crate) fn with_reordering(unit: &[u8], restriction: Restriction, level: u8) -> Option<Vec<u8>> {
     let sps = Sps::read(unit)?;
     let bytes = unescaped(unit);
     let mut bits = Bits::of(&bytes);
@@ -33,7 +34,10 @@ pub(crate) fn with_reordering(unit: &[u8], restriction: Restriction) -> Option<V
     writer.put_exp_golomb(restriction.buffering);
     // The end of a unit: a bit, and zeros up to a byte (7.3.2.11).
     writer.put(1, 1);
-    Some(escaped(&writer.into_bytes()))
+    let mut changed = writer.into_bytes();
+    // Behind the header of the unit, the profile and its constraints.
+    *changed.get_mut(3)? = level;
+    Some(escaped(&changed))
 }
 
 /// A slice of an IDR picture as it lies in a stream, with another idr_pic_id (7.4.3): two such pictures that follow on

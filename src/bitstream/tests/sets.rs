@@ -2,7 +2,7 @@
 
 use super::{Traced, has_oracle, made, read, shared, traced};
 use crate::bitstream::{
-    Avc, Hevc,
+    Avc, Hevc, Sets,
     configuration::Array,
     h264::{self, Restriction, Sps, Vui, with_reordering},
     hevc,
@@ -85,7 +85,7 @@ fn configurations_of_h264() {
         assert_eq!(Avc::of(&codes).unwrap().to_bytes().unwrap(), extradata, "{encoding}");
         assert_eq!(avc.with(&avc).unwrap(), avc);
         let promise = Restriction { reordering: 4, buffering: 7 };
-        let promised = Sps::read(&with_reordering(&avc.sps[0], promise).unwrap()).unwrap();
+        let promised = Sps::read(&with_reordering(&avc.sps[0], promise, sps.level).unwrap()).unwrap();
         assert_eq!(promised.restriction(), Some(promise));
         let all = |sps: &Sps| (sps.id, sps.size, sps.references, sps.poc_bits, sps.is_frames_only);
         assert_eq!(all(&promised), all(&sps));
@@ -100,6 +100,57 @@ fn configurations_of_h264() {
             is_as_traced(&Sps::read(&avc.sps[0]).unwrap(), &traced(&clip)[0]);
         }
     }
+}
+
+#[test]
+fn sets_promise_at_a_level_that_allows_it() {
+    if !has_oracle() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str, codec: &str, params: &str| {
+        let encoding = format!("-c:v lib{codec} -{codec}-params {params}");
+        let (_, extradata, _) = read(&made(folder.path(), name, 1, &encoding));
+        Sets::of(if codec == "x264" { "h264" } else { "hevc" }, &extradata).unwrap()
+    };
+    let h264 = |sets: &Sets| match sets {
+        Sets::Avc(own) => {
+            Sps::read(&own.sps[0]).map(|sps| (sps.restriction().unwrap(), sps.level, own.level))
+        }
+        Sets::Hevc(_) => None,
+    };
+    let restricted = |reordering, buffering| Restriction { reordering, buffering };
+    let low = of("low.mp4", "x264", "level=1.1:ref=6:bframes=0");
+    let high = of("high.mp4", "x264", "level=5.1:ref=4:bframes=3:b-pyramid=none");
+    assert_eq!(h264(&low).unwrap(), (restricted(0, 6), 11, 11));
+    assert_eq!(h264(&high).unwrap(), (restricted(1, 4), 51, 51));
+    let mut own = low.clone();
+    high.promise_to(&mut own).unwrap();
+    // Each number is the larger one: it needs its own as well.
+    assert_eq!(h264(&own).unwrap(), (restricted(1, 6), 51, 51));
+    let mut own = high.clone();
+    low.promise_to(&mut own).unwrap();
+    assert_eq!(h264(&own).unwrap(), (restricted(1, 6), 51, 51));
+    let mut alone = low.clone();
+    alone.promise_alike().unwrap();
+    assert_eq!(alone.to_bytes().unwrap(), low.to_bytes().unwrap(), "nothing is promised anew");
+    let hevc = |sets: &Sets| match sets {
+        Sets::Hevc(own) => {
+            let [vps, sps] = [hevc::VPS, hevc::SPS].map(|kind| own.sets(kind).next().unwrap());
+            let (vps, sps) = (hevc::Vps::read(vps).unwrap(), hevc::Sps::read(sps).unwrap());
+            assert_eq!((vps.ordering, vps.level), (sps.ordering, sps.level()));
+            Some(([sps.ordering.buffering, sps.ordering.reordering], sps.level(), own.profile[11]))
+        }
+        Sets::Avc(_) => None,
+    };
+    let low = of("low-hevc.mp4", "x265", "log-level=none:level-idc=3:ref=5:bframes=0");
+    let high = of("high-hevc.mp4", "x265", "log-level=none:level-idc=5.1:ref=1:bframes=4:b-pyramid=1");
+    let (own, theirs) = (hevc(&low).unwrap(), hevc(&high).unwrap());
+    let most = [own.0[0].max(theirs.0[0]), own.0[1].max(theirs.0[1])];
+    assert!(own.0 != most && theirs.0[1] > own.0[1], "{own:?} {theirs:?}");
+    let mut both = low.clone();
+    high.promise_to(&mut both).unwrap();
+    assert_eq!(hevc(&both).unwrap(), (most, theirs.1, theirs.1));
 }
 
 #[test]
@@ -150,6 +201,8 @@ fn configurations_of_hevc() {
     for (number, encoding) in [
         "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none",
         "-pix_fmt yuv422p10le -c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=0:temporal-layers=1",
+        "-pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=none:scaling-list=default:colorprim=bt2020:\
+         transfer=smpte2084:colormatrix=bt2020nc:range=full:sar=4\\:3:overscan=show",
         "-pix_fmt yuv444p -c:v libx265 -preset ultrafast -x265-params log-level=none:hrd=1:vbv-maxrate=900:vbv-bufsize=900:interlace=tff",
     ]
     .iter()
@@ -183,9 +236,25 @@ fn configurations_of_hevc() {
         assert_eq!((from_codes.profile, from_codes.layers), (hvcc.profile, hvcc.layers));
         assert_eq!(from_codes.format[3..], hvcc.format[3..]);
         let promise = hevc::Ordering { buffering: 6, reordering: 4, latency: 9 };
-        let promised = hevc::with_ordering(set, promise).unwrap();
-        let back = hevc::with_ordering(&promised, sps.ordering).unwrap();
-        assert_eq!(hevc::Sps::read(&promised).unwrap().ordering, promise);
+        let promised = hevc::with_ordering(set, promise, 150).unwrap();
+        let back = hevc::with_ordering(&promised, sps.ordering, sps.level()).unwrap();
+        let read = hevc::Sps::read(&promised).unwrap();
+        assert_eq!((read.ordering, read.level(), read.size), (promise, 150, sps.size));
+        let vps = hvcc.sets(hevc::VPS).next().unwrap();
+        let own = hevc::Vps::read(vps).unwrap();
+        assert_eq!(own.ordering.buffering, last("vps_max_dec_pic_buffering_minus1"));
+        assert_eq!(own.ordering.reordering, last("vps_max_num_reorder_pics"));
+        let other = hevc::Vps::with_ordering(vps, promise, 150).unwrap();
+        let read = hevc::Vps::read(&other).unwrap();
+        assert_eq!((read.ordering, read.level), (promise, 150));
+        let same = hevc::Vps::with_ordering(&other, own.ordering, own.level).unwrap();
+        let again = hevc::Vps::read(&same).unwrap();
+        assert_eq!((again.ordering, again.level, same.len()), (own.ordering, own.level, vps.len()));
+        let vui = hevc::Vui::read(set).unwrap();
+        assert_eq!(vui.color.map(|color| color[2]), traced.first("matrix_coefficients").map(|it| it as u32));
+        assert_eq!(vui.color.map(|color| color[0]), traced.first("colour_primaries").map(|it| it as u32));
+        let range = traced.first("video_full_range_flag").is_some_and(|range| range == 1);
+        assert_eq!(vui.is_full_range, range);
         if sps.sub_layers == 0 {
             // One flag is another for a single layer.
             let again = hevc::Sps::read(&back).unwrap();

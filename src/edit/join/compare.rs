@@ -1,6 +1,6 @@
 //! Whether sources are like enough to follow on each other, and which stream continues which.
 
-use super::sets;
+use super::{sets, together::Taken};
 use crate::{Error, Media, Report, Result, StreamKind, av::stream::Stream, edit::copy::Feed};
 
 /// Rates that differ by less than this part of themselves come from counting pictures whose times are
@@ -35,25 +35,29 @@ pub(super) fn compare_rates(
 }
 
 /// Warns of streams of another source that have sample descriptions of their own in MP4, but those that are described
-/// as the first one's.
+/// as the first one's. `apart`: why pictures are not.
 pub(super) fn tell_descriptions(
     first: &Media,
     other: &Media,
     kept: &[usize],
     feeds: &[Feed],
-    is_described: impl Fn(usize) -> bool,
+    taken: &Taken,
     report: &mut Report,
 ) {
     for Feed { stream: j, track } in feeds {
         let like = kept.get(*track).and_then(|i| first.streams().get(*i));
         let Some((like, stream)) = like.zip(other.streams().get(*j)) else { continue };
         let is_played = matches!(like.kind(), StreamKind::Video | StreamKind::Audio) && !like.is_picture();
-        if is_played && like.extradata() != stream.extradata() && !is_described(*j) {
+        let is_described = taken.renumbered.iter().any(|own| own.stream == *j);
+        let why = taken.apart.iter().find(|(apart, _)| apart == j);
+        let is_apart = why.is_some() || like.extradata() != stream.extradata() && !is_described;
+        if is_played && is_apart {
             report.warn(format!(
-                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets: players that know \
+                "{}: stream {j} ({}) has a sample description of its own, for its parameter sets{}: players that know \
                  but one for a track may not show it",
                 other.source().name(),
-                stream.codec()
+                stream.codec(),
+                why.map(|(_, why)| format!(" ({why})")).unwrap_or_default()
             ));
         }
     }
@@ -109,7 +113,8 @@ pub(super) fn matching(
         // A track of MP4 has as many sample descriptions as it needs.
         let goes_on = |codec: &str, a: &[u8], b: &[u8]| by_tables || sets::goes_on(codec, a, b);
         if !like.is_picture()
-            && let Some(what) = like.difference(stream, made, goes_on)
+            && let Some(what) =
+                like.difference(stream, made, goes_on).or_else(|| sets::difference(like, stream))
         {
             let message = format!("it does not match {}: {what}", first.source().name());
             return Err(Error::invalid(message)

@@ -5,7 +5,7 @@
 use crate::{
     Control, Media, Result, StreamKind,
     av::{muxer::Muxer, stream::Stream},
-    bitstream::{Avc, Framing, Hevc, Reading, hevc},
+    bitstream::{Avc, Framing, Hevc, Reading, Sets, hevc},
     edit::copy::Headers,
     media::Known,
     output::numbering,
@@ -21,6 +21,18 @@ pub(super) fn goes_on(codec: &str, first: &[u8], other: &[u8]) -> bool {
         "mpeg1video" | "mpeg2video" | "mpeg4" | "av1" | "vp8" | "vp9" => true,
         _ => numbering::goes_on(codec, first, other),
     }
+}
+
+/// What kinds of pixels parameter sets say that are not the same, as `property: this against that`: a demuxer does not
+/// always know them.
+pub(super) fn difference(first: &Stream, other: &Stream) -> Option<String> {
+    let codec = first.codec();
+    if !matches!(codec.as_str(), "h264" | "hevc") || codec != other.codec() {
+        return None;
+    }
+    let pixels = |stream: &Stream| Some(Sets::of(&codec, stream.extradata()).ok()?.looks().first()?.pixels());
+    let (own, theirs) = (pixels(first)?, pixels(other)?);
+    (own != theirs).then(|| format!("pixel format: {own} against {theirs}"))
 }
 
 /// What goes in front of keyframes that have no headers; None where nothing does.

@@ -212,7 +212,7 @@ impl DemuxStage<'_> {
                 (*in_ac3_frames, *front) = (false, Front::Kept);
                 let mut wanted = true;
                 for packet in place(route, packet, &mut self.shown)? {
-                    let origin = at.clone().map(|at| Origin { source: media.source(), at }.keep());
+                    let origin = at.map(|at| Origin { source: media.source(), at }.keep());
                     let packet = Coded { packet, base: route.base, origin };
                     wanted &= to.send(Muxed::Packet { track: route.lane, packet }, bytes, self.stop)?;
                 }

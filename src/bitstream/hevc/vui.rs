@@ -1,22 +1,26 @@
-//! What a sequence parameter set of HEVC says of fields (ITU-T H.265, 7.3.2.2.1 and annex E).
+//! What a sequence parameter set of HEVC says of how its pictures are shown, behind all that coding tools are told (ITU-T
+//! H.265, 7.3.2.2.1 and E.2.1).
 
 use super::Sps;
 use crate::bitstream::{bits::Bits, units::unescaped};
 
-/// How the pictures of a sequence are told to be shown.
+/// What is said of colours, and of fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fields {
+pub(crate) struct Vui {
+    /// Primaries, transfer, matrix.
+    pub(crate) color: Option<[u32; 3]>,
+    pub(crate) is_full_range: bool,
     /// field_seq_flag: each picture is a single field.
-    pub(crate) are_pictures: bool,
+    pub(crate) is_of_fields: bool,
     /// frame_field_info_present_flag: messages of a picture's timing begin with how it is shown.
-    pub(crate) are_told: bool,
+    pub(crate) tells_pictures: bool,
 }
 
 /// A set has no more reference picture sets, nor pictures in one.
 const MOST: usize = 64;
 
-impl Fields {
-    /// Of a set as it lies in a stream, from its header on.
+impl Vui {
+    /// Of a set as it lies in a stream, from its header on. None where it can't be read so far.
     pub(crate) fn read(unit: &[u8]) -> Option<Self> {
         let bytes = unescaped(unit);
         let sps = Sps::read_bytes(&bytes)?;
@@ -47,8 +51,9 @@ impl Fields {
     }
 }
 
-fn of_vui(bits: &mut Bits) -> Option<Fields> {
+fn of_vui(bits: &mut Bits) -> Option<Vui> {
     const EXTENDED: u32 = 255;
+    let mut vui = Vui::default();
     // The shape of samples, overscan, the signal with its colours, and where chroma lies.
     if bits.flag()? && bits.take(8)? == EXTENDED {
         bits.take(32)?;
@@ -57,9 +62,10 @@ fn of_vui(bits: &mut Bits) -> Option<Fields> {
         bits.take(1)?;
     }
     if bits.flag()? {
-        bits.take(4)?;
+        bits.take(3)?;
+        vui.is_full_range = bits.flag()?;
         if bits.flag()? {
-            bits.take(24)?;
+            vui.color = Some([bits.take(8)?, bits.take(8)?, bits.take(8)?]);
         }
     }
     if bits.flag()? {
@@ -67,7 +73,8 @@ fn of_vui(bits: &mut Bits) -> Option<Fields> {
         bits.exp_golomb()?;
     }
     bits.take(1)?;
-    Some(Fields { are_pictures: bits.flag()?, are_told: bits.flag()? })
+    (vui.is_of_fields, vui.tells_pictures) = (bits.flag()?, bits.flag()?);
+    Some(vui)
 }
 
 /// A count, of which there are not many.
@@ -141,8 +148,8 @@ mod tests {
         let read = |hex: &str| {
             let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
             let unit: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-            assert_eq!(Fields::read(&unit[..unit.len() / 2]), None);
-            Fields::read(&unit).map(|fields| (fields.are_pictures, fields.are_told))
+            assert_eq!(Vui::read(&unit[..unit.len() / 2]), None);
+            Vui::read(&unit).map(|vui| (vui.is_of_fields, vui.tells_pictures))
         };
         // Of whole pictures; with pic-struct=7; with interlace=tff.
         assert_eq!(
