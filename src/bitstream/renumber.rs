@@ -238,7 +238,8 @@ impl Renumber {
     }
 
     /// A unit with these ids, of which at least so much is shown as [`asks_for`](Self::asks_for) says: what lies behind
-    /// goes on as it was. A front ends with a byte of more than 3: none that keeps start codes out follows on such a one.
+    /// goes on as it was. A front ends with a byte of more than 3: none that keeps start codes out follows on such a
+    /// one.
     pub(crate) fn unit<'a>(&self, unit: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         if self.is_identity() {
             return Ok(unit.into());

@@ -48,9 +48,9 @@ pub enum CutMode {
     /// want it). Other lossy codecs are spliced between two packets, with a warning. [`CutAudio::Exact`] encodes all of
     /// it.
     ///
-    /// What copies have of their numbers stays: where H.264 has nothing but IDR pictures and two of them are copied from
-    /// both sides of a border, they may have one `idr_pic_id` (ITU-T H.264, 7.4.3, has them differ; decoders by FFmpeg
-    /// and Chromium don't mind).
+    /// What copies have of their numbers stays: where H.264 has nothing but IDR pictures and two of them are copied
+    /// from both sides of a border, they may have one `idr_pic_id` (ITU-T H.264, 7.4.3, has them differ; decoders by
+    /// FFmpeg and Chromium don't mind).
     ///
     /// An error ([`Unsupported`](crate::ErrorKind::Unsupported)) where that can't be done: no encoder makes what the
     /// source is, or its edit list shows several stretches in a range.

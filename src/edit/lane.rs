@@ -200,8 +200,8 @@ impl Lane {
     }
 
     /// Sound and the rest on a track without: a packet belongs to the side on which more of it lies, and a subtitle is
-    /// cut at the borders. `by_frames`: in front of another part each is as long as the stream's others, whatever its container
-    /// says. Behind the `last` part nothing comes: much of a long packet is not left out there.
+    /// cut at the borders. `by_frames`: in front of another part each is as long as the stream's others, whatever its
+    /// container says. Behind the `last` part nothing comes: much of a long packet is not left out there.
     pub(super) fn fate_of_rest(&mut self, packet: &mut Packet, by_frames: bool, last: bool) -> Fate {
         let pts = packet.pts().or(packet.dts());
         if self.kind == StreamKind::Subtitle

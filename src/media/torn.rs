@@ -71,8 +71,8 @@ impl Torn {
         if by > 0 {
             packet.set_times(pts.saturating_sub(by), dts.saturating_sub(by), lasts);
         }
-        // By libav's own time: what is one frame late may be what is behind a frame that was lost, and those behind it are
-        // where they belong.
+        // By libav's own time: what is one frame late may be what is behind a frame that was lost, and those behind it
+        // are where they belong.
         self.due = Some(pts.saturating_add(lasts));
         true
     }

@@ -69,8 +69,8 @@ pub(crate) struct Clock {
     /// frame boundaries.
     starts: Vec<i64>,
     ends: VecDeque<i64>,
-    /// How long the part's packets last that are not cut short, in source ticks: as long as two neighbours at least. One
-    /// alone is longer where others are missing behind it.
+    /// How long the part's packets last that are not cut short, in source ticks: as long as two neighbours at least.
+    /// One alone is longer where others are missing behind it.
     longest: i64,
     /// How long the one before lasts.
     neighbour: i64,

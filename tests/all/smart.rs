@@ -45,7 +45,8 @@ fn input() -> Vec<String> {
         },
         None => {
             common::skipped("real footage is not here: cuts of made pictures alone");
-            // Each is unlike its neighbours. Of high tones, noise is coded as no more than how loud it is: here are few.
+            // Each is unlike its neighbours. Of high tones, noise is coded as no more than how loud it is: here are
+            // few.
             let pictures = "testsrc2=s=320x180:r=25:d=12,rotate=t,noise=alls=6:all_seed=3";
             let rumble = "anoisesrc=c=brown:seed=3:a=0.5:r=44100:d=12";
             words(&["-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", rumble])

@@ -237,7 +237,8 @@ fn a_first_sound_packet_that_is_no_frame_does_not_move_the_rest() {
     }
 }
 
-/// libav gives a frame of AC-3 that a packet of MPEG's streams is cut within the next one's time; so does the loss of one.
+/// libav gives a frame of AC-3 that a packet of MPEG's streams is cut within the next one's time; so does the loss of
+/// one.
 #[test]
 fn a_lost_frame_of_ac3_moves_no_others() {
     oracle!("a lost frame of AC-3");

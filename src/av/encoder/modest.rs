@@ -1,8 +1,8 @@
 //! Encoders that would run in front of everything else.
 
-/// Opens SVT-AV1 (1.4 and its like) without the right to raise a thread: where it may, as in a process of root's, it lets
-/// the calling thread, and with it all that this one makes, run at the highest priority there is (`SCHED_FIFO`, 99). What
-/// spins there while it waits for others, as libvpx's threads do, then takes the cores for good.
+/// Opens SVT-AV1 (1.4 and its like) without the right to raise a thread: where it may, as in a process of root's, it
+/// lets the calling thread, and with it all that this one makes, run at the highest priority there is (`SCHED_FIFO`,
+/// 99). What spins there while it waits for others, as libvpx's threads do, then takes the cores for good.
 #[cfg(target_os = "linux")]
 pub(super) fn modestly<T>(open: impl FnOnce() -> T) -> T {
     const CAP_SYS_NICE: u32 = 23;
@@ -14,7 +14,9 @@ pub(super) fn modestly<T>(open: impl FnOnce() -> T) -> T {
     let priority = Priority::get();
     let opened = open();
     // A limit of the user's (RLIMIT_RTPRIO) may have let it all the same.
-    priority.set();
+    if let Some(priority) = priority {
+        priority.set();
+    }
     if let Some(own) = lowered {
         own.set();
     }
@@ -33,12 +35,12 @@ struct Priority(libc::c_int, libc::sched_param);
 
 #[cfg(target_os = "linux")]
 impl Priority {
-    fn get() -> Self {
+    fn get() -> Option<Self> {
         let mut own = Self(libc::SCHED_OTHER, libc::sched_param { sched_priority: 0 });
         // SAFETY: a thread always knows itself; both places are ours.
         let code =
             unsafe { libc::pthread_getschedparam(libc::pthread_self(), &raw mut own.0, &raw mut own.1) };
-        if code == 0 { own } else { Self(libc::SCHED_OTHER, libc::sched_param { sched_priority: 0 }) }
+        (code == 0).then_some(own)
     }
 
     fn set(self) {
@@ -47,8 +49,8 @@ impl Priority {
     }
 }
 
-/// What the calling thread may do (capabilities(7)): of the lower 32 and of the upper, what holds, what it may make hold,
-/// and what goes to programs that it starts.
+/// What the calling thread may do (capabilities(7)): of the lower 32 and of the upper, what holds, what it may make
+/// hold, and what goes to programs that it starts.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy)]
 struct Rights([[u32; 3]; 2]);

@@ -101,8 +101,9 @@ fn lasts(kind: u32, payload: &[u8]) -> Option<(u32, bool)> {
     Some((number, is_end))
 }
 
-/// Whether it holds no longer than for its picture, of those kinds that say it in front: the volume of colours, and what
-/// is all around; how the display is turned, which H.264 says by how soon it is said again (D.2.27), 0 being never.
+/// Whether it holds no longer than for its picture, of those kinds that say it in front: the volume of colours, and
+/// what is all around; how the display is turned, which H.264 says by how soon it is said again (D.2.27), 0 being
+/// never.
 fn is_of_one(is_hevc: bool, kind: u32, payload: &[u8]) -> bool {
     let mut bits = Bits::of(payload);
     let mut persists = || match kind {

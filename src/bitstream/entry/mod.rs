@@ -126,8 +126,8 @@ impl Reading {
         }
     }
 
-    /// A packet with headers in front of what needs them: of H.264 and HEVC in Annex B, behind what tells that a picture
-    /// begins.
+    /// A packet with headers in front of what needs them: of H.264 and HEVC in Annex B, behind what tells that a
+    /// picture begins.
     pub(crate) fn with_headers(&self, headers: &[u8], packet: &[u8]) -> Vec<u8> {
         match &self.0 {
             Codec::H264(reading) => reading.with_headers(headers, packet),

@@ -7,9 +7,9 @@ use crate::bitstream::{
     units::{escaped, unescaped},
 };
 
-/// A set as it lies in a stream, with this promise (E.2.1) in place of its own or added to it, and the level that allows
-/// it (A.3.1), so that a decoder that goes from one encoder's pictures to another's keeps its delay. None where the set
-/// can't be read.
+/// A set as it lies in a stream, with this promise (E.2.1) in place of its own or added to it, and the level that
+/// allows it (A.3.1), so that a decoder that goes from one encoder's pictures to another's keeps its delay. None where
+/// the set can't be read.
 pub(crate) fn with_reordering(unit: &[u8], restriction: Restriction, level: u8) -> Option<Vec<u8>> {
     let sps = Sps::read(unit)?;
     let bytes = unescaped(unit);

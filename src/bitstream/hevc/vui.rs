@@ -1,5 +1,5 @@
-//! What a sequence parameter set of HEVC says of how its pictures are shown, behind all that coding tools are told (ITU-T
-//! H.265, 7.3.2.2.1 and E.2.1).
+//! What a sequence parameter set of HEVC says of how its pictures are shown, behind all that coding tools are told
+//! (ITU-T H.265, 7.3.2.2.1 and E.2.1).
 
 use super::Sps;
 use crate::bitstream::{bits::Bits, units::unescaped};

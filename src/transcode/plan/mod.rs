@@ -22,7 +22,7 @@ use crate::{
     },
     media::Span,
     output::target::Target,
-    time::Rational,
+    time::{ROUNDING, Rational},
     transcode::{
         encoders::{
             choose,
@@ -41,6 +41,9 @@ use crate::{
         settings::{AudioCodec, Transcode, VideoCodec, VideoFilter},
     },
 };
+
+/// A subtitle is put into so many pieces at the most.
+const MOST_SPANS: usize = 10_000;
 
 /// Whose rate pictures are brought to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -395,12 +398,18 @@ impl<'a> Plan<'a> {
         source: &'a Stream,
         report: &mut Report,
     ) -> Result<Option<Way<'a>>> {
-        let goes_on = |pair: &[Span]| matches!(pair, [a, b] if a.media <= b.media);
-        let goes_on = self.media.timeline(index).is_some_and(|line| line.spans.windows(2).all(goes_on));
+        let goes_on = self.media.timeline(index).is_some_and(|line| {
+            // Each behind the one before, but for what their borders are rounded by.
+            let follows = |pair: &[Span]| {
+                matches!(pair, [a, b] if a.media <= b.media && a.media_at(a.shown_end(), line.base)
+                    <= b.media.saturating_add(ROUNDING.ticks(line.base)))
+            };
+            line.spans.len() <= MOST_SPANS && line.spans.windows(2).all(follows)
+        });
         let why = if target.is_segmented() {
             "segments hold picture and sound"
         } else if self.settings.speed.is_some() || !goes_on {
-            "subtitles are not sped up, nor put in another order by an edit list"
+            "subtitles are not sped up, nor put in another order or into thousands of pieces by an edit list"
         } else if target.muxer.fits(source) == Some(true) {
             return Ok(Some(Way::Copy));
         } else {

@@ -196,7 +196,9 @@ pub(super) fn place(route: &mut Route, mut packet: Packet, shown: &mut [LaneShow
     let Some((begins, shown)) = times else { return Ok(placed) };
     if let Some(spans) = &route.subtitle {
         let ends = begins.saturating_add(packet.duration().max(route.typical));
-        for span in spans {
+        // One lies behind the other.
+        let first = spans.partition_point(|span| span.media_at(span.shown_end(), route.base) <= begins);
+        for span in spans.iter().skip(first).take_while(|span| span.media < ends) {
             // What is shown when it begins is shown from there on.
             let (from, to) = (begins.max(span.media), ends.min(span.media_at(span.shown_end(), route.base)));
             if from >= to {
